@@ -1,0 +1,1 @@
+"""See what every cell of a recurrent network has learned."""
