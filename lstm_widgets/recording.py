@@ -1,0 +1,234 @@
+"""A Recording: all that a model's recurrent layers did on some inputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+__all__ = ["LayerNotFoundError", "RecordedLayer", "Recording"]
+
+AXES = ("example", "timestep", "cell")
+# Names that a layer's dataset uses itself, so no signal can have them.
+RESERVED = frozenset({*AXES, "token", "label", "mask"})
+
+
+class LayerNotFoundError(KeyError):
+    """A layer that a recording doesn't have was asked for."""
+
+    def __str__(self) -> str:  # KeyError shows the repr of its message
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class RecordedLayer:
+    """What a recorder hands over: one recurrent layer, or one direction of it.
+
+    Parameters
+    ----------
+    name
+        The layer's name; slashes tell levels, as in ``"bidirectional/forward"``.
+    kind
+        ``"LSTM"``, ``"GRU"`` or ``"SimpleRNN"``.
+    signals
+        Name to float32 array ``(example, timestep, cell)``, in reading order: index ``t`` is the
+        input timestep ``t``, also for a layer that reads from the end.
+    mask
+        Boolean ``(example, timestep)``, True at real timesteps; None if nothing is padding.
+    tokens
+        Object array of str ``(example, timestep)``, or None if they aren't known.
+    check
+        The self-check: ``difference``, ``tolerance``, ``mode`` (``"prefix"``, ``"full"``,
+        ``"none"``), ``examples``, ``timesteps``.
+    config
+        The layer's configuration, as JSON can hold it.
+    go_backwards
+        Whether the layer read from the end.
+    """
+
+    name: str
+    kind: str
+    signals: dict[str, npt.NDArray[np.float32]]
+    mask: npt.NDArray[np.bool_] | None = None
+    tokens: npt.NDArray[np.object_] | None = None
+    check: dict[str, Any] = field(default_factory=lambda: {"mode": "none"})
+    config: dict[str, Any] = field(default_factory=dict)
+    go_backwards: bool = False
+
+
+class Recording:
+    """All that a model's recurrent layers did on some inputs.
+
+    A thin cover over an :class:`xarray.DataTree` with one node a layer and one variable a signal.
+    ``recording["lstm_1"].forget_gate`` is a :class:`xarray.DataArray` with the dimensions
+    ``(example, timestep, cell)``, and with the coordinates ``token`` ``(example, timestep)`` and
+    ``label`` ``(example,)`` where they are known.
+
+    Recordings come from :func:`lstm_widgets.record` and :func:`lstm_widgets.open_recording`.
+    """
+
+    def __init__(self, tree: xr.DataTree) -> None:
+        self.tree = tree
+        self._paths = _tree_paths(tree.attrs["layers"])
+
+    @classmethod
+    def from_layers(
+        cls,
+        layers: Sequence[RecordedLayer],
+        *,
+        labels: Sequence[str] | None = None,
+        attrs: Mapping[str, Any] | None = None,
+    ) -> Recording:
+        """Put what a recorder found into one recording.
+
+        Parameters
+        ----------
+        layers
+            The layers in model order. Their signals are kept, not copied.
+        labels
+            One string for each example.
+        attrs
+            What is needed to trust the recording later (the model's configuration, the versions of
+            the libraries), as JSON can hold it.
+
+        Raises
+        ------
+        ValueError
+            If names repeat, or shapes don't fit each other.
+        TypeError
+            If an array has another dtype than named in :class:`RecordedLayer`, a token or label
+            is no string, or JSON cannot hold a configuration.
+        """
+        names = [layer.name for layer in layers]
+        if not names:
+            raise ValueError("layers: expected at least one recorded layer, got none")
+        if len(set(names)) != len(names) or not all(names):
+            raise ValueError(f"layers: expected different, non-empty names, got {names}")
+        attrs = attrs or {}
+        if "layers" in attrs:
+            raise ValueError("attrs: 'layers' is kept for the names of the layers")
+
+        datasets = {
+            path: _dataset(layer, labels)
+            for layer, path in zip(layers, _tree_paths(names).values(), strict=True)
+        }
+        root = xr.Dataset(attrs={"layers": names, **_jsonable(attrs, "attrs")})
+        return cls(xr.DataTree.from_dict({"/": root, **datasets}))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers' names, in model order."""
+        return tuple(self._paths)
+
+    def __getitem__(self, layer: str) -> xr.Dataset:
+        """One layer: its signals, and a boolean ``mask`` if some timesteps are padding."""
+        if layer not in self._paths:
+            raise LayerNotFoundError(
+                f"layer: expected one of {', '.join(map(repr, self._paths))}, got {layer!r}"
+            )
+        node = self.tree[self._paths[layer]]
+        return node.to_dataset()
+
+    def signals(self, layer: str) -> tuple[str, ...]:
+        """Name the signals that were recorded of one layer."""
+        return tuple(str(name) for name in self[layer].data_vars if name != "mask")
+
+
+def _tree_paths(names: Sequence[str]) -> dict[str, str]:
+    """Give each layer its node in the tree: the name itself wherever a tree allows it.
+
+    A node hands its coordinates down, so a layer cannot stand beneath another one, which may have
+    another number of timesteps; nor can a path have an empty or dotted part. Such names become one
+    percent-encoded node at the top.
+    """
+    taken = set(names)
+    paths = {}
+    for name in names:
+        parts = name.split("/")
+        above = {"/".join(parts[:n]) for n in range(1, len(parts))}
+        fits = not (above & taken or {"", ".", ".."} & set(parts) or "%" in name)
+        paths[name] = name if fits else quote(name, safe="").replace(".", "%2E")
+    return paths
+
+
+def _dataset(layer: RecordedLayer, labels: Sequence[str] | None) -> xr.Dataset:
+    where = f"layer {layer.name!r}"
+    if not layer.signals:
+        raise ValueError(f"{where}: expected at least one signal, got none")
+    shape = next(iter(layer.signals.values())).shape
+    if len(shape) != len(AXES):
+        raise ValueError(f"{where}: expected signals (example, timestep, cell), got shape {shape}")
+    for name, values in layer.signals.items():
+        if name in RESERVED:
+            raise ValueError(f"{where}: a signal cannot be called {name!r}")
+        _expect(values, f"{where}: signal {name!r}", np.dtype(np.float32), shape)
+
+    variables: dict[Hashable, Any] = {name: (AXES, v) for name, v in layer.signals.items()}
+    coords: dict[Hashable, Any] = {
+        axis: np.arange(size) for axis, size in zip(AXES, shape, strict=True)
+    }
+    masked_share = 0.0
+    if layer.mask is not None:
+        _expect(layer.mask, f"{where}: mask", np.dtype(np.bool_), shape[:2])
+        variables["mask"] = (AXES[:2], layer.mask)
+        masked_share = 1.0 - float(layer.mask.mean()) if layer.mask.size else 0.0
+    if layer.tokens is not None:
+        _expect(layer.tokens, f"{where}: tokens", np.dtype(np.object_), shape[:2])
+        _expect_strings(layer.tokens.ravel(), f"{where}: tokens")
+        coords["token"] = (AXES[:2], layer.tokens)
+    if labels is not None:
+        if isinstance(labels, str) or len(labels) != shape[0]:
+            raise ValueError(
+                f"labels: expected one string for each of {shape[0]} examples of {where}, "
+                f"got {len(labels)} for {labels!r:.80}"
+            )
+        _expect_strings(labels, "labels")
+        column = np.empty(shape[0], dtype=object)
+        column[:] = labels
+        coords["label"] = (AXES[:1], column)
+    attrs = {
+        "kind": layer.kind,
+        "go_backwards": layer.go_backwards,
+        "masked_share": masked_share,
+        "check": layer.check,
+        "config": layer.config,
+    }
+    return xr.Dataset(variables, coords, _jsonable(attrs, where))
+
+
+def _expect(
+    array: npt.NDArray[Any], what: str, dtype: np.dtype[Any], shape: tuple[int, ...]
+) -> None:
+    if array.dtype != dtype:
+        raise TypeError(f"{what}: expected dtype {dtype}, got {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"{what}: expected shape {shape}, got {array.shape}")
+
+
+def _expect_strings(values: Sequence[Any] | npt.NDArray[Any], what: str) -> None:
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(f"{what}: expected strings, got {value!r}")
+
+
+def _jsonable(attrs: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Bring attributes into the form in which JSON gives them back, so that a save changes none."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(attrs, default=_plain))
+    except TypeError as error:
+        raise TypeError(f"{what}: expected what JSON can hold: {error}") from error
+    return plain
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"got {value!r:.80}, a {type(value).__name__}")
