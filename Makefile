@@ -1,0 +1,96 @@
+# `make lab` to look, `make test` to check everything, `make help` for the rest.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help lab test setup setup-js setup-browser lint test-js bundle test-python test-browser \
+        bench constraints clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY_READY := $(VENV)/.ready
+JS_READY := js/node_modules/.ready
+STATIC := lstm_widgets/static
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# JupyterLab won't start for root (a container, usually) unless told to.
+LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+help: ## List what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+lab: $(PY_READY) ## Open the first notebook in JupyterLab (needs Python only)
+	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/01_addition.ipynb
+
+test: ## Check everything: lint, types, JavaScript, bundles, Python, browser, notebooks
+	@$(MAKE) --no-print-directory setup setup-js setup-browser
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test-js
+	@$(MAKE) --no-print-directory bundle
+	$(BIN)/python -m pytest
+
+setup: $(PY_READY) ## Set up .venv with the package and its development tools
+
+$(PY_READY): pyproject.toml constraints.txt
+	@if [ ! -x $(BIN)/python ]; then \
+	  found=; \
+	  for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
+	    if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+	    then found=$$python; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "Python 3.11, 3.12 or 3.13 is missing: install one, or say make PYTHON=path" >&2; exit 1; fi; \
+	  if ! $$found -c 'import ensurepip, venv' 2>/dev/null; then \
+	    echo "Python's venv module is missing: install the package python3-venv" >&2; exit 1; fi; \
+	  $$found -m venv $(VENV); \
+	fi
+	@echo "Installing into $(VENV) (a few minutes, once)"
+	$(PIP) install $(if $(CI),-q) -c constraints.txt -e ".[dev]"
+	@touch $@
+
+setup-js: $(JS_READY) ## Set up the JavaScript tools (needs Node 20 or newer)
+
+$(JS_READY): js/package.json js/package-lock.json
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null || \
+	  { echo "Node.js 20 or newer is missing: install it (only the JavaScript checks need it)" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: install it beside Node.js" >&2; exit 1; }
+	npm --prefix js ci --no-audit --no-fund
+	@touch $@
+
+# No stamp of its own: the browser may be removed or named by $$CHROMIUM at any time; looking is quick.
+setup-browser: $(PY_READY) ## Find Chromium, or install it
+	@$(BIN)/python tests/browser/chromium.py
+
+lint: $(PY_READY) ## ruff (rules and format) and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-js: $(JS_READY) ## Biome, the TypeScript compiler and the JavaScript tests
+	npm --prefix js run check
+	npm --prefix js test
+
+bundle: $(JS_READY) ## Rebuild the bundles; fail if the committed ones differ
+	npm --prefix js run build
+	@git diff --exit-code --stat -- $(STATIC) && test -z "$$(git ls-files --others -- $(STATIC))" || \
+	  { echo "$(STATIC) differs from what js/ builds: commit the rebuilt files" >&2; exit 1; }
+
+test-python: $(PY_READY) ## The Python tests that need no browser
+	$(BIN)/python -m pytest --ignore=tests/browser
+
+test-browser: setup-browser ## The tests in a real JupyterLab
+	$(BIN)/python -m pytest tests/browser
+
+bench: setup-browser ## Run the benchmarks and print their ratios
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+constraints: $(PY_READY) ## Renew constraints.txt from the newest versions that fit together
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
+	  $(BIN)/python -m venv "$$fresh" && \
+	  "$$fresh/bin/python" -m pip --disable-pip-version-check install ".[dev]" && \
+	  { sed -n '/^#/p' constraints.txt; \
+	    "$$fresh/bin/python" -m pip --disable-pip-version-check freeze | grep '^[A-Za-z0-9._-]*==' | \
+	    grep -v '^lstm[-_]widgets=='; } > "$$fresh/constraints.txt" && \
+	  cp "$$fresh/constraints.txt" constraints.txt
+
+clean: ## Remove what was set up and built here, .venv and node_modules too
+	rm -rf $(VENV) js/node_modules build dist .artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
