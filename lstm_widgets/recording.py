@@ -5,14 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-__all__ = ["LayerNotFoundError", "RecordedLayer", "Recording"]
+from lstm_widgets import _recording_repr, _recording_store
+from lstm_widgets._recording_store import RecordingFileError
+
+__all__ = [
+    "LayerNotFoundError",
+    "RecordedLayer",
+    "Recording",
+    "RecordingFileError",
+    "open_recording",
+]
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 AXES = ("example", "timestep", "cell")
 # Names that a layer's dataset uses itself, so no signal can have them.
@@ -114,12 +127,8 @@ class Recording:
         if "layers" in attrs:
             raise ValueError("attrs: 'layers' is kept for the names of the layers")
 
-        datasets = {
-            path: _dataset(layer, labels)
-            for layer, path in zip(layers, _tree_paths(names).values(), strict=True)
-        }
-        root = xr.Dataset(attrs={"layers": names, **_jsonable(attrs, "attrs")})
-        return cls(xr.DataTree.from_dict({"/": root, **datasets}))
+        datasets = {layer.name: _dataset(layer, labels) for layer in layers}
+        return cls(_tree(datasets, {"layers": names, **_jsonable(attrs, "attrs")}))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -138,6 +147,70 @@ class Recording:
     def signals(self, layer: str) -> tuple[str, ...]:
         """Name the signals that were recorded of one layer."""
         return tuple(str(name) for name in self[layer].data_vars if name != "mask")
+
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the recording to a Zarr v3 directory, for :func:`open_recording`.
+
+        An interrupted save leaves nothing that opens; one that would have replaced an older
+        recording leaves the older one.
+
+        Parameters
+        ----------
+        path
+            The directory to make.
+        overwrite
+            Whether a recording that stands there may be replaced. Nothing else ever is.
+
+        Raises
+        ------
+        FileExistsError
+            If something stands there that may not be replaced.
+        ValueError
+            If a token or label is no text that UTF-8 can hold (a lone surrogate).
+        """
+        layers = {name: self[name] for name in self.layers}
+        attrs = {str(name): value for name, value in self.tree.attrs.items()}
+        _recording_store.write(Path(path), layers, attrs, overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        return _recording_repr.as_text({name: self[name] for name in self.layers})
+
+    def _repr_html_(self) -> str:
+        return _recording_repr.as_html({name: self[name] for name in self.layers})
+
+
+def open_recording(path: str | PathLike[str]) -> Recording:
+    """Open what :meth:`Recording.save` wrote.
+
+    Only metadata is read; each array is read from the disk when it is touched, and only the part
+    that is. ``recording["lstm_1"].load()`` reads a layer whole. Opening a recording runs no code
+    from it.
+
+    Parameters
+    ----------
+    path
+        The directory.
+
+    Returns
+    -------
+    Recording
+        Equal to the saved one, to the bit.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing stands at the path.
+    RecordingFileError
+        If it is no recording, an unfinished or damaged one, or one of a newer format.
+    """
+    layers, attrs = _recording_store.read(Path(path))
+    return Recording(_tree(dict(zip(attrs["layers"], layers, strict=True)), attrs))
+
+
+def _tree(layers: Mapping[str, xr.Dataset], attrs: Mapping[str, Any]) -> xr.DataTree:
+    paths = _tree_paths(tuple(layers))
+    nodes = {paths[name]: dataset for name, dataset in layers.items()}
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **nodes})
 
 
 def _tree_paths(names: Sequence[str]) -> dict[str, str]:
@@ -165,7 +238,7 @@ def _dataset(layer: RecordedLayer, labels: Sequence[str] | None) -> xr.Dataset:
     if len(shape) != len(AXES):
         raise ValueError(f"{where}: expected signals (example, timestep, cell), got shape {shape}")
     for name, values in layer.signals.items():
-        if name in RESERVED:
+        if name in RESERVED or not name.isidentifier():
             raise ValueError(f"{where}: a signal cannot be called {name!r}")
         _expect(values, f"{where}: signal {name!r}", np.dtype(np.float32), shape)
 

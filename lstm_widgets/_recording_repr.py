@@ -1,0 +1,166 @@
+"""What a recording tells a person about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import xarray as xr
+
+__all__ = ["as_html", "as_text"]
+
+TOKENS_SHOWN = 24
+LABELS_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class _Row:
+    layer: str
+    kind: str
+    cells: str
+    shape: str
+    signals: str
+    padding: str
+    tokens: str
+    check: str
+    memory: str
+
+
+TITLES = _Row(
+    layer="layer",
+    kind="kind",
+    cells="cells",
+    shape="examples × timesteps",
+    signals="signals",
+    padding="padding",
+    tokens="tokens",
+    check="self-check",
+    memory="size",
+)
+
+
+def as_text(layers: Mapping[str, xr.Dataset]) -> str:
+    """Show a recording as a table, one line a layer."""
+    rows = [TITLES, *(_row(name, dataset) for name, dataset in layers.items())]
+    columns = list(zip(*(vars(row).values() for row in rows), strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(vars(row).values(), widths, strict=True))
+        for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in [_title(layers), *lines])
+
+
+def as_html(layers: Mapping[str, xr.Dataset]) -> str:
+    """Show a recording as a table in the page's own colours, with the beginnings of its texts.
+
+    Layer names, tokens and labels may be anything, markup included: each is escaped.
+    """
+    head = "".join(f"<th>{escape(title)}</th>" for title in vars(TITLES).values())
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_bdi(text)}</td>" for text in vars(row).values()) + "</tr>"
+        for row in (_row(name, dataset) for name, dataset in layers.items())
+    )
+    texts = "".join(_texts(name, dataset) for name, dataset in layers.items())
+    return (
+        f"<style>{_STYLE}</style>"
+        f'<div class="lstm-widgets-recording"><b>{escape(_title(layers))}</b>'
+        f"<div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"{_labels(layers)}{texts}</div>"
+    )
+
+
+def _title(layers: Mapping[str, xr.Dataset]) -> str:
+    total = _size(sum(dataset.nbytes for dataset in layers.values()))
+    return f"Recording: {len(layers)} layer{'s' * (len(layers) != 1)}, {total}"
+
+
+def _row(name: str, dataset: xr.Dataset) -> _Row:
+    sizes, attrs = dataset.sizes, dataset.attrs
+    return _Row(
+        layer=_visible(name),
+        kind=attrs["kind"] + (" (backwards)" if attrs["go_backwards"] else ""),
+        cells=str(sizes["cell"]),
+        shape=f"{sizes['example']} × {sizes['timestep']}",
+        signals=", ".join(str(signal) for signal in dataset.data_vars if signal != "mask"),
+        padding=f"{attrs['masked_share']:.1%}" if "mask" in dataset else "none",
+        tokens="known" if "token" in dataset.coords else "unknown",
+        check=_check(attrs["check"]),
+        memory=_size(dataset.nbytes),
+    )
+
+
+def _check(check: Mapping[str, Any]) -> str:
+    if check["mode"] == "none":
+        return "not checked"
+    difference, tolerance = check["difference"], check["tolerance"]
+    extent = "prefix of" if check["mode"] == "prefix" else "all"
+    part = f"({extent} {check['examples']} × {check['timesteps']})"
+    # Written so that a difference of NaN doesn't count as equal.
+    if difference <= tolerance:
+        return f"equals the layer to {difference:.0e} {part}".replace("e-0", "e-")
+    return f"DIFFERS from the layer by {difference:.0e} {part}".replace("e-0", "e-")
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+def _visible(text: str) -> str:
+    """Write out line ends, controls and direction marks, which would disturb the table."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _bdi(text: str) -> str:
+    return f"<bdi>{escape(text)}</bdi>"
+
+
+def _labels(layers: Mapping[str, xr.Dataset]) -> str:
+    labels = next((d.label for d in layers.values() if "label" in d.coords), None)
+    return "" if labels is None else _strip("labels", labels, LABELS_SHOWN)
+
+
+def _texts(name: str, dataset: xr.Dataset) -> str:
+    if "token" not in dataset.coords or not dataset.sizes["example"]:
+        return ""
+    return _strip(f"{_visible(name)}, example 0", dataset.token[0], TOKENS_SHOWN)
+
+
+def _strip(title: str, strings: xr.DataArray, shown: int) -> str:
+    """Show the first few of many strings, each in a box of its own so that spaces are seen."""
+    boxes = "".join(
+        f"<span>{_bdi(_visible(text))}</span>" for text in np.asarray(strings[:shown]).tolist()
+    )
+    more = f" and {strings.size - shown:,} more" if strings.size > shown else ""
+    return f'<p><span class="title">{_bdi(title)}</span>{boxes}{more}</p>'
+
+
+# Jupyter's colours where it sets them; elsewhere mixed from the page's own, light or dark.
+_STYLE = """
+.lstm-widgets-recording { --line: var(--jp-border-color2, rgba(128, 128, 128, .4));
+  font-size: var(--jp-content-font-size1, 14px); color: var(--jp-content-font-color1, inherit); }
+.lstm-widgets-recording > div { overflow-x: auto; margin: .5em 0; }
+.lstm-widgets-recording table { border-collapse: collapse; margin: 0; }
+.lstm-widgets-recording :is(th, td) { text-align: left; vertical-align: top;
+  padding: .3em 1em .3em 0;
+  border: 0; border-bottom: 1px solid var(--line); background: none; color: inherit; }
+.lstm-widgets-recording td { font-variant-numeric: tabular-nums; }
+.lstm-widgets-recording :is(th, .title) { font-weight: 400; opacity: .75; white-space: nowrap; }
+.lstm-widgets-recording td:first-child { font-weight: 600; }
+.lstm-widgets-recording p { margin: .3em 0; }
+.lstm-widgets-recording .title { margin-right: .6em; }
+.lstm-widgets-recording p > span:not(.title) { display: inline-block; white-space: pre;
+  min-width: .6em; min-height: 1.2em; padding: 0 .3em; margin: 0 2px 2px 0; vertical-align: top;
+  border: 1px solid var(--line); border-radius: 3px;
+  font-family: var(--jp-code-font-family, monospace); }
+"""

@@ -1,0 +1,372 @@
+"""Recordings on disk: a Zarr v3 directory that is either whole or doesn't open.
+
+::
+
+    path/
+      zarr.json             written last: it says that all is there, and which data belong to it
+      data-<id>/
+        0-lstm_1/           one group a layer, in model order
+          zarr.json         its attributes
+          hidden_state/     one array a signal; mask, token and label beside them
+
+A save writes a new ``data-<id>`` and then replaces ``zarr.json`` in one step, so that whatever
+interrupts it, ``path`` is at all times the old recording, the new one, or none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import uuid
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+import zarr
+from xarray.backends import BackendArray
+from xarray.core import indexing
+from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.storage import LocalStore
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping
+    from pathlib import Path
+
+    from zarr.abc.store import ByteRequest
+    from zarr.core.buffer import Buffer, BufferPrototype
+
+__all__ = ["RecordingFileError", "read", "write"]
+
+FORMAT = 1
+CHUNK_BYTES = 2**21
+COORDINATES = ("token", "label")
+# What the arrays of a recording are made of. Nothing else is opened, so that no file can choose
+# which of the installed codecs runs (some of them unpickle).
+DTYPES = {"float32": np.dtype(np.float32), "bool": np.dtype(np.bool_), "string": np.dtype(object)}
+CODECS = {"bytes", "vlen-utf8", "blosc", "crc32c"}
+
+_METADATA = "zarr.json"
+_DATA = re.compile(r"data-[0-9a-f]{32}")
+_MARKER_DRAFT = re.compile(r"\.zarr-[0-9a-f]{32}\.json")
+
+
+class RecordingFileError(ValueError):
+    """What stands at a path is no whole recording that this version can read."""
+
+
+def write(
+    path: Path, layers: Mapping[str, xr.Dataset], attrs: Mapping[str, Any], *, overwrite: bool
+) -> None:
+    """Write the layers so that ``path`` changes from what it was to the whole recording at once.
+
+    Parameters
+    ----------
+    path
+        Where the recording shall stand.
+    layers
+        Layer name to dataset, in model order.
+    attrs
+        The recording's own attributes, as JSON can hold them.
+    overwrite
+        Whether a recording, finished or not, that stands there may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If something stands there that may not be replaced.
+    """
+    _expect_replaceable(path, overwrite=overwrite)
+    made_here = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    new = uuid.uuid4().hex
+    data = path / f"data-{new}"
+    draft = path / f".zarr-{new}.json"
+    try:
+        groups = [f"{n}-{_slug(name)}" for n, name in enumerate(layers)]
+        zarr.create_group(data, zarr_format=3)
+        for group, dataset in zip(groups, layers.values(), strict=True):
+            _write_layer(data, group, dataset)
+        files, size = _count(data)
+        _sync_all(data)
+        marker = {
+            "format": FORMAT,
+            "data": data.name,
+            "groups": groups,
+            "files": files,
+            "bytes": size,
+            "attrs": dict(attrs),
+        }
+        group_metadata = {
+            "zarr_format": 3,
+            "node_type": "group",
+            "attributes": {"lstm_widgets_recording": marker},
+        }
+        draft.write_text(json.dumps(group_metadata, indent=2), encoding="utf-8")
+        _sync(draft)
+        draft.replace(path / _METADATA)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        shutil.rmtree(data, ignore_errors=True)
+        if made_here:
+            path.rmdir()
+        raise
+    _sync(path)
+    _sync(path.parent)
+    for entry in list(path.iterdir()):
+        if _DATA.fullmatch(entry.name) and entry != data:
+            shutil.rmtree(entry, ignore_errors=True)
+        elif _MARKER_DRAFT.fullmatch(entry.name):
+            entry.unlink(missing_ok=True)
+
+
+def read(path: Path) -> tuple[list[xr.Dataset], dict[str, Any]]:
+    """Open the layers, in model order, and the recording's attributes; values stay on disk.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing stands at the path.
+    RecordingFileError
+        If it is no recording, an unfinished or damaged one, or one of a newer format.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"path: expected a recording, found nothing at {str(path)!r}")
+    marker = _read_marker(path)
+    if marker is None:
+        unfinished = path.is_dir() and any(_DATA.fullmatch(entry.name) for entry in path.iterdir())
+        raise RecordingFileError(
+            f"path: the recording at {str(path)!r} is unfinished: its save was interrupted"
+            if unfinished
+            else f"path: expected a recording, but {str(path)!r} is none"
+        )
+    if marker["format"] > FORMAT:
+        raise RecordingFileError(
+            f"path: {str(path)!r} has format {marker['format']}, but this version of lstm_widgets "
+            f"reads formats up to {FORMAT}: a newer version is needed"
+        )
+    try:
+        data = path / _expect_inside(marker["data"])
+        _expect_complete(data, marker["files"], marker["bytes"])
+        layers = [_read_layer(data / _expect_inside(group)) for group in marker["groups"]]
+        return layers, dict(marker["attrs"])
+    except (KeyError, TypeError, AttributeError, OSError) as error:
+        raise RecordingFileError(
+            f"path: the recording at {str(path)!r} is damaged: {error!r}"
+        ) from error
+
+
+def _expect_complete(data: Path, files: int, size: int) -> None:
+    """Notice what was lost after the save, as when a copy of the directory was cut short."""
+    found = _count(data)
+    if found != (files, size):
+        raise RecordingFileError(
+            f"path: the recording is incomplete: expected {files} files of {size} bytes under "
+            f"{str(data)!r}, found {found[0]} of {found[1]}"
+        )
+
+
+def _expect_replaceable(path: Path, *, overwrite: bool) -> None:
+    """Refuse to touch what isn't ours, whatever ``overwrite`` says."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    ours = path.is_dir() and all(
+        _DATA.fullmatch(entry.name)
+        or entry.name.startswith(".")
+        or (entry.name == _METADATA and _read_marker(path))
+        for entry in path.iterdir()
+    )
+    if not ours:
+        raise FileExistsError(f"path: {str(path)!r} exists and is no recording")
+    if not overwrite:
+        raise FileExistsError(f"path: {str(path)!r} exists; pass overwrite=True to replace it")
+
+
+def _read_marker(path: Path) -> dict[str, Any] | None:
+    try:
+        metadata = json.loads((path / _METADATA).read_text(encoding="utf-8"))
+        marker = metadata["attributes"]["lstm_widgets_recording"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    whole = isinstance(marker, dict) and isinstance(marker.get("format"), int)
+    return marker if whole else None
+
+
+def _slug(name: str) -> str:
+    """Make a file name that every file system takes; the number before it keeps names apart."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:60]
+
+
+def _write_layer(data: Path, group: str, dataset: xr.Dataset) -> None:
+    node = zarr.open_group(data, mode="a", zarr_format=3).create_group(
+        group, attributes=dict(dataset.attrs)
+    )
+    names = [*dataset.data_vars, *(name for name in COORDINATES if name in dataset.coords)]
+    # Groups on disk have no order of their own, but the signals of a layer have one.
+    node.attrs["variables"] = names
+    for name in names:
+        variable = dataset[name].variable
+        text = variable.dtype == np.dtype(object)
+        if not text and variable.dtype not in DTYPES.values():
+            raise ValueError(f"{name}: expected float32, bool or str to save, got {variable.dtype}")
+        chunks = _chunks(variable.shape)
+        array = node.create_array(
+            str(name),
+            shape=variable.shape,
+            dtype="string" if text else variable.dtype,
+            chunks=chunks,
+            dimension_names=variable.dims,
+            fill_value=np.nan if variable.dtype.kind == "f" else None,
+            compressors=[BloscCodec(cname="lz4", clevel=5), Crc32cCodec()],
+            # A chunk equal to the fill value would be left out, as if it had been lost.
+            config={"write_empty_chunks": True},
+        )
+        for block in _blocks(variable.shape, chunks):
+            try:
+                array[block] = variable[block].values
+            except UnicodeEncodeError as error:
+                raise ValueError(
+                    f"{name}: cannot save a string that UTF-8 cannot hold: {error}"
+                ) from error
+
+
+def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Cut so that a chunk holds all cells of a block of timesteps, of as many examples as fit."""
+    room = CHUNK_BYTES // 4
+    examples, timesteps, cells = (*(max(1, size) for size in shape), 1, 1)[:3]
+    steps = max(1, min(timesteps, room // cells))
+    batch = max(1, min(examples, room // (steps * cells)))
+    return (batch, steps, cells)[: len(shape)]
+
+
+def _blocks(shape: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    ranges = (
+        [slice(start, min(start + step, size)) for start in range(0, size, step)]
+        for size, step in zip(shape, chunks, strict=True)
+    )
+    return product(*ranges)
+
+
+def _count(folder: Path) -> tuple[int, int]:
+    """Count the files and their bytes, but not what a file browser leaves behind."""
+    sizes = [
+        (folder / root / file).stat().st_size
+        for root, _, files in os.walk(folder)
+        for file in files
+        if not file.startswith(".")
+    ]
+    return len(sizes), sum(sizes)
+
+
+def _sync_all(folder: Path) -> None:
+    for root, _, files in os.walk(folder):
+        for file in files:
+            _sync(folder / root / file)
+        _sync(folder / root)
+
+
+def _sync(path: Path) -> None:
+    """Have the system write a file or a directory through to the disk."""
+    if os.name == "nt" and path.is_dir():  # which Windows can't, and needn't
+        return
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class _WholeStore(LocalStore):
+    """A directory in which a lost chunk is an error, where Zarr would read its fill value."""
+
+    async def get(
+        self,
+        key: str,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        return self._expect(key, await super().get(key, prototype, byte_range))
+
+    def get_sync(
+        self,
+        key: str,
+        *,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        return self._expect(key, super().get_sync(key, prototype=prototype, byte_range=byte_range))
+
+    def _expect(self, key: str, found: Buffer | None) -> Buffer:
+        if found is None:
+            raise RecordingFileError(
+                f"the recording has lost {key!r} under {str(self.root)!r}: "
+                "it was moved, deleted or replaced since it was opened"
+            )
+        return found
+
+
+class _StoredArray(BackendArray):
+    """An array on disk that xarray reads when it is touched."""
+
+    def __init__(self, array: zarr.Array[Any], dtype: np.dtype[Any]) -> None:
+        self._array = array
+        self.shape = array.shape
+        self.dtype = dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> npt.NDArray[Any]:
+        values: npt.NDArray[Any] = indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._read
+        )
+        return values
+
+    def _read(self, key: tuple[Any, ...]) -> npt.NDArray[Any]:
+        return np.asarray(self._array.oindex[key]).astype(self.dtype, copy=False)
+
+
+def _read_layer(folder: Path) -> xr.Dataset:
+    attrs = _read_json(folder / _METADATA)["attributes"]
+    names = attrs.pop("variables")
+    variables: dict[str, xr.Variable] = {}
+    for name in names:
+        dims, dtype = _expect_harmless(folder / _expect_inside(name))
+        array = zarr.open_array(_WholeStore(folder / name, read_only=True), mode="r", zarr_format=3)
+        stored = indexing.LazilyIndexedArray(_StoredArray(array, dtype))
+        variables[name] = xr.Variable(dims, stored)
+    sizes = {dim: size for v in variables.values() for dim, size in v.sizes.items()}
+    # In the order in which a new recording has them: a tree compares its coordinates in order.
+    coords: dict[Hashable, Any] = {
+        dim: np.arange(sizes[dim]) for dim in ("example", "timestep", "cell")
+    }
+    coords |= {name: variables.pop(name) for name in COORDINATES if name in variables}
+    return xr.Dataset(variables, coords, attrs)
+
+
+def _expect_harmless(folder: Path) -> tuple[list[str], np.dtype[Any]]:
+    """Look at an array's metadata before Zarr does, which would load whatever codec it names."""
+    metadata = _read_json(folder / _METADATA)
+    codecs = {codec["name"] for codec in metadata["codecs"]}
+    dtype = metadata["data_type"]
+    if codecs - CODECS or not isinstance(dtype, str) or dtype not in DTYPES:
+        raise RecordingFileError(
+            f"{str(folder)!r} is not written the way recordings are: codecs {sorted(codecs)}, "
+            f"data type {dtype!r}"
+        )
+    return metadata["dimension_names"], DTYPES[dtype]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        metadata: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecordingFileError(f"{str(path)!r} is damaged: {error}") from error
+    return metadata
+
+
+def _expect_inside(name: str) -> str:
+    """Refuse a name that would lead out of the recording's directory."""
+    if {"/", "\\"} & set(name) or name in {"", ".", ".."}:
+        raise RecordingFileError(f"path: the recording names {name!r}, which lies outside of it")
+    return name

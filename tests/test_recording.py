@@ -1,0 +1,707 @@
+"""A recording holds what it was given, says what it holds, and comes back from disk unchanged."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from lstm_widgets import _recording_store
+from lstm_widgets.recording import (
+    LayerNotFoundError,
+    RecordedLayer,
+    Recording,
+    RecordingFileError,
+    open_recording,
+)
+
+SIGNALS = ("hidden_state", "cell_state", "input_gate")
+HOSTILE = [
+    "lstm",
+    "LSTM",
+    "outer/lstm",
+    "outer",
+    "outer/lstm/deeper",
+    "bidirectional/forward",
+    "bidirectional/backward",
+    "a.b",
+    ".",
+    "..",
+    "../up",
+    "/absolute",
+    "trailing/",
+    "two//slashes",
+    "a b",
+    "Größe 層 😀",
+    "mean",
+    "hidden_state",
+    "layers",
+    "50%",
+    "a%2Fb",
+    "a/b",
+    "zarr.json",
+    "con",
+    "x" * 300,
+    "<script>alert(1)</script>",
+    "line\nend",
+    "nul\0",
+]
+TEXT = st.text(max_size=6) | st.sampled_from(
+    ["\0", "", "a\0", "😀", "e\u0301", "\u202e", "None", "nan"]
+)
+CHECK = {"difference": 3e-7, "tolerance": 1e-5, "mode": "prefix", "examples": 4, "timesteps": 16}
+
+
+def strings(values, shape):
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array.reshape(shape)
+
+
+def layer(name="lstm", shape=(2, 3, 4), signals=SIGNALS, **fields):
+    rng = np.random.default_rng(sum(shape))
+    values = {signal: rng.normal(size=shape).astype(np.float32) for signal in signals}
+    return RecordedLayer(
+        **{"name": name, "kind": "LSTM", "signals": values, "check": CHECK} | fields
+    )
+
+
+@st.composite
+def recordings(draw):
+    examples = draw(st.integers(0, 3))
+    names = draw(
+        st.lists(
+            st.sampled_from(HOSTILE) | st.text("ab/.% ", min_size=1, max_size=6),
+            min_size=1,
+            max_size=4,
+            unique=True,
+        )
+    )
+    layers = []
+    for name in names:
+        shape = (examples, draw(st.integers(0, 4)), draw(st.integers(0, 3)))
+        flat = shape[0] * shape[1]
+        # Whole float32 range: NaN, infinities, -0.0 and subnormals are values like any other.
+        values = st.floats(width=32) | st.sampled_from([-0.0, np.float32(1e-45)])
+        signals = draw(st.lists(st.sampled_from(SIGNALS), min_size=1, unique=True))
+        layers.append(
+            RecordedLayer(
+                name=name,
+                kind=draw(st.sampled_from(["LSTM", "GRU"])),
+                signals={s: draw(hnp.arrays(np.float32, shape, elements=values)) for s in signals},
+                mask=draw(st.none() | hnp.arrays(np.bool_, shape[:2])),
+                tokens=draw(
+                    st.none()
+                    | st.lists(TEXT, min_size=flat, max_size=flat).map(
+                        lambda values, shape=shape: strings(values, shape[:2])
+                    )
+                ),
+                check=CHECK | {"difference": draw(st.floats())},
+                config={"units": shape[2], "nested": {"é": [1, None, True, "\ud800"]}},
+                go_backwards=draw(st.booleans()),
+            )
+        )
+    labels = draw(st.none() | st.lists(TEXT, min_size=examples, max_size=examples))
+    return Recording.from_layers(layers, labels=labels, attrs={"model": {"name": "m", "n": 1.5}})
+
+
+def values_of(recording):
+    return [recording[name].load() for name in recording.layers]
+
+
+def assert_same(first, second):
+    assert first.layers == second.layers
+    assert repr(first.tree.attrs) == repr(second.tree.attrs)  # repr: NaN equals itself there
+    for name in first.layers:
+        one, other = first[name], second[name]
+        assert list(one.data_vars) == list(other.data_vars)
+        assert set(one.coords) == set(other.coords)
+        assert dict(one.sizes) == dict(other.sizes)
+        assert repr(one.attrs) == repr(other.attrs)
+        for variable in one.variables:
+            a, b = one[variable], other[variable]
+            assert a.dims == b.dims
+            assert a.dtype == b.dtype
+            if a.dtype == np.float32:
+                nan = np.isnan(a.values)
+                np.testing.assert_array_equal(nan, np.isnan(b.values))
+                np.testing.assert_array_equal(
+                    a.values.view(np.uint32)[~nan], b.values.view(np.uint32)[~nan]
+                )
+            else:
+                assert a.values.tolist() == b.values.tolist()
+                assert all(type(text) is str for text in b.values.ravel() if a.dtype == object)
+
+
+# --- in memory ---------------------------------------------------------------------------------
+
+
+def test_a_layer_is_a_dataset_of_its_signals():
+    tokens = strings([*"ab\0d🙂", ""], (2, 3))
+    mask = np.array([[True, True, False], [True, True, True]])
+    recorded = layer(tokens=tokens, mask=mask)
+    recording = Recording.from_layers([recorded], labels=["one", "two"], attrs={"keras": "3"})
+
+    assert recording.layers == ("lstm",)
+    assert recording.signals("lstm") == SIGNALS
+    gate = recording["lstm"].input_gate
+    assert gate.dims == ("example", "timestep", "cell")
+    np.testing.assert_array_equal(gate.values, recorded.signals["input_gate"])
+    assert gate.token.values.tolist() == tokens.tolist()
+    assert gate.label.values.tolist() == ["one", "two"]
+    np.testing.assert_array_equal(gate.cell, np.arange(4))
+    np.testing.assert_array_equal(recording["lstm"].mask, mask)
+    assert recording.tree.attrs["keras"] == "3"
+    assert recording["lstm"].attrs["check"] == CHECK
+
+
+def test_values_are_not_copied():
+    recorded = layer()
+    recording = Recording.from_layers([recorded])
+    for name, values in recorded.signals.items():
+        assert np.shares_memory(recording["lstm"][name].values, values)
+
+
+def test_layers_may_differ_in_timesteps_and_cells_even_one_beneath_another():
+    layers = [layer("a", (2, 5, 3)), layer("a/b", (2, 2, 7)), layer("a/b/c", (2, 9, 1))]
+    recording = Recording.from_layers(layers)
+    assert recording.layers == ("a", "a/b", "a/b/c")
+    assert recording["a/b"].sizes == {"example": 2, "timestep": 2, "cell": 7}
+
+
+def test_slashes_are_paths_in_the_tree():
+    recording = Recording.from_layers(
+        [layer("outer/lstm"), layer("b/forward"), layer("b/backward")]
+    )
+    assert set(recording.tree.children) == {"outer", "b"}
+    assert recording.tree["outer/lstm"].dataset.sizes == recording["outer/lstm"].sizes
+
+
+def test_every_name_finds_its_own_layer():
+    layers = [layer(name, (1, n + 1, 2)) for n, name in enumerate(HOSTILE)]
+    recording = Recording.from_layers(layers)
+    assert recording.layers == tuple(HOSTILE)
+    for n, name in enumerate(HOSTILE):
+        assert recording[name].sizes["timestep"] == n + 1
+
+
+def test_an_unknown_layer_is_named_with_the_known_ones():
+    recording = Recording.from_layers([layer("encoder"), layer("decoder")])
+    for ask in (recording.__getitem__, recording.signals):
+        with pytest.raises(
+            LayerNotFoundError, match="expected one of 'encoder', 'decoder', got 'x'"
+        ):
+            ask("x")
+    assert issubclass(LayerNotFoundError, KeyError)
+
+
+@pytest.mark.parametrize(
+    ("layers", "options", "error", "message"),
+    [
+        ([], {}, ValueError, "at least one recorded layer"),
+        ([layer("a"), layer("a")], {}, ValueError, "different"),
+        ([layer("")], {}, ValueError, "non-empty"),
+        ([layer(signals=())], {}, ValueError, "at least one signal"),
+        ([layer(shape=(2, 3))], {}, ValueError, r"\(example, timestep, cell\).*\(2, 3\)"),
+        ([layer(signals=("mask",))], {}, ValueError, "cannot be called 'mask'"),
+        ([layer(signals=("../x",))], {}, ValueError, "cannot be called"),
+        ([layer(mask=np.ones((2, 4), bool))], {}, ValueError, r"mask.*\(2, 3\).*\(2, 4\)"),
+        ([layer(mask=np.ones((2, 3)))], {}, TypeError, "mask.*bool.*float64"),
+        ([layer(tokens=np.array([["a"] * 3] * 2))], {}, TypeError, "tokens.*object.*U1"),
+        ([layer(tokens=strings([1] * 6, (2, 3)))], {}, TypeError, "tokens.*strings, got 1"),
+        ([layer(tokens=strings(["a"] * 4, (2, 2)))], {}, ValueError, "tokens"),
+        ([layer()], {"labels": ["a"]}, ValueError, "labels.*2 examples.*got 1"),
+        ([layer()], {"labels": "ab"}, ValueError, "labels"),
+        ([layer()], {"labels": ["a", 2]}, TypeError, "labels.*got 2"),
+        ([layer(config={"f": len})], {}, TypeError, "JSON"),
+        ([layer()], {"attrs": {"f": {1, 2}}}, TypeError, "attrs.*JSON"),
+        ([layer()], {"attrs": {"layers": []}}, ValueError, "layers"),
+    ],
+)
+def test_bad_input_is_named(layers, options, error, message):
+    with pytest.raises(error, match=message):
+        Recording.from_layers(layers, **options)
+
+
+def test_other_dtypes_and_shapes_of_signals_are_refused():
+    zeros = np.zeros((2, 3, 4))
+    with pytest.raises(TypeError, match=r"'hidden_state'.*float32.*float64"):
+        Recording.from_layers([RecordedLayer("a", "LSTM", {"hidden_state": zeros})])
+    uneven = {
+        "hidden_state": zeros.astype(np.float32),
+        "cell_state": np.zeros((2, 3, 5), np.float32),
+    }
+    with pytest.raises(ValueError, match=r"'cell_state'.*\(2, 3, 4\).*\(2, 3, 5\)"):
+        Recording.from_layers([RecordedLayer("a", "LSTM", uneven)])
+
+
+# --- what it says ------------------------------------------------------------------------------
+
+
+def test_the_repr_tells_what_is_in_it():
+    mask = np.ones((2, 4), bool)
+    mask[0, :2] = False
+    recording = Recording.from_layers(
+        [
+            layer("encoder", (2, 4, 3), mask=mask, tokens=strings(["a"] * 8, (2, 4))),
+            layer("decoder", (2, 1, 5), kind="GRU", go_backwards=True, check={"mode": "none"}),
+        ]
+    )
+    title, _, encoder, decoder = repr(recording).splitlines()
+    assert "2 layers" in title
+    for part in (
+        "encoder  LSTM",
+        "2 × 4",
+        "hidden_state, cell_state, input_gate",
+        "25.0%",
+        " known",
+        "equals the layer to 3e-7 (prefix of 4 × 16)",
+    ):
+        assert part in encoder
+    for part in ("GRU (backwards)", "none", "unknown", "not checked", "2 × 1"):
+        assert part in decoder
+
+
+@pytest.mark.parametrize("difference", [1e-3, np.nan, np.inf])
+def test_a_difference_over_the_tolerance_never_reads_as_equal(difference):
+    check = CHECK | {"difference": difference, "mode": "full"}
+    text = repr(Recording.from_layers([layer(check=check)]))
+    assert "DIFFERS" in text
+    assert "equals" not in text
+    assert "(all 4 × 16)" in text
+
+
+class Page(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.attributes, self.text = [], [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_hostile_text_stays_text_in_html():
+    evil = [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        '"><b>',
+        "&lt;",
+        "\u202e",
+        "\n",
+    ]
+    recording = Recording.from_layers(
+        [layer("<style>*{}</style>", tokens=strings(evil, (2, 3)), kind="<i>")], labels=evil[:2]
+    )
+    page = Page(recording._repr_html_())
+    assert set(page.tags) <= {
+        *("style", "div", "b", "table", "thead", "tbody", "tr", "th", "td", "bdi", "p", "span")
+    }
+    assert page.tags.count("style") == 1
+    assert {name for name, _ in page.attributes} == {"class"}
+    assert "<img src=x onerror=alert(1)>" in page.text
+    assert r"\u202e" not in page.text  # the second example isn't shown
+    assert "<style>*{}</style>" in page.text
+
+
+def test_html_works_with_nothing_to_show():
+    for shape in [(0, 3, 2), (2, 0, 2), (2, 3, 0)]:
+        tokens = strings([""] * (shape[0] * shape[1]), shape[:2])
+        recording = Recording.from_layers(
+            [layer(shape=shape, tokens=tokens)], labels=["l"] * shape[0]
+        )
+        assert "lstm" in Page(recording._repr_html_()).text
+        assert "lstm" in repr(recording)
+
+
+# --- on disk -----------------------------------------------------------------------------------
+
+
+@given(recording=recordings())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_round_trip_changes_nothing(recording, tmp_path_factory):
+    path = tmp_path_factory.mktemp("round") / "trip"
+    recording.save(path)
+    opened = open_recording(path)
+    assert repr(opened) == repr(recording)
+    assert_same(recording, opened)
+    again = path.with_name("again")
+    open_recording(path).save(again)
+    assert_same(recording, open_recording(again))
+
+
+def test_hostile_names_come_back(tmp_path):
+    recording = Recording.from_layers([layer(n, (1, i + 1, 2)) for i, n in enumerate(HOSTILE)])
+    recording.save(tmp_path / "r")
+    assert_same(recording, open_recording(tmp_path / "r"))
+    assert [p.name for p in tmp_path.iterdir()] == ["r"]
+
+
+def test_many_chunks_come_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(_recording_store, "CHUNK_BYTES", 4 * 4 * 10)
+    tokens = strings([chr(33 + n % 90) for n in range(3 * 25)], (3, 25))
+    for shape in [(3, 25, 4), (25, 3, 4), (3, 3, 100)]:
+        recording = Recording.from_layers(
+            [layer(shape=shape, tokens=tokens.ravel()[: shape[0] * shape[1]].reshape(shape[:2]))]
+        )
+        recording.save(tmp_path / "r", overwrite=True)
+        assert_same(recording, open_recording(tmp_path / "r"))
+
+
+@given(data=st.data())
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_a_part_read_from_disk_is_that_part(data, saved):
+    recording, path = saved
+    index = {
+        dim: data.draw(
+            st.one_of(
+                st.integers(0, size - 1),
+                # xarray's own lazy indexing fails on an empty slice with a negative step.
+                st.slices(size).filter(lambda s, n=size: s.indices(n)[2] > 0 or range(n)[s]),
+                st.lists(st.integers(-size, size - 1), max_size=4),
+            )
+        )
+        for dim, size in recording["a"].sizes.items()
+    }
+    xr.testing.assert_identical(
+        recording["a"].isel(index).compute(), open_recording(path)["a"].isel(index).compute()
+    )
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    layers = [
+        layer("a", (3, 6, 5), tokens=strings([f"t{n}" for n in range(18)], (3, 6))),
+        layer("b/c", (3, 2, 4), mask=np.ones((3, 2), bool)),
+    ]
+    recording = Recording.from_layers(layers, labels=["x", "y", "z"], attrs={"model": {"n": 1}})
+    path = tmp_path_factory.mktemp("saved") / "recording"
+    recording.save(path)
+    return recording, path
+
+
+def test_opening_reads_metadata_only(saved, monkeypatch):
+    read = []
+    get = _recording_store._WholeStore.get
+    get_sync = _recording_store._WholeStore.get_sync
+
+    async def spy(self, key, *args, **kwargs):
+        read.append(f"{self.root.name}/{key}")
+        return await get(self, key, *args, **kwargs)
+
+    def spy_sync(self, key, *args, **kwargs):
+        read.append(f"{self.root.name}/{key}")
+        return get_sync(self, key, *args, **kwargs)
+
+    monkeypatch.setattr(_recording_store._WholeStore, "get", spy)
+    monkeypatch.setattr(_recording_store._WholeStore, "get_sync", spy_sync)
+    recording = open_recording(saved[1])
+    repr(recording)
+    assert recording.layers == ("a", "b/c")
+    assert recording["a"].hidden_state.sizes["cell"] == 5
+    assert {key.rpartition("/")[2] for key in read} == {"zarr.json"}
+    read.clear()
+    np.asarray(recording["a"].cell_state[0, 0])
+    assert {key.partition("/")[0] for key in read} == {"cell_state"}
+
+
+def test_it_is_a_zarr_v3_hierarchy_others_can_read(saved):
+    recording, path = saved
+    group = zarr.open_group(path, mode="r", zarr_format=3)
+    (data,) = group.groups()
+    (first, *_) = sorted(data[1].groups())
+    np.testing.assert_array_equal(first[1]["hidden_state"][:], recording["a"].hidden_state)
+    assert first[1]["hidden_state"].metadata.dimension_names == ("example", "timestep", "cell")
+
+
+def test_a_chunk_holds_all_cells():
+    assert _recording_store._chunks((1, 100_000, 1024)) == (1, 512, 1024)
+    assert _recording_store._chunks((100, 5, 100)) == (100, 5, 100)
+    assert _recording_store._chunks((1, 7, 10**7)) == (1, 1, 10**7)
+    assert _recording_store._chunks((0, 0, 0)) == (1, 1, 1)
+
+
+def test_something_else_is_never_overwritten(tmp_path):
+    recording = Recording.from_layers([layer()])
+    file, folder, group = tmp_path / "file", tmp_path / "folder", tmp_path / "group"
+    file.write_text("x")
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("x")
+    zarr.create_group(group)
+    recording.save(tmp_path / "mixed")
+    (tmp_path / "mixed" / "thesis.txt").write_text("x")
+    for path in (file, folder, group, tmp_path / "mixed"):
+        with pytest.raises(FileExistsError, match="no recording"):
+            recording.save(path, overwrite=True)
+    assert (folder / "thesis.txt").read_text() == "x"
+
+
+def test_a_recording_is_overwritten_only_on_request(tmp_path):
+    path = tmp_path / "r"
+    old, new = Recording.from_layers([layer("old")]), Recording.from_layers([layer("new")])
+    old.save(path)
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        new.save(path)
+    assert open_recording(path).layers == ("old",)
+    reader = open_recording(path)
+    new.save(path, overwrite=True)
+    assert open_recording(path).layers == ("new",)
+    assert len(list(path.iterdir())) == 2
+    with pytest.raises(RecordingFileError, match="lost"):  # never the new values, nor zeros
+        reader["old"].hidden_state.load()
+
+
+def test_a_recording_can_replace_the_one_it_was_opened_from(tmp_path):
+    recording = Recording.from_layers([layer()])
+    recording.save(tmp_path / "r")
+    open_recording(tmp_path / "r").save(tmp_path / "r", overwrite=True)
+    assert_same(recording, open_recording(tmp_path / "r"))
+
+
+def test_a_failing_save_leaves_what_was_there(tmp_path):
+    good = Recording.from_layers([layer("good")])
+    bad = Recording.from_layers([layer("bad", tokens=strings(["\ud800"] * 6, (2, 3)))])
+    with pytest.raises(ValueError, match=r"token.*UTF-8"):
+        bad.save(tmp_path / "r")
+    assert list(tmp_path.iterdir()) == []
+    good.save(tmp_path / "r")
+    with pytest.raises(ValueError, match=r"token.*UTF-8"):
+        bad.save(tmp_path / "r", overwrite=True)
+    assert_same(good, open_recording(tmp_path / "r"))
+    assert len(list((tmp_path / "r").iterdir())) == 2
+
+
+# Saves in a child that is killed at the n-th thing it does to the file system, for n from nothing to
+# all, first where nothing stood, then over an old recording; prints what stands there after each.
+KILLED = """
+import os, signal, sys, shutil, pathlib
+import numpy as np
+from lstm_widgets.recording import RecordedLayer, Recording, open_recording
+
+def recording(value):
+    values = {"hidden_state": np.full((2, 3, 4), value, np.float32)}
+    return Recording.from_layers([RecordedLayer(name, "GRU", values) for name in "ab"])
+
+def stands(path):
+    try:
+        opened = open_recording(path)
+    except (FileNotFoundError, ValueError) as error:
+        return type(error).__name__
+    values = {float(v) for n in opened.layers for s in opened.signals(n) for v in opened[n][s].values.flat}
+    assert len(values) == 1 and opened.layers == ("a", "b"), values
+    return str(values.pop())
+
+def save_and_die(path, step, overwrite):
+    child = os.fork()
+    if not child:
+        seen = 0
+        def die(event, args):
+            nonlocal seen
+            if event.partition(".")[0] in ("open", "os", "shutil") and args and str(path) in str(args[0]):
+                seen += 1
+                if seen > step:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(die)
+        recording(2.0).save(path, overwrite=overwrite)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
+
+base = pathlib.Path(sys.argv[1])
+for overwrite in (False, True):
+    step, done = 0, False
+    while not done:
+        path = base / f"{overwrite}-{step}"
+        if overwrite:
+            shutil.copytree(base / "old", path) if (base / "old").exists() else recording(1.0).save(path)
+            if step == 0:
+                shutil.copytree(path, base / "old")
+        done = save_and_die(path, step, overwrite)
+        found = stands(path)
+        # Whatever was left behind, the next save works and clears it away.
+        recording(3.0).save(path, overwrite=True)
+        after = stands(path), len(list(path.iterdir()))
+        print(overwrite, done, found, *after)
+        shutil.rmtree(path)
+        step += 2 if overwrite else 3
+"""
+
+
+def test_a_killed_save_never_opens_as_a_whole_one(tmp_path):
+    output = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    rows = [line.split() for line in output.splitlines()]
+    fresh = [row for row in rows if row[0] == "False"]
+    over = [row for row in rows if row[0] == "True"]
+    assert len(fresh) > 20
+    assert len(over) > 20
+    assert {row[2] for row in fresh if row[1] == "False"} <= {
+        "FileNotFoundError",
+        "RecordingFileError",
+        "2.0",
+    }
+    assert "RecordingFileError" in {row[2] for row in fresh}
+    assert {row[2] for row in over} == {"1.0", "2.0"}
+    assert fresh[-1][1:3] == over[-1][1:3] == ["True", "2.0"]
+    assert all(row[3:] == ["3.0", "2"] for row in rows)
+
+
+def test_no_file_can_be_lost_or_cut_short_unnoticed(saved, tmp_path):
+    recording, path = saved
+    files = [file.relative_to(path) for file in path.rglob("*") if file.is_file()]
+    assert len(files) > 10
+    for file in files:
+        for cut in (True, False):
+            copy = tmp_path / "copy"
+            shutil.copytree(path, copy)
+            if cut:
+                content = (copy / file).read_bytes()
+                (copy / file).write_bytes(content[: len(content) // 2])
+            else:
+                (copy / file).unlink()
+            with pytest.raises(RecordingFileError):
+                open_recording(copy)
+            shutil.rmtree(copy)
+    (path / ".DS_Store").write_bytes(b"left by a file browser")
+    assert_same(recording, open_recording(path))
+    open_recording(path).save(path, overwrite=True)
+    (path / ".DS_Store").unlink()
+
+
+def test_a_changed_byte_is_noticed_when_it_is_read(saved, tmp_path):
+    _, path = saved
+    for chunk in [file.relative_to(path) for file in path.rglob("c/**/*") if file.is_file()]:
+        copy = tmp_path / "copy"
+        shutil.copytree(path, copy)
+        content = bytearray((copy / chunk).read_bytes())
+        content[len(content) // 2] ^= 1
+        (copy / chunk).write_bytes(content)
+        opened = open_recording(copy)
+        with pytest.raises(ValueError, match=r"(?i)crc32c|checksum"):
+            values_of(opened)
+        shutil.rmtree(copy)
+
+
+def test_what_is_no_recording_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="found nothing"):
+        open_recording(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("{}")
+    (tmp_path / "empty").mkdir()
+    zarr.create_group(tmp_path / "group")
+    for name in ("file", "empty", "group"):
+        with pytest.raises(RecordingFileError, match="is none"):
+            open_recording(tmp_path / name)
+
+
+def edit(file, change):
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def marker(content):
+    return content["attributes"]["lstm_widgets_recording"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.update(format=2), "format 2.*newer version"),
+        (lambda m: m.pop("data"), "damaged"),
+        (lambda m: m.update(data="../elsewhere"), "outside"),
+        (lambda m: m.update(groups=["../../x"]), "outside"),
+        (lambda m: m.update(groups=[3]), "damaged"),
+        (lambda m: m.update(groups=["nope"]), "damaged"),
+        (lambda m: m.update(files="many"), "incomplete"),
+    ],
+)
+def test_bad_metadata_is_named(saved, tmp_path, change, message):
+    copy = tmp_path / "copy"
+    shutil.copytree(saved[1], copy)
+    edit(copy / "zarr.json", lambda content: change(marker(content)))
+    with pytest.raises(RecordingFileError, match=message):
+        open_recording(copy)
+
+
+def reseal(path):
+    """Make the marker fit the files, as someone who forges a recording would."""
+    files, size = _recording_store._count(next(path.glob("data-*")))
+    edit(path / "zarr.json", lambda content: marker(content).update(files=files, bytes=size))
+
+
+class Bomb:
+    def __reduce__(self):
+        return (Path.touch, (Path("exploded"),))
+
+
+@pytest.mark.parametrize("codec", ["numcodecs.pickle", "pickle", "numcodecs.json2", "cast_value"])
+def test_no_file_chooses_a_codec(saved, tmp_path, monkeypatch, codec):
+    monkeypatch.chdir(tmp_path)
+    copy = tmp_path / "copy"
+    shutil.copytree(saved[1], copy)
+    (array,) = copy.glob("data-*/0-a/token")
+    (chunk,) = (file for file in array.glob("c/**/*") if file.is_file())
+    chunk.write_bytes(pickle.dumps(Bomb()))
+    edit(array / "zarr.json", lambda content: content.update(codecs=[{"name": codec}]))
+    reseal(copy)
+    with pytest.raises(RecordingFileError, match=re.escape(codec)):
+        open_recording(copy)["a"].load()
+    assert not Path("exploded").exists()
+
+
+def test_no_pickle_hides_in_an_older_zarr_format(saved, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    copy = tmp_path / "copy"
+    shutil.copytree(saved[1], copy)
+    (array,) = copy.glob("data-*/0-a/token")
+    shutil.rmtree(array)
+    array.mkdir()
+    (array / ".zarray").write_text(
+        json.dumps(
+            {
+                "zarr_format": 2,
+                "shape": [3, 6],
+                "chunks": [3, 6],
+                "dtype": "|O",
+                "fill_value": None,
+                "order": "C",
+                "filters": [{"id": "pickle", "protocol": 5}],
+                "compressor": None,
+            }
+        )
+    )
+    (array / "0.0").write_bytes(pickle.dumps(Bomb()))
+    reseal(copy)
+    with pytest.raises(RecordingFileError):
+        open_recording(copy)["a"].load()
+    assert not Path("exploded").exists()
+
+
+def test_importing_recordings_needs_no_keras():
+    code = "import sys, lstm_widgets.recording; print({'keras', 'tensorflow', 'dask'} & set(sys.modules))"
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert output.stdout.strip() == "set()"
