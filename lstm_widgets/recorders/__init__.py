@@ -1,0 +1,1 @@
+"""Recorders: what turns a model of some library into a Recording."""

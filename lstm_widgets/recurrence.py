@@ -1,0 +1,511 @@
+# TensorFlow has no types, so what comes from it is Any.
+# ruff: noqa: ANN401
+"""The equations of the recurrent cells, and the loops that run them with every signal as an output.
+
+:func:`step` is the one place where the equations stand. It is written with operators that NumPy
+arrays and TensorFlow tensors share, and two loops run it:
+
+- a loop in Python, which needs no compilation and is what short work gets;
+- an XLA-compiled loop, on one block of the batch per thread, for everything else.
+
+:func:`scan` chooses. A compilation costs a fraction of a second, so for each shape the first loop
+is used until the time that it has cost adds up to a compilation (the ski-rental rule: never more
+than twice the cost of having known in advance).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+SIGNALS: dict[str, tuple[str, ...]] = {
+    "LSTM": (
+        "hidden_state",
+        "cell_state",
+        "input_gate",
+        "forget_gate",
+        "candidate",
+        "output_gate",
+    ),
+    "GRU": ("hidden_state", "update_gate", "reset_gate", "candidate"),
+    "SimpleRNN": ("hidden_state",),
+}
+"""The signals of each kind of cell, in the order in which :func:`step` returns them."""
+
+STATES: dict[str, int] = {"LSTM": 2, "GRU": 1, "SimpleRNN": 1}
+"""How many of the signals, from the first, are the state that a cell hands to its next step."""
+
+_GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
+
+# What compiling one loop costs, and what the loop in Python costs: per call of a NumPy function or
+# of TensorFlow, per value that passes an activation, per multiply-add. Orders of magnitude are
+# enough: they only decide when compiling pays.
+_COMPILE_SECONDS = 0.4
+_CALLS_PER_STEP = {"LSTM": 32, "GRU": 28, "SimpleRNN": 6}
+_SECONDS_PER_NUMPY_CALL = 0.8e-6
+_SECONDS_PER_TENSOR_CALL = 10e-6
+_SECONDS_PER_ACTIVATION = 2e-9
+_SECONDS_PER_PRODUCT = 5e-11
+
+# Bytes of signals that one call of the compiled loop may hold before they are copied out.
+_BLOCK_BYTES = 1 << 26
+# Fewer examples than this are not worth a thread of their own.
+_EXAMPLES_PER_THREAD = 16
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One recurrent cell: what :func:`step` needs besides the input and the state.
+
+    Weights have the layout of Keras: gates side by side along the last axis, in the order
+    input, forget, candidate, output (LSTM) or update, reset, candidate (GRU). They are TensorFlow
+    tensors of the dtype in which the cell computes.
+
+    Attributes
+    ----------
+    kind
+        ``"LSTM"``, ``"GRU"`` or ``"SimpleRNN"``.
+    kernel
+        Input weights ``(features, gates * units)``.
+    recurrent_kernel
+        Recurrent weights ``(units, gates * units)``.
+    bias
+        ``(gates * units,)``, for a GRU with ``reset_after`` ``(2, gates * units)``: one for the
+        input, one for the recurrent product; None without bias.
+    activation, recurrent_activation
+        Functions on tensors, as Keras has them.
+    activation_names
+        Their names where they are Keras's own, else None.
+    reset_after
+        Whether a GRU applies its reset gate after the recurrent product.
+    """
+
+    kind: str
+    kernel: Any
+    recurrent_kernel: Any
+    bias: Any
+    activation: Callable[[Any], Any]
+    recurrent_activation: Callable[[Any], Any]
+    activation_names: tuple[str | None, str | None] = (None, None)
+    reset_after: bool = False
+
+    @property
+    def units(self) -> int:
+        """The number of cells (in the sense of the recording: units) of the layer."""
+        return int(self.recurrent_kernel.shape[0])
+
+
+def step(
+    kind: str,
+    projected: Any,
+    state: Sequence[Any],
+    *,
+    recurrent_kernel: Any,
+    recurrent_bias: Any,
+    activation: Callable[[Any], Any],
+    recurrent_activation: Callable[[Any], Any],
+    reset_after: bool = False,
+) -> tuple[Any, ...]:
+    r"""Compute all signals of one timestep.
+
+    With :math:`x_t W + b` given as ``projected``, :math:`\sigma` the recurrent activation,
+    :math:`\phi` the activation and :math:`\odot` the elementwise product:
+
+    LSTM (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000)
+
+    .. math::
+        i, f, o = \sigma(x_t W_{i,f,o} + h_{t-1} U_{i,f,o} + b_{i,f,o}), \quad
+        g = \phi(x_t W_g + h_{t-1} U_g + b_g), \\
+        c_t = f \odot c_{t-1} + i \odot g, \quad h_t = o \odot \phi(c_t)
+
+    GRU (Cho et al. 2014), where :math:`z` keeps the old state
+
+    .. math::
+        z, r = \sigma(x_t W_{z,r} + h_{t-1} U_{z,r} + b_{z,r}), \quad
+        h_t = z \odot h_{t-1} + (1 - z) \odot g, \\
+        g = \phi(x_t W_g + b_g + r \odot (h_{t-1} U_g + b'_g)) \text{ if reset\_after, else }
+        \phi(x_t W_g + b_g + (r \odot h_{t-1}) U_g)
+
+    SimpleRNN (Elman 1990): :math:`h_t = \phi(x_t W + h_{t-1} U + b)`.
+
+    Parameters
+    ----------
+    kind
+        ``"LSTM"``, ``"GRU"`` or ``"SimpleRNN"``.
+    projected
+        Input times kernel plus input bias, ``(example, gates * units)``.
+    state
+        What the previous step left: ``(hidden, cell)`` for LSTM, else ``(hidden,)``; each
+        ``(example, units)``.
+    recurrent_kernel
+        ``(units, gates * units)``.
+    recurrent_bias
+        ``(gates * units,)`` for a GRU with ``reset_after`` and bias, else None.
+    activation, recurrent_activation
+        Elementwise functions.
+    reset_after
+        See above; for GRU only.
+
+    Returns
+    -------
+    tuple
+        The signals in the order of :data:`SIGNALS`, each ``(example, units)``. The first
+        :data:`STATES` of them are the new state.
+    """
+    units = recurrent_kernel.shape[0]
+    hidden = state[0]
+    if kind == "LSTM":
+        z = projected + hidden @ recurrent_kernel
+        input_gate = recurrent_activation(z[:, :units])
+        forget_gate = recurrent_activation(z[:, units : 2 * units])
+        candidate = activation(z[:, 2 * units : 3 * units])
+        output_gate = recurrent_activation(z[:, 3 * units :])
+        cell = forget_gate * state[1] + input_gate * candidate
+        new_hidden = output_gate * activation(cell)
+        return new_hidden, cell, input_gate, forget_gate, candidate, output_gate
+    if kind == "GRU":
+        if reset_after:
+            inner = hidden @ recurrent_kernel
+            if recurrent_bias is not None:
+                inner = inner + recurrent_bias
+            gates = recurrent_activation(projected[:, : 2 * units] + inner[:, : 2 * units])
+            update_gate, reset_gate = gates[:, :units], gates[:, units:]
+            recurrent = reset_gate * inner[:, 2 * units :]
+        else:
+            inner = hidden @ recurrent_kernel[:, : 2 * units]
+            gates = recurrent_activation(projected[:, : 2 * units] + inner)
+            update_gate, reset_gate = gates[:, :units], gates[:, units:]
+            recurrent = (reset_gate * hidden) @ recurrent_kernel[:, 2 * units :]
+        candidate = activation(projected[:, 2 * units :] + recurrent)
+        new_hidden = update_gate * hidden + (1 - update_gate) * candidate
+        return new_hidden, update_gate, reset_gate, candidate
+    if kind == "SimpleRNN":
+        return (activation(projected + hidden @ recurrent_kernel),)
+    msg = f"kind must be one of {', '.join(SIGNALS)}; got {kind!r}"
+    raise ValueError(msg)
+
+
+def scan(
+    cell: Cell,
+    sequences: Any,
+    initial_state: Sequence[Any],
+    mask: np.ndarray | None,
+    out: Mapping[str, np.ndarray],
+    *,
+    reverse: bool = False,
+) -> list[Any]:
+    """Run a cell over whole sequences and write its signals into ``out``.
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    sequences
+        Tensor ``(example, timestep, features)`` of the cell's dtype.
+    initial_state
+        Tensors ``(example, units)`` of the cell's dtype: hidden, and for LSTM cell.
+    mask
+        Bool ``(example, timestep)``, False where a timestep is padding: the state then passes
+        through unchanged. None: no padding.
+    out
+        Signal name → array ``(example, timestep, units)`` to fill; names that are missing are not
+        kept. Index t is the input's timestep t, also with ``reverse``. Hidden and cell state are
+        those carried on, at padding that of the step before; gates are as computed.
+    reverse
+        Read the sequences from their end.
+
+    Returns
+    -------
+    list
+        The state after the last step, as tensors like ``initial_state``.
+    """
+    if _prefers_steps(cell, sequences, mask, tuple(out)):
+        return _scan_steps(cell, sequences, initial_state, mask, out, reverse=reverse)
+    return _scan_compiled(cell, sequences, initial_state, mask, out, reverse=reverse)
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    # Not 1 / (1 + exp(-x)), which overflows with a warning.
+    return np.asarray(0.5 * np.tanh(0.5 * x) + 0.5)
+
+
+_NUMPY_ACTIVATIONS: dict[str | None, Callable[[np.ndarray], np.ndarray]] = {
+    "tanh": np.tanh,
+    "sigmoid": _sigmoid,
+    "linear": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0),
+    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+}
+
+
+_spent: dict[Any, float] = {}
+_spent_lock = threading.Lock()
+
+
+def _in_numpy(cell: Cell, sequences: Any) -> bool:
+    """Whether NumPy can take the steps, and without threads for its products.
+
+    OpenBLAS shares larger products out to threads that spin while they wait: many short ones in a
+    row then cost more than TensorFlow's overhead, and much more when other processes run.
+    """
+    examples, units, width = int(sequences.shape[0]), cell.units, _GATES[cell.kind] * cell.units
+    return (
+        sequences.dtype.size >= 4
+        and set(cell.activation_names) <= set(_NUMPY_ACTIVATIONS)
+        and (units * width < 9216 if examples == 1 else examples * units * width < 262_144)
+    )
+
+
+def _prefers_steps(
+    cell: Cell, sequences: Any, mask: np.ndarray | None, names: tuple[str, ...]
+) -> bool:
+    """Whether to go step by step, given what that has cost on such calls so far."""
+    examples, timesteps, features = sequences.shape
+    if 0 in (examples, timesteps, features):
+        return True
+    width = _GATES[cell.kind] * cell.units
+    per_call = _SECONDS_PER_NUMPY_CALL if _in_numpy(cell, sequences) else _SECONDS_PER_TENSOR_CALL
+    seconds = timesteps * (
+        _CALLS_PER_STEP[cell.kind] * per_call
+        + examples * width * _SECONDS_PER_ACTIVATION
+        + examples * width * cell.units * _SECONDS_PER_PRODUCT
+    )
+    key = (
+        *(cell.kind, cell.activation, cell.recurrent_activation, cell.reset_after),
+        *(tuple(sequences.shape), sequences.dtype, cell.units, cell.bias is None),
+        *(mask is None, names),
+    )
+    with _spent_lock:
+        if len(_spent) > 4096:
+            _spent.clear()
+        _spent[key] = _spent.get(key, 0.0) + seconds
+        return _spent[key] <= _COMPILE_SECONDS
+
+
+def _input_bias(cell: Cell) -> Any:
+    two = cell.kind == "GRU" and cell.reset_after
+    return cell.bias if cell.bias is None or not two else cell.bias[0]
+
+
+def _recurrent_bias(cell: Cell) -> Any:
+    two = cell.kind == "GRU" and cell.reset_after
+    return cell.bias[1] if cell.bias is not None and two else None
+
+
+def _scan_steps(
+    cell: Cell,
+    sequences: Any,
+    initial_state: Sequence[Any],
+    mask: np.ndarray | None,
+    out: Mapping[str, np.ndarray],
+    *,
+    reverse: bool,
+) -> list[Any]:
+    """Run the loop in Python: on NumPy arrays where they do, else on eager tensors."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    activation, recurrent_activation = cell.activation, cell.recurrent_activation
+    convert, where = tf.convert_to_tensor, tf.where
+    if _in_numpy(cell, sequences):
+        convert, where = np.asarray, np.where
+        activation, recurrent_activation = (_NUMPY_ACTIVATIONS[n] for n in cell.activation_names)
+    projected = tf.tensordot(sequences, cell.kernel, 1)
+    input_bias, recurrent_bias = _input_bias(cell), _recurrent_bias(cell)
+    if input_bias is not None:
+        projected += input_bias
+    projected = convert(tf.transpose(projected, (1, 0, 2)))
+    recurrent_bias = None if recurrent_bias is None else convert(recurrent_bias)
+    recurrent_kernel = convert(cell.recurrent_kernel)
+    state = [convert(s) for s in initial_state]
+    keep = [(k, out[name]) for k, name in enumerate(SIGNALS[cell.kind]) if name in out]
+    count = len(state)
+    timesteps = range(int(sequences.shape[1]))
+    with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
+        for t in reversed(timesteps) if reverse else timesteps:
+            values = step(
+                cell.kind,
+                projected[t],
+                state,
+                recurrent_kernel=recurrent_kernel,
+                recurrent_bias=recurrent_bias,
+                activation=activation,
+                recurrent_activation=recurrent_activation,
+                reset_after=cell.reset_after,
+            )
+            if mask is not None:
+                real = mask[:, t, None]
+                carried = (where(real, n, s) for n, s in zip(values, state, strict=False))
+                values = (*carried, *values[count:])
+            state = list(values[:count])
+            for k, array in keep:
+                array[:, t] = values[k]
+    return [tf.convert_to_tensor(s) for s in state]
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(
+    kind: str,
+    *,
+    activation: Callable[[Any], Any],
+    recurrent_activation: Callable[[Any], Any],
+    reset_after: bool,
+    with_bias: bool,
+    with_mask: bool,
+    reverse: bool,
+    names: tuple[str, ...],
+    shape: tuple[int, int, int],
+    units: int,
+    dtype: str,
+    jit: bool,
+) -> Callable[..., Any]:
+    """Trace and compile the loop over ``shape = (examples, timesteps, features)``.
+
+    The weights are arguments, so that one compilation serves all layers of the same shape, and
+    training between two recordings.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    examples, timesteps, features = shape
+    width = _GATES[kind] * units
+    count = STATES[kind]
+    kept = [k for k, name in enumerate(SIGNALS[kind]) if name in names]
+
+    def loop(steps: Any, x: Any, mask: Any, *weights_and_state: Any) -> tuple[Any, ...]:
+        kernel, recurrent_kernel, bias, *state = weights_and_state
+        projected = tf.reshape(x, (examples * timesteps, features)) @ kernel
+        input_bias, recurrent_bias = bias, None
+        if with_bias and kind == "GRU" and reset_after:
+            input_bias, recurrent_bias = bias[0], bias[1]
+        if with_bias:
+            projected += input_bias
+        projected = tf.transpose(tf.reshape(projected, (examples, timesteps, width)), (1, 0, 2))
+        arrays = [tf.TensorArray(dtype, timesteps, element_shape=(examples, units)) for _ in kept]
+
+        def body(i: Any, state: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+            t = steps - 1 - i if reverse else i
+            values = step(
+                kind,
+                projected[t],
+                state,
+                recurrent_kernel=recurrent_kernel,
+                recurrent_bias=recurrent_bias,
+                activation=activation,
+                recurrent_activation=recurrent_activation,
+                reset_after=reset_after,
+            )
+            if with_mask:
+                real = mask[:, t, None]
+                carried = [tf.where(real, n, s) for n, s in zip(values, state, strict=False)]
+                values = (*carried, *values[count:])
+            arrays = tuple(a.write(t, values[k]) for a, k in zip(arrays, kept, strict=True))
+            return i + 1, tuple(values[:count]), arrays
+
+        _, state, arrays = tf.while_loop(
+            lambda i, *_: i < steps, body, (tf.constant(0), tuple(state), tuple(arrays))
+        )
+        return (*state, *(a.stack() for a in arrays))
+
+    bias_shape = (2, width) if kind == "GRU" and reset_after else (width,)
+    spec = functools.partial(tf.TensorSpec, dtype=dtype)
+    function = tf.function(loop, jit_compile=jit, autograph=False)
+    return function.get_concrete_function(  # type: ignore[no-any-return]
+        tf.TensorSpec((), tf.int32),
+        spec(shape),
+        tf.TensorSpec((examples, timesteps) if with_mask else (), tf.bool),
+        spec((features, width)),
+        spec((units, width)),
+        spec(bias_shape if with_bias else ()),
+        *(spec((examples, units)) for _ in range(count)),
+    )
+
+
+@functools.cache
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _scan_compiled(
+    cell: Cell,
+    sequences: Any,
+    initial_state: Sequence[Any],
+    mask: np.ndarray | None,
+    out: Mapping[str, np.ndarray],
+    *,
+    reverse: bool,
+) -> list[Any]:
+    """Run the compiled loop, one block of examples per thread, in stretches of timesteps."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    examples, timesteps, features = (int(n) for n in sequences.shape)
+    threads = max(1, min(_cpus(), examples // _EXAMPLES_PER_THREAD))
+    block = -(-examples // threads)
+    names = tuple(name for name in SIGNALS[cell.kind] if name in out)
+    step_bytes = block * cell.units * sequences.dtype.size * (len(names) + _GATES[cell.kind])
+    stretches = -(-timesteps * step_bytes // _BLOCK_BYTES)
+    length = -(-timesteps // stretches)
+    # XLA may keep more digits of a half-precision value between two operations than Keras does.
+    jit = sequences.dtype.size >= 4
+    function = _compiled(
+        cell.kind,
+        activation=cell.activation,
+        recurrent_activation=cell.recurrent_activation,
+        reset_after=cell.reset_after,
+        with_bias=cell.bias is not None,
+        with_mask=mask is not None,
+        reverse=reverse,
+        names=names,
+        shape=(block, length, features),
+        units=cell.units,
+        dtype=sequences.dtype.name,
+        jit=jit,
+    )
+    bias = tf.zeros((), sequences.dtype) if cell.bias is None else cell.bias
+    weights = (cell.kernel, cell.recurrent_kernel, bias)
+    starts = list(range(0, timesteps, length))
+    if reverse:
+        starts.reverse()
+
+    def run(first: int) -> list[Any]:
+        last = min(first + block, examples)
+        state = [_pad(s[first:last], (block,)) for s in initial_state]
+        for start in starts:
+            stop = min(start + length, timesteps)
+            x = _pad(sequences[first:last, start:stop], (block, length))
+            real = tf.constant(True)
+            if mask is not None:
+                real = _pad(tf.constant(mask[first:last, start:stop]), (block, length))
+            steps = tf.constant(stop - start)
+            results = function(steps, x, real, *weights, *state)
+            state = list(results[: len(state)])
+            for name, values in zip(names, results[len(state) :], strict=True):
+                array = np.asarray(memoryview(values)) if jit else values.numpy()
+                out[name][first:last, start:stop] = array[: stop - start, : last - first].swapaxes(
+                    0, 1
+                )
+        return [s[: last - first] for s in state]
+
+    if threads == 1:
+        return run(0)
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(run, range(0, examples, block)))
+    return [tf.concat(state, 0) for state in zip(*parts, strict=True)]
+
+
+def _pad(tensor: Any, shape: tuple[int, ...]) -> Any:
+    """Append zeros until the first axes have the lengths of ``shape``."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    missing = [n - int(m) for n, m in zip(shape, tensor.shape, strict=False)]
+    if not any(missing):
+        return tensor
+    rest = len(tensor.shape) - len(missing)
+    return tf.pad(tensor, [(0, n) for n in missing] + [(0, 0)] * rest)
