@@ -150,11 +150,13 @@ _STYLE = """
 .lstm-widgets-recording { --line: var(--jp-border-color2, rgba(128, 128, 128, .4));
   font-size: var(--jp-content-font-size1, 14px); color: var(--jp-content-font-color1, inherit); }
 .lstm-widgets-recording > div { overflow-x: auto; margin: .5em 0; }
-.lstm-widgets-recording table { border-collapse: collapse; margin: 0; }
+.lstm-widgets-recording table { border-collapse: collapse; margin: 0;
+  font-size: inherit; color: inherit; }
 .lstm-widgets-recording :is(th, td) { text-align: left; vertical-align: top;
   padding: .3em 1em .3em 0;
   border: 0; border-bottom: 1px solid var(--line); background: none; color: inherit; }
 .lstm-widgets-recording td { font-variant-numeric: tabular-nums; }
+.lstm-widgets-recording td:last-child { white-space: nowrap; }
 .lstm-widgets-recording :is(th, .title) { font-weight: 400; opacity: .75; white-space: nowrap; }
 .lstm-widgets-recording td:first-child { font-weight: 600; }
 .lstm-widgets-recording p { margin: .3em 0; }

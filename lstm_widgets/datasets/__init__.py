@@ -1,0 +1,1 @@
+"""Small tasks to train a recurrent network on, made here, nothing downloaded."""
