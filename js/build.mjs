@@ -1,0 +1,27 @@
+// Bundle each widget into one module and one style sheet that the Python package ships.
+import { context } from "esbuild";
+
+/** @type {import("esbuild").BuildOptions} */
+const options = {
+  entryPoints: ["cell_grid", "example_grid"].flatMap((name) => [
+    `src/widgets/${name}.js`,
+    `src/widgets/${name}.css`,
+  ]),
+  outdir: "../lstm_widgets/static",
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  // No splitting: a widget is loaded from a Blob URL, from which relative chunks cannot be found.
+  // No AMD: a UMD dependency would find the page's RequireJS instead of its exports.
+  define: { "define.amd": "false" },
+  logLevel: "info",
+};
+
+const build = await context(options);
+if (process.argv.includes("--watch")) {
+  await build.watch();
+} else {
+  await build.rebuild();
+  await build.dispose();
+}

@@ -1,0 +1,242 @@
+// Requests to the kernel and what has come of them: tiles, tokens, exact values. The other side is
+// lstm_widgets/widgets/_protocol.py.
+//
+// One request is under way at a time, for what was looked for and missing since the last one. What has
+// scrolled out of view meanwhile is thus never asked for, which is all that cancelling could save.
+
+import { BLOCK } from "./codes.js";
+import { bytes, floats } from "./model.js";
+
+/** Tiles that are kept, in bytes. */
+const KEPT_BYTES = 24 * 1024 * 1024;
+/** The most bytes to ask for at once. */
+const REPLY_BYTES = 1024 * 1024;
+const WAITING_AFTER = 300;
+const SILENT_AFTER = 10_000;
+
+/** @typedef {{rows: Map<number, Uint8Array>, bytes: number, used: number}} Block */
+/** @typedef {{tokens: string[] | null, labels: string[] | null, first: number, mask: Uint8Array}} Strip */
+
+let numbers = 0;
+
+export class Requests {
+  /** @type {Map<number, Block>} */
+  #tiles = new Map();
+  #bytes = 0;
+  #clock = 0;
+  /** @type {Map<number, Strip>} */
+  #strips = new Map();
+  /** @type {Map<number, {start: number, values: Float32Array}>} */
+  #exact = new Map();
+  /** @type {Map<number, Float32Array>} */
+  #similarity = new Map();
+
+  /** @type {Map<number, Set<number>>} */
+  #missingTiles = new Map();
+  /** @type {Set<number>} */
+  #missingStrips = new Set();
+  /** @type {[number, number] | undefined} */
+  #missingExact;
+  /** @type {number | undefined} */
+  #missingSimilarity;
+
+  /** @type {string | undefined} */
+  #pending;
+  /** @type {ReturnType<typeof setTimeout>[]} */
+  #timers = [];
+  /** What to tell a person about the kernel; empty while all is well. */
+  notice = "";
+
+  /**
+   * @param {import("./model.js").Model} model
+   * @param {import("./source.js").Source} source
+   * @param {() => void} onArrival
+   */
+  constructor(model, source, onArrival) {
+    this.model = model;
+    this.source = source;
+    this.onArrival = onArrival;
+    model.on("msg:custom", this.#receive);
+  }
+
+  dispose() {
+    this.model.off("msg:custom", this.#receive);
+    this.#timers.forEach(clearTimeout);
+  }
+
+  /**
+   * @param {number} level
+   * @param {number} block
+   * @param {number} cell
+   */
+  tile(level, block, cell) {
+    const key = level * 2 ** 32 + block;
+    const found = this.#tiles.get(key);
+    const row = found?.rows.get(cell);
+    if (found && row) {
+      found.used = this.#clock;
+      return row;
+    }
+    const missing = this.#missingTiles.get(key);
+    if (missing) missing.add(cell);
+    else this.#missingTiles.set(key, new Set([cell]));
+    return undefined;
+  }
+
+  /** @param {number} column */
+  #strip(column) {
+    const block = Math.floor(column / BLOCK);
+    const strip = this.#strips.get(block);
+    if (!strip) this.#missingStrips.add(block);
+    return strip;
+  }
+
+  /** @param {number} column */
+  token(column) {
+    return this.#strip(column)?.tokens?.[column % BLOCK];
+  }
+
+  /** @param {number} example */
+  label(example) {
+    const strip = this.#strip(example * this.source.layer.timesteps);
+    return strip?.labels?.[example - strip.first];
+  }
+
+  /** @param {number} column */
+  padding(column) {
+    const mask = this.#strip(column)?.mask;
+    return mask !== undefined && mask[column % BLOCK] === 0;
+  }
+
+  /**
+   * @param {number} cell
+   * @param {number} column
+   */
+  exact(cell, column) {
+    const found = this.#exact.get(cell);
+    if (found && column >= found.start && column < found.start + found.values.length) {
+      return found.values[column - found.start];
+    }
+    this.#missingExact = [cell, column];
+    return undefined;
+  }
+
+  /** @param {number} cell */
+  similarity(cell) {
+    const found = this.#similarity.get(cell);
+    if (!found) this.#missingSimilarity = cell;
+    return found;
+  }
+
+  /** Ask for all that was missing since the last time, unless an answer is still due. */
+  flush() {
+    this.#clock++;
+    if (this.#pending) return;
+    const tiles = [];
+    let room = REPLY_BYTES;
+    for (const [key, cells] of this.#missingTiles) {
+      const wanted = [...cells].sort((a, b) => a - b).slice(0, Math.floor(room / BLOCK));
+      if (wanted.length === 0) break;
+      room -= wanted.length * BLOCK;
+      tiles.push([Math.floor(key / 2 ** 32), key % 2 ** 32, wanted]);
+    }
+    const columns = [...this.#missingStrips].slice(0, 64);
+    const exact = this.#missingExact;
+    const start = exact ? Math.max(0, exact[1] - BLOCK / 2) : 0;
+    const request = {
+      id: `${++numbers}-${Math.random().toString(36).slice(2)}`,
+      layer: this.source.layer.name,
+      signal: this.source.signal,
+      tiles,
+      columns,
+      values: exact ? [exact[0], start, Math.min(this.source.columns, start + BLOCK)] : null,
+      similarity: this.#missingSimilarity ?? null,
+    };
+    this.#missingTiles.clear();
+    this.#missingStrips.clear();
+    this.#missingExact = undefined;
+    this.#missingSimilarity = undefined;
+    if (!tiles.length && !columns.length && !request.values && request.similarity === null) return;
+    this.#pending = request.id;
+    this.model.send(request);
+    this.#timers = [
+      setTimeout(() => this.#say("waiting for the kernel …"), WAITING_AFTER),
+      setTimeout(() => this.#say("The kernel does not answer: run the cell again."), SILENT_AFTER),
+    ];
+  }
+
+  /** @param {string} notice */
+  #say(notice) {
+    this.notice = notice;
+    this.onArrival();
+  }
+
+  /**
+   * @param {any} reply
+   * @param {any[]} buffers
+   */
+  #receive = (reply, buffers) => {
+    if (reply?.id !== this.#pending || !reply) return;
+    this.#pending = undefined;
+    this.#timers.forEach(clearTimeout);
+    this.notice = reply.error ? `The kernel could not answer: ${reply.error}` : "";
+    if (!reply.error) this.#keep(reply, buffers);
+    this.onArrival();
+  };
+
+  /**
+   * @param {any} reply
+   * @param {any[]} buffers
+   */
+  #keep(reply, buffers) {
+    let next = 0;
+    for (const [level, block, cells] of reply.tiles) {
+      const codes = bytes(buffers[next++]);
+      const width = codes.length / cells.length;
+      const key = level * 2 ** 32 + block;
+      const kept = this.#tiles.get(key) ?? { rows: new Map(), bytes: 0, used: this.#clock };
+      cells.forEach((/** @type {number} */ cell, /** @type {number} */ i) => {
+        kept.rows.set(cell, codes.subarray(i * width, (i + 1) * width));
+      });
+      kept.bytes += codes.length;
+      this.#bytes += codes.length;
+      this.#tiles.set(key, kept);
+    }
+    for (const { start, tokens, labels, first_example: first } of reply.columns) {
+      this.#strips.set(start / BLOCK, {
+        tokens,
+        labels,
+        first,
+        mask: bytes(buffers[next++]).slice(),
+      });
+      if (this.#strips.size > 512) {
+        const oldest = this.#strips.keys().next().value;
+        if (oldest !== undefined) this.#strips.delete(oldest);
+      }
+    }
+    if (reply.values) {
+      const [cell, start] = reply.values;
+      this.#exact.delete(cell);
+      this.#exact.set(cell, { start, values: floats(buffers[next++]) });
+      if (this.#exact.size > 64) {
+        const oldest = this.#exact.keys().next().value;
+        if (oldest !== undefined) this.#exact.delete(oldest);
+      }
+    }
+    if (reply.similarity !== null) {
+      this.#similarity.set(reply.similarity, floats(buffers[next++]));
+    }
+    this.#evict();
+  }
+
+  /** Let go of the blocks that were not looked at for longest. */
+  #evict() {
+    if (this.#bytes <= KEPT_BYTES) return;
+    const byAge = [...this.#tiles].sort(([, a], [, b]) => a.used - b.used);
+    for (const [key, block] of byAge) {
+      if (this.#bytes <= KEPT_BYTES * 0.75) break;
+      this.#tiles.delete(key);
+      this.#bytes -= block.bytes;
+    }
+  }
+}

@@ -1,0 +1,49 @@
+// What a widget's host gives us, as types, and bytes as hosts hand them over.
+
+/**
+ * The part of a widget model that we use.
+ * @typedef {object} Model
+ * @property {(name: string) => any} get
+ * @property {(name: string, value: unknown) => void} set
+ * @property {() => void} save_changes
+ * @property {(event: string, callback: (...args: any[]) => void) => void} on
+ * @property {(event: string, callback: (...args: any[]) => void) => void} off
+ * @property {(message: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]) => void} send
+ */
+
+/**
+ * One layer of a recording, as Python describes it.
+ * @typedef {object} Layer
+ * @property {string} name
+ * @property {string[]} signals
+ * @property {number} examples
+ * @property {number} timesteps
+ * @property {number} cells
+ * @property {boolean} masked
+ * @property {boolean} tokens
+ * @property {boolean} labels
+ * @property {{difference?: number, mode?: string}} check
+ */
+
+/**
+ * Bytes from whatever a host hands over: a DataView with an offset, an ArrayBuffer, base64 text.
+ * @param {any} value
+ * @returns {Uint8Array}
+ */
+export function bytes(value) {
+  if (!value) return new Uint8Array(0);
+  if (typeof value === "string") return Uint8Array.from(atob(value), (c) => c.charCodeAt(0));
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
+  return new Uint8Array(value);
+}
+
+/**
+ * Float32 values; a copy, since the bytes may stand at an odd address.
+ * @param {any} value
+ * @returns {Float32Array}
+ */
+export function floats(value) {
+  return new Float32Array(bytes(value).slice().buffer);
+}

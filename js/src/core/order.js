@@ -1,0 +1,60 @@
+// Which rows there are, and in which order.
+
+/**
+ * @param {object} options
+ * @param {number} options.cells
+ * @param {string} options.sort "index", "mean_magnitude", "variance" or "similarity"
+ * @param {Float32Array} options.meanMagnitude
+ * @param {Float32Array} options.variance
+ * @param {Float32Array | undefined} options.similarity
+ * @param {number | undefined} options.quietBelow leave out cells whose mean |value| is below this
+ * @returns {Int32Array} cells, in the order of the rows; what is NaN comes last, and is never quiet
+ */
+export function orderCells({ cells, sort, meanMagnitude, variance, similarity, quietBelow }) {
+  let order = Int32Array.from({ length: cells }, (_, cell) => cell);
+  if (quietBelow !== undefined) order = order.filter((cell) => !(meanMagnitude[cell] < quietBelow));
+  const by =
+    sort === "mean_magnitude"
+      ? meanMagnitude
+      : sort === "variance"
+        ? variance
+        : sort === "similarity"
+          ? similarity
+          : undefined;
+  if (!by) return order;
+  const key = (/** @type {number} */ cell) =>
+    Number.isNaN(by[cell]) ? Number.NEGATIVE_INFINITY : by[cell];
+  return order.sort((a, b) => {
+    const [left, right] = [key(a), key(b)];
+    return left === right ? a - b : right > left ? 1 : -1;
+  });
+}
+
+/**
+ * Pearson's correlation of one row with all.
+ * @param {Float32Array[]} rows
+ * @param {number} cell
+ * @param {(column: number) => boolean} counts whether a column is no padding
+ * @returns {Float32Array} NaN for a row that never changes
+ */
+export function correlations(rows, cell, counts) {
+  /** @type {number[]} */
+  const columns = [];
+  for (let i = 0; i < (rows[0]?.length ?? 0); i++) if (counts(i)) columns.push(i);
+  const centred = rows.map((row) => {
+    let mean = 0;
+    for (const i of columns) mean += row[i];
+    mean /= columns.length;
+    return Float64Array.from(columns, (i) => row[i] - mean);
+  });
+  const dot = (/** @type {Float64Array} */ a, /** @type {Float64Array} */ b) => {
+    let sum = 0;
+    for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+    return sum;
+  };
+  const own = dot(centred[cell], centred[cell]);
+  return Float32Array.from(
+    centred,
+    (row) => dot(row, centred[cell]) / Math.sqrt(own * dot(row, row)),
+  );
+}

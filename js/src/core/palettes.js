@@ -1,0 +1,139 @@
+// Colours: from a value to a position between 0 and 1, and from there to a colour.
+
+import table from "../../../lstm_widgets/widgets/palettes.json";
+
+/** @typedef {{kind: string, stepped: boolean, source: string, colours: string[]}} Palette */
+/** @typedef {"layer" | "cell" | "sigmoid" | "squared" | [number, number]} Scale */
+
+/** @type {Record<string, Palette>} */
+export const palettes = table;
+
+/** Colours in a ramp: fine enough that no step between neighbours is seen. */
+export const RAMP = 1024;
+
+/**
+ * The palette that "auto" stands for.
+ * @param {string} name
+ * @param {boolean} diverging whether values on both sides of zero are shown
+ * @param {boolean} dark
+ */
+export function resolve(name, diverging, dark) {
+  if (name !== "auto") return name;
+  if (!diverging) return "cividis";
+  return dark ? "berlin" : "RdBu_r";
+}
+
+/** @param {string} hex */
+function channels(hex) {
+  return [1, 3, 5].map((i) => Number.parseInt(hex.slice(i, i + 2), 16));
+}
+
+/**
+ * One pixel as ImageData holds it.
+ * @param {number[]} rgb
+ */
+export function pixel([r, g, b]) {
+  return ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
+}
+
+/**
+ * All colours of a palette in order, as pixels.
+ * @param {string} name
+ * @returns {Uint32Array} of RAMP pixels
+ */
+export function ramp(name) {
+  const { colours, stepped } = palettes[name];
+  const stops = colours.map(channels);
+  const pixels = new Uint32Array(RAMP);
+  for (let i = 0; i < RAMP; i++) {
+    if (stepped) {
+      pixels[i] = pixel(stops[Math.min(stops.length - 1, Math.floor((i / RAMP) * stops.length))]);
+      continue;
+    }
+    const at = (i / (RAMP - 1)) * (stops.length - 1);
+    const left = Math.min(stops.length - 2, Math.floor(at));
+    const share = at - left;
+    pixels[i] = pixel(stops[left].map((c, k) => c + (stops[left + 1][k] - c) * share));
+  }
+  return pixels;
+}
+
+/**
+ * Mix two pixels.
+ * @param {number} a
+ * @param {number} b
+ * @param {number} share of b
+ */
+export function mix(a, b, share) {
+  const part = (/** @type {number} */ shift) =>
+    ((a >>> shift) & 255) + (((b >>> shift) & 255) - ((a >>> shift) & 255)) * share;
+  return pixel([part(0), part(8), part(16)]);
+}
+
+/** @param {number} pixelValue @returns {string} */
+export function css(pixelValue) {
+  return `rgb(${pixelValue & 255} ${(pixelValue >>> 8) & 255} ${(pixelValue >>> 16) & 255})`;
+}
+
+/**
+ * Relative luminance, as WCAG 2 defines it.
+ * @param {number} pixelValue
+ */
+export function luminance(pixelValue) {
+  const part = (/** @type {number} */ shift) => {
+    const c = ((pixelValue >>> shift) & 255) / 255;
+    return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  };
+  return 0.2126 * part(0) + 0.7152 * part(8) + 0.0722 * part(16);
+}
+
+/**
+ * How values become positions on a palette.
+ *
+ * A signed signal is centred at 0; a gate, which lies between 0 and 1, uses the palette from end to
+ * end. A gate whose activation leaves that range is shown as a signed signal.
+ */
+export class Mapping {
+  /**
+   * @param {Scale} scale
+   * @param {{gate: boolean, largest: number, diverging: boolean}} signal largest magnitude of the
+   *   layer; whether the palette diverges, which decides where squares start
+   */
+  constructor(scale, { gate, largest, diverging }) {
+    this.scale = scale;
+    this.gate = gate;
+    this.largest = largest;
+    this.diverging = diverging;
+  }
+
+  /**
+   * The values at both ends of the legend.
+   * @returns {[number, number]}
+   */
+  get range() {
+    if (Array.isArray(this.scale)) return this.scale;
+    if (this.scale === "squared") return [0, 1];
+    if (this.gate) return [0, 1];
+    if (this.scale === "cell") return [-1, 1];
+    return [-this.largest, this.largest];
+  }
+
+  /**
+   * @param {number} value
+   * @param {number} cellLargest
+   * @returns {number} from 0 to 1; beyond that where a fixed range clips
+   */
+  position(value, cellLargest) {
+    const { scale } = this;
+    if (Array.isArray(scale)) return (value - scale[0]) / (scale[1] - scale[0]);
+    if (scale === "sigmoid") return 1 / (1 + Math.exp(-value));
+    if (scale === "squared") {
+      const share = cellLargest > 0 ? Math.min(1, (value / cellLargest) ** 2) : 0;
+      return this.diverging ? (1 + share) / 2 : share;
+    }
+    const largest = scale === "cell" ? cellLargest : this.largest;
+    if (this.gate && scale === "layer") return value;
+    if (this.gate) return largest > 0 ? value / largest : 0;
+    return largest > 0 ? (value / largest + 1) / 2 : 0.5;
+  }
+}

@@ -1,0 +1,303 @@
+// What a widget draws from: one signal of one layer, the same to the views whether the page has all
+// of the recording or asks the kernel for what is in view.
+
+import { BLOCK, decode, encode, halve, NAN, OVERVIEW_CODES, strongest } from "./codes.js";
+import { Requests } from "./kernel_source.js";
+import { bytes, floats } from "./model.js";
+import { correlations } from "./order.js";
+
+/** @typedef {import("./model.js").Model} Model */
+/** @typedef {import("./model.js").Layer} Layer */
+
+/**
+ * @typedef {object} Statistics
+ * @property {Float32Array} largest
+ * @property {Float32Array} meanMagnitude
+ * @property {Float32Array} variance
+ */
+
+/** What every view reads. */
+export class Source {
+  /**
+   * @param {Model} model
+   * @param {Layer} layer
+   * @param {string} signal
+   */
+  constructor(model, layer, signal) {
+    this.model = model;
+    this.layer = layer;
+    this.signal = signal;
+    this.columns = layer.examples * layer.timesteps;
+    /** @type {Statistics} */
+    this.statistics = {
+      largest: new Float32Array(layer.cells),
+      meanMagnitude: new Float32Array(layer.cells),
+      variance: new Float32Array(layer.cells),
+    };
+    this.overviewLevel = 0;
+    /** Codes (cell, bin) of one level. @type {Uint8Array} */
+    this.overview = new Uint8Array(0);
+  }
+
+  /** Bins of a level. @param {number} level */
+  bins(level) {
+    return Math.ceil(this.columns / 2 ** level);
+  }
+
+  /** The largest magnitude in the layer. */
+  get largest() {
+    let largest = 0;
+    for (const value of this.statistics.largest) largest = Math.max(largest, value);
+    return largest;
+  }
+
+  /** Whether the signal is a gate that stays between 0 and 1. */
+  get gate() {
+    return this.signal.endsWith("_gate") && this.largest <= 1;
+  }
+
+  /**
+   * What the overview knows of a bin of any level.
+   * @param {number} cell
+   * @param {number} level
+   * @param {number} bin
+   */
+  coarse(cell, level, bin) {
+    const at = Math.floor((bin * 2 ** level) / 2 ** this.overviewLevel);
+    return this.overview[cell * this.bins(this.overviewLevel) + at];
+  }
+}
+
+/** All of it is in the page. */
+export class WholeSource extends Source {
+  /**
+   * @param {Model} model
+   * @param {Layer} layer
+   * @param {string} signal
+   */
+  constructor(model, layer, signal) {
+    super(model, layer, signal);
+    const whole = bytes(model.get("_whole"));
+    /** @type {Layer[]} */
+    const layers = model.get("_layers");
+    let at = 0;
+    let maskAt = 0;
+    for (const other of layers) {
+      maskAt += other.examples * other.timesteps * other.cells * other.signals.length * 4;
+    }
+    for (const other of layers) {
+      const columns = other.examples * other.timesteps;
+      if (other.name === layer.name) {
+        at += other.signals.indexOf(signal) * columns * other.cells * 4;
+        break;
+      }
+      at += columns * other.cells * other.signals.length * 4;
+      if (other.masked) maskAt += columns;
+    }
+    const count = this.columns * layer.cells;
+    const values = floats(whole.subarray(at, at + 4 * count));
+    /** @type {Float32Array[]} */
+    this.rows = Array.from({ length: layer.cells }, (_, cell) =>
+      values.subarray(cell * this.columns, (cell + 1) * this.columns),
+    );
+    this.mask = layer.masked ? whole.slice(maskAt, maskAt + this.columns) : undefined;
+    this.text = model.get("_text")[layer.name];
+    for (let cell = 0; cell < layer.cells; cell++) this.#measure(cell);
+    /** @type {Uint8Array[][]} */
+    this.levels = [this.rows.map((row, cell) => encode(row, this.statistics.largest[cell]))];
+    while (layer.cells * this.bins(this.overviewLevel) > OVERVIEW_CODES) this.overviewLevel++;
+    const bins = this.bins(this.overviewLevel);
+    this.overview = new Uint8Array(layer.cells * bins);
+    for (let cell = 0; cell < layer.cells; cell++) {
+      this.overview.set(this.#level(this.overviewLevel)[cell], cell * bins);
+    }
+  }
+
+  /** @param {number} cell */
+  #measure(cell) {
+    let [count, magnitude, sum, largest] = [0, 0, 0, 0];
+    this.rows[cell].forEach((value, column) => {
+      if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
+      if (this.padding(column)) return;
+      count++;
+      magnitude += Math.abs(value);
+      sum += value;
+    });
+    let square = 0;
+    this.rows[cell].forEach((value, column) => {
+      if (!this.padding(column)) square += (value - sum / count) ** 2;
+    });
+    this.statistics.largest[cell] = largest;
+    this.statistics.meanMagnitude[cell] = magnitude / count;
+    this.statistics.variance[cell] = square / count;
+  }
+
+  /** @param {number} level */
+  #level(level) {
+    while (this.levels.length <= level) {
+      this.levels.push(this.levels[this.levels.length - 1].map(halve));
+    }
+    return this.levels[level];
+  }
+
+  /**
+   * The codes of one block of one cell; undefined if they are on their way.
+   * @param {number} level
+   * @param {number} block
+   * @param {number} cell
+   * @returns {Uint8Array | undefined}
+   */
+  tile(level, block, cell) {
+    return this.#level(level)[cell].subarray(block * BLOCK, (block + 1) * BLOCK);
+  }
+
+  /** @param {number} column @returns {string | undefined} */
+  token(column) {
+    return this.text.tokens?.[column];
+  }
+
+  /** @param {number} example @returns {string | undefined} */
+  label(example) {
+    return this.text.labels?.[example];
+  }
+
+  /** @param {number} column */
+  padding(column) {
+    return this.mask !== undefined && this.mask[column] === 0;
+  }
+
+  /**
+   * The number in the array; undefined if it is on its way.
+   * @param {number} cell
+   * @param {number} column
+   * @returns {number | undefined}
+   */
+  exact(cell, column) {
+    return this.rows[cell][column];
+  }
+
+  /**
+   * Correlation of all cells with one; undefined if it is on its way.
+   * @param {number} cell
+   * @returns {Float32Array | undefined}
+   */
+  similarity(cell) {
+    return correlations(this.rows, cell, (column) => !this.padding(column));
+  }
+
+  /** Ask for what was missing since the last time. Nothing can be. */
+  request() {}
+
+  dispose() {}
+
+  /** What to tell a person about the kernel. */
+  get notice() {
+    return "";
+  }
+}
+
+/** What is in view comes from the kernel, and is kept for a while. */
+export class KernelSource extends Source {
+  /**
+   * @param {Model} model
+   * @param {Layer} layer
+   * @param {string} signal
+   * @param {() => void} onArrival
+   */
+  constructor(model, layer, signal, onArrival) {
+    super(model, layer, signal);
+    const all = floats(model.get("_statistics"));
+    const part = (/** @type {number} */ i) => all.subarray(i * layer.cells, (i + 1) * layer.cells);
+    this.statistics = { largest: part(0), meanMagnitude: part(1), variance: part(2) };
+    this.overviewLevel = model.get("_summary").level;
+    this.overview = bytes(model.get("_overview"));
+    this.requests = new Requests(model, this, onArrival);
+  }
+
+  /**
+   * @param {number} level
+   * @param {number} block
+   * @param {number} cell
+   * @returns {Uint8Array | undefined}
+   */
+  tile(level, block, cell) {
+    if (level >= this.overviewLevel) return this.#fromOverview(level, block, cell);
+    return this.requests.tile(level, block, cell);
+  }
+
+  /**
+   * @param {number} level
+   * @param {number} block
+   * @param {number} cell
+   */
+  #fromOverview(level, block, cell) {
+    const bins = this.bins(this.overviewLevel);
+    const row = this.overview.subarray(cell * bins, (cell + 1) * bins);
+    if (level === this.overviewLevel) return row.subarray(block * BLOCK, (block + 1) * BLOCK);
+    const size = 2 ** (level - this.overviewLevel);
+    const stop = Math.min(this.bins(level), (block + 1) * BLOCK);
+    return Uint8Array.from({ length: stop - block * BLOCK }, (_, i) => {
+      const start = (block * BLOCK + i) * size;
+      return strongest(row, start, Math.min(start + size, bins));
+    });
+  }
+
+  /** @param {number} column @returns {string | undefined} */
+  token(column) {
+    return this.layer.tokens ? this.requests.token(column) : undefined;
+  }
+
+  /** @param {number} example @returns {string | undefined} */
+  label(example) {
+    return this.layer.labels ? this.requests.label(example) : undefined;
+  }
+
+  /** @param {number} column */
+  padding(column) {
+    return this.layer.masked && this.requests.padding(column);
+  }
+
+  /**
+   * @param {number} cell
+   * @param {number} column
+   * @returns {number | undefined}
+   */
+  exact(cell, column) {
+    return this.requests.exact(cell, column);
+  }
+
+  /**
+   * @param {number} cell
+   * @returns {Float32Array | undefined}
+   */
+  similarity(cell) {
+    return this.requests.similarity(cell);
+  }
+
+  request() {
+    this.requests.flush();
+  }
+
+  dispose() {
+    this.requests.dispose();
+  }
+
+  get notice() {
+    return this.requests.notice;
+  }
+}
+
+/**
+ * The value as far as the page knows it: exact, or what its code stands for.
+ * @param {WholeSource | KernelSource} source
+ * @param {number} cell
+ * @param {number} column
+ * @returns {{value: number, exact: boolean}}
+ */
+export function valueAt(source, cell, column) {
+  const exact = source.exact(cell, column);
+  if (exact !== undefined) return { value: exact, exact: true };
+  const tile = source.tile(0, Math.floor(column / BLOCK), cell);
+  const code = tile ? tile[column % BLOCK] : NAN;
+  return { value: decode(code, source.statistics.largest[cell]), exact: false };
+}

@@ -1,0 +1,135 @@
+// One widget model in the page, shared by its views: what is shown, and changes to the selection.
+
+import { resolve } from "./palettes.js";
+import { KernelSource, WholeSource } from "./source.js";
+
+/** @typedef {import("./model.js").Model} Model */
+/** @typedef {import("./model.js").Layer} Layer */
+
+/** Traits whose change any view has to show. */
+const SHOWN = [
+  "layer",
+  "signal",
+  "example",
+  "cell",
+  "timestep",
+  "threshold",
+  "palette",
+  "scale",
+  "sort",
+  "hide_quiet_cells",
+  "_summary",
+  "_overview",
+  "_whole",
+];
+
+export class State {
+  /** @type {Set<(names: Set<string>) => void>} */
+  #views = new Set();
+  /** @type {WholeSource | KernelSource | undefined} */
+  #source;
+  #key = "";
+  /** The view that is just changing the selection; undefined when the change comes from elsewhere. */
+  origin = /** @type {unknown} */ (undefined);
+
+  /** @param {Model} model */
+  constructor(model) {
+    this.model = model;
+    for (const name of SHOWN) {
+      model.on(`change:${name}`, () => {
+        if (name === "layer" || name === "signal") this.#settle();
+        this.announce(name);
+      });
+    }
+  }
+
+  /** @returns {Layer[]} */
+  get layers() {
+    return this.model.get("_layers");
+  }
+
+  /** @returns {Layer} */
+  get layer() {
+    return this.layers.find((layer) => layer.name === this.model.get("layer")) ?? this.layers[0];
+  }
+
+  /** What to draw from; undefined while the kernel prepares it. */
+  get source() {
+    const { model } = this;
+    const whole = model.get("_whole")?.byteLength > 0;
+    const summary = model.get("_summary");
+    const [layer, signal] = [this.layer, model.get("signal")];
+    const key = JSON.stringify([layer.name, signal]);
+    if (this.#source && this.#key === key) return this.#source;
+    if (!layer.signals.includes(signal)) return undefined;
+    if (!whole && (summary.layer !== layer.name || summary.signal !== signal)) return undefined;
+    this.#source?.dispose();
+    this.#key = key;
+    this.#source = whole
+      ? new WholeSource(model, layer, signal)
+      : new KernelSource(model, layer, signal, () => this.announce("arrival"));
+    return this.#source;
+  }
+
+  /** The selected column: examples end to end. */
+  get column() {
+    return this.model.get("example") * this.layer.timesteps + this.model.get("timestep");
+  }
+
+  /**
+   * Change traits for a view.
+   * @param {Record<string, unknown>} values
+   * @param {unknown} origin the view
+   */
+  set(values, origin) {
+    this.origin = origin;
+    for (const [name, value] of Object.entries(values)) this.model.set(name, value);
+    this.model.save_changes();
+    this.origin = undefined;
+  }
+
+  /**
+   * Select a column by its number.
+   * @param {number} column
+   * @param {unknown} origin
+   * @param {Record<string, unknown>} more
+   */
+  select(column, origin, more = {}) {
+    const timesteps = Math.max(1, this.layer.timesteps);
+    const kept = Math.max(0, Math.min(this.layer.examples * timesteps - 1, column));
+    this.set(
+      { example: Math.floor(kept / timesteps), timestep: kept % timesteps, ...more },
+      origin,
+    );
+  }
+
+  /** After a change of layer: a signal that it has, and a selection inside it. The kernel does the same. */
+  #settle() {
+    const { model, layer } = this;
+    /** @type {[string, unknown][]} */
+    const wanted = [
+      ["cell", Math.min(model.get("cell"), Math.max(0, layer.cells - 1))],
+      ["example", Math.min(model.get("example"), Math.max(0, layer.examples - 1))],
+      ["timestep", Math.min(model.get("timestep"), Math.max(0, layer.timesteps - 1))],
+    ];
+    if (!layer.signals.includes(model.get("signal"))) wanted.push(["signal", layer.signals[0]]);
+    for (const [name, value] of wanted) if (model.get(name) !== value) model.set(name, value);
+  }
+
+  /** @param {boolean} dark */
+  palette(dark) {
+    const diverging = !this.source?.gate && this.model.get("scale") !== "squared";
+    return resolve(this.model.get("palette"), diverging, dark);
+  }
+
+  /** @param {(names: Set<string>) => void} view */
+  watch(view) {
+    this.#views.add(view);
+    return () => this.#views.delete(view);
+  }
+
+  /** Tell every view that something has changed. @param {string} name */
+  announce(name) {
+    for (const view of this.#views) view(new Set([name]));
+  }
+}

@@ -1,0 +1,98 @@
+// From the codes of a cell to the pixels and marks that they are drawn with.
+
+import { decode, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY } from "../core/codes.js";
+import { luminance, Mapping, mix, RAMP, ramp } from "../core/palettes.js";
+
+/** Patterns over a square, so that what is unusual is not told by colour alone. */
+export const PLAIN = 0;
+export const IS_NAN = 1;
+export const CLIPPED = 2;
+export const PADDING = 3;
+
+/** How much of the background is mixed into a faded value. */
+const FADE = 0.86;
+
+export class Colours {
+  /**
+   * @param {object} look
+   * @param {import("../core/source.js").Source} look.source
+   * @param {import("../core/palettes.js").Scale} look.scale
+   * @param {string} look.palette
+   * @param {boolean} look.diverging
+   * @param {number} look.threshold
+   * @param {import("./theme.js").Theme} look.theme
+   */
+  constructor({ source, scale, palette, diverging, threshold, theme }) {
+    const { gate, largest } = source;
+    this.source = source;
+    this.mapping = new Mapping(scale, { gate, largest, diverging });
+    this.ramp = ramp(palette);
+    this.faded = this.ramp.map((colour) => mix(colour, theme.background, FADE));
+    this.threshold = threshold;
+    this.theme = theme;
+    /** What NaN is drawn on: neither end nor middle of any palette. */
+    this.nan = mix(theme.background, theme.foreground, 0.3);
+    /** @type {(Uint32Array | undefined)[]} */
+    this.pixels = [];
+    /** @type {(Uint8Array | undefined)[]} */
+    this.marks = [];
+    /** Whether a row has any mark, so that most rows need not look. */
+    this.marked = new Uint8Array(source.layer.cells);
+  }
+
+  /**
+   * The pixel and mark of one value.
+   * @param {number} value
+   * @param {number} cell
+   * @returns {[number, number]}
+   */
+  of(value, cell) {
+    if (Number.isNaN(value)) return [this.nan, IS_NAN];
+    const position = this.mapping.position(value, this.source.statistics.largest[cell]);
+    const at = Math.max(0, Math.min(RAMP - 1, Math.round(position * (RAMP - 1))));
+    const off = Math.abs(value) < this.threshold;
+    const clipped = position < -1e-6 || position > 1 + 1e-6 || !Number.isFinite(value);
+    return [(off ? this.faded : this.ramp)[at], clipped ? CLIPPED : PLAIN];
+  }
+
+  /**
+   * The pixels of all 256 codes of a cell.
+   * @param {number} cell
+   */
+  row(cell) {
+    const made = this.pixels[cell];
+    if (made) return made;
+    const pixels = new Uint32Array(256);
+    const marks = new Uint8Array(256);
+    const scale = this.source.statistics.largest[cell];
+    for (let code = 0; code < 256; code++) {
+      [pixels[code], marks[code]] = this.of(decode(code, scale), cell);
+      const reserved = code === NAN || code === NEGATIVE_INFINITY || code === POSITIVE_INFINITY;
+      // These three are always possible: the row is looked through for them when it is drawn.
+      if (marks[code] !== PLAIN && !reserved) this.marked[cell] = 1;
+    }
+    this.pixels[cell] = pixels;
+    this.marks[cell] = marks;
+    return pixels;
+  }
+
+  /**
+   * The pattern of a mark at one pixel, over its colour.
+   * @param {number} mark
+   * @param {number} colour
+   * @param {number} x device pixels
+   * @param {number} y
+   */
+  pattern(mark, colour, x, y) {
+    const { background, foreground } = this.theme;
+    if (mark === IS_NAN) return (x + y) % 6 < 2 ? foreground : colour;
+    if (mark === CLIPPED) return (x - y + 6000) % 6 === 0 ? this.ink(colour) : colour;
+    const veiled = mix(colour, background, 0.75);
+    return x % 4 === 0 && y % 4 === 0 ? mix(background, foreground, 0.5) : veiled;
+  }
+
+  /** Black or white, whichever is read more easily on a colour. @param {number} colour */
+  ink(colour) {
+    return luminance(colour) > 0.179 ? 0xff1a1a1a : 0xffffffff;
+  }
+}

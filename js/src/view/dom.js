@@ -1,0 +1,138 @@
+// Small pieces of the page. Text only ever goes in as text.
+
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, string | number | boolean>} attributes
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function element(tag, attributes = {}, children = []) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== false) made.setAttribute(name, value === true ? "" : String(value));
+  }
+  made.append(...children);
+  return made;
+}
+
+let ids = 0;
+
+/** A fresh id, unlike any other in the page. */
+export function freshId() {
+  ids += 1;
+  return `lw-${ids}-${Math.random().toString(36).slice(2)}`;
+}
+
+/**
+ * A labelled menu.
+ * @param {string} name
+ * @param {(value: string) => void} onChange
+ */
+export function menu(name, onChange) {
+  const id = freshId();
+  const select = element("select", { id, "data-control": name });
+  const root = element("div", { class: "lw-menu" }, [
+    element("label", { for: id }, [name]),
+    select,
+  ]);
+  select.addEventListener("change", () => onChange(select.value));
+  let shown = "";
+  return {
+    root,
+    /**
+     * @param {[string, string][]} options value and text
+     * @param {string} value
+     */
+    update(options, value) {
+      const key = JSON.stringify(options);
+      if (key !== shown) {
+        select.replaceChildren(
+          ...options.map(([option, text]) => element("option", { value: option }, [text])),
+        );
+        shown = key;
+      }
+      if (select.value !== value) select.value = value;
+      // The longest choice must not decide how wide the menu is.
+      select.title = options.find(([option]) => option === value)?.[1] ?? "";
+    },
+  };
+}
+
+/**
+ * A slider with a number box, both of which speak.
+ * @param {string} name
+ * @param {(value: number) => void} onInput
+ */
+export function slider(name, onInput) {
+  const id = freshId();
+  const range = element("input", { type: "range", id, "data-control": name, min: 0, step: 1 });
+  const box = element("input", {
+    type: "number",
+    "aria-label": `${name}, as a number`,
+    "data-control": `${name} number`,
+    min: 0,
+    step: 1,
+  });
+  const root = element("div", { class: "lw-slider" }, [
+    element("label", { for: id }, [name]),
+    range,
+    box,
+  ]);
+  const clamp = (/** @type {number} */ value) =>
+    Math.max(Number(range.min), Math.min(Number(range.max), value));
+  range.addEventListener("input", () => onInput(Number(range.value)));
+  box.addEventListener("input", () => {
+    if (box.value !== "" && Number.isFinite(box.valueAsNumber)) {
+      const whole = range.step === "1";
+      onInput(clamp(whole ? Math.round(box.valueAsNumber) : box.valueAsNumber));
+    }
+  });
+  box.addEventListener("change", () => {
+    box.value = range.value;
+  });
+  return {
+    root,
+    /** @param {{value: number, max: number, step?: number, text?: string}} to */
+    update({ value, max, step = 1, text = String(value) }) {
+      for (const input of [range, box]) {
+        if (input.max !== String(max)) input.max = String(max);
+        if (input.step !== String(step)) input.step = String(step);
+      }
+      if (Number(range.value) !== value) range.value = String(value);
+      // A box that was emptied to type something else stays empty.
+      const emptied = document.activeElement === box && box.value === "";
+      if (box.valueAsNumber !== value && !emptied) box.value = String(Number(value.toFixed(4)));
+      range.setAttribute("aria-valuetext", text);
+      range.disabled = box.disabled = max === 0;
+    },
+  };
+}
+
+/**
+ * @param {string} text
+ * @param {string} name what it does, for those who don't see it
+ * @param {() => void} onClick
+ */
+export function button(text, name, onClick) {
+  const made = element("button", { type: "button", title: name, "aria-label": name }, [text]);
+  made.addEventListener("click", onClick);
+  return made;
+}
+
+/**
+ * A labelled box to tick.
+ * @param {string} name
+ * @param {(value: boolean) => void} onChange
+ */
+export function tick(name, onChange) {
+  const input = element("input", { type: "checkbox", "data-control": name });
+  input.addEventListener("change", () => onChange(input.checked));
+  return {
+    root: element("label", { class: "lw-tick" }, [input, name]),
+    /** @param {boolean} value */
+    update(value) {
+      input.checked = value;
+    },
+  };
+}

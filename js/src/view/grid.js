@@ -1,0 +1,504 @@
+// The grid itself: one canvas in a scrolling frame, with the cells' numbers at its left and the tokens
+// along its top. Its scroll and zoom are its own; the selection is the model's.
+
+import { Columns, fitWidth, runs, zoomStep } from "../core/layout.js";
+import { visible } from "../core/tokens.js";
+import { element } from "./dom.js";
+import { LETTERED, Painter } from "./painter.js";
+
+/** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
+
+/** The cells' numbers and bars. */
+const GUTTER = 84;
+const TOKENS = 20;
+const LABELS = 18;
+/** Rows higher or columns wider than this only waste room when everything fits. */
+const MOST_ROW = 22;
+/** Browsers stop at about 16 million pixels; beyond that the scroll bar moves in larger steps. */
+const MOST_SCROLL = 12_000_000;
+
+/**
+ * @typedef {object} Scene
+ * @property {AnySource} source
+ * @property {Int32Array} order
+ * @property {Int32Array} rowOf the row of each cell, -1 if it is hidden
+ * @property {import("./colours.js").Colours} colours
+ * @property {import("./theme.js").Theme} theme
+ * @property {number} cell the selected cell
+ * @property {number} column the selected column
+ */
+
+export class Grid {
+  #painter = new Painter();
+  /** @type {Scene | undefined} */
+  #scene;
+  #width = 0;
+  #height = 0;
+  square = 15;
+  /** @type {{cell: number, column: number} | undefined} */
+  hovered;
+
+  /**
+   * @param {object} on
+   * @param {(cell: number, column: number) => void} on.select
+   * @param {() => void} on.hover
+   * @param {() => void} on.change whatever needs a new frame
+   */
+  constructor(on) {
+    this.on = on;
+    this.canvas = element("canvas", { "aria-hidden": "true" });
+    this.spacer = element("div", { class: "lw-spacer" });
+    this.root = element(
+      "div",
+      {
+        class: "lw-grid",
+        tabindex: 0,
+        role: "application",
+        "aria-roledescription": "grid of cells and timesteps",
+        "aria-label":
+          "Values of all cells. Arrow keys move, Home and End go to the ends of a row, " +
+          "Page up and Page down go ten rows, plus and minus zoom, 0 shows all.",
+      },
+      [element("div", { class: "lw-pinned" }, [this.canvas]), this.spacer],
+    );
+    const { root } = this;
+    root.addEventListener("scroll", () => on.change());
+    root.addEventListener("pointermove", (event) => this.#hover(event));
+    root.addEventListener("pointerleave", () => {
+      this.hovered = undefined;
+      on.hover();
+    });
+    root.addEventListener("click", (event) => {
+      const under = this.#under(event);
+      if (under) on.select(under.cell, under.column);
+    });
+    root.addEventListener(
+      "wheel",
+      (event) => {
+        if (!(event.ctrlKey || event.metaKey || event.altKey)) return;
+        event.preventDefault();
+        const box = root.getBoundingClientRect();
+        this.zoom(event.deltaY < 0 ? 1 : -1, event.clientX - box.left, event.clientY - box.top);
+      },
+      { passive: false },
+    );
+  }
+
+  /** Set by the frame that the page gives it; never read while rendering. */
+  resize() {
+    this.#width = this.root.clientWidth;
+    this.#height = this.root.clientHeight;
+  }
+
+  get #header() {
+    const layer = this.#scene?.source.layer;
+    return (layer?.tokens ? TOKENS : 6) + (layer && layer.examples > 1 ? LABELS : 0);
+  }
+
+  get #room() {
+    return Math.max(1, this.#width - GUTTER);
+  }
+
+  /** Width of a column: as zoomed, but no narrower than shows all. */
+  get #columnWidth() {
+    const { examples = 1, timesteps = 1 } = this.#scene?.source.layer ?? {};
+    return Math.max(this.square, fitWidth(examples, timesteps, this.#room));
+  }
+
+  get #rowHeight() {
+    const rows = Math.max(1, this.#scene?.order.length ?? 1);
+    const fit = (this.#height - this.#header) / rows;
+    return Math.max(
+      Math.min(this.square, 32),
+      Math.min(MOST_ROW, fit >= 1 ? Math.floor(fit) : fit),
+    );
+  }
+
+  get columns() {
+    const { examples = 0, timesteps = 0 } = this.#scene?.source.layer ?? {};
+    return new Columns(examples, timesteps, this.#columnWidth);
+  }
+
+  /** Height of all rows. */
+  get wholeHeight() {
+    return this.#extent("top").whole;
+  }
+
+  /** The height that shows every row, as far as a page has room. */
+  preferredHeight() {
+    const rows = this.#scene?.order.length ?? 0;
+    const square = Math.min(MOST_ROW, Math.max(this.square, 6));
+    return this.#header + Math.max(60, Math.min(rows * square, 400)) + 14;
+  }
+
+  // -- scrolling: where the frame stands, in CSS pixels of the whole ------------------------------
+
+  /** @param {"left" | "top"} side */
+  #extent(side) {
+    const whole =
+      side === "left" ? this.columns.total : this.#rowHeight * (this.#scene?.order.length ?? 0);
+    const room = side === "left" ? this.#room : this.#height - this.#header;
+    return { whole, room, shown: Math.min(whole, MOST_SCROLL) };
+  }
+
+  /** @param {"left" | "top"} side */
+  scroll(side) {
+    const { whole, room, shown } = this.#extent(side);
+    if (whole <= room) return 0;
+    const at = side === "left" ? this.root.scrollLeft : this.root.scrollTop;
+    const scaled = shown === whole ? at : (at * (whole - room)) / (shown - room);
+    return Math.max(0, Math.min(whole - room, scaled));
+  }
+
+  /**
+   * @param {"left" | "top"} side
+   * @param {number} to
+   */
+  scrollTo(side, to) {
+    const { whole, room, shown } = this.#extent(side);
+    const at = shown === whole ? to : (to * (shown - room)) / (whole - room);
+    if (side === "left") this.root.scrollLeft = at;
+    else this.root.scrollTop = at;
+  }
+
+  /** Scroll as little as shows the selected square. */
+  reveal() {
+    const scene = this.#scene;
+    if (!scene || this.#width === 0) return;
+    this.#stretch();
+    const { columns } = this;
+    const row = scene.rowOf[scene.cell];
+    const place = (
+      /** @type {"left" | "top"} */ side,
+      /** @type {number} */ start,
+      /** @type {number} */ size,
+    ) => {
+      const { room } = this.#extent(side);
+      const at = this.scroll(side);
+      if (start >= at && start + size <= at + room) return;
+      // Far away, it comes to the middle; next to the edge, it just comes in.
+      const near = start + size > at - room && start < at + 2 * room;
+      const edge = start < at ? start : start + size - room;
+      this.scrollTo(side, near ? edge : start - room / 2);
+    };
+    if (columns.total > 0) place("left", columns.start(scene.column), columns.width);
+    if (row >= 0) place("top", row * this.#rowHeight, this.#rowHeight);
+  }
+
+  #stretch() {
+    this.spacer.style.width = `${GUTTER + this.#extent("left").shown}px`;
+    this.spacer.style.height = `${this.#header + this.#extent("top").shown}px`;
+  }
+
+  /**
+   * @param {number} direction 1 in, -1 out
+   * @param {number} x what stays under this place of the frame
+   * @param {number} y
+   */
+  zoom(
+    direction,
+    x = GUTTER + this.#room / 2,
+    y = this.#header + (this.#height - this.#header) / 2,
+  ) {
+    const inX = Math.max(0, x - GUTTER);
+    const inY = Math.max(0, y - this.#header);
+    const column = this.columns.nearest(this.scroll("left") + inX);
+    const row = (this.scroll("top") + inY) / this.#rowHeight;
+    const all = Math.min(this.#columnWidth, this.#rowHeight);
+    this.square = zoomStep(Math.max(this.square, direction > 0 ? Math.min(all, 1) : 0), direction);
+    // Below what shows all, there is nothing more to see.
+    if (
+      direction < 0 &&
+      this.square < all &&
+      this.#columnWidth > this.square &&
+      this.#rowHeight > this.square
+    ) {
+      this.square = Math.min(this.#columnWidth, this.#rowHeight);
+    }
+    this.#stretch();
+    this.scrollTo("left", this.columns.start(column) - inX + this.columns.width / 2);
+    this.scrollTo("top", row * this.#rowHeight - inY);
+    this.on.change();
+  }
+
+  /** Show everything at once. */
+  fit() {
+    this.square = 2 ** -20;
+    this.on.change();
+  }
+
+  // -- the pointer --------------------------------------------------------------------------------
+
+  /** @param {MouseEvent} event */
+  #under(event) {
+    const scene = this.#scene;
+    if (!scene) return undefined;
+    const box = this.root.getBoundingClientRect();
+    const x = event.clientX - box.left;
+    const y = event.clientY - box.top;
+    if (x >= this.#width || y >= this.#height || y < this.#header) return undefined;
+    const row = Math.floor((this.scroll("top") + y - this.#header) / this.#rowHeight);
+    const cell = scene.order[row];
+    if (cell === undefined) return undefined;
+    if (x < GUTTER) return { cell, column: scene.column };
+    const column = this.columns.at(this.scroll("left") + x - GUTTER);
+    return column < 0 ? undefined : { cell, column };
+  }
+
+  /** @param {PointerEvent} event */
+  #hover(event) {
+    const under = this.#under(event);
+    if (under?.cell === this.hovered?.cell && under?.column === this.hovered?.column) return;
+    this.hovered = under;
+    this.on.hover();
+  }
+
+  // -- drawing ------------------------------------------------------------------------------------
+
+  /** Which part of the whole is in view, as shares from 0 to 1. */
+  get view() {
+    const part = (/** @type {"left" | "top"} */ side) => {
+      const { whole, room } = this.#extent(side);
+      if (whole <= 0) return [0, 1];
+      const start = this.scroll(side) / whole;
+      return [start, Math.min(1, start + room / whole)];
+    };
+    return { left: part("left"), top: part("top") };
+  }
+
+  /** How many pixels a mean magnitude's bar gets. */
+  static BAR = 30;
+
+  /** @param {Scene} scene */
+  show(scene) {
+    this.#scene = scene;
+  }
+
+  paint() {
+    const scene = this.#scene;
+    const width = this.#width;
+    const height = this.#height;
+    if (!scene || width <= GUTTER || height <= 0) return;
+    this.#stretch();
+    const ratio = window.devicePixelRatio || 1;
+    const { canvas } = this;
+    if (
+      canvas.width !== Math.round(width * ratio) ||
+      canvas.height !== Math.round(height * ratio)
+    ) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+      canvas.style.width = `${width}px`;
+      canvas.style.height = `${height}px`;
+    }
+    const context = canvas.getContext("2d");
+    if (!context) return;
+    const { theme } = scene;
+    const { columns } = this;
+    const header = this.#header;
+    const rowHeight = this.#rowHeight;
+    const left = this.scroll("left");
+    const top = this.scroll("top");
+    const what = {
+      source: scene.source,
+      colours: scene.colours,
+      order: scene.order,
+      runs: runs(
+        columns,
+        left,
+        Math.floor(Math.min(width - GUTTER, columns.total - left) * ratio),
+        ratio,
+      ),
+      left: Math.round(GUTTER * ratio),
+      top: Math.round(header * ratio),
+      width: Math.max(0, canvas.width - Math.round(GUTTER * ratio)),
+      height: Math.max(0, canvas.height - Math.round(header * ratio)),
+      scroll: top * ratio,
+      rowHeight: rowHeight * ratio,
+      columnWidth: columns.width * ratio,
+    };
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = theme.colour.bg;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    this.#painter.paint(context, what);
+    const size = Math.min(13, Math.floor(Math.min(columns.width, rowHeight) * 0.78));
+    const advance = 0.62 * size * ratio;
+    const font = `${size * ratio}px ${theme.mono}`;
+    if (Math.min(columns.width, rowHeight) >= LETTERED && scene.source.layer.tokens) {
+      this.#painter.letters(context, { ...what, font, advance });
+    }
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.#gutter(context, scene, { header, rowHeight, top, height });
+    this.#head(context, scene, { columns, left, width, header, size });
+    this.#outline(context, scene, { columns, left, top, rowHeight, header, width, height });
+  }
+
+  /**
+   * The cells' numbers, with their mean |value| as a bar.
+   * @param {CanvasRenderingContext2D} context
+   * @param {Scene} scene
+   * @param {{header: number, rowHeight: number, top: number, height: number}} place
+   */
+  #gutter(context, { source, order, theme, cell }, { header, rowHeight, top, height }) {
+    const { meanMagnitude } = source.statistics;
+    let most = 0;
+    for (const value of meanMagnitude) if (value > most) most = value;
+    const size = Math.max(9, Math.min(12, rowHeight - 2));
+    // Where rows are thinner than a number, every so many rows have one.
+    const every = Math.max(1, Math.ceil((size + 2) / rowHeight));
+    context.save();
+    context.beginPath();
+    context.rect(0, header, GUTTER, height - header);
+    context.clip();
+    context.textAlign = "right";
+    context.textBaseline = "middle";
+    const last = Math.min(order.length, Math.ceil((top + height - header) / rowHeight));
+    for (let row = Math.floor(top / rowHeight); row < last; row++) {
+      const chosen = order[row] === cell;
+      const middle = header + (row + 0.5) * rowHeight - top;
+      if (rowHeight >= 3) {
+        const share = most > 0 ? meanMagnitude[order[row]] / most : 0;
+        const bar = Math.max(2, Math.min(6, rowHeight - 2));
+        context.fillStyle = theme.colour.line;
+        context.fillRect(GUTTER - 6 - Grid.BAR, middle - bar / 2, Grid.BAR, bar);
+        context.fillStyle = chosen ? theme.colour.fg : theme.colour.bar;
+        if (share > 0)
+          context.fillRect(GUTTER - 6 - Grid.BAR, middle - bar / 2, share * Grid.BAR, bar);
+      }
+      if (row % every === 0 && (every === 1 || !chosen)) {
+        context.font = `${chosen ? "bold " : ""}${size}px ${theme.font}`;
+        context.fillStyle = chosen ? theme.colour.fg : theme.colour.muted;
+        context.fillText(String(order[row]), GUTTER - 12 - Grid.BAR, middle + 0.5);
+      }
+    }
+    context.restore();
+  }
+
+  /**
+   * Labels of the examples, and the tokens.
+   * @param {CanvasRenderingContext2D} context
+   * @param {Scene} scene
+   * @param {{columns: Columns, left: number, width: number, header: number, size: number}} place
+   */
+  #head(context, { source, theme, column: selected }, { columns, left, width, header, size }) {
+    const { timesteps, examples, tokens } = source.layer;
+    if (timesteps * examples === 0) return;
+    const room = width - GUTTER;
+    context.textBaseline = "middle";
+    context.fillStyle = theme.colour.muted;
+    context.font = `11px ${theme.font}`;
+    context.textAlign = "right";
+    if (examples > 1) context.fillText("example", GUTTER - 12, LABELS / 2 + 1);
+    if (tokens) context.fillText("token", GUTTER - 12, header - TOKENS / 2);
+    context.save();
+    context.beginPath();
+    context.rect(GUTTER, 0, room, header);
+    context.clip();
+    if (examples > 1) this.#labels(context, source, { theme, columns, left, room, selected });
+    if (tokens && columns.width >= 7) {
+      context.font = `${Math.max(9, Math.min(13, size + 1))}px ${theme.mono}`;
+      context.textAlign = "center";
+      const fits = Math.max(1, Math.floor(columns.width / (0.62 * Math.max(9, size))));
+      for (let column = columns.nearest(left); column < examples * timesteps; column++) {
+        const x = GUTTER + columns.start(column) - left;
+        if (x > width) break;
+        const token = source.token(column);
+        if (token === undefined) continue;
+        context.fillStyle = column === selected ? theme.colour.fg : theme.colour.muted;
+        const text = [...visible(token)];
+        const cut =
+          text.length > fits && fits > 2
+            ? `${text.slice(0, fits - 1).join("")}…`
+            : text.slice(0, fits).join("");
+        context.fillText(cut, x + columns.width / 2, header - TOKENS / 2);
+      }
+    }
+    context.restore();
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {AnySource} source
+   * @param {{theme: import("./theme.js").Theme, columns: Columns, left: number, room: number, selected: number}} place
+   */
+  #labels(context, source, { theme, columns, left, room, selected }) {
+    const { timesteps, examples } = source.layer;
+    // Where examples are narrow, every so many of them have a label.
+    const every = 2 ** Math.max(0, Math.ceil(Math.log2(46 / columns.pitch)));
+    const first = Math.floor(Math.floor(columns.nearest(left) / timesteps) / every) * every;
+    context.textAlign = "left";
+    context.font = `11px ${theme.font}`;
+    for (let example = first; example < examples; example += every) {
+      const x = GUTTER + example * columns.pitch - left;
+      if (x > GUTTER + room) break;
+      const wide = columns.pitch * every - 6;
+      const long = timesteps * columns.width > room;
+      const at = long ? Math.max(GUTTER, x) : x;
+      const chosen = Math.floor(selected / timesteps) === example;
+      context.fillStyle = theme.colour.line;
+      context.fillRect(x, 2, 1, LABELS - 2);
+      context.fillStyle = chosen ? theme.colour.fg : theme.colour.muted;
+      const label = source.label(example);
+      let text =
+        label === undefined
+          ? String(example)
+          : [...label].map((c) => (c === " " ? c : visible(c))).join("");
+      while (text.length > 1 && context.measureText(text).width > wide - (at - x)) {
+        text = text.length > 2 ? `${text.slice(0, -2)}…` : text.slice(0, 1);
+      }
+      context.fillText(text, at + 4, LABELS / 2 + 1);
+    }
+  }
+
+  /**
+   * One outline for the selected row and column, wherever they are.
+   * @param {CanvasRenderingContext2D} context
+   * @param {Scene} scene
+   * @param {{columns: Columns, left: number, top: number, rowHeight: number, header: number, width: number, height: number}} place
+   */
+  #outline(context, scene, { columns, left, top, rowHeight, header, width, height }) {
+    const { theme, order, rowOf, cell, column } = scene;
+    if (columns.total === 0) return;
+    const right = Math.min(width, GUTTER + columns.total - left);
+    const bottom = Math.min(height, header + order.length * rowHeight - top);
+    context.save();
+    context.beginPath();
+    context.rect(GUTTER - 1, header - TOKENS, width, height);
+    context.clip();
+    const box = (
+      /** @type {number} */ x,
+      /** @type {number} */ y,
+      /** @type {number} */ w,
+      /** @type {number} */ h,
+    ) => {
+      context.lineWidth = 3;
+      context.strokeStyle = theme.colour.bg;
+      context.strokeRect(x, y, w, h);
+      context.lineWidth = 1.5;
+      context.strokeStyle = theme.colour.fg;
+      context.strokeRect(x, y, w, h);
+    };
+    const x = GUTTER + columns.start(column) - left;
+    const head = scene.source.layer.tokens ? TOKENS - 1 : 3;
+    if (x + columns.width > GUTTER) {
+      box(x - 0.5, header - head, Math.max(2, columns.width), bottom - header + head - 0.5);
+    }
+    context.beginPath();
+    context.rect(GUTTER - 1, header - 1, width, height);
+    context.clip();
+    const row = rowOf[cell];
+    const y = header + row * rowHeight - top;
+    if (row >= 0 && y + rowHeight > header) {
+      box(GUTTER - 0.5, y - 0.5, right - GUTTER, Math.max(2, rowHeight));
+    }
+    const { hovered } = this;
+    if (hovered && rowOf[hovered.cell] >= 0 && columns.width >= 4) {
+      const hx = GUTTER + columns.start(hovered.column) - left;
+      const hy = header + rowOf[hovered.cell] * rowHeight - top;
+      context.lineWidth = 1;
+      context.strokeStyle = theme.colour.fg;
+      context.strokeRect(hx + 0.5, hy + 0.5, columns.width - 2, Math.max(2, rowHeight) - 2);
+    }
+    context.restore();
+  }
+}

@@ -1,0 +1,1 @@
+"""The widgets: thin Python at the edge of the page, one module each."""

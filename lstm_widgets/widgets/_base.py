@@ -1,0 +1,277 @@
+"""What all widgets share: the selection and the look, and the recording behind them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
+
+import anywidget
+import numpy as np
+import traitlets
+
+from lstm_widgets.recording import Recording
+from lstm_widgets.widgets._protocol import answer, columns_of, mask_of
+from lstm_widgets.widgets._tiles import SignalTiles
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+STATIC = Path(__file__).parent.parent / "static"
+PALETTES: tuple[str, ...] = (
+    "auto",
+    *json.loads(resources.files(__package__).joinpath("palettes.json").read_text("utf-8")),
+)
+SCALES = ("layer", "cell", "sigmoid", "squared")
+#: A recording of at most so many bytes (float32) travels to the page whole and needs no kernel there.
+WHOLE_BYTES = 2 * 1024 * 1024
+_WHOLE_COLUMNS = 32_768
+#: Signals that are made into tiles are kept for as long as their recording, a few at a time.
+_KEPT_SIGNALS = 3
+
+_tiles: WeakKeyDictionary[Recording, dict[tuple[str, str], SignalTiles]] = WeakKeyDictionary()
+_lock = threading.RLock()
+
+
+def _tiles_of(recording: Recording, layer: str, signal: str) -> SignalTiles:
+    with _lock:
+        kept = _tiles.setdefault(recording, {})
+        found = kept.pop((layer, signal), None)
+        if found is None:
+            dataset = recording[layer]
+            mask = dataset["mask"].values if "mask" in dataset else None
+            found = SignalTiles(dataset[signal].values, mask)
+        kept[layer, signal] = found
+        while len(kept) > _KEPT_SIGNALS:
+            del kept[next(iter(kept))]
+        return found
+
+
+class RecordingWidget(anywidget.AnyWidget):
+    """
+    A widget over a recording, with the traits that all of them share.
+
+    Parameters
+    ----------
+    recording : Recording
+        What ``record()`` or ``open_recording()`` gave.
+    layer : str, optional
+        The layer shown at first: one of ``recording.layers``. Default: the first.
+    signal : str, optional
+        The signal shown at first. Default: ``"hidden_state"``.
+    **traits
+        Any other trait of the widget by its name.
+
+    Raises
+    ------
+    TypeError
+        For an unknown keyword, or a recording that is none.
+    traitlets.TraitError
+        For a value that a trait doesn't take; the text names the trait, what it takes and what came.
+    """
+
+    layer = traitlets.Unicode(help="The layer shown, by its name in the recording.").tag(sync=True)
+    signal = traitlets.Unicode(help="The signal shown.").tag(sync=True)
+    example = traitlets.Int(0, help="The selected example.").tag(sync=True)
+    cell = traitlets.Int(0, help="The selected cell.").tag(sync=True)
+    timestep = traitlets.Int(0, help="The selected timestep of the example.").tag(sync=True)
+    threshold = traitlets.Float(0.0, help="Values of smaller magnitude are faded.").tag(sync=True)
+    palette = traitlets.Enum(
+        PALETTES,
+        "auto",
+        help="'auto' is RdBu_r for signed signals (berlin on a dark page) and cividis for gates.",
+    ).tag(sync=True)
+    scale = traitlets.Union(
+        [traitlets.Enum(SCALES), traitlets.Tuple(traitlets.Float(), traitlets.Float())],
+        default_value="layer",
+        help="What the outermost colours stand for: the largest magnitude of the 'layer' or of each "
+        "'cell', 'sigmoid' of the value from 0 to 1, the 'squared' value over the cell's largest "
+        "square, or a fixed range (lowest, highest).",
+    ).tag(sync=True)
+
+    _layers = traitlets.List(help="What the recording has.").tag(sync=True)
+    _summary = traitlets.Dict(help="The signal in the page: names, level of the overview.").tag(
+        sync=True, echo_update=False
+    )
+    _overview = traitlets.Bytes(help="uint8 codes (cell, bin).").tag(sync=True, echo_update=False)
+    _statistics = traitlets.Bytes(help="float32 (3, cell).").tag(sync=True, echo_update=False)
+    _whole = traitlets.Bytes(help="float32 (layer, signal, cell, column), then masks.").tag(
+        sync=True, echo_update=False
+    )
+    _text = traitlets.Dict(help="Tokens and labels of a recording that travels whole.").tag(
+        sync=True, echo_update=False
+    )
+
+    #: Traits of a subclass that a user sets, beside the ones above.
+    _own_traits: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        layer: str | None = None,
+        signal: str | None = None,
+        **traits: Any,  # noqa: ANN401 - each trait checks its own
+    ) -> None:
+        if not isinstance(recording, Recording):
+            raise TypeError(
+                f"recording: expected a Recording (from record() or open_recording()), "
+                f"got {type(recording).__name__}"
+            )
+        known = ("example", "cell", "timestep", "threshold", "palette", "scale", *self._own_traits)
+        for name in traits:
+            if name not in (*known, "layout"):
+                raise TypeError(
+                    f"{type(self).__name__}() got an unexpected keyword argument {name!r}; "
+                    f"expected one of: layer, signal, {', '.join(known)}, layout"
+                )
+        self.recording = recording
+        layer = recording.layers[0] if layer is None else layer
+        if layer in recording.layers and signal is None:
+            signal = recording.signals(layer)[0]
+        super().__init__(layer=layer, signal=signal or "", **self._state_of(recording), **traits)
+        self._summarise()
+        self.on_msg(self._on_message)
+
+    @staticmethod
+    def _state_of(recording: Recording) -> dict[str, Any]:
+        """Describe the recording, and give all of it if it is small."""
+        layers = []
+        total = columns = 0
+        for name in recording.layers:
+            dataset = recording[name]
+            sizes = {str(dim): size for dim, size in dataset.sizes.items()}
+            signals = recording.signals(name)
+            layers.append(
+                {
+                    "name": name,
+                    "signals": list(signals),
+                    "examples": sizes["example"],
+                    "timesteps": sizes["timestep"],
+                    "cells": sizes["cell"],
+                    "masked": "mask" in dataset,
+                    "tokens": "token" in dataset.coords,
+                    "labels": "label" in dataset.coords,
+                    "check": dict(dataset.attrs.get("check", {})),
+                }
+            )
+            columns += sizes["example"] * sizes["timestep"]
+            total += 4 * len(signals) * sizes["example"] * sizes["timestep"] * sizes["cell"]
+        state: dict[str, Any] = {"_layers": layers}
+        if total <= WHOLE_BYTES and columns <= _WHOLE_COLUMNS:
+            state |= RecordingWidget._whole_of(recording)
+        return state
+
+    @staticmethod
+    def _whole_of(recording: Recording) -> dict[str, Any]:
+        values, masks, text = [], [], {}
+        for name in recording.layers:
+            dataset = recording[name]
+            count = dataset.sizes["example"] * dataset.sizes["timestep"]
+            for signal in recording.signals(name):
+                array = dataset[signal].values.astype(np.float32, copy=False)
+                values.append(array.reshape(count, -1).T.tobytes())
+            masks.append(mask_of(dataset, 0, count))
+            text[name] = columns_of(dataset, 0, count)
+        return {"_whole": b"".join([*values, *masks]), "_text": text}
+
+    def _summarise(self) -> None:
+        """Give the page the overview of what is shown, unless it has all of it."""
+        if self._whole or not self._layers:
+            return
+        tiles = _tiles_of(self.recording, self.layer, self.signal)
+        level, overview = tiles.overview
+        statistics = tiles.statistics
+        with self.hold_sync():
+            self._summary = {"layer": self.layer, "signal": self.signal, "level": level}
+            self._overview = overview.tobytes()
+            self._statistics = np.stack(
+                [statistics.largest, statistics.mean_magnitude, statistics.variance]
+            ).tobytes()
+
+    # -- selection -------------------------------------------------------------------------------
+
+    def _sizes(self, layer: str) -> dict[str, int]:
+        return {str(dim): size for dim, size in self.recording[layer].sizes.items()}
+
+    @traitlets.validate("layer")
+    def _check_layer(self, proposal: dict[str, Any]) -> str:
+        layer: str = proposal["value"]
+        if layer not in self.recording.layers:
+            raise traitlets.TraitError(
+                f"layer: expected one of {', '.join(map(repr, self.recording.layers))}, got {layer!r}"
+            )
+        return layer
+
+    @traitlets.validate("signal")
+    def _check_signal(self, proposal: dict[str, Any]) -> str:
+        signal: str = proposal["value"]
+        if self.layer in self.recording.layers:
+            signals = self.recording.signals(self.layer)
+            if signal not in signals:
+                raise traitlets.TraitError(
+                    f"signal: expected one of {', '.join(map(repr, signals))} "
+                    f"(layer {self.layer!r}), got {signal!r}"
+                )
+        return signal
+
+    @traitlets.validate("example", "cell", "timestep")
+    def _check_index(self, proposal: dict[str, Any]) -> int:
+        name, index = proposal["trait"].name, proposal["value"]
+        if self.layer in self.recording.layers:
+            size = self._sizes(self.layer)[name]
+            if not 0 <= index < max(1, size):
+                raise traitlets.TraitError(
+                    f"{name}: expected 0 to {max(1, size) - 1} (layer {self.layer!r}), got {index}"
+                )
+        return int(index)
+
+    @traitlets.validate("threshold")
+    def _check_threshold(self, proposal: dict[str, Any]) -> float:
+        threshold: float = proposal["value"]
+        if not 0 <= threshold < float("inf"):
+            raise traitlets.TraitError(
+                f"threshold: expected a finite number of at least 0, got {threshold}"
+            )
+        return threshold
+
+    @traitlets.validate("scale")
+    def _check_scale(self, proposal: dict[str, Any]) -> str | tuple[float, float]:
+        scale: str | tuple[float, float] = proposal["value"]
+        if not isinstance(scale, str):
+            low, high = scale
+            if not -float("inf") < low < high < float("inf"):
+                raise traitlets.TraitError(
+                    f"scale: expected one of {', '.join(SCALES)} or (lowest, highest) with "
+                    f"lowest < highest, both finite; got {scale}"
+                )
+        return scale
+
+    @traitlets.observe("layer", "signal")
+    def _on_shown(self, change: dict[str, Any]) -> None:
+        if not self._layers or not self.signal:
+            return  # still under construction
+        with self.hold_sync():
+            if change["name"] == "layer":
+                signals = self.recording.signals(self.layer)
+                if self.signal not in signals:
+                    self.signal = signals[0]
+                for name, size in self._sizes(self.layer).items():
+                    setattr(self, name, min(getattr(self, name), max(0, size - 1)))
+            self._summarise()
+
+    # -- the page's requests ---------------------------------------------------------------------
+
+    def _on_message(self, _widget: object, content: dict[str, Any], _buffers: list[bytes]) -> None:
+        """Answer from whichever thread the host calls in; errors go back as text."""
+        try:
+            layer, signal = content["layer"], content["signal"]
+            dataset: xr.Dataset = self.recording[layer]
+            reply, buffers = answer(content, dataset, _tiles_of(self.recording, layer, signal))
+        except Exception as error:  # noqa: BLE001 - the page shows it
+            reply = {"id": content.get("id"), "error": f"{type(error).__name__}: {error}"}
+            buffers = []
+        self.send(reply, buffers)
