@@ -41,7 +41,7 @@ def missing() -> str:
 
 
 def _attempt(*command: str) -> bool:
-    print("+", *command, flush=True)
+    sys.stderr.write(f"+ {' '.join(command)}\n")
     try:
         return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode == 0
     except OSError:

@@ -1,0 +1,69 @@
+"""One JupyterLab and one Chromium a session; a page a notebook; kernels end with their test."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import lab
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Server]:
+    with lab.serve(tmp_path_factory.mktemp("lab")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with lab.launch() as running:
+        yield running
+
+
+@pytest.fixture
+def open_notebook(
+    server: lab.Server, browser: Browser, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., lab.Notebook]]:
+    """Open a notebook made of the given code cells, or a copy of the file at the given path."""
+    opened: list[lab.Notebook] = []
+    test = re.sub(r"\W+", "-", request.node.name).strip("-")
+
+    def open_notebook(cells: Sequence[str] | Path) -> lab.Notebook:
+        name = f"{test}-{len(opened)}.ipynb"
+        if isinstance(cells, (list, tuple)):
+            server.write(name, cells)
+        else:
+            shutil.copyfile(cells, server.root / name)
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        context.set_default_timeout(15_000)
+        notebook = lab.Notebook(context.new_page(), server, name)
+        opened.append(notebook)
+        return notebook.open()
+
+    yield open_notebook
+
+    for notebook in opened:
+        if request.node.stash.get(FAILED, False):
+            picture = notebook.screenshot(notebook.name.removesuffix(".ipynb"))
+            told = [f"picture: {picture}", *notebook.errors]
+            request.node.add_report_section("teardown", "page", "\n".join(told))
+        notebook.page.context.close()
+    server.shut_down_kernels()

@@ -1,0 +1,472 @@
+"""A real JupyterLab in a real Chromium, for tests and benchmarks.
+
+``serve`` starts a JupyterLab of its own (own settings, own kernels, no network), ``launch`` a browser,
+and ``Notebook`` is one open notebook: run its cells, ask its kernel, look at its page.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import zmq
+from chromium import find_chromium, missing
+from jupyter_client.session import Session
+from playwright.sync_api import sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from playwright.sync_api import Browser, Locator, Page
+
+ARTIFACTS = Path(__file__).resolve().parents[2] / ".artifacts"
+
+# Nothing may ask the network or open a dialog by itself.
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
+        "checkForUpdates": False,
+        "fetchNews": "false",
+        "doNotDisturbMode": True,
+    },
+    "@jupyterlab/extensionmanager-extension/plugin.jupyterlab-settings": {"enabled": False},
+}
+
+CHROMIUM_FLAGS = (
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+)
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class CellError(AssertionError):
+    """A cell, or code sent to the kernel, raised; the message is its traceback."""
+
+
+# ---------------------------------------------------------------------------------------- server
+
+
+@dataclass
+class Server:
+    """A running JupyterLab."""
+
+    url: str
+    root: Path
+    runtime: Path
+    log: Path
+
+    def write(self, name: str, cells: Sequence[str]) -> str:
+        """Write a notebook of code cells into the root folder; return its name."""
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(source) for source in cells],
+            metadata={
+                "kernelspec": {
+                    "name": "python3",
+                    "display_name": "Python 3 (ipykernel)",
+                    "language": "python",
+                }
+            },
+        )
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, path)
+        return name
+
+    def api(self, method: str, path: str) -> Any:
+        """Ask the server's REST interface; the decoded answer, None if it is empty."""
+        request = urllib.request.Request(f"{self.url}api/{path}", method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            body = answer.read()
+        return json.loads(body) if body else None
+
+    def shut_down_kernels(self) -> None:
+        """End every kernel that notebooks have started."""
+        for kind in ("sessions", "kernels"):
+            for item in self.api("GET", kind):
+                try:
+                    self.api("DELETE", f"{kind}/{item['id']}")
+                except urllib.error.HTTPError as error:
+                    if error.code != HTTPStatus.NOT_FOUND:  # it may have gone by itself
+                        raise
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[Server]:
+    """Run JupyterLab with all of its folders below ``folder`` until the block ends."""
+    folders = {
+        name: folder / name
+        for name in ("root", "config", "data", "runtime", "settings", "workspaces")
+    }
+    for path in (*folders.values(), folder / "ipython"):
+        path.mkdir(parents=True)
+    folders["runtime"].chmod(0o700)
+    for name, values in SETTINGS.items():
+        path = folders["settings"] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JUPYTER", "JPY_", "IPYTHON"))
+    }
+    environment = inherited | {
+        "JUPYTER_CONFIG_DIR": str(folders["config"]),
+        "JUPYTER_DATA_DIR": str(folders["data"]),
+        "JUPYTER_RUNTIME_DIR": str(folders["runtime"]),
+        "JUPYTERLAB_SETTINGS_DIR": str(folders["settings"]),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folders["workspaces"]),
+        "IPYTHONDIR": str(folder / "ipython"),
+    }
+    log = folder / "jupyter.log"
+    command = [
+        *(sys.executable, "-m", "jupyterlab"),
+        "--no-browser",
+        "--expose-app-in-browser",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={_free_port()}",
+        f"--ServerApp.root_dir={folders['root']}",
+        "--ServerApp.allow_root=True",
+        "--ServerApp.terminals_enabled=False",
+        "--IdentityProvider.token=",
+        "--ServerApp.disable_check_xsrf=True",
+        "--LabApp.extension_manager=readonly",
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        url = _wait_until_ready(process, folders["runtime"], log)
+        server = Server(url, folders["root"], folders["runtime"], log)
+        yield server
+        server.shut_down_kernels()
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
+    deadline = time.monotonic() + 90
+    information = runtime / f"jpserver-{process.pid}.json"
+    while time.monotonic() < deadline and process.poll() is None:
+        # Another program may have taken the port meanwhile: the file tells the one in use.
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            url = str(json.loads(information.read_text())["url"])
+            with urllib.request.urlopen(f"{url}api/status", timeout=5):
+                return url
+        time.sleep(0.1)
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
+    raise RuntimeError(f"JupyterLab did not start:\n{tail}")
+
+
+# ---------------------------------------------------------------------------------------- browser
+
+
+@contextmanager
+def launch() -> Iterator[Browser]:
+    """Run a headless Chromium with a fresh profile until the block ends."""
+    path = find_chromium()
+    if path is None:
+        raise RuntimeError(missing())
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_FLAGS])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+# ---------------------------------------------------------------------------------------- kernel
+
+
+@dataclass
+class Kernel:
+    """The kernel behind a notebook, asked directly, past the page.
+
+    It is the page's kernel: a trait set here reaches the page as if a cell had set it.
+    """
+
+    connection_file: Path
+
+    def run(self, code: str, *, timeout: float = 30) -> None:
+        """Execute ``code`` in the kernel's main namespace; ``CellError`` if it raises."""
+        self._execute(code, {}, timeout)
+
+    def value(self, expression: str, *, timeout: float = 30) -> Any:
+        """Return the value of ``expression``, through JSON (arrays become lists)."""
+        encoded = (
+            "__import__('json').dumps("
+            f"({expression}), default=lambda v: v.tolist() if hasattr(v, 'tolist') else str(v))"
+        )
+        answer = self._execute("", {"value": encoded}, timeout)["value"]
+        if answer["status"] != "ok":
+            raise CellError(ANSI.sub("", "\n".join(answer["traceback"])))
+        return json.loads(ast.literal_eval(answer["data"]["text/plain"]))
+
+    def _execute(self, code: str, expressions: dict[str, str], timeout: float) -> dict[str, Any]:
+        # A plain socket rather than jupyter_client's clients: those want an event loop, and
+        # Playwright's already runs in this thread. A fresh one each time outlives no restart.
+        connection = json.loads(self.connection_file.read_text())
+        session = Session(
+            key=connection["key"].encode(), signature_scheme=connection["signature_scheme"]
+        )
+        context = zmq.Context.instance()
+        with context.socket(zmq.DEALER) as shell:
+            shell.linger = 0
+            shell.connect(f"tcp://{connection['ip']}:{connection['shell_port']}")
+            request = session.send(
+                shell,
+                "execute_request",
+                {
+                    "code": code,
+                    "silent": False,
+                    "store_history": False,
+                    "user_expressions": expressions,
+                    "allow_stdin": False,
+                    "stop_on_error": True,
+                },
+            )
+            deadline = time.monotonic() + timeout
+            while True:
+                left = deadline - time.monotonic()
+                if left <= 0 or not shell.poll(left * 1000):
+                    raise TimeoutError(f"the kernel gave no answer within {timeout} s to: {code}")
+                _, reply = session.recv(shell)
+                if reply["parent_header"].get("msg_id") == request["header"]["msg_id"]:
+                    break
+        content = reply["content"]
+        if content["status"] != "ok":
+            lines = content.get("traceback") or [content.get("evalue", content["status"])]
+            raise CellError(ANSI.sub("", "\n".join(lines)))
+        return content["user_expressions"]
+
+
+# ---------------------------------------------------------------------------------------- notebook
+
+# Every script below sees the notebook's panel as `panel` and the application as `app`.
+_IN_PANEL = """async ([body, argument, timeout]) => {
+  const app = window.jupyterapp;
+  const panel = app?.shell.currentWidget;
+  const late = new Promise((_, reject) =>
+    setTimeout(() => reject(new Error(`not done within ${timeout} ms: ${body}`)), timeout));
+  const run = new Function("app", "panel", "argument", `return (async () => { ${body} })()`);
+  return await Promise.race([run(app, panel, argument), late]);
+}"""
+
+_READY = """() => {
+  const context = window.jupyterapp?.shell.currentWidget?.context;
+  const session = context?.sessionContext?.session;
+  return Boolean(context?.isReady && session?.kernel?.connectionStatus === "connected"
+    && session.kernel.status === "idle");
+}"""
+
+
+@dataclass
+class Notebook:
+    """One notebook, open in one page."""
+
+    page: Page
+    server: Server
+    name: str
+    #: addresses outside the server that the page asked for
+    outside: list[str] = field(default_factory=list)
+    #: uncaught errors of the page, and what it wrote to its console as errors
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.workspace = f"test-{secrets.token_hex(4)}"
+        self.page.on("request", self._on_request)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._on_console)
+        self.page.on("dialog", lambda dialog: dialog.accept())
+
+    def _on_request(self, request: Any) -> None:
+        local = (self.server.url, self.server.url.replace("http", "ws", 1), "data:", "blob:")
+        if not request.url.startswith(local):
+            self.outside.append(request.url)
+
+    def _on_console(self, message: Any) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    # -- opening
+
+    def open(self, *, timeout: float = 60) -> Notebook:
+        """Open the notebook in a workspace of its own and wait for its kernel."""
+        name = urllib.parse.quote(self.name)
+        self.page.goto(f"{self.server.url}lab/workspaces/{self.workspace}/tree/{name}?reset")
+        self.wait_until_ready(timeout=timeout)
+        self.dismiss_dialogs()
+        return self
+
+    def reload(self, *, timeout: float = 60) -> None:
+        """Save, then load the page anew; the kernel stays."""
+        self.save()
+        self.page.reload()
+        self.wait_until_ready(timeout=timeout)
+        self.dismiss_dialogs()
+
+    def save(self) -> None:
+        """Save the notebook, outputs included."""
+        self._in_panel("await panel.context.save();")
+
+    def wait_until_ready(self, *, timeout: float = 60) -> None:
+        """Wait until the notebook is shown and its kernel is idle."""
+        self.page.wait_for_function(_READY, timeout=timeout * 1000)
+        self._in_panel("await app.restored; await panel.revealed; await panel.content.ready;")
+
+    def dismiss_dialogs(self) -> None:
+        """Close whatever dialogs stand open, by their first (cancelling) button."""
+        dialogs = self.page.locator("dialog.jp-Dialog, .jp-Dialog")
+        while dialogs.count():
+            dialogs.first.locator("button.jp-Dialog-button").first.click()
+
+    def _in_panel(self, body: str, argument: Any = None, *, timeout: float = 30) -> Any:
+        return self.page.evaluate(_IN_PANEL, [body, argument, timeout * 1000])
+
+    # -- running
+
+    def run_all(self, *, timeout: float = 120) -> None:
+        """Run every cell; ``CellError`` with the traceback of the first that raises."""
+        self._in_panel('await app.commands.execute("notebook:run-all-cells");', timeout=timeout)
+        self._after_running(timeout)
+
+    def run(self, index: int, *, timeout: float = 120) -> None:
+        """Run one cell, counted from 0; ``CellError`` with its traceback if it raises."""
+        self._in_panel(
+            """panel.content.deselectAll();
+            panel.content.activeCellIndex = argument;
+            await app.commands.execute("notebook:run-cell");""",
+            index,
+            timeout=timeout,
+        )
+        self._after_running(timeout, index)
+
+    def add(self, source: str) -> int:
+        """Append a code cell; return its index."""
+        return self._in_panel(
+            """const model = panel.content.model.sharedModel;
+            model.addCell({ cell_type: "code", source: argument });
+            return model.cells.length - 1;""",
+            source,
+        )
+
+    def _after_running(self, timeout: float, index: int | None = None) -> None:
+        self.page.wait_for_function(_READY, timeout=timeout * 1000)
+        for number in range(self.count()) if index is None else (index,):
+            for output in self.outputs(number):
+                if output["output_type"] == "error":
+                    text = ANSI.sub("", "\n".join(output["traceback"]))
+                    raise CellError(f"cell {number} of {self.name}:\n{text}")
+
+    def count(self) -> int:
+        """Return the number of cells."""
+        return self._in_panel("return panel.content.model.cells.length;")
+
+    def outputs(self, index: int) -> list[dict[str, Any]]:
+        """Return a cell's outputs, as nbformat has them."""
+        return self._in_panel(
+            "return panel.content.model.cells.get(argument).outputs?.toJSON() ?? [];", index
+        )
+
+    # -- looking
+
+    def output(self, index: int) -> Locator:
+        """Scroll to a cell and return the locator of its output area."""
+        self._in_panel("await panel.content.scrollToItem(argument, 'smart');", index)
+        return self.page.locator(
+            f".jp-Notebook [data-windowed-list-index='{index}'] .jp-Cell-outputWrapper"
+        )
+
+    def theme(self, name: str) -> None:
+        """Switch to the ``light`` or the ``dark`` theme."""
+        title = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}[name]
+        self._in_panel(
+            'await app.commands.execute("apputils:change-theme", { theme: argument });', title
+        )
+        light = json.dumps(str(name == "light").lower())
+        self.page.wait_for_function(f"document.body.dataset.jpThemeLight === {light}")
+
+    def screenshot(self, name: str) -> Path:
+        """Take a picture of the page into the ignored folder ``.artifacts``; return its path."""
+        path = ARTIFACTS / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        self.page.screenshot(path=path)
+        return path
+
+    # -- the kernel
+
+    @property
+    def kernel(self) -> Kernel:
+        """The notebook's kernel."""
+        identity = self._in_panel("return panel.sessionContext.session.kernel.id;")
+        return Kernel(self.server.runtime / f"kernel-{identity}.json")
+
+    def restart(self, *, timeout: float = 60) -> None:
+        """Restart the kernel, without the question."""
+        self._in_panel("await panel.sessionContext.restartKernel();", timeout=timeout)
+        self.page.wait_for_function(_READY, timeout=timeout * 1000)
+
+
+# ---------------------------------------------------------------------------------------- helpers
+
+
+def pixel(canvas: Locator, x: float, y: float) -> tuple[int, int, int, int]:
+    """Red, green, blue, alpha (0 to 255) of a canvas at CSS pixels from its upper left corner."""
+    red, green, blue, alpha = canvas.evaluate(
+        """(canvas, [x, y]) => {
+          const column = Math.floor(x * canvas.width / canvas.clientWidth);
+          const row = Math.floor(y * canvas.height / canvas.clientHeight);
+          return [...canvas.getContext("2d").getImageData(column, row, 1, 1).data];
+        }""",
+        [x, y],
+    )
+    return red, green, blue, alpha
+
+
+def eventually(read: Callable[[], Any], expected: Any, *, timeout: float = 10) -> None:
+    """Read again and again until ``read()`` equals ``expected``; else an error with the last value."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = read()
+        if value == expected:
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError(f"expected {expected!r} within {timeout} s, last was {value!r}")
+        time.sleep(0.05)

@@ -1,0 +1,34 @@
+"""What every test shares: a quiet TensorFlow on the CPU, hypothesis without deadlines."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Before anything imports TensorFlow.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["MPLBACKEND"] = "agg"
+
+# A shared machine is slow at times, which says nothing about the code. CI tries the same cases
+# every time, so that a red run is due to its change; elsewhere new ones are tried.
+settings.register_profile("here", deadline=None, print_blob=True)
+settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the folder of the checkout."""
+    return ROOT
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the slow browser tests last: they start a JupyterLab, and an event loop that stays."""
+    items.sort(key=lambda item: (ROOT / "tests" / "browser") in item.path.parents)
