@@ -60,6 +60,13 @@ def test_public_names_are_there():
     )
 
 
+def test_readme_example_runs(root, tmp_path):
+    block = re.search(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    script = tmp_path / "readme.py"
+    script.write_text(f"{block[1]}\nprint(recording.layers, grid.layer)")
+    assert python(str(script)).splitlines()[-1] == "('encoder', 'decoder') encoder"
+
+
 def test_wheel_carries_the_whole_package(root, wheel):
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())
