@@ -22,7 +22,7 @@ lab: $(PY_READY) ## Open the first notebook in JupyterLab (needs Python only)
 	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/01_addition.ipynb
 
 test: ## Check everything: lint, types, JavaScript, bundles, Python, browser, notebooks
-	@$(MAKE) --no-print-directory setup setup-js setup-browser
+	@$(MAKE) --no-print-directory setup-js setup setup-browser
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-js
 	@$(MAKE) --no-print-directory bundle
@@ -44,13 +44,13 @@ $(PY_READY): pyproject.toml constraints.txt
 	  $$found -m venv $(VENV); \
 	fi
 	@echo "Installing into $(VENV) (a few minutes, once)"
-	$(PIP) install $(if $(CI),-q) -c constraints.txt -e ".[dev]"
+	$(PIP) install $(if $(CI),-qq) -c constraints.txt -e ".[dev]"
 	@touch $@
 
 setup-js: $(JS_READY) ## Set up the JavaScript tools (needs Node 20 or newer)
 
 $(JS_READY): js/package.json js/package-lock.json
-	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null || \
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null || \
 	  { echo "Node.js 20 or newer is missing: install it (only the JavaScript checks need it)" >&2; exit 1; }
 	@command -v npm >/dev/null || { echo "npm is missing: install it beside Node.js" >&2; exit 1; }
 	npm --prefix js ci --no-audit --no-fund
