@@ -145,20 +145,21 @@ def _strip(title: str, strings: xr.DataArray, shown: int) -> str:
     return f'<p><span class="title">{_bdi(title)}</span>{boxes}{more}</p>'
 
 
-# Jupyter's colours where it sets them; elsewhere mixed from the page's own, light or dark.
+# Jupyter's colours where it sets them, else the page's own, light or dark. The selectors are as
+# specific as they are to stand above those that Jupyter has for every table.
 _STYLE = """
 .lstm-widgets-recording { --line: var(--jp-border-color2, rgba(128, 128, 128, .4));
   font-size: var(--jp-content-font-size1, 14px); color: var(--jp-content-font-color1, inherit); }
 .lstm-widgets-recording > div { overflow-x: auto; margin: .5em 0; }
 .lstm-widgets-recording table { border-collapse: collapse; margin: 0;
   font-size: inherit; color: inherit; }
-.lstm-widgets-recording :is(th, td) { text-align: left; vertical-align: top;
-  padding: .3em 1em .3em 0;
-  border: 0; border-bottom: 1px solid var(--line); background: none; color: inherit; }
-.lstm-widgets-recording td { font-variant-numeric: tabular-nums; }
-.lstm-widgets-recording td:last-child { white-space: nowrap; }
+.lstm-widgets-recording table tr:nth-child(n) { background: none; }
+.lstm-widgets-recording table tr > :is(th, td):nth-child(n) { text-align: left; vertical-align: top;
+  padding: .3em 1em .3em 0; border: 0; border-bottom: 1px solid var(--line); background: none;
+  color: inherit; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.lstm-widgets-recording table tr > td:nth-child(5) { min-width: 17em; white-space: normal; }
+.lstm-widgets-recording table tr > td:first-child { font-weight: 600; }
 .lstm-widgets-recording :is(th, .title) { font-weight: 400; opacity: .75; white-space: nowrap; }
-.lstm-widgets-recording td:first-child { font-weight: 600; }
 .lstm-widgets-recording p { margin: .3em 0; }
 .lstm-widgets-recording .title { margin-right: .6em; }
 .lstm-widgets-recording p > span:not(.title) { display: inline-block; white-space: pre;

@@ -333,8 +333,9 @@ def _read_layer(folder: Path) -> xr.Dataset:
     for name in names:
         dims, dtype = _expect_harmless(folder / _expect_inside(name))
         array = zarr.open_array(_WholeStore(folder / name, read_only=True), mode="r", zarr_format=3)
-        stored = indexing.LazilyIndexedArray(_StoredArray(array, dtype))
-        variables[name] = xr.Variable(dims, stored)
+        stored: Any = indexing.LazilyIndexedArray(_StoredArray(array, dtype))
+        # Who assigns to an opened array changes it in memory, never on disk.
+        variables[name] = xr.Variable(dims, indexing.CopyOnWriteArray(stored))
     sizes = {dim: size for v in variables.values() for dim, size in v.sizes.items()}
     # In the order in which a new recording has them: a tree compares its coordinates in order.
     coords: dict[Hashable, Any] = {

@@ -424,6 +424,22 @@ def test_opening_reads_metadata_only(saved, monkeypatch):
     assert {key.partition("/")[0] for key in read} == {"cell_state"}
 
 
+def test_assigning_to_an_opened_array_changes_nothing_on_disk(saved):
+    recording, path = saved
+    values = open_recording(path)["a"].hidden_state
+    values[0, 0, 0] = 7.0
+    assert float(values[0, 0, 0]) == 7.0
+    assert_same(recording, open_recording(path))
+
+
+def test_a_loaded_layer_stays_loaded(saved, tmp_path):
+    shutil.copytree(saved[1], tmp_path / "copy")
+    opened = open_recording(tmp_path / "copy")
+    opened["a"].load()
+    shutil.rmtree(tmp_path / "copy")
+    np.testing.assert_array_equal(opened["a"].hidden_state, saved[0]["a"].hidden_state)
+
+
 def test_it_is_a_zarr_v3_hierarchy_others_can_read(saved):
     recording, path = saved
     group = zarr.open_group(path, mode="r", zarr_format=3)
