@@ -56,6 +56,10 @@ _SECONDS_PER_TENSOR_CALL = 10e-6
 _SECONDS_PER_ACTIVATION = 2e-9
 _SECONDS_PER_PRODUCT = 5e-11
 
+# Timesteps that the compiled loop takes at a time: writes get fewer and larger.
+_UNROLLED = 4
+# Weights, counted, that stay in a cache close enough to be read again at every timestep.
+_CACHED_WEIGHTS = 1 << 16
 # Bytes of signals that one call of the compiled loop may hold before they are copied out.
 _BLOCK_BYTES = 1 << 26
 # Fewer examples than this are not worth a thread of their own.
@@ -106,7 +110,7 @@ class Cell:
 
 def step(
     kind: str,
-    projected: Any,
+    z: Any,
     state: Sequence[Any],
     *,
     recurrent_kernel: Any,
@@ -117,8 +121,8 @@ def step(
 ) -> tuple[Any, ...]:
     r"""Compute all signals of one timestep.
 
-    With :math:`x_t W + b` given as ``projected``, :math:`\sigma` the recurrent activation,
-    :math:`\phi` the activation and :math:`\odot` the elementwise product:
+    With :math:`\sigma` the recurrent activation, :math:`\phi` the activation and :math:`\odot` the
+    elementwise product:
 
     LSTM (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000)
 
@@ -141,8 +145,9 @@ def step(
     ----------
     kind
         ``"LSTM"``, ``"GRU"`` or ``"SimpleRNN"``.
-    projected
-        Input times kernel plus input bias, ``(example, gates * units)``.
+    z
+        What goes into the activations, ``(example, gates * units)``: :math:`x_t W + h_{t-1} U + b`;
+        for a GRU, whose gates act in between, only :math:`x_t W + b`.
     state
         What the previous step left: ``(hidden, cell)`` for LSTM, else ``(hidden,)``; each
         ``(example, units)``.
@@ -164,7 +169,6 @@ def step(
     units = recurrent_kernel.shape[0]
     hidden = state[0]
     if kind == "LSTM":
-        z = projected + hidden @ recurrent_kernel
         input_gate = recurrent_activation(z[:, :units])
         forget_gate = recurrent_activation(z[:, units : 2 * units])
         candidate = activation(z[:, 2 * units : 3 * units])
@@ -177,19 +181,19 @@ def step(
             inner = hidden @ recurrent_kernel
             if recurrent_bias is not None:
                 inner = inner + recurrent_bias
-            gates = recurrent_activation(projected[:, : 2 * units] + inner[:, : 2 * units])
+            gates = recurrent_activation(z[:, : 2 * units] + inner[:, : 2 * units])
             update_gate, reset_gate = gates[:, :units], gates[:, units:]
             recurrent = reset_gate * inner[:, 2 * units :]
         else:
             inner = hidden @ recurrent_kernel[:, : 2 * units]
-            gates = recurrent_activation(projected[:, : 2 * units] + inner)
+            gates = recurrent_activation(z[:, : 2 * units] + inner)
             update_gate, reset_gate = gates[:, :units], gates[:, units:]
             recurrent = (reset_gate * hidden) @ recurrent_kernel[:, 2 * units :]
-        candidate = activation(projected[:, 2 * units :] + recurrent)
+        candidate = activation(z[:, 2 * units :] + recurrent)
         new_hidden = update_gate * hidden + (1 - update_gate) * candidate
         return new_hidden, update_gate, reset_gate, candidate
     if kind == "SimpleRNN":
-        return (activation(projected + hidden @ recurrent_kernel),)
+        return (activation(z),)
     msg = f"kind must be one of {', '.join(SIGNALS)}; got {kind!r}"
     raise ValueError(msg)
 
@@ -331,9 +335,12 @@ def _scan_steps(
     timesteps = range(int(sequences.shape[1]))
     with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
         for t in reversed(timesteps) if reverse else timesteps:
+            z = projected[t]
+            if cell.kind != "GRU":
+                z = z + state[0] @ recurrent_kernel
             values = step(
                 cell.kind,
-                projected[t],
+                z,
                 state,
                 recurrent_kernel=recurrent_kernel,
                 recurrent_bias=recurrent_bias,
@@ -369,6 +376,9 @@ def _compiled(
 ) -> Callable[..., Any]:
     """Trace and compile the loop over ``shape = (examples, timesteps, features)``.
 
+    It takes :data:`_UNROLLED` timesteps a round, and as many rounds as it is told, up to
+    ``timesteps``.
+
     The weights are arguments, so that one compilation serves all layers of the same shape, and
     training between two recordings.
     """
@@ -378,41 +388,68 @@ def _compiled(
     width = _GATES[kind] * units
     count = STATES[kind]
     kept = [k for k, name in enumerate(SIGNALS[kind]) if name in names]
+    # All inputs at once is the better product for a few examples; for many, the result would go
+    # out to memory and back, which costs more than it saves.
+    in_advance = examples < 8 and features * width > _CACHED_WEIGHTS
 
-    def loop(steps: Any, x: Any, mask: Any, *weights_and_state: Any) -> tuple[Any, ...]:
+    def loop(rounds: Any, x: Any, mask: Any, *weights_and_state: Any) -> tuple[Any, ...]:
         kernel, recurrent_kernel, bias, *state = weights_and_state
-        projected = tf.reshape(x, (examples * timesteps, features)) @ kernel
         input_bias, recurrent_bias = bias, None
         if with_bias and kind == "GRU" and reset_after:
             input_bias, recurrent_bias = bias[0], bias[1]
-        if with_bias:
-            projected += input_bias
-        projected = tf.transpose(tf.reshape(projected, (examples, timesteps, width)), (1, 0, 2))
-        arrays = [tf.TensorArray(dtype, timesteps, element_shape=(examples, units)) for _ in kept]
+
+        if in_advance:
+            x = tf.reshape(tf.reshape(x, (-1, features)) @ kernel, (examples, timesteps, width))
+        x = tf.transpose(x, (1, 0, 2))
+        both_kernels = tf.concat([kernel, recurrent_kernel], 0)
+
+        def preactivation(x: Any, hidden: Any) -> Any:
+            if in_advance:
+                z = x if kind == "GRU" else x + hidden @ recurrent_kernel
+            elif kind == "GRU":
+                z = x @ kernel
+            else:
+                z = tf.concat([x, hidden], 1) @ both_kernels
+            return z + input_bias if with_bias else z
 
         def body(i: Any, state: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
-            t = steps - 1 - i if reverse else i
-            values = step(
-                kind,
-                projected[t],
-                state,
-                recurrent_kernel=recurrent_kernel,
-                recurrent_bias=recurrent_bias,
-                activation=activation,
-                recurrent_activation=recurrent_activation,
-                reset_after=reset_after,
+            at = rounds - 1 - i if reverse else i
+            inputs = tf.slice(x, (at * _UNROLLED, 0, 0), (_UNROLLED, -1, -1))
+            rows: list[Any] = [None] * _UNROLLED
+            for k in reversed(range(_UNROLLED)) if reverse else range(_UNROLLED):
+                values = step(
+                    kind,
+                    preactivation(inputs[k], state[0]),
+                    state,
+                    recurrent_kernel=recurrent_kernel,
+                    recurrent_bias=recurrent_bias,
+                    activation=activation,
+                    recurrent_activation=recurrent_activation,
+                    reset_after=reset_after,
+                )
+                if with_mask:
+                    real = mask[:, at * _UNROLLED + k, None]
+                    carried = [tf.where(real, n, s) for n, s in zip(values, state, strict=False)]
+                    values = (*carried, *values[count:])
+                state = tuple(values[:count])
+                rows[k] = values
+            arrays = tuple(
+                array.write(at, tf.stack([values[k] for values in rows]))
+                for array, k in zip(arrays, kept, strict=True)
             )
-            if with_mask:
-                real = mask[:, t, None]
-                carried = [tf.where(real, n, s) for n, s in zip(values, state, strict=False)]
-                values = (*carried, *values[count:])
-            arrays = tuple(a.write(t, values[k]) for a, k in zip(arrays, kept, strict=True))
-            return i + 1, tuple(values[:count]), arrays
+            return i + 1, state, arrays
 
-        _, state, arrays = tf.while_loop(
-            lambda i, *_: i < steps, body, (tf.constant(0), tuple(state), tuple(arrays))
+        arrays = tuple(
+            tf.TensorArray(
+                dtype, timesteps // _UNROLLED, element_shape=(_UNROLLED, examples, units)
+            )
+            for _ in kept
         )
-        return (*state, *(a.stack() for a in arrays))
+        _, state, arrays = tf.while_loop(
+            lambda i, *_: i < rounds, body, (tf.constant(0), tuple(state), arrays)
+        )
+        results = (tf.reshape(array.stack(), (timesteps, examples, units)) for array in arrays)
+        return (*state, *results)
 
     bias_shape = (2, width) if kind == "GRU" and reset_after else (width,)
     spec = functools.partial(tf.TensorSpec, dtype=dtype)
@@ -443,15 +480,59 @@ def _scan_compiled(
     reverse: bool,
 ) -> list[Any]:
     """Run the compiled loop, one block of examples per thread, in stretches of timesteps."""
+    timesteps = int(sequences.shape[1])
+    # The compiled loop takes whole rounds, and leaves up to _UNROLLED - 1 timesteps at the end.
+    rest = timesteps % _UNROLLED
+    timesteps -= rest
+    offset = rest if reverse else 0
+    state = list(initial_state)
+    if timesteps:
+        ours = slice(offset, offset + timesteps)
+        state = _scan_rounds(
+            cell,
+            sequences[:, ours],
+            state,
+            None if mask is None else mask[:, ours],
+            {name: array[:, ours] for name, array in out.items()},
+            reverse=reverse,
+        )
+    if rest:
+        left = slice(0, rest) if reverse else slice(timesteps, None)
+        state = _scan_steps(
+            cell,
+            sequences[:, left],
+            state,
+            None if mask is None else mask[:, left],
+            {name: array[:, left] for name, array in out.items()},
+            reverse=reverse,
+        )
+    return state
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_cpus(), "lstm-widgets")
+
+
+def _scan_rounds(
+    cell: Cell,
+    sequences: Any,
+    initial_state: Sequence[Any],
+    mask: np.ndarray | None,
+    out: Mapping[str, np.ndarray],
+    *,
+    reverse: bool,
+) -> list[Any]:
+    """Run the compiled loop over a number of timesteps that is a multiple of _UNROLLED."""
     import tensorflow as tf  # noqa: PLC0415
 
     examples, timesteps, features = (int(n) for n in sequences.shape)
-    threads = max(1, min(_cpus(), examples // _EXAMPLES_PER_THREAD))
-    block = -(-examples // threads)
+    parts = max(1, min(_cpus(), examples // _EXAMPLES_PER_THREAD))
+    block = -(-examples // parts)
     names = tuple(name for name in SIGNALS[cell.kind] if name in out)
     step_bytes = block * cell.units * sequences.dtype.size * (len(names) + _GATES[cell.kind])
     stretches = -(-timesteps * step_bytes // _BLOCK_BYTES)
-    length = -(-timesteps // stretches)
+    length = -(-timesteps // (stretches * _UNROLLED)) * _UNROLLED
     # XLA may keep more digits of a half-precision value between two operations than Keras does.
     jit = sequences.dtype.size >= 4
     function = _compiled(
@@ -476,34 +557,32 @@ def _scan_compiled(
 
     def run(first: int) -> list[Any]:
         last = min(first + block, examples)
-        state = [_pad(s[first:last], (block,)) for s in initial_state]
+        state = [_part(s, (slice(first, last),), (block,)) for s in initial_state]
         for start in starts:
             stop = min(start + length, timesteps)
-            x = _pad(sequences[first:last, start:stop], (block, length))
-            real = tf.constant(True)
-            if mask is not None:
-                real = _pad(tf.constant(mask[first:last, start:stop]), (block, length))
-            steps = tf.constant(stop - start)
-            results = function(steps, x, real, *weights, *state)
+            part, shape = (slice(first, last), slice(start, stop)), (block, length)
+            real = tf.constant(True) if mask is None else _part(tf.constant(mask), part, shape)
+            rounds = tf.constant((stop - start) // _UNROLLED)
+            results = function(rounds, _part(sequences, part, shape), real, *weights, *state)
             state = list(results[: len(state)])
             for name, values in zip(names, results[len(state) :], strict=True):
                 array = np.asarray(memoryview(values)) if jit else values.numpy()
-                out[name][first:last, start:stop] = array[: stop - start, : last - first].swapaxes(
-                    0, 1
-                )
+                out[name][part] = array[: stop - start, : last - first].swapaxes(0, 1)
         return [s[: last - first] for s in state]
 
-    if threads == 1:
+    if parts == 1:
         return run(0)
-    with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(run, range(0, examples, block)))
-    return [tf.concat(state, 0) for state in zip(*parts, strict=True)]
+    states = list(_threads().map(run, range(0, examples, block)))
+    return [tf.concat(state, 0) for state in zip(*states, strict=True)]
 
 
-def _pad(tensor: Any, shape: tuple[int, ...]) -> Any:
-    """Append zeros until the first axes have the lengths of ``shape``."""
+def _part(tensor: Any, part: tuple[slice, ...], shape: tuple[int, ...]) -> Any:
+    """Cut a part out of a tensor's first axes, and fill it up with zeros to a shape."""
     import tensorflow as tf  # noqa: PLC0415
 
+    if tuple(tensor.shape[: len(shape)]) == shape:
+        return tensor
+    tensor = tensor[part]
     missing = [n - int(m) for n, m in zip(shape, tensor.shape, strict=False)]
     if not any(missing):
         return tensor

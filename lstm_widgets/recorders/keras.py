@@ -734,10 +734,11 @@ class _Session:
             tolerance = self.tolerance
             if tolerance is None:
                 tolerance = TOLERANCES.get(cell.compute_dtype, TOLERANCES["float32"])
-            signals = {
-                signal: np.empty((self.count, *shape), np.float32)
-                for signal in self.selection.signals(name, kind)
-            }
+            names = self.selection.signals(name, kind)
+            # In one piece, which the system can back with large pages: many small ones cost as
+            # much as the computation.
+            values = np.empty((len(names), self.count, *shape), np.float32)
+            signals = dict(zip(names, values, strict=True))
             mask = np.ones((self.count, shape[0]), np.bool_)
             unit = self.units[name] = _Unit(name, kind, layer, signals, mask, tolerance)
         elif unit.timesteps != shape[0]:
