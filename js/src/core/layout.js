@@ -94,8 +94,9 @@ export function zoomStep(square, direction) {
  * @param {number} scroll
  * @param {number} pixels how many, in device pixels
  * @param {number} ratio device pixels a CSS pixel
- * @returns {{level: number, count: number, first: Int32Array, last: Int32Array, from: Int32Array, to: Int32Array}}
- *   runs: bins `first` to `last` (inclusive) of a level, on the pixels `from` to `to`
+ * @returns {{level: number, count: number, cut: number, first: Int32Array, last: Int32Array, from: Int32Array, to: Int32Array}}
+ *   runs: bins `first` to `last` (inclusive) of a level, on the pixels `from` to `to`; the first run
+ *   has `cut` more pixels beyond the edge
  */
 export function runs(columns, scroll, pixels, ratio) {
   const width = columns.width * ratio;
@@ -106,6 +107,7 @@ export function runs(columns, scroll, pixels, ratio) {
   const from = new Int32Array(most);
   const to = new Int32Array(most);
   let count = 0;
+  let cut = 0;
   const add = (/** @type {number[]} */ [a, b, x0, x1]) => {
     first[count] = a >> level;
     last[count] = b >> level;
@@ -120,7 +122,9 @@ export function runs(columns, scroll, pixels, ratio) {
       if (Math.round(x) >= pixels) break;
       const x0 = Math.max(0, Math.round(x));
       const x1 = Math.min(pixels, Math.round(x + width));
-      if (x1 > x0) add([column, column, x0, x1]);
+      if (x1 <= x0) continue;
+      if (count === 0) cut = Math.max(0, -Math.round(x));
+      add([column, column, x0, x1]);
     }
   } else {
     for (let x = 0; x < pixels; x++) {
@@ -130,5 +134,5 @@ export function runs(columns, scroll, pixels, ratio) {
       add([a, Math.max(a, b), x, x + 1]);
     }
   }
-  return { level, count, first, last, from, to };
+  return { level, count, cut, first, last, from, to };
 }

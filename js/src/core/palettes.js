@@ -36,12 +36,22 @@ export function pixel([r, g, b]) {
   return ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
 }
 
+/** @type {Map<string, Uint32Array>} */
+const ramps = new Map();
+
 /**
  * All colours of a palette in order, as pixels.
  * @param {string} name
  * @returns {Uint32Array} of RAMP pixels
  */
 export function ramp(name) {
+  const made = ramps.get(name) ?? makeRamp(name);
+  ramps.set(name, made);
+  return made;
+}
+
+/** @param {string} name */
+function makeRamp(name) {
   const { colours, stepped } = palettes[name];
   const stops = colours.map(channels);
   const pixels = new Uint32Array(RAMP);
@@ -65,9 +75,12 @@ export function ramp(name) {
  * @param {number} share of b
  */
 export function mix(a, b, share) {
-  const part = (/** @type {number} */ shift) =>
-    ((a >>> shift) & 255) + (((b >>> shift) & 255) - ((a >>> shift) & 255)) * share;
-  return pixel([part(0), part(8), part(16)]);
+  let mixed = 255;
+  for (const shift of [16, 8, 0]) {
+    const from = (a >>> shift) & 255;
+    mixed = (mixed << 8) | Math.round(from + (((b >>> shift) & 255) - from) * share);
+  }
+  return mixed >>> 0;
 }
 
 /** @param {number} pixelValue @returns {string} */
@@ -80,12 +93,26 @@ export function css(pixelValue) {
  * @param {number} pixelValue
  */
 export function luminance(pixelValue) {
-  const part = (/** @type {number} */ shift) => {
-    const c = ((pixelValue >>> shift) & 255) / 255;
-    return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-  };
-  return 0.2126 * part(0) + 0.7152 * part(8) + 0.0722 * part(16);
+  return (
+    0.2126 * LINEAR[pixelValue & 255] +
+    0.7152 * LINEAR[(pixelValue >>> 8) & 255] +
+    0.0722 * LINEAR[(pixelValue >>> 16) & 255]
+  );
 }
+
+/** Linear light of each sRGB level. */
+const LINEAR = Float32Array.from({ length: 256 }, (_, level) => {
+  const c = level / 255;
+  return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+});
+
+/** Black or white, whichever is read more easily on a colour. @param {number} pixelValue */
+export function ink(pixelValue) {
+  return luminance(pixelValue) > 0.179 ? INK_DARK : INK_LIGHT;
+}
+
+export const INK_DARK = 0xff1a1a1a;
+export const INK_LIGHT = 0xffffffff;
 
 /**
  * How values become positions on a palette.

@@ -1,7 +1,7 @@
 // From the codes of a cell to the pixels and marks that they are drawn with.
 
 import { decode, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY } from "../core/codes.js";
-import { luminance, Mapping, mix, RAMP, ramp } from "../core/palettes.js";
+import { ink, Mapping, mix, RAMP, ramp } from "../core/palettes.js";
 
 /** Patterns over a square, so that what is unusual is not told by colour alone. */
 export const PLAIN = 0;
@@ -41,18 +41,27 @@ export class Colours {
   }
 
   /**
-   * The pixel and mark of one value.
+   * The pixel of one value.
    * @param {number} value
    * @param {number} cell
-   * @returns {[number, number]}
    */
-  of(value, cell) {
-    if (Number.isNaN(value)) return [this.nan, IS_NAN];
+  pixel(value, cell) {
+    if (Number.isNaN(value)) return this.nan;
     const position = this.mapping.position(value, this.source.statistics.largest[cell]);
     const at = Math.max(0, Math.min(RAMP - 1, Math.round(position * (RAMP - 1))));
-    const off = Math.abs(value) < this.threshold;
+    return (Math.abs(value) < this.threshold ? this.faded : this.ramp)[at];
+  }
+
+  /**
+   * The mark of one value.
+   * @param {number} value
+   * @param {number} cell
+   */
+  mark(value, cell) {
+    if (Number.isNaN(value)) return IS_NAN;
+    const position = this.mapping.position(value, this.source.statistics.largest[cell]);
     const clipped = position < -1e-6 || position > 1 + 1e-6 || !Number.isFinite(value);
-    return [(off ? this.faded : this.ramp)[at], clipped ? CLIPPED : PLAIN];
+    return clipped ? CLIPPED : PLAIN;
   }
 
   /**
@@ -66,7 +75,9 @@ export class Colours {
     const marks = new Uint8Array(256);
     const scale = this.source.statistics.largest[cell];
     for (let code = 0; code < 256; code++) {
-      [pixels[code], marks[code]] = this.of(decode(code, scale), cell);
+      const value = decode(code, scale);
+      pixels[code] = this.pixel(value, cell);
+      marks[code] = this.mark(value, cell);
       const reserved = code === NAN || code === NEGATIVE_INFINITY || code === POSITIVE_INFINITY;
       // These three are always possible: the row is looked through for them when it is drawn.
       if (marks[code] !== PLAIN && !reserved) this.marked[cell] = 1;
@@ -86,13 +97,8 @@ export class Colours {
   pattern(mark, colour, x, y) {
     const { background, foreground } = this.theme;
     if (mark === IS_NAN) return (x + y) % 6 < 2 ? foreground : colour;
-    if (mark === CLIPPED) return (x - y + 6000) % 6 === 0 ? this.ink(colour) : colour;
+    if (mark === CLIPPED) return (x - y + 6000) % 6 === 0 ? ink(colour) : colour;
     const veiled = mix(colour, background, 0.75);
     return x % 4 === 0 && y % 4 === 0 ? mix(background, foreground, 0.5) : veiled;
-  }
-
-  /** Black or white, whichever is read more easily on a colour. @param {number} colour */
-  ink(colour) {
-    return luminance(colour) > 0.179 ? 0xff1a1a1a : 0xffffffff;
   }
 }

@@ -320,13 +320,12 @@ export class Grid {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = theme.colour.bg;
     context.fillRect(0, 0, canvas.width, canvas.height);
-    this.#painter.paint(context, what);
     const size = Math.min(13, Math.floor(Math.min(columns.width, rowHeight) * 0.78));
-    const advance = 0.62 * size * ratio;
-    const font = `${size * ratio}px ${theme.mono}`;
-    if (Math.min(columns.width, rowHeight) >= LETTERED && scene.source.layer.tokens) {
-      this.#painter.letters(context, { ...what, font, advance });
-    }
+    const lettered =
+      scene.source.layer.tokens && Math.min(columns.width, rowHeight) >= LETTERED
+        ? { font: `${size * ratio}px ${theme.mono}`, size: size * ratio }
+        : undefined;
+    this.#painter.paint(context, what, lettered);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.#gutter(context, scene, { header, rowHeight, top, height });
     this.#head(context, scene, { columns, left, width, header, size });

@@ -1,6 +1,6 @@
 // The strip with everything on it and the view drawn in; drag it to go elsewhere.
 
-import { NAN, STEPS, ZERO } from "../core/codes.js";
+import { decode, NAN, STEPS, ZERO } from "../core/codes.js";
 import { element } from "./dom.js";
 
 const HEIGHT = 56;
@@ -78,19 +78,22 @@ export class Overview {
       canvas.width = width;
       canvas.height = height;
     }
-    const key = [source, order, width, height];
+    const columns = Math.min(width, source.bins(source.overviewLevel));
+    const key = [source, order, columns, height];
     const stale = key.some((part, i) => part !== this.#key[i]);
     if (stale) {
       this.#key = key;
-      this.#pool(source, order, width, height);
+      this.#pool(source, order, columns, height);
     }
     if (stale || colours !== this.#colours) {
       this.#colours = colours;
-      this.#colour(colours, width, height, theme);
+      this.#colour(colours, columns, height, theme);
     }
     const context = canvas.getContext("2d");
     if (!context) return;
-    context.drawImage(this.#picture, 0, 0);
+    if (columns === 0) return;
+    context.imageSmoothingEnabled = false;
+    context.drawImage(this.#picture, 0, 0, width, height);
     const [x0, x1] = view.left.map((share) => share * width);
     const [y0, y1] = view.top.map((share) => share * height);
     const inset = 1.5 * ratio;
@@ -122,7 +125,6 @@ export class Overview {
     this.#codes = new Uint8Array(width * height).fill(ZERO);
     this.#cells = new Int32Array(width * height).fill(-1);
     this.#usual = new Uint8Array(height);
-    if (bins === 0) return;
     const { largest } = source.statistics;
     for (let y = 0; y < Math.min(height, height * order.length); y++) {
       const first = Math.floor((y / height) * order.length);
@@ -158,13 +160,18 @@ export class Overview {
   #colour(colours, width, height, theme) {
     this.#picture.width = width;
     this.#picture.height = height;
+    if (width === 0) return;
+    const { largest } = colours.source.statistics;
     const image = new ImageData(width, height);
     const pixels = new Uint32Array(image.data.buffer);
     for (let y = 0; y < height; y++) {
       const usual = this.#usual[y];
       for (let i = y * width; i < (y + 1) * width; i++) {
         const cell = this.#cells[i];
-        pixels[i] = cell < 0 ? theme.background : colours.row(cell)[stretch(this.#codes[i], usual)];
+        pixels[i] =
+          cell < 0
+            ? theme.background
+            : colours.pixel(decode(stretch(this.#codes[i], usual), largest[cell]), cell);
       }
     }
     this.#picture.getContext("2d")?.putImageData(image, 0, 0);

@@ -1,7 +1,7 @@
 // Drawing the squares: rows of codes into one image, pixel by pixel, and the tokens on top.
 
 import { BLOCK, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, ZERO } from "../core/codes.js";
-import { luminance } from "../core/palettes.js";
+import { ink, mix } from "../core/palettes.js";
 import { visible } from "../core/tokens.js";
 import { PADDING, PLAIN } from "./colours.js";
 
@@ -17,8 +17,8 @@ export class Painter {
   #pixels = new Uint32Array(1);
   #line = new Uint32Array(1);
   #marks = new Uint8Array(1);
-  /** Codes of the rows that were painted last: [row][run]. */
   #best = new Float32Array(1);
+  #glyphs = new Glyphs();
 
   /**
    * Paint all rows in view.
@@ -35,8 +35,9 @@ export class Painter {
    * @param {number} what.scroll device pixels from the first row to the top of the image
    * @param {number} what.rowHeight device pixels
    * @param {number} what.columnWidth device pixels
+   * @param {{font: string, size: number}} [letters] to put the tokens on the squares, in device pixels
    */
-  paint(context, what) {
+  paint(context, what, letters) {
     const { left, top, width, height } = what;
     if (width <= 0 || height <= 0) return;
     if (this.#image.width !== width || this.#image.height !== height) {
@@ -48,6 +49,7 @@ export class Painter {
     this.#pixels.fill(what.colours.theme.background);
     if (what.rowHeight >= 1) this.#rows(what);
     else this.#pooled(what);
+    if (letters) this.#letters(what, letters);
     context.putImageData(this.#image, left, top);
   }
 
@@ -168,52 +170,97 @@ export class Painter {
   }
 
   /**
-   * The tokens on the squares that were just painted.
-   * @param {CanvasRenderingContext2D} context scaled to device pixels
-   * @param {Parameters<Painter["paint"]>[1] & {font: string, advance: number}} what
+   * Put the tokens on the squares, in whichever ink their colour lets one read. Letters are
+   * blended into the image itself: thousands of calls for text would take longer than a frame.
+   * @param {Parameters<Painter["paint"]>[1]} what
+   * @param {{font: string, size: number}} letters
    */
-  letters(
-    context,
-    { source, runs, left, top, width, height, scroll, rowHeight, order, font, advance },
-  ) {
-    context.save();
-    context.beginPath();
-    context.rect(left, top, width, height);
-    context.clip();
-    context.font = font;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    /** @type {(string | undefined)[]} */
-    const texts = [];
+  #letters({ source, runs, width, height, scroll, rowHeight, order }, { font, size }) {
+    this.#glyphs.use(font, size);
+    /** @type {(Glyph | undefined)[]} */
+    const glyphs = [];
     for (let run = 0; run < runs.count; run++) {
       const token = source.token(runs.first[run]);
-      texts.push(token === undefined || token === " " ? undefined : visible(token));
+      const room = runs.to[run] - runs.from[run] - 1;
+      const unseen = token === undefined || token === " ";
+      glyphs.push(unseen ? undefined : this.#glyphs.of(visible(token), room));
     }
+    const pixels = this.#pixels;
     const last = Math.min(order.length, Math.ceil((scroll + height) / rowHeight));
-    /** @type {[number, number, number][][]} ink: dark, light */
-    const inks = [[], []];
     for (let row = Math.floor(scroll / rowHeight); row < last; row++) {
-      const middle = Math.round((row + 0.5) * rowHeight - scroll);
-      const y = Math.max(0, Math.min(height - 1, middle));
+      const middle = Math.round((row + 0.5) * rowHeight - scroll - 0.5);
+      const sampled = Math.max(0, Math.min(height - 1, middle)) * width;
       for (let run = 0; run < runs.count; run++) {
-        if (texts[run] === undefined) continue;
-        const colour = this.#pixels[y * width + runs.from[run]];
-        inks[luminance(colour) > 0.179 ? 0 : 1].push([
-          run,
-          (runs.from[run] + runs.to[run]) / 2,
-          middle,
-        ]);
+        const glyph = glyphs[run];
+        if (!glyph) continue;
+        const colour = ink(pixels[sampled + runs.from[run]]);
+        // A square that is cut off at the side keeps its letter at the same place of the square.
+        const cut = runs.from[run] === 0 ? runs.cut : 0;
+        const whole = runs.to[run] - runs.from[run] + cut;
+        const x0 = runs.from[run] - cut + ((whole - glyph.width) >> 1);
+        const y0 = middle - (glyph.height >> 1);
+        const top = Math.max(0, -y0);
+        const bottom = Math.min(glyph.height, height - y0);
+        const left = Math.max(0, -x0);
+        const right = Math.min(glyph.width, width - x0);
+        for (let y = top; y < bottom; y++) {
+          const at = (y0 + y) * width + x0;
+          for (let x = left; x < right; x++) {
+            const alpha = glyph.alpha[y * glyph.width + x];
+            if (alpha > 0) pixels[at + x] = mix(pixels[at + x], colour, alpha / 255);
+          }
+        }
       }
     }
-    inks.forEach((squares, light) => {
-      context.fillStyle = light ? "#fff" : "#1a1a1a";
-      for (const [run, x, y] of squares) {
-        const text = /** @type {string} */ (texts[run]);
-        const room = Math.max(1, Math.floor((runs.to[run] - runs.from[run] - 1) / advance));
-        const shown = text.length <= room ? text : [...text].slice(0, room).join("");
-        context.fillText(shown, left + x, top + y);
-      }
-    });
-    context.restore();
+  }
+}
+
+/** @typedef {{width: number, height: number, alpha: Uint8Array}} Glyph */
+
+/** How strongly a text covers each pixel, kept for as long as the font stays. */
+class Glyphs {
+  #font = "";
+  #size = 0;
+  /** @type {Map<string, Glyph>} */
+  #kept = new Map();
+  #context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+
+  /**
+   * @param {string} font
+   * @param {number} size
+   */
+  use(font, size) {
+    if (font === this.#font && this.#kept.size < 20_000) return;
+    this.#font = font;
+    this.#size = size;
+    this.#kept.clear();
+  }
+
+  /**
+   * @param {string} text
+   * @param {number} room as many of its characters as fit in so many pixels, at least one
+   * @returns {Glyph | undefined}
+   */
+  of(text, room) {
+    const fits = Math.max(1, Math.floor(room / (0.62 * this.#size)));
+    const shown = text.length <= fits ? text : [...text].slice(0, fits).join("");
+    const kept = this.#kept.get(shown);
+    if (kept) return kept;
+    const context = this.#context;
+    if (!context) return undefined;
+    context.font = this.#font;
+    const width = Math.max(1, Math.min(512, Math.ceil(context.measureText(shown).width) + 2));
+    const height = Math.ceil(this.#size * 1.3);
+    context.canvas.width = width;
+    context.canvas.height = height;
+    context.font = this.#font;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.fillText(shown, width / 2, height / 2 + 1);
+    const { data } = context.getImageData(0, 0, width, height);
+    const alpha = Uint8Array.from({ length: width * height }, (_, i) => data[4 * i + 3]);
+    const glyph = { width, height, alpha };
+    this.#kept.set(shown, glyph);
+    return glyph;
   }
 }

@@ -2,7 +2,7 @@
 
 import { BLOCK } from "../core/codes.js";
 import { before, wrap } from "../core/flow.js";
-import { css } from "../core/palettes.js";
+import { css, ink } from "../core/palettes.js";
 import { valueAt } from "../core/source.js";
 import { State } from "../core/state.js";
 import { visible } from "../core/tokens.js";
@@ -248,7 +248,8 @@ class ExampleGridView {
     for (let t = 0; t < timesteps; t++) {
       const column = example * timesteps + t;
       const { value } = valueAt(source, cell, column);
-      let [colour, mark] = colours.of(value, cell);
+      let colour = colours.pixel(value, cell);
+      let mark = colours.mark(value, cell);
       if (source.padding(column)) {
         mark = PADDING;
         colour = colours.pattern(PADDING, colour, 1, 1);
@@ -256,10 +257,10 @@ class ExampleGridView {
       const left = x + lead + t * SQUARE;
       context.fillStyle = css(colour);
       context.fillRect(left, y + 3, SQUARE - 1, ROW - 6);
-      context.fillStyle = css(colours.ink(colour));
+      context.fillStyle = css(ink(colour));
       if (mark === IS_NAN || mark === CLIPPED) {
         // The same slant as in the grid: what is drawn here is no plain value.
-        context.strokeStyle = css(colours.ink(colour));
+        context.strokeStyle = css(ink(colour));
         context.lineWidth = mark === IS_NAN ? 2 : 1;
         context.beginPath();
         context.moveTo(left + 1, y + ROW - 4);
