@@ -183,7 +183,9 @@ SCROLL = """async ([root, seconds]) => {
 def _line(name: str, times: list[float]) -> float:
     median = statistics.median(times)
     p95 = sorted(times)[max(0, round(0.95 * len(times)) - 1)]
-    print(f"  {name:<28} median {median:7.1f} ms   p95 {p95:7.1f} ms   (n = {len(times)})", flush=True)
+    print(
+        f"  {name:<28} median {median:7.1f} ms   p95 {p95:7.1f} ms   (n = {len(times)})", flush=True
+    )
     return median
 
 
@@ -208,8 +210,16 @@ def main() -> None:
         root = page.locator(".lw").element_handle()
         page.wait_for_timeout(1500)
         ours = []
-        for kind in ("cell slider", "timestep slider", "threshold slider", "palette", "sort",
-                     "scroll down", "scroll right", "arrow key"):
+        for kind in (
+            "cell slider",
+            "timestep slider",
+            "threshold slider",
+            "palette",
+            "sort",
+            "scroll down",
+            "scroll right",
+            "arrow key",
+        ):
             page.evaluate(STEPS, [root, kind, 6])
             page.wait_for_timeout(300)
             ours.append(_line(kind, page.evaluate(STEPS, [root, kind, options.steps])))
@@ -227,7 +237,9 @@ def main() -> None:
             _line(kind, page.evaluate(STEPS, [root, kind, options.steps // 2]))
         for _ in range(30):
             page.locator(".lw-zoom button", has_text="+").click()
-            if page.evaluate("(root) => root.querySelector('.lw-grid').scrollWidth > 1_400_000", root):
+            if page.evaluate(
+                "(root) => root.querySelector('.lw-grid').scrollWidth > 1_400_000", root
+            ):
                 break
         devtools = page.context.new_cdp_session(page)
 

@@ -92,7 +92,7 @@ class RecordingWidget(anywidget.AnyWidget):
         "square, or a fixed range (lowest, highest).",
     ).tag(sync=True)
 
-    _layers = traitlets.List(help="What the recording has.").tag(sync=True)
+    _layers: traitlets.List[dict[str, Any]] = traitlets.List(help="What the recording has.").tag(sync=True)
     _summary = traitlets.Dict(help="The signal in the page: names, level of the overview.").tag(
         sync=True, echo_update=False
     )

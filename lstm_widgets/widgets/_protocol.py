@@ -47,7 +47,9 @@ def columns_of(dataset: xr.Dataset, start: int, stop: int) -> dict[str, Any]:
     tokens = labels = None
     if "token" in dataset.coords:
         rows = dataset["token"][first:last].values.reshape(-1)
-        tokens = [str(token) for token in rows[start - first * timesteps : stop - first * timesteps]]
+        tokens = [
+            str(token) for token in rows[start - first * timesteps : stop - first * timesteps]
+        ]
     if "label" in dataset.coords:
         labels = [str(label) for label in dataset["label"][first:last].values]
     return {"start": start, "tokens": tokens, "first_example": first, "labels": labels}

@@ -57,7 +57,8 @@ def encode(values: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[n
             steps[broken] = NAN
             steps[np.isposinf(values)] = POSITIVE_INFINITY
             steps[np.isneginf(values)] = NEGATIVE_INFINITY
-        return np.nan_to_num(steps, nan=ZERO).astype(np.uint8)
+        codes: NDArray[np.uint8] = np.nan_to_num(steps, nan=ZERO).astype(np.uint8)
+        return codes
 
 
 def pool(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -122,9 +123,7 @@ class SignalTiles:
         False marks padding, which counts in no statistic.
     """
 
-    def __init__(
-        self, values: NDArray[np.float32], mask: NDArray[np.bool_] | None = None
-    ) -> None:
+    def __init__(self, values: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> None:
         examples, timesteps, cells = values.shape
         self.flat = np.ascontiguousarray(values, dtype=np.float32).reshape(-1, cells)
         self.columns = examples * timesteps
@@ -163,7 +162,9 @@ class SignalTiles:
             if np.isfinite(magnitudes).all():
                 largest = magnitudes.max(axis=0, initial=0)
             else:
-                largest = np.abs(self.flat, where=np.isfinite(self.flat), out=np.zeros_like(self.flat))
+                largest = np.abs(
+                    self.flat, where=np.isfinite(self.flat), out=np.zeros_like(self.flat)
+                )
                 largest = largest.max(axis=0, initial=0)
             variance = np.maximum(square / count - (distance / count) ** 2, 0)
             return base, CellStatistics(
@@ -246,4 +247,5 @@ class SignalTiles:
             covariance = product - mean * mean[cell]
             deviation = np.sqrt(np.maximum(square - mean**2, 0))
             correlation = covariance / (deviation * deviation[cell])
-        return np.clip(correlation, -1, 1).astype(np.float32)
+        clipped: NDArray[np.float32] = np.clip(correlation, -1, 1).astype(np.float32)
+        return clipped

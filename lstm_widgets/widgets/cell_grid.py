@@ -12,7 +12,7 @@ SORTS = ("index", "mean_magnitude", "variance", "similarity")
 
 
 class CellGrid(RecordingWidget):
-    """
+    r"""
     All cells of one layer over all timesteps of one signal, as a grid to scroll and zoom.
 
     Examples stand end to end, tokens along the top. Zoomed in, each square bears its token; zoomed
@@ -29,7 +29,8 @@ class CellGrid(RecordingWidget):
     threshold : float, optional
         Values of smaller magnitude are faded.
     palette : str, optional
-        One of ``CellGrid.palettes``.
+        ``"auto"`` (RdBu_r, on a dark page berlin; cividis for gates), or one by its name: RdBu_r,
+        PuOr_r, vik, berlin, managua_r, red_cyan, cividis, viridis, blue_white_red_20.
     scale : str or tuple of float, optional
         What the outermost colours stand for: ``"layer"``, ``"cell"``, ``"sigmoid"``, ``"squared"`` or
         (lowest, highest).

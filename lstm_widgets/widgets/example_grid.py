@@ -43,4 +43,6 @@ class ExampleGrid(RecordingWidget):
     _css = STATIC / "example_grid.css"
     _own_traits: ClassVar = ("sort",)
 
-    sort = traitlets.Enum(("index", "value"), "index", help="The order of the examples.").tag(sync=True)
+    sort = traitlets.Enum(("index", "value"), "index", help="The order of the examples.").tag(
+        sync=True
+    )
