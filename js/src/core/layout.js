@@ -2,6 +2,8 @@
 
 /** Widths of a square to zoom through; below 1 the steps go on by halves. */
 const SQUARES = [1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 22, 28, 36, 48, 64];
+/** From this width on, columns are whole pixels; narrower ones would leave too much room empty. */
+const CRISP = 6;
 /** No square is narrower: 2 ** 20 timesteps a pixel. */
 const NARROWEST = 2 ** -20;
 
@@ -59,7 +61,7 @@ export class Columns {
 }
 
 /**
- * The widest column with which everything fits, whole pixels where there is room for them.
+ * The widest column with which everything fits.
  * @param {number} examples
  * @param {number} timesteps
  * @param {number} room
@@ -67,11 +69,21 @@ export class Columns {
 export function fitWidth(examples, timesteps, room) {
   const count = examples * timesteps;
   if (count === 0) return 15;
-  for (let width = 22; width >= 1; width--) {
+  for (let width = 22; width >= 1; width -= width > CRISP ? 1 : 0.05) {
     if (new Columns(examples, timesteps, width).total <= room) return width;
   }
   const spaced = (room - 2 * (examples - 1)) / count;
   return spaced * timesteps >= 8 ? spaced : Math.min(7.99 / timesteps, room / count);
+}
+
+/**
+ * The highest row with which all fit.
+ * @param {number} rows
+ * @param {number} room
+ */
+export function fitHeight(rows, room) {
+  const height = Math.min(22, room / Math.max(1, rows));
+  return height > CRISP ? Math.floor(height) : height;
 }
 
 /**
