@@ -97,7 +97,7 @@ export class Colours {
   pattern(mark, colour, x, y) {
     const { background, foreground } = this.theme;
     if (mark === IS_NAN) return (x + y) % 6 < 2 ? foreground : colour;
-    if (mark === CLIPPED) return (x - y + 6000) % 6 === 0 ? ink(colour) : colour;
+    if (mark === CLIPPED) return (x - y + 6000) % 6 === 0 ? mix(colour, ink(colour), 0.65) : colour;
     const veiled = mix(colour, background, 0.75);
     return x % 4 === 0 && y % 4 === 0 ? mix(background, foreground, 0.5) : veiled;
   }

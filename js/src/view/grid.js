@@ -1,7 +1,7 @@
 // The grid itself: one canvas in a scrolling frame, with the cells' numbers at its left and the tokens
 // along its top. Its scroll and zoom are its own; the selection is the model's.
 
-import { Columns, fitWidth, runs, zoomStep } from "../core/layout.js";
+import { Columns, fitHeight, fitWidth, runs, zoomStep } from "../core/layout.js";
 import { visible } from "../core/tokens.js";
 import { element } from "./dom.js";
 import { LETTERED, Painter } from "./painter.js";
@@ -12,7 +12,7 @@ import { LETTERED, Painter } from "./painter.js";
 const GUTTER = 84;
 const TOKENS = 20;
 const LABELS = 18;
-/** Rows higher or columns wider than this only waste room when everything fits. */
+/** Rows higher than this only waste room when everything fits. */
 const MOST_ROW = 22;
 /** Browsers stop at about 16 million pixels; beyond that the scroll bar moves in larger steps. */
 const MOST_SCROLL = 12_000_000;
@@ -107,11 +107,7 @@ export class Grid {
 
   get #rowHeight() {
     const rows = Math.max(1, this.#scene?.order.length ?? 1);
-    const fit = (this.#height - this.#header) / rows;
-    return Math.max(
-      Math.min(this.square, 32),
-      Math.min(MOST_ROW, fit >= 1 ? Math.floor(fit) : fit),
-    );
+    return Math.max(Math.min(this.square, 32), fitHeight(rows, this.#height - this.#header));
   }
 
   get columns() {
@@ -338,7 +334,7 @@ export class Grid {
    * @param {Scene} scene
    * @param {{header: number, rowHeight: number, top: number, height: number}} place
    */
-  #gutter(context, { source, order, theme, cell }, { header, rowHeight, top, height }) {
+  #gutter(context, { source, order, rowOf, theme, cell }, { header, rowHeight, top, height }) {
     const { meanMagnitude } = source.statistics;
     let most = 0;
     for (const value of meanMagnitude) if (value > most) most = value;
@@ -351,6 +347,7 @@ export class Grid {
     context.clip();
     context.textAlign = "right";
     context.textBaseline = "middle";
+    const selected = rowOf[cell];
     const last = Math.min(order.length, Math.ceil((top + height - header) / rowHeight));
     for (let row = Math.floor(top / rowHeight); row < last; row++) {
       const chosen = order[row] === cell;
@@ -364,7 +361,8 @@ export class Grid {
         if (share > 0)
           context.fillRect(GUTTER - 6 - Grid.BAR, middle - bar / 2, share * Grid.BAR, bar);
       }
-      if (row % every === 0 && (every === 1 || !chosen)) {
+      const apart = selected < 0 || Math.abs(row - selected) >= every;
+      if (chosen || (row % every === 0 && apart)) {
         context.font = `${chosen ? "bold " : ""}${size}px ${theme.font}`;
         context.fillStyle = chosen ? theme.colour.fg : theme.colour.muted;
         context.fillText(String(order[row]), GUTTER - 12 - Grid.BAR, middle + 0.5);
