@@ -157,8 +157,11 @@ export class Grid {
     else this.root.scrollTop = at;
   }
 
-  /** Scroll as little as shows the selected square. */
-  reveal() {
+  /**
+   * Scroll so that the selected square is seen.
+   * @param {boolean} gently as little as will do, where it is near; otherwise it comes to the middle
+   */
+  reveal(gently) {
     const scene = this.#scene;
     if (!scene || this.#width === 0) return;
     this.#stretch();
@@ -173,7 +176,7 @@ export class Grid {
       const at = this.scroll(side);
       if (start >= at && start + size <= at + room) return;
       // Far away, it comes to the middle; next to the edge, it just comes in.
-      const near = start + size > at - room && start < at + 2 * room;
+      const near = gently && start + size > at - room && start < at + 2 * room;
       const edge = start < at ? start : start + size - room;
       this.scrollTo(side, near ? edge : start - room / 2);
     };

@@ -27,6 +27,7 @@ class CellGridView {
   #stepping = false;
   #reveal = true;
   #sized = false;
+  #shown = false;
 
   /**
    * @param {State} state
@@ -144,8 +145,9 @@ class CellGridView {
       this.grid.root.style.height = `${this.grid.preferredHeight()}px`;
       this.grid.resize();
     }
-    if (this.#reveal) this.grid.reveal();
+    if (this.#reveal) this.grid.reveal(this.#shown);
     this.#reveal = false;
+    this.#shown = true;
     this.grid.paint();
     this.overview.paint(scene, this.grid.view);
     const nothing =

@@ -13,6 +13,7 @@ import { Frame } from "../view/frame.js";
 const ROW = 26;
 const SQUARE = 18;
 const EDGE = 12;
+const MOST_HEIGHT = 420;
 /** Between two examples. */
 const APART = 22;
 const MOVES = new Set(["example", "timestep", "layer", "sort"]);
@@ -25,7 +26,8 @@ class ExampleGridView {
   #width = 0;
   #height = 0;
   #reveal = true;
-  #sized = false;
+  /** The height that we gave it. */
+  #ownHeight = "";
   #order = new Int32Array(0);
   #rankOf = new Int32Array(0);
   #orderKey = /** @type {unknown[]} */ ([]);
@@ -171,9 +173,11 @@ class ExampleGridView {
     if (this.#width <= 0) return;
     this.#measure(source);
     let places = this.#places();
-    if (!this.#sized) {
-      this.#sized = true;
-      this.scroller.style.height = `${Math.min(places.height, 420) + 2}px`;
+    // As high as it needs to be, until a person drags its corner.
+    const height = `${Math.min(places.height, MOST_HEIGHT)}px`;
+    if (this.scroller.style.height === this.#ownHeight && height !== this.#ownHeight) {
+      this.#ownHeight = height;
+      this.scroller.style.height = height;
       this.#resize();
       places = this.#places();
     }
