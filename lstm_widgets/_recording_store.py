@@ -109,10 +109,12 @@ def write(
         _sync(draft)
         draft.replace(path / _METADATA)
     except BaseException:
-        draft.unlink(missing_ok=True)
-        shutil.rmtree(data, ignore_errors=True)
-        if made_here:
-            path.rmdir()
+        # An interruption can come right after the replacement: then the new data are the good ones.
+        if (_read_marker(path) or {}).get("data") != data.name:
+            draft.unlink(missing_ok=True)
+            shutil.rmtree(data, ignore_errors=True)
+            if made_here:
+                path.rmdir()
         raise
     _sync(path)
     _sync(path.parent)

@@ -506,6 +506,21 @@ def test_a_failing_save_leaves_what_was_there(tmp_path):
     assert len(list((tmp_path / "r").iterdir())) == 2
 
 
+def test_an_interruption_after_the_replacement_keeps_the_new_recording(tmp_path, monkeypatch):
+    old, new = Recording.from_layers([layer("old")]), Recording.from_layers([layer("new")])
+    old.save(tmp_path / "r")
+    replace = Path.replace
+
+    def interrupted(self, target):
+        replace(self, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        new.save(tmp_path / "r", overwrite=True)
+    assert_same(new, open_recording(tmp_path / "r"))
+
+
 # Saves in a child that is killed at the n-th thing it does to the file system, for n from nothing to
 # all, first where nothing stood, then over an old recording; prints what stands there after each.
 KILLED = """
