@@ -1,0 +1,109 @@
+"""Recordings to look at. A notebook gets this file as a cell, a test imports it: same seed, same values."""
+
+import numpy as np
+
+from lstm_widgets.recording import RecordedLayer, Recording
+
+CHECK = {
+    "difference": 3e-7,
+    "tolerance": 1e-5,
+    "mode": "prefix",
+    "examples": 4,
+    "timesteps": 5,
+}
+#: As hostile as a token, a label or a layer's name can be.
+HOSTILE = (
+    "<script>window.hacked=1</script>",
+    "<img src=x onerror=window.hacked=1>",
+    '"><b>bold</b>',
+)
+#: Where the long text has one value that is larger than all others by far.
+SPIKE_CELL, SPIKE_TIMESTEP, SPIKE = 40, 31_111, -3.0
+
+
+def layer(name, signals, *, tokens=None, mask=None):
+    """Make one recorded layer; ``tokens`` are one sequence of texts an example."""
+    array = None
+    if tokens is not None:
+        shape = next(iter(signals.values())).shape[:2]
+        array = np.empty(shape, dtype=object)
+        for example, row in enumerate(tokens):
+            array[example] = list(row)
+    signals = {signal: values.astype(np.float32) for signal, values in signals.items()}
+    return RecordedLayer(name, "LSTM", signals, mask, array, CHECK, {}, go_backwards=False)
+
+
+def questions():
+    """Sums as text: what is asked, and what is answered."""
+    pairs = [(a, b) for a in range(1, 9) for b in (2, 7, 10)]
+    return [f"{a}+{b}".ljust(5) for a, b in pairs], [f"{a + b:2d}" for a, b in pairs]
+
+
+def sums():
+    """Make two layers over 24 sums, small enough to travel whole; the first has padding."""
+    rng = np.random.default_rng(7)
+    asked, answered = questions()
+
+    def signals(timesteps, cells):
+        shape = (24, timesteps, cells)
+        # Every cell has a strength of its own, so that no order of the cells is close.
+        strength = rng.permutation(np.linspace(0.1, 1.5, cells))
+        return {
+            "hidden_state": np.tanh(rng.standard_normal(shape) * strength),
+            "cell_state": 3 * rng.standard_normal(shape) * strength,
+            "forget_gate": 1 / (1 + np.exp(-2 * rng.standard_normal(shape))),
+        }
+
+    mask = np.ones((24, 5), dtype=bool)
+    mask[1, 3:] = mask[4, 3:] = False
+    return Recording.from_layers(
+        [
+            layer("lstm", signals(5, 40), tokens=asked, mask=mask),
+            layer("lstm_1", signals(2, 12), tokens=answered),
+        ],
+        labels=[f"{a.strip()}={b}" for a, b in zip(asked, answered, strict=True)],
+    )
+
+
+def long_text():
+    """Make one layer over a long text, which travels in tiles; one value of it is a spike."""
+    rng = np.random.default_rng(8)
+    values = rng.uniform(-1, 1, (1, 40_000, 64)) ** 3
+    values *= np.linspace(0.4, 1, 64)
+    values[0, SPIKE_TIMESTEP, SPIKE_CELL] = SPIKE
+    text = "the cat sat on a mat and ate all of it, then it ran off. "
+    return Recording.from_layers(
+        [layer("lstm", {"hidden_state": values}, tokens=[(text * 1000)[:40_000]])]
+    )
+
+
+def hostile():
+    """Make layers whose names, tokens and labels would run if they were ever taken for HTML."""
+    rng = np.random.default_rng(9)
+    return Recording.from_layers(
+        [
+            layer(name, {"hidden_state": rng.standard_normal((2, 3, 4))}, tokens=[HOSTILE] * 2)
+            for name in HOSTILE
+        ],
+        labels=HOSTILE[:2],
+    )
+
+
+def odd():
+    """Make one example with what is no plain number, a padded end, and one cell that stays at zero."""
+    rng = np.random.default_rng(10)
+    values = rng.uniform(-0.5, 0.5, (1, 8, 6))
+    values[0, 1, 1], values[0, 2, 2], values[0, 3, 3] = np.nan, np.inf, -np.inf
+    values[0, :, 4] = 0
+    mask = np.ones((1, 8), dtype=bool)
+    mask[0, 6:] = False
+    return Recording.from_layers([layer("odd", {"hidden_state": values}, mask=mask)])
+
+
+def of_shape(*shape):
+    """Make a recording of one layer with tokens and labels, of any shape, none at all included."""
+    values = np.random.default_rng(11).uniform(-1, 1, shape)
+    return Recording.from_layers(
+        [layer("lstm", {"hidden_state": values}, tokens=[["a"] * shape[1]] * shape[0])],
+        labels=[f"number {i}" for i in range(shape[0])],
+    )
