@@ -133,6 +133,8 @@ def record(
         )
     if check not in ("prefix", "full", False):
         raise ValueError(f"check: expected 'prefix', 'full' or False, got {check!r}")
+    if tolerance is not None and not tolerance > 0:
+        raise ValueError(f"tolerance: expected a positive number, got {tolerance!r}")
     inputs = _standard_inputs(model, inputs)
     count = _count_examples(inputs)
     tokens = _standard_tokens(tokens, count)
@@ -339,6 +341,8 @@ def _standard_inputs(model: Any, inputs: Any) -> Any:
         inputs = {key: _standard_inputs_leaf(f"inputs[{key!r}]", v) for key, v in inputs.items()}
     elif several:
         inputs = [_standard_inputs_leaf(f"inputs[{k}]", v) for k, v in enumerate(inputs)]
+        if len(expected) == len(inputs) == 1:
+            inputs = inputs[0]
     else:
         inputs = _standard_inputs_leaf("inputs", inputs)
     if expected and not isinstance(inputs, Mapping):
@@ -464,9 +468,12 @@ def _expect_labels(labels: Any, count: int) -> None:
         return
     if isinstance(labels, str) or len(labels) != count:
         raise ValueError(
-            f"labels: expected one str for each of {count} examples, got "
-            f"{labels[:20]!r} ({len(labels)})"
+            f"labels: expected one str for each of {count} examples, got {len(labels)} for "
+            f"{labels!r:.80}"
         )
+    for label in labels:
+        if not isinstance(label, str):
+            raise TypeError(f"labels: expected str, got {label!r}")
 
 
 # The run ------------------------------------------------------------------------------------------
@@ -511,23 +518,25 @@ def _run_batch(model: Any, batch: Any, start: int, stop: int, session: _Session)
     import tensorflow as tf  # noqa: PLC0415
 
     found = session.selection.found
-    before = _states(model, found) if session.check == "full" or start == 0 else []
-    session.begin(start, stop)
-    try:
-        outputs = _call(model, batch)
-    except Exception as error:
-        if not session.symbolic:
-            shapes = ", ".join(str(tuple(value.shape)) for value in _leaves(batch))
-            error.add_note(f"This happened while recording, on inputs of shape {shapes}.")
-            raise
-        # The model has a tf.function of its own: let its Python run as it stands.
-        _assign(before)
+    before = _states(model, found)
+    outputs = None
+    if not session.untraced:
+        outputs = _call_recorded(model, batch, start, stop, session)
+        # Maybe the model has a tf.function of its own, traced long ago: let its Python run.
+        session.untraced = bool(session.missed()) and not tf.config.functions_run_eagerly()
+        if session.untraced:
+            _assign(before)
+    if session.untraced:
         tf.config.run_functions_eagerly(True)
         try:
-            session.begin(start, stop)
-            outputs = _call(model, batch)
+            outputs = _call_recorded(model, batch, start, stop, session)
         finally:
             tf.config.run_functions_eagerly(False)
+    if session.symbolic:
+        raise UnsupportedLayerError(
+            f"model: layer {session.symbolic!r} cannot be recorded: the model calls it where there "
+            f"are no values yet (inside of tf.vectorized_map or the like)"
+        )
     session.end()
     if session.check == "full":
         _assign(before)
@@ -537,6 +546,18 @@ def _run_batch(model: Any, batch: Any, start: int, stop: int, session: _Session)
             # Called as a concrete function, it doesn't warn that each batch traces another one.
             expected = function.get_concrete_function(batch)(*_keras().tree.flatten(batch))
         session.compare_outputs(outputs, expected)
+
+
+def _call_recorded(model: Any, batch: Any, start: int, stop: int, session: _Session) -> Any:
+    session.begin(start, stop)
+    try:
+        return _call(model, batch)
+    except Exception as error:
+        if session.symbolic:
+            return None
+        shapes = ", ".join(str(tuple(value.shape)) for value in _leaves(batch))
+        error.add_note(f"This happened while recording, on inputs of shape {shapes}.")
+        raise
 
 
 def _call(model: Any, batch: Any) -> Any:
@@ -550,7 +571,7 @@ def _states(model: Any, found: Sequence[_Found]) -> list[tuple[Any, Any]]:
     states = [v for one in found for v in tree.flatten(one.layer.states)]
     trained = {id(v) for v in model.trainable_variables}
     others = [v for v in model.variables if id(v) not in trained]
-    return [(v, np.array(v)) for v in (*states, *others) if v is not None]
+    return [(v, v.numpy()) for v in (*states, *others) if v is not None]
 
 
 def _assign(states: Sequence[tuple[Any, Any]]) -> None:
@@ -611,7 +632,8 @@ class _Session:
         self.tolerance = tolerance
         self.count = count
         self.units: dict[str, _Unit] = {}
-        self.symbolic = False
+        self.symbolic = ""  # a layer that was called in a graph, where there are no values yet
+        self.untraced = False  # whether the model's own tf.functions have to run as Python
         self._outputs_difference = 0.0
         self._active = True
         self._start = self._stop = 0
@@ -621,6 +643,15 @@ class _Session:
         """Announce the examples that the next call of the model is about."""
         self._start, self._stop = start, stop
         self._calls = {}
+        self.symbolic = ""
+
+    def missed(self) -> list[str]:
+        """Name the layers to keep that the last call of the model didn't reach, or not by value."""
+        return [
+            one.name
+            for one in self.selection.found
+            if one.name not in self._calls and any(map(self.selection.keeps, one.units))
+        ]
 
     def end(self) -> None:
         """Check that the call of the model reached the same layers as the calls before it."""
@@ -664,7 +695,7 @@ class _Session:
 
         tree = _keras().tree
         if not tf.executing_eagerly():
-            self.symbolic = True
+            self.symbolic = one.name
             raise _SymbolicCallError
         layer = one.layer
         examples, timesteps = int(sequences.shape[0]), int(sequences.shape[1])
@@ -850,12 +881,7 @@ class _Session:
 
     def recording(self, model: Any, done: int, tokens: Any, labels: Any) -> Recording:
         """Hand over what was kept of the first ``done`` examples."""
-        reached = {id(unit.layer) for unit in self.units.values()}
-        missed = [
-            one.name
-            for one in self.selection.found
-            if id(one.layer) not in reached and self.selection.keeps(one.name)
-        ]
+        missed = self.missed()
         if missed:
             warnings.warn(
                 f"not recorded, because the model didn't call them: {', '.join(missed)}",

@@ -263,6 +263,14 @@ class RecordingWidget(anywidget.AnyWidget):
                     setattr(self, name, min(getattr(self, name), max(0, size - 1)))
             self._summarise()
 
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take a change from the page; what goes wrong in it is said under the widget, too."""
+        try:
+            super().set_state(sync_data)
+        except Exception as error:
+            self.send({"kind": "error", "text": f"{type(error).__name__}: {error}"})
+            raise
+
     # -- the page's requests ---------------------------------------------------------------------
 
     def _on_message(self, _widget: object, content: dict[str, Any], _buffers: list[bytes]) -> None:

@@ -23,6 +23,8 @@ const SHOWN = [
   "_whole",
 ];
 
+const SETTLED = new Set(["layer", "signal", "example", "cell", "timestep"]);
+
 export class State {
   /** @type {Set<(names: Set<string>) => void>} */
   #views = new Set();
@@ -31,13 +33,22 @@ export class State {
   #key = "";
   /** The view that is just changing the selection; undefined when the change comes from elsewhere. */
   origin = /** @type {unknown} */ (undefined);
+  /** What the kernel could not do with a change that came from here. */
+  error = "";
 
   /** @param {Model} model */
   constructor(model) {
     this.model = model;
+    model.on("msg:custom", (message) => {
+      if (message?.kind !== "error") return;
+      this.error = message.text;
+      this.announce("error");
+    });
     for (const name of SHOWN) {
       model.on(`change:${name}`, () => {
-        if (name === "layer" || name === "signal") this.#settle();
+        // A link may bring an index that this layer doesn't have.
+        if (SETTLED.has(name)) this.#settle();
+        this.error = "";
         this.announce(name);
       });
     }
@@ -103,7 +114,7 @@ export class State {
     );
   }
 
-  /** After a change of layer: a signal that it has, and a selection inside it. The kernel does the same. */
+  /** A signal that the layer has, and a selection inside it. The kernel does the same. */
   #settle() {
     const { model, layer } = this;
     /** @type {[string, unknown][]} */

@@ -291,7 +291,8 @@ export class Frame {
     if (this.status.textContent !== text) this.status.textContent = text;
     this.status.title = full;
     this.status.classList.toggle("lw-hovered", hovered !== undefined);
-    if (this.notice.textContent !== source.notice) this.notice.textContent = source.notice;
+    const notice = state.error || source.notice;
+    if (this.notice.textContent !== notice) this.notice.textContent = notice;
     if (!hovered) this.#speak(text);
   }
 
