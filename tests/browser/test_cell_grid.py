@@ -256,7 +256,7 @@ def test_large_recording_is_painted_from_tiles(show):
         left, top = grid.scrolled
         columns = np.arange(-(-left // SQUARE), (left + width - GUTTER) // SQUARE).astype(int)
         rows = np.arange(-(-top // SQUARE), (top + height - TOKENS) // SQUARE).astype(int)
-        assert len(columns) > 60
+        assert len(columns) > 40
         assert len(rows) > 20
         low, high = Look().colours(
             values[np.ix_(rows, columns)], largest[rows, None], largest.max()
@@ -270,8 +270,9 @@ def test_large_recording_is_painted_from_tiles(show):
         token = notebook.kernel.value(
             f"str(large['lstm'].token.values[0, {timestep}])"
         )
-        text = f"lstm · cell {cell} · t={timestep} '{token}' · hidden_state {value:.4f}"
-        expect(grid.status).to_have_text(text.replace("-", "−"))
+        expect(grid.status).to_have_text(
+            f"lstm · cell {cell} · t={timestep} '{token}' · hidden_state {number(value)}"
+        )
 
     check_squares()
     says(7, 120)
@@ -343,3 +344,611 @@ def test_large_recording_is_painted_from_tiles(show):
     grid.scroll(share * (grid.extent[0] - GUTTER) - (width - GUTTER) / 2)
     eventually(within, True)
     eventually(lambda: check_pooled(row_height), [], timeout=30)
+
+
+def number(value):
+    """A value as the status line has it."""
+    size = abs(value)
+    if size and (size < 1e-3 or size >= 1e5):
+        mantissa, exponent = f"{value:.3e}".split("e")
+        text = f"{mantissa}e{int(exponent):+d}"
+    else:
+        text = f"{value:.4f}"
+    return text.replace("-", "−")
+
+
+def says(grid, cell, example, timestep, *, signal="hidden_state", also=""):
+    """Wait until the status line tells this square, with the number that is in the array."""
+    dataset = grid.recording["lstm"]
+    label = str(dataset["label"].values[example])
+    token = str(dataset["token"].values[example, timestep])
+    value = float(dataset[signal].values[example, timestep, cell])
+    where = f"""lstm · cell {cell} · example {example} "{label}" · t={timestep} '{token}'"""
+    expect(grid.status).to_have_text(f"{where} · {signal} {number(value)}{also}")
+    assert grid.status.get_attribute("title") == str(value)
+
+
+def test_status_hover_click_and_keys(show):
+    notebook = show(SUMS)
+    grid = Sums(notebook, 1, recordings.sums())
+    grid.set(cell=2, example=3, timestep=1)
+    says(grid, 2, 3, 1)
+    notebook.kernel.run(
+        "seen = []\n"
+        "grid.observe(lambda c: seen.append([c.name, c.new]), ['cell', 'example', 'timestep'])"
+    )
+
+    def middle(cell, column):
+        (left, top) = grid.scrolled
+        x = grid.start(np.array(column)) - left + 7
+        return {"x": int(x), "y": int(grid.header + cell * SQUARE - top + 7)}
+
+    # Hovering says what is under the pointer and selects nothing.
+    grid.frame.hover(position=middle(9, 2 * 5 + 3))
+    says(grid, 9, 2, 3)
+    expect(grid.status).to_have_class(re.compile("lw-hovered"))
+    grid.frame.hover(position=middle(0, 1 * 5 + 4))
+    says(grid, 0, 1, 4, also=" · padding")
+    notebook.page.mouse.move(5, 5)
+    says(grid, 2, 3, 1)
+    expect(grid.status).not_to_have_class(re.compile("lw-hovered"))
+    assert notebook.kernel.value("seen") == []
+
+    grid.frame.click(position=middle(9, 2 * 5 + 3))
+    grid.becomes(cell=9, example=2, timestep=3)
+    assert sorted(notebook.kernel.value("seen")) == [["cell", 9], ["example", 2], ["timestep", 3]]
+    says(grid, 9, 2, 3)
+    # A click on a cell's number leaves the timestep.
+    grid.click(30, grid.header + 4 * SQUARE + 7)
+    grid.becomes(cell=4, example=2, timestep=3)
+    # In a gap and above the squares there is nothing to select.
+    grid.click(int(grid.start(np.array(10))) - GAP // 2, grid.header + 7)
+    grid.click(GUTTER + 20, 5)
+    grid.scroll(600, 90)
+    grid.frame.click(position=middle(20, 12 * 5))
+    grid.becomes(cell=20, example=12, timestep=0)
+
+    before = notebook.count()
+    steps = [
+        ("ArrowRight", (20, 12, 1)),
+        ("ArrowDown", (21, 12, 1)),
+        ("ArrowUp", (20, 12, 1)),
+        ("ArrowLeft", (20, 12, 0)),
+        ("ArrowLeft", (20, 11, 4)),
+        ("ArrowRight", (20, 12, 0)),
+        ("End", (20, 12, 4)),
+        ("Home", (20, 12, 0)),
+        ("PageUp", (10, 12, 0)),
+        ("PageDown", (20, 12, 0)),
+        ("Control+End", (39, 23, 4)),
+        ("ArrowRight", (39, 23, 4)),
+        ("ArrowDown", (39, 23, 4)),
+        ("PageDown", (39, 23, 4)),
+        ("PageUp", (29, 23, 4)),
+        ("Control+Home", (0, 0, 0)),
+        ("ArrowLeft", (0, 0, 0)),
+        ("ArrowUp", (0, 0, 0)),
+        ("PageUp", (0, 0, 0)),
+    ]
+    notebook.page.mouse.move(5, 5)
+    for key, (cell, example, timestep) in steps:
+        grid.frame.press(key)
+        says(grid, cell, example, timestep)
+        grid.becomes(cell=cell, example=example, timestep=timestep)
+        # Wherever the selection goes, it is in view.
+        (left, top), (width, height) = grid.scrolled, grid.size
+        x = int(grid.start(np.array(example * 5 + timestep))) - left
+        y = grid.header + cell * SQUARE - top
+        assert GUTTER <= x <= width - SQUARE, key
+        assert grid.header <= y <= height - SQUARE, key
+
+    whole = grid.extent
+    grid.frame.press("+")
+    frames(grid.frame)
+    assert grid.extent == (GUTTER + 120 * 18 + 23 * 7, grid.header + 40 * 18)
+    grid.frame.press("-")
+    frames(grid.frame)
+    assert grid.extent == whole
+    grid.frame.press("0")
+    frames(grid.frame)
+    assert grid.extent[0] <= grid.size[0]
+    assert grid.extent[1] <= grid.size[1]
+
+    # What a notebook would do on these keys, it doesn't while the grid has them.
+    for control in (grid.frame, grid.control("cell"), grid.control("sort by")):
+        for key in ("b", "a", "d", "d", "x", "m", "c", "v", "j", "k"):
+            control.press(key)
+    assert notebook.count() == before
+    assert notebook._in_panel("return panel.content.widgets.map((w) => w.model.type);") == [
+        "code",
+        "code",
+    ]
+    grid.becomes(cell=0, example=0, timestep=0)
+
+
+def test_controls_and_python_follow_each_other(show):
+    notebook = show(SUMS)
+    grid = Sums(notebook, 1, recordings.sums())
+    label = str(grid.recording["lstm"]["label"].values[7])
+
+    for name, first, second, third, largest, spoken in (
+        ("cell", 5, 17, 30, 39, "cell 30"),
+        ("timestep", 4, 2, 1, 4, "timestep 1, token '+'"),
+        ("example", 20, 2, 7, 23, f"example 7, {label}"),
+    ):
+        slider, box = grid.control(name), grid.control(f"{name} number")
+        slider.fill(str(first))
+        grid.becomes(**{name: first})
+        expect(box).to_have_value(str(first))
+        box.fill(str(second))
+        grid.becomes(**{name: second})
+        expect(slider).to_have_value(str(second))
+        slider.press("ArrowLeft")
+        grid.becomes(**{name: second - 1})
+        # Past the end is the end; an emptied box changes nothing, and is filled again.
+        box.fill("999")
+        grid.becomes(**{name: largest})
+        box.fill("")
+        box.blur()
+        expect(box).to_have_value(str(largest))
+        grid.becomes(**{name: largest})
+        grid.set(**{name: third})
+        expect(slider).to_have_value(str(third))
+        expect(box).to_have_value(str(third))
+        expect(slider).to_have_attribute("aria-valuetext", spoken)
+        expect(slider).to_have_attribute("max", str(largest))
+    says(grid, 30, 7, 1)
+
+    slider, box = grid.control("threshold"), grid.control("threshold number")
+    slider.fill("0.37")
+    grid.becomes(threshold=0.37)
+    expect(box).to_have_value("0.37")
+    grid.check(Look(threshold=0.37))
+    box.fill("0.6")
+    grid.becomes(threshold=0.6)
+    expect(slider).to_have_value("0.6")
+    grid.set(threshold=0.123)
+    expect(box).to_have_value("0.123")
+    value = abs(float(grid.recording["lstm"]["hidden_state"].values[7, 1, 30]))
+    says(grid, 30, 7, 1, also=" · on" if value >= 0.123 else " · below the threshold")
+    grid.check(Look(threshold=0.123))
+    grid.set(threshold=0.0)
+
+    for name, trait, chosen, fromPython in (
+        ("signal", "signal", "cell_state", "hidden_state"),
+        ("sort by", "sort", "variance", "index"),
+        ("palette", "palette", "cividis", "auto"),
+        ("scale", "scale", "sigmoid", "layer"),
+    ):
+        menu = grid.control(name)
+        menu.select_option(chosen)
+        grid.becomes(**{trait: chosen})
+        grid.set(**{trait: fromPython})
+        expect(menu).to_have_value(fromPython)
+    grid.control("scale").select_option("fixed")
+    grid.becomes(scale=[-1, 1])
+    grid.set(scale=(-0.5, 2.0))
+    expect(grid.control("scale").locator("option:checked")).to_have_text(re.compile("0.5 to 2"))
+    grid.set(scale="layer")
+
+    # Another layer has fewer cells and timesteps: the selection stays inside it.
+    grid.set(cell=39, timestep=4)
+    grid.control("layer").select_option("lstm_1")
+    grid.becomes(layer="lstm_1", cell=11, timestep=1, example=7)
+    expect(grid.status).to_have_text(re.compile(r"lstm_1 · cell 11 · example 7 .* · t=1 "))
+    expect(grid.control("cell")).to_have_attribute("max", "11")
+    grid.set(layer="lstm")
+    expect(grid.control("layer")).to_have_value("lstm")
+    expect(grid.control("cell")).to_have_attribute("max", "39")
+    says(grid, 11, 7, 1)
+
+
+def test_sorting_and_quiet_cells(show):
+    notebook = show(SUMS)
+    grid = Sums(notebook, 1, recordings.sums())
+    dataset = grid.recording["lstm"]
+    real = dataset["mask"].values.reshape(-1)
+    values = dataset["hidden_state"].values.reshape(-1, 40)[real].astype(float)
+    strength, spread = np.abs(values).mean(axis=0), values.var(axis=0)
+    alike = np.corrcoef(values.T)
+
+    def click_row(row, cell):
+        grid.scroll(top=0)
+        grid.click(30, grid.header + row * SQUARE + 7)
+        grid.becomes(cell=cell)
+
+    for sort, key in (
+        ("mean_magnitude", strength),
+        ("variance", spread),
+        ("similarity", alike[22]),
+        ("index", -np.arange(40)),
+    ):
+        order = np.argsort(-key, kind="stable")
+        grid.set(cell=22, example=0, timestep=0)
+        grid.control("sort by").select_option(sort)
+        grid.becomes(sort=sort)
+        grid.scroll(0, 0)
+        grid.check(Look(), order=order)
+        # Steps through the rows leave the rows where they are.
+        click_row(0, order[0])
+        click_row(3, order[3])
+        grid.frame.press("ArrowDown")
+        grid.becomes(cell=order[4])
+        grid.check(Look(), order=order)
+    # Similarity to another cell, chosen elsewhere, is another order.
+    grid.set(sort="similarity", cell=5)
+    grid.scroll(0, 0)
+    grid.check(Look(), order=np.argsort(-alike[5], kind="stable"))
+    grid.set(sort="index")
+
+    ranked = np.sort(strength)
+    threshold = float((ranked[9] + ranked[10]) / 2)
+    loud = np.flatnonzero(strength >= threshold)
+    grid.set(threshold=threshold, cell=int(loud[3]))
+    grid.control("hide quiet cells").check()
+    grid.becomes(hide_quiet_cells=True)
+    grid.scroll(0, 0)
+    grid.check(Look(threshold=threshold), order=loud)
+    assert grid.extent[1] == grid.header + len(loud) * SQUARE
+    grid.frame.press("Control+End")
+    grid.becomes(cell=loud[-1], example=23, timestep=4)
+    grid.set(threshold=2.0)
+    expect(grid.root.locator(".lw-empty")).to_have_text("Every cell is below the threshold.")
+    grid.set(hide_quiet_cells=False, threshold=0.0)
+    expect(grid.root.locator(".lw-empty")).to_have_text("")
+    expect(grid.control("hide quiet cells")).not_to_be_checked()
+    grid.scroll(0, 0)
+    grid.check(Look())
+
+
+def test_linked_grids_and_two_views(show):
+    notebook = show(
+        "recording = sums()\n"
+        "one = lw.CellGrid(recording)\n"
+        "other = lw.CellGrid(recording, signal='cell_state')\n"
+        "links = [ipywidgets.jslink((one, name), (other, name))"
+        " for name in ('cell', 'example', 'palette')]\n"
+        "one",
+        "other",
+        "one",
+    )
+    recording = recordings.sums()
+
+    def grid(index):
+        return Sums(notebook, index, recording, name="other" if index == 2 else "one")
+
+    first = grid(1)
+    first.scroll(400, 90)
+    place = first.scrolled
+    assert place == (400, 90)
+    column = 6 * 5 + 2
+    x = int(first.start(np.array(column))) - 400 + 7
+    first.click(x, first.header + 12 * SQUARE - 90 + 7)
+    first.becomes(cell=12, example=6, timestep=2)
+    assert first.scrolled == place
+    says(first, 12, 6, 2)
+
+    linked = grid(2)
+    linked.becomes(cell=12, example=6, timestep=0)
+    says(linked, 12, 6, 0, signal="cell_state")
+    linked.control("cell number").fill("31")
+    first.becomes(cell=31)
+    linked.control("palette").select_option("berlin")
+    first.becomes(palette="berlin")
+
+    # The second view of the first grid: the same selection and look, a place of its own.
+    second = grid(3)
+    says(second, 31, 6, 2)
+    second.check(Look(palette="berlin"))
+    second.root.get_by_role("button", name="zoom in").click()
+    second.scroll(0, 0)
+    second.click(GUTTER + 4 * 18 + 9, second.header + 3 * 18 + 9)
+    second.becomes(cell=3, example=0, timestep=4)
+    view = second.scrolled
+    first = grid(1)
+    says(first, 3, 0, 4)
+    place = first.scrolled
+    assert first.extent[0] == GUTTER + 120 * SQUARE + 23 * GAP
+    first.scroll(200, 60)
+    first.click(GUTTER + 8, first.header + 20 * SQUARE - 60 + 7)
+    first.becomes(cell=20)
+    second = grid(3)
+    assert second.scrolled == view
+    expect(second.status).to_have_text(first.status.inner_text())
+    # Python moves them all.
+    first.set(cell=39, example=23, timestep=4)
+    says(second, 39, 23, 4)
+    frames(second.frame)
+    assert second.scrolled[0] > 500
+    says(grid(2), 39, 23, 0, signal="cell_state")
+
+
+def test_theme_changes_under_the_grid(show):
+    notebook = show(SUMS)
+    grid = Sums(notebook, 1, recordings.sums())
+    expect(grid.root).to_have_attribute("data-theme", "light")
+    grid.check(Look())
+    notebook.theme("dark")
+    expect(grid.root).to_have_attribute("data-theme", "dark")
+    dark = paper(grid)
+    assert max(dark) < 64
+
+    def gap():
+        image = picture(grid.canvas)
+        return tuple(image[grid.header + 7, GUTTER + 5 * SQUARE + 2].tolist())
+
+    eventually(gap, dark)
+    grid.check(Look(palette="berlin"))
+    grid.set(threshold=0.4)
+    grid.check(Look(palette="berlin", threshold=0.4, background=dark))
+    grid.set(threshold=0.0, palette="RdBu_r")
+    grid.check(Look())
+    grid.set(palette="auto")
+    notebook.theme("light")
+    expect(grid.root).to_have_attribute("data-theme", "light")
+    eventually(gap, (255, 255, 255))
+    grid.check(Look())
+
+
+def test_kernel_restart(show):
+    notebook = show(SUMS, LARGE)
+    grid = Sums(notebook, 1, recordings.sums())
+    grid.check(Look())
+    large = Grid(notebook, 2, name="big")
+    expect(large.status).to_have_text(re.compile(r"^lstm · cell 7 · t=120 '.' · hidden_state [^≈]"))
+    notebook.restart()
+
+    # All of a small recording is in the page.
+    grid = Sums(notebook, 1, recordings.sums())
+    grid.control("cell number").fill("11")
+    grid.control("timestep").fill("3")
+    says(grid, 11, 3, 3)
+    grid.control("palette").select_option("berlin")
+    grid.control("signal").select_option("cell_state")
+    grid.check(Look(palette="berlin"), signal="cell_state")
+    expect(grid.notice).to_have_text("")
+
+    large = Grid(notebook, 2, name="big")
+    large.scroll(400_000, 0)
+    expect(large.notice).to_have_text(re.compile("does not answer"), timeout=30_000)
+    large.control("cell").fill("40")
+    expect(large.status).to_have_text(re.compile(r"^lstm · cell 40 · t=120 "))
+    large.root.get_by_role("button", name="show everything").click()
+    large.control("palette").select_option("berlin")
+    frames(large.frame)
+    width, height = large.size
+    row = (height - TOKENS) // 64
+    x = GUTTER + (recordings.SPIKE_TIMESTEP + 0.5) / 40_000 * (width - GUTTER)
+    low, high = Look(palette="berlin").colours(np.array([recordings.SPIKE]), np.array([3.0]), 3.0)
+    image = picture(large.canvas)[TOKENS + 40 * row + row // 2, int(x) - 2 : int(x) + 3]
+    assert ((image >= low) & (image <= high)).all(axis=1).any()
+
+    # The same cells, run again, are a grid that answers.
+    notebook.run_all()
+    large = Grid(notebook, 2, name="big")
+    large.control("cell").fill("9")
+    large.becomes(cell=9)
+    expect(large.status).to_have_text(re.compile(r"^lstm · cell 9 · t=120 '.' · hidden_state [^≈]"))
+    expect(large.notice).to_have_text("")
+
+
+def test_reload_of_the_page(show):
+    notebook = show(SUMS)
+    recording = recordings.sums()
+    grid = Sums(notebook, 1, recording)
+    grid.control("cell number").fill("13")
+    grid.control("sort by").select_option("variance")
+    grid.becomes(cell=13, sort="variance")
+    notebook.reload()
+    grid = Sums(notebook, 1, recording)
+    says(grid, 13, 3, 1)
+    expect(grid.control("sort by")).to_have_value("variance")
+    grid.control("sort by").select_option("index")
+    grid.becomes(sort="index")
+    grid.check(Look())
+
+    # With the widgets' state saved, the notebook needs no kernel that knows them.
+    notebook._in_panel(
+        'await app.commands.execute("@jupyter-widgets/jupyterlab-manager:saveWidgetState");'
+    )
+    notebook.save()
+    notebook.restart()
+    notebook.reload()
+    grid = Sums(notebook, 1, recording)
+    says(grid, 13, 3, 1)
+    grid.control("cell number").fill("2")
+    says(grid, 2, 3, 1)
+    grid.check(Look())
+
+
+def test_hostile_text_stays_text(show):
+    notebook = show("grid = lw.CellGrid(hostile(), cell=1, example=1, timestep=1)\ngrid")
+    grid = Grid(notebook, 1)
+    harmless = """root => [window.hacked, root.querySelectorAll("img, script, b").length,
+      [...root.querySelectorAll("*")].some((e) => [...e.attributes].some((a) => /^on/.test(a.name)))]"""
+    for name in recordings.HOSTILE:
+        grid.control("layer").select_option(name)
+        grid.becomes(layer=name)
+        expect(grid.control("layer").locator("option:checked")).to_have_text(name)
+        for timestep, token in enumerate(recordings.HOSTILE):
+            grid.set(timestep=timestep)
+            expect(grid.status).to_have_text(
+                re.compile(
+                    re.escape(
+                        f"""{name} · cell 1 · example 1 "{recordings.HOSTILE[1]}" """
+                        f"· t={timestep} '{token}' · "
+                    )
+                )
+            )
+            spoken = f"timestep {timestep}, token '{token}'"
+            expect(grid.control("timestep")).to_have_attribute("aria-valuetext", spoken)
+        expect(grid.control("example")).to_have_attribute(
+            "aria-valuetext", f"example 1, {recordings.HOSTILE[1]}"
+        )
+        grid.frame.hover(position={"x": GUTTER + 9, "y": TOKENS + LABELS + 9})
+        frames(grid.frame)
+        assert grid.root.evaluate(harmless) == [None, 0, False]
+        notebook.page.mouse.move(5, 5)
+    expect(grid.root.locator(".lw-spoken")).to_have_text(re.compile("script"))
+    assert grid.root.evaluate(harmless) == [None, 0, False]
+
+
+def test_values_that_are_no_numbers_and_shapes_that_are_small(show):
+    notebook = show(
+        "grid = lw.CellGrid(odd())\ngrid",
+        "none = lw.CellGrid(of_shape(0, 5, 3))\nnone",
+        "short = lw.CellGrid(of_shape(3, 1, 4))\nshort",
+        "thin = lw.CellGrid(of_shape(2, 6, 1))\nthin",
+        "empty = lw.CellGrid(of_shape(2, 0, 3))\nempty",
+    )
+    grid = Grid(notebook, 1)
+    for cell, timestep, text in ((1, 1, "NaN"), (2, 2, "∞"), (3, 3, "−∞"), (4, 0, "0.0000")):
+        grid.set(cell=cell, timestep=timestep)
+        expect(grid.status).to_have_text(f"odd · cell {cell} · t={timestep} · hidden_state {text}")
+    grid.set(cell=0, timestep=5)
+    expect(grid.control("cell")).to_have_value("0")
+    frames(grid.frame)
+    image = picture(grid.canvas)
+    # Nothing has to be scrolled here, so that squares are as large as they get.
+    side, header = 22, 6
+    values = recordings.odd()["odd"]["hidden_state"].values[0]
+    finite = np.where(np.isfinite(values), values, 0)
+    layer = np.abs(finite).max()
+
+    def square(cell, timestep):
+        y, x = header + cell * side, GUTTER + timestep * side
+        return image[y + 3 : y + side - 3, x + 3 : x + side - 3].reshape(-1, 3)
+
+    for cell in range(6):
+        for timestep in range(6):
+            value = values[timestep, cell]
+            kinds, count = np.unique(square(cell, timestep), axis=0, return_counts=True)
+            if np.isfinite(value):
+                assert len(kinds) == 1, (cell, timestep)
+                low, high = Look().colours(
+                    np.array([value], dtype=float), np.abs(finite[:, cell]).max() or 1e-9, layer
+                )
+                assert ((kinds >= low) & (kinds <= high)).all(), (cell, timestep)
+            elif np.isnan(value):
+                # Grey, and broad lines over it.
+                assert len(kinds) == 2
+                assert np.ptp(kinds, axis=1).max() < 30
+                assert 0.25 < count.min() / count.sum() < 0.42
+            else:
+                # The outermost colour, and thin lines over it.
+                assert len(kinds) == 2
+                low, high = Look().colours(np.array([np.sign(value)]), np.array([1.0]), 1.0)
+                assert (kinds[count.argmax()] >= low).all()
+                assert (kinds[count.argmax()] <= high).all()
+                assert 0.1 < count.min() / count.sum() < 0.25
+        for timestep in (6, 7):
+            kinds, count = np.unique(square(cell, timestep), axis=0, return_counts=True)
+            dark = kinds.max(axis=1) < 190
+            assert 9 <= count[dark].sum() <= 20
+            assert kinds[count.argmax()].min() > 190
+
+    for index, name in ((2, "none"), (5, "empty")):
+        nothing = Grid(notebook, index, name=name)
+        expect(nothing.root.locator(".lw-empty")).to_have_text(
+            "Nothing to show: no timestep was recorded."
+        )
+        expect(nothing.status).to_have_text("lstm · nothing recorded")
+        for key in ("ArrowRight", "ArrowDown", "Control+End", "PageUp", "+", "-", "0"):
+            nothing.frame.press(key)
+        for control in ("palette", "sort by"):
+            nothing.control(control).select_option(index=2)
+        frames(nothing.frame)
+        nothing.becomes(cell=0 if name == "none" else nothing.get("cell"), timestep=0, example=0)
+    short = Grid(notebook, 3, name="short")
+    short.click(GUTTER + 2 * (22 + 8) + 9, TOKENS + LABELS + 3 * 22 + 9)
+    short.becomes(cell=3, example=2, timestep=0)
+    expect(short.control("timestep")).to_be_disabled()
+    expect(short.status).to_have_text(re.compile(r"cell 3 · example 2 \"number 2\" · t=0 'a'"))
+    thin = Grid(notebook, 4, name="thin")
+    thin.click(GUTTER + 6 * 22 + 8 + 4 * 22 + 9, TOKENS + LABELS + 9)
+    thin.becomes(cell=0, example=1, timestep=4)
+    expect(thin.control("cell")).to_be_disabled()
+    thin.control("sort by").select_option("similarity")
+    thin.becomes(sort="similarity")
+    for small in (short, thin):
+        expect(small.root.locator(".lw-empty")).to_have_text("")
+
+
+def test_fits_narrow_and_wide_pages(show):
+    notebook = show(SUMS)
+    grid = Sums(notebook, 1, recordings.sums())
+    cut_off = """root => {
+      const box = root.getBoundingClientRect();
+      const cut = [...root.querySelectorAll("select, input, button, .lw-status, .lw-legend, canvas")]
+        .filter((e) => e.getClientRects().length > 0)
+        .filter((e) => {
+          const b = e.getBoundingClientRect();
+          return b.left < box.left - 0.5 || b.right > box.right + 0.5
+            || b.top < box.top - 0.5 || b.bottom > box.bottom + 0.5 || b.width < 10;
+        })
+        .map((e) => e.dataset.control ?? e.className);
+      const parent = root.parentElement.getBoundingClientRect();
+      return [cut, root.scrollWidth > root.clientWidth, box.right > parent.right + 0.5];
+    }"""
+    widths = set()
+    for width in (800, 1100, 1800):
+        notebook.page.set_viewport_size({"width": width, "height": 900})
+        eventually(lambda: grid.root.evaluate(cut_off), [[], False, False])
+        # The canvas follows the frame.
+        eventually(lambda: picture(grid.canvas).shape[1::-1], grid.size)
+        grid.check(Look())
+        widths.add(grid.size[0])
+    assert len(widths) == 3
+
+
+def test_zoom(show):
+    notebook = show(SUMS)
+    grid = Sums(notebook, 1, recordings.sums())
+    page = notebook.page
+
+    def extent(square, gap):
+        size = (GUTTER + 120 * square + 23 * gap, grid.header + 40 * min(square, 32))
+        eventually(lambda: grid.extent, size)
+
+    zoom_in = grid.root.get_by_role("button", name="zoom in")
+    zoom_out = grid.root.get_by_role("button", name="zoom out")
+    extent(15, 6)
+    zoom_in.click()
+    extent(18, 7)
+    zoom_in.click()
+    extent(22, 8)
+    zoom_out.click()
+    extent(18, 7)
+    grid.scroll(300, 50)
+    grid.frame.hover(position={"x": GUTTER + 400, "y": grid.header + 200})
+    under = grid.status.inner_text()
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -100)
+    extent(22, 8)
+    # What was under the pointer still is.
+    page.keyboard.up("Control")
+    page.mouse.move(5, 5)
+    grid.frame.hover(position={"x": GUTTER + 400, "y": grid.header + 200})
+    expect(grid.status).to_have_text(under)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, 100)
+    page.keyboard.up("Control")
+    extent(18, 7)
+    # Without the key, the wheel scrolls.
+    at = grid.scrolled
+    page.mouse.wheel(0, 60)
+    eventually(lambda: grid.scrolled[1] > at[1], True)
+    page.mouse.wheel(90, 0)
+    eventually(lambda: grid.scrolled[0] > at[0], True)
+    extent(18, 7)
+    grid.root.get_by_role("button", name="show everything").click()
+    eventually(lambda: grid.extent[0] <= grid.size[0] and grid.extent[1] <= grid.size[1], True)
+    # From there on, nothing gets smaller; and back in, step by step.
+    smallest = grid.extent
+    zoom_out.click()
+    frames(grid.frame)
+    assert grid.extent == smallest
+    for _ in range(12):
+        zoom_in.click()
+    frames(grid.frame)
+    assert grid.extent[0] > 3 * smallest[0]
