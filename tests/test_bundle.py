@@ -1,0 +1,65 @@
+"""The bundles that are shipped: small, and with no way to the network or to run text as code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+STATIC = Path(__file__).resolve().parents[1] / "lstm_widgets" / "static"
+BUNDLES = sorted(path for path in STATIC.iterdir() if path.is_file())
+#: A name of XML is no address: nothing is fetched from it.
+NAMESPACES = ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xhtml")
+
+FORBIDDEN = [
+    r"innerHTML",
+    r"outerHTML",
+    r"insertAdjacentHTML",
+    r"createContextualFragment",
+    r"document\.write",
+    r"setHTMLUnsafe",
+    r"srcdoc",
+    r"DOMParser",
+    r"\beval\b",
+    r"\bnew\s+Function\b|\bFunction\s*\(",
+    r"\bset(?:Timeout|Interval)\s*\(\s*[\"'`]",
+    r"\bfetch\s*\(",
+    r"XMLHttpRequest",
+    r"WebSocket",
+    r"EventSource",
+    r"sendBeacon",
+    r"\bimport\s*\(",
+    r"\bimport\s*[\"'{*]",
+    r"@import",
+    r"https?://",
+    r"url\(\s*[\"']?(?!data:)",
+]
+
+
+def test_every_widget_has_its_bundle() -> None:
+    names = {path.name for path in BUNDLES}
+    assert names == {"cell_grid.js", "cell_grid.css", "example_grid.js", "example_grid.css"}
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.name)
+def test_a_bundle_is_small(path: Path) -> None:
+    assert 0 < path.stat().st_size < 60_000
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("pattern", FORBIDDEN)
+def test_a_bundle_reaches_for_nothing(path: Path, pattern: str) -> None:
+    text = path.read_text("utf-8")
+    for name in NAMESPACES:
+        text = text.replace(name, "")
+    found = re.search(pattern, text)
+    assert found is None, text[max(0, found.start() - 60) : found.end() + 60]
+
+
+@pytest.mark.parametrize("path", [p for p in BUNDLES if p.suffix == ".js"], ids=lambda p: p.name)
+def test_a_bundle_is_one_module_with_a_default(path: Path) -> None:
+    """What anywidget loads; and nothing that a page's RequireJS would answer to."""
+    text = path.read_text("utf-8")
+    assert re.search(r"export\s*\{[^}]*\bas default\b", text)
+    assert "define.amd" not in text
