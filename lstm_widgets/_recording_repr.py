@@ -155,11 +155,11 @@ _STYLE = """
   font-size: inherit; color: inherit; }
 .lstm-widgets-recording table tr:nth-child(n) { background: none; }
 .lstm-widgets-recording table tr > :is(th, td):nth-child(n) { text-align: left; vertical-align: top;
-  padding: .3em .9em .3em 0; border: 0; border-bottom: 1px solid var(--line); background: none;
+  padding: .3em .7em .3em 0; border: 0; border-bottom: 1px solid var(--line); background: none;
   color: inherit; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .lstm-widgets-recording table tr > td:is(:nth-child(5), :nth-child(8)) { white-space: normal; }
 .lstm-widgets-recording table tr > td:nth-child(5) { min-width: 11em; }
-.lstm-widgets-recording table tr > td:nth-child(8) { min-width: 10em; }
+.lstm-widgets-recording table tr > td:nth-child(8) { min-width: 8em; }
 .lstm-widgets-recording table tr > td:first-child { font-weight: 600; }
 .lstm-widgets-recording :is(th, .title) { font-weight: 400; opacity: .75; white-space: nowrap; }
 .lstm-widgets-recording p { margin: .3em 0; }
