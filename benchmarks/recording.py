@@ -19,8 +19,7 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -30,7 +29,10 @@ import tensorflow as tf
 
 import lstm_widgets as lw
 
-# (batch, time, features, cells)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What stands in a row: batch, time, features, cells.
 SHAPES = [
     (1, 2000, 64, 256),
     (1, 1000, 64, 512),
