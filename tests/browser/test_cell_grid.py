@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 import recordings
-from expected import Look, frames, picture, wrong
+from expected import Look, frames, picture
 from lab import eventually
 from playwright.sync_api import expect
+from widget_page import SETUP, Widget, number
 
-SETUP = f"{Path(recordings.__file__).read_text()}\nimport lstm_widgets as lw\nimport ipywidgets\n"
 SUMS = "recording = sums()\ngrid = lw.CellGrid(recording, cell=22, example=3, timestep=1)\ngrid"
 LARGE = "large = long_text()\nbig = lw.CellGrid(large, cell=7, timestep=120)\nbig"
 
@@ -38,50 +37,10 @@ def show(open_notebook):
         assert notebook.outside == []
 
 
-class Grid:
-    """One grid in the page."""
+class Grid(Widget):
+    """One cell grid in the page."""
 
-    def __init__(self, notebook, index, *, name="grid", nth=0):
-        self.notebook = notebook
-        self.name = name
-        self.index = index
-        self.root = notebook.output(index).locator(".lw").nth(nth)
-        self.frame = self.root.locator(".lw-grid")
-        self.canvas = self.frame.locator("canvas")
-        self.status = self.root.locator(".lw-status")
-        self.notice = self.root.locator(".lw-notice")
-        expect(self.root).to_have_attribute("data-paints", re.compile(r"\d"))
-
-    def get(self, trait):
-        return self.notebook.kernel.value(f"{self.name}.{trait}")
-
-    def set(self, **traits):
-        self.notebook.kernel.run(
-            "\n".join(f"{self.name}.{trait} = {value!r}" for trait, value in traits.items())
-        )
-
-    def becomes(self, **traits):
-        """Wait until Python has these values."""
-        eventually(lambda: {trait: self.get(trait) for trait in traits}, traits)
-
-    def control(self, name):
-        return self.root.locator(f"[data-control='{name}']")
-
-    def scroll(self, left=None, top=None):
-        self.frame.evaluate(
-            "(e, [x, y]) => { if (x !== null) e.scrollLeft = x; if (y !== null) e.scrollTop = y; }",
-            [left, top],
-        )
-        frames(self.frame)
-
-    @property
-    def scrolled(self):
-        return tuple(self.frame.evaluate("e => [e.scrollLeft, e.scrollTop]"))
-
-    @property
-    def size(self):
-        """Width and height that can be seen."""
-        return tuple(self.frame.evaluate("e => [e.clientWidth, e.clientHeight]"))
+    scrolling = ".lw-grid"
 
     @property
     def extent(self):
@@ -89,12 +48,6 @@ class Grid:
         return tuple(
             self.frame.locator(".lw-spacer").evaluate("e => [e.offsetWidth, e.offsetHeight]")
         )
-
-    def click(self, x, y):
-        self.frame.click(position={"x": x, "y": y})
-
-    def paints(self, canvas, x, y, low, high, *, timeout=10):
-        eventually(lambda: wrong(canvas, x, y, low, high), [], timeout=timeout)
 
 
 class Sums(Grid):
@@ -144,24 +97,9 @@ class Sums(Grid):
         self.paints(self.canvas, left[known], middle[known], low[known], high[known])
 
 
-def paper(grid):
-    """What the page says its background is."""
-    return tuple(
-        grid.root.evaluate(
-            """() => {
-              const context = document.createElement("canvas").getContext("2d");
-              context.fillStyle =
-                getComputedStyle(document.body).getPropertyValue("--jp-layout-color0").trim();
-              context.fillRect(0, 0, 1, 1);
-              return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
-            }"""
-        )
-    )
-
-
 def test_whole_recording_is_painted(show):
     grid = Sums(show(SUMS), 1, recordings.sums())
-    assert paper(grid) == (255, 255, 255)
+    assert grid.paper == (255, 255, 255)
     grid.check(Look())
     # The last columns and rows, then the middle, a few pixels off the squares' own places.
     grid.scroll(5000, 5000)
@@ -267,15 +205,14 @@ def test_large_recording_is_painted_from_tiles(show):
 
     def says(cell, timestep):
         value = values[cell, timestep]
-        token = notebook.kernel.value(
-            f"str(large['lstm'].token.values[0, {timestep}])"
-        )
+        token = notebook.kernel.value(f"str(large['lstm'].token.values[0, {timestep}])")
         expect(grid.status).to_have_text(
             f"lstm · cell {cell} · t={timestep} '{token}' · hidden_state {number(value)}"
         )
 
     check_squares()
-    says(7, 120)
+    grid.set(timestep=122)
+    says(7, 122)
     grid.scroll(300_000, 200)
     check_squares()
     grid.scroll(1_000_000, 0)
@@ -283,7 +220,7 @@ def test_large_recording_is_painted_from_tiles(show):
     grid.set(cell=recordings.SPIKE_CELL, timestep=recordings.SPIKE_TIMESTEP)
     says(recordings.SPIKE_CELL, recordings.SPIKE_TIMESTEP)
     check_squares()
-    (left, top) = grid.scrolled
+    left = grid.scrolled[0]
     assert left < recordings.SPIKE_TIMESTEP * SQUARE < left + width - GUTTER
 
     def check_pooled(row_height):
@@ -300,12 +237,15 @@ def test_large_recording_is_painted_from_tiles(show):
                 last = int((left + x - GUTTER + 1) / column_width)
                 # The bins of a level need not end where pixels do.
                 near = range(step + 2)
-                spans = {
-                    (max(0, first - a), last + b) for a in near for b in near
-                } if step < 8 else {
-                    (max(0, first // step * step + a * step), (last // step + 1 + b) * step)
-                    for a in (-1, 0, 1) for b in (-1, 0, 1)
-                }
+                spans = (
+                    {(max(0, first - a), last + b) for a in near for b in near}
+                    if step < 8
+                    else {
+                        (max(0, first // step * step + a * step), (last // step + 1 + b) * step)
+                        for a in (-1, 0, 1)
+                        for b in (-1, 0, 1)
+                    }
+                )
                 spans = [(a, b) for a, b in spans if b > a]
                 parts = (values[cell, a:b] for a, b in spans)
                 shown = np.unique([part[np.abs(part).argmax()] for part in parts if len(part)])
@@ -329,10 +269,11 @@ def test_large_recording_is_painted_from_tiles(show):
     row_height = (height - TOKENS) // cells
     assert abs(grid.extent[0] - width) <= 1
     low, high = Look().colours(np.array([recordings.SPIKE]), np.array([3.0]), 3.0)
-    within = lambda: any(  # noqa: E731 - read again and again
-        (low[0] <= np.array(found)).all() and (np.array(found) <= high[0]).all()
-        for found in spike(row_height)
-    )
+
+    def within():
+        found = np.array(spike(row_height))
+        return bool(((found >= low) & (found <= high)).all(axis=1).any())
+
     eventually(within, True)
     grid.set(cell=10)
     eventually(lambda: check_pooled(row_height), [], timeout=30)
@@ -344,17 +285,6 @@ def test_large_recording_is_painted_from_tiles(show):
     grid.scroll(share * (grid.extent[0] - GUTTER) - (width - GUTTER) / 2)
     eventually(within, True)
     eventually(lambda: check_pooled(row_height), [], timeout=30)
-
-
-def number(value):
-    """A value as the status line has it."""
-    size = abs(value)
-    if size and (size < 1e-3 or size >= 1e5):
-        mantissa, exponent = f"{value:.3e}".split("e")
-        text = f"{mantissa}e{int(exponent):+d}"
-    else:
-        text = f"{value:.4f}"
-    return text.replace("-", "−")
 
 
 def says(grid, cell, example, timestep, *, signal="hidden_state", also=""):
@@ -670,7 +600,7 @@ def test_theme_changes_under_the_grid(show):
     grid.check(Look())
     notebook.theme("dark")
     expect(grid.root).to_have_attribute("data-theme", "dark")
-    dark = paper(grid)
+    dark = grid.paper
     assert max(dark) < 64
 
     def gap():
@@ -753,7 +683,8 @@ def test_reload_of_the_page(show):
     )
     notebook.save()
     notebook.restart()
-    notebook.reload()
+    notebook.page.reload()
+    notebook.wait_until_ready()
     grid = Sums(notebook, 1, recording)
     says(grid, 13, 3, 1)
     grid.control("cell number").fill("2")
@@ -789,19 +720,12 @@ def test_hostile_text_stays_text(show):
         frames(grid.frame)
         assert grid.root.evaluate(harmless) == [None, 0, False]
         notebook.page.mouse.move(5, 5)
-    expect(grid.root.locator(".lw-spoken")).to_have_text(re.compile("script"))
+    expect(grid.root.locator(".lw-spoken")).to_have_text(re.compile("bold"))
     assert grid.root.evaluate(harmless) == [None, 0, False]
 
 
-def test_values_that_are_no_numbers_and_shapes_that_are_small(show):
-    notebook = show(
-        "grid = lw.CellGrid(odd())\ngrid",
-        "none = lw.CellGrid(of_shape(0, 5, 3))\nnone",
-        "short = lw.CellGrid(of_shape(3, 1, 4))\nshort",
-        "thin = lw.CellGrid(of_shape(2, 6, 1))\nthin",
-        "empty = lw.CellGrid(of_shape(2, 0, 3))\nempty",
-    )
-    grid = Grid(notebook, 1)
+def test_values_that_are_no_plain_numbers(show):
+    grid = Grid(show("grid = lw.CellGrid(odd())\ngrid"), 1)
     for cell, timestep, text in ((1, 1, "NaN"), (2, 2, "∞"), (3, 3, "−∞"), (4, 0, "0.0000")):
         grid.set(cell=cell, timestep=timestep)
         expect(grid.status).to_have_text(f"odd · cell {cell} · t={timestep} · hidden_state {text}")
@@ -847,7 +771,25 @@ def test_values_that_are_no_numbers_and_shapes_that_are_small(show):
             assert 9 <= count[dark].sum() <= 20
             assert kinds[count.argmax()].min() > 190
 
-    for index, name in ((2, "none"), (5, "empty")):
+
+def test_very_small_numbers_keep_their_digits(show):
+    notebook = show(
+        "values = np.array([[[-1.25e-5], [1.25e-5], [2.5e6]]], dtype=np.float32)\n"
+        "grid = lw.CellGrid(Recording.from_layers([layer('lstm', {'hidden_state': values})]))\n"
+        "grid"
+    )
+    grid = Grid(notebook, 1)
+    for timestep, text in enumerate(("−1.250e−5", "1.250e−5", "2.500e+6")):
+        grid.set(timestep=timestep)
+        expect(grid.status).to_have_text(f"lstm · cell 0 · t={timestep} · hidden_state {text}")
+
+
+def test_empty_recordings_say_so(show):
+    notebook = show(
+        "none = lw.CellGrid(of_shape(0, 5, 3))\nnone",
+        "empty = lw.CellGrid(of_shape(2, 0, 3))\nempty",
+    )
+    for index, name in ((1, "none"), (2, "empty")):
         nothing = Grid(notebook, index, name=name)
         expect(nothing.root.locator(".lw-empty")).to_have_text(
             "Nothing to show: no timestep was recorded."
@@ -858,13 +800,21 @@ def test_values_that_are_no_numbers_and_shapes_that_are_small(show):
         for control in ("palette", "sort by"):
             nothing.control(control).select_option(index=2)
         frames(nothing.frame)
-        nothing.becomes(cell=0 if name == "none" else nothing.get("cell"), timestep=0, example=0)
-    short = Grid(notebook, 3, name="short")
+        expect(nothing.status).to_have_text("lstm · nothing recorded")
+        assert (nothing.get("timestep"), nothing.get("example")) == (0, 0)
+
+
+def test_one_timestep_and_one_cell(show):
+    notebook = show(
+        "short = lw.CellGrid(of_shape(3, 1, 4))\nshort",
+        "thin = lw.CellGrid(of_shape(2, 6, 1))\nthin",
+    )
+    short = Grid(notebook, 1, name="short")
     short.click(GUTTER + 2 * (22 + 8) + 9, TOKENS + LABELS + 3 * 22 + 9)
     short.becomes(cell=3, example=2, timestep=0)
     expect(short.control("timestep")).to_be_disabled()
     expect(short.status).to_have_text(re.compile(r"cell 3 · example 2 \"number 2\" · t=0 'a'"))
-    thin = Grid(notebook, 4, name="thin")
+    thin = Grid(notebook, 2, name="thin")
     thin.click(GUTTER + 6 * 22 + 8 + 4 * 22 + 9, TOKENS + LABELS + 9)
     thin.becomes(cell=0, example=1, timestep=4)
     expect(thin.control("cell")).to_be_disabled()
