@@ -1,4 +1,8 @@
 // Sources as a browser gets them: bundled, since Node reads no JSON without being told.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 /**
@@ -7,15 +11,21 @@ import { build } from "esbuild";
  */
 export async function load(path) {
   const { outputFiles } = await build({
-    entryPoints: [new URL(`../src/${path}`, import.meta.url).pathname],
+    entryPoints: [fileURLToPath(new URL(`../src/${path}`, import.meta.url))],
     bundle: true,
     write: false,
     format: "esm",
     target: "es2022",
     logLevel: "error",
   });
-  const text = Buffer.from(outputFiles[0].contents).toString("base64");
-  return import(`data:text/javascript;base64,${text}`);
+  const folder = await mkdtemp(join(tmpdir(), "lstm-widgets-"));
+  try {
+    const file = join(folder, `${basename(path, ".js")}.mjs`);
+    await writeFile(file, outputFiles[0].contents);
+    return await import(pathToFileURL(file).href);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 /**
