@@ -748,9 +748,7 @@ class _Session:
         if layer.return_sequences:
             outputs = tf.cast(_as_returned(hidden, real, layer), dtype)
             return outputs[:, -1], outputs, packed
-        where = 0 if layer.go_backwards else -1
-        final = _as_returned(hidden, real, layer)[:, -1] if real is not None else hidden[:, where]
-        final = tf.cast(np.ascontiguousarray(final), dtype)
+        final = tf.cast(_last_as_returned(hidden, real, layer), dtype)
         return final, final[:, None], packed
 
     def _unit(self, name: str, kind: str, layer: Any, cell: Any, shape: tuple[int, int]) -> _Unit:
@@ -971,15 +969,29 @@ def _mask_array(mask: Any) -> npt.NDArray[np.bool_]:
 def _as_returned(hidden: Any, real: Any, layer: Any) -> Any:
     """Make of hidden states what the layer returns: its reading order, its values at padding.
 
-    Before the first real timestep Keras returns zeros, even if the state started elsewhere.
+    Two habits of Keras are kept, for the rest of the model to get what it always gets: before the
+    first real timestep there are zeros, even if the state started elsewhere; and an unrolled layer
+    that reads backwards takes its zeros for padding from the mask in its original order.
     """
     if layer.go_backwards:
         hidden = hidden[:, ::-1]
-        real = None if real is None else real[:, ::-1]
     if real is None:
         return np.ascontiguousarray(hidden)
-    shown = real if layer.zero_output_for_mask else np.logical_or.accumulate(real, axis=1)
+    read = real[:, ::-1] if layer.go_backwards else real
+    shown = np.logical_or.accumulate(read, axis=1)
+    if layer.zero_output_for_mask:
+        shown = shown & (real if layer.unroll else read)
     return np.where(shown[..., None], hidden, np.zeros((), hidden.dtype))
+
+
+def _last_as_returned(hidden: Any, real: Any, layer: Any) -> Any:
+    """Make of hidden states what the layer returns as its last output."""
+    end = 0 if layer.go_backwards else -1
+    last = hidden[:, end]
+    if real is None:
+        return np.ascontiguousarray(last)
+    shown = real[:, end] if layer.zero_output_for_mask else real.any(axis=1)
+    return np.where(shown[:, None], last, np.zeros((), last.dtype))
 
 
 def _windows(
