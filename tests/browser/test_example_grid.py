@@ -38,6 +38,9 @@ def show(open_notebook):
 
     yield show
     for notebook in opened:
+        # The server keeps the theme for the next test.
+        if notebook.page.evaluate("document.body.dataset.jpThemeLight") == "false":
+            notebook.theme("light")
         assert notebook.errors == []
         assert notebook.outside == []
 
