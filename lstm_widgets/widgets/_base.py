@@ -92,7 +92,9 @@ class RecordingWidget(anywidget.AnyWidget):
         "square, or a fixed range (lowest, highest).",
     ).tag(sync=True)
 
-    _layers: traitlets.List[dict[str, Any]] = traitlets.List(help="What the recording has.").tag(sync=True)
+    _layers: traitlets.List[dict[str, Any]] = traitlets.List(help="What the recording has.").tag(
+        sync=True
+    )
     _summary = traitlets.Dict(help="The signal in the page: names, level of the overview.").tag(
         sync=True, echo_update=False
     )
@@ -173,7 +175,7 @@ class RecordingWidget(anywidget.AnyWidget):
             count = dataset.sizes["example"] * dataset.sizes["timestep"]
             for signal in recording.signals(name):
                 array = dataset[signal].values.astype(np.float32, copy=False)
-                values.append(array.reshape(count, -1).T.tobytes())
+                values.append(array.reshape(count, dataset.sizes["cell"]).T.tobytes())
             masks.append(mask_of(dataset, 0, count))
             text[name] = columns_of(dataset, 0, count)
         return {"_whole": b"".join([*values, *masks]), "_text": text}
@@ -275,11 +277,11 @@ class RecordingWidget(anywidget.AnyWidget):
 
     def _on_message(self, _widget: object, content: dict[str, Any], _buffers: list[bytes]) -> None:
         """Answer from whichever thread the host calls in; errors go back as text."""
+        request = content.get("id") if isinstance(content, dict) else None
         try:
             layer, signal = content["layer"], content["signal"]
             dataset: xr.Dataset = self.recording[layer]
             reply, buffers = answer(content, dataset, _tiles_of(self.recording, layer, signal))
+            self.send(reply, buffers)
         except Exception as error:  # noqa: BLE001 - the page shows it
-            reply = {"id": content.get("id"), "error": f"{type(error).__name__}: {error}"}
-            buffers = []
-        self.send(reply, buffers)
+            self.send({"id": request, "error": f"{type(error).__name__}: {error}"})

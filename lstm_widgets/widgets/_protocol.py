@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+def sendable(text: str) -> str:
+    """Give a text that UTF-8 can hold: half a surrogate pair becomes the replacement character."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def columns_of(dataset: xr.Dataset, start: int, stop: int) -> dict[str, Any]:
     """
     Give what stands above columns ``start`` to ``stop``, examples laid end to end.
@@ -48,10 +53,10 @@ def columns_of(dataset: xr.Dataset, start: int, stop: int) -> dict[str, Any]:
     if "token" in dataset.coords:
         rows = dataset["token"][first:last].values.reshape(-1)
         tokens = [
-            str(token) for token in rows[start - first * timesteps : stop - first * timesteps]
+            sendable(token) for token in rows[start - first * timesteps : stop - first * timesteps]
         ]
     if "label" in dataset.coords:
-        labels = [str(label) for label in dataset["label"][first:last].values]
+        labels = [sendable(label) for label in dataset["label"][first:last].values]
     return {"start": start, "tokens": tokens, "first_example": first, "labels": labels}
 
 

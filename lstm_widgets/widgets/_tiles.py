@@ -26,6 +26,8 @@ OVERVIEW_BYTES = 256 * 1024
 BASE_LEVEL = 4
 
 ZERO, NEGATIVE_INFINITY, POSITIVE_INFINITY, NAN = 127, 0, 254, 255
+#: Values that are summed at a time: float64, they stay in a core's cache.
+_CACHED = 1 << 15
 _STEPS = 126  # on each side of zero
 
 
@@ -46,10 +48,9 @@ def encode(values: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[n
         for zero exactly. A value is off by at most ``scale / 252``.
     """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        factor = np.where(scale > 0, np.float32(_STEPS) / scale, np.float32(0)).astype(np.float32)
-        steps = values * factor
+        # float64: the reciprocal of a very small float32 is none.
+        steps = values * np.where(scale > 0, _STEPS / scale.astype(np.float64), 0)
         np.rint(steps, out=steps)
-        # A subnormal scale has no finite reciprocal: all that is left of such a value is its sign.
         np.clip(steps, -_STEPS, _STEPS, out=steps)
         steps += ZERO
         broken = ~np.isfinite(values)
@@ -94,14 +95,14 @@ def _largest(grouped: NDArray[np.float32], out: NDArray[np.float32]) -> None:
 
 @dataclass(frozen=True)
 class CellStatistics:
-    """What the page sorts and scales the cells by: one float32 a cell, over timesteps that are no padding."""
+    """What the page sorts and scales the cells by: one float32 a cell."""
 
     largest: NDArray[np.float32]
-    """The largest finite magnitude, 0 where there is none."""
+    """The largest finite magnitude of all that is drawn, padding included; 0 where there is none."""
     mean_magnitude: NDArray[np.float32]
-    """The mean of |value|; NaN for a cell that has a NaN or no timestep."""
+    """The mean of |value| without padding; NaN for a cell that has a NaN or no timestep."""
     variance: NDArray[np.float32]
-    """The mean squared distance from the mean; NaN likewise."""
+    """The mean squared distance from the mean, without padding; NaN likewise."""
 
 
 def _selection(cells: list[int]) -> slice | NDArray[np.intp]:
@@ -131,30 +132,44 @@ class SignalTiles:
         self._mask = None if mask is None else np.ascontiguousarray(mask).reshape(-1)
 
     @cached_property
+    def _shift(self) -> NDArray[np.float64]:
+        """A value of each cell from which distances are taken.
+
+        Sums of raw squares would lose the variance of a cell that hovers about 5 ± 0.001.
+        """
+        counted = self._mask if self._mask is not None else np.ones(self.columns, np.bool_)
+        first = self.flat[np.argmax(counted)] if self.columns else np.zeros(self.cells)
+        return np.where(np.isfinite(first), first, 0).astype(np.float64)
+
+    def _counted(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Give the values of some columns, without padding, in the precision that sums need."""
+        rows = self.flat[start:stop]
+        if self._mask is not None:
+            rows = rows[self._mask[start:stop]]
+        return rows.astype(np.float64)
+
+    @cached_property
     def _base(self) -> tuple[NDArray[np.float32], CellStatistics]:
         """Level ``BASE_LEVEL`` and the statistics, in one pass over blocks that fit the cache."""
         size = 1 << BASE_LEVEL
         base = np.empty((math.ceil(self.columns / size), self.cells), np.float32)
-        block = max(1, (1 << 18) // max(1, self.cells * size)) * size
+        block = max(1, _CACHED // max(1, self.cells * size)) * size
         starts = range(0, self.columns, block)
-        # Distances from a first value, not raw squares: a cell that hovers about 5 ± 0.001 has a variance.
-        first = self.flat[0] if self.columns else np.zeros(self.cells, np.float32)
-        shift = np.where(np.isfinite(first), first, np.float32(0))
 
+        @np.errstate(invalid="ignore", over="ignore")  # a thread has its own error state
         def one(start: int) -> NDArray[np.float64]:
             rows = self.flat[start : start + block]
             base[start // size : start // size + math.ceil(len(rows) / size)] = pool(rows, size)
-            if self._mask is not None:
-                rows = rows[self._mask[start : start + block]]
+            distance = self._counted(start, start + block)
             sums = np.empty((4, self.cells))
-            sums[0] = len(rows)
-            sums[1] = np.abs(rows).sum(axis=0)
-            distance = rows - shift
+            sums[0] = len(distance)
+            sums[1] = np.abs(distance).sum(axis=0)
+            distance -= self._shift
             sums[2] = distance.sum(axis=0)
             sums[3] = np.einsum("tc,tc->c", distance, distance)
             return sums
 
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore"):
             with ThreadPoolExecutor(2) as threads:
                 total = sum(threads.map(one, starts), np.zeros((4, self.cells)))
             count, magnitude, distance, square = total
@@ -233,15 +248,15 @@ class SignalTiles:
             Pearson's correlation over all timesteps that are no padding; NaN for a cell that never changes.
         """
         total = np.zeros((3, self.cells))
-        first = self.flat[:1].astype(np.float32)
-        for start in range(0, self.columns, 4096):
-            rows = self.flat[start : start + 4096]
-            rows = rows if self._mask is None else rows[self._mask[start : start + 4096]]
-            distance = rows - first
-            total[0] += distance.sum(axis=0, dtype=np.float64)
+        count = 0
+        block = max(1, _CACHED // max(1, self.cells))
+        for start in range(0, self.columns, block):
+            distance = self._counted(start, start + block)
+            distance -= self._shift
+            count += len(distance)
+            total[0] += distance.sum(axis=0)
             total[1] += np.einsum("tc,tc->c", distance, distance)
             total[2] += distance[:, cell] @ distance
-        count = self.columns if self._mask is None else int(self._mask.sum())
         with np.errstate(invalid="ignore", divide="ignore"):
             mean, square, product = total / count
             covariance = product - mean * mean[cell]

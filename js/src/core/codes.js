@@ -12,6 +12,12 @@ export const NAN = 255;
 /** Codes on each side of zero. */
 export const STEPS = 126;
 
+/** Round as NumPy does: halves to the even neighbour. @param {number} value */
+function toEven(value) {
+  const rounded = Math.round(value);
+  return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
+}
+
 /**
  * Encode values of one cell.
  * @param {Float32Array} values
@@ -20,11 +26,11 @@ export const STEPS = 126;
  */
 export function encode(values, scale) {
   const codes = new Uint8Array(values.length);
-  const factor = scale > 0 ? Math.fround(STEPS / scale) : 0;
+  const factor = scale > 0 ? STEPS / scale : 0;
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     if (Number.isFinite(value)) {
-      const step = Math.round(Math.fround(value * factor)) || 0;
+      const step = toEven(value * factor);
       codes[i] = ZERO + Math.max(-STEPS, Math.min(STEPS, step));
     } else if (Number.isNaN(value)) codes[i] = NAN;
     else codes[i] = value > 0 ? POSITIVE_INFINITY : NEGATIVE_INFINITY;

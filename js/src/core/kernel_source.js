@@ -2,7 +2,8 @@
 // lstm_widgets/widgets/_protocol.py.
 //
 // One request is under way at a time, for what was looked for and missing since the last one. What has
-// scrolled out of view meanwhile is thus never asked for, which is all that cancelling could save.
+// scrolled out of view meanwhile is thus never asked for, which is all that cancelling could save: what
+// is missing is forgotten after each frame, and found missing again by the frame that an answer brings.
 
 import { BLOCK } from "./codes.js";
 import { bytes, floats } from "./model.js";
@@ -13,6 +14,7 @@ const KEPT_BYTES = 24 * 1024 * 1024;
 const REPLY_BYTES = 1024 * 1024;
 const WAITING_AFTER = 300;
 const SILENT_AFTER = 10_000;
+const AGAIN_AFTER = 5000;
 
 /** @typedef {{rows: Map<number, Uint8Array>, bytes: number, used: number}} Block */
 /** @typedef {{tokens: string[] | null, labels: string[] | null, first: number, mask: Uint8Array}} Strip */
@@ -42,6 +44,7 @@ export class Requests {
 
   /** @type {string | undefined} */
   #pending;
+  #refused = false;
   /** @type {ReturnType<typeof setTimeout>[]} */
   #timers = [];
   /** What to tell a person about the kernel; empty while all is well. */
@@ -131,7 +134,22 @@ export class Requests {
   /** Ask for all that was missing since the last time, unless an answer is still due. */
   flush() {
     this.#clock++;
-    if (this.#pending) return;
+    const request = this.#wanted();
+    this.#missingTiles.clear();
+    this.#missingStrips.clear();
+    this.#missingExact = undefined;
+    this.#missingSimilarity = undefined;
+    if (!request || this.#pending || this.#refused) return;
+    this.#pending = request.id;
+    this.model.send(request);
+    this.#timers = [
+      setTimeout(() => this.#say("waiting for the kernel …"), WAITING_AFTER),
+      setTimeout(() => this.#say("The kernel does not answer: run the cell again."), SILENT_AFTER),
+    ];
+  }
+
+  /** One request for all that is missing; undefined if nothing is. */
+  #wanted() {
     const tiles = [];
     let room = REPLY_BYTES;
     for (const [key, cells] of this.#missingTiles) {
@@ -152,16 +170,18 @@ export class Requests {
       values: exact ? [exact[0], start, Math.min(this.source.columns, start + BLOCK)] : null,
       similarity: this.#missingSimilarity ?? null,
     };
-    this.#missingTiles.clear();
-    this.#missingStrips.clear();
-    this.#missingExact = undefined;
-    this.#missingSimilarity = undefined;
-    if (!tiles.length && !columns.length && !request.values && request.similarity === null) return;
-    this.#pending = request.id;
-    this.model.send(request);
+    const nothing = !tiles.length && !columns.length && !request.values;
+    return nothing && request.similarity === null ? undefined : request;
+  }
+
+  /** After a refusal, ask again after a while only. */
+  #pause() {
+    this.#refused = true;
     this.#timers = [
-      setTimeout(() => this.#say("waiting for the kernel …"), WAITING_AFTER),
-      setTimeout(() => this.#say("The kernel does not answer: run the cell again."), SILENT_AFTER),
+      setTimeout(() => {
+        this.#refused = false;
+        this.onArrival();
+      }, AGAIN_AFTER),
     ];
   }
 
@@ -176,11 +196,12 @@ export class Requests {
    * @param {any[]} buffers
    */
   #receive = (reply, buffers) => {
-    if (reply?.id !== this.#pending || !reply) return;
+    if (this.#pending === undefined || reply?.id !== this.#pending) return;
     this.#pending = undefined;
     this.#timers.forEach(clearTimeout);
     this.notice = reply.error ? `The kernel could not answer: ${reply.error}` : "";
-    if (!reply.error) this.#keep(reply, buffers);
+    if (reply.error) this.#pause();
+    else this.#keep(reply, buffers);
     this.onArrival();
   };
 
@@ -224,6 +245,7 @@ export class Requests {
       }
     }
     if (reply.similarity !== null) {
+      if (this.#similarity.size > 16) this.#similarity.clear();
       this.#similarity.set(reply.similarity, floats(buffers[next++]));
     }
     this.#evict();

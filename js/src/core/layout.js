@@ -38,6 +38,27 @@ export class Columns {
     return example * this.pitch + (column - example * this.timesteps) * this.width;
   }
 
+  /** Where a column ends. @param {number} column */
+  end(column) {
+    const example = Math.floor(column / this.timesteps);
+    return example * this.pitch + (column + 1 - example * this.timesteps) * this.width;
+  }
+
+  /**
+   * The first and last column of which any part lies between two places; none if first > last.
+   * @param {number} from
+   * @param {number} to
+   * @returns {[number, number]}
+   */
+  between(from, to) {
+    const { timesteps, pitch, width, examples } = this;
+    const a = Math.max(0, Math.floor(from / pitch));
+    const first = a * timesteps + Math.min(timesteps, Math.floor((from - a * pitch) / width));
+    const b = Math.floor(to / pitch);
+    const last = b * timesteps + Math.min(timesteps, Math.ceil((to - b * pitch) / width)) - 1;
+    return [Math.max(0, first), Math.min(examples * timesteps - 1, last)];
+  }
+
   /**
    * The column under a place, or -1 in a gap and outside.
    * @param {number} x
@@ -133,17 +154,15 @@ export function runs(columns, scroll, pixels, ratio) {
       const x = (columns.start(column) - scroll) * ratio;
       if (Math.round(x) >= pixels) break;
       const x0 = Math.max(0, Math.round(x));
-      const x1 = Math.min(pixels, Math.round(x + width));
+      const x1 = Math.min(pixels, Math.round((columns.end(column) - scroll) * ratio));
       if (x1 <= x0) continue;
       if (count === 0) cut = Math.max(0, -Math.round(x));
       add([column, column, x0, x1]);
     }
   } else {
     for (let x = 0; x < pixels; x++) {
-      const a = columns.at(scroll + (x + 0.001) / ratio);
-      if (a < 0) continue;
-      const b = columns.at(scroll + (x + 0.999) / ratio);
-      add([a, Math.max(a, b), x, x + 1]);
+      const [a, b] = columns.between(scroll + x / ratio, scroll + (x + 1) / ratio);
+      if (a <= b) add([a, b, x, x + 1]);
     }
   }
   return { level, count, cut, first, last, from, to };

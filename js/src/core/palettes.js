@@ -108,11 +108,13 @@ const LINEAR = Float32Array.from({ length: 256 }, (_, level) => {
 
 /** Black or white, whichever is read more easily on a colour. @param {number} pixelValue */
 export function ink(pixelValue) {
-  return luminance(pixelValue) > 0.179 ? INK_DARK : INK_LIGHT;
+  return luminance(pixelValue) > EITHER_INK ? INK_DARK : INK_LIGHT;
 }
 
 export const INK_DARK = 0xff1a1a1a;
 export const INK_LIGHT = 0xffffffff;
+/** On a colour of this luminance both inks have the same contrast, (L + 0.05) / (ink + 0.05). */
+const EITHER_INK = Math.sqrt((luminance(INK_DARK) + 0.05) * (luminance(INK_LIGHT) + 0.05)) - 0.05;
 
 /**
  * How values become positions on a palette.

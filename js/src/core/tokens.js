@@ -10,6 +10,8 @@ const MARKS = new Map([
   ["", "∅"],
 ]);
 
+const DIRECTIONS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+
 /**
  * A token with its unseen characters made visible.
  * @param {string} token
@@ -22,8 +24,9 @@ export function visible(token) {
     const code = character.codePointAt(0) ?? 0;
     if (code !== 32 && MARKS.has(character)) text += MARKS.get(character);
     else if (code < 32) text += String.fromCodePoint(0x2400 + code);
-    // Zero-width and direction marks: one that acts on the text around it must not.
-    else if (/\p{Cf}/u.test(character) && token.length === character.length) text += "◌";
+    // A mark without a width alone is not seen; one of direction would act on the text around it.
+    else if (DIRECTIONS.test(character) || (/\p{Cf}/u.test(character) && token === character))
+      text += "◌";
     else text += character;
   }
   return text;
@@ -47,5 +50,5 @@ export function number(value) {
   const size = Math.abs(value);
   const text =
     size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(3) : value.toFixed(4);
-  return text.replace("-", "−");
+  return text.replaceAll("-", "−");
 }

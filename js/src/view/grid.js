@@ -305,7 +305,7 @@ export class Grid {
       runs: runs(
         columns,
         left,
-        Math.floor(Math.min(width - GUTTER, columns.total - left) * ratio),
+        Math.min(Math.floor((width - GUTTER) * ratio), Math.ceil((columns.total - left) * ratio)),
         ratio,
       ),
       left: Math.round(GUTTER * ratio),

@@ -59,7 +59,7 @@ export class Painter {
     const background = colours.theme.background;
     const line = this.#line;
     const marks = this.#marks;
-    const masked = source.layer.masked;
+    const padding = source.layer.masked ? paddedRuns(source, runs) : undefined;
     line.fill(background);
     const last = Math.min(order.length, Math.ceil((scroll + height) / rowHeight));
     for (let row = Math.floor(scroll / rowHeight); row < last; row++) {
@@ -76,7 +76,7 @@ export class Painter {
         if (look || code === NAN || code === NEGATIVE_INFINITY || code === POSITIVE_INFINITY) {
           mark = codeMarks[code];
         }
-        if (masked && source.padding(runs.first[run] << runs.level)) mark = PADDING;
+        if (padding?.[run]) mark = PADDING;
         any ||= mark !== PLAIN;
         const end = lined && to < width ? to - 1 : to;
         if (end - from === 1) line[from] = colour;
@@ -213,6 +213,24 @@ export class Painter {
       }
     }
   }
+}
+
+/**
+ * Which runs show nothing but padding.
+ * @param {AnySource} source
+ * @param {Runs} runs
+ */
+function paddedRuns(source, { count, level, first, last }) {
+  const padded = new Uint8Array(count).fill(1);
+  for (let run = 0; run < count; run++) {
+    const stop = Math.min(source.columns, (last[run] + 1) * 2 ** level);
+    for (let column = first[run] * 2 ** level; column < stop; column++) {
+      if (source.padding(column)) continue;
+      padded[run] = 0;
+      break;
+    }
+  }
+  return padded;
 }
 
 /** @typedef {{width: number, height: number, alpha: Uint8Array}} Glyph */
