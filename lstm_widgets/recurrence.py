@@ -49,10 +49,10 @@ _GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 # What compiling one loop costs, and what the loop in Python costs: per call of a NumPy function or
 # of TensorFlow, per value that passes an activation, per multiply-add. Orders of magnitude are
 # enough: they only decide when compiling pays.
-_COMPILE_SECONDS = 0.4
+_COMPILE_SECONDS = 0.6
 _CALLS_PER_STEP = {"LSTM": 32, "GRU": 28, "SimpleRNN": 6}
 _SECONDS_PER_NUMPY_CALL = 0.8e-6
-_SECONDS_PER_TENSOR_CALL = 10e-6
+_SECONDS_PER_TENSOR_CALL = 4e-5
 _SECONDS_PER_ACTIVATION = 2e-9
 _SECONDS_PER_PRODUCT = 5e-11
 
