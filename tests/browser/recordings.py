@@ -77,6 +77,20 @@ def long_text():
     )
 
 
+def many_examples():
+    """Make one layer over 2500 labelled examples, too many to travel whole; every third ends early."""
+    rng = np.random.default_rng(12)
+    values = np.tanh(rng.standard_normal((2500, 20, 1)) + rng.standard_normal((2500, 20, 16)))
+    values *= rng.permutation(np.linspace(0.2, 1, 16))
+    mask = np.ones((2500, 20), dtype=bool)
+    mask[::3, 15:] = False
+    tokens = ["abcdefghijklmnopqrst"] * 2500
+    return Recording.from_layers(
+        [layer("lstm", {"hidden_state": values}, tokens=tokens, mask=mask)],
+        labels=[f"number {example}" for example in range(2500)],
+    )
+
+
 def hostile():
     """Make layers whose names, tokens and labels would run if they were ever taken for HTML."""
     rng = np.random.default_rng(9)

@@ -283,6 +283,74 @@ def test_large_recording_is_painted_from_tiles(show):
     eventually(lambda: check_pooled(row_height), [], timeout=30)
 
 
+def test_large_recording_of_many_examples(show):
+    notebook = show(
+        "recording = many_examples()\n"
+        "grid = lw.CellGrid(recording, cell=3, example=1200, timestep=4)\n"
+        "grid"
+    )
+    grid = Grid(notebook, 1)
+    grid.recording = recordings.many_examples()
+    dataset = grid.recording["lstm"]
+    values = dataset["hidden_state"].values.reshape(-1, 16).astype(float)
+    real = dataset["mask"].values.reshape(-1)
+    largest = np.abs(values).max(axis=0)
+    header, pitch = TOKENS + LABELS, 20 * SQUARE + GAP
+    assert grid.extent == (GUTTER + 2500 * pitch - GAP, header + 16 * SQUARE)
+
+    def check(order):
+        """Compare the squares of two whole examples, padding included."""
+        left = grid.scrolled[0]
+        example = int(-(-left // pitch))
+        columns = np.arange(example * 20, example * 20 + 40)
+        x = (GUTTER + columns // 20 * pitch + columns % 20 * SQUARE - left).astype(int)
+        y = header + np.arange(len(order)) * SQUARE
+        low, high = Look().colours(
+            values[np.ix_(columns, order)].T, largest[order][:, None], largest.max()
+        )
+        padding = ~real[columns]
+        # Padding is faint: a quarter of its colour is left.
+        low[:, padding] = 191 + low[:, padding] / 4 - 1
+        high[:, padding] = 192 + high[:, padding] / 4 + 1
+        # Beside the dots, which are four pixels apart from where the squares begin.
+        x = x + 2 + ((x + 2 - GUTTER) % 4 == 0)
+        grid.paints(grid.canvas, x[None, :], y[:, None] + 7, low, high)
+
+    says(grid, 3, 1200, 4)
+    check(np.arange(16))
+    grid.set(timestep=17)
+    says(grid, 3, 1200, 17, also=" · padding")
+    grid.scroll(1_000_000)
+    grid.scroll(grid.scrolled[0] - 200)
+    check(np.arange(16))
+    # Over the end of a block of what travels at once.
+    grid.scroll(25 * pitch - 100)
+    check(np.arange(16))
+    expect(grid.control("example")).to_have_attribute("aria-valuetext", "example 1200, number 1200")
+
+    alike = np.corrcoef(values[real].T)[3]
+    order = np.argsort(-alike, kind="stable")
+    grid.control("sort by").select_option("similarity")
+    grid.becomes(sort="similarity")
+    grid.scroll(25 * pitch)
+    check(order)
+    grid.click(30, header + 5 * SQUARE + 7)
+    grid.becomes(cell=order[5])
+    grid.frame.press("Control+End")
+    grid.becomes(cell=order[15], example=2499, timestep=19)
+    notebook.page.mouse.move(5, 5)
+    says(grid, order[15], 2499, 19, also=" · padding")
+    grid.frame.press("Home")
+    says(grid, order[15], 2499, 0)
+    loud = np.flatnonzero(np.abs(values[real]).mean(axis=0) >= 0.3)
+    assert 3 < len(loud) < 16
+    grid.set(sort="index", threshold=0.3, hide_quiet_cells=True)
+    grid.frame.press("Control+Home")
+    grid.becomes(cell=loud[0], example=0, timestep=0)
+    grid.frame.press("ArrowDown")
+    grid.becomes(cell=loud[1])
+
+
 def says(grid, cell, example, timestep, *, signal="hidden_state", also=""):
     """Wait until the status line tells this square, with the number that is in the array."""
     dataset = grid.recording["lstm"]
@@ -330,6 +398,8 @@ def test_status_hover_click_and_keys(show):
     # In a gap and above the squares there is nothing to select.
     grid.click(int(grid.start(np.array(10))) - GAP // 2, grid.header + 7)
     grid.click(GUTTER + 20, 5)
+    frames(grid.frame)
+    grid.becomes(cell=4, example=2, timestep=3)
     grid.scroll(600, 90)
     grid.frame.click(position=middle(20, 12 * 5))
     grid.becomes(cell=20, example=12, timestep=0)
