@@ -15,6 +15,7 @@ const REPLY_BYTES = 1024 * 1024;
 const WAITING_AFTER = 300;
 const SILENT_AFTER = 10_000;
 const AGAIN_AFTER = 5000;
+const SILENT = "The kernel does not answer: run the cell again.";
 
 /** @typedef {{rows: Map<number, Uint8Array>, bytes: number, used: number}} Block */
 /** @typedef {{tokens: string[] | null, labels: string[] | null, first: number, mask: Uint8Array}} Strip */
@@ -140,11 +141,19 @@ export class Requests {
     this.#missingExact = undefined;
     this.#missingSimilarity = undefined;
     if (!request || this.#pending || this.#refused) return;
+    try {
+      this.model.send(request);
+    } catch {
+      // The connection is closed for good: the kernel was restarted.
+      this.notice = SILENT;
+      this.#refused = true;
+      this.#timers = [setTimeout(this.onArrival)];
+      return;
+    }
     this.#pending = request.id;
-    this.model.send(request);
     this.#timers = [
       setTimeout(() => this.#say("waiting for the kernel …"), WAITING_AFTER),
-      setTimeout(() => this.#say("The kernel does not answer: run the cell again."), SILENT_AFTER),
+      setTimeout(() => this.#say(SILENT), SILENT_AFTER),
     ];
   }
 
