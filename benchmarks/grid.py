@@ -87,7 +87,8 @@ STEPS = """async ([root, kind, count]) => {
   };
   const palettes = ["vik", "berlin", "PuOr_r", "RdBu_r"];
   const acts = {
-    "cell slider": (i) => input(control("cell"), (i * 37) % 1024),
+    "cell slider": (i) => input(control("cell"), i % 1024),
+    "cell slider, far jumps": (i) => input(control("cell"), (i * 37) % 1024),
     "timestep slider": (i) => input(control("timestep"), 5000 + ((i * 7) % 40)),
     "threshold slider": (i) => input(control("threshold"), ((i * 13) % 90) / 100),
     "palette": (i) => input(control("palette"), palettes[i % palettes.length]),
@@ -212,6 +213,7 @@ def main() -> None:
         ours = []
         for kind in (
             "cell slider",
+            "cell slider, far jumps",
             "timestep slider",
             "threshold slider",
             "palette",

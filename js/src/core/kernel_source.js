@@ -27,6 +27,8 @@ export class Requests {
   #tiles = new Map();
   #bytes = 0;
   #clock = 0;
+  /** Goes up with every answer. */
+  version = 0;
   /** @type {Map<number, Strip>} */
   #strips = new Map();
   /** @type {Map<number, {start: number, values: Float32Array}>} */
@@ -219,6 +221,7 @@ export class Requests {
    * @param {any[]} buffers
    */
   #keep(reply, buffers) {
+    this.version++;
     let next = 0;
     for (const [level, block, cells] of reply.tiles) {
       const codes = bytes(buffers[next++]);

@@ -147,6 +147,22 @@ export class Mapping {
     return [-this.largest, this.largest];
   }
 
+  /** Whether a value can lie beyond both ends. */
+  get clips() {
+    return Array.isArray(this.scale) || (this.gate && this.scale === "layer");
+  }
+
+  /**
+   * Offset and slope of the position, where that is a line; undefined for a curve.
+   * @param {number} cellLargest
+   * @returns {[number, number] | undefined}
+   */
+  line(cellLargest) {
+    if (this.scale === "sigmoid" || this.scale === "squared") return undefined;
+    const offset = this.position(0, cellLargest);
+    return [offset, this.position(1, cellLargest) - offset];
+  }
+
   /**
    * @param {number} value
    * @param {number} cellLargest

@@ -39,6 +39,11 @@ export class Source {
     this.overview = new Uint8Array(0);
   }
 
+  /** Goes up when more has arrived. */
+  get version() {
+    return 0;
+  }
+
   /** Bins of a level. @param {number} level */
   bins(level) {
     return Math.ceil(this.columns / 2 ** level);
@@ -272,6 +277,10 @@ export class KernelSource extends Source {
    */
   similarity(cell) {
     return this.requests.similarity(cell);
+  }
+
+  get version() {
+    return this.requests.version;
   }
 
   request() {

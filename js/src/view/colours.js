@@ -1,6 +1,6 @@
 // From the codes of a cell to the pixels and marks that they are drawn with.
 
-import { decode, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY } from "../core/codes.js";
+import { decode, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, STEPS, ZERO } from "../core/codes.js";
 import { ink, Mapping, mix, RAMP, ramp } from "../core/palettes.js";
 
 /** Patterns over a square, so that what is unusual is not told by colour alone. */
@@ -8,6 +8,13 @@ export const PLAIN = 0;
 export const IS_NAN = 1;
 export const CLIPPED = 2;
 export const PADDING = 3;
+
+const RESERVED = [NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY];
+/** The marks of codes where no finite value is clipped. */
+const RESERVED_MARKS = new Uint8Array(256);
+RESERVED_MARKS[NAN] = IS_NAN;
+RESERVED_MARKS[NEGATIVE_INFINITY] = CLIPPED;
+RESERVED_MARKS[POSITIVE_INFINITY] = CLIPPED;
 
 /** How much of the background is mixed into a faded value. */
 const FADE = 0.86;
@@ -36,8 +43,6 @@ export class Colours {
     this.pixels = [];
     /** @type {(Uint8Array | undefined)[]} */
     this.marks = [];
-    /** Whether a row has any mark, so that most rows need not look. */
-    this.marked = new Uint8Array(source.layer.cells);
   }
 
   /**
@@ -72,19 +77,38 @@ export class Colours {
     const made = this.pixels[cell];
     if (made) return made;
     const pixels = new Uint32Array(256);
-    const marks = new Uint8Array(256);
     const scale = this.source.statistics.largest[cell];
-    for (let code = 0; code < 256; code++) {
-      const value = decode(code, scale);
-      pixels[code] = this.pixel(value, cell);
-      marks[code] = this.mark(value, cell);
-      const reserved = code === NAN || code === NEGATIVE_INFINITY || code === POSITIVE_INFINITY;
-      // These three are always possible: the row is looked through for them when it is drawn.
-      if (marks[code] !== PLAIN && !reserved) this.marked[cell] = 1;
+    const line = this.mapping.line(scale);
+    if (line) this.#straight(pixels, scale, line);
+    else {
+      for (let code = 1; code < 254; code++) pixels[code] = this.pixel(decode(code, scale), cell);
+    }
+    for (const code of RESERVED) pixels[code] = this.pixel(decode(code, scale), cell);
+    let marks = RESERVED_MARKS;
+    if (this.mapping.clips) {
+      marks = RESERVED_MARKS.map((_, code) => this.mark(decode(code, scale), cell));
     }
     this.pixels[cell] = pixels;
     this.marks[cell] = marks;
     return pixels;
+  }
+
+  /**
+   * The pixels of all finite codes, where positions lie on a line: thousands of rows may need theirs
+   * within one frame.
+   * @param {Uint32Array} pixels
+   * @param {number} scale
+   * @param {[number, number]} line offset and slope
+   */
+  #straight(pixels, scale, [offset, slope]) {
+    const { ramp, faded, threshold } = this;
+    const first = offset * (RAMP - 1) + 0.5;
+    const step = slope * (scale / STEPS) * (RAMP - 1);
+    for (let k = -STEPS; k <= STEPS; k++) {
+      const at = Math.max(0, Math.min(RAMP - 1, Math.floor(first + step * k)));
+      const off = Math.abs((k / STEPS) * scale) < threshold;
+      pixels[ZERO + k] = (off ? faded : ramp)[at];
+    }
   }
 
   /**

@@ -12,6 +12,8 @@ import { readTheme, watchTheme } from "./theme.js";
 /** @typedef {import("../core/state.js").State} State */
 /** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
 
+/** Milliseconds that a screen shows one picture. */
+const FRAME = 16;
 /** How long a selection rests before it is spoken. */
 const SPOKEN_AFTER = 150;
 
@@ -20,6 +22,7 @@ const words = (name) => name.replaceAll("_", " ");
 
 export class Frame {
   #scheduled = 0;
+  #painted = 0;
   #traits = new AbortController();
   #stale = true;
   #key = /** @type {unknown[]} */ ([]);
@@ -143,19 +146,31 @@ export class Frame {
     this.schedule();
   }
 
-  /** Paint at the next frame. */
+  /**
+   * Paint once for all that changes now: right after the event that changed it, unless this frame has
+   * been painted already; then with the next.
+   */
   schedule() {
     if (this.#scheduled) return;
-    this.#scheduled = requestAnimationFrame(() => {
+    const paint = () => {
       this.#scheduled = 0;
-      if (!this.theme || this.root.clientWidth === 0) return;
-      if (this.#stale) this.#update();
-      this.#stale = false;
-      this.#say();
-      this.inside.paint();
-      this.source?.request();
-      this.root.dataset.paints = String(Number(this.root.dataset.paints ?? 0) + 1);
-    });
+      this.#paint();
+    };
+    if (performance.now() - this.#painted > FRAME) {
+      this.#scheduled = -1;
+      queueMicrotask(paint);
+    } else this.#scheduled = requestAnimationFrame(paint);
+  }
+
+  #paint() {
+    if (!this.theme || !this.root.isConnected || this.root.clientWidth === 0) return;
+    this.#painted = performance.now();
+    if (this.#stale) this.#update();
+    this.#stale = false;
+    this.#say();
+    this.inside.paint();
+    this.source?.request();
+    this.root.dataset.paints = String(Number(this.root.dataset.paints ?? 0) + 1);
   }
 
   /** The colours of now; the same object until the look changes. */

@@ -1,6 +1,6 @@
 // Drawing the squares: rows of codes into one image, pixel by pixel, and the tokens on top.
 
-import { BLOCK, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, ZERO } from "../core/codes.js";
+import { BLOCK, NAN, ZERO } from "../core/codes.js";
 import { ink, mix } from "../core/palettes.js";
 import { visible } from "../core/tokens.js";
 import { PADDING, PLAIN } from "./colours.js";
@@ -17,8 +17,13 @@ export class Painter {
   #pixels = new Uint32Array(1);
   #line = new Uint32Array(1);
   #marks = new Uint8Array(1);
-  #best = new Float32Array(1);
+  #codes = new Uint8Array(1);
   #glyphs = new Glyphs();
+  #winners = {
+    key: /** @type {unknown[]} */ ([]),
+    codes: new Uint8Array(0),
+    cells: new Int32Array(0),
+  };
 
   /**
    * Paint all rows in view.
@@ -46,6 +51,7 @@ export class Painter {
       this.#line = new Uint32Array(width);
       this.#marks = new Uint8Array(width);
     }
+    if (this.#codes.length < what.runs.count) this.#codes = new Uint8Array(what.runs.count);
     this.#pixels.fill(what.colours.theme.background);
     if (what.rowHeight >= 1) this.#rows(what);
     else this.#pooled(what);
@@ -56,33 +62,29 @@ export class Painter {
   /** @param {Parameters<Painter["paint"]>[1]} what */
   #rows({ source, colours, order, runs, width, height, scroll, rowHeight, columnWidth }) {
     const lined = columnWidth >= LINED;
-    const background = colours.theme.background;
     const line = this.#line;
     const marks = this.#marks;
+    const codes = this.#codes;
+    const { count, from, to } = runs;
     const padding = source.layer.masked ? paddedRuns(source, runs) : undefined;
-    line.fill(background);
+    line.fill(colours.theme.background);
     const last = Math.min(order.length, Math.ceil((scroll + height) / rowHeight));
     for (let row = Math.floor(scroll / rowHeight); row < last; row++) {
       const cell = order[row];
       const pixels = colours.row(cell);
       const codeMarks = /** @type {Uint8Array} */ (colours.marks[cell]);
-      const look = colours.marked[cell] === 1;
+      this.#gather(source, cell, runs);
       let any = false;
-      this.#codes(source, cell, runs, (run, code) => {
-        const from = runs.from[run];
-        const to = runs.to[run];
-        const colour = pixels[code];
-        let mark = PLAIN;
-        if (look || code === NAN || code === NEGATIVE_INFINITY || code === POSITIVE_INFINITY) {
-          mark = codeMarks[code];
-        }
-        if (padding?.[run]) mark = PADDING;
-        any ||= mark !== PLAIN;
-        const end = lined && to < width ? to - 1 : to;
-        if (end - from === 1) line[from] = colour;
-        else line.fill(colour, from, end);
-        marks.fill(mark, from, end);
-      });
+      for (let run = 0; run < count; run++) {
+        const code = codes[run];
+        const end = lined && to[run] < width ? to[run] - 1 : to[run];
+        if (end - from[run] === 1) line[from[run]] = pixels[code];
+        else line.fill(pixels[code], from[run], end);
+        const mark = padding?.[run] ? PADDING : codeMarks[code];
+        if (mark === PLAIN) continue;
+        marks.fill(mark, from[run], end);
+        any = true;
+      }
       const y0 = Math.max(0, Math.round(row * rowHeight - scroll));
       let y1 = Math.min(height, Math.round((row + 1) * rowHeight - scroll));
       if (rowHeight >= LINED && y1 === Math.round((row + 1) * rowHeight - scroll)) y1--;
@@ -109,63 +111,67 @@ export class Painter {
   }
 
   /**
-   * Rows thinner than a pixel: each pixel shows the cell with the largest magnitude under it.
+   * Rows thinner than a pixel: each pixel shows the cell with the largest magnitude under it. Which one
+   * that is does not depend on the look, so that a change of colours need not find it again.
    * @param {Parameters<Painter["paint"]>[1]} what
    */
-  #pooled({ source, colours, order, runs, width, height, scroll, rowHeight }) {
-    if (this.#best.length < runs.count) this.#best = new Float32Array(runs.count);
-    const best = this.#best;
-    for (let y = 0; y < height; y++) {
-      const first = Math.floor((y + scroll) / rowHeight);
-      const stop = Math.min(
-        order.length,
-        Math.max(first + 1, Math.floor((y + 1 + scroll) / rowHeight)),
-      );
-      if (first >= stop) break;
-      best.fill(-1);
-      const at = y * width;
-      for (let row = first; row < stop; row++) {
-        const cell = order[row];
-        const pixels = colours.row(cell);
-        const scale = source.statistics.largest[cell];
-        this.#codes(source, cell, runs, (run, code) => {
-          const size = code === NAN ? Number.POSITIVE_INFINITY : Math.abs(code - ZERO) * scale;
-          if (size > best[run]) {
-            best[run] = size;
-            const x = runs.from[run];
-            if (runs.to[run] - x === 1) this.#pixels[at + x] = pixels[code];
-            else this.#pixels.fill(pixels[code], at + x, at + runs.to[run]);
-          }
-        });
-      }
+  #pooled(what) {
+    const { source, colours, order, runs, width, height, scroll, rowHeight } = what;
+    const key = [
+      source,
+      source.version,
+      order,
+      runs.level,
+      runs.first[0],
+      runs.last[runs.count - 1],
+    ];
+    key.push(runs.from[0], runs.count, width, height, scroll, rowHeight);
+    if (key.some((part, i) => part !== this.#winners.key[i])) {
+      this.#winners = { key, ...strongestPixels(what) };
+    }
+    const { codes, cells } = this.#winners;
+    const { background } = colours.theme;
+    for (let i = 0; i < codes.length; i++) {
+      this.#pixels[i] = cells[i] < 0 ? background : colours.row(cells[i])[codes[i]];
     }
   }
 
   /**
-   * The code of every run of a cell, of the overview where the tile is not there yet.
+   * Put the code of every run of a cell into #codes; that of the overview where the tile is not there
+   * yet. This is where most of a frame's time goes.
    * @param {AnySource} source
    * @param {number} cell
    * @param {Runs} runs
-   * @param {(run: number, code: number) => void} each
    */
-  #codes(source, cell, { level, count, first, last }, each) {
-    let block = -1;
+  #gather(source, cell, { level, count, first, last }) {
+    const codes = this.#codes;
+    let start = 0;
+    let stop = 0;
     let tile = /** @type {Uint8Array | undefined} */ (undefined);
     for (let run = 0; run < count; run++) {
       const bin = first[run];
-      const wanted = Math.floor(bin / BLOCK);
-      if (wanted !== block) {
-        block = wanted;
+      if (bin >= stop) {
+        const block = Math.floor(bin / BLOCK);
+        start = block * BLOCK;
+        stop = start + BLOCK;
         tile = source.tile(level, block, cell);
       }
-      let code = tile ? tile[bin - block * BLOCK] : source.coarse(cell, level, bin);
-      for (let next = bin + 1; next <= last[run]; next++) {
-        const beside = Math.floor(next / BLOCK);
-        const from = beside === block ? tile : source.tile(level, beside, cell);
-        const other = from ? from[next - beside * BLOCK] : source.coarse(cell, level, next);
-        if (Math.abs(other - ZERO) > Math.abs(code - ZERO)) code = other;
+      const end = last[run];
+      let code = tile ? tile[bin - start] : source.coarse(cell, level, bin);
+      let size = Math.abs(code - ZERO);
+      for (let next = bin + 1; next <= end; next++) {
+        let other = 0;
+        if (next >= stop) {
+          const beside = source.tile(level, stop / BLOCK, cell);
+          other = beside ? beside[next - stop] : source.coarse(cell, level, next);
+        } else other = tile ? tile[next - start] : source.coarse(cell, level, next);
+        const otherSize = Math.abs(other - ZERO);
+        if (otherSize > size) {
+          code = other;
+          size = otherSize;
+        }
       }
-      each(run, code);
+      codes[run] = code;
     }
   }
 
@@ -210,6 +216,96 @@ export class Painter {
             if (alpha > 0) pixels[at + x] = mix(pixels[at + x], colour, alpha / 255);
           }
         }
+      }
+    }
+  }
+}
+
+/**
+ * For each pixel the cell of the largest magnitude under it, and its code. Cells are pooled bin by bin
+ * before bins are pooled into pixels, which halves the work.
+ * @param {Parameters<Painter["paint"]>[1]} what
+ */
+function strongestPixels({ source, order, runs, width, height, scroll, rowHeight }) {
+  const { count, first, last, from, to } = runs;
+  const codes = new Uint8Array(width * height);
+  const cells = new Int32Array(width * height).fill(-1);
+  const best = new Strongest(first[0], count ? last[count - 1] + 1 : first[0]);
+  for (let y = 0; y < height; y++) {
+    const start = Math.floor((y + scroll) / rowHeight);
+    const next = Math.floor((y + 1 + scroll) / rowHeight);
+    const stop = Math.min(order.length, Math.max(start + 1, next));
+    if (start >= stop) break;
+    best.sizes.fill(-1);
+    for (let row = start; row < stop; row++) best.add(source, runs.level, order[row]);
+    for (let run = 0; run < count; run++) {
+      let bin = first[run] - best.first;
+      for (let i = bin + 1; i <= last[run] - best.first; i++) {
+        if (best.sizes[i] > best.sizes[bin]) bin = i;
+      }
+      for (let at = y * width + from[run]; at < y * width + to[run]; at++) {
+        codes[at] = best.codes[bin];
+        cells[at] = best.cells[bin];
+      }
+    }
+  }
+  return { codes, cells };
+}
+
+/** For each of some bins the cell of the largest magnitude, and its code. */
+class Strongest {
+  /**
+   * @param {number} first
+   * @param {number} stop
+   */
+  constructor(first, stop) {
+    this.first = first;
+    this.stop = stop;
+    this.sizes = new Float32Array(stop - first);
+    this.codes = new Uint8Array(stop - first);
+    this.cells = new Int32Array(stop - first);
+  }
+
+  /**
+   * @param {AnySource} source
+   * @param {number} level
+   * @param {number} cell
+   */
+  add(source, level, cell) {
+    const { first, stop } = this;
+    const scale = source.statistics.largest[cell];
+    for (let bin = first; bin < stop; ) {
+      const block = Math.floor(bin / BLOCK);
+      const end = Math.min(stop, (block + 1) * BLOCK);
+      const tile = source.tile(level, block, cell);
+      if (tile) this.#take(tile, bin - block * BLOCK, bin - first, end - bin, cell, scale);
+      else {
+        const codes = Uint8Array.from({ length: end - bin }, (_, i) =>
+          source.coarse(cell, level, bin + i),
+        );
+        this.#take(codes, 0, bin - first, end - bin, cell, scale);
+      }
+      bin = end;
+    }
+  }
+
+  /**
+   * @param {Uint8Array} codes
+   * @param {number} from
+   * @param {number} to
+   * @param {number} count
+   * @param {number} cell
+   * @param {number} scale
+   */
+  #take(codes, from, to, count, cell, scale) {
+    const { sizes } = this;
+    for (let i = 0; i < count; i++) {
+      const code = codes[from + i];
+      const size = code === NAN ? Number.POSITIVE_INFINITY : Math.abs(code - ZERO) * scale;
+      if (size > sizes[to + i]) {
+        sizes[to + i] = size;
+        this.codes[to + i] = code;
+        this.cells[to + i] = cell;
       }
     }
   }
