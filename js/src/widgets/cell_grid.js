@@ -1,10 +1,10 @@
 // CellGrid: all cells over all timesteps.
 
 import { orderCells } from "../core/order.js";
-import { State } from "../core/state.js";
 import { button, element, menu, tick } from "../view/dom.js";
 import { Frame } from "../view/frame.js";
 import { Grid } from "../view/grid.js";
+import { hosted } from "../view/host.js";
 import { Overview } from "../view/overview.js";
 
 const SORTS = /** @type {[string, string][]} */ ([
@@ -30,7 +30,7 @@ class CellGridView {
   #shown = false;
 
   /**
-   * @param {State} state
+   * @param {import("../core/state.js").State} state
    * @param {HTMLElement} el
    */
   constructor(state, el) {
@@ -209,19 +209,4 @@ class CellGridView {
   }
 }
 
-export default () => {
-  /** @type {State} */
-  let state;
-  return {
-    /** @param {{model: import("../core/model.js").Model}} host */
-    initialize({ model }) {
-      state = new State(model);
-    },
-    /** @param {{model: import("../core/model.js").Model, el: HTMLElement}} host */
-    render({ model, el }) {
-      state ??= new State(model);
-      const view = new CellGridView(state, el);
-      return () => view.destroy();
-    },
-  };
-};
+export default hosted(CellGridView);

@@ -4,11 +4,11 @@ import { BLOCK } from "../core/codes.js";
 import { before, wrap } from "../core/flow.js";
 import { css, ink } from "../core/palettes.js";
 import { valueAt } from "../core/source.js";
-import { State } from "../core/state.js";
 import { visible } from "../core/tokens.js";
 import { CLIPPED, IS_NAN, PADDING } from "../view/colours.js";
 import { element, menu } from "../view/dom.js";
 import { Frame } from "../view/frame.js";
+import { hosted } from "../view/host.js";
 
 const ROW = 26;
 const SQUARE = 18;
@@ -37,7 +37,7 @@ class ExampleGridView {
   #hovered;
 
   /**
-   * @param {State} state
+   * @param {import("../core/state.js").State} state
    * @param {HTMLElement} el
    */
   constructor(state, el) {
@@ -349,19 +349,4 @@ class ExampleGridView {
   }
 }
 
-export default () => {
-  /** @type {State} */
-  let state;
-  return {
-    /** @param {{model: import("../core/model.js").Model}} host */
-    initialize({ model }) {
-      state = new State(model);
-    },
-    /** @param {{model: import("../core/model.js").Model, el: HTMLElement}} host */
-    render({ model, el }) {
-      state ??= new State(model);
-      const view = new ExampleGridView(state, el);
-      return () => view.destroy();
-    },
-  };
-};
+export default hosted(ExampleGridView);
