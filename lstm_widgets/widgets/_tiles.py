@@ -169,7 +169,7 @@ class SignalTiles:
             sums[3] = np.einsum("tc,tc->c", distance, distance)
             return sums
 
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             with ThreadPoolExecutor(2) as threads:
                 total = sum(threads.map(one, starts), np.zeros((4, self.cells)))
             count, magnitude, distance, square = total

@@ -152,18 +152,20 @@ export class Frame {
    */
   schedule() {
     if (this.#scheduled) return;
-    const paint = () => {
+    const paint = (/** @type {boolean} */ inFrame) => {
       this.#scheduled = 0;
-      this.#paint();
+      if (this.theme && this.root.isConnected && this.root.clientWidth > 0) this.#paint();
+      // A host may take us out of the page and put us back within a frame, unseen by the observer of
+      // our size. If we are still out at the frame, that observer will tell when we are back.
+      else if (!inFrame) this.#scheduled = requestAnimationFrame(() => paint(true));
     };
     if (performance.now() - this.#painted > FRAME) {
       this.#scheduled = -1;
-      queueMicrotask(paint);
-    } else this.#scheduled = requestAnimationFrame(paint);
+      queueMicrotask(() => paint(false));
+    } else this.#scheduled = requestAnimationFrame(() => paint(true));
   }
 
   #paint() {
-    if (!this.theme || !this.root.isConnected || this.root.clientWidth === 0) return;
     this.#painted = performance.now();
     if (this.#stale) this.#update();
     this.#stale = false;

@@ -68,7 +68,7 @@ export function readTheme(root) {
 export function watchTheme(callback, signal) {
   // A host names its theme at once and loads the colours later.
   const soon = () => {
-    for (const delay of [0, 150, 600]) setTimeout(() => signal.aborted || callback(), delay);
+    for (const delay of [0, 150, 600, 2000]) setTimeout(() => signal.aborted || callback(), delay);
   };
   const observer = new MutationObserver(soon);
   for (const target of [document.body, document.documentElement]) {
