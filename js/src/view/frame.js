@@ -139,10 +139,13 @@ export class Frame {
   #retheme() {
     if (!this.root.isConnected) return;
     const theme = readTheme(this.root);
-    const same = JSON.stringify(theme) === JSON.stringify(this.theme);
-    if (same) return;
-    this.theme = theme;
-    this.#stale = true;
+    if (JSON.stringify(theme) !== JSON.stringify(this.theme)) {
+      this.theme = theme;
+      this.#stale = true;
+    }
+    // While a host changes its style sheets we may have no size, and what was to be painted then is lost.
+    cancelAnimationFrame(this.#scheduled);
+    this.#scheduled = 0;
     this.schedule();
   }
 
