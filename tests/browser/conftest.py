@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import lab
 import pytest
+from widget_page import SETUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,3 +68,23 @@ def open_notebook(
             request.node.add_report_section("teardown", "page", "\n".join(told))
         notebook.page.context.close()
     server.shut_down_kernels()
+
+
+@pytest.fixture
+def show(open_notebook):
+    """Open a notebook of the given cells, after one with the recordings, and run it."""
+    opened = []
+
+    def show(*cells):
+        notebook = open_notebook([SETUP, *cells])
+        opened.append(notebook)
+        notebook.run_all()
+        return notebook
+
+    yield show
+    for notebook in opened:
+        # The server keeps the theme for the next test.
+        if notebook.page.evaluate("document.body.dataset.jpThemeLight") == "false":
+            notebook.theme("light")
+        assert notebook.errors == []
+        assert notebook.outside == []

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 
 import numpy as np
-import pytest
 import recordings
 from expected import Look, frames, picture
 from lab import eventually
 from playwright.sync_api import expect
-from widget_page import SETUP, Widget, number
+from widget_page import Widget, number
 
 SUMS = "recording = sums()\ngrid = lw.CellGrid(recording, cell=22, example=3, timestep=1)\ngrid"
 LARGE = "large = long_text()\nbig = lw.CellGrid(large, cell=7, timestep=120)\nbig"
@@ -20,26 +19,6 @@ GUTTER, TOKENS, LABELS, SQUARE = 84, 20, 18, 15
 GAP = 6
 #: A square's side and the gap between examples where there is room for more than all.
 LARGEST, LARGEST_GAP = 22, 8
-
-
-@pytest.fixture
-def show(open_notebook):
-    """Open a notebook of the given cells, after one with the recordings, and run it."""
-    opened = []
-
-    def show(*cells):
-        notebook = open_notebook([SETUP, *cells])
-        opened.append(notebook)
-        notebook.run_all()
-        return notebook
-
-    yield show
-    for notebook in opened:
-        # The server keeps the theme for the next test.
-        if notebook.page.evaluate("document.body.dataset.jpThemeLight") == "false":
-            notebook.theme("light")
-        assert notebook.errors == []
-        assert notebook.outside == []
 
 
 class Grid(Widget):

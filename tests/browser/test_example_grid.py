@@ -6,12 +6,11 @@ import math
 import re
 
 import numpy as np
-import pytest
 import recordings
 from expected import Look, frames, picture
 from lab import eventually
 from playwright.sync_api import expect
-from widget_page import SETUP, Widget, number
+from widget_page import Widget, number
 
 EXAMPLES = (
     "recording = sums()\n"
@@ -23,26 +22,6 @@ EXAMPLES = (
 EDGE, TOP, ROW, SQUARE, APART = 12, 8, 26, 18, 22
 #: A character of the font that labels are written in, and what stands after a label.
 CHARACTER, AFTER = 7.83, 4
-
-
-@pytest.fixture
-def show(open_notebook):
-    """Open a notebook of the given cells, after one with the recordings, and run it."""
-    opened = []
-
-    def show(*cells):
-        notebook = open_notebook([SETUP, *cells])
-        opened.append(notebook)
-        notebook.run_all()
-        return notebook
-
-    yield show
-    for notebook in opened:
-        # The server keeps the theme for the next test.
-        if notebook.page.evaluate("document.body.dataset.jpThemeLight") == "false":
-            notebook.theme("light")
-        assert notebook.errors == []
-        assert notebook.outside == []
 
 
 class Examples(Widget):
