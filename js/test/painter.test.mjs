@@ -76,6 +76,7 @@ function paint(source, { column, row, width, height, scroll = 0, top = 0, order,
   });
   new Painter().paint(context, {
     source,
+    align: "read",
     colours: colours ?? coloursOf(source),
     order: Int32Array.from(order ?? source.rows.map((_, cell) => cell)),
     runs: runs(columns, scroll, width, 1),

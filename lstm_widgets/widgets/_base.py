@@ -92,6 +92,13 @@ class RecordingWidget(anywidget.AnyWidget):
         "square, or a fixed range (lowest, highest).",
     ).tag(sync=True)
 
+    align = traitlets.Enum(
+        ("read", "predict"),
+        "read",
+        help="Show a value on the token just read ('read'), or on the one that comes next, which the "
+        "model is about to predict ('predict').",
+    ).tag(sync=True)
+
     _layers: traitlets.List[dict[str, Any]] = traitlets.List(help="What the recording has.").tag(
         sync=True
     )
@@ -123,7 +130,10 @@ class RecordingWidget(anywidget.AnyWidget):
                 f"recording: expected a Recording (from record() or open_recording()), "
                 f"got {type(recording).__name__}"
             )
-        known = ("example", "cell", "timestep", "threshold", "palette", "scale", *self._own_traits)
+        known = (
+            *("example", "cell", "timestep", "threshold", "palette", "scale", "align"),
+            *self._own_traits,
+        )
         for name in traits:
             if name not in (*known, "layout"):
                 raise TypeError(

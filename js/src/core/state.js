@@ -16,6 +16,7 @@ const SHOWN = [
   "threshold",
   "palette",
   "scale",
+  "align",
   "sort",
   "hide_quiet_cells",
   "_summary",

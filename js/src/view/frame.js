@@ -1,6 +1,7 @@
-// What stands around every widget's picture: menus, sliders, status line, legend, messages. A widget
-// says what is in the middle; the frame keeps traits and controls in step and paints once a frame.
+// What stands around every widget's picture: menus, sliders, status line, legend, messages. Panes are
+// in the middle; the frame keeps traits and controls in step and paints once a frame.
 
+import { shownToken } from "../core/align.js";
 import { palettes } from "../core/palettes.js";
 import { valueAt } from "../core/source.js";
 import { number, quoted } from "../core/tokens.js";
@@ -11,6 +12,27 @@ import { readTheme, watchTheme } from "./theme.js";
 
 /** @typedef {import("../core/state.js").State} State */
 /** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
+
+/**
+ * One picture in a frame. It reads and writes the selection through its frame's state only, and takes
+ * the size that its body has in the page.
+ * @typedef {object} Pane
+ * @property {Node[]} menus in the bar, after layer and signal
+ * @property {Node[]} tools at the end of the bar
+ * @property {Node[]} body
+ * @property {() => void} resize
+ * @property {() => void} paint
+ * @property {(names: Set<string>) => void} changed
+ * @property {() => void} destroy
+ * @property {{cell: number, column: number} | undefined} hovered what is under the pointer
+ */
+/** @typedef {new (host: Frame) => Pane} PaneClass */
+
+/** @type {[string, string][]} */
+const ALIGNMENTS = [
+  ["read", "just read"],
+  ["predict", "predicted next"],
+];
 
 /** Milliseconds that a screen shows one picture. */
 const FRAME = 16;
@@ -34,19 +56,11 @@ export class Frame {
   /**
    * @param {State} state
    * @param {HTMLElement} el where the host wants the widget
-   * @param {object} inside
-   * @param {string} inside.name
-   * @param {Node[]} inside.menus after layer and signal
-   * @param {Node[]} inside.tools at the end of the bar
-   * @param {Node[]} inside.body
-   * @param {() => void} inside.resize
-   * @param {() => void} inside.paint
-   * @param {(names: Set<string>) => void} inside.changed
-   * @param {() => {cell: number, column: number} | undefined} inside.hovered
+   * @param {string} name
+   * @param {PaneClass[]} panes
    */
-  constructor(state, el, inside) {
+  constructor(state, el, name, panes) {
     this.state = state;
-    this.inside = inside;
     this.theme = /** @type {import("./theme.js").Theme} */ (/** @type {unknown} */ (undefined));
     const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
       state.set({ [name]: value }, this);
@@ -57,7 +71,9 @@ export class Frame {
       scale: menu("scale", (value) =>
         state.set({ scale: value === "fixed" ? [-1, 1] : value }, this),
       ),
+      align: menu("token", set("align")),
     };
+    this.panes = panes.map((PaneClass) => new PaneClass(this));
     this.sliders = {
       example: slider("example", set("example")),
       cell: slider("cell", set("cell")),
@@ -75,24 +91,29 @@ export class Frame {
         class: "lw",
         role: "group",
         id: freshId(),
-        "aria-label": inside.name,
+        "aria-label": name,
         "data-lm-suppress-shortcuts": "true",
       },
       [
         element("div", { class: "lw-bar" }, [
           this.menus.layer.root,
           this.menus.signal.root,
-          ...inside.menus,
+          ...this.panes.flatMap((pane) => pane.menus),
+          this.menus.align.root,
           this.menus.palette.root,
           this.menus.scale.root,
-          ...inside.tools,
+          ...this.panes.flatMap((pane) => pane.tools),
         ]),
         element(
           "div",
           { class: "lw-sliders" },
           Object.values(this.sliders).map((s) => s.root),
         ),
-        ...inside.body,
+        element(
+          "div",
+          { class: "lw-panes" },
+          this.panes.map((pane) => element("div", { class: "lw-pane" }, pane.body)),
+        ),
         this.notice,
         element("div", { class: "lw-foot" }, [
           element("div", {}, [this.status, this.about]),
@@ -110,7 +131,7 @@ export class Frame {
     const { signal } = this.#traits;
     const unwatch = state.watch((names) => {
       this.#stale = true;
-      inside.changed(names);
+      for (const pane of this.panes) pane.changed(names);
       this.schedule();
     });
     signal.addEventListener("abort", unwatch);
@@ -118,7 +139,7 @@ export class Frame {
     // Sizes are not known before the host has put us into the page, and change when it does.
     const resizing = new ResizeObserver(() => {
       if (!this.theme) this.#retheme();
-      inside.resize();
+      for (const pane of this.panes) pane.resize();
       this.schedule();
     });
     resizing.observe(this.root);
@@ -127,6 +148,7 @@ export class Frame {
 
   destroy() {
     this.#traits.abort();
+    for (const pane of this.panes) pane.destroy();
     cancelAnimationFrame(this.#scheduled);
     clearTimeout(this.#speaking);
     this.root.remove();
@@ -173,7 +195,7 @@ export class Frame {
     if (this.#stale) this.#update();
     this.#stale = false;
     this.#say();
-    this.inside.paint();
+    for (const pane of this.panes) pane.paint();
     this.source?.request();
     this.root.dataset.paints = String(Number(this.root.dataset.paints ?? 0) + 1);
   }
@@ -233,9 +255,11 @@ export class Frame {
       ],
       fixed ? "fixed" : get("scale"),
     );
+    this.menus.align.root.hidden = !layer.tokens;
+    this.menus.align.update(ALIGNMENTS, get("align"));
     const { source } = this;
     const column = state.column;
-    const token = source?.token(column);
+    const token = source && this.#token(source, column);
     const label = source?.label(get("example"));
     this.sliders.example.root.hidden = layer.examples <= 1;
     this.sliders.example.update({
@@ -251,7 +275,7 @@ export class Frame {
     this.sliders.timestep.update({
       value: get("timestep"),
       max: Math.max(0, layer.timesteps - 1),
-      text: `timestep ${get("timestep")}${token === undefined ? "" : `, token ${quoted(token)}`}`,
+      text: `timestep ${get("timestep")}${token === undefined ? "" : `, token ${token}`}`,
     });
     const most = Math.max(1, Math.ceil((source?.largest ?? 1) * 10) / 10, get("threshold"));
     this.sliders.threshold.update({ value: get("threshold"), max: most, step: 0.01 });
@@ -274,6 +298,17 @@ export class Frame {
   }
 
   /**
+   * The token at a column in words: the one that was read, and with an arrow the one that follows.
+   * @param {AnySource} source
+   * @param {number} column
+   */
+  #token(source, column) {
+    const predict = this.state.model.get("align") === "predict";
+    const token = shownToken(source, column, predict ? "predict" : "read");
+    return token === undefined ? undefined : `${predict ? "→ " : ""}${quoted(token)}`;
+  }
+
+  /**
    * A square in words, with the number that is in the array.
    * @param {AnySource} source
    * @param {{cell: number, column: number}} square
@@ -284,14 +319,14 @@ export class Frame {
       return { text: `${layer.name} · nothing recorded`, full: "" };
     const example = Math.floor(column / layer.timesteps);
     const label = source.label(example);
-    const token = source.token(column);
+    const token = this.#token(source, column);
     const { value, exact } = valueAt(source, cell, column);
     const { model } = this.state;
     const threshold = model.get("threshold");
     const parts = [layer.name, `cell ${cell}`];
     if (layer.examples > 1)
       parts.push(`example ${example}${label === undefined ? "" : ` "${label}"`}`);
-    parts.push(`t=${column % layer.timesteps}${token === undefined ? "" : ` ${quoted(token)}`}`);
+    parts.push(`t=${column % layer.timesteps}${token === undefined ? "" : ` ${token}`}`);
     parts.push(`${signal} ${exact ? "" : "≈ "}${number(value)}`);
     if (source.padding(column)) parts.push("padding");
     if (threshold > 0) parts.push(Math.abs(value) >= threshold ? "on" : "below the threshold");
@@ -305,7 +340,7 @@ export class Frame {
       this.status.textContent = `${state.layer.name} · ${state.model.get("signal")} is on its way …`;
       return;
     }
-    const hovered = this.inside.hovered();
+    const hovered = this.panes.find((pane) => pane.hovered)?.hovered;
     const selected = { cell: state.model.get("cell"), column: state.column };
     const { text, full } = this.describe(source, hovered ?? selected);
     if (this.status.textContent !== text) this.status.textContent = text;

@@ -1,6 +1,7 @@
 // The grid itself: one canvas in a scrolling frame, with the cells' numbers at its left and the tokens
 // along its top. Its scroll and zoom are its own; the selection is the model's.
 
+import { shownToken } from "../core/align.js";
 import { Columns, fitHeight, fitWidth, runs, zoomStep } from "../core/layout.js";
 import { visible } from "../core/tokens.js";
 import { element } from "./dom.js";
@@ -26,6 +27,7 @@ const MOST_SCROLL = 12_000_000;
  * @property {import("./theme.js").Theme} theme
  * @property {number} cell the selected cell
  * @property {number} column the selected column
+ * @property {string} align which token stands at a column
  */
 
 export class Grid {
@@ -300,6 +302,7 @@ export class Grid {
     const top = this.scroll("top");
     const what = {
       source: scene.source,
+      align: scene.align,
       colours: scene.colours,
       order: scene.order,
       runs: runs(
@@ -380,7 +383,11 @@ export class Grid {
    * @param {Scene} scene
    * @param {{columns: Columns, left: number, width: number, header: number, size: number}} place
    */
-  #head(context, { source, theme, column: selected }, { columns, left, width, header, size }) {
+  #head(
+    context,
+    { source, theme, align, column: selected },
+    { columns, left, width, header, size },
+  ) {
     const { timesteps, examples, tokens } = source.layer;
     if (timesteps * examples === 0) return;
     const room = width - GUTTER;
@@ -402,7 +409,7 @@ export class Grid {
       for (let column = columns.nearest(left); column < examples * timesteps; column++) {
         const x = GUTTER + columns.start(column) - left;
         if (x > width) break;
-        const token = source.token(column);
+        const token = shownToken(source, column, align);
         if (token === undefined) continue;
         context.fillStyle = column === selected ? theme.colour.fg : theme.colour.muted;
         const text = [...visible(token)];

@@ -1,5 +1,6 @@
 // Drawing the squares: rows of codes into one image, pixel by pixel, and the tokens on top.
 
+import { shownToken } from "../core/align.js";
 import { BLOCK, NAN, ZERO } from "../core/codes.js";
 import { ink, mix } from "../core/palettes.js";
 import { visible } from "../core/tokens.js";
@@ -30,6 +31,7 @@ export class Painter {
    * @param {CanvasRenderingContext2D} context
    * @param {object} what
    * @param {AnySource} what.source
+   * @param {string} what.align which token stands at a column
    * @param {import("./colours.js").Colours} what.colours
    * @param {Int32Array} what.order cells, row by row
    * @param {Runs} what.runs
@@ -181,12 +183,12 @@ export class Painter {
    * @param {Parameters<Painter["paint"]>[1]} what
    * @param {{font: string, size: number}} letters
    */
-  #letters({ source, runs, width, height, scroll, rowHeight, order }, { font, size }) {
+  #letters({ source, align, runs, width, height, scroll, rowHeight, order }, { font, size }) {
     this.#glyphs.use(font, size);
     /** @type {(Glyph | undefined)[]} */
     const glyphs = [];
     for (let run = 0; run < runs.count; run++) {
-      const token = source.token(runs.first[run]);
+      const token = shownToken(source, runs.first[run], align);
       const room = runs.to[run] - runs.from[run] - 1;
       const unseen = token === undefined || token === " ";
       glyphs.push(unseen ? undefined : this.#glyphs.of(visible(token), room));
