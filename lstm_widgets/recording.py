@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,14 +136,44 @@ class Recording:
         """The layers' names, in model order."""
         return tuple(self._paths)
 
+    @property
+    def bidirectional(self) -> dict[str, tuple[str, str]]:
+        """Layers of which both directions were recorded, each with the names of the two.
+
+        ``{"bidirectional": ("bidirectional/forward", "bidirectional/backward")}``, for example;
+        ``recording["bidirectional"]`` then has both.
+        """
+        pairs = {}
+        for forward in self._paths:
+            name = re.fullmatch(r"(.+)/forward((?::\d+)?(?:/.+)?)", forward)
+            if name is None:
+                continue
+            both, backward = name[1] + name[2], f"{name[1]}/backward{name[2]}"
+            if backward in self._paths and both not in self._paths:
+                one, other = self[forward], self[backward]
+                reads = one.attrs["go_backwards"], other.attrs["go_backwards"]
+                same = list(one.data_vars) == list(other.data_vars)
+                if same and reads[0] != reads[1] and dict(one.sizes) == dict(other.sizes):
+                    pairs[both] = (forward, backward)
+        return pairs
+
     def __getitem__(self, layer: str) -> xr.Dataset:
-        """One layer: its signals, and a boolean ``mask`` if some timesteps are padding."""
-        if layer not in self._paths:
+        """One layer: its signals, and a boolean ``mask`` if some timesteps are padding.
+
+        By the name of a :attr:`bidirectional` layer, both directions: the cells of the forward one,
+        then those of the backward one, with the coordinate ``direction`` ``(cell,)``. Both are in
+        reading order: index t is the input's timestep t.
+        """
+        if layer in self._paths:
+            return self.tree[self._paths[layer]].to_dataset()
+        pairs = self.bidirectional
+        if layer not in pairs:
             raise LayerNotFoundError(
-                f"layer: expected one of {', '.join(map(repr, self._paths))}, got {layer!r}"
+                f"layer: expected one of {', '.join(map(repr, [*self._paths, *pairs]))}, "
+                f"got {layer!r}"
             )
-        node = self.tree[self._paths[layer]]
-        return node.to_dataset()
+        forward, backward = (self[name] for name in pairs[layer])
+        return _side_by_side(forward, backward)
 
     def signals(self, layer: str) -> tuple[str, ...]:
         """Name the signals that were recorded of one layer."""
@@ -205,6 +236,22 @@ def open_recording(path: str | PathLike[str]) -> Recording:
     """
     layers, attrs = _recording_store.read(Path(path))
     return Recording(_tree(dict(zip(attrs["layers"], layers, strict=True)), attrs))
+
+
+def _side_by_side(forward: xr.Dataset, backward: xr.Dataset) -> xr.Dataset:
+    both = xr.concat(
+        [forward, backward], "cell", data_vars="minimal", coords="minimal", compat="override"
+    )
+    cells = forward.sizes["cell"]
+    direction = np.repeat(["forward", "backward"], cells)
+    both = both.assign_coords(cell=np.arange(2 * cells), direction=("cell", direction))
+    checks = [part.attrs["check"] for part in (forward, backward)]
+    both.attrs = {
+        "kind": forward.attrs["kind"],
+        "masked_share": forward.attrs["masked_share"],
+        "check": max(checks, key=lambda check: check.get("difference", 0.0)),
+    }
+    return both
 
 
 def _tree(layers: Mapping[str, xr.Dataset], attrs: Mapping[str, Any]) -> xr.DataTree:

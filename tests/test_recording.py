@@ -79,6 +79,45 @@ def layer(name="lstm", shape=(2, 3, 4), signals=SIGNALS, **fields):
     )
 
 
+def both_directions(**backward):
+    return Recording.from_layers(
+        [
+            layer("both/forward", tokens=strings(list("abcdef"), (2, 3))),
+            layer("both/backward", **{"go_backwards": True, "shape": (2, 3, 4)} | backward),
+            layer("lstm"),
+        ]
+    )
+
+
+def test_both_directions_of_a_layer_stand_side_by_side():
+    recording = both_directions()
+    assert recording.bidirectional == {"both": ("both/forward", "both/backward")}
+    both = recording["both"]
+    for signal in SIGNALS:
+        for direction, part in (("forward", slice(0, 4)), ("backward", slice(4, 8))):
+            expected = recording[f"both/{direction}"][signal].values
+            np.testing.assert_array_equal(both[signal].values[..., part], expected)
+            assert (both["direction"].values[part] == direction).all()
+    assert both["cell"].values.tolist() == list(range(8))
+    assert both["token"].values.tolist() == [list("abc"), list("def")]
+    assert recording.layers == ("both/forward", "both/backward", "lstm")
+
+
+def test_the_check_of_both_directions_is_the_worse_one():
+    recording = both_directions(check=CHECK | {"difference": 5e-6})
+    assert recording["both"].attrs["check"]["difference"] == 5e-6
+
+
+@pytest.mark.parametrize(
+    "other", [{"go_backwards": False}, {"shape": (2, 4, 4)}, {"signals": SIGNALS[:1]}]
+)
+def test_layers_that_only_have_such_names_are_no_two_directions(other):
+    recording = both_directions(**other)
+    assert recording.bidirectional == {}
+    with pytest.raises(LayerNotFoundError, match="'both/forward'"):
+        recording["both"]
+
+
 @st.composite
 def recordings(draw):
     examples = draw(st.integers(0, 3))

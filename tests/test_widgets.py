@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -323,6 +324,39 @@ def test_the_page_is_told_what_the_recording_has() -> None:
     assert (first["masked"], first["tokens"], first["labels"]) == (False, True, True)
     assert (second["masked"], second["tokens"]) == (True, False)
     assert third["name"] == "top/forward"
+
+
+def test_two_directions_are_shown_side_by_side_at_first() -> None:
+    parts = [
+        layer_of("lstm", (3, 5, 4)),
+        layer_of("both/forward", (3, 5, 4)),
+        replace(layer_of("both/backward", (3, 5, 4)), go_backwards=True),
+    ]
+    shown = CellGrid(Recording.from_layers(parts[1:]))
+    assert (shown.layer, [each["name"] for each in shown._layers]) == (
+        "both",
+        ["both", "both/forward", "both/backward"],
+    )
+    both = shown._layers[0]
+    assert (both["cells"], both["parts"]) == (8, ["both/forward", "both/backward"])
+    shown.cell = 7
+    shown.layer = "both/backward"
+    assert shown.cell == 3
+    assert CellGrid(Recording.from_layers(parts)).layer == "lstm"
+
+
+def test_tiles_of_two_directions_have_the_cells_of_both() -> None:
+    parts = [
+        layer_of("both/forward", (31, 401, 30)),
+        replace(layer_of("both/backward", (31, 401, 30)), go_backwards=True),
+    ]
+    recording = Recording.from_layers(parts)
+    reply, buffers = ask(
+        CellGrid(recording), layer="both", signal="hidden_state", values=[31, 5, 9]
+    )
+    assert "error" not in reply
+    expected = recording["both/backward"]["hidden_state"].values.reshape(-1, 30)[5:9, 1]
+    assert buffers[-1] == expected.tobytes()
 
 
 def state_bytes(widget: CellGrid) -> int:

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { BLOCK, decode, encode, strongest } from "../src/core/codes.js";
+import { cellName } from "../src/core/model.js";
 import { KernelSource, valueAt, WholeSource } from "../src/core/source.js";
 import { FakeModel, random } from "./load.mjs";
 
@@ -64,6 +65,30 @@ function whole() {
   });
   return { model, rows, masks };
 }
+
+test("both directions have the cells of one and then of the other", () => {
+  const { next } = random(5);
+  const rows = Array.from({ length: 4 }, () => Float32Array.from({ length: 6 }, () => next()));
+  const mask = Uint8Array.from([1, 1, 0, 1, 1, 1]);
+  const part = { examples: 2, timesteps: 3, signals: ["hidden_state"] };
+  const names = ["both/forward", "both/backward"];
+  const layers = [
+    layerOf({ ...part, name: "both", cells: 4, parts: names }),
+    ...names.map((name) => layerOf({ ...part, name, cells: 2 })),
+  ];
+  const model = new FakeModel({
+    _layers: layers,
+    _whole: Buffer.concat([...rows.map((row) => Buffer.from(row.buffer)), mask, mask]),
+    _text: { "both/forward": { tokens: [..."abcdef"] }, "both/backward": {} },
+  });
+  const source = new WholeSource(model, layers[0], "hidden_state");
+  assert.deepEqual(source.rows, rows);
+  assert.equal(source.token(4), "e");
+  assert.equal(source.padding(2), true);
+  assert.deepEqual(new WholeSource(model, layers[2], "hidden_state").rows, rows.slice(2));
+  assert.equal(cellName(layers[0], 3), "cell 3 (backward 1)");
+  assert.equal(cellName(layers[1], 1), "cell 1");
+});
 
 test("what travels whole is read as it was packed", () => {
   const { model, rows, masks } = whole();

@@ -50,6 +50,28 @@ def _tiles_of(recording: Recording, layer: str, signal: str) -> SignalTiles:
         return found
 
 
+def _layer_names(recording: Recording) -> tuple[str, ...]:
+    """Name what can be shown as a layer: before two directions, both of them side by side."""
+    both = {forward: name for name, (forward, _) in recording.bidirectional.items()}
+    names = ([both[name], name] if name in both else [name] for name in recording.layers)
+    return tuple(name for group in names for name in group)
+
+
+def _described(recording: Recording, name: str) -> dict[str, Any]:
+    dataset = recording[name]
+    return {
+        "name": name,
+        "signals": list(recording.signals(name)),
+        "examples": dataset.sizes["example"],
+        "timesteps": dataset.sizes["timestep"],
+        "cells": dataset.sizes["cell"],
+        "masked": "mask" in dataset,
+        "tokens": "token" in dataset.coords,
+        "labels": "label" in dataset.coords,
+        "check": dict(dataset.attrs.get("check", {})),
+    }
+
+
 class RecordingWidget(anywidget.AnyWidget):
     """
     A widget over a recording, with the traits that all of them share.
@@ -59,7 +81,8 @@ class RecordingWidget(anywidget.AnyWidget):
     recording : Recording
         What ``record()`` or ``open_recording()`` gave.
     layer : str, optional
-        The layer shown at first: one of ``recording.layers``. Default: the first.
+        The layer shown at first: one of ``recording.layers``, or of ``recording.bidirectional`` for
+        both directions side by side. Default: the first; both directions, if it has two.
     signal : str, optional
         The signal shown at first. Default: ``"hidden_state"``.
     **traits
@@ -141,8 +164,9 @@ class RecordingWidget(anywidget.AnyWidget):
                     f"expected one of: layer, signal, {', '.join(known)}, layout"
                 )
         self.recording = recording
-        layer = recording.layers[0] if layer is None else layer
-        if layer in recording.layers and signal is None:
+        self._names = _layer_names(recording)
+        layer = self._names[0] if layer is None else layer
+        if layer in self._names and signal is None:
             signal = recording.signals(layer)[0]
         super().__init__(layer=layer, signal=signal or "", **self._state_of(recording), **traits)
         self._summarise()
@@ -151,27 +175,22 @@ class RecordingWidget(anywidget.AnyWidget):
     @staticmethod
     def _state_of(recording: Recording) -> dict[str, Any]:
         """Describe the recording, and give all of it if it is small."""
+        described = {name: _described(recording, name) for name in recording.layers}
+        columns = total = 0
+        for layer in described.values():
+            count = layer["examples"] * layer["timesteps"]
+            columns += count
+            total += 4 * len(layer["signals"]) * count * layer["cells"]
+        pairs = recording.bidirectional
         layers = []
-        total = columns = 0
-        for name in recording.layers:
-            dataset = recording[name]
-            sizes = {str(dim): size for dim, size in dataset.sizes.items()}
-            signals = recording.signals(name)
-            layers.append(
-                {
-                    "name": name,
-                    "signals": list(signals),
-                    "examples": sizes["example"],
-                    "timesteps": sizes["timestep"],
-                    "cells": sizes["cell"],
-                    "masked": "mask" in dataset,
-                    "tokens": "token" in dataset.coords,
-                    "labels": "label" in dataset.coords,
-                    "check": dict(dataset.attrs.get("check", {})),
-                }
-            )
-            columns += sizes["example"] * sizes["timestep"]
-            total += 4 * len(signals) * sizes["example"] * sizes["timestep"] * sizes["cell"]
+        for name in _layer_names(recording):
+            if name in pairs:
+                forward, backward = (described[part] for part in pairs[name])
+                both = {"name": name, "cells": 2 * forward["cells"], "parts": list(pairs[name])}
+                check = max(forward, backward, key=lambda d: d["check"].get("difference", 0.0))
+                layers.append({**forward, **both, "check": check["check"]})
+            else:
+                layers.append(described[name])
         state: dict[str, Any] = {"_layers": layers}
         if total <= WHOLE_BYTES and columns <= _WHOLE_COLUMNS:
             state |= RecordingWidget._whole_of(recording)
@@ -212,16 +231,16 @@ class RecordingWidget(anywidget.AnyWidget):
     @traitlets.validate("layer")
     def _check_layer(self, proposal: dict[str, Any]) -> str:
         layer: str = proposal["value"]
-        if layer not in self.recording.layers:
+        if layer not in self._names:
             raise traitlets.TraitError(
-                f"layer: expected one of {', '.join(map(repr, self.recording.layers))}, got {layer!r}"
+                f"layer: expected one of {', '.join(map(repr, self._names))}, got {layer!r}"
             )
         return layer
 
     @traitlets.validate("signal")
     def _check_signal(self, proposal: dict[str, Any]) -> str:
         signal: str = proposal["value"]
-        if self.layer in self.recording.layers:
+        if self.layer in self._names:
             signals = self.recording.signals(self.layer)
             if signal not in signals:
                 raise traitlets.TraitError(
@@ -233,7 +252,7 @@ class RecordingWidget(anywidget.AnyWidget):
     @traitlets.validate("example", "cell", "timestep")
     def _check_index(self, proposal: dict[str, Any]) -> int:
         name, index = proposal["trait"].name, proposal["value"]
-        if self.layer in self.recording.layers:
+        if self.layer in self._names:
             size = self._sizes(self.layer)[name]
             if not 0 <= index < max(1, size):
                 raise traitlets.TraitError(

@@ -21,7 +21,7 @@ HOSTILE = (
 SPIKE_CELL, SPIKE_TIMESTEP, SPIKE = 40, 31_111, -3.0
 
 
-def layer(name, signals, *, tokens=None, mask=None):
+def layer(name, signals, *, tokens=None, mask=None, go_backwards=False):
     """Make one recorded layer; ``tokens`` are one sequence of texts an example."""
     array = None
     if tokens is not None:
@@ -30,7 +30,7 @@ def layer(name, signals, *, tokens=None, mask=None):
         for example, row in enumerate(tokens):
             array[example] = list(row)
     signals = {signal: values.astype(np.float32) for signal, values in signals.items()}
-    return RecordedLayer(name, "LSTM", signals, mask, array, CHECK, {}, go_backwards=False)
+    return RecordedLayer(name, "LSTM", signals, mask, array, CHECK, {}, go_backwards=go_backwards)
 
 
 def questions():
@@ -88,6 +88,22 @@ def many_examples():
     return Recording.from_layers(
         [layer("lstm", {"hidden_state": values}, tokens=tokens, mask=mask)],
         labels=[f"number {example}" for example in range(2500)],
+    )
+
+
+def both_directions():
+    """Make both directions of a layer over twelve letters."""
+    rng = np.random.default_rng(13)
+    return Recording.from_layers(
+        [
+            layer(
+                f"both/{direction}",
+                {"hidden_state": rng.uniform(-1, 1, (1, 12, 8))},
+                tokens=["abcdefghijkl"],
+                go_backwards=direction == "backward",
+            )
+            for direction in ("forward", "backward")
+        ]
     )
 
 

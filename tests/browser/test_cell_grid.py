@@ -165,6 +165,33 @@ def test_clipped_values_and_padding_have_a_pattern(show):
             assert square[dots].max() < 200
 
 
+def test_both_directions_are_in_one_grid_and_tokens_can_be_those_predicted(show):
+    notebook = show("both = both_directions()\ngrid = lw.CellGrid(both, cell=9, timestep=2)\ngrid")
+    grid = Grid(notebook, 1)
+    recording = recordings.both_directions()
+    parts = [recording[name]["hidden_state"].values[0].T for name in recording.layers]
+    values = np.concatenate(parts).astype(float)
+    columns, rows = np.arange(12), np.arange(16)
+    x = GUTTER + columns * LARGEST + 2
+    y = TOKENS + rows * SQUARE + 2
+    low, high = Look().colours(values, np.abs(values).max(axis=1)[:, None], np.abs(values).max())
+    grid.paints(grid.canvas, x[None, :], y[:, None], low, high)
+    said = f"cell 9 (backward 1) · t=2 'c' · hidden_state {number(values[9, 2])}"
+    expect(grid.status).to_have_text(f"both · {said}")
+
+    grid.control("token").select_option("predict")
+    grid.becomes(align="predict")
+    expect(grid.status).to_have_text(f"both · {said}".replace("'c'", "→ 'd'"))
+    expect(grid.control("timestep")).to_have_attribute("aria-valuetext", "timestep 2, token → 'd'")
+    grid.paints(grid.canvas, x[None, :], y[:, None], low, high)
+    grid.set(timestep=11)
+    expect(grid.status).to_have_text(
+        f"both · cell 9 (backward 1) · t=11 · hidden_state {number(values[9, 11])}"
+    )
+    grid.control("layer").select_option("both/backward")
+    grid.becomes(cell=7)
+
+
 def test_large_recording_is_painted_from_tiles(show):
     notebook = show(LARGE)
     grid = Grid(notebook, 1, name="big")

@@ -23,7 +23,25 @@
  * @property {boolean} tokens
  * @property {boolean} labels
  * @property {{difference?: number, mode?: string}} check
+ * @property {string[]} [parts] for both directions side by side: the names of the two
  */
+
+/**
+ * Where a cell of both directions stands in its own: "forward" or "backward", and its index there.
+ * @param {Layer} layer
+ * @param {number} cell
+ * @returns {{part: number, index: number}}
+ */
+export function inPart(layer, cell) {
+  const each = layer.cells / (layer.parts?.length ?? 1);
+  return { part: Math.floor(cell / each), index: cell % each };
+}
+
+/** A cell's name in a sentence. @param {Layer} layer @param {number} cell */
+export function cellName(layer, cell) {
+  const { part, index } = inPart(layer, cell);
+  return layer.parts ? `cell ${cell} (${["forward", "backward"][part]} ${index})` : `cell ${cell}`;
+}
 
 /**
  * Bytes from whatever a host hands over: a DataView with an offset, an ArrayBuffer, base64 text.

@@ -73,6 +73,40 @@ export class Source {
   }
 }
 
+/**
+ * One signal of one layer out of all that is in the page.
+ * @param {Model} model
+ * @param {string} name
+ * @param {string} signal
+ */
+function stored(model, name, signal) {
+  const whole = bytes(model.get("_whole"));
+  /** @type {Layer[]} */
+  const layers = model.get("_layers").filter((/** @type {Layer} */ layer) => !layer.parts);
+  // Values of all layers first, then the masks of those that have one.
+  const size = (/** @type {Layer} */ { examples, timesteps, cells, signals }) =>
+    4 * examples * timesteps * cells * signals.length;
+  let at = 0;
+  let maskAt = layers.reduce((sum, layer) => sum + size(layer), 0);
+  for (const layer of layers) {
+    const columns = layer.examples * layer.timesteps;
+    if (layer.name !== name) {
+      at += size(layer);
+      if (layer.masked) maskAt += columns;
+      continue;
+    }
+    at += 4 * columns * layer.cells * layer.signals.indexOf(signal);
+    const values = floats(whole.subarray(at, at + 4 * columns * layer.cells));
+    return {
+      rows: Array.from({ length: layer.cells }, (_, cell) =>
+        values.subarray(cell * columns, (cell + 1) * columns),
+      ),
+      mask: layer.masked ? whole.slice(maskAt, maskAt + columns) : undefined,
+    };
+  }
+  throw new Error(`no layer ${name}`);
+}
+
 /** All of it is in the page. */
 export class WholeSource extends Source {
   /**
@@ -82,31 +116,11 @@ export class WholeSource extends Source {
    */
   constructor(model, layer, signal) {
     super(model, layer, signal);
-    const whole = bytes(model.get("_whole"));
-    /** @type {Layer[]} */
-    const layers = model.get("_layers");
-    let at = 0;
-    let maskAt = 0;
-    for (const other of layers) {
-      maskAt += other.examples * other.timesteps * other.cells * other.signals.length * 4;
-    }
-    for (const other of layers) {
-      const columns = other.examples * other.timesteps;
-      if (other.name === layer.name) {
-        at += other.signals.indexOf(signal) * columns * other.cells * 4;
-        break;
-      }
-      at += columns * other.cells * other.signals.length * 4;
-      if (other.masked) maskAt += columns;
-    }
-    const count = this.columns * layer.cells;
-    const values = floats(whole.subarray(at, at + 4 * count));
+    const parts = (layer.parts ?? [layer.name]).map((name) => stored(model, name, signal));
     /** @type {Float32Array[]} */
-    this.rows = Array.from({ length: layer.cells }, (_, cell) =>
-      values.subarray(cell * this.columns, (cell + 1) * this.columns),
-    );
-    this.mask = layer.masked ? whole.slice(maskAt, maskAt + this.columns) : undefined;
-    this.text = model.get("_text")[layer.name];
+    this.rows = parts.flatMap((part) => part.rows);
+    this.mask = parts[0].mask;
+    this.text = model.get("_text")[layer.parts?.[0] ?? layer.name];
     for (let cell = 0; cell < layer.cells; cell++) this.#measure(cell);
     /** @type {Uint8Array[][]} */
     this.levels = [this.rows.map((row, cell) => encode(row, this.statistics.largest[cell]))];

@@ -2,6 +2,7 @@
 // in the middle; the frame keeps traits and controls in step and paints once a frame.
 
 import { shownToken } from "../core/align.js";
+import { cellName } from "../core/model.js";
 import { palettes } from "../core/palettes.js";
 import { valueAt } from "../core/source.js";
 import { number, quoted } from "../core/tokens.js";
@@ -270,7 +271,7 @@ export class Frame {
     this.sliders.cell.update({
       value: get("cell"),
       max: Math.max(0, layer.cells - 1),
-      text: `cell ${get("cell")}`,
+      text: cellName(layer, get("cell")),
     });
     this.sliders.timestep.update({
       value: get("timestep"),
@@ -323,7 +324,7 @@ export class Frame {
     const { value, exact } = valueAt(source, cell, column);
     const { model } = this.state;
     const threshold = model.get("threshold");
-    const parts = [layer.name, `cell ${cell}`];
+    const parts = [layer.name, cellName(layer, cell)];
     if (layer.examples > 1)
       parts.push(`example ${example}${label === undefined ? "" : ` "${label}"`}`);
     parts.push(`t=${column % layer.timesteps}${token === undefined ? "" : ` ${token}`}`);

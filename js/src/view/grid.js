@@ -3,6 +3,7 @@
 
 import { shownToken } from "../core/align.js";
 import { Columns, fitHeight, fitWidth, runs, zoomStep } from "../core/layout.js";
+import { inPart } from "../core/model.js";
 import { visible } from "../core/tokens.js";
 import { element } from "./dom.js";
 import { LETTERED, Painter } from "./painter.js";
@@ -371,7 +372,9 @@ export class Grid {
       if (chosen || (row % every === 0 && apart)) {
         context.font = `${chosen ? "bold " : ""}${size}px ${theme.font}`;
         context.fillStyle = chosen ? theme.colour.fg : theme.colour.muted;
-        context.fillText(String(order[row]), GUTTER - 12 - Grid.BAR, middle + 0.5);
+        const { part, index } = inPart(source.layer, order[row]);
+        const text = source.layer.parts ? `${"→←"[part]}${index}` : String(order[row]);
+        context.fillText(text, GUTTER - 12 - Grid.BAR, middle + 0.5);
       }
     }
     context.restore();
