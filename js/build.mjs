@@ -3,10 +3,13 @@ import { context } from "esbuild";
 
 /** @type {import("esbuild").BuildOptions} */
 const options = {
-  entryPoints: ["cell_grid", "example_grid"].flatMap((name) => [
-    `src/widgets/${name}.js`,
-    `src/widgets/${name}.css`,
-  ]),
+  entryPoints: [
+    ...["cell_grid", "example_grid"].flatMap((name) => [
+      { in: `src/widgets/${name}.js`, out: name },
+      { in: `src/widgets/${name}.css`, out: name },
+    ]),
+    { in: "src/export/page.js", out: "page" },
+  ],
   outdir: "../lstm_widgets/static",
   bundle: true,
   minify: true,

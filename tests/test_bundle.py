@@ -39,7 +39,10 @@ FORBIDDEN = [
 
 def test_every_widget_has_its_bundle() -> None:
     names = {path.name for path in BUNDLES}
-    assert names == {"cell_grid.js", "cell_grid.css", "example_grid.js", "example_grid.css"}
+    assert names == {
+        *("cell_grid.js", "cell_grid.css", "example_grid.js", "example_grid.css"),
+        "page.js",
+    }
 
 
 @pytest.mark.parametrize("path", BUNDLES, ids=lambda path: path.name)

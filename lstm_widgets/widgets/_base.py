@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -14,10 +15,14 @@ import numpy as np
 import traitlets
 
 from lstm_widgets.recording import Recording
+from lstm_widgets.widgets import _export
 from lstm_widgets.widgets._protocol import answer, columns_of, mask_of
 from lstm_widgets.widgets._tiles import SignalTiles
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+
     import xarray as xr
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -193,16 +198,18 @@ class RecordingWidget(anywidget.AnyWidget):
                 layers.append(described[name])
         state: dict[str, Any] = {"_layers": layers}
         if total <= WHOLE_BYTES and columns <= _WHOLE_COLUMNS:
-            state |= RecordingWidget._whole_of(recording)
+            every = {name: recording.signals(name) for name in recording.layers}
+            state |= RecordingWidget._whole_of(recording, every)
         return state
 
     @staticmethod
-    def _whole_of(recording: Recording) -> dict[str, Any]:
+    def _whole_of(recording: Recording, kept: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+        """Give all that the page needs of some signals of some layers, in their order."""
         values, masks, text = [], [], {}
-        for name in recording.layers:
+        for name, signals in kept.items():
             dataset = recording[name]
             count = dataset.sizes["example"] * dataset.sizes["timestep"]
-            for signal in recording.signals(name):
+            for signal in signals:
                 array = dataset[signal].values.astype(np.float32, copy=False)
                 values.append(array.reshape(count, dataset.sizes["cell"]).T.tobytes())
             masks.append(mask_of(dataset, 0, count))
@@ -301,6 +308,57 @@ class RecordingWidget(anywidget.AnyWidget):
         except Exception as error:
             self.send({"kind": "error", "text": f"{type(error).__name__}: {error}"})
             raise
+
+    # -- leaving the notebook --------------------------------------------------------------------
+
+    def save_html(
+        self, path: str | PathLike[str], *, title: str | None = None, overwrite: bool = False
+    ) -> None:
+        """
+        Write the widget, as it is now, to one HTML file that needs no kernel and no network.
+
+        Sliders, keys, menus and both themes work there. A recording of up to 64 MiB (float32) goes in
+        whole; of a larger one, the layer shown, or else only the signal shown. The menus of the page
+        name what was left out.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write.
+        title : str, optional
+            The heading. Default: the kind of widget, and the layer shown.
+        overwrite : bool, default False
+            Whether a file that stands there may be replaced.
+
+        Raises
+        ------
+        FileExistsError
+            If something stands there that may not be replaced.
+        FileNotFoundError
+            If the folder doesn't exist.
+        ValueError
+            If the signal shown takes more than 64 MiB.
+
+        Examples
+        --------
+        >>> grid.save_html("grid.html", title="Cells that count")  # doctest: +SKIP
+        """
+        kept = _export.fitting(self._layers, self.layer, self.signal)
+        host = {"_esm", "_css", "_anywidget_id", *anywidget.AnyWidget.class_trait_names()}
+        state = self.get_state([name for name in self.keys if name not in host])
+        state |= {"_summary": {}, "_overview": b"", "_statistics": b""}
+        state |= self._whole_of(self.recording, kept)
+        state["_layers"] = [_export.without(layer, kept) for layer in self._layers]
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
+        text = _export.page(
+            state,
+            esm=self._esm,
+            css=self._css,
+            host=(STATIC / "page.js").read_text("utf-8"),
+            title=f"{kind}: {self.layer}" if title is None else title,
+            version=metadata.version("lstm-widgets"),
+        )
+        _export.write(path, text, overwrite=overwrite)
 
     # -- the page's requests ---------------------------------------------------------------------
 

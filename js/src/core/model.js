@@ -15,7 +15,8 @@
  * One layer of a recording, as Python describes it.
  * @typedef {object} Layer
  * @property {string} name
- * @property {string[]} signals
+ * @property {string[]} signals none of a layer that a saved page doesn't have
+ * @property {string[]} [absent] signals that a saved page doesn't have
  * @property {number} examples
  * @property {number} timesteps
  * @property {number} cells

@@ -41,14 +41,16 @@ export function menu(name, onChange) {
   return {
     root,
     /**
-     * @param {[string, string][]} options value and text
+     * @param {[value: string, text: string, off?: boolean][]} options
      * @param {string} value
      */
     update(options, value) {
       const key = JSON.stringify(options);
       if (key !== shown) {
         select.replaceChildren(
-          ...options.map(([option, text]) => element("option", { value: option }, [text])),
+          ...options.map(([option, text, off = false]) =>
+            element("option", { value: option, disabled: off }, [text]),
+          ),
         );
         shown = key;
       }

@@ -233,11 +233,16 @@ export class Frame {
     const { model, layer } = state;
     const get = (/** @type {string} */ name) => model.get(name);
     this.menus.layer.update(
-      state.layers.map(({ name }) => [name, name]),
+      state.layers.map(({ name, signals }) => [name, name, signals.length === 0]),
       layer.name,
     );
     this.menus.signal.update(
-      layer.signals.map((s) => [s, words(s)]),
+      [
+        ...layer.signals.map((s) => /** @type {[string, string]} */ ([s, words(s)])),
+        ...(layer.absent ?? []).map(
+          (s) => /** @type {[string, string, true]} */ ([s, words(s), true]),
+        ),
+      ],
       get("signal"),
     );
     this.menus.palette.update(
