@@ -34,8 +34,8 @@ export class ExamplePane {
   #orderKey = /** @type {unknown[]} */ ([]);
   /** The widest text before the tokens, in characters, as far as labels were seen. */
   #lead = 0;
-  /** @type {{cell: number, column: number} | undefined} */
-  hovered;
+  /** The column under the pointer. @type {number | undefined} */
+  #pointed;
 
   /** @param {Frame} frame */
   constructor(frame) {
@@ -69,12 +69,12 @@ export class ExamplePane {
     });
     this.scroller.addEventListener("pointermove", (event) => {
       const column = this.#under(event);
-      if (column === this.hovered?.column) return;
-      this.hovered = column === undefined ? undefined : { cell: state.model.get("cell"), column };
+      if (column === this.#pointed) return;
+      this.#pointed = column;
       this.frame.schedule();
     });
     this.scroller.addEventListener("pointerleave", () => {
-      this.hovered = undefined;
+      this.#pointed = undefined;
       this.frame.schedule();
     });
     this.resizing = new ResizeObserver(() => {
@@ -82,6 +82,12 @@ export class ExamplePane {
       this.frame.schedule();
     });
     this.resizing.observe(this.scroller);
+  }
+
+  /** Under a pointer that rests, the cell may become another one. */
+  get hovered() {
+    const column = this.#pointed;
+    return column === undefined ? undefined : { cell: this.state.model.get("cell"), column };
   }
 
   destroy() {

@@ -1,0 +1,227 @@
+"""Saved pages in a Chromium without a network: they look and act as the widget does in a notebook."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+
+import numpy as np
+import pytest
+import recordings
+from expected import Look, frames, picture
+from playwright.sync_api import expect
+from test_cell_grid import Sums
+from test_example_grid import Examples
+
+import lstm_widgets as lw
+from lstm_widgets.widgets import _export
+
+PAPER = {"light": (255, 255, 255), "dark": (17, 20, 23)}
+
+
+class Saved:
+    """A saved page in the browser; in place of the notebook that a widget would stand in."""
+
+    def __init__(self, page):
+        self.page = page
+        self.asked, self.errors = [], []
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: self.errors.append(message.text))
+
+    def output(self, _index):
+        return self.page.locator("#widget")
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """Save a widget, and open the file with the network cut."""
+    with contextlib.ExitStack() as stack:
+        opened = []
+
+        def open_page(widget, *, scheme="light", before=None, **options):
+            path = tmp_path / f"page-{len(opened)}.html"
+            widget.save_html(path, **options)
+            context = browser.new_context(
+                viewport={"width": 1280, "height": 900}, color_scheme=scheme
+            )
+            stack.callback(context.close)
+            context.set_default_timeout(15_000)
+            context.set_offline(True)
+            # A file is no request to the network: whatever else is asked for fails, and is told below.
+            context.route(re.compile(r"^(?!file:|data:)"), lambda route: route.abort())
+            saved = Saved(context.new_page())
+            if before:
+                saved.page.add_init_script(before)
+            saved.page.goto(path.as_uri())
+            opened.append((saved, path))
+            return saved
+
+        yield open_page
+        for saved, path in opened:
+            assert [url for url in saved.asked if not url.startswith("data:")] == [path.as_uri()]
+            assert saved.errors == []
+
+
+class SavedSums(Sums):
+    paper = PAPER["light"]
+
+    def says(self, cell, example, timestep, *, layer="lstm", signal="hidden_state"):
+        dataset = self.recording[layer]
+        value = float(dataset[signal].values[example, timestep, cell])
+        token = dataset["token"].values[example, timestep]
+        expect(self.status).to_have_text(
+            re.compile(
+                rf"^{layer} · cell {cell} · example {example} .* · t={timestep} '{re.escape(token)}' · "
+                rf"{signal} {value:.4f}".replace("-", "−")
+            )
+        )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_cell_grid(open_page, scheme):
+    recording = recordings.sums()
+    saved = open_page(lw.CellGrid(recording, cell=22, example=3, timestep=1), scheme=scheme)
+    grid = SavedSums(saved, 0, recording)
+    expect(grid.root).to_have_attribute("data-theme", scheme)
+    palette = {"light": "RdBu_r", "dark": "berlin"}[scheme]
+    assert tuple(picture(grid.canvas)[2, 2]) == PAPER[scheme]
+    grid.check(Look(palette=palette))
+    grid.says(22, 3, 1)
+
+    # Sliders, keys and the pointer.
+    grid.control("cell").press("ArrowRight")
+    grid.says(23, 3, 1)
+    grid.control("timestep number").fill("0")
+    grid.says(23, 3, 0)
+    for key, cell, example, timestep in (
+        ("ArrowDown", 24, 3, 0),
+        ("ArrowLeft", 24, 2, 4),
+        ("End", 24, 2, 4),
+        ("Control+Home", 0, 0, 0),
+        ("ArrowRight", 0, 0, 1),
+    ):
+        grid.frame.press(key)
+        grid.says(cell, example, timestep)
+    columns, rows, x, y = grid.in_view()
+    grid.click(int(x[12]) + 7, int(y[5]) + 7)
+    grid.says(rows[5], *divmod(columns[12], 5))
+    saved.page.mouse.move(2, 2)
+
+    # What the page shows is computed in it.
+    grid.control("threshold number").fill("0.4")
+    grid.check(Look(palette=palette, threshold=0.4, background=PAPER[scheme]))
+    grid.control("threshold number").fill("0")
+    grid.control("palette").select_option("blue_white_red_20")
+    grid.control("scale").select_option("sigmoid")
+    grid.check(Look(palette="blue_white_red_20", scale="sigmoid"))
+    grid.control("scale").select_option("layer")
+    grid.control("palette").select_option("auto")
+    grid.control("signal").select_option("forget_gate")
+    grid.check(Look(palette="cividis", gate=True), signal="forget_gate")
+    grid.control("sort by").select_option("mean_magnitude")
+    values, mask = (recording["lstm"][name].values for name in ("forget_gate", "mask"))
+    order = np.argsort(-np.abs(values[mask]).mean(axis=0), kind="stable")
+    grid.check(Look(palette="cividis", gate=True), signal="forget_gate", order=order)
+    grid.control("layer").select_option("lstm_1")
+    expect(grid.status).to_have_text(re.compile(r"^lstm_1 · cell 5 · .* · forget_gate 0\.\d{4}$"))
+    expect(grid.notice).to_be_empty()
+
+    assert saved.page.locator("h1").inner_text() == "Cell grid: lstm"
+    wide = "() => [document.documentElement.scrollWidth, innerWidth]"
+    scrolled, width = saved.page.evaluate(wide)
+    assert scrolled <= width
+
+
+def test_the_scheme_may_change(open_page):
+    recording = recordings.sums()
+    grid = SavedSums(open_page(lw.CellGrid(recording)), 0, recording)
+    grid.check(Look())
+    for scheme, palette in (("dark", "berlin"), ("light", "RdBu_r")):
+        grid.notebook.page.emulate_media(color_scheme=scheme)
+        expect(grid.root).to_have_attribute("data-theme", scheme)
+        grid.check(Look(palette=palette))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_example_grid(open_page, scheme):
+    widget = lw.ExampleGrid(recordings.sums(), layer="lstm_1", cell=4, example=2, timestep=1)
+    saved = open_page(widget, scheme=scheme, title="Eight sums")
+    grid = Examples(saved, 0)
+    palette = {"light": "RdBu_r", "dark": "berlin"}[scheme]
+    grid.check(Look(palette=palette), 4)
+    grid.says(4, 2, 1)
+    grid.frame.press("ArrowRight")
+    grid.says(4, 3, 0)
+    grid.click_token(7, 0)
+    grid.says(4, 7, 0)
+    grid.control("cell number").fill("9")
+    grid.says(9, 7, 0)
+    grid.control("sort by").select_option("value")
+    saved.page.mouse.move(2, 2)
+    values = grid.dataset["hidden_state"].values[:, 0, 9]
+    grid.check(Look(palette=palette), 9, order=np.argsort(-values, kind="stable"))
+    assert saved.page.title() == "Eight sums"
+
+
+def test_a_part_of_a_large_recording(open_page, monkeypatch):
+    recording = recordings.sums()
+    size = 4 * 24 * 5 * 40
+    for signals, limit in ((3, 3 * size), (1, size)):
+        monkeypatch.setattr(_export, "FILE_BYTES", limit)
+        saved = open_page(lw.CellGrid(recording, signal="cell_state", cell=22, example=3))
+        grid = SavedSums(saved, 0, recording)
+        grid.check(Look(), signal="cell_state")
+        layers = grid.control("layer").locator("option")
+        assert layers.evaluate_all("all => all.map((o) => [o.value, o.disabled])") == [
+            ["lstm", False],
+            ["lstm_1", True],
+        ]
+        off = grid.control("signal").locator("option:disabled")
+        assert off.all_inner_texts() == ([] if signals == 3 else ["hidden state", "forget gate"])
+        about = saved.page.locator("#about")
+        expect(about).to_contain_text("in the notebook: ")
+        expect(about).to_contain_text("lstm_1 (hidden_state, cell_state, forget_gate)")
+
+
+def test_a_recording_that_travels_in_tiles_is_whole_in_a_page(open_page):
+    recording = recordings.long_text()
+    saved = open_page(lw.CellGrid(recording, cell=recordings.SPIKE_CELL, timestep=31_110))
+    grid = SavedSums(saved, 0, recording)
+    grid.frame.press("ArrowRight")
+    expect(grid.status).to_have_text(
+        re.compile(rf"^lstm · cell 40 · t={recordings.SPIKE_TIMESTEP} '.' · hidden_state −3\.0000$")
+    )
+
+
+def test_hostile_text_stays_text(open_page):
+    for widget in (lw.CellGrid, lw.ExampleGrid):
+        hostile = widget(recordings.hostile(), cell=1, example=1, timestep=1)
+        saved = open_page(hostile, title="</title></h1><script>window.hacked = 1</script>")
+        root = saved.output(0).locator(".lw")
+        for name in recordings.HOSTILE:
+            root.locator("[data-control='layer']").select_option(name)
+            expect(root.locator(".lw-status")).to_have_text(re.compile(re.escape(f"{name} · cell")))
+            frames(root)
+        assert saved.page.evaluate("window.hacked") is None
+        assert saved.page.locator("body").locator("img, b, iframe").count() == 0
+        expect(saved.page.locator("h1")).to_contain_text("<script>window.hacked = 1</script>")
+
+
+def test_what_cannot_be_opened_says_so(open_page):
+    saved = open_page(lw.CellGrid(recordings.sums()), before="delete window.DecompressionStream")
+    expect(saved.output(0)).to_have_text(
+        re.compile("could not be opened: this browser is too old to unpack")
+    )
+    assert len(saved.errors) == 1
+    saved.errors.clear()
+
+
+def test_on_paper_the_picture_stands_without_its_controls(open_page):
+    saved = open_page(lw.CellGrid(recordings.sums()))
+    root = saved.output(0).locator(".lw")
+    expect(root.locator(".lw-sliders")).to_be_visible()
+    saved.page.emulate_media(media="print")
+    expect(root.locator(".lw-sliders")).to_be_hidden()
+    expect(root.locator("canvas").first).to_be_visible()
+    expect(root.locator(".lw-status")).to_be_visible()
