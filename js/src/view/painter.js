@@ -1,13 +1,15 @@
 // Drawing the squares: rows of codes into one image, pixel by pixel, and the tokens on top.
 
 import { shownToken } from "../core/align.js";
-import { BLOCK, NAN, ZERO } from "../core/codes.js";
+import { BLOCK, ZERO } from "../core/codes.js";
 import { ink, mix } from "../core/palettes.js";
 import { visible } from "../core/tokens.js";
 import { PADDING, PLAIN } from "./colours.js";
+import { Pooled } from "./pooled.js";
 
 /** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
 /** @typedef {ReturnType<typeof import("../core/layout.js").runs>} Runs */
+/** @typedef {import("./colours.js").Colours} Colours */
 
 /** A line between squares is drawn from this size on, and a token inside from the other. */
 const LINED = 6;
@@ -20,11 +22,11 @@ export class Painter {
   #marks = new Uint8Array(1);
   #codes = new Uint8Array(1);
   #glyphs = new Glyphs();
-  #winners = {
-    key: /** @type {unknown[]} */ ([]),
-    codes: new Uint8Array(0),
-    cells: new Int32Array(0),
-  };
+  #pooled = new Pooled();
+  /** The colours in which the image shows what #pooled has found. @type {Colours | undefined} */
+  #painted;
+  /** @type {{colours: Colours, pixels: Uint32Array} | undefined} */
+  #looks;
 
   /**
    * Paint all rows in view.
@@ -32,7 +34,7 @@ export class Painter {
    * @param {object} what
    * @param {AnySource} what.source
    * @param {string} what.align which token stands at a column
-   * @param {import("./colours.js").Colours} what.colours
+   * @param {Colours} what.colours
    * @param {Int32Array} what.order cells, row by row
    * @param {Runs} what.runs
    * @param {number} what.left device pixels, where the image stands
@@ -52,11 +54,11 @@ export class Painter {
       this.#pixels = new Uint32Array(this.#image.data.buffer);
       this.#line = new Uint32Array(width);
       this.#marks = new Uint8Array(width);
+      this.#painted = undefined;
     }
     if (this.#codes.length < what.runs.count) this.#codes = new Uint8Array(what.runs.count);
-    this.#pixels.fill(what.colours.theme.background);
     if (what.rowHeight >= 1) this.#rows(what);
-    else this.#pooled(what);
+    else this.#thin(what);
     if (letters) this.#letters(what, letters);
     context.putImageData(this.#image, left, top);
   }
@@ -68,6 +70,8 @@ export class Painter {
     const marks = this.#marks;
     const codes = this.#codes;
     const { count, from, to } = runs;
+    this.#painted = undefined;
+    this.#pixels.fill(colours.theme.background);
     const padding = source.layer.masked ? paddedRuns(source, runs) : undefined;
     line.fill(colours.theme.background);
     const last = Math.min(order.length, Math.ceil((scroll + height) / rowHeight));
@@ -96,7 +100,7 @@ export class Painter {
   }
 
   /**
-   * @param {import("./colours.js").Colours} colours
+   * @param {Colours} colours
    * @param {number} y0
    * @param {number} y1
    * @param {number} width
@@ -113,29 +117,30 @@ export class Painter {
   }
 
   /**
-   * Rows thinner than a pixel: each pixel shows the cell with the largest magnitude under it. Which one
-   * that is does not depend on the look, so that a change of colours need not find it again.
+   * Rows thinner than a pixel.
    * @param {Parameters<Painter["paint"]>[1]} what
    */
-  #pooled(what) {
-    const { source, colours, order, runs, width, height, scroll, rowHeight } = what;
-    const key = [
-      source,
-      source.version,
-      order,
-      runs.level,
-      runs.first[0],
-      runs.last[runs.count - 1],
-    ];
-    key.push(runs.from[0], runs.count, width, height, scroll, rowHeight);
-    if (key.some((part, i) => part !== this.#winners.key[i])) {
-      this.#winners = { key, ...strongestPixels(what) };
-    }
-    const { codes, cells } = this.#winners;
-    const { background } = colours.theme;
-    for (let i = 0; i < codes.length; i++) {
-      this.#pixels[i] = cells[i] < 0 ? background : colours.row(cells[i])[codes[i]];
-    }
+  #thin(what) {
+    const { source, colours } = what;
+    const found = this.#pooled.find(what);
+    if (!found && this.#painted === colours) return;
+    this.#painted = colours;
+    const looks = this.#looksOf(colours, source.layer.cells);
+    const { ids } = this.#pooled;
+    for (let i = 0; i < ids.length; i++) this.#pixels[i] = looks[ids[i]];
+  }
+
+  /**
+   * The pixels of all codes of all cells, and after them the background.
+   * @param {Colours} colours
+   * @param {number} cells
+   */
+  #looksOf(colours, cells) {
+    if (this.#looks?.colours === colours) return this.#looks.pixels;
+    const pixels = new Uint32Array(cells * 256 + 1).fill(colours.theme.background);
+    for (let cell = 0; cell < cells; cell++) pixels.set(colours.row(cell), cell * 256);
+    this.#looks = { colours, pixels };
+    return pixels;
   }
 
   /**
@@ -218,96 +223,6 @@ export class Painter {
             if (alpha > 0) pixels[at + x] = mix(pixels[at + x], colour, alpha / 255);
           }
         }
-      }
-    }
-  }
-}
-
-/**
- * For each pixel the cell of the largest magnitude under it, and its code. Cells are pooled bin by bin
- * before bins are pooled into pixels, which halves the work.
- * @param {Parameters<Painter["paint"]>[1]} what
- */
-function strongestPixels({ source, order, runs, width, height, scroll, rowHeight }) {
-  const { count, first, last, from, to } = runs;
-  const codes = new Uint8Array(width * height);
-  const cells = new Int32Array(width * height).fill(-1);
-  const best = new Strongest(first[0], count ? last[count - 1] + 1 : first[0]);
-  for (let y = 0; y < height; y++) {
-    const start = Math.floor((y + scroll) / rowHeight);
-    const next = Math.floor((y + 1 + scroll) / rowHeight);
-    const stop = Math.min(order.length, Math.max(start + 1, next));
-    if (start >= stop) break;
-    best.sizes.fill(-1);
-    for (let row = start; row < stop; row++) best.add(source, runs.level, order[row]);
-    for (let run = 0; run < count; run++) {
-      let bin = first[run] - best.first;
-      for (let i = bin + 1; i <= last[run] - best.first; i++) {
-        if (best.sizes[i] > best.sizes[bin]) bin = i;
-      }
-      for (let at = y * width + from[run]; at < y * width + to[run]; at++) {
-        codes[at] = best.codes[bin];
-        cells[at] = best.cells[bin];
-      }
-    }
-  }
-  return { codes, cells };
-}
-
-/** For each of some bins the cell of the largest magnitude, and its code. */
-class Strongest {
-  /**
-   * @param {number} first
-   * @param {number} stop
-   */
-  constructor(first, stop) {
-    this.first = first;
-    this.stop = stop;
-    this.sizes = new Float32Array(stop - first);
-    this.codes = new Uint8Array(stop - first);
-    this.cells = new Int32Array(stop - first);
-  }
-
-  /**
-   * @param {AnySource} source
-   * @param {number} level
-   * @param {number} cell
-   */
-  add(source, level, cell) {
-    const { first, stop } = this;
-    const scale = source.statistics.largest[cell];
-    for (let bin = first; bin < stop; ) {
-      const block = Math.floor(bin / BLOCK);
-      const end = Math.min(stop, (block + 1) * BLOCK);
-      const tile = source.tile(level, block, cell);
-      if (tile) this.#take(tile, bin - block * BLOCK, bin - first, end - bin, cell, scale);
-      else {
-        const codes = Uint8Array.from({ length: end - bin }, (_, i) =>
-          source.coarse(cell, level, bin + i),
-        );
-        this.#take(codes, 0, bin - first, end - bin, cell, scale);
-      }
-      bin = end;
-    }
-  }
-
-  /**
-   * @param {Uint8Array} codes
-   * @param {number} from
-   * @param {number} to
-   * @param {number} count
-   * @param {number} cell
-   * @param {number} scale
-   */
-  #take(codes, from, to, count, cell, scale) {
-    const { sizes } = this;
-    for (let i = 0; i < count; i++) {
-      const code = codes[from + i];
-      const size = code === NAN ? Number.POSITIVE_INFINITY : Math.abs(code - ZERO) * scale;
-      if (size > sizes[to + i]) {
-        sizes[to + i] = size;
-        this.codes[to + i] = code;
-        this.cells[to + i] = cell;
       }
     }
   }
