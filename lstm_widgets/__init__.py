@@ -5,10 +5,12 @@ from lstm_widgets.recorders.legacy import load_legacy
 from lstm_widgets.recording import Recording, open_recording
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
+from lstm_widgets.widgets.gate_inspector import GateInspector
 
 __all__ = [
     "CellGrid",
     "ExampleGrid",
+    "GateInspector",
     "Recording",
     "RecordingError",
     "load_legacy",

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Columns, fitHeight, fitWidth, runs, zoomStep } from "../src/core/layout.js";
+import {
+  Columns,
+  extentOf,
+  fitHeight,
+  fitWidth,
+  fromScroll,
+  revealing,
+  runs,
+  toScroll,
+  zoomStep,
+} from "../src/core/layout.js";
 import { random } from "./load.mjs";
 
 /** Sizes as they come: many short examples, few long ones. @param {ReturnType<typeof random>} dice */
@@ -270,4 +280,28 @@ test("zoomed out, each pixel that shows something shows what is under it", () =>
       assert.ok(found.last[run] - found.first[run] <= 3);
     });
   }
+});
+
+test("a scroll bar stands for a place, also where it moves in larger steps", () => {
+  for (const whole of [500, 5000, 40_000_000]) {
+    const extent = extentOf(whole, 900);
+    assert.ok(extent.shown <= 12_000_000);
+    const last = Math.max(0, whole - 900);
+    for (const share of [0, 0.3, 1]) {
+      const place = share * last;
+      const found = fromScroll(toScroll(place, extent), extent);
+      assert.ok(Math.abs(found - place) < 1e-6 * whole, `${whole}: ${found} is not ${place}`);
+    }
+    // A scroll bar at its end shows the end.
+    assert.equal(fromScroll(extent.shown - 900, extent), last);
+  }
+});
+
+test("what is seen is not scrolled to; what is near comes in, what is far to the middle", () => {
+  assert.equal(revealing(100, 100, 15, 900, true), 100);
+  assert.equal(revealing(100, 985, 15, 900, true), 100);
+  assert.equal(revealing(100, 990, 15, 900, true), 105);
+  assert.equal(revealing(100, 90, 15, 900, true), 90);
+  assert.equal(revealing(100, 90, 15, 900, false), -360);
+  assert.equal(revealing(100, 9000, 15, 900, true), 8550);
 });

@@ -14,6 +14,9 @@ afterEach(() => mock.timers.reset());
 function layerOf(more = {}) {
   return {
     name: "lstm",
+    kind: "LSTM",
+    go_backwards: false,
+    windowed: false,
     signals: ["hidden_state", "forget_gate"],
     examples: 40,
     timesteps: 1000,
@@ -101,6 +104,22 @@ test("what travels whole is read as it was packed", () => {
           assert.equal(source.padding(column), masks[layer.name]?.[column] === 0);
         });
       });
+    }
+  }
+});
+
+test("what travels whole has all signals of a cell by blocks", () => {
+  const { model, rows } = whole();
+  for (const layer of SMALL) {
+    const source = new WholeSource(model, layer, layer.signals[0]);
+    for (let cell = 0; cell < layer.cells; cell++) {
+      for (let block = 0; block * BLOCK < source.columns; block++) {
+        const found = source.series(block, cell);
+        layer.signals.forEach((signal, i) => {
+          const row = rows[`${layer.name}/${signal}`][cell];
+          assert.deepEqual(found?.[i], row.slice(block * BLOCK, (block + 1) * BLOCK));
+        });
+      }
     }
   }
 });
@@ -218,6 +237,15 @@ function answer(model, request = model.sent[model.sent.length - 1]) {
   }
   if (request.similarity !== null) {
     const values = Float32Array.from({ length: layer.cells }, (_, i) => i - request.similarity);
+    buffers.push(new DataView(values.buffer));
+  }
+  for (const [cell, block] of request.series) {
+    const start = block * BLOCK;
+    const width = Math.min(BLOCK, columns - start);
+    const values = Float32Array.from(
+      { length: width * layer.signals.length },
+      (_, i) => valueOf(cell, start + (i % width)) + Math.floor(i / width),
+    );
     buffers.push(new DataView(values.buffer));
   }
   model.emit("msg:custom", { ...request, columns: strips }, buffers);
@@ -478,6 +506,48 @@ test("similarity comes once for each cell", () => {
   source.request();
   assert.equal(model.sent.length, 1);
   assert.equal(source.similarity(3), undefined);
+});
+
+test("all signals of a cell come by blocks, exact", () => {
+  const { model, source } = fromKernel();
+  assert.equal(source.series(0, 2), undefined);
+  assert.equal(source.series(78, 5), undefined);
+  source.request();
+  assert.deepEqual(model.sent[0].series, [
+    [2, 0],
+    [5, 78],
+  ]);
+  assert.deepEqual([model.sent[0].tiles, model.sent[0].values], [[], null]);
+  answer(model);
+  for (const [block, cell, width] of [
+    [0, 2, BLOCK],
+    [78, 5, 40_000 - 78 * BLOCK],
+  ]) {
+    const rows = source.series(block, cell);
+    assert.equal(rows?.length, 2);
+    rows?.forEach((row, signal) => {
+      assert.equal(row.length, width);
+      row.forEach((value, i) => {
+        assert.equal(value, Math.fround(valueOf(cell, block * BLOCK + i) + signal));
+      });
+    });
+  }
+  source.request();
+  assert.equal(model.sent.length, 1);
+});
+
+test("of all signals the stretches looked at last are kept", () => {
+  const { model, source } = fromKernel({ cells: 400 });
+  for (let cell = 0; cell < 400; cell++) {
+    source.series(0, cell);
+    source.series(0, 0);
+    source.request();
+    answer(model);
+  }
+  const kept = [];
+  for (let cell = 0; cell < 400; cell++) if (source.series(0, cell)) kept.push(cell);
+  assert.equal(kept.length, 256);
+  assert.ok(kept.includes(0) && kept.includes(399) && !kept.includes(1));
 });
 
 test("the overview and all that is coarser needs no kernel", () => {

@@ -66,6 +66,9 @@ def _described(recording: Recording, name: str) -> dict[str, Any]:
     dataset = recording[name]
     return {
         "name": name,
+        "kind": dataset.attrs.get("kind", ""),
+        "go_backwards": bool(dataset.attrs.get("go_backwards", False)),
+        "windowed": bool(recording.tree.attrs.get("window")),
         "signals": list(recording.signals(name)),
         "examples": dataset.sizes["example"],
         "timesteps": dataset.sizes["timestep"],

@@ -10,6 +10,7 @@ tiles          ``[[level, block, cells]]``    a buffer each: uint8 codes (cell, 
 columns        ``[block]``                    tokens and labels, and a buffer each: the mask
 values         ``[cell, start, stop]``        a buffer: exact float32
 similarity     ``cell``                       a buffer: float32, one a cell
+series         ``[[cell, block]]``            a buffer each: exact float32 (signal, column)
 =============  =============================  ==============================================
 """
 
@@ -67,6 +68,39 @@ def mask_of(dataset: xr.Dataset, start: int, stop: int) -> bytes:
     return dataset["mask"].values.reshape(-1)[start:stop].astype(np.uint8).tobytes()
 
 
+def series_of(dataset: xr.Dataset, cell: int, start: int, stop: int) -> bytes:
+    """
+    Give all signals of one cell over some columns.
+
+    Only what is asked for is read, so that a recording that was opened lazily stays on its disk.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        One layer of a recording.
+    cell : int
+    start, stop : int
+        Columns: ``example * timesteps + timestep``.
+
+    Returns
+    -------
+    bytes
+        float32 (signal, column), the signals in the order of the recording.
+    """
+    timesteps = max(1, dataset.sizes["timestep"])
+    first, last = start // timesteps, -(-stop // timesteps)
+    start, stop = start - first * timesteps, stop - first * timesteps
+    # Of a single long example only the stretch; of several short ones all, cut below.
+    within = slice(start, stop) if last - first == 1 else slice(None)
+    cut = slice(None) if last - first == 1 else slice(start, stop)
+    rows = [
+        values[first:last, within, cell].values.reshape(-1)[cut]
+        for name, values in dataset.data_vars.items()
+        if name != "mask"
+    ]
+    return np.stack(rows).astype(np.float32, copy=False).tobytes()
+
+
 def answer(
     request: dict[str, Any], dataset: xr.Dataset, tiles: SignalTiles
 ) -> tuple[dict[str, Any], list[bytes]]:
@@ -109,4 +143,8 @@ def answer(
     reply["similarity"] = request.get("similarity")
     if reply["similarity"] is not None:
         buffers.append(tiles.similarity(reply["similarity"]).tobytes())
+    reply["series"] = request.get("series", [])
+    for cell, block in reply["series"]:
+        start, stop = block * BLOCK, min((block + 1) * BLOCK, tiles.columns)
+        buffers.append(series_of(dataset, cell, start, stop))
     return reply, buffers

@@ -10,6 +10,8 @@ import { bytes, floats } from "./model.js";
 
 /** Tiles that are kept, in bytes. */
 const KEPT_BYTES = 24 * 1024 * 1024;
+/** Stretches of all signals of one cell that are kept. */
+const KEPT_SERIES = 256;
 /** The most bytes to ask for at once. */
 const REPLY_BYTES = 1024 * 1024;
 const WAITING_AFTER = 300;
@@ -36,6 +38,9 @@ export class Requests {
   /** @type {Map<number, Float32Array>} */
   #similarity = new Map();
 
+  /** By cell and block, the last one looked at last. @type {Map<number, Float32Array[]>} */
+  #series = new Map();
+
   /** @type {Map<number, Set<number>>} */
   #missingTiles = new Map();
   /** @type {Set<number>} */
@@ -44,6 +49,8 @@ export class Requests {
   #missingExact;
   /** @type {number | undefined} */
   #missingSimilarity;
+  /** @type {Set<number>} */
+  #missingSeries = new Set();
 
   /** @type {string | undefined} */
   #pending;
@@ -134,6 +141,20 @@ export class Requests {
     return found;
   }
 
+  /**
+   * @param {number} block
+   * @param {number} cell
+   */
+  series(block, cell) {
+    const key = cell * 2 ** 32 + block;
+    const found = this.#series.get(key);
+    if (found) {
+      this.#series.delete(key);
+      this.#series.set(key, found);
+    } else this.#missingSeries.add(key);
+    return found;
+  }
+
   /** Ask for all that was missing since the last time, unless an answer is still due. */
   flush() {
     this.#clock++;
@@ -142,6 +163,7 @@ export class Requests {
     this.#missingStrips.clear();
     this.#missingExact = undefined;
     this.#missingSimilarity = undefined;
+    this.#missingSeries.clear();
     if (!request || this.#pending || this.#refused) return;
     try {
       this.model.send(request);
@@ -180,8 +202,11 @@ export class Requests {
       columns,
       values: exact ? [exact[0], start, Math.min(this.source.columns, start + BLOCK)] : null,
       similarity: this.#missingSimilarity ?? null,
+      series: [...this.#missingSeries]
+        .slice(0, 64)
+        .map((key) => [Math.floor(key / 2 ** 32), key % 2 ** 32]),
     };
-    const nothing = !tiles.length && !columns.length && !request.values;
+    const nothing = !tiles.length && !columns.length && !request.values && !request.series.length;
     return nothing && request.similarity === null ? undefined : request;
   }
 
@@ -259,6 +284,19 @@ export class Requests {
     if (reply.similarity !== null) {
       if (this.#similarity.size > 16) this.#similarity.clear();
       this.#similarity.set(reply.similarity, floats(buffers[next++]));
+    }
+    for (const [cell, block] of reply.series) {
+      const values = floats(buffers[next++]);
+      const { signals } = this.source.layer;
+      const width = values.length / signals.length;
+      this.#series.set(
+        cell * 2 ** 32 + block,
+        signals.map((_, i) => values.subarray(i * width, (i + 1) * width)),
+      );
+    }
+    for (const oldest of this.#series.keys()) {
+      if (this.#series.size <= KEPT_SERIES) break;
+      this.#series.delete(oldest);
     }
     this.#evict();
   }

@@ -15,6 +15,9 @@
  * One layer of a recording, as Python describes it.
  * @typedef {object} Layer
  * @property {string} name
+ * @property {string} kind "LSTM", "GRU" or "SimpleRNN"
+ * @property {boolean} go_backwards whether it reads from the end
+ * @property {boolean} windowed whether each timestep has read a window of its own
  * @property {string[]} signals none of a layer that a saved page doesn't have
  * @property {string[]} [absent] signals that a saved page doesn't have
  * @property {number} examples
@@ -23,7 +26,7 @@
  * @property {boolean} masked
  * @property {boolean} tokens
  * @property {boolean} labels
- * @property {{difference?: number, mode?: string}} check
+ * @property {{difference?: number, tolerance?: number, mode?: string}} check
  * @property {string[]} [parts] for both directions side by side: the names of the two
  */
 

@@ -121,6 +121,8 @@ export class WholeSource extends Source {
     this.rows = parts.flatMap((part) => part.rows);
     this.mask = parts[0].mask;
     this.text = model.get("_text")[layer.parts?.[0] ?? layer.name];
+    /** @type {Map<string, Float32Array[]>} */
+    this.others = new Map();
     for (let cell = 0; cell < layer.cells; cell++) this.#measure(cell);
     /** @type {Uint8Array[][]} */
     this.levels = [this.rows.map((row, cell) => encode(row, this.statistics.largest[cell]))];
@@ -168,6 +170,29 @@ export class WholeSource extends Source {
    */
   tile(level, block, cell) {
     return this.#level(level)[cell].subarray(block * BLOCK, (block + 1) * BLOCK);
+  }
+
+  /**
+   * All signals of one cell over one block, in the order of the layer; undefined if they are on their
+   * way.
+   * @param {number} block
+   * @param {number} cell
+   * @returns {Float32Array[] | undefined}
+   */
+  series(block, cell) {
+    const part = (/** @type {string} */ signal) =>
+      this.#rowsOf(signal)[cell].subarray(block * BLOCK, (block + 1) * BLOCK);
+    return this.layer.signals.map(part);
+  }
+
+  /** @param {string} signal */
+  #rowsOf(signal) {
+    if (signal === this.signal) return this.rows;
+    const parts = this.layer.parts ?? [this.layer.name];
+    const rows =
+      this.others.get(signal) ?? parts.flatMap((name) => stored(this.model, name, signal).rows);
+    this.others.set(signal, rows);
+    return rows;
   }
 
   /** @param {number} column @returns {string | undefined} */
@@ -283,6 +308,15 @@ export class KernelSource extends Source {
    */
   exact(cell, column) {
     return this.requests.exact(cell, column);
+  }
+
+  /**
+   * @param {number} block
+   * @param {number} cell
+   * @returns {Float32Array[] | undefined}
+   */
+  series(block, cell) {
+    return this.requests.series(block, cell);
   }
 
   /**

@@ -17,7 +17,7 @@ RESERVED_MARKS[NEGATIVE_INFINITY] = CLIPPED;
 RESERVED_MARKS[POSITIVE_INFINITY] = CLIPPED;
 
 /** How much of the background is mixed into a faded value. */
-const FADE = 0.86;
+export const FADE = 0.86;
 
 export class Colours {
   /**

@@ -1,23 +1,26 @@
 // The grid itself: one canvas in a scrolling frame, with the cells' numbers at its left and the tokens
 // along its top. Its scroll and zoom are its own; the selection is the model's.
 
-import { shownToken } from "../core/align.js";
-import { Columns, fitHeight, fitWidth, runs, zoomStep } from "../core/layout.js";
+import {
+  Columns,
+  extentOf,
+  fitHeight,
+  fitWidth,
+  fromScroll,
+  revealing,
+  runs,
+  toScroll,
+  zoomStep,
+} from "../core/layout.js";
 import { inPart } from "../core/model.js";
-import { visible } from "../core/tokens.js";
 import { element } from "./dom.js";
+import { drawHead, GUTTER, headOf, outline } from "./head.js";
 import { LETTERED, Painter } from "./painter.js";
 
 /** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
 
-/** The cells' numbers and bars. */
-const GUTTER = 84;
-const TOKENS = 20;
-const LABELS = 18;
 /** Rows higher than this only waste room when everything fits. */
 const MOST_ROW = 22;
-/** Browsers stop at about 16 million pixels; beyond that the scroll bar moves in larger steps. */
-const MOST_SCROLL = 12_000_000;
 
 /**
  * @typedef {object} Scene
@@ -94,8 +97,7 @@ export class Grid {
   }
 
   get #header() {
-    const layer = this.#scene?.source.layer;
-    return (layer?.tokens ? TOKENS : 6) + (layer && layer.examples > 1 ? LABELS : 0);
+    return headOf(this.#scene?.source.layer).height;
   }
 
   get #room() {
@@ -137,16 +139,13 @@ export class Grid {
     const whole =
       side === "left" ? this.columns.total : this.#rowHeight * (this.#scene?.order.length ?? 0);
     const room = side === "left" ? this.#room : this.#height - this.#header;
-    return { whole, room, shown: Math.min(whole, MOST_SCROLL) };
+    return extentOf(whole, room);
   }
 
   /** @param {"left" | "top"} side */
   scroll(side) {
-    const { whole, room, shown } = this.#extent(side);
-    if (whole <= room) return 0;
     const at = side === "left" ? this.root.scrollLeft : this.root.scrollTop;
-    const scaled = shown === whole ? at : (at * (whole - room)) / (shown - room);
-    return Math.max(0, Math.min(whole - room, scaled));
+    return fromScroll(at, this.#extent(side));
   }
 
   /**
@@ -154,8 +153,7 @@ export class Grid {
    * @param {number} to
    */
   scrollTo(side, to) {
-    const { whole, room, shown } = this.#extent(side);
-    const at = shown === whole ? to : (to * (shown - room)) / (whole - room);
+    const at = toScroll(to, this.#extent(side));
     if (side === "left") this.root.scrollLeft = at;
     else this.root.scrollTop = at;
   }
@@ -175,13 +173,9 @@ export class Grid {
       /** @type {number} */ start,
       /** @type {number} */ size,
     ) => {
-      const { room } = this.#extent(side);
       const at = this.scroll(side);
-      if (start >= at && start + size <= at + room) return;
-      // Far away, it comes to the middle; next to the edge, it just comes in.
-      const near = gently && start + size > at - room && start < at + 2 * room;
-      const edge = start < at ? start : start + size - room;
-      this.scrollTo(side, near ? edge : start - room / 2);
+      const to = revealing(at, start, size, this.#extent(side).room, gently);
+      if (to !== at) this.scrollTo(side, to);
     };
     if (columns.total > 0) place("left", columns.start(scene.column), columns.width);
     if (row >= 0) place("top", row * this.#rowHeight, this.#rowHeight);
@@ -331,7 +325,7 @@ export class Grid {
     this.#painter.paint(context, what, lettered);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.#gutter(context, scene, { header, rowHeight, top, height });
-    this.#head(context, scene, { columns, left, width, header, size });
+    drawHead(context, scene, { columns, left, width, size });
     this.#outline(context, scene, { columns, left, top, rowHeight, header, width, height });
   }
 
@@ -381,86 +375,6 @@ export class Grid {
   }
 
   /**
-   * Labels of the examples, and the tokens.
-   * @param {CanvasRenderingContext2D} context
-   * @param {Scene} scene
-   * @param {{columns: Columns, left: number, width: number, header: number, size: number}} place
-   */
-  #head(
-    context,
-    { source, theme, align, column: selected },
-    { columns, left, width, header, size },
-  ) {
-    const { timesteps, examples, tokens } = source.layer;
-    if (timesteps * examples === 0) return;
-    const room = width - GUTTER;
-    context.textBaseline = "middle";
-    context.fillStyle = theme.colour.muted;
-    context.font = `11px ${theme.font}`;
-    context.textAlign = "right";
-    if (examples > 1) context.fillText("example", GUTTER - 12, LABELS / 2 + 1);
-    if (tokens) context.fillText("token", GUTTER - 12, header - TOKENS / 2);
-    context.save();
-    context.beginPath();
-    context.rect(GUTTER, 0, room, header);
-    context.clip();
-    if (examples > 1) this.#labels(context, source, { theme, columns, left, room, selected });
-    if (tokens && columns.width >= 7) {
-      context.font = `${Math.max(9, Math.min(13, size + 1))}px ${theme.mono}`;
-      context.textAlign = "center";
-      const fits = Math.max(1, Math.floor(columns.width / (0.62 * Math.max(9, size))));
-      for (let column = columns.nearest(left); column < examples * timesteps; column++) {
-        const x = GUTTER + columns.start(column) - left;
-        if (x > width) break;
-        const token = shownToken(source, column, align);
-        if (token === undefined) continue;
-        context.fillStyle = column === selected ? theme.colour.fg : theme.colour.muted;
-        const text = [...visible(token)];
-        const cut =
-          text.length > fits && fits > 2
-            ? `${text.slice(0, fits - 1).join("")}…`
-            : text.slice(0, fits).join("");
-        context.fillText(cut, x + columns.width / 2, header - TOKENS / 2);
-      }
-    }
-    context.restore();
-  }
-
-  /**
-   * @param {CanvasRenderingContext2D} context
-   * @param {AnySource} source
-   * @param {{theme: import("./theme.js").Theme, columns: Columns, left: number, room: number, selected: number}} place
-   */
-  #labels(context, source, { theme, columns, left, room, selected }) {
-    const { timesteps, examples } = source.layer;
-    // Where examples are narrow, every so many of them have a label.
-    const every = 2 ** Math.max(0, Math.ceil(Math.log2(46 / columns.pitch)));
-    const first = Math.floor(Math.floor(columns.nearest(left) / timesteps) / every) * every;
-    context.textAlign = "left";
-    context.font = `11px ${theme.font}`;
-    for (let example = first; example < examples; example += every) {
-      const x = GUTTER + example * columns.pitch - left;
-      if (x > GUTTER + room) break;
-      const wide = columns.pitch * every - 6;
-      const long = timesteps * columns.width > room;
-      const at = long ? Math.max(GUTTER, x) : x;
-      const chosen = Math.floor(selected / timesteps) === example;
-      context.fillStyle = theme.colour.line;
-      context.fillRect(x, 2, 1, LABELS - 2);
-      context.fillStyle = chosen ? theme.colour.fg : theme.colour.muted;
-      const label = source.label(example);
-      let text =
-        label === undefined
-          ? String(example)
-          : [...label].map((c) => (c === " " ? c : visible(c))).join("");
-      while (text.length > 1 && context.measureText(text).width > wide - (at - x)) {
-        text = text.length > 2 ? `${text.slice(0, -2)}…` : text.slice(0, 1);
-      }
-      context.fillText(text, at + 4, LABELS / 2 + 1);
-    }
-  }
-
-  /**
    * One outline for the selected row and column, wherever they are.
    * @param {CanvasRenderingContext2D} context
    * @param {Scene} scene
@@ -473,25 +387,20 @@ export class Grid {
     const bottom = Math.min(height, header + order.length * rowHeight - top);
     context.save();
     context.beginPath();
-    context.rect(GUTTER - 1, header - TOKENS, width, height);
+    const { tokens } = headOf(scene.source.layer);
+    context.rect(GUTTER - 1, header - tokens, width, height);
     context.clip();
-    const box = (
-      /** @type {number} */ x,
-      /** @type {number} */ y,
-      /** @type {number} */ w,
-      /** @type {number} */ h,
-    ) => {
-      context.lineWidth = 3;
-      context.strokeStyle = theme.colour.bg;
-      context.strokeRect(x, y, w, h);
-      context.lineWidth = 1.5;
-      context.strokeStyle = theme.colour.fg;
-      context.strokeRect(x, y, w, h);
-    };
     const x = GUTTER + columns.start(column) - left;
-    const head = scene.source.layer.tokens ? TOKENS - 1 : 3;
+    const head = scene.source.layer.tokens ? tokens - 1 : 3;
     if (x + columns.width > GUTTER) {
-      box(x - 0.5, header - head, Math.max(2, columns.width), bottom - header + head - 0.5);
+      outline(
+        context,
+        theme,
+        x - 0.5,
+        header - head,
+        Math.max(2, columns.width),
+        bottom - header + head - 0.5,
+      );
     }
     context.beginPath();
     context.rect(GUTTER - 1, header - 1, width, height);
@@ -499,7 +408,7 @@ export class Grid {
     const row = rowOf[cell];
     const y = header + row * rowHeight - top;
     if (row >= 0 && y + rowHeight > header) {
-      box(GUTTER - 0.5, y - 0.5, right - GUTTER, Math.max(2, rowHeight));
+      outline(context, theme, GUTTER - 0.5, y - 0.5, right - GUTTER, Math.max(2, rowHeight));
     }
     const { hovered } = this;
     if (hovered && rowOf[hovered.cell] >= 0 && columns.width >= 4) {

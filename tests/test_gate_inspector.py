@@ -1,0 +1,265 @@
+"""GateInspector's Python side; and what the page's algebra is held against: Keras's own steps.
+
+``js/test/gates.json`` holds recordings of small layers with the states that Keras's cells had before
+each timestep. ``js/test/gates.test.mjs`` works those out from the recording alone. To make it anew:
+``python tests/test_gate_inspector.py && npm --prefix js run format``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+from traitlets import TraitError
+
+from lstm_widgets import GateInspector, record
+from lstm_widgets.recording import RecordedLayer, Recording, open_recording
+from lstm_widgets.recurrence import SIGNALS
+from lstm_widgets.widgets import _base
+from lstm_widgets.widgets._tiles import BLOCK
+
+TABLE = Path(__file__).resolve().parents[1] / "js" / "test" / "gates.json"
+EXAMPLES, TIMESTEPS, FEATURES, CELLS = 2, 7, 3, 2
+
+
+class Case(NamedTuple):
+    """One recording of the table."""
+
+    name: str
+    kind: str
+    options: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    padded: bool = False
+    started: bool = False
+    window: int | None = None
+
+
+BACKWARDS, RESET_BEFORE = {"go_backwards": True}, {"reset_after": False}
+CASES = [
+    Case("lstm", "LSTM"),
+    Case("lstm, padded", "LSTM", padded=True),
+    Case("lstm, backwards, padded", "LSTM", BACKWARDS, padded=True),
+    Case("lstm from a state, padded", "LSTM", padded=True, started=True),
+    Case("lstm, windowed", "LSTM", window=3),
+    Case("gru", "GRU"),
+    Case("gru, reset before, from a state", "GRU", RESET_BEFORE, started=True),
+    Case("gru, backwards from a state", "GRU", BACKWARDS, started=True),
+    Case("gru, padded", "GRU", padded=True),
+    Case("gru, reset before, windowed", "GRU", RESET_BEFORE, window=3),
+    Case("rnn, padded", "SimpleRNN", padded=True),
+    Case("rnn, backwards", "SimpleRNN", BACKWARDS),
+]
+
+
+def step_by_step(layer, x, mask, state):
+    """Let a layer's own cell take the steps; its last state before each, (example, timestep, cell)."""
+    before = np.zeros((*x.shape[:2], CELLS), np.float32)
+    order = range(x.shape[1])
+    for t in reversed(order) if layer.go_backwards else order:
+        before[:, t] = state[-1]
+        _, new = layer.cell(x[:, t], state)
+        state = [np.where(mask[:, t, None], n, s) for n, s in zip(new, state, strict=True)]
+    return before
+
+
+def make(case: Case) -> dict[str, Any]:
+    """Record one layer, and give what the page gets of it, with the true state before each step."""
+    name, kind, options, padded, started, window = case
+    rng = np.random.default_rng(sum(map(ord, name)))
+    layer = getattr(L, kind)(CELLS, return_sequences=True, name="layer", **options)
+    inputs = keras.Input((None, FEATURES))
+    count = 2 if kind == "LSTM" else 1
+    starts = [keras.Input((CELLS,)) for _ in range(count)] if started else []
+    masked = L.Masking()
+    outputs = layer(
+        masked(inputs) if padded else inputs,
+        initial_state=starts or None,
+        mask=masked.compute_mask(inputs) if padded else None,
+    )
+    model = keras.Model([inputs, *starts] if started else inputs, outputs)
+    layer.set_weights(
+        [1.5 * rng.normal(size=w.shape).astype(np.float32) for w in layer.get_weights()]
+    )
+
+    x = rng.normal(size=(EXAMPLES, TIMESTEPS, FEATURES)).astype(np.float32)
+    mask = np.ones((EXAMPLES, TIMESTEPS), bool)
+    if padded:
+        mask[0, 5:] = mask[1, :2] = mask[1, 4] = False
+        x[~mask] = 0
+    if window:
+        # One window a timestep, each read from the beginning.
+        windows = np.lib.stride_tricks.sliding_window_view(x, window, axis=1)
+        x, mask = (
+            np.moveaxis(windows, -1, 2).reshape(-1, window, FEATURES),
+            np.ones((1, window), bool),
+        )
+        mask = np.repeat(mask, len(x), axis=0)
+    state = [
+        (rng.normal(size=(len(x), CELLS)) if started else np.zeros((len(x), CELLS))).astype(
+            np.float32
+        )
+        for _ in range(count)
+    ]
+    recorded = record(model, [x, *state] if started else x)["layer"]
+    before = step_by_step(layer, x, mask, state)
+    signals = {signal: recorded[signal].values for signal in SIGNALS[kind]}
+    if window:
+
+        def last(values):
+            rows = values[:, -1].reshape(EXAMPLES, -1, CELLS)
+            return np.pad(rows, ((0, 0), (window - 1, 0), (0, 0)), constant_values=np.nan)
+
+        signals, before = {s: last(v) for s, v in signals.items()}, last(before)
+        mask = np.arange(TIMESTEPS) >= np.full((EXAMPLES, 1), window - 1)
+    shown = GateInspector(
+        Recording.from_layers(
+            [
+                RecordedLayer(
+                    "layer",
+                    kind,
+                    signals,
+                    None if mask.all() else mask,
+                    check=recorded.attrs["check"],
+                    go_backwards=options.get("go_backwards", False),
+                )
+            ],
+            attrs={"window": window},
+        )
+    )
+    return {
+        "name": name,
+        "layer": {**shown._layers[0], "check": {"tolerance": 1e-5}},
+        "mask": mask.reshape(-1).astype(int).tolist(),
+        "signals": {signal: by_cell(values) for signal, values in signals.items()},
+        "before": by_cell(before),
+    }
+
+
+def by_cell(values) -> list[list[float | None]]:
+    """Give values (cell, column) as JSON holds them: the float32 in nine digits, None for NaN."""
+    rows = values.reshape(-1, CELLS).T
+    return [[None if math.isnan(v) else float(f"{v:.9g}") for v in row] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def table() -> dict[str, dict[str, Any]]:
+    return {case["name"]: case for case in json.loads(TABLE.read_text("utf-8"))}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_the_page_is_tested_on_what_keras_computes(case, table) -> None:
+    made, kept = make(case), table[case.name]
+    for name in ("layer", "mask"):
+        assert made[name] == kept[name]
+    for name in ("before", *kept["signals"]):
+        rows = [c["before"] if name == "before" else c["signals"][name] for c in (made, kept)]
+        new, old = (np.array(r, dtype=float) for r in rows)
+        np.testing.assert_allclose(new, old, atol=1e-5)
+
+
+def test_all_cases_are_in_the_table(table) -> None:
+    assert list(table) == [case.name for case in CASES]
+
+
+# -- what a person sets, and what the page is told --------------------------------------------------
+
+
+def recording(shape=(3, 700, 4), kind="LSTM", signals=None, **more) -> Recording:
+    rng = np.random.default_rng(5)
+    names = SIGNALS[kind] if signals is None else signals
+    values = {name: rng.normal(size=shape).astype(np.float32) for name in names}
+    return Recording.from_layers([RecordedLayer("layer", kind, values, **more)])
+
+
+def test_it_takes_what_every_widget_takes() -> None:
+    shown = GateInspector(recording(), signal="forget_gate", cell=3, timestep=9, align="predict")
+    assert (shown.signal, shown.cell, shown.timestep) == ("forget_gate", 3, 9)
+    with pytest.raises(TypeError, match="'sort'"):
+        GateInspector(recording(), sort="index")
+    with pytest.raises(TraitError, match="cell: expected 0 to 3"):
+        shown.cell = 4
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
+def test_the_page_is_told_how_a_layer_computes_and_reads(kind, backwards) -> None:
+    (layer,) = GateInspector(recording(kind=kind, go_backwards=backwards))._layers
+    assert (layer["kind"], layer["go_backwards"]) == (kind, backwards)
+    assert layer["signals"] == list(SIGNALS[kind])
+
+
+# -- what the page asks for ---------------------------------------------------------------------------
+
+
+def ask(widget: GateInspector, **request: object) -> tuple[dict[str, Any], list[bytes]]:
+    sent: list[tuple[dict[str, Any], list[bytes]]] = []
+    widget.send = lambda content, buffers=None: sent.append((content, buffers or []))
+    content = {"id": "1", "layer": "layer", "signal": "hidden_state", **request}
+    widget._on_message(widget, content, [])
+    return sent[0]
+
+
+@pytest.mark.parametrize("shape", [(3, 700, 4), (1, 2100, 4), (700, 3, 4)])
+@pytest.mark.parametrize("stored", [False, True])
+def test_series_are_the_numbers_of_the_arrays(shape, stored, tmp_path) -> None:
+    made = recording(shape)
+    if stored:
+        made.save(tmp_path / "made.zarr")
+        made = open_recording(tmp_path / "made.zarr")
+    wanted = [[0, 0], [3, 1], [2, 4]]
+    reply, buffers = ask(GateInspector(made), series=wanted)
+    assert reply["series"] == wanted
+    dataset = recording(shape)["layer"]
+    assert len(buffers) == len(wanted)
+    for (cell, block), found in zip(wanted, buffers, strict=True):
+        rows = [dataset[s].values.reshape(-1, 4)[:, cell] for s in SIGNALS["LSTM"]]
+        expected = np.stack(rows)[:, block * BLOCK : (block + 1) * BLOCK]
+        assert found == expected.tobytes()
+
+
+def test_series_leave_out_what_was_not_recorded_and_the_mask() -> None:
+    mask = np.ones((3, 700), bool)
+    mask[:, 600:] = False
+    shown = GateInspector(recording(signals=("hidden_state", "forget_gate"), mask=mask))
+    _, (found,) = ask(shown, series=[[1, 0]])
+    assert len(found) == 2 * BLOCK * 4
+
+
+def test_series_make_no_tiles_of_other_signals(monkeypatch) -> None:
+    made = recording((1, 20_000, 8))
+    shown = GateInspector(made)
+    built: list[str] = []
+    tiles = _base._tiles_of
+
+    def counted(of, layer, signal):
+        built.append(signal)
+        return tiles(of, layer, signal)
+
+    monkeypatch.setattr(_base, "_tiles_of", counted)
+    ask(shown, series=[[cell, 3] for cell in range(8)])
+    assert set(built) == {"hidden_state"}
+
+
+@pytest.mark.parametrize("wanted", [[[4, 0]], [[0]], ["x"], [["x", 0]], 7])
+def test_nonsense_is_answered_with_an_error(wanted) -> None:
+    reply, buffers = ask(GateInspector(recording()), series=wanted)
+    assert reply["error"]
+    assert buffers == []
+
+
+def test_series_come_after_all_else() -> None:
+    shown = GateInspector(recording())
+    both = {"values": [1, 5, 9], "similarity": 2}
+    _, alone = ask(shown, series=[[1, 1]])
+    _, buffers = ask(shown, **both, series=[[1, 1]])
+    assert len(buffers) == 3
+    assert buffers[2:] == alone
+
+
+if __name__ == "__main__":
+    TABLE.write_text(json.dumps([make(case) for case in CASES]) + "\n", "utf-8")
