@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import threading
+import warnings
+from base64 import b64encode
 from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,6 +19,8 @@ import traitlets
 from lstm_widgets.recording import Recording
 from lstm_widgets.widgets import _export
 from lstm_widgets.widgets._protocol import answer, columns_of, mask_of
+from lstm_widgets.widgets._snapshot import Snapshot
+from lstm_widgets.widgets._still import png
 from lstm_widgets.widgets._tiles import SignalTiles
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     import xarray as xr
+    from PIL.Image import Image
 
 STATIC = Path(__file__).parent.parent / "static"
 PALETTES: tuple[str, ...] = (
@@ -362,6 +367,37 @@ class RecordingWidget(anywidget.AnyWidget):
             version=metadata.version("lstm-widgets"),
         )
         _export.write(path, text, overwrite=overwrite)
+
+    def _snapshot(self) -> Snapshot:
+        """Put together what is shown, to draw it."""
+        (layer,) = (each for each in self._layers if each["name"] == self.layer)
+        return Snapshot(
+            layer,
+            self.recording[self.layer],
+            _tiles_of(self.recording, self.layer, self.signal),
+            **{
+                name: getattr(self, name)
+                for name in ("signal", "example", "cell", "timestep", "palette", "scale")
+            },
+            threshold=self.threshold,
+            align=self.align,
+        )
+
+    def _still(self) -> Image | None:
+        """Draw the widget as it is now, on light paper; None where there is no picture of it."""
+        return None
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401 - as IPython has it
+        """Put a still picture beside the widget, for a viewer that runs no scripts."""
+        bundle = super()._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        try:
+            still = self._still()
+            if data is not None and still is not None:
+                data["image/png"] = b64encode(png(still)).decode()
+        except Exception as error:  # noqa: BLE001 - the widget itself is shown all the same
+            warnings.warn(f"no still picture of {type(self).__name__}: {error!r}", stacklevel=2)
+        return bundle
 
     # -- the page's requests ---------------------------------------------------------------------
 

@@ -126,7 +126,8 @@ class SignalTiles:
 
     def __init__(self, values: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> None:
         examples, timesteps, cells = values.shape
-        self.flat = np.ascontiguousarray(values, dtype=np.float32).reshape(-1, cells)
+        self.flat = np.ascontiguousarray(values, dtype=np.float32)
+        self.flat = self.flat.reshape(examples * timesteps, cells)
         self.columns = examples * timesteps
         self.cells = cells
         self._mask = None if mask is None else np.ascontiguousarray(mask).reshape(-1)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 import traitlets
 
+from lstm_widgets.widgets import _still
 from lstm_widgets.widgets._base import STATIC, RecordingWidget
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from lstm_widgets.widgets._snapshot import Snapshot
 
 SORTS = ("index", "mean_magnitude", "variance", "similarity")
 
@@ -54,3 +62,30 @@ class CellGrid(RecordingWidget):
     hide_quiet_cells = traitlets.Bool(
         default_value=False, help="Leave out cells whose mean |value| is below the threshold."
     ).tag(sync=True)
+
+    def _still(self) -> Image:
+        shown = self._snapshot()
+        order = np.arange(0) if shown.empty else self._order(shown)
+        return _still.stack(
+            [
+                _still.cell_grid(shown, order) if len(order) else _still.nothing(),
+                _still.foot(shown.status, _still.size(shown), shown.colours),
+            ]
+        )
+
+    def _order(self, shown: Snapshot) -> NDArray[np.intp]:
+        """Give the cells in the order of the rows, as js/src/core/order.js does."""
+        statistics = shown.tiles.statistics
+        key = None
+        if self.sort == "mean_magnitude":
+            key = statistics.mean_magnitude
+        elif self.sort == "variance":
+            key = statistics.variance
+        elif self.sort == "similarity":
+            key = shown.tiles.similarity(self.cell)
+        order = np.arange(shown.tiles.cells)
+        if key is not None:
+            order = np.argsort(-np.nan_to_num(key, nan=-np.inf), kind="stable")
+        if self.hide_quiet_cells:
+            order = order[~(statistics.mean_magnitude[order] < self.threshold)]
+        return order

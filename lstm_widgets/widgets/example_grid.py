@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 import traitlets
 
+from lstm_widgets.widgets import _still
 from lstm_widgets.widgets._base import STATIC, RecordingWidget
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class ExampleGrid(RecordingWidget):
@@ -46,3 +51,16 @@ class ExampleGrid(RecordingWidget):
     sort = traitlets.Enum(("index", "value"), "index", help="The order of the examples.").tag(
         sync=True
     )
+
+    def _still(self) -> Image:
+        shown = self._snapshot()
+        order = np.arange(shown.examples)
+        if self.sort == "value" and not shown.empty:
+            value = shown.tiles.flat[:, self.cell].reshape(-1, shown.timesteps)[:, self.timestep]
+            order = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")
+        return _still.stack(
+            [
+                _still.nothing() if shown.empty else _still.example_grid(shown, order),
+                _still.foot(shown.status, _still.size(shown), shown.colours),
+            ]
+        )

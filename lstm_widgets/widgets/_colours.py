@@ -1,0 +1,210 @@
+"""The colours of values on a light page: js/src/core/palettes.js and js/src/view/colours.js in NumPy.
+
+Both are held against one table, js/test/colours.json.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+TABLE: dict[str, dict[str, Any]] = json.loads(
+    resources.files(__package__).joinpath("palettes.json").read_text("utf-8")
+)
+#: Colours in a ramp.
+RAMP = 1024
+BACKGROUND, FOREGROUND = (255, 255, 255), (31, 35, 40)
+_INK_DARK, _INK_LIGHT = (26, 26, 26), (255, 255, 255)
+#: How much of the background is mixed into a value below the threshold.
+_FADE = 0.86
+
+PLAIN, IS_NAN, CLIPPED, PADDING = range(4)
+
+Colour = tuple[int, int, int]
+
+
+def _rounded(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Round halves up, as the page does."""
+    whole: NDArray[np.uint8] = np.floor(values + 0.5).astype(np.uint8)
+    return whole
+
+
+def _channels(colour: str) -> list[int]:
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+@lru_cache
+def ramp(name: str) -> NDArray[np.uint8]:
+    """Give all colours of a palette in order: uint8 (RAMP, 3)."""
+    stops = np.array([_channels(colour) for colour in TABLE[name]["colours"]], np.float64)
+    place = np.arange(RAMP)
+    if TABLE[name]["stepped"]:
+        step = np.minimum(len(stops) - 1, (place / RAMP * len(stops)).astype(int))
+        return _rounded(stops[step])
+    at = place / (RAMP - 1) * (len(stops) - 1)
+    left = np.minimum(len(stops) - 2, at.astype(int))
+    share = (at - left)[:, None]
+    return _rounded(stops[left] + (stops[left + 1] - stops[left]) * share)
+
+
+def mix(a: ArrayLike, b: ArrayLike, share: float) -> NDArray[np.uint8]:
+    """Mix colours (..., 3): from ``a``, with so large a share of ``b``."""
+    one, other = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return _rounded(one + (other - one) * share)
+
+
+def luminance(colour: ArrayLike) -> NDArray[np.float64]:
+    """Give the relative luminance of colours (..., 3), as WCAG 2 defines it."""
+    level = np.asarray(colour, np.float64) / 255
+    linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    light: NDArray[np.float64] = linear @ np.array([0.2126, 0.7152, 0.0722])
+    return light
+
+
+_EITHER_INK = np.sqrt((luminance(_INK_DARK) + 0.05) * (luminance(_INK_LIGHT) + 0.05)) - 0.05
+
+
+def ink(colour: ArrayLike) -> NDArray[np.uint8]:
+    """Give what is read most easily on colours (..., 3): black or white."""
+    dark = (luminance(colour) > _EITHER_INK)[..., None]
+    return np.where(dark, _INK_DARK, _INK_LIGHT).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Colours:
+    """
+    How the values of one signal of one layer become colours.
+
+    Parameters
+    ----------
+    signal : str
+        The signal's name: what ends in ``_gate`` is shown from 0 to 1, as long as it stays there.
+    largest : float
+        The largest magnitude in the layer.
+    palette : str
+        A name of the table, or ``"auto"``.
+    scale : str or tuple of float
+        As the trait of the widgets.
+    threshold : float
+        Values of smaller magnitude are faded.
+    """
+
+    signal: str
+    largest: float
+    palette: str = "auto"
+    scale: str | tuple[float, float] = "layer"
+    threshold: float = 0.0
+
+    @property
+    def gate(self) -> bool:
+        """Whether the signal is a gate that stays between 0 and 1."""
+        return self.signal.endswith("_gate") and self.largest <= 1
+
+    @property
+    def name(self) -> str:
+        """The palette that is used."""
+        if self.palette != "auto":
+            return self.palette
+        return "cividis" if self.gate or self.scale == "squared" else "RdBu_r"
+
+    @property
+    def diverging(self) -> bool:
+        """Whether the palette has a middle."""
+        return bool(TABLE[self.name]["kind"] == "diverging")
+
+    @property
+    def ramp(self) -> NDArray[np.uint8]:
+        """The palette from end to end: uint8 (RAMP, 3)."""
+        return ramp(self.name)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The values at both ends of the legend."""
+        if isinstance(self.scale, tuple):
+            return self.scale
+        if self.scale in ("squared", "sigmoid") or self.gate:
+            return 0, 1
+        return (-1, 1) if self.scale == "cell" else (-self.largest, self.largest)
+
+    def position(self, values: ArrayLike, largest: ArrayLike) -> NDArray[np.float64]:
+        """
+        Place values on the palette.
+
+        Parameters
+        ----------
+        values : float array (...)
+        largest : float array, broadcastable to ``values``
+            The largest magnitude of each value's cell.
+
+        Returns
+        -------
+        float64 array (...)
+            From 0 to 1, and beyond where a value is cut off; NaN for NaN.
+        """
+        value, cell = np.asarray(values, np.float64), np.asarray(largest, np.float64)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            if isinstance(self.scale, tuple):
+                low, high = self.scale
+                return (value - low) / (high - low)
+            if self.scale == "sigmoid":
+                return 1 / (1 + np.exp(-value))
+            if self.scale == "squared":
+                share = np.where(cell > 0, np.minimum(1, (value / cell) ** 2), 0)
+                return (1 + share) / 2 if self.diverging else share
+            if self.gate and self.scale == "layer":
+                return value
+            of = cell if self.scale == "cell" else np.float64(self.largest)
+            if self.gate:
+                return np.where(of > 0, value / of, 0)
+            return np.where(of > 0, (value / of + 1) / 2, 0.5)
+
+    def pixels(self, values: ArrayLike, largest: ArrayLike) -> NDArray[np.uint8]:
+        """Give values (...) their colours: uint8 (..., 3). Parameters as for `position`."""
+        value = np.asarray(values, np.float64)
+        place = self.position(value, largest)
+        step = np.floor(np.nan_to_num(place, nan=0, posinf=1, neginf=0) * (RAMP - 1) + 0.5)
+        colours = self.ramp[np.clip(step, 0, RAMP - 1).astype(int)]
+        faded = (np.abs(value) < self.threshold)[..., None]
+        colours = np.where(faded, mix(colours, BACKGROUND, _FADE), colours)
+        nothing = mix(BACKGROUND, FOREGROUND, 0.3)
+        return np.where(np.isnan(value)[..., None], nothing, colours).astype(np.uint8)
+
+    def marks(self, values: ArrayLike, largest: ArrayLike) -> NDArray[np.uint8]:
+        """Give values (...) their marks: ``PLAIN``, ``IS_NAN`` or ``CLIPPED``."""
+        value = np.asarray(values, np.float64)
+        place = self.position(value, largest)
+        clipped = (place < -1e-6) | (place > 1 + 1e-6) | np.isinf(value)
+        marks = np.where(clipped, CLIPPED, PLAIN)
+        return np.where(np.isnan(value), IS_NAN, marks).astype(np.uint8)
+
+
+def patterned(colours: NDArray[np.uint8], marks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """
+    Draw the patterns of marks over a picture.
+
+    Parameters
+    ----------
+    colours : uint8 array (height, width, 3)
+    marks : uint8 array (height, width)
+
+    Returns
+    -------
+    uint8 array (height, width, 3)
+    """
+    y, x = np.indices(marks.shape)
+    drawn = colours.copy()
+    drawn[(marks == IS_NAN) & ((x + y) % 6 < 2)] = FOREGROUND
+    slanted = (marks == CLIPPED) & ((x - y) % 6 == 0)
+    drawn[slanted] = mix(colours[slanted], ink(colours[slanted]), 0.65)
+    padded = marks == PADDING
+    drawn[padded] = mix(colours[padded], BACKGROUND, 0.75)
+    drawn[padded & (x % 4 == 0) & (y % 4 == 0)] = mix(BACKGROUND, FOREGROUND, 0.5)
+    return drawn

@@ -1,0 +1,137 @@
+"""What a widget shows at one moment, as arrays and words: what its still picture is drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.widgets._colours import Colours
+from lstm_widgets.widgets._protocol import sendable
+from lstm_widgets.widgets._texts import in_line, number, quoted
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from lstm_widgets.widgets._tiles import SignalTiles
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """
+    One signal of one layer, and what is selected in it.
+
+    Parameters
+    ----------
+    layer : dict
+        One of a widget's ``_layers``.
+    dataset : xarray.Dataset
+        The layer in the recording.
+    tiles : SignalTiles
+        The signal.
+    signal, example, cell, timestep, palette, scale, threshold, align
+        As the widget's traits.
+    """
+
+    layer: dict[str, Any]
+    dataset: xr.Dataset
+    tiles: SignalTiles
+    signal: str
+    example: int
+    cell: int
+    timestep: int
+    palette: str
+    scale: str | tuple[float, float]
+    threshold: float
+    align: str
+
+    @property
+    def examples(self) -> int:
+        """How many examples there are."""
+        return int(self.layer["examples"])
+
+    @property
+    def timesteps(self) -> int:
+        """How many timesteps each has."""
+        return int(self.layer["timesteps"])
+
+    @property
+    def column(self) -> int:
+        """The selected column: examples end to end."""
+        return self.example * self.timesteps + self.timestep
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return 0 in (self.examples, self.timesteps, self.tiles.cells)
+
+    @property
+    def colours(self) -> Colours:
+        """How values become colours."""
+        largest = float(self.tiles.statistics.largest.max(initial=0))
+        return Colours(self.signal, largest, self.palette, self.scale, self.threshold)
+
+    @cached_property
+    def _every_token(self) -> NDArray[np.object_]:
+        every: NDArray[np.object_] = self.dataset["token"].values.reshape(-1)
+        return every
+
+    @cached_property
+    def _every_label(self) -> NDArray[np.object_]:
+        every: NDArray[np.object_] = self.dataset["label"].values
+        return every
+
+    def token(self, column: int) -> str | None:
+        """Give what stands at a column, as aligned; None where an example ends before it."""
+        at = column + (self.align == "predict")
+        if not self.layer["tokens"] or at // self.timesteps != column // self.timesteps:
+            return None
+        return sendable(self._every_token[at])
+
+    def label(self, example: int) -> str:
+        """Give an example's label, or else its number."""
+        if not self.layer["labels"]:
+            return str(example)
+        return in_line(sendable(self._every_label[example]))
+
+    def padded(self, first: int, stop: int) -> NDArray[np.bool_]:
+        """Tell which of some columns are padding."""
+        if "mask" not in self.dataset:
+            return np.zeros(stop - first, np.bool_)
+        mask: NDArray[np.bool_] = ~self.dataset["mask"].values.reshape(-1)[first:stop]
+        return mask
+
+    def cell_name(self, cell: int) -> str:
+        """Name a cell as in a grid: of two directions, which one's and which of it."""
+        if "parts" not in self.layer:
+            return str(cell)
+        part, index = divmod(cell, self.layer["cells"] // 2)
+        return f"{'→←'[part]}{index}"
+
+    @property
+    def status(self) -> str:
+        """What is selected, in words, with its number."""
+        name = self.layer["name"]
+        if self.empty:
+            return f"{in_line(name)} · nothing recorded"
+        cell = f"cell {self.cell}"
+        if "parts" in self.layer:
+            part, index = divmod(self.cell, self.layer["cells"] // 2)
+            cell += f" ({('forward', 'backward')[part]} {index})"
+        parts = [in_line(name), cell]
+        if self.examples > 1:
+            label = f' "{self.label(self.example)}"' if self.layer["labels"] else ""
+            parts.append(f"example {self.example}{label}")
+        token = self.token(self.column)
+        arrow = "→ " if self.align == "predict" else ""
+        parts.append(f"t={self.timestep}" + ("" if token is None else f" {arrow}{quoted(token)}"))
+        value = float(self.tiles.flat[self.column, self.cell])
+        parts.append(f"{self.signal} {number(value)}")
+        if self.padded(self.column, self.column + 1)[0]:
+            parts.append("padding")
+        if self.threshold > 0:
+            parts.append("on" if abs(value) >= self.threshold else "below the threshold")
+        return " · ".join(parts)

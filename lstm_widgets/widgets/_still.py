@@ -1,0 +1,581 @@
+"""Still pictures of the widgets, for viewers that run no scripts: from arrays to a PNG.
+
+Everything here is a function of arrays, lengths are pixels. The paper is light, whatever the page is.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from lstm_widgets.widgets._colours import (
+    BACKGROUND,
+    FOREGROUND,
+    PADDING,
+    RAMP,
+    Colour,
+    Colours,
+    ink,
+    patterned,
+)
+from lstm_widgets.widgets._texts import in_line, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lstm_widgets.widgets._snapshot import Snapshot
+
+WIDTH = 900
+EDGE = 12
+MUTED, LINE, BAR, CHROME = (91, 99, 112), (213, 218, 225), (107, 118, 134), (245, 247, 249)
+
+#: The first of these that a machine has, and that has the characters; else the one inside Pillow.
+_SANS = (
+    *("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf"),
+    *("segoeui.ttf", "Helvetica.ttc", "Arial.ttf"),
+)
+_BOLD = (
+    *("DejaVuSans-Bold.ttf", "NotoSans-Bold.ttf", "LiberationSans-Bold.ttf"),
+    *("segoeuib.ttf", "Arial Bold.ttf"),
+)
+_MONO = (
+    *("DejaVuSansMono.ttf", "NotoSansMono-Regular.ttf", "LiberationMono-Regular.ttf"),
+    *("consola.ttf", "Menlo.ttc", "Courier New.ttf"),
+)
+#: Tried last: fonts with the signs of many scripts.
+_WIDE = ("NotoSansCJK-Regular.ttc", "msgothic.ttc", "PingFang.ttc", "Arial Unicode.ttf")
+#: What stands for a sign that no font has.
+_PLAIN = {
+    **dict(zip("−→←⏎⇥␍∅◌÷Δ·✓", "-><|>|0o/d. ", strict=True)),
+    **dict(zip("²≤≥…", ("^2", "<=", ">=", "..."), strict=True)),
+}
+
+Font = ImageFont.FreeTypeFont
+
+
+# -- text ------------------------------------------------------------------------------------------
+
+
+@lru_cache
+def _font(name: str, size: int) -> Font | None:
+    try:
+        return ImageFont.truetype(name, size)
+    except OSError:
+        return None
+
+
+@lru_cache
+def _fonts(kind: str, size: int) -> tuple[Font, ...]:
+    names = {"sans": _SANS, "bold": (*_BOLD, *_SANS), "mono": (*_MONO, *_SANS)}[kind]
+    found = [_font(name, size) for name in (*names, *_WIDE)]
+    built_in = ImageFont.load_default(size)
+    assert isinstance(built_in, ImageFont.FreeTypeFont)  # noqa: S101 - Pillow is built with FreeType
+    return (*(font for font in found if font is not None), built_in)
+
+
+@lru_cache(maxsize=4096)
+def _has(font: Font, character: str) -> bool:
+    """Tell whether a font draws a character as anything but the box of an unknown one."""
+    unknown = font.getmask("\U0010fffe")
+    return character.isspace() or bytes(font.getmask(character)) != bytes(unknown)
+
+
+@lru_cache(maxsize=4096)
+def _chosen(text: str, kind: str, size: int) -> tuple[str, Font]:
+    """Choose the font for a text, and what of the text it can draw."""
+    fonts = _fonts(kind, size)
+    for font in fonts:
+        if all(_has(font, character) for character in text):
+            return text, font
+    font = fonts[0]
+    return "".join(c if _has(font, c) else _PLAIN.get(c, c) for c in text), font
+
+
+def _width(text: str, kind: str, size: int) -> int:
+    shown, font = _chosen(text, kind, size)
+    return int(np.ceil(font.getlength(shown)))
+
+
+def write(
+    draw: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    *,
+    size: int = 12,
+    kind: str = "sans",
+    colour: Colour = FOREGROUND,
+    anchor: str = "lm",
+    room: float | None = None,
+) -> None:
+    """Write a line of text; one that is wider than its room ends in an ellipsis."""
+    shown, font = _chosen(text, kind, size)
+    if room is not None and font.getlength(shown) > room:
+        kept = shown
+        while len(kept) > 1 and font.getlength(f"{kept}…") > room:
+            kept = kept[:-1]
+        shown = f"{kept.rstrip()}…" if len(shown) > 2 else shown[:1]
+    draw.text(place, shown, colour, font, anchor)
+
+
+# -- pieces ----------------------------------------------------------------------------------------
+
+
+def sheet(height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """Give an empty picture, and what draws on it."""
+    image = Image.new("RGB", (WIDTH, max(1, height)), BACKGROUND)
+    return image, ImageDraw.Draw(image)
+
+
+def stack(parts: Sequence[Image.Image]) -> Image.Image:
+    """Put pictures one under the other, in a thin frame, with lines between."""
+    whole, draw = sheet(sum(part.height for part in parts) + len(parts) + 1)
+    y = 1
+    for part in parts:
+        whole.paste(part, (0, y))
+        y += part.height + 1
+        draw.line((0, y - 1, WIDTH, y - 1), LINE)
+    draw.rectangle((0, 0, WIDTH - 1, whole.height - 1), outline=LINE)
+    return whole
+
+
+def short(value: float, *, signed: bool = False) -> str:
+    """Give a number of the legend, in three digits."""
+    text = f"{value:.1e}" if abs(value) >= 1e4 else f"{float(f'{value:.3g}'):g}"
+    return ("+" if signed and value > 0 else "") + text.replace("-", "−")
+
+
+def foot(status: str, about: str, colours: Colours) -> Image.Image:
+    """Draw what is selected and what there is, at the left, and the legend at the right."""
+    image, draw = sheet(46)
+    draw.rectangle((0, 0, WIDTH, 46), fill=CHROME)
+    left = _legend(image, draw, colours)
+    room = left - 2 * EDGE
+    write(draw, (EDGE, 15), status, size=13, room=room)
+    write(draw, (EDGE, 33), about, size=11, colour=MUTED, room=room)
+    return image
+
+
+def _legend(image: Image.Image, draw: ImageDraw.ImageDraw, colours: Colours) -> float:
+    """Draw the legend at the right; return where it starts."""
+    low, high = colours.range
+    fixed = isinstance(colours.scale, tuple)
+    width, y = 140, 10
+    text = ("≥ " if fixed else "") + short(high, signed=low < 0)
+    right = WIDTH - EDGE - _width(text, "sans", 11) - 6
+    write(draw, (right + 6, y + 6), text, size=11)
+    start = RAMP // 2 if colours.scale == "squared" and colours.diverging else 0
+    steps = np.linspace(start, RAMP - 1, width).round().astype(int)
+    image.paste(Image.fromarray(np.repeat(colours.ramp[steps][None], 11, 0)), (right - width, y))
+    draw.rectangle((right - width - 1, y - 1, right, y + 11), outline=LINE)
+    middle = short((low + high) / 2)
+    write(draw, (right - width / 2, y + 20), middle, size=11, anchor="mm")
+    text = ("≤ " if fixed else "") + short(low)
+    left = right - width - 6
+    write(draw, (left, y + 6), text, size=11, anchor="rm")
+    left -= _width(text, "sans", 11) + 8
+    unit = {
+        "cell": "÷ largest of the cell",
+        "sigmoid": "sigmoid(value)",
+        "squared": "value² ÷ largest of the cell²",
+    }.get(str(colours.scale), "")
+    if unit:
+        write(draw, (left, y + 6), unit, size=11, colour=MUTED, anchor="rm")
+        left -= _width(unit, "sans", 11) + 8
+    return left
+
+
+def nothing() -> Image.Image:
+    """Draw that there is nothing to be seen."""
+    image, draw = sheet(60)
+    text = "Nothing to show."
+    write(draw, (WIDTH / 2, 30), text, size=13, colour=MUTED, anchor="mm")
+    return image
+
+
+def size(shown: Snapshot) -> str:
+    """Tell how much there is."""
+    counts = {
+        "cells": shown.layer["cells"],
+        "examples": shown.examples,
+        "timesteps": shown.timesteps,
+    }
+    parts = [
+        f"{count} {name}" for name, count in counts.items() if (name, count) != ("examples", 1)
+    ]
+    return " · ".join([*parts, "still picture"])
+
+
+def _outline(draw: ImageDraw.ImageDraw, x0: int, y0: int, x1: int, y1: int) -> None:
+    """Draw the box of what is selected, seen on every colour."""
+    draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=BACKGROUND)
+    draw.rectangle((x0 + 1, y0 + 1, x1 - 1, y1 - 1), outline=BACKGROUND)
+    draw.rectangle((x0, y0, x1, y1), outline=FOREGROUND)
+
+
+# -- the grid of cells and timesteps ---------------------------------------------------------------
+
+GUTTER, TOKENS, LABELS = 84, 20, 18
+_ROOM = WIDTH - GUTTER - EDGE
+_MOST_HEIGHT = 400
+
+
+def gap_for(width: int, examples: int, timesteps: int) -> int:
+    """Give the gap between two examples."""
+    if examples <= 1 or width * timesteps < 8:
+        return 0
+    return max(2, min(8, int(width * 0.4 + 0.5)))
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Which columns and rows of a grid are in the picture, and how large their squares are."""
+
+    first: int
+    stop: int
+    top: int
+    bottom: int
+    width: int
+    height: int
+    gap: int
+    timesteps: int
+
+    def start(self, column: int) -> int:
+        """Give the place of a column, from that of the first."""
+        pitch = self.timesteps * self.width + self.gap
+        first = self.first // self.timesteps * pitch + self.first % self.timesteps * self.width
+        return column // self.timesteps * pitch + column % self.timesteps * self.width - first
+
+
+def squares(
+    examples: int, timesteps: int, rows: int, *, square: int, column: int, row: int
+) -> Squares:
+    """
+    Choose what of a grid is in the picture: the beginning, or else what is around the selection.
+
+    Parameters
+    ----------
+    examples, timesteps, rows : int
+        What there is, at least one of each.
+    square : int
+        The least side of a square.
+    column, row : int
+        What is selected.
+    """
+    count = examples * timesteps
+
+    def whole(width: int) -> int:
+        gaps = (examples - 1) * gap_for(width, examples, timesteps)
+        return count * width + gaps
+
+    width = next((w for w in range(22, square, -1) if whole(w) <= _ROOM), square)
+    gap = gap_for(width, examples, timesteps)
+    from_start = Squares(0, count, 0, rows, width, square, gap, timesteps)
+
+    def fitting(first: int) -> int:
+        stop = first + 1
+        while stop < count and from_start.start(stop) + width - from_start.start(first) <= _ROOM:
+            stop += 1
+        return stop
+
+    first = 0
+    if from_start.start(column) + width > _ROOM:
+        first = column
+        while from_start.start(column) - from_start.start(first - 1) <= _ROOM / 2:
+            first -= 1
+        # At the end, as many as there is room for.
+        while first > 0 and fitting(first - 1) == count:
+            first -= 1
+    height = max(square, min(22, max(60, min(rows * square, _MOST_HEIGHT)) // rows))
+    shown = min(rows, _MOST_HEIGHT // height)
+    top = 0 if row < shown else min(rows - shown, row - shown // 2)
+    return Squares(first, fitting(first), top, top + shown, width, height, gap, timesteps)
+
+
+def grid(
+    values: NDArray[np.float32],
+    place: Squares,
+    colours: Colours,
+    *,
+    largest: NDArray[np.float32],
+    names: Sequence[str],
+    shares: NDArray[np.float32],
+    padded: NDArray[np.bool_],
+    tokens: Sequence[str | None] | None,
+    labels: dict[int, str] | None,
+    row: int,
+    column: int,
+) -> Image.Image:
+    """
+    Draw cells over timesteps.
+
+    Parameters
+    ----------
+    values : float32 array (row, column)
+        What is in the picture, as `squares` chose it.
+    place : Squares
+    colours : Colours
+    largest : float32 array (row,)
+        The largest magnitude of each row's cell.
+    names : list of str
+        What stands before each row.
+    shares : float array (row,)
+        The length of each row's bar, from 0 to 1.
+    padded : bool array (column,)
+        Which columns are padding.
+    tokens : list of str, optional
+        What stands above each column, as it is to be drawn.
+    labels : dict of str, optional
+        The example's labels, if there are several.
+    row, column : int
+        What is selected, as an index of ``values``; -1 for a row that is not in the picture.
+    """
+    count = place.stop - place.first
+    header = (LABELS if labels else 0) + (TOKENS if tokens else 6)
+    starts = np.array([place.start(place.first + i) for i in range(count)], int)
+    pixels = np.full((len(values) * place.height, starts[-1] + place.width, 3), 255, np.uint8)
+    marks = np.zeros(pixels.shape[:2], np.uint8)
+    flat, marked = colours.pixels(values, largest[:, None]), colours.marks(values, largest[:, None])
+    marked[:, padded] = PADDING
+    x = (starts[:, None] + np.arange(place.width - 1)).reshape(-1)
+    y = (np.arange(len(values))[:, None] * place.height + np.arange(place.height - 1)).reshape(-1)
+    across = np.repeat(np.arange(count), place.width - 1)
+    down = np.repeat(np.arange(len(values)), place.height - 1)
+    pixels[np.ix_(y, x)] = flat[np.ix_(down, across)]
+    marks[np.ix_(y, x)] = marked[np.ix_(down, across)]
+
+    image, draw = sheet(header + len(pixels) + 8)
+    image.paste(Image.fromarray(patterned(pixels, marks)), (GUTTER, header))
+    for i, name in enumerate(names):
+        _row_head(draw, header + i * place.height, place.height, name, shares[i], chosen=i == row)
+    if labels:
+        _labels(draw, place, labels, starts, place.first + column)
+    if tokens and place.width >= 7:
+        write(draw, (GUTTER - EDGE, header - 10), "token", size=11, colour=MUTED, anchor="rm")
+        for i, token in enumerate(tokens):
+            if token is not None:
+                colour = FOREGROUND if i == column else MUTED
+                where = (GUTTER + starts[i] + (place.width - 1) / 2, header - TOKENS / 2)
+                fits = max(1, place.width // 7)
+                text = token if len(token) <= fits else token[: max(1, fits - 1)]
+                write(draw, where, text, kind="mono", colour=colour, anchor="mm")
+    if 0 <= column < count:
+        left = GUTTER + int(starts[column]) - 1
+        top = header - (TOKENS - 1 if tokens else 4)
+        _outline(draw, left, top, left + place.width, header + len(pixels) - 1)
+    if row >= 0:
+        top = header + row * place.height - 1
+        _outline(draw, GUTTER - 1, top, GUTTER + pixels.shape[1] - 1, top + place.height)
+    return image
+
+
+def _row_head(
+    draw: ImageDraw.ImageDraw, y: int, height: int, name: str, share: float, *, chosen: bool
+) -> None:
+    middle = y + (height - 1) / 2
+    left, bar = GUTTER - 36, max(2, min(6, height - 2))
+    top = y + (height - bar) // 2
+    draw.rectangle((left, top, left + 29, top + bar - 1), fill=LINE)
+    if share > 0:
+        colour = FOREGROUND if chosen else BAR
+        draw.rectangle(
+            (left, top, left + max(0, round(share * 30) - 1), top + bar - 1), fill=colour
+        )
+    size = max(9, min(12, height - 2))
+    if height >= size or chosen:
+        kind, colour = ("bold", FOREGROUND) if chosen else ("sans", MUTED)
+        write(draw, (left - 6, middle), name, size=size, kind=kind, colour=colour, anchor="rm")
+
+
+def _labels(
+    draw: ImageDraw.ImageDraw,
+    place: Squares,
+    labels: dict[int, str],
+    starts: NDArray[np.int_],
+    selected: int,
+) -> None:
+    write(draw, (GUTTER - EDGE, 10), "example", size=11, colour=MUTED, anchor="rm")
+    pitch = place.timesteps * place.width + place.gap
+    every = 1
+    while every * pitch < 46:
+        every *= 2
+    edge = GUTTER + int(starts[-1]) + place.width
+    for example, label in labels.items():
+        at = max(example * place.timesteps, place.first)
+        if example % every and at != place.first:
+            continue
+        x = GUTTER + int(starts[at - place.first])
+        draw.line((x, 2, x, LABELS - 1), fill=LINE)
+        room = min(edge, GUTTER + place.start((example + every) * place.timesteps)) - x - 8
+        colour = FOREGROUND if selected // place.timesteps == example else MUTED
+        write(draw, (x + 4, 10), label, size=11, colour=colour, room=max(8, room))
+
+
+def cell_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
+    """
+    Draw all cells over all timesteps, as far as there is room.
+
+    Parameters
+    ----------
+    shown : Snapshot
+    order : int array (row,)
+        The cells, row by row; at least one.
+    """
+    rows = np.flatnonzero(order == shown.cell)
+    row = int(rows[0]) if len(rows) else -1
+    place = squares(
+        shown.examples,
+        shown.timesteps,
+        len(order),
+        square=15 if shown.layer["tokens"] else 6,
+        column=shown.column,
+        row=max(0, row),
+    )
+    statistics = shown.tiles.statistics
+    cells = order[place.top : place.bottom]
+    most = np.nanmax(statistics.mean_magnitude, initial=0)
+    with np.errstate(invalid="ignore"):  # of infinity, infinity has no share
+        shares = np.nan_to_num(statistics.mean_magnitude[cells] / (most or 1))
+    columns = place.first, place.stop
+    tokens = [shown.token(column) for column in range(*columns)] if shown.layer["tokens"] else None
+    examples = range(place.first // shown.timesteps, (place.stop - 1) // shown.timesteps + 1)
+    return grid(
+        shown.tiles.flat[slice(*columns)][:, cells].T,
+        place,
+        shown.colours,
+        largest=statistics.largest[cells],
+        names=[shown.cell_name(cell) for cell in cells],
+        shares=shares,
+        padded=shown.padded(*columns),
+        tokens=tokens and [None if token is None else visible(token) for token in tokens],
+        labels={e: shown.label(e) for e in examples} if shown.examples > 1 else None,
+        row=row - place.top if place.top <= row < place.bottom else -1,
+        column=shown.column - place.first,
+    )
+
+
+# -- one cell over examples ------------------------------------------------------------------------
+
+_ROW, _SQUARE, _APART, _MOST_EXAMPLES = 26, 18, 22, 16
+
+
+def example_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
+    """
+    Draw one cell over many examples, each with its label, as far as there is room.
+
+    Parameters
+    ----------
+    shown : Snapshot
+    order : int array (example,)
+        The examples, as they are laid out; at least one.
+    """
+    steps = shown.timesteps
+    sample = order if len(order) <= 400 else np.sort(order)[:400]
+    heads = {int(example): _before(shown, int(example)) for example in sample}
+    lead = max(_width(head, "mono", 13) for head in heads.values()) + 4
+    item = lead + steps * _SQUARE + _APART
+    room = WIDTH - 2 * EDGE + _APART
+    across = max(1, min(len(order), room // item))
+    pitch = max(item, min(room // across, int(item * 1.25)))
+    rows = -(-len(order) // across)
+    selected = int(np.flatnonzero(order == shown.example)[0]) // across
+    count = min(rows, _MOST_EXAMPLES)
+    first = 0 if selected < count else min(rows - count, selected - count // 2)
+
+    image, draw = sheet(count * _ROW + 16)
+    largest = shown.tiles.statistics.largest[shown.cell]
+    for rank, chosen in enumerate(order[first * across : (first + count) * across]):
+        example = int(chosen)
+        columns = example * steps, (example + 1) * steps
+        values = shown.tiles.flat[slice(*columns), shown.cell]
+        marks = shown.colours.marks(values, largest)
+        marks[shown.padded(*columns)] = PADDING
+        colours = shown.colours.pixels(values, largest)
+        x, y = EDGE + rank % across * pitch + lead, 8 + rank // across * _ROW
+        head = heads[example] if example in heads else _before(shown, example)
+        colour = FOREGROUND if example == shown.example else MUTED
+        write(draw, (x - 4, y + 13), head, size=13, kind="mono", colour=colour, anchor="rm")
+        for t in range(steps):
+            token = shown.token(columns[0] + t)
+            left = x + t * _SQUARE
+            square = np.broadcast_to(colours[t], (_ROW - 6, _SQUARE - 1, 3))
+            drawn = patterned(square, np.full(square.shape[:2], marks[t]))
+            image.paste(Image.fromarray(drawn), (left, y + 3))
+            text = "" if token is None else visible(token)[:2]
+            dark, light = (26, 26, 26), (255, 255, 255)
+            on = dark if marks[t] == PADDING or ink(colours[t])[0] == dark[0] else light
+            where = (left + (_SQUARE - 1) / 2, y + 13)
+            write(draw, where, text, size=13, kind="mono", colour=on, anchor="mm")
+        if example == shown.example:
+            place = (x - 1, y + 2, x + steps * _SQUARE - 1, y + _ROW - 3)
+            draw.rectangle(place, outline=MUTED)
+            left = x + shown.timestep * _SQUARE
+            for grown in (0, 1):
+                box = (left - 1 - grown, y + 2 - grown, left + 17 + grown, y + 23 + grown)
+                draw.rectangle(box, outline=FOREGROUND)
+    return image
+
+
+def _before(shown: Snapshot, example: int) -> str:
+    """Give what stands before an example's tokens: a label that ends in them shows them in place."""
+    label = shown.label(example)
+    if not shown.layer["labels"]:
+        return label
+    columns = range(example * shown.timesteps, (example + 1) * shown.timesteps)
+    joined = "".join(shown.token(column) or "" for column in columns)
+    return label.removesuffix(in_line(joined))
+
+
+# -- the file --------------------------------------------------------------------------------------
+
+
+#: Pixels from which on a colour is that of an area.
+_AREA = 40
+
+
+def png(image: Image.Image) -> bytes:
+    """
+    Write a picture as a small PNG, of at most 256 colours.
+
+    Where it has more, each is replaced by one that is off by as few levels as will do; areas of one
+    colour come before the soft edges of letters.
+    """
+    pixels = np.asarray(image).astype(np.uint32)
+    packed = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
+    found, where, count = np.unique(packed, return_inverse=True, return_counts=True)
+    every = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1).astype(np.int16)
+    order = np.argsort(-count, kind="stable")
+    areas = int((count >= _AREA).sum())
+    palette = _fewer(every[order[:areas]], 208, every[:0])
+    palette = _fewer(every[order[areas:]], 256, palette)
+    nearest = np.concatenate(
+        [
+            np.abs(some[:, None] - palette).max(axis=-1).argmin(axis=1)
+            for some in np.array_split(every, 1 + len(every) // 1024)
+        ]
+    )
+    indexed = Image.fromarray(nearest[where].reshape(packed.shape).astype(np.uint8))
+    indexed.putpalette(palette.astype(np.uint8).tobytes())
+    file = io.BytesIO()
+    indexed.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def _fewer(colours: NDArray[np.int16], most: int, kept: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Add some colours to those that are kept, so that each is near to one; ``most`` in all."""
+    for off in range(256):
+        left, found = colours, list(kept)
+        for one in kept:
+            left = left[(np.abs(left - one) > off).any(axis=1)]
+        while len(left) and len(found) <= most:
+            found.append(left[0])
+            left = left[(np.abs(left - left[0]) > off).any(axis=1)]
+        if len(found) <= most:
+            break
+    return np.stack(found) if found else kept

@@ -1,0 +1,49 @@
+"""Tokens and numbers as the page writes them: js/src/core/tokens.js in Python."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+_MARKS = dict(zip(" \n\r\t\u00a0\u007f", "·⏎␍⇥⍽␡", strict=True)) | {"": "∅"}
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def visible(token: str) -> str:
+    """Give a token with its unseen characters made visible."""
+    if token in _MARKS:
+        return _MARKS[token]
+
+    def seen(character: str) -> str:
+        if character != " " and character in _MARKS:
+            return _MARKS[character]
+        if ord(character) < 32:
+            return chr(0x2400 + ord(character))
+        alone = token == character and unicodedata.category(character) == "Cf"
+        return "◌" if alone or character in _DIRECTIONS else character
+
+    return "".join(map(seen, token))
+
+
+def in_line(text: str) -> str:
+    """Give a label with its unseen characters made visible, all but spaces."""
+    return "".join(c if c == " " else visible(c) for c in text)
+
+
+def quoted(token: str) -> str:
+    """Give a token between quotes, for sentences."""
+    return f"'{in_line(token)}'" if token else f"'{visible(token)}'"
+
+
+def number(value: float) -> str:
+    """Give a number with four decimals, or four digits of a very small or large one."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+        mantissa, exponent = f"{value:.3e}".split("e")
+        text = f"{mantissa}e{int(exponent):+d}"
+    else:
+        text = f"{value + 0.0:.4f}"  # zero has no sign
+    return text.replace("-", "−")

@@ -1,0 +1,344 @@
+"""The still pictures that stand beside the widgets: their colours, what is in them, and their size."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+
+import nbformat
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nbconvert.exporters import HTMLExporter, MarkdownExporter
+from PIL import Image
+from traitlets.config import Config
+
+from lstm_widgets.recording import RecordedLayer, Recording
+from lstm_widgets.widgets import _still
+from lstm_widgets.widgets._colours import Colours
+from lstm_widgets.widgets._texts import in_line, number, quoted, visible
+from lstm_widgets.widgets.cell_grid import CellGrid
+from lstm_widgets.widgets.example_grid import ExampleGrid
+
+PNG, VIEW = "image/png", "application/vnd.jupyter.widget-view+json"
+HOSTILE = [
+    "<b>",
+    "\x00",
+    "\ud800",
+    "\u202e",
+    "👩‍🔬",
+    "",
+    " ",
+    "\n",
+    "漢",
+    "a" * 300,
+    "e\u0301",
+    "ب",
+]
+
+
+def recording(examples=24, timesteps=5, cells=40, *, tokens="abcdefg", masked=False, labels=None):
+    rng = np.random.default_rng(5)
+    shape = (examples, timesteps, cells)
+    array = None
+    if tokens:
+        array = np.empty(shape[:2], dtype=object)
+        count = examples * timesteps
+        array.reshape(-1)[:] = [tokens[i % len(tokens)] for i in range(count)]
+    signals = {
+        "hidden_state": np.tanh(rng.normal(size=shape)).astype(np.float32),
+        "forget_gate": rng.random(shape).astype(np.float32),
+    }
+    mask = None
+    if masked:
+        mask = np.ones(shape[:2], bool)
+        mask[:, -1] = False
+    layer = RecordedLayer("lstm", "LSTM", signals, mask, array)
+    return Recording.from_layers([layer], labels=labels)
+
+
+def shown(widget):
+    """The picture as a viewer gets it: uint8 (height, width, 3)."""
+    bundle = widget._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    image = Image.open(io.BytesIO(base64.b64decode(data[PNG])))
+    return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_values_have_the_colours_of_the_page(root):
+    """js/test/colours.test.mjs holds the page's colours against the same table."""
+    table = json.loads((root / "js" / "test" / "colours.json").read_text("utf-8"))
+    assert len(table) == 100
+    for case in table:
+        scale = tuple(case["scale"]) if isinstance(case["scale"], list) else case["scale"]
+        largest = max(case["largest"])
+        colours = Colours(case["signal"], largest, case["palette"], scale, case["threshold"])
+        values = np.array([float(value) for value in case["values"].split()], np.float32)
+        cell = np.float32(case["largest"][case["cell"]])
+        found = ["".join(f"{c:02x}" for c in rgb) for rgb in colours.pixels(values, cell)]
+        assert " ".join(found) == case["colours"], case
+        assert "".join(map(str, colours.marks(values, cell))) == case["marks"], case
+
+
+def test_tokens_and_numbers_are_written_as_in_the_page():
+    """The cases of js/test/tokens.test.mjs."""
+    for word in ("a", "don't", "é", "e\u0301", "日本", "the cat", "👩‍🔬", "🇩🇪", "❤️", "<b>", "${x}"):
+        assert visible(word) == word
+    marks = {" ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥", "\u00a0": "⍽", "": "∅", "\x7f": "␡"}
+    marks |= {"\n\n": "⏎⏎", "a\tb": "a⇥b", "\r\n": "␍⏎", " the": " the", "\x00": "␀", "\x1b[": "␛["}
+    marks |= dict.fromkeys(("\u200b", "\u200e", "\ufeff", "\u00ad", "\u202e"), "◌")
+    marks |= {"a\u202eb": "a◌b", "a\u200bb": "a\u200bb"}
+    for token, mark in marks.items():
+        assert visible(token) == mark
+    assert (quoted("cat"), quoted(" "), quoted("\n"), quoted("")) == ("'cat'", "' '", "'⏎'", "'∅'")
+    assert in_line("a b\n") == "a b⏎"
+    for value, text in (
+        *((0.0, "0.0000"), (-0.0, "0.0000"), (0.5, "0.5000"), (-0.12345, "−0.1235")),
+        *((1234.5, "1234.5000"), (0.000123456, "1.235e−4"), (-1234567.0, "−1.235e+6")),
+        *((float("nan"), "NaN"), (float("inf"), "∞"), (-float("inf"), "−∞")),
+    ):
+        assert number(value) == text
+
+
+# -- the grid --------------------------------------------------------------------------------------
+
+
+def check_grid(widget, order=None):
+    """Compare every square in the picture with the colour of its value; return what is in it."""
+    picture = shown(widget)
+    dataset = widget.recording["lstm"]
+    values = dataset[widget.signal].values
+    examples, timesteps, cells = values.shape
+    flat = values.reshape(-1, cells)
+    order = np.arange(cells) if order is None else np.asarray(order)
+    row = int(np.flatnonzero(order == widget.cell)[0])
+    column = widget.example * timesteps + widget.timestep
+    square = 15 if "token" in dataset.coords else 6
+    place = _still.squares(examples, timesteps, len(order), square=square, column=column, row=row)
+    assert place.first <= column < place.stop
+    assert place.top <= row < place.bottom
+    largest = np.abs(flat).max(axis=0)
+    colours = Colours(
+        widget.signal, float(largest.max()), widget.palette, widget.scale, widget.threshold
+    )
+    header = 1 + (18 if examples > 1 else 0) + (20 if "token" in dataset.coords else 6)
+    real = dataset["mask"].values.reshape(-1) if "mask" in dataset else np.ones(len(flat), bool)
+    for i, cell in enumerate(order[place.top : place.bottom]):
+        y = header + i * place.height + place.height // 2 - 1
+        for at in range(place.first, place.stop):
+            x = _still.GUTTER + place.start(at) + 3
+            if colours.marks(flat[at, cell], largest[cell]) or not real[at]:
+                continue
+            expected = colours.pixels(flat[at, cell], largest[cell]).astype(int)
+            assert np.abs(picture[y, x] - expected).max() <= 4, (cell, at)
+    return place, picture
+
+
+@pytest.mark.parametrize(
+    "traits",
+    [
+        {},
+        {"cell": 38, "example": 20, "timestep": 3},
+        {"scale": "cell", "palette": "vik", "example": 23, "timestep": 4, "cell": 39},
+        {"signal": "forget_gate", "threshold": 0.5},
+        {"scale": "squared"},
+        {"scale": (-0.5, 0.25), "palette": "blue_white_red_20"},
+    ],
+)
+def test_a_grid_shows_its_values(traits):
+    place, picture = check_grid(CellGrid(recording(masked=True), **traits))
+    assert picture.shape[1] == 900
+    assert picture.shape[0] < 500
+    # Ten examples of five squares, 26 rows.
+    assert place.stop - place.first in range(48, 55)
+    assert place.bottom - place.top == 26
+
+
+def test_a_grid_without_tokens_has_smaller_squares():
+    place, _ = check_grid(CellGrid(recording(1, 2000, 3, tokens=None), timestep=1234, cell=2))
+    assert (place.width, place.height) == (6, 20)
+    assert place.stop - place.first == 134
+
+
+def test_a_grid_that_fits_is_shown_whole():
+    place, _ = check_grid(CellGrid(recording(2, 8, 5), cell=4, example=1))
+    assert (place.first, place.stop, place.top, place.bottom) == (0, 16, 0, 5)
+    assert (place.width, place.height) == (22, 15)
+
+
+def test_rows_are_in_the_order_of_the_page():
+    widget = CellGrid(recording(), sort="variance", cell=3)
+    values = widget.recording["lstm"].hidden_state.values.reshape(-1, 40).astype(np.float64)
+    variance, magnitude = values.var(axis=0), np.abs(values).mean(axis=0)
+    check_grid(widget, np.argsort(-variance))
+    widget.sort = "mean_magnitude"
+    check_grid(widget, np.argsort(-magnitude))
+    widget.sort = "similarity"
+    check_grid(widget, np.argsort(-np.corrcoef(values.T)[3]))
+    widget.sort, widget.hide_quiet_cells = "index", True
+    widget.threshold = float(np.sort(magnitude)[10]) - 1e-6
+    widget.cell = int(np.argmax(magnitude))
+    check_grid(widget, np.flatnonzero(magnitude >= widget.threshold))
+    widget.threshold = 1.0
+    assert shown(widget).shape[0] < 130  # every cell is quiet: nothing but words
+
+
+@given(
+    examples=st.integers(1, 300),
+    timesteps=st.integers(1, 3000),
+    rows=st.integers(1, 2000),
+    square=st.sampled_from([6, 15]),
+    data=st.data(),
+)
+def test_what_is_selected_is_in_the_picture(examples, timesteps, rows, square, data):
+    column = data.draw(st.integers(0, examples * timesteps - 1))
+    row = data.draw(st.integers(0, rows - 1))
+    place = _still.squares(examples, timesteps, rows, square=square, column=column, row=row)
+    assert 0 <= place.first <= column < place.stop <= examples * timesteps
+    assert 0 <= place.top <= row < place.bottom <= rows
+    assert place.start(place.stop - 1) + place.width <= 900 - 84 - 12
+    assert (place.bottom - place.top) * place.height <= 400
+    # No room is left where there is more to show.
+    if place.stop - place.first < examples * timesteps:
+        assert place.start(place.stop - 1) > 900 - 84 - 12 - 2 * place.width - 2 * place.gap - 1
+
+
+# -- examples --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sort", ["index", "value"])
+def test_examples_show_their_values(sort):
+    labels = [f"{i}=abcde" for i in range(24)]
+    widget = ExampleGrid(
+        recording(tokens="abcde", labels=labels), cell=7, example=13, timestep=2, sort=sort
+    )
+    picture = shown(widget)
+    values = widget.recording["lstm"].hidden_state.values
+    largest = np.abs(values).max(axis=(0, 1))
+    colours = Colours("hidden_state", float(largest.max()))
+    order = np.arange(24) if sort == "index" else np.argsort(-values[:, 2, 7], kind="stable")
+    # The squares of an example stand 18 pixels apart; those of the first say where the others are.
+    expected = colours.pixels(values[order, :, 7], largest[7]).astype(int)
+    found = []
+    for rank in range(24):
+        places = [
+            (y, x)
+            for y in range(12, picture.shape[0] - 60, 26)
+            for x in range(12, 900 - 5 * 18)
+            if all(
+                np.abs(picture[y + 1, x + 18 * t + 1] - expected[rank, t]).max() <= 4
+                for t in range(5)
+            )
+        ]
+        # There once, as wide as a square; the outline of what is selected covers two columns.
+        assert len(places) == (15 if order[rank] == 13 else 17), rank
+        found.append(places[0])
+    assert found == sorted(found)
+
+
+def test_the_selected_example_is_in_the_picture():
+    first = shown(ExampleGrid(recording(600, 1, 2), example=0))
+    last = shown(ExampleGrid(recording(600, 1, 2), example=599))
+    assert first.shape == last.shape
+    assert first.shape[0] < 500
+    assert (first != last).any()
+
+
+# -- any widget ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [CellGrid, ExampleGrid])
+def test_the_picture_stands_beside_the_widget(kind):
+    widget = kind(recording())
+    bundle = widget._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert set(data) == {PNG, VIEW, "text/plain"}
+    assert data[VIEW]["model_id"] == widget.model_id
+    image = Image.open(io.BytesIO(base64.b64decode(data[PNG])))
+    assert (image.format, image.mode, image.width) == ("PNG", "P", 900)
+    assert len(data[PNG]) < 40_000
+    before = data[PNG]
+    widget.threshold = 0.5
+    bundle = widget._repr_mimebundle_()
+    assert (bundle[0] if isinstance(bundle, tuple) else bundle)[PNG] != before
+
+
+@pytest.mark.parametrize("kind", [CellGrid, ExampleGrid])
+@pytest.mark.parametrize("shape", [(0, 3, 2), (2, 0, 2), (2, 3, 0)])
+def test_nothing_recorded_is_said(kind, shape):
+    assert shown(kind(recording(*shape))).shape == (109, 900, 3)
+
+
+@pytest.mark.parametrize("kind", [CellGrid, ExampleGrid])
+@pytest.mark.parametrize("fonts", ["as installed", "none"])
+def test_any_token_is_drawn(kind, fonts, monkeypatch):
+    if fonts == "none":
+        monkeypatch.setattr(_still, "_font", lambda *_: None)
+    for cached in (_still._fonts, _still._chosen):
+        cached.cache_clear()
+    try:
+        hostile = recording(len(HOSTILE), 1, 3, tokens=HOSTILE, labels=HOSTILE)
+        widget = kind(hostile)
+        for example in range(len(HOSTILE)):
+            widget.example = example
+            widget.align = ("read", "predict")[example % 2]
+            assert widget._still().width == 900
+    finally:
+        for cached in (_still._fonts, _still._chosen):
+            cached.cache_clear()
+
+
+def test_odd_values_are_drawn():
+    layers = recording(2, 4, 5)
+    values = layers["lstm"].hidden_state.values
+    values[0, 1, 1], values[0, 2, 2], values[1, 3, 3] = np.nan, np.inf, -np.inf
+    values[..., 4] = 0
+    for cell in range(5):
+        for kind in (CellGrid, ExampleGrid):
+            for scale in ("layer", "cell", "sigmoid", "squared", (-0.1, 0.1)):
+                assert kind(layers, cell=cell, scale=scale)._still().width == 900
+
+
+def test_a_picture_that_fails_leaves_the_widget(monkeypatch):
+    widget = CellGrid(recording())
+
+    def broken():
+        raise ValueError("no ink")
+
+    monkeypatch.setattr(widget, "_still", broken)
+    with pytest.warns(UserWarning, match=r"no still picture of CellGrid: ValueError\('no ink'\)"):
+        bundle = widget._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert set(data) == {VIEW, "text/plain"}
+
+
+def test_a_picture_keeps_its_colours():
+    """Areas of up to 208 are kept exactly; of more, each is near."""
+    few = np.zeros((16, 208 * 4, 3), np.uint8)
+    few[..., 0] = np.arange(208 * 4) // 4
+    raw = _still.png(Image.fromarray(few))
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")), few)
+    many = np.random.default_rng(1).integers(100, 130, (90, 90, 3)).astype(np.uint8)
+    many[:50] = (200, 10, 77)
+    again = np.asarray(Image.open(io.BytesIO(_still.png(Image.fromarray(many)))).convert("RGB"))
+    assert (again[:50] == (200, 10, 77)).all()
+    assert np.abs(again.astype(int) - many).max() <= 12
+
+
+def test_converters_without_scripts_take_the_picture():
+    """What a notebook's output has is what such converters choose from."""
+    widget = CellGrid(recording())
+    bundle = widget._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    cell = nbformat.v4.new_code_cell("grid")
+    cell.outputs = [nbformat.v4.new_output("display_data", data)]
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    nbformat.validate(notebook)
+    _, resources = MarkdownExporter().from_notebook_node(notebook)
+    assert list(resources["outputs"].values()) == [base64.b64decode(data[PNG])]
+    # The converter to HTML takes the widget, which needs scripts from the network, unless told.
+    config = Config({"NbConvertBase": {"display_data_priority": [PNG, "text/plain"]}})
+    page, _ = HTMLExporter(config=config).from_notebook_node(notebook)
+    assert data[PNG][:1000] in page.replace("\n", "")
