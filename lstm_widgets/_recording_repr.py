@@ -45,8 +45,8 @@ TITLES = _Row(
 )
 
 
-def as_text(layers: Mapping[str, xr.Dataset]) -> str:
-    """Show a recording as a table, one line a layer."""
+def as_text(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None) -> str:
+    """Show a recording as a table, one line a layer, and a line for the predictions."""
     rows = [TITLES, *(_row(name, dataset) for name, dataset in layers.items())]
     columns = list(zip(*(vars(row).values() for row in rows), strict=True))
     widths = [max(map(len, column)) for column in columns]
@@ -54,10 +54,12 @@ def as_text(layers: Mapping[str, xr.Dataset]) -> str:
         "  ".join(text.ljust(width) for text, width in zip(vars(row).values(), widths, strict=True))
         for row in rows
     ]
-    return "\n".join(line.rstrip() for line in [_title(layers), *lines])
+    if predictions is not None:
+        lines.append(f"predictions: {_guesses(predictions)}")
+    return "\n".join(line.rstrip() for line in [_title(layers, predictions), *lines])
 
 
-def as_html(layers: Mapping[str, xr.Dataset]) -> str:
+def as_html(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None) -> str:
     """Show a recording as a table in the page's own colours, with the beginnings of its texts.
 
     Layer names, tokens and labels may be anything, markup included: each is escaped.
@@ -68,16 +70,20 @@ def as_html(layers: Mapping[str, xr.Dataset]) -> str:
         for row in (_row(name, dataset) for name, dataset in layers.items())
     )
     texts = "".join(_texts(name, dataset) for name, dataset in layers.items())
+    guesses = ""
+    if predictions is not None:
+        guesses = f'<p><span class="title">predictions</span>{escape(_guesses(predictions))}</p>'
     return (
         f"<style>{_STYLE}</style>"
-        f'<div class="lstm-widgets-recording"><b>{escape(_title(layers))}</b>'
+        f'<div class="lstm-widgets-recording"><b>{escape(_title(layers, predictions))}</b>'
         f"<div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        f"{_labels(layers)}{texts}</div>"
+        f"{guesses}{_labels(layers)}{texts}</div>"
     )
 
 
-def _title(layers: Mapping[str, xr.Dataset]) -> str:
-    total = _size(sum(dataset.nbytes for dataset in layers.values()))
+def _title(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None) -> str:
+    datasets = [*layers.values(), *([] if predictions is None else [predictions])]
+    total = _size(sum(dataset.nbytes for dataset in datasets))
     return f"Recording: {len(layers)} layer{'s' * (len(layers) != 1)}, {total}"
 
 
@@ -93,6 +99,15 @@ def _row(name: str, dataset: xr.Dataset) -> _Row:
         tokens="known" if "token" in dataset.coords else "unknown",
         check=_check(attrs["check"]),
         memory=_size(dataset.nbytes),
+    )
+
+
+def _guesses(predictions: xr.Dataset) -> str:
+    sizes = predictions.sizes
+    known = "known" if "predicted_token" in predictions else "unknown"
+    return (
+        f"the {sizes['rank']} most probable next at each of {sizes['example']} × "
+        f"{sizes['timestep']} timesteps, tokens {known}, {_size(predictions.nbytes)}"
     )
 
 

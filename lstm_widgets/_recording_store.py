@@ -8,6 +8,7 @@
         0-lstm_1/           one group a layer, in model order
           zarr.json         its attributes
           hidden_state/     one array a signal; mask, token and label beside them
+        predictions/        if there are any: the same for the model's guesses
 
 A save writes a new ``data-<id>`` and then replaces ``zarr.json`` in one step, so that whatever
 interrupts it, ``path`` is at all times the old recording, the new one, or none.
@@ -44,9 +45,16 @@ __all__ = ["RecordingFileError", "read", "write"]
 FORMAT = 1
 CHUNK_BYTES = 2**21
 COORDINATES = ("token", "label")
+AXES = ("example", "timestep", "cell", "rank")
+PREDICTIONS = "predictions"
 # What the arrays of a recording are made of. Nothing else is opened, so that no file can choose
 # which of the installed codecs runs (some of them unpickle).
-DTYPES = {"float32": np.dtype(np.float32), "bool": np.dtype(np.bool_), "string": np.dtype(object)}
+DTYPES = {
+    "float32": np.dtype(np.float32),
+    "int32": np.dtype(np.int32),
+    "bool": np.dtype(np.bool_),
+    "string": np.dtype(object),
+}
 CODECS = {"bytes", "vlen-utf8", "blosc", "crc32c"}
 
 _METADATA = "zarr.json"
@@ -59,7 +67,12 @@ class RecordingFileError(ValueError):
 
 
 def write(
-    path: Path, layers: Mapping[str, xr.Dataset], attrs: Mapping[str, Any], *, overwrite: bool
+    path: Path,
+    layers: Mapping[str, xr.Dataset],
+    predictions: xr.Dataset | None,
+    attrs: Mapping[str, Any],
+    *,
+    overwrite: bool,
 ) -> None:
     """Write the layers so that ``path`` changes from what it was to the whole recording at once.
 
@@ -69,6 +82,8 @@ def write(
         Where the recording shall stand.
     layers
         Layer name to dataset, in model order.
+    predictions
+        What the model guessed, if that was recorded.
     attrs
         The recording's own attributes, as JSON can hold them.
     overwrite
@@ -89,13 +104,16 @@ def write(
         groups = [f"{n}-{_slug(name)}" for n, name in enumerate(layers)]
         zarr.create_group(data, zarr_format=3)
         for group, dataset in zip(groups, layers.values(), strict=True):
-            _write_layer(data, group, dataset)
+            _write_dataset(data, group, dataset)
+        if predictions is not None:
+            _write_dataset(data, PREDICTIONS, predictions)
         files, size = _count(data)
         _sync_all(data)
         marker = {
             "format": FORMAT,
             "data": data.name,
             "groups": groups,
+            "predictions": predictions is not None,
             "files": files,
             "bytes": size,
             "attrs": dict(attrs),
@@ -125,8 +143,8 @@ def write(
             entry.unlink(missing_ok=True)
 
 
-def read(path: Path) -> tuple[list[xr.Dataset], dict[str, Any]]:
-    """Open the layers, in model order, and the recording's attributes; values stay on disk.
+def read(path: Path) -> tuple[list[xr.Dataset], xr.Dataset | None, dict[str, Any]]:
+    """Open the layers, in model order, the predictions and the attributes; values stay on disk.
 
     Raises
     ------
@@ -153,8 +171,9 @@ def read(path: Path) -> tuple[list[xr.Dataset], dict[str, Any]]:
     try:
         data = path / _expect_inside(marker["data"])
         _expect_complete(data, marker["files"], marker["bytes"])
-        layers = [_read_layer(data / _expect_inside(group)) for group in marker["groups"]]
-        return layers, dict(marker["attrs"])
+        layers = [_read_dataset(data / _expect_inside(group)) for group in marker["groups"]]
+        predictions = _read_dataset(data / PREDICTIONS) if marker.get("predictions") else None
+        return layers, predictions, dict(marker["attrs"])
     except (KeyError, TypeError, AttributeError, OSError) as error:
         raise RecordingFileError(
             f"path: the recording at {str(path)!r} is damaged: {error!r}"
@@ -202,7 +221,7 @@ def _slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:60]
 
 
-def _write_layer(data: Path, group: str, dataset: xr.Dataset) -> None:
+def _write_dataset(data: Path, group: str, dataset: xr.Dataset) -> None:
     node = zarr.open_group(data, mode="a", zarr_format=3).create_group(
         group, attributes=dict(dataset.attrs)
     )
@@ -213,7 +232,9 @@ def _write_layer(data: Path, group: str, dataset: xr.Dataset) -> None:
         variable = dataset[name].variable
         text = variable.dtype == np.dtype(object)
         if not text and variable.dtype not in DTYPES.values():
-            raise ValueError(f"{name}: expected float32, bool or str to save, got {variable.dtype}")
+            raise ValueError(
+                f"{name}: expected float32, int32, bool or str to save, got {variable.dtype}"
+            )
         chunks = _chunks(variable.shape)
         array = node.create_array(
             str(name),
@@ -328,7 +349,7 @@ class _StoredArray(BackendArray):
         return np.asarray(self._array.oindex[key]).astype(self.dtype, copy=False)
 
 
-def _read_layer(folder: Path) -> xr.Dataset:
+def _read_dataset(folder: Path) -> xr.Dataset:
     attrs = _read_json(folder / _METADATA)["attributes"]
     names = attrs.pop("variables")
     variables: dict[str, xr.Variable] = {}
@@ -340,9 +361,7 @@ def _read_layer(folder: Path) -> xr.Dataset:
         variables[name] = xr.Variable(dims, indexing.CopyOnWriteArray(stored))
     sizes = {dim: size for v in variables.values() for dim, size in v.sizes.items()}
     # In the order in which a new recording has them: a tree compares its coordinates in order.
-    coords: dict[Hashable, Any] = {
-        dim: np.arange(sizes[dim]) for dim in ("example", "timestep", "cell")
-    }
+    coords: dict[Hashable, Any] = {dim: np.arange(sizes[dim]) for dim in AXES if dim in sizes}
     coords |= {name: variables.pop(name) for name in COORDINATES if name in variables}
     return xr.Dataset(variables, coords, attrs)
 

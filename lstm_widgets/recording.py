@@ -20,6 +20,7 @@ from lstm_widgets._recording_store import RecordingFileError
 __all__ = [
     "LayerNotFoundError",
     "RecordedLayer",
+    "RecordedPredictions",
     "Recording",
     "RecordingFileError",
     "open_recording",
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from os import PathLike
 
 AXES = ("example", "timestep", "cell")
+PREDICTION_AXES = ("example", "timestep", "rank")
+# The node of the predictions. No layer can have it: a "%" in a layer's name is percent-encoded.
+PREDICTIONS_NODE = "%predictions"
 # Names that a layer's dataset uses itself, so no signal can have them.
 RESERVED = frozenset({*AXES, "token", "label", "mask"})
 
@@ -76,6 +80,32 @@ class RecordedLayer:
     go_backwards: bool = False
 
 
+@dataclass(frozen=True)
+class RecordedPredictions:
+    """What a recorder hands over about the model's guesses of what comes next.
+
+    What is at timestep ``t`` is about the token at ``t + 1``.
+
+    Parameters
+    ----------
+    ids
+        int32 ``(example, timestep, rank)``: the most probable symbols, the most probable first;
+        -1 where there is no prediction.
+    probabilities
+        float32 ``(example, timestep, rank)``: theirs; NaN where there is no prediction.
+    targets
+        float32 ``(example, timestep)``: the probability given to the token that really comes next,
+        NaN where that isn't known; None if it is nowhere known.
+    tokens
+        Object array of str ``(example, timestep, rank)``: what the ids stand for, or None.
+    """
+
+    ids: npt.NDArray[np.int32]
+    probabilities: npt.NDArray[np.float32]
+    targets: npt.NDArray[np.float32] | None = None
+    tokens: npt.NDArray[np.object_] | None = None
+
+
 class Recording:
     """All that a model's recurrent layers did on some inputs.
 
@@ -98,6 +128,7 @@ class Recording:
         *,
         labels: Sequence[str] | None = None,
         attrs: Mapping[str, Any] | None = None,
+        predictions: RecordedPredictions | None = None,
     ) -> Recording:
         """Put what a recorder found into one recording.
 
@@ -110,14 +141,17 @@ class Recording:
         attrs
             What is needed to trust the recording later (the model's configuration, the versions of
             the libraries), as JSON can hold it.
+        predictions
+            What the model guessed to come next, of the same examples.
 
         Raises
         ------
         ValueError
             If names repeat, or shapes don't fit each other.
         TypeError
-            If an array has another dtype than named in :class:`RecordedLayer`, a token or label
-            is no string, or JSON cannot hold a configuration.
+            If an array has another dtype than named in :class:`RecordedLayer` or
+            :class:`RecordedPredictions`, a token or label is no string, or JSON cannot hold a
+            configuration.
         """
         names = [layer.name for layer in layers]
         if not names:
@@ -129,7 +163,10 @@ class Recording:
             raise ValueError("attrs: 'layers' is kept for the names of the layers")
 
         datasets = {layer.name: _dataset(layer, labels) for layer in layers}
-        return cls(_tree(datasets, {"layers": names, **_jsonable(attrs, "attrs")}))
+        guesses = None
+        if predictions is not None:
+            guesses = _predictions(predictions, next(iter(datasets.values())).sizes["example"])
+        return cls(_tree(datasets, guesses, {"layers": names, **_jsonable(attrs, "attrs")}))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -179,6 +216,23 @@ class Recording:
         """Name the signals that were recorded of one layer."""
         return tuple(str(name) for name in self[layer].data_vars if name != "mask")
 
+    @property
+    def predictions(self) -> xr.Dataset | None:
+        """What the model guessed to come next, or None if that wasn't recorded.
+
+        Returns
+        -------
+        xarray.Dataset | None
+            Dimensions ``(example, timestep, rank)``; what is at timestep ``t`` is about the token
+            at ``t + 1``. ``predicted_id`` int32, the most probable first, -1 where there is no
+            prediction; ``probability`` float32; ``predicted_token`` str, if the vocabulary is
+            known; ``target_probability`` float32 ``(example, timestep)``, the probability given to
+            the token that really comes next (NaN where unknown), if any is known.
+        """
+        if PREDICTIONS_NODE not in self.tree.children:
+            return None
+        return self.tree[PREDICTIONS_NODE].to_dataset()
+
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the recording to a Zarr v3 directory, for :func:`open_recording`.
 
@@ -201,13 +255,13 @@ class Recording:
         """
         layers = {name: self[name] for name in self.layers}
         attrs = {str(name): value for name, value in self.tree.attrs.items()}
-        _recording_store.write(Path(path), layers, attrs, overwrite=overwrite)
+        _recording_store.write(Path(path), layers, self.predictions, attrs, overwrite=overwrite)
 
     def __repr__(self) -> str:
-        return _recording_repr.as_text({name: self[name] for name in self.layers})
+        return _recording_repr.as_text({name: self[name] for name in self.layers}, self.predictions)
 
     def _repr_html_(self) -> str:
-        return _recording_repr.as_html({name: self[name] for name in self.layers})
+        return _recording_repr.as_html({name: self[name] for name in self.layers}, self.predictions)
 
 
 def open_recording(path: str | PathLike[str]) -> Recording:
@@ -234,8 +288,8 @@ def open_recording(path: str | PathLike[str]) -> Recording:
     RecordingFileError
         If it is no recording, an unfinished or damaged one, or one of a newer format.
     """
-    layers, attrs = _recording_store.read(Path(path))
-    return Recording(_tree(dict(zip(attrs["layers"], layers, strict=True)), attrs))
+    layers, predictions, attrs = _recording_store.read(Path(path))
+    return Recording(_tree(dict(zip(attrs["layers"], layers, strict=True)), predictions, attrs))
 
 
 def _side_by_side(forward: xr.Dataset, backward: xr.Dataset) -> xr.Dataset:
@@ -254,9 +308,13 @@ def _side_by_side(forward: xr.Dataset, backward: xr.Dataset) -> xr.Dataset:
     return both
 
 
-def _tree(layers: Mapping[str, xr.Dataset], attrs: Mapping[str, Any]) -> xr.DataTree:
+def _tree(
+    layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None, attrs: Mapping[str, Any]
+) -> xr.DataTree:
     paths = _tree_paths(tuple(layers))
     nodes = {paths[name]: dataset for name, dataset in layers.items()}
+    if predictions is not None:
+        nodes[PREDICTIONS_NODE] = predictions
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **nodes})
 
 
@@ -320,6 +378,29 @@ def _dataset(layer: RecordedLayer, labels: Sequence[str] | None) -> xr.Dataset:
         "config": layer.config,
     }
     return xr.Dataset(variables, coords, _jsonable(attrs, where))
+
+
+def _predictions(given: RecordedPredictions, examples: int) -> xr.Dataset:
+    shape = given.ids.shape
+    if len(shape) != len(PREDICTION_AXES) or shape[0] != examples:
+        raise ValueError(
+            f"predictions: expected ids ({examples} examples, timestep, rank), got shape {shape}"
+        )
+    _expect(given.ids, "predictions: ids", np.dtype(np.int32), shape)
+    _expect(given.probabilities, "predictions: probabilities", np.dtype(np.float32), shape)
+    variables: dict[Hashable, Any] = {
+        "predicted_id": (PREDICTION_AXES, given.ids),
+        "probability": (PREDICTION_AXES, given.probabilities),
+    }
+    if given.tokens is not None:
+        _expect(given.tokens, "predictions: tokens", np.dtype(np.object_), shape)
+        _expect_strings(given.tokens.ravel(), "predictions: tokens")
+        variables["predicted_token"] = (PREDICTION_AXES, given.tokens)
+    if given.targets is not None:
+        _expect(given.targets, "predictions: targets", np.dtype(np.float32), shape[:2])
+        variables["target_probability"] = (PREDICTION_AXES[:2], given.targets)
+    coords = {axis: np.arange(size) for axis, size in zip(PREDICTION_AXES, shape, strict=True)}
+    return xr.Dataset(variables, coords)
 
 
 def _expect(

@@ -237,6 +237,57 @@ def scan(
     return _scan_compiled(cell, sequences, initial_state, mask, out, reverse=reverse)
 
 
+def scan_last(
+    cell: Cell,
+    sequences: Any,
+    initial_state: Sequence[Any],
+    mask: np.ndarray | None,
+    *,
+    names: Sequence[str],
+    hidden: np.ndarray | None = None,
+    reverse: bool = False,
+) -> tuple[dict[str, np.ndarray], list[Any]]:
+    """Run a cell over whole sequences, but keep its signals of the last step only.
+
+    Parameters
+    ----------
+    cell, sequences, initial_state, mask, reverse
+        As for :func:`scan`.
+    names
+        The signals to keep.
+    hidden
+        Array ``(example, timestep, units)`` to fill with the hidden states of every step, or None.
+
+    Returns
+    -------
+    dict, list
+        Signal name → array ``(example, units)`` (float64 if the cell computes in it, else float32)
+        at the last timestep read, and the state after it, as from :func:`scan`.
+    """
+    timesteps = int(sequences.shape[1])
+    # Only the last few steps need room for every signal. The others are whole rounds of the
+    # compiled loop.
+    few = timesteps - (timesteps - 1) // _UNROLLED * _UNROLLED
+    first, last = slice(0, timesteps - few), slice(timesteps - few, None)
+    if reverse:
+        first, last = slice(few, None), slice(0, few)
+
+    def run(part: slice, state: Sequence[Any], out: dict[str, np.ndarray]) -> list[Any]:
+        if hidden is not None:
+            out["hidden_state"] = hidden[:, part]
+        real = None if mask is None else mask[:, part]
+        return scan(cell, sequences[:, part], state, real, out, reverse=reverse)
+
+    state = list(initial_state)
+    if timesteps > few:
+        state = run(first, state, {})
+    shape = (int(sequences.shape[0]), few, cell.units)
+    dtype = np.float64 if sequences.dtype.size == 8 else np.float32
+    out = {name: np.empty(shape, dtype) for name in names}
+    state = run(last, state, out)
+    return {name: out[name][:, 0 if reverse else -1] for name in names}, state
+
+
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     # Not 1 / (1 + exp(-x)), which overflows with a warning.
     return np.asarray(0.5 * np.tanh(0.5 * x) + 0.5)

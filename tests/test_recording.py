@@ -23,6 +23,7 @@ from lstm_widgets import _recording_store
 from lstm_widgets.recording import (
     LayerNotFoundError,
     RecordedLayer,
+    RecordedPredictions,
     Recording,
     RecordingFileError,
     open_recording,
@@ -118,6 +119,35 @@ def test_layers_that_only_have_such_names_are_no_two_directions(other):
         recording["both"]
 
 
+def guesses(shape=(2, 3, 5), **fields):
+    rng = np.random.default_rng(sum(shape))
+    values = {
+        "ids": rng.integers(0, 99, shape, np.int32),
+        "probabilities": rng.random(shape, np.float32),
+        "targets": rng.random(shape[:2], np.float32),
+        "tokens": strings([f"<{n}>" for n in range(np.prod(shape))], shape),
+    }
+    return RecordedPredictions(**values | fields)
+
+
+@st.composite
+def predictions(draw, examples):
+    shape = (examples, draw(st.integers(0, 4)), draw(st.integers(0, 3)))
+    size = shape[0] * shape[1] * shape[2]
+    numbers = st.floats(width=32)
+    return RecordedPredictions(
+        ids=draw(hnp.arrays(np.int32, shape)),
+        probabilities=draw(hnp.arrays(np.float32, shape, elements=numbers)),
+        targets=draw(st.none() | hnp.arrays(np.float32, shape[:2], elements=numbers)),
+        tokens=draw(
+            st.none()
+            | st.lists(TEXT, min_size=size, max_size=size).map(
+                lambda values: strings(values, shape)
+            )
+        ),
+    )
+
+
 @st.composite
 def recordings(draw):
     examples = draw(st.integers(0, 3))
@@ -154,7 +184,12 @@ def recordings(draw):
             )
         )
     labels = draw(st.none() | st.lists(TEXT, min_size=examples, max_size=examples))
-    return Recording.from_layers(layers, labels=labels, attrs={"model": {"name": "m", "n": 1.5}})
+    return Recording.from_layers(
+        layers,
+        labels=labels,
+        attrs={"model": {"name": "m", "n": 1.5}},
+        predictions=draw(st.none() | predictions(examples)),
+    )
 
 
 def values_of(recording):
@@ -164,8 +199,11 @@ def values_of(recording):
 def assert_same(first, second):
     assert first.layers == second.layers
     assert repr(first.tree.attrs) == repr(second.tree.attrs)  # repr: NaN equals itself there
-    for name in first.layers:
-        one, other = first[name], second[name]
+    assert (first.predictions is None) == (second.predictions is None)
+    pairs = [(first[name], second[name]) for name in first.layers]
+    if first.predictions is not None:
+        pairs.append((first.predictions, second.predictions))
+    for one, other in pairs:
         assert list(one.data_vars) == list(other.data_vars)
         assert set(one.coords) == set(other.coords)
         assert dict(one.sizes) == dict(other.sizes)
@@ -212,6 +250,28 @@ def test_values_are_not_copied():
     recording = Recording.from_layers([recorded])
     for name, values in recorded.signals.items():
         assert np.shares_memory(recording["lstm"][name].values, values)
+
+
+def test_predictions_stand_beside_the_layers():
+    given = guesses()
+    recording = Recording.from_layers([layer("%predictions"), layer("b")], predictions=given)
+    assert recording.layers == ("%predictions", "b")
+    predictions = recording.predictions
+    assert dict(predictions.sizes) == {"example": 2, "timestep": 3, "rank": 5}
+    assert predictions.predicted_id.dims == ("example", "timestep", "rank")
+    assert predictions.target_probability.dims == ("example", "timestep")
+    np.testing.assert_array_equal(predictions.predicted_id, given.ids)
+    np.testing.assert_array_equal(predictions.probability, given.probabilities)
+    np.testing.assert_array_equal(predictions.target_probability, given.targets)
+    assert predictions.predicted_token.values.tolist() == given.tokens.tolist()
+
+
+def test_predictions_may_be_less_or_none():
+    assert Recording.from_layers([layer()]).predictions is None
+    predictions = Recording.from_layers(
+        [layer()], predictions=guesses(targets=None, tokens=None)
+    ).predictions
+    assert set(predictions.data_vars) == {"predicted_id", "probability"}
 
 
 def test_layers_may_differ_in_timesteps_and_cells_even_one_beneath_another():
@@ -268,6 +328,31 @@ def test_an_unknown_layer_is_named_with_the_known_ones():
         ([layer(config={"f": len})], {}, TypeError, "JSON"),
         ([layer()], {"attrs": {"f": {1, 2}}}, TypeError, "attrs.*JSON"),
         ([layer()], {"attrs": {"layers": []}}, ValueError, "layers"),
+        ([layer()], {"predictions": guesses((3, 3, 5))}, ValueError, r"2 examples.*\(3, 3, 5\)"),
+        (
+            [layer()],
+            {"predictions": guesses(ids=np.zeros((2, 3, 5)))},
+            TypeError,
+            "ids.*int32.*float64",
+        ),
+        (
+            [layer()],
+            {"predictions": guesses(probabilities=np.zeros((2, 3, 4), np.float32))},
+            ValueError,
+            r"probabilities.*\(2, 3, 5\).*\(2, 3, 4\)",
+        ),
+        (
+            [layer()],
+            {"predictions": guesses(targets=np.zeros((2, 4), np.float32))},
+            ValueError,
+            r"targets.*\(2, 3\).*\(2, 4\)",
+        ),
+        (
+            [layer()],
+            {"predictions": guesses(tokens=strings([1] * 30, (2, 3, 5)))},
+            TypeError,
+            "predictions: tokens.*got 1",
+        ),
     ],
 )
 def test_bad_input_is_named(layers, options, error, message):
@@ -312,6 +397,14 @@ def test_the_repr_tells_what_is_in_it():
         assert part in encoder
     for part in ("GRU (backwards)", "none", "unknown", "not checked", "2 × 1"):
         assert part in decoder
+
+
+def test_the_repr_tells_of_predictions():
+    recording = Recording.from_layers([layer()], predictions=guesses())
+    line = "predictions: the 5 most probable next at each of 2 × 3 timesteps, tokens known, "
+    assert repr(recording).splitlines()[-1].startswith(line)
+    assert "tokens known" in Page(recording._repr_html_()).text.split("predictions")[1]
+    assert "predictions" not in repr(Recording.from_layers([layer()]))
 
 
 @pytest.mark.parametrize("difference", [1e-3, np.nan, np.inf])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.recorders.keras import _keras
+from lstm_widgets.recorders._layers import load_keras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -135,7 +135,7 @@ class _RefusedError(Exception):
 
 def _load(path: Path) -> Any:
     _expect_hdf5(path)
-    keras = _keras()
+    keras = load_keras()
     import h5py  # noqa: PLC0415  (comes with Keras)
 
     with h5py.File(path, "r") as file:

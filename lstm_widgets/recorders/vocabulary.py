@@ -1,0 +1,227 @@
+# Keras has no types, so what comes from it is Any.
+# ruff: noqa: ANN401
+"""What the numbers that a model reads and writes stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from lstm_widgets.recorders._layers import load_keras
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Ids = npt.NDArray[np.int64]
+    Tokens = npt.NDArray[np.object_]
+
+__all__ = ["Encoding", "Vocabulary"]
+
+# How far a scaled id may be from id / size, times size.
+NEARLY_WHOLE = 1e-2
+
+
+class Vocabulary:
+    """Tokens by id, and ids by token.
+
+    Parameters
+    ----------
+    given
+        The tokens by id, as a list, tuple or str of characters; a dict from token to id (or from
+        id to token); or a ``TextVectorization`` or ``StringLookup`` layer that has its vocabulary.
+
+    Attributes
+    ----------
+    tokens
+        Object array of str by id; ``""`` for an id that stands for nothing.
+    size
+        The number of tokens.
+    """
+
+    def __init__(self, given: Any) -> None:
+        self._layer = _standard_layer(given)
+        names = list(given.get_vocabulary()) if self._layer else _by_id(given)
+        self.tokens: Tokens = np.empty(len(names), object)
+        self.tokens[:] = ["" if name is None else name for name in names]
+        self.size = sum(name is not None for name in names)
+        self._ids: dict[str, int] = {}
+        for k, name in enumerate(names):
+            if name is not None and self._ids.setdefault(name, k) != k and not self._layer:
+                raise ValueError(f"vocabulary: expected different tokens, got {name!r} twice")
+        self._longest = max(map(len, self._ids), default=1)
+
+    @property
+    def separator(self) -> str:
+        """What stood between the tokens of a text."""
+        return " " if getattr(self._layer, "_split", None) == "whitespace" else ""
+
+    def decode(self, ids: npt.NDArray[Any]) -> Tokens:
+        """Name ids of any shape; ``""`` for those that stand for nothing."""
+        known = (ids >= 0) & (ids < len(self.tokens))
+        tokens: Tokens = self.tokens[np.where(known, ids, 0)]
+        tokens[~known] = ""
+        return tokens
+
+    def encode(self, text: str | Sequence[str], where: str) -> tuple[Tokens, Ids]:
+        """Cut a text into tokens of the vocabulary, and tell their ids.
+
+        A str is cut by the ``TextVectorization`` if there is one, else into the longest tokens
+        that the vocabulary has, from its beginning. A sequence of str is one of tokens.
+
+        Raises
+        ------
+        ValueError
+            If something in the text is no token of the vocabulary.
+        """
+        if self._layer is not None:
+            return self._encode_by_layer(text)
+        pieces = self._cut(text, where) if isinstance(text, str) else list(text)
+        for k, token in enumerate(pieces):
+            if token not in self._ids:
+                raise ValueError(f"{where}: {token!r} at position {k} is not in the vocabulary")
+        tokens: Tokens = np.empty(len(pieces), object)
+        tokens[:] = pieces
+        return tokens, np.array([self._ids[token] for token in pieces], np.int64)
+
+    def _cut(self, text: str, where: str) -> list[str]:
+        if self._longest == 1:
+            return list(text)
+        pieces: list[str] = []
+        start = 0
+        while start < len(text):
+            for length in range(self._longest, 0, -1):
+                piece = text[start : start + length]
+                if piece in self._ids:
+                    break
+            else:
+                raise ValueError(
+                    f"{where}: {text[start]!r} at position {start} is not in the vocabulary"
+                )
+            pieces.append(piece)
+            start += len(piece)
+        return pieces
+
+    def _encode_by_layer(self, text: str | Sequence[str]) -> tuple[Tokens, Ids]:
+        vectorizes = hasattr(self._layer, "_split")
+        if vectorizes:
+            text = text if isinstance(text, str) else " ".join(text)
+            ids = np.asarray(self._layer([text]))[0].astype(np.int64)
+            return self.decode(ids), ids
+        pieces = list(text)
+        tokens: Tokens = np.empty(len(pieces), object)
+        tokens[:] = pieces
+        return tokens, np.asarray(self._layer(pieces)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How ids stand in a model's input: as they are, one-hot, or scaled to ``id / size``."""
+
+    kind: Literal["ids", "one-hot", "scaled"]
+    size: int
+
+    @classmethod
+    def of(cls, shape: tuple[int | None, ...] | None, size: int | None) -> Encoding | None:
+        """Tell it from the shape of a model's input and a vocabulary's size, or None.
+
+        ``shape`` is ``(example, timestep)`` or ``(example, timestep, feature)``; None, if the model
+        doesn't tell, counts as the first.
+        """
+        if shape is None or len(shape) == 2:
+            return cls("ids", size or 0)
+        if len(shape) != 3:
+            return None
+        if shape[2] == 1:
+            return None if size is None else cls("scaled", size)
+        if shape[2] is None or size not in (None, shape[2]):
+            return None
+        return cls("one-hot", shape[2])
+
+    def read(self, values: npt.NDArray[Any]) -> Ids | None:
+        """Read ids ``(..., timestep)`` off an input; -1 for padding, None if it is no such."""
+        if self.kind == "one-hot":
+            ones = values == 1
+            if not (ones | (values == 0)).all() or (ones.sum(axis=-1) > 1).any():
+                return None
+            return np.where(ones.any(axis=-1), ones.argmax(axis=-1), -1)
+        if self.kind == "scaled":
+            values = values[..., 0]
+        whole = np.round(values)
+        if not np.array_equal(whole, values) and self.size:
+            # Also for a model that scales or reshapes ids itself.
+            values = values * self.size
+            whole = np.round(values)
+            if np.abs(values - whole).max(initial=0) > NEARLY_WHOLE:
+                return None
+        if not np.isfinite(whole).all() or (whole < 0).any():
+            return None
+        return whole.astype(np.int64)
+
+    def write(self, ids: Ids) -> npt.NDArray[Any]:
+        """Make an input ``(..., timestep)`` or ``(..., timestep, feature)`` of ids."""
+        if self.kind == "one-hot":
+            return np.eye(self.size, dtype=np.float32)[ids]
+        if self.kind == "scaled":
+            return (ids / self.size).astype(np.float32)[..., None]
+        return ids
+
+
+def _standard_layer(given: Any) -> Any:
+    """Make of a layer with a vocabulary one that maps any text to all of its ids."""
+    if not hasattr(given, "get_vocabulary"):
+        return None
+    layers = load_keras().layers
+    config = given.get_config()
+    if isinstance(given, layers.StringLookup):
+        config |= {"output_mode": "int", "invert": False, "sparse": False}
+        config |= {"pad_to_max_tokens": False, "max_tokens": None}
+    elif isinstance(given, layers.TextVectorization):
+        config |= {"output_mode": "int", "ragged": False, "sparse": False}
+        config |= {"pad_to_max_tokens": False, "max_tokens": None, "output_sequence_length": None}
+    else:
+        raise TypeError(
+            "vocabulary: expected a list or dict, a TextVectorization or a StringLookup, "
+            f"got a {type(given).__name__}"
+        )
+    config |= {"vocabulary": None, "idf_weights": None, "vocabulary_size": None}
+    layer = type(given).from_config(config)
+    layer.set_vocabulary(given.get_vocabulary(include_special_tokens=False))
+    return layer
+
+
+def _by_id(given: Any) -> list[str | None]:
+    """List tokens by id, None for an id that has none."""
+    if isinstance(given, Mapping):
+        pairs = list(given.items())
+        if pairs and all(isinstance(token, str) for _, token in pairs):
+            pairs = [(token, k) for k, token in pairs]  # from id to token
+        names: dict[int, str] = {}
+        for token, k in pairs:
+            whole = isinstance(k, (int, np.integer)) and not isinstance(k, bool) and k >= 0
+            if not isinstance(token, str) or not whole:
+                raise TypeError(
+                    f"vocabulary: expected a dict from str to id (int), got {token!r}: {k!r}"
+                )
+            if names.setdefault(int(k), token) != token:
+                raise ValueError(
+                    f"vocabulary: expected different ids, got {k} for {names[int(k)]!r} "
+                    f"and {token!r}"
+                )
+        if not names:
+            raise ValueError("vocabulary: expected at least one token, got an empty dict")
+        return [names.get(k) for k in range(max(names) + 1)]
+    if not isinstance(given, Sequence) and not isinstance(given, np.ndarray):
+        raise TypeError(
+            "vocabulary: expected a list or dict, a TextVectorization or a StringLookup, "
+            f"got {given!r:.80}"
+        )
+    tokens = [str(token) if isinstance(token, str) else token for token in given]
+    for token in tokens:
+        if not isinstance(token, str):
+            raise TypeError(f"vocabulary: expected str, got {token!r}")
+    if not tokens:
+        raise ValueError("vocabulary: expected at least one token, got none")
+    return tokens
