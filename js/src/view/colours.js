@@ -20,6 +20,12 @@ RESERVED_MARKS[POSITIVE_INFINITY] = CLIPPED;
 export const FADE = 0.86;
 
 export class Colours {
+  #table;
+  /** @type {Uint32Array[]} */
+  #rows = [];
+  /** @type {Uint8Array[]} */
+  #marks = [];
+
   /**
    * @param {object} look
    * @param {import("../core/source.js").Source} look.source
@@ -39,10 +45,9 @@ export class Colours {
     this.theme = theme;
     /** What NaN is drawn on: neither end nor middle of any palette. */
     this.nan = mix(theme.background, theme.foreground, 0.3);
-    /** @type {(Uint32Array | undefined)[]} */
-    this.pixels = [];
-    /** @type {(Uint8Array | undefined)[]} */
-    this.marks = [];
+    const { cells } = source.layer;
+    this.#table = new Uint32Array(256 * cells + 1);
+    this.#table[256 * cells] = theme.background;
   }
 
   /**
@@ -74,9 +79,9 @@ export class Colours {
    * @param {number} cell
    */
   row(cell) {
-    const made = this.pixels[cell];
+    const made = this.#rows[cell];
     if (made) return made;
-    const pixels = new Uint32Array(256);
+    const pixels = this.#table.subarray(256 * cell, 256 * (cell + 1));
     const scale = this.source.statistics.largest[cell];
     const line = this.mapping.line(scale);
     if (line) this.#straight(pixels, scale, line);
@@ -84,13 +89,26 @@ export class Colours {
       for (let code = 1; code < 254; code++) pixels[code] = this.pixel(decode(code, scale), cell);
     }
     for (const code of RESERVED) pixels[code] = this.pixel(decode(code, scale), cell);
-    let marks = RESERVED_MARKS;
-    if (this.mapping.clips) {
-      marks = RESERVED_MARKS.map((_, code) => this.mark(decode(code, scale), cell));
-    }
-    this.pixels[cell] = pixels;
-    this.marks[cell] = marks;
+    this.#rows[cell] = pixels;
     return pixels;
+  }
+
+  /** The pixels of all codes of all cells, one cell after the other, and then the background. */
+  get table() {
+    const { cells } = this.source.layer;
+    for (let cell = 0; cell < cells; cell++) this.row(cell);
+    return this.#table;
+  }
+
+  /**
+   * The marks of all 256 codes of a cell.
+   * @param {number} cell
+   */
+  marks(cell) {
+    if (!this.mapping.clips) return RESERVED_MARKS;
+    const scale = this.source.statistics.largest[cell];
+    this.#marks[cell] ??= RESERVED_MARKS.map((_, code) => this.mark(decode(code, scale), cell));
+    return this.#marks[cell];
   }
 
   /**

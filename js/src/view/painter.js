@@ -25,8 +25,6 @@ export class Painter {
   #pooled = new Pooled();
   /** The colours in which the image shows what #pooled has found. @type {Colours | undefined} */
   #painted;
-  /** @type {{colours: Colours, pixels: Uint32Array} | undefined} */
-  #looks;
 
   /**
    * Paint all rows in view.
@@ -78,7 +76,7 @@ export class Painter {
     for (let row = Math.floor(scroll / rowHeight); row < last; row++) {
       const cell = order[row];
       const pixels = colours.row(cell);
-      const codeMarks = /** @type {Uint8Array} */ (colours.marks[cell]);
+      const codeMarks = colours.marks(cell);
       this.#gather(source, cell, runs);
       let any = false;
       for (let run = 0; run < count; run++) {
@@ -121,26 +119,13 @@ export class Painter {
    * @param {Parameters<Painter["paint"]>[1]} what
    */
   #thin(what) {
-    const { source, colours } = what;
+    const { colours } = what;
     const found = this.#pooled.find(what);
     if (!found && this.#painted === colours) return;
     this.#painted = colours;
-    const looks = this.#looksOf(colours, source.layer.cells);
+    const { table } = colours;
     const { ids } = this.#pooled;
-    for (let i = 0; i < ids.length; i++) this.#pixels[i] = looks[ids[i]];
-  }
-
-  /**
-   * The pixels of all codes of all cells, and after them the background.
-   * @param {Colours} colours
-   * @param {number} cells
-   */
-  #looksOf(colours, cells) {
-    if (this.#looks?.colours === colours) return this.#looks.pixels;
-    const pixels = new Uint32Array(cells * 256 + 1).fill(colours.theme.background);
-    for (let cell = 0; cell < cells; cell++) pixels.set(colours.row(cell), cell * 256);
-    this.#looks = { colours, pixels };
-    return pixels;
+    for (let i = 0; i < ids.length; i++) this.#pixels[i] = table[ids[i]];
   }
 
   /**
