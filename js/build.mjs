@@ -4,7 +4,7 @@ import { context } from "esbuild";
 /** @type {import("esbuild").BuildOptions} */
 const options = {
   entryPoints: [
-    ...["cell_grid", "example_grid", "gate_inspector"].flatMap((name) => [
+    ...["cell_grid", "example_grid", "gate_inspector", "text_heatmap"].flatMap((name) => [
       { in: `src/widgets/${name}.js`, out: name },
       { in: `src/widgets/${name}.css`, out: name },
     ]),

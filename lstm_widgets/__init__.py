@@ -6,6 +6,7 @@ from lstm_widgets.recording import Recording, open_recording
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
 from lstm_widgets.widgets.gate_inspector import GateInspector
+from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 __all__ = [
     "CellGrid",
@@ -13,6 +14,7 @@ __all__ = [
     "GateInspector",
     "Recording",
     "RecordingError",
+    "TextHeatmap",
     "load_legacy",
     "open_recording",
     "record",

@@ -39,7 +39,7 @@ FORBIDDEN = [
 
 def test_every_widget_has_its_bundle() -> None:
     names = {path.name for path in BUNDLES}
-    widgets = ("cell_grid", "example_grid", "gate_inspector")
+    widgets = ("cell_grid", "example_grid", "gate_inspector", "text_heatmap")
     assert names == {f"{widget}.{kind}" for widget in widgets for kind in ("js", "css")} | {
         "page.js"
     }

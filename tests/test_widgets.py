@@ -16,11 +16,12 @@ from lstm_widgets.recording import RecordedLayer, Recording
 from lstm_widgets.widgets._tiles import BLOCK, OVERVIEW_BYTES, SignalTiles
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
+from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-WIDGETS = [CellGrid, ExampleGrid]
+WIDGETS = [CellGrid, ExampleGrid, TextHeatmap]
 Request = dict[str, Any]
 
 HOSTILE = [
@@ -118,7 +119,7 @@ def test_what_is_set_is_kept(widget: type[CellGrid]) -> None:
         "threshold": 0.5,
         "palette": "blue_white_red_20",
         "scale": (-1.0, 1.0),
-        "sort": "index",
+        "align": "predict",
     }
     shown = widget(small(), **wanted)
     assert {name: getattr(shown, name) for name in wanted} == wanted
@@ -145,7 +146,7 @@ BAD = [
     ("scale", (0.0, float("inf")), ["scale", "finite", "inf"]),
     ("scale", (float("nan"), 1.0), ["scale", "finite", "nan"]),
     ("scale", (0.0, 1.0, 2.0), ["scale", "(0.0, 1.0, 2.0)"]),
-    ("sort", "random", ["sort", "'index'", "'random'"]),
+    ("align", "guess", ["align", "'read'", "'guess'"]),
 ]
 
 
@@ -164,6 +165,13 @@ def test_a_wrong_value_is_refused_by_name(
         for part in said:
             assert part in text
     assert getattr(shown, name) == before
+
+
+@pytest.mark.parametrize("widget", [CellGrid, ExampleGrid])
+def test_an_order_that_is_none_is_refused_by_name(widget: type[CellGrid]) -> None:
+    assert widget(small(), sort="index").sort == "index"
+    with pytest.raises(TraitError, match=r"sort.*'index'.*'random'"):
+        widget(small(), sort="random")
 
 
 @pytest.mark.parametrize("widget", WIDGETS)

@@ -24,6 +24,7 @@ function layerOf(more = {}) {
     masked: true,
     tokens: true,
     labels: true,
+    predictions: 0,
     check: {},
     ...more,
   };
@@ -248,7 +249,20 @@ function answer(model, request = model.sent[model.sent.length - 1]) {
     );
     buffers.push(new DataView(values.buffer));
   }
-  model.emit("msg:custom", { ...request, columns: strips }, buffers);
+  let text = null;
+  if (request.text) {
+    const [example, start, stop] = request.text;
+    text = { example, start, table: ["b", "a"] };
+    buffers.push(new DataView(Uint32Array.from({ length: stop - start }, (_, i) => i % 2).buffer));
+  }
+  const predictions = request.predictions.map((/** @type {number} */ block) => {
+    const count = Math.min(columns, (block + 1) * BLOCK) - block * BLOCK;
+    buffers.push(new DataView(Int32Array.from({ length: 2 * count }, (_, i) => i % 2).buffer));
+    buffers.push(new DataView(Float32Array.from({ length: 2 * count }, (_, i) => i / 4).buffer));
+    buffers.push(new DataView(Float32Array.from({ length: count }, (_, i) => block + i).buffer));
+    return { block, table: ["x", "y"] };
+  });
+  model.emit("msg:custom", { ...request, columns: strips, text, predictions }, buffers);
 }
 
 test("what is missing is asked for once, and there when it has come", () => {
@@ -600,4 +614,83 @@ test("what is kept stays bounded, and what is looked at stays", () => {
   assert.ok(kept.includes(0), "the block that every frame looked at is gone");
   assert.ok(kept.includes(99) && kept.includes(98));
   assert.ok(!kept.includes(1) && !kept.includes(20));
+});
+
+test("a text comes in pieces, and what is there can be read", () => {
+  const { model, source } = fromKernel({ examples: 2, timesteps: 150_000, masked: false });
+  const passage = source.passage(1);
+  assert.equal(passage.known, 0);
+  assert.equal(source.token(150_000), undefined);
+  for (const [start, stop] of [
+    [0, 65_536],
+    [65_536, 131_072],
+    [131_072, 150_000],
+  ]) {
+    assert.equal(source.passage(1), passage);
+    source.request();
+    assert.deepEqual(model.sent[model.sent.length - 1].text, [1, start, stop]);
+    answer(model);
+    assert.equal(passage.known, stop);
+    // Pieces are of even length here, so that each begins with the first of its table.
+    assert.deepEqual([passage.token(stop - 2), passage.token(stop - 1)], ["b", "a"]);
+    assert.equal(passage.token(stop), undefined);
+  }
+  const asked = model.sent.length;
+  source.passage(1);
+  assert.equal(source.token(150_001), "a");
+  source.request();
+  assert.equal(model.sent.length, asked);
+});
+
+test("of a layer without tokens no text is asked for", () => {
+  const { model, source } = fromKernel({ tokens: false });
+  assert.equal(source.passage(3).known, 1000);
+  source.request();
+  assert.deepEqual(model.sent, []);
+});
+
+test("guesses are asked for block by block", () => {
+  const { model, source } = fromKernel({ predictions: 2 });
+  assert.equal(source.guesses(3), undefined);
+  assert.equal(source.guesses(1), undefined);
+  source.request();
+  assert.deepEqual(model.sent[0].predictions, [3, 1]);
+  answer(model);
+  const block = source.guesses(3);
+  assert.deepEqual(block?.table, ["x", "y"]);
+  assert.deepEqual([...(block?.ids.slice(0, 4) ?? [])], [0, 1, 0, 1]);
+  assert.deepEqual([...(block?.probabilities.slice(0, 4) ?? [])], [0, 0.25, 0.5, 0.75]);
+  assert.equal(block?.targets[7], 10);
+  source.guesses(1);
+  source.request();
+  assert.equal(model.sent.length, 1);
+});
+
+test("guesses that travel whole are cut into the same blocks", () => {
+  const layer = layerOf({ examples: 2, timesteps: 700, cells: 1, signals: ["h"], predictions: 2 });
+  const floats = (/** @type {number} */ count, /** @type {number} */ from) =>
+    Float32Array.from({ length: count }, (_, i) => from + i);
+  const ids = Int32Array.from({ length: 2800 }, (_, i) => i);
+  const parts = [floats(1400, 0), new Uint8Array(1400).fill(1), ids, floats(2800, 5000)];
+  const model = new FakeModel({
+    _layers: [layer],
+    _whole: Buffer.concat([...parts, floats(1400, 9000)].map((part) => Buffer.from(part.buffer))),
+    _text: { lstm: { tokens: null, guessed: ["x"] } },
+  });
+  const source = new WholeSource(model, layer, "h");
+  const block = source.guesses(2);
+  assert.deepEqual(block?.table, ["x"]);
+  assert.deepEqual([block?.ids.length, block?.ids[0]], [2 * (1400 - 1024), 2048]);
+  assert.deepEqual([block?.probabilities[0], block?.targets[0]], [5000 + 2048, 9000 + 1024]);
+  assert.equal(source.passage(0).known, 700);
+});
+
+test("a passage of what travels whole is that of its example", () => {
+  const { model } = whole();
+  model.get("_text").b = { tokens: Array.from({ length: 1400 }, (_, i) => `t${i}`), labels: null };
+  const source = new WholeSource(model, SMALL[1], "hidden_state");
+  const first = source.passage(0);
+  assert.deepEqual([first.known, first.token(0), first.token(699)], [700, "t0", "t699"]);
+  assert.equal(source.passage(0), first);
+  assert.equal(source.passage(1).token(3), "t703");
 });

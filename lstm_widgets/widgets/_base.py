@@ -18,7 +18,7 @@ import traitlets
 
 from lstm_widgets.recording import Recording
 from lstm_widgets.widgets import _export
-from lstm_widgets.widgets._protocol import answer, columns_of, mask_of
+from lstm_widgets.widgets._protocol import answer, columns_of, guesses_of, mask_of
 from lstm_widgets.widgets._snapshot import Snapshot
 from lstm_widgets.widgets._still import png
 from lstm_widgets.widgets._tiles import SignalTiles
@@ -69,7 +69,7 @@ def _layer_names(recording: Recording) -> tuple[str, ...]:
 
 def _described(recording: Recording, name: str) -> dict[str, Any]:
     dataset = recording[name]
-    return {
+    described = {
         "name": name,
         "kind": dataset.attrs.get("kind", ""),
         "go_backwards": bool(dataset.attrs.get("go_backwards", False)),
@@ -83,6 +83,10 @@ def _described(recording: Recording, name: str) -> dict[str, Any]:
         "labels": "label" in dataset.coords,
         "check": dict(dataset.attrs.get("check", {})),
     }
+    predictions = recording.predictions
+    if predictions is not None and predictions.sizes["timestep"] == dataset.sizes["timestep"]:
+        described["predictions"] = predictions.sizes["rank"]
+    return described
 
 
 class RecordingWidget(anywidget.AnyWidget):
@@ -143,9 +147,9 @@ class RecordingWidget(anywidget.AnyWidget):
     )
     _overview = traitlets.Bytes(help="uint8 codes (cell, bin).").tag(sync=True, echo_update=False)
     _statistics = traitlets.Bytes(help="float32 (3, cell).").tag(sync=True, echo_update=False)
-    _whole = traitlets.Bytes(help="float32 (layer, signal, cell, column), then masks.").tag(
-        sync=True, echo_update=False
-    )
+    _whole = traitlets.Bytes(
+        help="float32 (layer, signal, cell, column), then masks, then guesses."
+    ).tag(sync=True, echo_update=False)
     _text = traitlets.Dict(help="Tokens and labels of a recording that travels whole.").tag(
         sync=True, echo_update=False
     )
@@ -194,6 +198,7 @@ class RecordingWidget(anywidget.AnyWidget):
             count = layer["examples"] * layer["timesteps"]
             columns += count
             total += 4 * len(layer["signals"]) * count * layer["cells"]
+            total += 8 * count * layer.get("predictions", 0)
         pairs = recording.bidirectional
         layers = []
         for name in _layer_names(recording):
@@ -214,6 +219,12 @@ class RecordingWidget(anywidget.AnyWidget):
     def _whole_of(recording: Recording, kept: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
         """Give all that the page needs of some signals of some layers, in their order."""
         values, masks, text = [], [], {}
+        table, guesses = None, []
+        predictions = recording.predictions
+        if predictions is not None:
+            count = predictions.sizes["example"] * predictions.sizes["timestep"]
+            table, *arrays = guesses_of(predictions, 0, count)
+            guesses = [array.tobytes() for array in arrays]
         for name, signals in kept.items():
             dataset = recording[name]
             count = dataset.sizes["example"] * dataset.sizes["timestep"]
@@ -222,7 +233,9 @@ class RecordingWidget(anywidget.AnyWidget):
                 values.append(array.reshape(count, dataset.sizes["cell"]).T.tobytes())
             masks.append(mask_of(dataset, 0, count))
             text[name] = columns_of(dataset, 0, count)
-        return {"_whole": b"".join([*values, *masks]), "_text": text}
+            if table is not None:
+                text[name]["guessed"] = table
+        return {"_whole": b"".join([*values, *masks, *guesses]), "_text": text}
 
     def _summarise(self) -> None:
         """Give the page the overview of what is shown, unless it has all of it."""
@@ -407,7 +420,8 @@ class RecordingWidget(anywidget.AnyWidget):
         try:
             layer, signal = content["layer"], content["signal"]
             dataset: xr.Dataset = self.recording[layer]
-            reply, buffers = answer(content, dataset, _tiles_of(self.recording, layer, signal))
+            tiles = _tiles_of(self.recording, layer, signal)
+            reply, buffers = answer(content, dataset, tiles, self.recording.predictions)
             self.send(reply, buffers)
         except Exception as error:  # noqa: BLE001 - the page shows it
             self.send({"id": request, "error": f"{type(error).__name__}: {error}"})

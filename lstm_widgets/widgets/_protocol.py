@@ -11,6 +11,9 @@ columns        ``[block]``                    tokens and labels, and a buffer ea
 values         ``[cell, start, stop]``        a buffer: exact float32
 similarity     ``cell``                       a buffer: float32, one a cell
 series         ``[[cell, block]]``            a buffer each: exact float32 (signal, column)
+text           ``[example, start, stop]``     the different tokens, and a buffer: uint32, which
+                                              of them stands at each timestep
+predictions    ``[block]``                    three buffers each, see `guesses_of`
 =============  =============================  ==============================================
 """
 
@@ -23,6 +26,7 @@ import numpy as np
 from lstm_widgets.widgets._tiles import BLOCK, SignalTiles
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import xarray as xr
 
 
@@ -59,6 +63,85 @@ def columns_of(dataset: xr.Dataset, start: int, stop: int) -> dict[str, Any]:
     if "label" in dataset.coords:
         labels = [sendable(label) for label in dataset["label"][first:last].values]
     return {"start": start, "tokens": tokens, "first_example": first, "labels": labels}
+
+
+def text_of(
+    dataset: xr.Dataset, example: int, start: int, stop: int
+) -> tuple[dict[str, Any], npt.NDArray[np.uint32]]:
+    """
+    Give the tokens of one example, each different one once.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        One layer of a recording, with tokens.
+    example : int
+        Which example.
+    start, stop : int
+        Timesteps.
+
+    Returns
+    -------
+    tuple of (dict, numpy.ndarray)
+        ``example``, ``start`` and ``table`` (list of the different str); and uint32: which of the table
+        stands at each timestep.
+    """
+    numbers: dict[str, int] = {}
+    tokens = dataset["token"][example, start:stop].values
+    codes = [numbers.setdefault(token, len(numbers)) for token in tokens]
+    text = {"example": example, "start": start, "table": [sendable(token) for token in numbers]}
+    return text, np.array(codes, dtype=np.uint32)
+
+
+def guesses_of(
+    predictions: xr.Dataset, start: int, stop: int
+) -> tuple[
+    list[str] | None, npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.float32]
+]:
+    """
+    Give the top guesses at columns ``start`` to ``stop``.
+
+    Parameters
+    ----------
+    predictions : xarray.Dataset
+        ``Recording.predictions``.
+    start, stop : int
+        Columns: ``example * timesteps + timestep``.
+
+    Returns
+    -------
+    table : list of str or None
+        The different tokens; None if they are not known.
+    ids : numpy.ndarray
+        int32 (column, rank): which of the table, or the predicted id itself; -1 if there is none.
+    probabilities : numpy.ndarray
+        float32 (column, rank).
+    targets : numpy.ndarray
+        float32 (column,): the probability of the token that really comes next; NaN where unknown.
+    """
+    timesteps = max(1, predictions.sizes["timestep"])
+    first, last = start // timesteps, -(-stop // timesteps)
+    part = predictions.isel(example=slice(first, last))
+    columns = slice(start - first * timesteps, stop - first * timesteps)
+
+    def rows(name: str) -> npt.NDArray[Any]:
+        values = part[name].values
+        return values.reshape(-1, *values.shape[2:])[columns]
+
+    ids = rows("predicted_id").astype(np.int32, copy=False)
+    table = None
+    if "predicted_token" in part:
+        known, where, numbers = np.unique(ids, return_index=True, return_inverse=True)
+        tokens = rows("predicted_token").reshape(-1)[where]
+        table = [sendable(str(token)) for token in tokens]
+        numbered = np.where(known < 0, -1, np.arange(len(known)))
+        ids = numbered[numbers].reshape(ids.shape).astype(np.int32)
+    probabilities = rows("probability").astype(np.float32, copy=False)
+    if "target_probability" in part:
+        targets = rows("target_probability").astype(np.float32, copy=False)
+    else:
+        targets = np.full(len(ids), np.nan, np.float32)
+    return table, ids, probabilities, targets
 
 
 def mask_of(dataset: xr.Dataset, start: int, stop: int) -> bytes:
@@ -102,7 +185,10 @@ def series_of(dataset: xr.Dataset, cell: int, start: int, stop: int) -> bytes:
 
 
 def answer(
-    request: dict[str, Any], dataset: xr.Dataset, tiles: SignalTiles
+    request: dict[str, Any],
+    dataset: xr.Dataset,
+    tiles: SignalTiles,
+    predictions: xr.Dataset | None,
 ) -> tuple[dict[str, Any], list[bytes]]:
     """
     Answer one request of the page.
@@ -115,6 +201,8 @@ def answer(
         The layer asked for.
     tiles : SignalTiles
         The signal asked for.
+    predictions : xarray.Dataset or None
+        What the model guessed to come next.
 
     Returns
     -------
@@ -147,4 +235,16 @@ def answer(
     for cell, block in reply["series"]:
         start, stop = block * BLOCK, min((block + 1) * BLOCK, tiles.columns)
         buffers.append(series_of(dataset, cell, start, stop))
+    reply["text"] = None
+    if request.get("text") is not None:
+        reply["text"], codes = text_of(dataset, *request["text"])
+        buffers.append(codes.tobytes())
+    reply["predictions"] = []
+    for block in request.get("predictions", []):
+        if predictions is None:
+            raise ValueError("predictions: this recording has none")
+        start, stop = block * BLOCK, min((block + 1) * BLOCK, tiles.columns)
+        table, *arrays = guesses_of(predictions, start, stop)
+        reply["predictions"].append({"block": block, "table": table})
+        buffers.extend(array.tobytes() for array in arrays)
     return reply, buffers

@@ -107,6 +107,35 @@ def both_directions():
     )
 
 
+PROSE = (
+    "“Where is the (small) key?” asked the miller, and he looked at the 14 sacks that stood by the "
+    "door, one beside the other, as they had stood there for 23 years.\n"
+    "\n"
+    "“On the shelf,” said his daughter; “and I told you so at 7 this morning.” She had told him. He "
+    "went up the stairs, opened the window, and saw nothing but rain, and more rain, over the fields.\n"
+)
+
+
+def prose(repeats=3, cells=12):
+    """Make two examples of written text, character by character, small enough to travel whole."""
+    text = PROSE * repeats
+    rng = np.random.default_rng(13)
+    values = rng.uniform(-1, 1, (2, len(text), cells)) * rng.permutation(np.linspace(0.3, 1, cells))
+    return Recording.from_layers(
+        [layer("lstm", {"hidden_state": values}, tokens=[text, text[::-1]])]
+    )
+
+
+def book():
+    """Make one layer over 150 000 characters, each line with its own number at the start."""
+    text = "".join(f"{line}: {PROSE[line % 90 : line % 90 + 95]!r}\n" for line in range(1500))[
+        :150_000
+    ]
+    rng = np.random.default_rng(14)
+    values = rng.uniform(-1, 1, (1, 150_000, 6))
+    return Recording.from_layers([layer("lstm", {"hidden_state": values}, tokens=[text])])
+
+
 def hostile():
     """Make layers whose names, tokens and labels would run if they were ever taken for HTML."""
     rng = np.random.default_rng(9)

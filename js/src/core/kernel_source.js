@@ -7,6 +7,7 @@
 
 import { BLOCK } from "./codes.js";
 import { bytes, floats } from "./model.js";
+import { Passage } from "./passage.js";
 
 /** Tiles that are kept, in bytes. */
 const KEPT_BYTES = 24 * 1024 * 1024;
@@ -14,15 +15,38 @@ const KEPT_BYTES = 24 * 1024 * 1024;
 const KEPT_SERIES = 256;
 /** The most bytes to ask for at once. */
 const REPLY_BYTES = 1024 * 1024;
+/** The most tokens of a text to ask for at once. */
+const PIECE = 65_536;
+const KEPT_PASSAGES = 8;
 const WAITING_AFTER = 300;
 const SILENT_AFTER = 10_000;
 const AGAIN_AFTER = 5000;
 const SILENT = "The kernel does not answer: run the cell again.";
 
 /** @typedef {{rows: Map<number, Uint8Array>, bytes: number, used: number}} Block */
+/**
+ * The model's top guesses at some timesteps, by rank.
+ * @typedef {object} Guesses
+ * @property {string[] | null} table the tokens that `ids` number; null if only ids are known
+ * @property {Int32Array} ids (timestep, rank)
+ * @property {Float32Array} probabilities (timestep, rank)
+ * @property {Float32Array} targets (timestep), the probability of what really came next
+ */
 /** @typedef {{tokens: string[] | null, labels: string[] | null, first: number, mask: Uint8Array}} Strip */
 
 let numbers = 0;
+
+/**
+ * Keep no more than so many.
+ * @param {Map<number, unknown>} map
+ * @param {number} most
+ */
+function dropOldest(map, most) {
+  for (const oldest of map.keys()) {
+    if (map.size <= most) return;
+    map.delete(oldest);
+  }
+}
 
 export class Requests {
   /** @type {Map<number, Block>} */
@@ -37,6 +61,10 @@ export class Requests {
   #exact = new Map();
   /** @type {Map<number, Float32Array>} */
   #similarity = new Map();
+  /** @type {Map<number, Passage>} */
+  #passages = new Map();
+  /** @type {Map<number, Guesses>} */
+  #guesses = new Map();
 
   /** By cell and block, the last one looked at last. @type {Map<number, Float32Array[]>} */
   #series = new Map();
@@ -51,6 +79,10 @@ export class Requests {
   #missingSimilarity;
   /** @type {Set<number>} */
   #missingSeries = new Set();
+  /** @type {[number, number, number] | undefined} */
+  #missingText;
+  /** @type {Set<number>} */
+  #missingGuesses = new Set();
 
   /** @type {string | undefined} */
   #pending;
@@ -106,7 +138,23 @@ export class Requests {
 
   /** @param {number} column */
   token(column) {
-    return this.#strip(column)?.tokens?.[column % BLOCK];
+    const { timesteps } = this.source.layer;
+    const passage = this.#passages.get(Math.floor(column / timesteps));
+    return passage?.token(column % timesteps) ?? this.#strip(column)?.tokens?.[column % BLOCK];
+  }
+
+  /** @param {number} example */
+  passage(example) {
+    const { timesteps, tokens } = this.source.layer;
+    let passage = this.#passages.get(example);
+    if (!passage) {
+      passage = tokens ? new Passage(timesteps) : Passage.blank(timesteps);
+      this.#passages.set(example, passage);
+      dropOldest(this.#passages, KEPT_PASSAGES);
+    }
+    const { known } = passage;
+    if (known < timesteps) this.#missingText = [example, known, Math.min(timesteps, known + PIECE)];
+    return passage;
   }
 
   /** @param {number} example */
@@ -132,6 +180,13 @@ export class Requests {
     }
     this.#missingExact = [cell, column];
     return undefined;
+  }
+
+  /** @param {number} block */
+  guesses(block) {
+    const found = this.#guesses.get(block);
+    if (!found) this.#missingGuesses.add(block);
+    return found;
   }
 
   /** @param {number} cell */
@@ -164,6 +219,8 @@ export class Requests {
     this.#missingExact = undefined;
     this.#missingSimilarity = undefined;
     this.#missingSeries.clear();
+    this.#missingText = undefined;
+    this.#missingGuesses.clear();
     if (!request || this.#pending || this.#refused) return;
     try {
       this.model.send(request);
@@ -205,9 +262,12 @@ export class Requests {
       series: [...this.#missingSeries]
         .slice(0, 64)
         .map((key) => [Math.floor(key / 2 ** 32), key % 2 ** 32]),
+      text: this.#missingText ?? null,
+      predictions: [...this.#missingGuesses].slice(0, 64),
     };
-    const nothing = !tiles.length && !columns.length && !request.values && !request.series.length;
-    return nothing && request.similarity === null ? undefined : request;
+    const { id: _id, layer: _layer, signal: _signal, similarity, ...others } = request;
+    const some = Object.values(others).some((wanted) => wanted?.length);
+    return some || similarity !== null ? request : undefined;
   }
 
   /** After a refusal, ask again after a while only. */
@@ -267,19 +327,13 @@ export class Requests {
         first,
         mask: bytes(buffers[next++]).slice(),
       });
-      if (this.#strips.size > 512) {
-        const oldest = this.#strips.keys().next().value;
-        if (oldest !== undefined) this.#strips.delete(oldest);
-      }
+      dropOldest(this.#strips, 512);
     }
     if (reply.values) {
       const [cell, start] = reply.values;
       this.#exact.delete(cell);
       this.#exact.set(cell, { start, values: floats(buffers[next++]) });
-      if (this.#exact.size > 64) {
-        const oldest = this.#exact.keys().next().value;
-        if (oldest !== undefined) this.#exact.delete(oldest);
-      }
+      dropOldest(this.#exact, 64);
     }
     if (reply.similarity !== null) {
       if (this.#similarity.size > 16) this.#similarity.clear();
@@ -294,9 +348,18 @@ export class Requests {
         signals.map((_, i) => values.subarray(i * width, (i + 1) * width)),
       );
     }
-    for (const oldest of this.#series.keys()) {
-      if (this.#series.size <= KEPT_SERIES) break;
-      this.#series.delete(oldest);
+    dropOldest(this.#series, KEPT_SERIES);
+    if (reply.text) {
+      const { example, start, table } = reply.text;
+      const passage = this.#passages.get(example);
+      const codes = new Uint32Array(bytes(buffers[next++]).slice().buffer);
+      if (passage && passage.known === start) passage.addCoded(table, codes);
+    }
+    for (const { block, table } of reply.predictions) {
+      const ids = new Int32Array(bytes(buffers[next++]).slice().buffer);
+      const [probabilities, targets] = [floats(buffers[next++]), floats(buffers[next++])];
+      this.#guesses.set(block, { table, ids, probabilities, targets });
+      dropOldest(this.#guesses, 256);
     }
     this.#evict();
   }

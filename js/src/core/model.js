@@ -26,6 +26,7 @@
  * @property {boolean} masked
  * @property {boolean} tokens
  * @property {boolean} labels
+ * @property {number} [predictions] how many guesses each timestep has
  * @property {{difference?: number, tolerance?: number, mode?: string}} check
  * @property {string[]} [parts] for both directions side by side: the names of the two
  */

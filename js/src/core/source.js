@@ -5,6 +5,7 @@ import { BLOCK, decode, encode, halve, NAN, OVERVIEW_CODES, strongest } from "./
 import { Requests } from "./kernel_source.js";
 import { bytes, floats } from "./model.js";
 import { correlations } from "./order.js";
+import { Passage } from "./passage.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").Layer} Layer */
@@ -109,6 +110,9 @@ function stored(model, name, signal) {
 
 /** All of it is in the page. */
 export class WholeSource extends Source {
+  /** The last that was looked at. @type {{example: number, passage: Passage} | undefined} */
+  #passage;
+
   /**
    * @param {Model} model
    * @param {Layer} layer
@@ -123,6 +127,7 @@ export class WholeSource extends Source {
     this.text = model.get("_text")[layer.parts?.[0] ?? layer.name];
     /** @type {Map<string, Float32Array[]>} */
     this.others = new Map();
+    this.guessed = this.#readGuesses(bytes(model.get("_whole")));
     for (let cell = 0; cell < layer.cells; cell++) this.#measure(cell);
     /** @type {Uint8Array[][]} */
     this.levels = [this.rows.map((row, cell) => encode(row, this.statistics.largest[cell]))];
@@ -132,6 +137,18 @@ export class WholeSource extends Source {
     for (let cell = 0; cell < layer.cells; cell++) {
       this.overview.set(this.#level(this.overviewLevel)[cell], cell * bins);
     }
+  }
+
+  /** The guesses, which stand last: ids, probabilities, targets. @param {Uint8Array} whole */
+  #readGuesses(whole) {
+    const count = this.columns * (this.layer.predictions ?? 0);
+    const last = floats(whole.subarray(whole.length - 4 * (count && 2 * count + this.columns)));
+    return {
+      table: this.text.guessed ?? null,
+      ids: new Int32Array(last.buffer, 0, count),
+      probabilities: last.subarray(count, 2 * count),
+      targets: last.subarray(2 * count),
+    };
   }
 
   /** @param {number} cell */
@@ -198,6 +215,34 @@ export class WholeSource extends Source {
   /** @param {number} column @returns {string | undefined} */
   token(column) {
     return this.text.tokens?.[column];
+  }
+
+  /**
+   * The model's guesses at the columns of a block.
+   * @param {number} block
+   * @returns {import("./kernel_source.js").Guesses | undefined}
+   */
+  guesses(block) {
+    const { table, ids, probabilities, targets } = this.guessed;
+    const ranks = this.layer.predictions ?? 0;
+    const [start, stop] = [block * BLOCK, (block + 1) * BLOCK];
+    return {
+      table,
+      ids: ids.subarray(start * ranks, stop * ranks),
+      probabilities: probabilities.subarray(start * ranks, stop * ranks),
+      targets: targets.subarray(start, stop),
+    };
+  }
+
+  /** The tokens of an example. @param {number} example */
+  passage(example) {
+    if (this.#passage?.example === example) return this.#passage.passage;
+    const { timesteps } = this.layer;
+    const { tokens } = this.text;
+    const passage = tokens ? new Passage(timesteps) : Passage.blank(timesteps);
+    if (tokens) passage.add(tokens.slice(example * timesteps, (example + 1) * timesteps));
+    this.#passage = { example, passage };
+    return passage;
   }
 
   /** @param {number} example @returns {string | undefined} */
@@ -289,6 +334,16 @@ export class KernelSource extends Source {
   /** @param {number} column @returns {string | undefined} */
   token(column) {
     return this.layer.tokens ? this.requests.token(column) : undefined;
+  }
+
+  /** @param {number} block */
+  guesses(block) {
+    return this.requests.guesses(block);
+  }
+
+  /** The tokens of an example as far as they are here; the rest is asked for. @param {number} example */
+  passage(example) {
+    return this.requests.passage(example);
   }
 
   /** @param {number} example @returns {string | undefined} */

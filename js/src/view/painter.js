@@ -2,9 +2,10 @@
 
 import { shownToken } from "../core/align.js";
 import { BLOCK, ZERO } from "../core/codes.js";
-import { ink, mix } from "../core/palettes.js";
+import { ink } from "../core/palettes.js";
 import { visible } from "../core/tokens.js";
 import { PADDING, PLAIN } from "./colours.js";
+import { Glyphs, stamp } from "./glyphs.js";
 import { Pooled } from "./pooled.js";
 
 /** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
@@ -175,13 +176,14 @@ export class Painter {
    */
   #letters({ source, align, runs, width, height, scroll, rowHeight, order }, { font, size }) {
     this.#glyphs.use(font, size);
-    /** @type {(Glyph | undefined)[]} */
+    /** @type {(import("./glyphs.js").Glyph | undefined)[]} */
     const glyphs = [];
     for (let run = 0; run < runs.count; run++) {
       const token = shownToken(source, runs.first[run], align);
       const room = runs.to[run] - runs.from[run] - 1;
       const unseen = token === undefined || token === " ";
-      glyphs.push(unseen ? undefined : this.#glyphs.of(visible(token), room));
+      const fits = Math.max(1, Math.floor(room / (0.62 * size)));
+      glyphs.push(unseen ? undefined : this.#glyphs.of(start(visible(token), fits)));
     }
     const pixels = this.#pixels;
     const last = Math.min(order.length, Math.ceil((scroll + height) / rowHeight));
@@ -195,22 +197,20 @@ export class Painter {
         // A square that is cut off at the side keeps its letter at the same place of the square.
         const cut = runs.from[run] === 0 ? runs.cut : 0;
         const whole = runs.to[run] - runs.from[run] + cut;
-        const x0 = runs.from[run] - cut + ((whole - glyph.width) >> 1);
-        const y0 = middle - (glyph.height >> 1);
-        const top = Math.max(0, -y0);
-        const bottom = Math.min(glyph.height, height - y0);
-        const left = Math.max(0, -x0);
-        const right = Math.min(glyph.width, width - x0);
-        for (let y = top; y < bottom; y++) {
-          const at = (y0 + y) * width + x0;
-          for (let x = left; x < right; x++) {
-            const alpha = glyph.alpha[y * glyph.width + x];
-            if (alpha > 0) pixels[at + x] = mix(pixels[at + x], colour, alpha / 255);
-          }
-        }
+        const x = runs.from[run] - cut + ((whole - glyph.width) >> 1);
+        stamp(pixels, width, glyph, x, middle - (glyph.height >> 1), colour);
       }
     }
   }
+}
+
+/**
+ * The first characters of a text.
+ * @param {string} text
+ * @param {number} count
+ */
+function start(text, count) {
+  return text.length <= count ? text : [...text].slice(0, count).join("");
 }
 
 /**
@@ -229,54 +229,4 @@ function paddedRuns(source, { count, level, first, last }) {
     }
   }
   return padded;
-}
-
-/** @typedef {{width: number, height: number, alpha: Uint8Array}} Glyph */
-
-/** How strongly a text covers each pixel, kept for as long as the font stays. */
-class Glyphs {
-  #font = "";
-  #size = 0;
-  /** @type {Map<string, Glyph>} */
-  #kept = new Map();
-  #context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-
-  /**
-   * @param {string} font
-   * @param {number} size
-   */
-  use(font, size) {
-    if (font === this.#font && this.#kept.size < 20_000) return;
-    this.#font = font;
-    this.#size = size;
-    this.#kept.clear();
-  }
-
-  /**
-   * @param {string} text
-   * @param {number} room as many of its characters as fit in so many pixels, at least one
-   * @returns {Glyph | undefined}
-   */
-  of(text, room) {
-    const fits = Math.max(1, Math.floor(room / (0.62 * this.#size)));
-    const shown = text.length <= fits ? text : [...text].slice(0, fits).join("");
-    const kept = this.#kept.get(shown);
-    if (kept) return kept;
-    const context = this.#context;
-    if (!context) return undefined;
-    context.font = this.#font;
-    const width = Math.max(1, Math.min(512, Math.ceil(context.measureText(shown).width) + 2));
-    const height = Math.ceil(this.#size * 1.3);
-    context.canvas.width = width;
-    context.canvas.height = height;
-    context.font = this.#font;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    context.fillText(shown, width / 2, height / 2 + 1);
-    const { data } = context.getImageData(0, 0, width, height);
-    const alpha = Uint8Array.from({ length: width * height }, (_, i) => data[4 * i + 3]);
-    const glyph = { width, height, alpha };
-    this.#kept.set(shown, glyph);
-    return glyph;
-  }
 }

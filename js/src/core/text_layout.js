@@ -1,0 +1,202 @@
+// Where the tokens of a text stand: one box each, in lines that are wrapped to the width. Whole CSS pixels.
+
+import { visible } from "./tokens.js";
+
+/** No more of a token is drawn than this. */
+const LONGEST = 256;
+/** White space at the ends of so few tokens, in the mean, means that tokens are words. */
+const FEW = 0.02;
+/** Characters between two tab stops. */
+const TAB = 8;
+
+/** Scripts that are written without spaces: a line may end after any of their characters. */
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\u3000-\u303f\uff00-\uffef]$/u;
+
+const segmenter = new Intl.Segmenter();
+
+/** Characters as a reader counts them: with their accents, and emoji whole. @param {string} text */
+export function charactersOf(text) {
+  return Array.from(segmenter.segment(text), ({ segment }) => segment);
+}
+
+/**
+ * A token as it is written into its box.
+ * @param {string} token
+ * @param {boolean} marks whether white space shows as marks
+ */
+export function written(token, marks) {
+  const start = token.slice(0, LONGEST);
+  if (marks) return visible(start).replaceAll(" ", "·");
+  const bare = start.replace(/[\n\r]/g, "").replace(/[\t\u00a0]/g, " ");
+  if (bare.trim() === "" && token !== "") return bare || " ";
+  return visible(bare);
+}
+
+/**
+ * Whether the tokens are words that were cut out of a text together with no white space.
+ * @param {import("./passage.js").Passage} passage
+ */
+export function areWords({ table, codes, known }) {
+  const spaced = table.map((token) => /^\s|\s$/.test(token));
+  const long = table.map((token) => charactersOf(token.slice(0, LONGEST)).length > 1);
+  let [ends, longer] = [0, 0];
+  for (let i = 0; i < known; i++) {
+    if (spaced[codes[i]]) ends++;
+    if (long[codes[i]]) longer++;
+  }
+  return known > 0 && ends <= FEW * known && longer > known / 2;
+}
+
+/** What a line needs to know of a token. */
+const BLANK = 1;
+const NEWLINE = 2;
+const TABBED = 4;
+/** A line may end after it. */
+const AFTER = 8;
+/** A line may begin with it. */
+const BEFORE = 16;
+
+/**
+ * @param {string} token
+ * @param {boolean} words
+ */
+function kindOf(token, words) {
+  let kind = words ? AFTER | BEFORE : 0;
+  if (/^\s+$/.test(token)) kind |= BLANK;
+  if (token.includes("\n")) kind |= NEWLINE;
+  if (token === "\t") kind |= TABBED;
+  if (/\s$/.test(token) || UNSPACED.test(token)) kind |= AFTER;
+  if (/^\s/.test(token) && !(kind & BLANK)) kind |= BEFORE;
+  return kind;
+}
+
+/**
+ * To the next tab stop, a character at least.
+ * @param {number} x
+ * @param {number} character
+ */
+function toStop(x, character) {
+  const tab = TAB * character;
+  return tab - ((x + character - 1) % tab) + character - 1;
+}
+
+/**
+ * How a text is set.
+ * @typedef {object} Style
+ * @property {number} width room of a line
+ * @property {number} character width of a character
+ * @property {number} least width of a box with more than white space
+ * @property {(text: string) => number} measure
+ * @property {boolean} marks
+ * @property {boolean} words
+ * @property {boolean} after whether a box follows for the token that comes after the last
+ */
+
+export class TextLayout {
+  /**
+   * One box for each token that is here.
+   * @param {import("./passage.js").Passage} passage
+   * @param {Style} style
+   */
+  constructor({ table, codes, known }, { width, character, least, measure, marks, words, after }) {
+    this.count = known + (after ? 1 : 0);
+    /** Where boxes begin and how wide they are. */
+    this.left = new Int32Array(this.count);
+    this.widths = new Int32Array(this.count);
+    /** What is written into them, by the passage's table. */
+    this.texts = table.map((token) => written(token, marks));
+    const pad = words ? 4 : 0;
+    const room = Math.max(width, 2 * character);
+    const kinds = table.map((token) => kindOf(token, words));
+    const sizes = this.texts.map((text, i) => {
+      const size = Math.ceil(measure(text) - 0.05) + (kinds[i] & BLANK ? 0 : pad);
+      return Math.min(room - character, Math.max(kinds[i] & BLANK ? character : least, size));
+    });
+    const starts = [0];
+    const gap = words ? character : 0;
+    let x = 0;
+    let begin = 0;
+    let mayBreak = 0;
+    for (let i = 0; i < this.count; i++) {
+      const kind = i < known ? kinds[codes[i]] : BEFORE;
+      let size = i < known ? sizes[codes[i]] : character;
+      if (kind & BEFORE) mayBreak = i;
+      if (kind & TABBED && !marks) size = toStop(x, character);
+      // White space may stand in the margin, so that no line begins with the space between two words.
+      const fits = kind & BLANK ? room : room - character;
+      while (x > 0 && x + size > fits) {
+        begin = mayBreak > begin ? mayBreak : i;
+        starts.push(begin);
+        x = begin < i ? x - this.left[begin] : 0;
+        const shift = begin < i ? this.left[begin] : 0;
+        for (let moved = begin; moved < i; moved++) this.left[moved] -= shift;
+        if (kind & TABBED && !marks) size = toStop(x, character);
+      }
+      this.left[i] = x;
+      this.widths[i] = size;
+      x += size + gap;
+      if (kind & AFTER) mayBreak = i + 1;
+      if (kind & NEWLINE && i + 1 < this.count) {
+        begin = mayBreak = i + 1;
+        starts.push(begin);
+        x = 0;
+      }
+    }
+    /** The first box of each line. */
+    this.starts = Uint32Array.from(starts);
+  }
+
+  get lines() {
+    return this.starts.length;
+  }
+
+  /** Where a line ends: its last box and one. @param {number} line */
+  end(line) {
+    return line + 1 < this.lines ? this.starts[line + 1] : this.count;
+  }
+
+  /** The line of a box. @param {number} box */
+  lineOf(box) {
+    return last(this.lines, (line) => this.starts[line] <= box);
+  }
+
+  /**
+   * The box of a line that is nearest to a place.
+   * @param {number} line
+   * @param {number} x
+   */
+  nearest(line, x) {
+    const first = this.starts[line];
+    const box = first + last(this.end(line) - first, (i) => this.left[first + i] <= x);
+    const next = Math.min(box + 1, this.end(line) - 1);
+    return x - (this.left[box] + this.widths[box]) > this.left[next] - x && next > box ? next : box;
+  }
+
+  /**
+   * The box under a place, or -1.
+   * @param {number} line
+   * @param {number} x
+   */
+  at(line, x) {
+    if (line < 0 || line >= this.lines || x < 0) return -1;
+    const box = this.nearest(line, x);
+    return x >= this.left[box] && x < this.left[box] + this.widths[box] ? box : -1;
+  }
+}
+
+/**
+ * The last number of 0 to `count` - 1 that a test which only ever turns from true to false lets through;
+ * 0 if none.
+ * @param {number} count
+ * @param {(at: number) => boolean} test
+ */
+function last(count, test) {
+  let [low, high] = [0, count - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (test(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

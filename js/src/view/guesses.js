@@ -1,0 +1,78 @@
+// What the model held for most probable to come next.
+
+import { BLOCK } from "../core/codes.js";
+import { mix } from "../core/palettes.js";
+import { written } from "../core/text_layout.js";
+import { number } from "../core/tokens.js";
+import { element } from "./dom.js";
+
+/** @typedef {import("./frame.js").AnySource} AnySource */
+/** @typedef {{text: string, probability: number, right: boolean}} Guess */
+
+/**
+ * The guesses of a timestep, the most probable first.
+ * @param {AnySource} source
+ * @param {number} column
+ * @returns {Guess[] | undefined} undefined if there are none, or if they are on their way
+ */
+export function guessesAt(source, column) {
+  const { predictions: ranks = 0, timesteps } = source.layer;
+  const block = ranks ? source.guesses(Math.floor(column / BLOCK)) : undefined;
+  if (!block) return undefined;
+  const at = column % BLOCK;
+  const first = at * ranks;
+  const { table, ids, probabilities, targets } = block;
+  if (ids[first] < 0) return undefined;
+  const next = (column + 1) % timesteps === 0 ? undefined : source.token(column + 1);
+  return Array.from({ length: ranks }, (_, rank) => {
+    const token = table?.[ids[first + rank]];
+    const probability = probabilities[first + rank];
+    const right = table ? token === next : probability === targets[at];
+    return {
+      text: token === undefined ? `#${ids[first + rank]}` : written(token, true),
+      probability,
+      right,
+    };
+  });
+}
+
+/**
+ * What a probability is drawn on: the further from the background, the larger it is.
+ * @param {import("./theme.js").Theme} theme
+ * @param {number} probability
+ */
+export function shade({ background, foreground }, probability) {
+  return mix(background, foreground, 0.06 + 0.74 * probability);
+}
+
+/** The guesses of the selected timestep with their numbers. */
+export class GuessList {
+  #shown = "";
+
+  constructor() {
+    this.list = element("ol");
+    this.root = element("div", { class: "lw-guesses", "aria-live": "polite" }, [
+      "next token:",
+      this.list,
+    ]);
+  }
+
+  /**
+   * @param {Guess[] | undefined} guesses
+   * @param {boolean} any whether the layer has any at all
+   */
+  update(guesses, any) {
+    this.root.hidden = !any;
+    const key = JSON.stringify(guesses);
+    if (key === this.#shown) return;
+    this.#shown = key;
+    this.list.replaceChildren(
+      ...(guesses ?? []).map(({ text, probability, right }) =>
+        element("li", { class: right && "lw-right", title: String(probability) }, [
+          element("bdi", {}, [text]),
+          ` ${number(probability)}${right ? " ✓" : ""}`,
+        ]),
+      ),
+    );
+  }
+}

@@ -1,0 +1,688 @@
+// One cell, or some, over the running text, wrapped as it was written.
+
+import { BLOCK } from "../core/codes.js";
+import { cellName, inPart } from "../core/model.js";
+import { ink, mix } from "../core/palettes.js";
+import { areWords, charactersOf, TextLayout } from "../core/text_layout.js";
+import { PADDING, PLAIN } from "./colours.js";
+import { button, element, tick } from "./dom.js";
+import { Glyphs, stamp } from "./glyphs.js";
+import { GuessList, guessesAt, shade } from "./guesses.js";
+
+/** A token's box, and the size of its letters. */
+const ROW = 19;
+const LETTERS = 13;
+/** The same of a guess. */
+const GUESS_ROW = 14;
+const GUESS_LETTERS = 11;
+/** The least width of a word with guesses under it. */
+const ROOM_FOR_GUESSES = 52;
+/** Between two rows of a line, and between two lines. */
+const SEAM = 1;
+const APART = 2;
+const FURTHER_APART = 9;
+const EDGE = 12;
+const TOP = 6;
+const MOST_HEIGHT = 420;
+/** What cells are called at the left of their rows. */
+const GUTTER_LETTERS = 11;
+const MOVES = new Set(["example", "timestep", "layer"]);
+/** Is drawn with colours of its own. */
+const PICTURE = /\p{Emoji_Presentation}|\ufe0f/u;
+
+/** @typedef {import("./frame.js").Frame} Frame */
+/** @typedef {import("./frame.js").AnySource} AnySource */
+
+export class TextPane {
+  #width = 0;
+  #height = 0;
+  #reveal = true;
+  /** The height that we gave it. */
+  #ownHeight = "";
+  /** @type {TextLayout | undefined} */
+  #layout;
+  #key = /** @type {unknown[]} */ ([]);
+  /** @type {{passage: import("../core/passage.js").Passage, words: boolean} | undefined} */
+  #kind;
+  /** Where up and down lead, while one goes on with them. @type {number | undefined} */
+  #goal;
+  #dragging = false;
+  /** Where the pointer rests; not while keys are used. @type {PointerEvent | undefined} */
+  #pointer;
+
+  #image = new ImageData(1, 1);
+  #pixels = new Uint32Array(1);
+  #letters = new Glyphs();
+  #guessed = new Glyphs();
+  #bold = new Glyphs();
+  #names = new Glyphs();
+  /** Texts cut to a width. @type {Map<string, string>} */
+  #cut = new Map();
+  #ruler = document.createElement("canvas").getContext("2d");
+
+  /** @param {Frame} frame */
+  constructor(frame) {
+    this.frame = frame;
+    const { state } = frame;
+    this.state = state;
+    const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
+      state.set({ [name]: value }, frame);
+    this.marks = tick("marks", set("marks"));
+    this.marks.root.title = "show newlines, tabs and spaces as marks";
+    this.guesses = tick("top guesses", set("guesses"));
+    this.guesses.root.title = "show the model's top guesses under each token";
+    this.pin = button("pin", "", () => this.#pin());
+    this.pin.className = "lw-pin";
+    this.told = element("span");
+    this.caption = element("div", { class: "lw-caption" }, [this.told, this.pin]);
+    this.canvas = element("canvas", { "aria-hidden": "true" });
+    this.spacer = element("div", { class: "lw-spacer" });
+    this.scroller = element(
+      "div",
+      {
+        class: "lw-text",
+        tabindex: 0,
+        role: "application",
+        "aria-roledescription": "text",
+        "aria-label":
+          "A cell over the text. Left and right go through the timesteps, up and down through the " +
+          "lines, [ and ] through the cells; p pins the cell.",
+      },
+      [element("div", { class: "lw-pinned" }, [this.canvas]), this.spacer],
+    );
+    this.empty = element("div", { class: "lw-empty" });
+    this.list = new GuessList();
+    this.menus = [];
+    this.tools = [this.marks.root, this.guesses.root];
+    this.body = [this.caption, this.scroller, this.empty, this.list.root];
+    this.#listen();
+    this.resizing = new ResizeObserver(() => {
+      this.resize();
+      this.frame.schedule();
+    });
+    this.resizing.observe(this.scroller);
+  }
+
+  #listen() {
+    const { scroller, frame } = this;
+    scroller.addEventListener("scroll", () => frame.schedule());
+    scroller.addEventListener("keydown", (event) => this.#press(event));
+    scroller.addEventListener("pointerdown", (event) => {
+      const under = this.#under(event);
+      if (event.button !== 0 || !under) return;
+      if (under.column !== undefined) {
+        this.#dragging = true;
+        scroller.setPointerCapture(event.pointerId);
+      }
+      this.#select(under);
+    });
+    scroller.addEventListener("pointermove", (event) => {
+      const under = this.#under(event);
+      if (this.#dragging && under?.column !== undefined) this.#select({ column: under.column });
+      this.#pointer = event;
+      frame.schedule();
+    });
+    for (const end of ["pointerup", "pointercancel"]) {
+      scroller.addEventListener(end, () => {
+        this.#dragging = false;
+      });
+    }
+    scroller.addEventListener("pointerleave", () => {
+      this.#pointer = undefined;
+      frame.schedule();
+    });
+  }
+
+  destroy() {
+    this.resizing.disconnect();
+  }
+
+  /** What is under the pointer now, also if text or cell changed while it rested. */
+  get hovered() {
+    const { cell = this.state.model.get("cell"), column } =
+      (this.#pointer && this.#under(this.#pointer)) ?? {};
+    return column === undefined ? undefined : { cell, column };
+  }
+
+  /** @param {Set<string>} names */
+  changed(names) {
+    const { origin } = this.state;
+    const elsewhere = origin !== undefined && origin !== this.frame;
+    for (const name of names) if (MOVES.has(name) && !elsewhere) this.#reveal = true;
+  }
+
+  resize() {
+    this.#width = this.scroller.clientWidth;
+    this.#height = this.scroller.clientHeight;
+  }
+
+  // -- what is shown ---------------------------------------------------------------------------
+
+  /** The pinned cells that there are, and the selected one. */
+  get #cells() {
+    const { model, layer } = this.state;
+    const cell = model.get("cell");
+    const pinned = /** @type {number[]} */ (model.get("cells")).filter((c) => c < layer.cells);
+    return pinned.includes(cell) ? pinned : [cell, ...pinned];
+  }
+
+  get #predict() {
+    return this.state.model.get("align") === "predict";
+  }
+
+  /** How many guesses stand under a token. */
+  get #ranks() {
+    return this.state.model.get("guesses") ? (this.state.layer.predictions ?? 0) : 0;
+  }
+
+  /** Lengths of a line, of all that stands in it. */
+  get #lengths() {
+    const rows = this.#cells.length;
+    const guesses = this.#ranks * GUESS_ROW + (this.#ranks ? 2 : 0);
+    const coloured = rows * (ROW + SEAM) - SEAM;
+    const apart = rows > 1 || guesses ? FURTHER_APART : APART;
+    const widest = this.#short(Math.max(0, this.state.layer.cells - 1)).length;
+    const gutter = rows > 1 ? 7 * widest + 10 : 0;
+    return { coloured, guesses, pitch: coloured + guesses + apart, left: EDGE + gutter };
+  }
+
+  /** @param {string} text @param {number} size @param {string} weight */
+  #measure(text, size, weight = "") {
+    if (!this.#ruler) return 0;
+    this.#ruler.font = `${weight} ${size}px ${this.frame.theme.mono}`;
+    return this.#ruler.measureText(text).width;
+  }
+
+  /**
+   * As much of a text as there is room for.
+   * @param {string} text
+   * @param {number} room
+   * @param {number} size
+   */
+  #fit(text, room, size) {
+    if (text.length === 1) return text;
+    const key = `${size} ${room} ${text}`;
+    let fitting = this.#cut.get(key);
+    if (fitting === undefined) {
+      const characters = charactersOf(text);
+      while (characters.length > 1 && this.#measure(characters.join(""), size) > room + 0.5) {
+        characters.splice(-2, 2, "…");
+      }
+      fitting = characters.join("");
+      if (this.#cut.size > 20_000) this.#cut.clear();
+      this.#cut.set(key, fitting);
+    }
+    return fitting;
+  }
+
+  /** Lay the text out anew if anything has changed that it hangs on. */
+  #arrange() {
+    const { state, frame } = this;
+    const source = /** @type {AnySource} */ (frame.source);
+    const passage = source.passage(state.model.get("example"));
+    if (this.#kind?.passage !== passage) this.#kind = undefined;
+    if (!this.#kind && passage.known > 0) this.#kind = { passage, words: areWords(passage) };
+    const { left, pitch } = this.#lengths;
+    const marks = state.model.get("marks");
+    const width = this.#width - left - EDGE;
+    const after = this.#predict && passage.known === passage.codes.length;
+    const { mono } = frame.theme;
+    const key = [passage, passage.known, marks, width, after, mono, pitch, this.#ranks];
+    if (key.every((part, i) => part === this.#key[i])) return;
+    const anchor = this.#anchor(passage === this.#key[0]);
+    this.#key = key;
+    this.#cut.clear();
+    const character = Math.round(this.#measure("0", LETTERS)) + (this.#ranks ? 2 : 0);
+    const words = this.#kind?.words ?? false;
+    this.#layout = new TextLayout(passage, {
+      width,
+      character,
+      least: words && this.#ranks ? ROOM_FOR_GUESSES : character,
+      measure: (text) => this.#measure(text, LETTERS),
+      marks,
+      words,
+      after,
+    });
+    const height = this.#layout.lines * pitch + 2 * TOP;
+    this.spacer.style.height = `${height}px`;
+    // As high as it needs to be, until a person drags its corner.
+    const own = `${Math.min(height, MOST_HEIGHT)}px`;
+    if (this.scroller.style.height === this.#ownHeight && own !== this.#ownHeight) {
+      this.#ownHeight = own;
+      this.scroller.style.height = own;
+      this.resize();
+    }
+    if (anchor) {
+      const line = this.#layout.lineOf(Math.min(anchor.box, this.#layout.count - 1));
+      this.scroller.scrollTop = TOP + line * pitch - anchor.offset;
+    }
+  }
+
+  /**
+   * What is to stay where it is when lines change: the selected token if it is in view, else the first.
+   * @param {boolean} same whether it is still the same text
+   */
+  #anchor(same) {
+    const layout = this.#layout;
+    const pitch = /** @type {number} */ (this.#key[6]);
+    if (!layout || !same) return undefined;
+    const top = this.scroller.scrollTop;
+    const selected = this.#boxOf(this.state.model.get("timestep"));
+    const y = TOP + layout.lineOf(selected) * pitch - top;
+    if (selected >= 0 && y > -pitch && y < this.#height) return { box: selected, offset: y };
+    const line = Math.min(layout.lines - 1, Math.max(0, Math.floor((top - TOP) / pitch)));
+    return { box: layout.starts[line], offset: TOP + line * pitch - top };
+  }
+
+  /** The box in which a timestep's value stands; -1 if it is not there yet. @param {number} timestep */
+  #boxOf(timestep) {
+    const box = timestep + (this.#predict ? 1 : 0);
+    return this.#layout && box < this.#layout.count ? box : -1;
+  }
+
+  /** The timestep whose value a box shows; -1 if it shows none. @param {number} box */
+  #timestepOf(box) {
+    return box - (this.#predict ? 1 : 0);
+  }
+
+  paint() {
+    const { model, layer } = this.state;
+    const { source, colours } = this.frame;
+    this.marks.update(model.get("marks"));
+    this.guesses.root.hidden = !layer.predictions;
+    this.guesses.update(model.get("guesses"));
+    const cell = model.get("cell");
+    const pinned = model.get("cells").includes(cell);
+    const pin = `${pinned ? "unpin" : "pin"} cell ${cell}`;
+    if (this.pin.textContent !== pin) {
+      this.pin.textContent = pin;
+      this.pin.setAttribute("aria-label", pin);
+      this.pin.title = pinned
+        ? "let go of its row (p)"
+        : "keep its row while others are looked at (p)";
+    }
+    if (!source || !colours) return;
+    const nothing =
+      source.columns * layer.cells === 0 ? "Nothing to show: no timestep was recorded." : "";
+    if (this.empty.textContent !== nothing) this.empty.textContent = nothing;
+    this.scroller.hidden = nothing !== "";
+    this.#tell();
+    if (nothing || this.#width <= 0) return;
+    this.#arrange();
+    if (this.#reveal) this.#show();
+    this.#draw();
+    const guesses = guessesAt(source, this.state.column);
+    this.list.update(guesses, Boolean(layer.predictions));
+  }
+
+  /** The caption: what is seen here, and how to read it. */
+  #tell() {
+    const { state } = this;
+    const cells = this.#cells;
+    const name = cells.length > 1 ? `cells ${cells.join(", ")}` : cellName(state.layer, cells[0]);
+    const parts = [
+      this.#predict
+        ? " over the text: each token on the colour of the state that predicts it"
+        : " over the text: each token on the colour of the state that has just read it",
+    ];
+    if (!state.layer.tokens) parts[0] = " over the timesteps; tokens were not recorded";
+    if (this.#ranks) {
+      const stronger = this.frame.theme.dark ? "the brighter" : "the darker";
+      parts.push(
+        `under it the top ${this.#ranks} guesses for ` +
+          `${this.#predict ? "this token" : "the token after it"}, ${stronger} the more probable, ` +
+          "the right one in a frame",
+      );
+    }
+    const text = parts.join("; ");
+    if (this.told.textContent === name + text) return;
+    this.told.replaceChildren(element("b", {}, [name]), text);
+  }
+
+  /** Bring the selected token into view. */
+  #show() {
+    const layout = /** @type {TextLayout} */ (this.#layout);
+    const box = this.#boxOf(this.state.model.get("timestep"));
+    if (box < 0) return; // on its way
+    this.#reveal = false;
+    const { pitch } = this.#lengths;
+    const y = TOP + layout.lineOf(box) * pitch;
+    const top = this.scroller.scrollTop;
+    if (y - TOP < top) this.scroller.scrollTop = y - TOP;
+    else if (y + pitch > top + this.#height) this.scroller.scrollTop = y + pitch - this.#height;
+  }
+
+  // -- drawing: the boxes and letters into one image, outlines and pictures on top ------------------
+
+  #draw() {
+    const { frame, canvas } = this;
+    const { theme } = frame;
+    const layout = /** @type {TextLayout} */ (this.#layout);
+    const ratio = window.devicePixelRatio || 1;
+    const [width, height] = [Math.round(this.#width * ratio), Math.round(this.#height * ratio)];
+    if (width <= 0 || height <= 0) return;
+    if (this.#image.width !== width || this.#image.height !== height) {
+      this.#image = new ImageData(width, height);
+      this.#pixels = new Uint32Array(this.#image.data.buffer);
+      canvas.width = width;
+      canvas.height = height;
+      canvas.style.width = `${this.#width}px`;
+      canvas.style.height = `${this.#height}px`;
+    }
+    const context = canvas.getContext("2d");
+    if (!context) return;
+    this.#pixels.fill(theme.background);
+    this.#letters.use(`${LETTERS * ratio}px ${theme.mono}`, LETTERS * ratio);
+    this.#names.use(`${GUTTER_LETTERS * ratio}px ${theme.font}`, GUTTER_LETTERS * ratio);
+    this.#guessed.use(`${GUESS_LETTERS * ratio}px ${theme.mono}`, GUESS_LETTERS * ratio);
+    this.#bold.use(`bold ${GUESS_LETTERS * ratio}px ${theme.mono}`, GUESS_LETTERS * ratio);
+    const { pitch, coloured, left } = this.#lengths;
+    const top = this.scroller.scrollTop;
+    const first = Math.max(0, Math.floor((top - TOP) / pitch));
+    const stop = Math.min(layout.lines, Math.ceil((top - TOP + this.#height) / pitch));
+    /** @type {{text: string, x: number, y: number, colour: number}[]} */
+    const pictures = [];
+    /** @type {[number, number, number, number][]} */
+    const frames = [];
+    const cells = this.#cells;
+    const at = { ratio, left, pictures, frames };
+    for (let line = first; line < stop; line++) {
+      const y = TOP + line * pitch - top;
+      cells.forEach((cell, row) => {
+        this.#row(line, cell, y + row * (ROW + SEAM), at);
+        if (cells.length > 1) this.#name(cell, y + row * (ROW + SEAM), at);
+      });
+      if (this.#ranks) this.#guessRows(line, y + coloured + 2, at);
+    }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.putImageData(this.#image, 0, 0);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.font = `${LETTERS}px ${theme.mono}`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    for (const { text, x, y } of pictures) context.fillText(text, x, y);
+    context.strokeStyle = theme.colour.fg;
+    context.lineWidth = 1;
+    for (const [x, y, w, h] of frames) context.strokeRect(x + 0.5, y + 0.5, w - 1, h - 1);
+    this.#outlines(context);
+  }
+
+  /**
+   * One cell over one line.
+   * @param {number} line
+   * @param {number} cell
+   * @param {number} y
+   * @param {{ratio: number, left: number, pictures: object[]}} at
+   */
+  #row(line, cell, y, { ratio, left, pictures }) {
+    const { frame } = this;
+    const source = /** @type {AnySource} */ (frame.source);
+    const colours = /** @type {import("./colours.js").Colours} */ (frame.colours);
+    const layout = /** @type {TextLayout} */ (this.#layout);
+    const { codes } = source.passage(this.state.model.get("example"));
+    const offset = this.state.model.get("example") * source.layer.timesteps;
+    const pixels = colours.row(cell);
+    const marks = /** @type {Uint8Array} */ (colours.marks[cell]);
+    const { width, height } = this.#image;
+    const [y0, y1] = [Math.round(y * ratio), Math.round((y + ROW) * ratio)];
+    const [top, bottom] = [Math.max(0, y0), Math.min(height, y1)];
+    for (let box = layout.starts[line]; box < layout.end(line); box++) {
+      const x = left + layout.left[box];
+      const x0 = Math.round(x * ratio);
+      const x1 = Math.min(width, Math.round((x + layout.widths[box]) * ratio));
+      const timestep = this.#timestepOf(box);
+      let [colour, mark] = [frame.theme.background, PLAIN];
+      if (timestep >= 0) {
+        const column = offset + timestep;
+        const tile = source.tile(0, Math.floor(column / BLOCK), cell);
+        const code = tile ? tile[column % BLOCK] : source.coarse(cell, 0, column);
+        colour = pixels[code];
+        mark = source.padding(column) ? PADDING : marks[code];
+      }
+      for (let row = top; row < bottom; row++) {
+        if (mark === PLAIN) this.#pixels.fill(colour, row * width + x0, row * width + x1);
+        else {
+          for (let i = x0; i < x1; i++) {
+            this.#pixels[row * width + i] = colours.pattern(mark, colour, i, row);
+          }
+        }
+      }
+      const unknown = box === codes.length;
+      const text = unknown ? "?" : layout.texts[codes[box]];
+      if (text.trim() === "") continue;
+      const middle = Math.round((y + ROW / 2) * ratio);
+      if (PICTURE.test(text)) {
+        pictures.push({ text, x: x + layout.widths[box] / 2, y: y + ROW / 2 + 0.5 });
+        continue;
+      }
+      if (mark === PADDING) colour = colours.pattern(PADDING, colour, 1, 1);
+      const paint = timestep < 0 ? frame.theme.foreground : ink(colour);
+      this.#stamp(
+        this.#letters,
+        this.#fit(text, layout.widths[box], LETTERS),
+        x0,
+        x1,
+        middle,
+        paint,
+      );
+    }
+  }
+
+  /**
+   * Put a text into the middle of a stretch.
+   * @param {Glyphs} glyphs
+   * @param {string} text
+   * @param {number} x0
+   * @param {number} x1
+   * @param {number} middle
+   * @param {number} colour
+   */
+  #stamp(glyphs, text, x0, x1, middle, colour) {
+    const glyph = glyphs.of(text);
+    if (!glyph) return;
+    const x = x0 + ((x1 - x0 - glyph.width + 1) >> 1);
+    stamp(this.#pixels, this.#image.width, glyph, x, middle - (glyph.height >> 1), colour);
+  }
+
+  /** A cell's number, in its direction if there are two. @param {number} cell */
+  #short(cell) {
+    const { layer } = this.state;
+    const { part, index } = inPart(layer, cell);
+    return layer.parts ? `${"→←"[part]}${index}` : String(cell);
+  }
+
+  /**
+   * A cell's number before its row.
+   * @param {number} cell
+   * @param {number} y
+   * @param {{ratio: number, left: number}} at
+   */
+  #name(cell, y, { ratio, left }) {
+    const { foreground, background } = this.frame.theme;
+    const selected = cell === this.state.model.get("cell");
+    const glyph = this.#names.of(this.#short(cell));
+    if (!glyph) return;
+    const x = Math.round((left - 6) * ratio) - glyph.width;
+    const middle = Math.round((y + ROW / 2) * ratio);
+    const colour = selected ? foreground : mix(background, foreground, 0.62);
+    const { width } = this.#image;
+    stamp(this.#pixels, width, glyph, x, middle - (glyph.height >> 1), colour);
+    // Heavier, without a font of its own.
+    if (selected) stamp(this.#pixels, width, glyph, x + 1, middle - (glyph.height >> 1), colour);
+  }
+
+  /**
+   * The top guesses under the tokens of a line.
+   * @param {number} line
+   * @param {number} y
+   * @param {{ratio: number, left: number, frames: [number, number, number, number][]}} at
+   */
+  #guessRows(line, y, { ratio, left, frames }) {
+    const { theme } = this.frame;
+    const source = /** @type {AnySource} */ (this.frame.source);
+    const layout = /** @type {TextLayout} */ (this.#layout);
+    const offset = this.state.model.get("example") * source.layer.timesteps;
+    const { width, height } = this.#image;
+    for (let box = layout.starts[line]; box < layout.end(line); box++) {
+      const timestep = this.#timestepOf(box);
+      const guesses = timestep < 0 ? undefined : guessesAt(source, offset + timestep);
+      if (!guesses) continue;
+      const x = left + layout.left[box];
+      const size = layout.widths[box];
+      const [x0, x1] = [Math.round(x * ratio), Math.round((x + size) * ratio)];
+      guesses.forEach(({ text, probability, right }, rank) => {
+        const top = y + rank * GUESS_ROW;
+        const [y0, y1] = [Math.round(top * ratio), Math.round((top + GUESS_ROW) * ratio)];
+        const colour = shade(theme, probability);
+        for (let row = Math.max(0, y0); row < Math.min(height, y1); row++) {
+          this.#pixels.fill(colour, row * width + x0, row * width + Math.min(width, x1));
+        }
+        const shown = this.#fit(text, size, GUESS_LETTERS);
+        const glyphs = right ? this.#bold : this.#guessed;
+        this.#stamp(glyphs, shown, x0, x1, (y0 + y1) >> 1, ink(colour));
+        if (right) frames.push([x, top, size, GUESS_ROW]);
+      });
+    }
+  }
+
+  /** The frames around what is selected and what is under the pointer. @param {CanvasRenderingContext2D} context */
+  #outlines(context) {
+    const { model, layer } = this.state;
+    const { colour } = this.frame.theme;
+    const cells = this.#cells;
+    const { coloured } = this.#lengths;
+    const around = (/** @type {number} */ timestep, /** @type {number} */ thick, row = -1) => {
+      const box = this.#boxOf(timestep);
+      if (box < 0) return;
+      const { x, y, size } = this.#place(box);
+      const top = row < 0 ? y : y + row * (ROW + SEAM);
+      const high = row < 0 ? coloured : ROW;
+      // Dark and light, so that it is seen on any colour.
+      context.strokeStyle = colour.bg;
+      context.lineWidth = thick + 2;
+      context.strokeRect(x, top, size, high);
+      context.strokeStyle = colour.fg;
+      context.lineWidth = thick;
+      context.strokeRect(x, top, size, high);
+    };
+    const timestep = model.get("timestep");
+    if (cells.length > 1) around(timestep, 1);
+    around(timestep, 2, cells.indexOf(model.get("cell")));
+    const { hovered } = this;
+    if (hovered && Math.floor(hovered.column / layer.timesteps) === model.get("example"))
+      around(hovered.column % layer.timesteps, 1, cells.indexOf(hovered.cell));
+  }
+
+  /** Where a box stands in the window. @param {number} box */
+  #place(box) {
+    const layout = /** @type {TextLayout} */ (this.#layout);
+    const { pitch, left } = this.#lengths;
+    const y = TOP + layout.lineOf(box) * pitch - this.scroller.scrollTop;
+    return { x: left + layout.left[box], y, size: layout.widths[box] };
+  }
+
+  // -- mouse and keys --------------------------------------------------------------------------
+
+  /**
+   * What is under the pointer: a cell's number, or a token in the row of a cell.
+   * @param {MouseEvent} event
+   * @returns {{cell?: number, column?: number} | undefined}
+   */
+  #under(event) {
+    const layout = this.#layout;
+    if (!layout || this.scroller.hidden) return undefined;
+    const { pitch, left, coloured, guesses } = this.#lengths;
+    const bounds = this.scroller.getBoundingClientRect();
+    const x = event.clientX - bounds.left - left;
+    const y = event.clientY - bounds.top - TOP + this.scroller.scrollTop;
+    const line = Math.floor(y / pitch);
+    const below = y - line * pitch;
+    const cell = this.#cells[Math.floor(below / (ROW + SEAM))];
+    if (y < 0 || line >= layout.lines || below >= coloured + guesses + 2) return undefined;
+    if (x < 0) return this.#cells.length > 1 && x > EDGE - left ? { cell } : undefined;
+    const box = layout.at(line, x);
+    const timestep = this.#timestepOf(box);
+    this.scroller.title = box < 0 || timestep >= 0 ? "" : "no state stands before the first token";
+    if (box === this.frame.source?.layer.timesteps)
+      this.scroller.title = "what comes next is not known";
+    if (box < 0 || timestep < 0) return undefined;
+    const column = this.state.model.get("example") * this.state.layer.timesteps + timestep;
+    return cell === undefined ? { column } : { cell, column };
+  }
+
+  /** @param {{cell?: number, column?: number}} what */
+  #select({ cell, column = this.state.column }) {
+    this.#goal = undefined;
+    this.state.select(column, this.frame, cell === undefined ? {} : { cell });
+  }
+
+  /** Pin the selected cell, or take its pin away. */
+  #pin() {
+    const { model } = this.state;
+    const cell = model.get("cell");
+    const cells = /** @type {number[]} */ (model.get("cells"));
+    const others = cells.filter((c) => c !== cell);
+    this.state.set({ cells: others.length < cells.length ? others : [...cells, cell] }, this.frame);
+  }
+
+  /** Select the token of a box, or the nearest that has a value. @param {number} box */
+  #go(box) {
+    const { model, layer } = this.state;
+    const timestep = Math.max(0, Math.min(layer.timesteps - 1, this.#timestepOf(box)));
+    this.state.select(model.get("example") * layer.timesteps + timestep, this.frame);
+  }
+
+  /** Select the token some lines further down. @param {number} lines */
+  #step(lines) {
+    const layout = /** @type {TextLayout} */ (this.#layout);
+    const box = this.#boxOf(this.state.model.get("timestep"));
+    if (box < 0) return;
+    const line = layout.lineOf(box);
+    const to = Math.max(0, Math.min(layout.lines - 1, line + lines));
+    if (to === line) return;
+    const goal = this.#goal ?? layout.left[box] + layout.widths[box] / 2;
+    this.#go(layout.nearest(to, goal));
+    this.#goal = goal;
+  }
+
+  /** @param {KeyboardEvent} event */
+  #press(event) {
+    const layout = this.#layout;
+    if (!layout) return;
+    const { model, layer } = this.state;
+    const box = this.#boxOf(model.get("timestep"));
+    const line = layout.lineOf(Math.max(0, box));
+    const page = Math.max(1, Math.floor(this.#height / this.#lengths.pitch) - 1);
+    const modified = event.ctrlKey || event.metaKey;
+    const cell = (/** @type {number} */ step) => {
+      const to = Math.max(0, Math.min(layer.cells - 1, model.get("cell") + step));
+      this.state.set({ cell: to }, this.frame);
+    };
+    const steps = /** @type {Record<string, number>} */ ({
+      ArrowUp: -1,
+      ArrowDown: 1,
+      PageUp: -page,
+      PageDown: page,
+    });
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      ArrowLeft: () => this.#go(box - 1),
+      ArrowRight: () => this.#go(box + 1),
+      Home: () => this.#go(modified ? 0 : layout.starts[line]),
+      End: () => this.#go((modified ? layout.count : layout.end(line)) - 1),
+      "[": () => cell(-1),
+      "]": () => cell(1),
+      p: () => this.#pin(),
+    };
+    const [step, act] = [steps[event.key], keys[event.key]];
+    if (!(step || act) || event.altKey || (modified && !["Home", "End"].includes(event.key)))
+      return;
+    event.preventDefault();
+    this.#pointer = undefined;
+    if (step) this.#step(step);
+    else {
+      this.#goal = undefined;
+      act();
+    }
+  }
+}

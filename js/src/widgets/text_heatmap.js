@@ -1,0 +1,6 @@
+// TextHeatmap: one cell over running text.
+
+import { hosted } from "../view/host.js";
+import { TextPane } from "../view/text_pane.js";
+
+export default hosted("Text heatmap", [TextPane]);

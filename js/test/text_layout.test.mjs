@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Passage } from "../src/core/passage.js";
+import { areWords, TextLayout, written } from "../src/core/text_layout.js";
+import { random } from "./load.mjs";
+
+/** Ten pixels a character. */
+const STYLE = {
+  width: 200,
+  character: 10,
+  least: 10,
+  measure: (/** @type {string} */ text) => 10 * [...text].length,
+  marks: false,
+  words: false,
+  after: false,
+};
+
+/** @param {string[]} tokens */
+function passageOf(tokens) {
+  const passage = new Passage(tokens.length);
+  passage.add(tokens);
+  return passage;
+}
+
+/** @param {string[]} tokens @param {Partial<typeof STYLE>} more */
+function lay(tokens, more = {}) {
+  const layout = new TextLayout(passageOf(tokens), { ...STYLE, ...more });
+  const lines = Array.from({ length: layout.lines }, (_, line) =>
+    tokens.slice(layout.starts[line], layout.end(line)).join(""),
+  );
+  return { layout, lines };
+}
+
+// -- which tokens are here -----------------------------------------------------------------------
+
+test("a passage gives back the tokens that were put in, in pieces of any kind", () => {
+  const { integer, pick, next } = random(3);
+  const tokens = Array.from({ length: 500 }, () => pick([..."abcdefgh \n", "the", ""]));
+  const passage = new Passage(tokens.length);
+  for (let start = 0; start < tokens.length; ) {
+    const piece = tokens.slice(start, start + integer(1, 90));
+    if (next() < 0.5) passage.add(piece);
+    else {
+      const table = [...new Set(piece)];
+      passage.addCoded(
+        table,
+        Uint32Array.from(piece, (token) => table.indexOf(token)),
+      );
+    }
+    assert.equal(passage.token(start), tokens[start]);
+    start += piece.length;
+    assert.equal(passage.known, start);
+    if (start < tokens.length) assert.equal(passage.token(start), undefined);
+  }
+  assert.deepEqual(
+    tokens.map((_, i) => passage.token(i)),
+    tokens,
+  );
+  assert.equal(new Set(passage.table).size, passage.table.length);
+});
+
+test("timesteps without tokens are blanks", () => {
+  const { known, codes, table } = Passage.blank(7);
+  assert.deepEqual([known, codes.length, table], [7, 7, [" "]]);
+});
+
+// -- lines ---------------------------------------------------------------------------------------
+
+test("lines end at newlines as written, and otherwise after white space", () => {
+  const { lines } = lay([..."one two three four five\n\nsix seven\n"]);
+  assert.deepEqual(lines, ["one two three four ", "five\n", "\n", "six seven\n"]);
+});
+
+test("a word that is longer than a line is broken", () => {
+  const { lines } = lay([...`ab ${"x".repeat(45)} cd`]);
+  assert.deepEqual(lines, ["ab ", "x".repeat(19), "x".repeat(19), "xxxxxxx cd"]);
+});
+
+test("a line may begin with a token that brings its white space", () => {
+  const { lines } = lay(["one", " two", " three", " four", " five", " six"]);
+  assert.deepEqual(lines, ["one two three four", " five six"]);
+});
+
+test("scripts without spaces are wrapped anywhere", () => {
+  const { lines } = lay([..."日本語".repeat(10)]);
+  assert.deepEqual(
+    lines.map((line) => line.length),
+    [19, 11],
+  );
+});
+
+test("tabs lead to tab stops, but for marked ones", () => {
+  const { layout } = lay([..."ab\tc"]);
+  assert.deepEqual([...layout.left], [0, 10, 20, 80]);
+  const { layout: marked } = lay([..."ab\tc"], { marks: true });
+  assert.deepEqual([...marked.left], [0, 10, 20, 30]);
+});
+
+test("words stand apart", () => {
+  const { layout, lines } = lay(["one", "two", "three", "four"], { words: true });
+  assert.deepEqual([...layout.left], [0, 44, 88, 0]);
+  assert.deepEqual([...layout.widths], [34, 34, 54, 44]);
+  assert.equal(lines.length, 2);
+});
+
+test("the box after the last token is there on demand", () => {
+  assert.equal(lay([..."ab"]).layout.count, 2);
+  const { layout } = lay([..."ab\n"], { after: true });
+  assert.deepEqual([layout.count, layout.lines, layout.lineOf(3)], [4, 2, 1]);
+});
+
+test("nothing has one empty line, and is asked all the same", () => {
+  const { layout } = lay([]);
+  assert.deepEqual([layout.lines, layout.count, layout.at(0, 3)], [1, 0, -1]);
+});
+
+test("whatever is written, boxes are in order, inside, and found where they are", () => {
+  const { next, integer, pick } = random(11);
+  for (let round = 0; round < 60; round++) {
+    const some = [
+      ..."abcdefg hij  kl\n\t",
+      "word",
+      " the",
+      "ing ",
+      "日",
+      "",
+      "x".repeat(70),
+      "\n\n",
+    ];
+    const tokens = Array.from({ length: integer(0, 300) }, () => pick(some));
+    const width = integer(30, 400);
+    const more = { width, marks: next() < 0.5, words: next() < 0.5, after: next() < 0.5 };
+    const { layout } = lay(tokens, more);
+    const gap = more.words ? 10 : 0;
+    assert.equal(layout.starts[0], 0);
+    for (let line = 0; line < layout.lines; line++) {
+      const [start, end] = [layout.starts[line], layout.end(line)];
+      assert.ok(end > start || layout.count === 0);
+      for (let box = start; box < end; box++) {
+        const [left, size] = [layout.left[box], layout.widths[box]];
+        const tab = tokens[box] === "\t" && !more.marks;
+        assert.equal(left, box === start ? 0 : layout.left[box - 1] + layout.widths[box - 1] + gap);
+        assert.ok(size >= 10 && (left + size <= width || tab), `${left} + ${size} in ${width}`);
+        assert.equal(layout.lineOf(box), line);
+        assert.equal(layout.at(line, left), box);
+        assert.equal(layout.at(line, left + size - 1), box);
+        assert.equal(layout.nearest(line, left + size / 2), box);
+        if (tokens[box]?.includes("\n")) assert.equal(box, end - 1);
+      }
+      const last = end - 1;
+      assert.equal(layout.at(line, layout.left[last] + layout.widths[last]), -1);
+      assert.equal(layout.nearest(line, 1e6), Math.max(0, last));
+    }
+    assert.equal(layout.at(layout.lines, 0), -1);
+    assert.equal(layout.at(0, -1), -1);
+  }
+});
+
+test("no line ends where another word would have fitted", () => {
+  const { integer } = random(12);
+  const words = Array.from({ length: 400 }, () => "x".repeat(integer(1, 9)));
+  const { layout, lines } = lay([...words.join(" ")]);
+  for (let line = 0; line + 1 < layout.lines; line++) {
+    assert.ok(lines[line].endsWith(" "));
+    const [word] = lines[line + 1].split(" ");
+    // One character's room is kept for the space after it.
+    assert.ok(10 * (lines[line].length + word.length) > 190, lines[line]);
+  }
+});
+
+// -- tokens --------------------------------------------------------------------------------------
+
+test("words are told from characters and pieces by what they are", () => {
+  const words = "the miller looked at the fourteen sacks by the door and said nothing".split(" ");
+  assert.ok(areWords(passageOf(words)));
+  assert.ok(areWords(passageOf(["日本", "語の", "テキスト"])));
+  assert.ok(!areWords(passageOf([...words.join(" ")])));
+  assert.ok(!areWords(passageOf([...words.join("")])));
+  assert.ok(!areWords(passageOf(words.map((word) => ` ${word}`))));
+  assert.ok(!areWords(passageOf(["👩‍🔬", "👨‍👩‍👧‍👦", "e\u0301", "🇩🇪"])));
+  assert.ok(!areWords(passageOf([])));
+});
+
+test("white space is blank, or a mark", () => {
+  for (const [token, plain, marked] of [
+    [" ", " ", "·"],
+    ["\n", " ", "⏎"],
+    ["\t", " ", "⇥"],
+    [" the", " the", "·the"],
+    ["end.\n", "end.", "end.⏎"],
+    ["a\tb", "a b", "a⇥b"],
+    ["", "∅", "∅"],
+    ["\u200b", "◌", "◌"],
+    ["\x00", "␀", "␀"],
+    ["<b>", "<b>", "<b>"],
+  ]) {
+    assert.equal(written(token, false), plain);
+    assert.equal(written(token, true), marked);
+  }
+  assert.ok(!written("a\u202eb", false).includes("\u202e"));
+});

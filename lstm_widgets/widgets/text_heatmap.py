@@ -1,0 +1,79 @@
+"""One cell over running text."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any, ClassVar
+
+import traitlets
+
+from lstm_widgets.widgets._base import STATIC, RecordingWidget
+
+
+class TextHeatmap(RecordingWidget):
+    """
+    One cell over running text, wrapped as it was written.
+
+    Every token stands on the colour of the cell's value: of the one after the token was read, or with
+    ``align="predict"`` of the one before it, from which the model predicts the token.
+
+    Parameters
+    ----------
+    recording : Recording
+        What ``record()`` or ``open_recording()`` gave.
+    layer, signal : str, optional
+        What is shown at first; default: the first layer and its hidden state.
+    cell, example, timestep : int, optional
+        What is selected at first.
+    cells : tuple of int, optional
+        Cells that are pinned: each has a row of its own under every line of the text, and so has the
+        selected one. Default: the selected cell alone.
+    marks : bool, optional
+        Show newlines, tabs and spaces as marks.
+    guesses : bool, optional
+        Show the model's top guesses under each token, where the recording has predictions
+        (``record(..., top_k=5)``).
+    threshold : float, optional
+        Values of smaller magnitude are faded.
+    palette : str, optional
+        The palette, as in `CellGrid`.
+    scale : str or tuple of float, optional
+        What the outermost colours stand for, as in `CellGrid`.
+    align : str, optional
+        The token that a value stands on: ``"read"``, the one just read, or ``"predict"``, the one that
+        comes next.
+
+    Examples
+    --------
+    >>> lw.TextHeatmap(recording, layer="lstm_2", cell=159, marks=True)  # doctest: +SKIP
+    """
+
+    _esm = STATIC / "text_heatmap.js"
+    _css = STATIC / "text_heatmap.css"
+    _own_traits: ClassVar = ("cells", "marks", "guesses")
+
+    cells = traitlets.Tuple(
+        help="The pinned cells: each has its own row under every line of the text."
+    ).tag(sync=True)
+    marks = traitlets.Bool(False, help="Show newlines, tabs and spaces as marks.").tag(sync=True)
+    guesses = traitlets.Bool(False, help="Show the top guesses under each token.").tag(sync=True)
+
+    @traitlets.validate("cells")
+    def _check_cells(self, proposal: dict[str, Any]) -> tuple[int, ...]:
+        cells = proposal["value"]
+        if self.layer not in self._names:
+            return tuple(cells)  # which the layer's own check tells
+        size = self._sizes(self.layer)["cell"]
+        wanted = f"cells: expected different cells from 0 to {size - 1} (layer {self.layer!r})"
+        try:
+            numbers = tuple(index(cell) for cell in cells)
+        except TypeError as error:
+            raise traitlets.TraitError(f"{wanted}, got {cells!r}") from error
+        if len(set(numbers)) < len(numbers) or not all(0 <= cell < size for cell in numbers):
+            raise traitlets.TraitError(f"{wanted}, got {cells!r}")
+        return numbers
+
+    @traitlets.observe("layer")
+    def _keep_cells(self, _change: dict[str, Any]) -> None:
+        size = self._sizes(self.layer)["cell"]
+        self.cells = tuple(cell for cell in self.cells if cell < size)
