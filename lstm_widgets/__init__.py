@@ -1,5 +1,6 @@
 """See what every cell of a recurrent network has learned."""
 
+from lstm_widgets.analysis.relevance import relevance
 from lstm_widgets.recorders.keras import RecordingError, record
 from lstm_widgets.recorders.legacy import load_legacy
 from lstm_widgets.recording import Recording, open_recording
@@ -18,4 +19,5 @@ __all__ = [
     "load_legacy",
     "open_recording",
     "record",
+    "relevance",
 ]

@@ -1,0 +1,1 @@
+"""What recordings and models are asked: functions on arrays that answer with numbers."""

@@ -1,0 +1,527 @@
+# TensorFlow has no types, so what comes from it is Any.
+# ruff: noqa: ANN401
+"""Relevance: how much each token counts for one output of a model, or for one cell."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from lstm_widgets.analysis.lrp import Rule
+from lstm_widgets.recorders import keras as recorder
+from lstm_widgets.recorders.explained import Batch, CellState, Explained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from lstm_widgets.recorders.explained import Pass
+
+__all__ = ["METHODS", "relevance"]
+
+METHODS = ("lrp", "sensitivity", "gradient_x_input", "integrated_gradients", "occlusion")
+"""The methods of :func:`relevance`."""
+
+
+def relevance(
+    model: Any,
+    inputs: Any,
+    *,
+    methods: Sequence[str] | str = ("lrp", "sensitivity", "gradient_x_input"),
+    target: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+    timestep: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+    layer: str | None = None,
+    cell: int | None = None,
+    signal: Literal["hidden_state", "cell_state"] = "hidden_state",
+    source: str | None = None,
+    tokens: Sequence[Sequence[str]] | None = None,
+    labels: Sequence[str] | None = None,
+    epsilon: float = 0.001,
+    bias_factor: float = 0.0,
+    steps: int = 50,
+    occlude_with: Literal["zero"] | int = "zero",
+    per_dimension: bool = False,
+    batch_size: int | None = None,
+) -> xr.Dataset:
+    r"""Tell how much each token counts for a model's output, by several methods at once.
+
+    What is explained is a score :math:`s` of each example: the logit of a class, what goes into the
+    last softmax or sigmoid (of a linear output: the output itself). Or, with ``layer`` and ``cell``,
+    the state of one cell at one timestep: which tokens wrote this value there.
+
+    What it is traced back to are the vectors :math:`x_t` that the model makes of the tokens, what
+    its Embedding returns, or its inputs where these are vectors. The model runs in inference mode,
+    with its masks, on the inputs as they are: padding that the model sees, is explained as well.
+
+    ``"lrp"``
+        Layer-wise relevance propagation by the epsilon rule, where gates take no relevance, after
+        Arras et al. 2017 (arXiv:1706.07206); the rules are in :mod:`lstm_widgets.analysis.lrp`.
+        The score itself is what is shared out.
+    ``"sensitivity"``
+        :math:`\sum_k (\partial s / \partial x_{t,k})^2`, the squared length of the gradient. It
+        says where the score would change, not in which direction.
+    ``"gradient_x_input"``
+        :math:`\sum_k x_{t,k}\, \partial s / \partial x_{t,k}`.
+    ``"integrated_gradients"``
+        :math:`\sum_k x_{t,k} \int_0^1 \partial s(\alpha x) / \partial x_{t,k}\, d\alpha`, with zero
+        vectors as baseline (Sundararajan et al. 2017, arXiv:1703.01365), by Gauss-Legendre
+        quadrature. Masks stay those of the inputs.
+    ``"occlusion"``
+        How much the score falls if :math:`x_t` is replaced by zeros, or the token by padding.
+
+    Parameters
+    ----------
+    model
+        A Keras 3 model (TensorFlow backend) with one output ``(example, class)``, ``(example, 1)``
+        or ``(example, timestep, class)``. LRP goes through LSTM, GRU, SimpleRNN (stacked,
+        Bidirectional, as sequences or not), Dense, GlobalAveragePooling1D, GlobalMaxPooling1D,
+        MaxPooling1D, Add, Average, Concatenate, TimeDistributed, activation functions, and whatever
+        only moves values about (Dropout, Flatten, Reshape, indexing ...), in Sequential and
+        functional models. The other methods take any model whose last layer is a Dense, Activation,
+        Softmax or recurrent one.
+    inputs
+        What the model is called with, as in :func:`lstm_widgets.record`.
+    methods
+        Names among ``"lrp"``, ``"sensitivity"``, ``"gradient_x_input"``,
+        ``"integrated_gradients"``, ``"occlusion"``.
+    target
+        The class whose logit is explained: one for all examples or one for each, such as the true
+        ones. None: the class that the model predicts. A model with a single output (a sigmoid, say)
+        has one logit and takes no target; what is positive then speaks for class 1.
+    timestep
+        One for all examples or one for each; negative ones count from the end. For outputs over
+        time: the one whose output is explained; None: of each example the last that isn't padding.
+        For a cell: the input's timestep after which its state is explained; None: the last one that
+        its layer reads.
+    layer, cell, signal
+        Explain the state of this cell in place of an output: a layer's name as in a recording, the
+        cell's index, ``"hidden_state"`` or ``"cell_state"``.
+    source
+        The name of the Embedding layer, or of the input of vectors, whose tokens are meant; needed
+        if the model has several.
+    tokens, labels
+        What stands at each timestep, and one label for each example, as in
+        :func:`lstm_widgets.record`. They become coordinates.
+    epsilon, bias_factor
+        Of LRP. Epsilon keeps denominators away from 0. With ``bias_factor=1`` biases and epsilon
+        hand on their share and the score is conserved; with 0 it is dropped.
+    steps
+        How many gradients integrated gradients takes.
+    occlude_with
+        ``"zero"``: zeros take the place of a token's vector, masks stay. An id (that of padding,
+        say): it takes the place of the token, and the model masks as it does.
+    per_dimension
+        Whether to keep what each dimension of the vectors got, too.
+    batch_size
+        How many examples run at a time. Default: 256, or what the model prescribes.
+
+    Returns
+    -------
+    xarray.Dataset
+        In the dtype in which the source computes (float32, float64):
+
+        - ``relevance`` ``(method, example, timestep)``, and with ``per_dimension``
+          ``relevance_per_dimension`` ``(method, example, timestep, dimension)``,
+          which sums up to it (NaN for occlusion);
+        - ``score`` ``(example,)``, and ``target`` ``(example,)``, the class that it is of;
+        - ``predicted`` ``(example,)``, and for softmax and sigmoid ``confidence`` ``(example,)``,
+          its probability;
+        - ``elsewhere`` ``(method, example)``: relevance that LRP gave to initial states, and to
+          other inputs of the model; NaN for other methods;
+        - ``gap`` ``(method, example)``: what is missing of the score. LRP: score − Σ relevance −
+          elsewhere, 0 at ``bias_factor=1``. Integrated gradients: score − baseline score − Σ
+          relevance, 0 with enough steps. NaN for the other methods, which promise no sum;
+        - ``mask`` ``(example, timestep)``, if some timesteps are padding.
+
+        ``target``, ``predicted`` and ``confidence`` are missing for a cell.
+
+    Raises
+    ------
+    TypeError
+        If ``model`` is no Keras model, or an argument is of the wrong type.
+    ValueError
+        If an argument doesn't fit, or the model or the inputs have nothing to explain.
+    UnsupportedLayerError
+        If LRP has no rule for a layer (the error names it and the methods that work), or the logits
+        are out of reach.
+    RecordingError
+        If the outputs that follow from the logits aren't those of the model.
+    """
+    asked = _standard_methods(methods)
+    rule = Rule(
+        _number("epsilon", epsilon, 0, above=True), _number("bias_factor", bias_factor, 0, 1)
+    )
+    _whole("steps", steps, 1)
+    if occlude_with != "zero":
+        _whole("occlude_with", occlude_with, 0)
+    state = None
+    if (layer is None) != (cell is None):
+        raise ValueError(f"layer, cell: expected both or neither, got {layer!r} and {cell!r}")
+    if layer is not None and cell is not None:
+        if target is not None:
+            raise ValueError(f"target: expected None for the state of a cell, got {target!r}")
+        state = CellState(layer, _whole("cell", cell, 0), signal)
+    explained = Explained(model, inputs, source=source, cell=state, batch_size=batch_size)
+    if occlude_with != "zero" and (explained.source.layer is None or explained.source.leaf is None):
+        raise ValueError(
+            f"occlude_with: expected 'zero', because {explained.source.name!r} takes no ids that "
+            f"are an input of the model; got {occlude_with!r}"
+        )
+    rows = None
+    if tokens is not None:
+        rows = recorder._token_rows("tokens", tokens, explained.count)  # noqa: SLF001
+    recorder._expect_labels(labels, explained.count)  # noqa: SLF001
+    targets = standard_indices("target", target, explained.count)
+    timesteps = standard_indices("timestep", timestep, explained.count)
+
+    parts = []
+    with explained.states_as_found():
+        for batch in explained.batches("relevance"):
+            work = _Work(
+                explained,
+                batch,
+                rule,
+                None if targets is None else targets[batch.rows],
+                None if timesteps is None else timesteps[batch.rows],
+                gradients=asked != ("lrp",),
+            )
+            parts.append(work.results(asked, steps, occlude_with, per_dimension))
+    return _dataset(explained, asked, parts, rule=rule, steps=steps, tokens=rows, labels=labels)
+
+
+class _Work:
+    """One batch: the scores of its examples, and the methods."""
+
+    def __init__(
+        self,
+        explained: Explained,
+        batch: Batch,
+        rule: Rule,
+        target: npt.NDArray[np.intp] | None,
+        timestep: npt.NDArray[np.intp] | None,
+        *,
+        gradients: bool,
+    ) -> None:
+        self._explained = explained
+        self._batch = batch
+        self._rule = rule
+        # The timestep of a cell is the run's business, that of an output the score's.
+        self._timestep = timestep
+        self._first = explained.run(batch, timestep=timestep, rule=None if gradients else rule)
+        self._gradients = gradients
+        self.mask = self._first.mask
+        if explained.cell is None:
+            self._timestep = standard_timestep(self._first, timestep)
+            self.logits = np.asarray(explained.at(self._first, self._timestep))
+            self.predicted = predicted(self.logits)
+            self.target = standard_target(target, self.logits)
+        else:
+            self.target = np.full(len(batch.rows), explained.cell.cell)
+        self._score = self._scored(self._first, 1)
+        self.score = _plain(self._score)
+        self.x = _plain(self._first.source)
+
+    def _scored(self, done: Pass, copies: int) -> Any:
+        timestep = None if self._timestep is None else np.tile(self._timestep, copies)
+        return self._explained.score(done, np.tile(self.target, copies), timestep)
+
+    def results(
+        self,
+        methods: Sequence[str],
+        steps: int,
+        occlude_with: str | int,
+        per_dimension: bool,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Run the methods; everything has the examples along its second axis, or its first."""
+        dimensions = []
+        elsewhere = np.full((len(methods), len(self.score)), np.nan, self.score.dtype)
+        gap = elsewhere.copy()
+        for k, method in enumerate(methods):
+            if method == "lrp":
+                each, elsewhere[k] = self._lrp()
+                gap[k] = self.score - each.sum(axis=(1, 2)) - elsewhere[k]
+            elif method == "integrated_gradients":
+                each, baseline = self._integrated(steps)
+                gap[k] = self.score - baseline - each.sum(axis=(1, 2))
+            elif method == "occlusion":
+                each = self._occlusion(occlude_with)[..., None]
+            else:
+                gradient = self._gradient
+                each = gradient**2 if method == "sensitivity" else gradient * self.x
+            dimensions.append(each)
+        relevance = np.stack([each.sum(axis=-1) for each in dimensions])
+        results = {"relevance": relevance, "elsewhere": elsewhere, "gap": gap, "score": self.score}
+        if per_dimension:
+            each = np.full((len(methods), *self.x.shape), np.nan, self.x.dtype)
+            for k, values in enumerate(dimensions):
+                if methods[k] != "occlusion":
+                    each[k] = values
+            results["relevance_per_dimension"] = each
+        if self.mask is not None:
+            results["mask"] = self.mask
+        if self._explained.cell is None:
+            results |= {"target": self.target, "predicted": self.predicted}
+            results |= confidence(self.logits, self._explained.activation)
+        return results
+
+    @functools.cached_property
+    def _gradient(self) -> npt.NDArray[Any]:
+        return _plain(self._first.back(self._score)[0])
+
+    def _lrp(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        done, score = self._first, self._score
+        if self._gradients:
+            timestep = None if self._explained.cell is None else self._timestep
+            done = self._explained.run(self._batch, timestep=timestep, rule=self._rule)
+            score = self._scored(done, 1)
+        arrived, elsewhere = done.back(score, score)
+        return _plain(arrived), elsewhere
+
+    def _variants(
+        self, count: int, vary: Callable[[int], tuple[Batch, npt.NDArray[Any] | None]]
+    ) -> Iterator[tuple[range, Pass, Any]]:
+        """Run variants of the batch, as many at a time as fit: variant, pass and scores."""
+        at_once = 1 if self._explained.fixed else self._explained.batch_size // len(self.score)
+        for start in range(0, count, max(1, at_once)):
+            these = range(start, min(start + max(1, at_once), count))
+            batches, values = zip(*map(vary, these), strict=True)
+            copies = len(these)
+            given = values[0] is not None
+            timestep = None
+            if self._explained.cell is not None and self._timestep is not None:
+                timestep = np.tile(self._timestep, copies)
+            masks = {k: np.tile(mask, (copies, 1)) for k, mask in self._first.masks.items()}
+            done = self._explained.run(
+                Batch.joined(batches),
+                values=np.concatenate(values) if given else None,
+                masks=masks if given else None,
+                timestep=timestep,
+            )
+            yield these, done, self._scored(done, copies)
+
+    def _integrated(self, steps: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Integrated gradients ``(example, timestep, dimension)``, and the baseline's score."""
+        nodes, weights = np.polynomial.legendre.leggauss(steps)
+        # The baseline is one node more, without weight.
+        alphas = np.append((nodes + 1) / 2, 0.0).astype(self.x.dtype)
+        weights = np.append(weights / 2, 0.0).astype(self.x.dtype)
+        mean = np.zeros_like(self.x)
+        baseline = self.score
+        for these, done, score in self._variants(
+            len(alphas), lambda k: (self._batch, alphas[k] * self.x)
+        ):
+            gradients = _plain(done.back(score)[0]).reshape(len(these), *self.x.shape)
+            mean += np.tensordot(weights[these.start : these.stop], gradients, 1)
+            baseline = _plain(score)[-len(self.score) :]
+        return mean * self.x, baseline
+
+    def _occlusion(self, occlude_with: str | int) -> npt.NDArray[Any]:
+        """How much the score falls without each token, ``(example, timestep)``."""
+        timesteps = self.x.shape[1]
+        result = np.zeros(self.x.shape[:2], self.x.dtype)
+
+        def zeros(t: int) -> tuple[Batch, npt.NDArray[Any] | None]:
+            values = self.x.copy()
+            values[:, t] = 0
+            return self._batch, values
+
+        def padding(t: int) -> tuple[Batch, npt.NDArray[Any] | None]:
+            ids = np.array(self._explained.tokens_of(self._batch))
+            ids[:, t] = occlude_with
+            return self._explained.with_tokens(self._batch, ids), None
+
+        for these, _, score in self._variants(
+            timesteps, zeros if occlude_with == "zero" else padding
+        ):
+            scores = _plain(score).reshape(len(these), -1)
+            result[:, these.start : these.stop] = (self.score - scores).T
+        return result
+
+
+# What is asked ------------------------------------------------------------------------------------
+
+
+def _standard_methods(methods: Sequence[str] | str) -> tuple[str, ...]:
+    asked = (methods,) if isinstance(methods, str) else tuple(methods)
+    if not asked or len(set(asked)) < len(asked) or set(asked) - set(METHODS):
+        raise ValueError(
+            f"methods: expected different ones among {', '.join(map(repr, METHODS))}; "
+            f"got {methods!r}"
+        )
+    return asked
+
+
+def _number(
+    argument: str, value: float, least: float, most: float = np.inf, *, above: bool = False
+) -> float:
+    if not isinstance(value, (int, float, np.number)) or isinstance(value, bool):
+        raise TypeError(f"{argument}: expected a number, got {value!r}")
+    if not (least < value if above else least <= value) or not value <= most:
+        expected = f"greater than {least}" if above else f"from {least} to {most}"
+        raise ValueError(f"{argument}: expected a number {expected}, got {value!r}")
+    return float(value)
+
+
+def _whole(argument: str, value: Any, least: int) -> int:
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+        raise TypeError(f"{argument}: expected a whole number, got {value!r}")
+    if value < least:
+        raise ValueError(f"{argument}: expected {least} or more, got {value}")
+    return int(value)
+
+
+def standard_indices(argument: str, value: Any, count: int) -> npt.NDArray[np.intp] | None:
+    """Turn one index for all examples, or one for each, into one for each."""
+    if value is None:
+        return None
+    indices = np.asarray(value)
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"{argument}: expected whole numbers, got {value!r:.80}")
+    if indices.shape not in ((), (count,)):
+        raise ValueError(
+            f"{argument}: expected one for all examples or one for each of {count}, got shape "
+            f"{indices.shape}"
+        )
+    return np.broadcast_to(indices, (count,)).astype(np.intp)
+
+
+def standard_timestep(
+    done: Pass, timestep: npt.NDArray[np.intp] | None
+) -> npt.NDArray[np.intp] | None:
+    """Find the timestep whose output is meant; None for outputs without timesteps."""
+    rows, *rest = (int(n) for n in done.logits.shape)
+    if len(rest) == 1:
+        if timestep is not None:
+            raise ValueError(
+                f"timestep: expected None, because the model's outputs have no timesteps; got "
+                f"{timestep[0]}"
+            )
+        return None
+    count = rest[0]
+    if timestep is None:
+        mask = done.mask
+        if mask is None or mask.shape[1] != count:
+            return np.full(rows, count - 1)
+        return np.where(mask.any(axis=1), count - 1 - mask[:, ::-1].argmax(axis=1), count - 1)
+    return in_range("timestep", timestep, count, "timesteps")
+
+
+def in_range(
+    argument: str, indices: npt.NDArray[np.intp], count: int, what: str
+) -> npt.NDArray[np.intp]:
+    """Check indices, of which negative ones count from the end."""
+    outside = (indices < -count) | (indices >= count)
+    if outside.any():
+        raise ValueError(
+            f"{argument}: expected indices below {count} (the model's outputs have {count} "
+            f"{what}), got {indices[outside][0]}"
+        )
+    return np.where(indices < 0, indices + count, indices)
+
+
+def standard_target(
+    target: npt.NDArray[np.intp] | None, logits: npt.NDArray[Any]
+) -> npt.NDArray[np.intp]:
+    """Find the class that is meant, by default the predicted one."""
+    classes = logits.shape[-1]
+    if classes == 1:
+        if target is not None:
+            raise ValueError(
+                f"target: expected None, because the model has a single output and so a single "
+                f"logit; got {target.flat[0]}"
+            )
+        return np.zeros(logits.shape[:-1], np.intp)
+    if target is None:
+        return predicted(logits)
+    if (target < 0).any():
+        raise ValueError(f"target: expected classes from 0, got {target[target < 0][0]}")
+    return in_range("target", target, classes, "classes")
+
+
+def predicted(logits: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Return the class that the model predicts; of a single logit, whether it is positive."""
+    if logits.shape[-1] == 1:
+        positive: npt.NDArray[np.intp] = (logits[..., 0] > 0).astype(np.intp)
+        return positive
+    best: npt.NDArray[np.intp] = logits.argmax(axis=-1)
+    return best
+
+
+def confidence(logits: npt.NDArray[Any], activation: str) -> dict[str, npt.NDArray[Any]]:
+    """Return the probability of the predicted class, where there is one."""
+    if activation == "softmax":
+        return {"confidence": 1 / np.exp(logits - logits.max(axis=-1, keepdims=True)).sum(axis=-1)}
+    if activation == "sigmoid":
+        best = np.abs(logits[..., 0]) if logits.shape[-1] == 1 else logits.max(axis=-1)
+        return {"confidence": 0.5 + 0.5 * np.tanh(best / 2)}
+    return {}
+
+
+def _plain(values: Any) -> npt.NDArray[Any]:
+    """Turn a tensor into an array, halves into singles."""
+    array = np.asarray(values)
+    return array if array.dtype.itemsize >= 4 else array.astype(np.float32)
+
+
+# What comes out -----------------------------------------------------------------------------------
+
+_DIMS = {
+    "relevance": ("method", "example", "timestep"),
+    "relevance_per_dimension": ("method", "example", "timestep", "dimension"),
+    "elsewhere": ("method", "example"),
+    "gap": ("method", "example"),
+    "mask": ("example", "timestep"),
+}
+
+
+def _dataset(
+    explained: Explained,
+    methods: Sequence[str],
+    parts: Sequence[dict[str, npt.NDArray[Any]]],
+    *,
+    rule: Rule,
+    steps: int,
+    tokens: Sequence[Sequence[str]] | None,
+    labels: Sequence[str] | None,
+) -> xr.Dataset:
+    variables: dict[Hashable, Any] = {}
+    for name in dict.fromkeys(name for part in parts for name in part):
+        dims = _DIMS.get(name, ("example",))
+        axis = dims.index("example")
+        variables[name] = (dims, np.concatenate([part[name] for part in parts], axis))
+    if "mask" in variables and variables["mask"][1].all():
+        del variables["mask"]
+    _, examples, timesteps = variables["relevance"][1].shape
+    coords: dict[Hashable, Any] = {
+        "method": list(methods),
+        "example": np.arange(examples),
+        "timestep": np.arange(timesteps),
+    }
+    if tokens is not None:
+        coords["token"] = (("example", "timestep"), _token_grid(tokens, timesteps))
+    if labels is not None:
+        coords["label"] = ("example", np.array(list(labels), object))
+    attrs: dict[str, Any] = {"source": explained.source.name}
+    if explained.cell is not None:
+        attrs |= asdict(explained.cell)
+    if "lrp" in methods:
+        attrs |= asdict(rule)
+    if "integrated_gradients" in methods:
+        attrs["steps"] = steps
+    return xr.Dataset(variables, coords, attrs)
+
+
+def _token_grid(tokens: Sequence[Sequence[str]], timesteps: int) -> npt.NDArray[np.object_]:
+    grid = np.empty((len(tokens), timesteps), object)
+    for k, row in enumerate(tokens):
+        if len(row) != timesteps:
+            raise ValueError(
+                f"tokens: expected {timesteps} for each example, got {len(row)} for example {k}"
+            )
+        grid[k] = row
+    return grid

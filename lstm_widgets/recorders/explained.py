@@ -1,0 +1,765 @@
+# Keras and TensorFlow have no types, so what comes from them is Any.
+# ruff: noqa: ANN401
+"""A Keras model opened for explanation: its scores, and the way back from them to the tokens.
+
+The model is called as it is. For the time of a call, a few methods of its layers are replaced:
+
+- the last activation is left out, so that the model returns logits;
+- the layer at which tokens are told apart (an Embedding, say) shows its output, or takes another
+  in its place;
+- for relevance propagation, :mod:`lstm_widgets.recorders.propagation` gives each layer its rule.
+
+So masks, initial states, merging of directions and everything else stay the model's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.recorders import keras as recorder
+from lstm_widgets.recorders import propagation
+from lstm_widgets.recorders.keras import RecordingError, UnsupportedLayerError
+from lstm_widgets.recurrence import SIGNALS, STATES
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from lstm_widgets.analysis.lrp import Rule
+
+__all__ = ["Batch", "CellState", "Explained", "Pass", "Source"]
+
+# Layers whose `activation` the logits go into.
+_ACTIVATED = ("Dense", "EinsumDense", "Conv1D", "Activation")
+# Layers behind which the logits are still what went into the last activation before them.
+_PASSED = (
+    *("Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization"),
+    *("Identity", "Flatten", "Reshape", "Permute"),
+)
+
+
+@dataclass(frozen=True)
+class CellState:
+    """A cell's state, to be explained in place of the model's output.
+
+    Attributes
+    ----------
+    layer
+        The layer's name, as in a recording.
+    cell
+        The cell's index.
+    signal
+        ``"hidden_state"`` or ``"cell_state"``.
+    """
+
+    layer: str
+    cell: int
+    signal: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the model is called with, as tensors, for some rows.
+
+    Attributes
+    ----------
+    tensors
+        One for each input of the model.
+    rows
+        Index of the example that each row is of.
+    """
+
+    tensors: tuple[Any, ...]
+    rows: npt.NDArray[np.intp]
+
+    @classmethod
+    def joined(cls, batches: Sequence[Batch]) -> Batch:
+        """Put batches one after the other."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        if len(batches) == 1:
+            return batches[0]
+        tensors = zip(*(batch.tensors for batch in batches), strict=True)
+        rows = np.concatenate([batch.rows for batch in batches])
+        return cls(tuple(tf.concat(parts, 0) for parts in tensors), rows)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where tokens are told apart.
+
+    Attributes
+    ----------
+    name
+        The name of the Embedding layer or of the input.
+    layer
+        The Embedding, or None if it is an input of vectors.
+    leaf
+        Which of the model's inputs it is, or which has the Embedding's ids; None: neither.
+    """
+
+    name: str
+    layer: Any
+    leaf: int | None
+
+
+@dataclass
+class Pass:
+    """One call of the model, open for the way back.
+
+    Attributes
+    ----------
+    tape
+        The TensorFlow tape that recorded it; persistent.
+    source
+        What the tokens became: tensor ``(row, timestep, dimension)``.
+    logits
+        What the model returned without its last activation. If a cell's state is explained, the
+        states of its layer ``(row, units)``.
+    masks
+        By the name of each layer that makes a mask: bool ``(row, timestep)``, False at padding.
+    others
+        What else a score may draw on: the embeddings of other inputs, initial states.
+    """
+
+    tape: Any
+    source: Any = None
+    logits: Any = None
+    masks: dict[str, Any] = field(default_factory=dict)
+    others: list[Any] = field(default_factory=list)
+    problem: Exception | None = None
+
+    def fail(self, problem: Exception) -> None:
+        """Stop the call. Keras would rewrite the error on its way out, so it is kept here."""
+        self.problem = problem
+        raise problem
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_] | None:
+        """Bool ``(row, timestep)``, False at padding; None: nothing is padding."""
+        for mask in self.masks.values():
+            if tuple(mask.shape) == tuple(self.source.shape[:2]):
+                return np.asarray(mask)
+        return None
+
+    def back(self, score: Any, given: Any = None) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Go back from one score a row.
+
+        Parameters
+        ----------
+        score
+            Tensor ``(row,)``.
+        given
+            What each score starts with: relevance; None: 1, for the gradient.
+
+        Returns
+        -------
+        tuple
+            What arrived at the source ``(row, timestep, dimension)``, and, summed up, at everything
+            else that the score may draw on ``(row,)``.
+        """
+        import tensorflow as tf  # noqa: PLC0415
+
+        arrived, *rest = self.tape.gradient(
+            score,
+            [self.source, *self.others],
+            output_gradients=given,
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        rows = int(self.source.shape[0])
+        other = np.zeros(rows, self.source.dtype.as_numpy_dtype)
+        for part in rest:
+            other += np.asarray(tf.convert_to_tensor(part)).reshape(rows, -1).sum(axis=1)
+        return np.asarray(tf.convert_to_tensor(arrived)), other
+
+
+class _ReachedError(Exception):
+    """The state that is explained is there; the rest of the model isn't needed."""
+
+
+class Explained:
+    """A model whose scores can be traced back to what stands at each timestep.
+
+    Parameters
+    ----------
+    model
+        A Keras 3 model.
+    inputs
+        What it is called with, as :func:`lstm_widgets.record` takes it.
+    source
+        The name of the Embedding layer, or of the model's input of vectors, at which tokens are
+        told apart; None: the only one there is.
+    cell
+        Explain this cell's state instead of the model's output.
+    batch_size
+        How many examples run at a time; None: 256, or what the model prescribes.
+
+    Attributes
+    ----------
+    cell
+        The same.
+    batch_size
+        How many examples run at a time.
+    count
+        The number of examples.
+    fixed
+        Whether the model prescribes how many examples run at a time.
+    source
+        Where tokens are told apart.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the model is none, or inputs, source or cell don't fit it.
+    UnsupportedLayerError
+        If the logits are out of reach.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        inputs: Any,
+        *,
+        source: str | None = None,
+        cell: CellState | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        keras = recorder._keras()  # noqa: SLF001
+        if not isinstance(model, keras.Model):
+            raise TypeError(
+                f"model: expected a Keras 3 model (keras.Model), got {type(model).__module__}."
+                f"{type(model).__name__}"
+            )
+        self._model = model
+        self._inputs = recorder._standard_inputs(model, inputs)  # noqa: SLF001
+        self.count = recorder._count_examples(self._inputs)  # noqa: SLF001
+        if not self.count:
+            raise ValueError("inputs: expected at least one example, got none")
+        for value in recorder._leaves(self._inputs):  # noqa: SLF001
+            if 0 in value.shape[1:]:
+                raise ValueError(
+                    f"inputs: expected at least one timestep, got shape {tuple(value.shape)}"
+                )
+        if not model.built:
+            model(self._structured(self.batch(0, 1)))
+        self._found = recorder._find_layers(model)  # noqa: SLF001
+        self.fixed = any(one.layer.stateful for one in self._found if not one.problem) or any(
+            t.shape[0] for t in getattr(model, "inputs", None) or []
+        )
+        self.batch_size = recorder._standard_batch_size(  # noqa: SLF001
+            model,
+            SimpleNamespace(found=[one for one in self._found if not one.problem]),  # type: ignore[arg-type]
+            self.count,
+            batch_size,
+        )
+        self.cell = cell
+        self._cell_layer: Any = None
+        self._state = 0
+        if cell is not None:
+            self._cell_layer, self._state = self._find_state(cell)
+        with self.states_as_found():
+            trace = _Trace.of(
+                model, self.batch(0, self.batch_size if self.fixed else 1), self._call
+            )
+        layers = {id(call.layer): call.layer for call in trace.calls}.values()
+        self._embeddings = [x for x in layers if isinstance(x, keras.layers.Embedding)]
+        self._makers = [
+            x for x in layers if x in self._embeddings or isinstance(x, keras.layers.Masking)
+        ]
+        self.source = _find_source(trace, self._names(), source)
+        self._head = _Head("linear", ()) if cell else _find_head(trace)
+        self._checked = False
+        stateful = [one.layer for one in self._found if not one.problem and one.layer.stateful]
+        self._states = [
+            (v, v.numpy()) for layer in stateful for v in keras.tree.flatten(layer.states)
+        ]
+
+    # What goes in ---------------------------------------------------------------------------------
+
+    def batches(self, what: str) -> Iterator[Batch]:
+        """Cut the examples into batches, and show how far it is with ``what``."""
+        starts: Any = range(0, self.count, self.batch_size)
+        if len(starts) > 1:
+            from tqdm.auto import tqdm  # noqa: PLC0415
+
+            starts = tqdm(starts, desc=what, unit="batch", leave=False)
+        for start in starts:
+            yield self.batch(start, min(start + self.batch_size, self.count))
+
+    def tokens_of(self, batch: Batch) -> Any:
+        """Return the ids or vectors that the source gets, if they are an input of the model."""
+        return None if self.source.leaf is None else batch.tensors[self.source.leaf]
+
+    def with_tokens(self, batch: Batch, tokens: npt.NDArray[Any]) -> Batch:
+        """Put other ids or vectors into their place."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        tensors = list(batch.tensors)
+        leaf: Any = self.source.leaf
+        tensors[leaf] = tf.constant(tokens, tensors[leaf].dtype)
+        return Batch(tuple(tensors), batch.rows)
+
+    def batch(self, start: int, stop: int) -> Batch:
+        """Take out the examples from ``start`` to before ``stop``."""
+        leaves = recorder._leaves(recorder._slice(self._inputs, start, stop))  # noqa: SLF001
+        expected = getattr(self._model, "inputs", None) or []
+        if len(expected) != len(leaves) or isinstance(self._inputs, Mapping):
+            expected = [None] * len(leaves)
+        tensors = tuple(_tensor(v, e) for v, e in zip(leaves, expected, strict=True))
+        return Batch(tensors, np.arange(start, stop))
+
+    def _structured(self, batch: Batch) -> Any:
+        if isinstance(self._inputs, Mapping):
+            return dict(zip(self._inputs, batch.tensors, strict=True))
+        return list(batch.tensors) if isinstance(self._inputs, list) else batch.tensors[0]
+
+    @property
+    def activation(self) -> str:
+        """What makes outputs of logits: ``softmax``, ``sigmoid``, ``linear`` or ``other``."""
+        return self._head.activation
+
+    @contextlib.contextmanager
+    def states_as_found(self) -> Iterator[None]:
+        """Leave the states of stateful layers, and everything else, as they were."""
+        with recorder._states_as_found(self._model, self._found):  # noqa: SLF001
+            yield
+
+    def _names(self) -> list[str]:
+        """Name the inputs."""
+        if isinstance(self._inputs, Mapping):
+            return [str(key) for key in self._inputs]
+        expected = getattr(self._model, "inputs", None) or []
+        count = len(recorder._leaves(self._inputs))  # noqa: SLF001
+        return [t.name for t in expected] if len(expected) == count else _numbered(count)
+
+    def _find_state(self, cell: CellState) -> tuple[Any, int]:
+        """Find a layer, and the place of a cell's state among its states."""
+        units = [unit for one in self._found for unit in one.units]
+        for one in self._found:
+            if cell.layer not in one.units:
+                continue
+            if one.problem:
+                raise UnsupportedLayerError(
+                    f"layer: {cell.layer!r} cannot be explained: it is {one.problem}"
+                )
+            k = one.units.index(cell.layer)
+            states = SIGNALS[one.kinds[k]][: STATES[one.kinds[k]]]
+            if cell.signal not in states:
+                raise ValueError(
+                    f"signal: expected one of {', '.join(map(repr, states))} for {cell.layer!r}, "
+                    f"got {cell.signal!r}"
+                )
+            stacked = len(one.kinds) > 1
+            count = int((one.layer.cell.cells[k] if stacked else one.layer.cell).units)
+            if not 0 <= cell.cell < count:
+                raise ValueError(
+                    f"cell: expected 0 to {count - 1} for layer {cell.layer!r}, got {cell.cell}"
+                )
+            before = sum(STATES[kind] for kind in one.kinds[:k])
+            return one.layer, before + states.index(cell.signal)
+        raise ValueError(
+            f"layer: expected one of {', '.join(map(repr, units)) or 'none'}, got {cell.layer!r}"
+        )
+
+    # The run --------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        batch: Batch,
+        *,
+        values: Any = None,
+        masks: Mapping[str, Any] | None = None,
+        timestep: npt.NDArray[np.intp] | None = None,
+        rule: Rule | None = None,
+    ) -> Pass:
+        """Call the model, ready to go back from what it returns.
+
+        Parameters
+        ----------
+        batch
+            What it is called with.
+        values
+            What the source is to be instead, ``(row, timestep, dimension)``.
+        masks
+            For ``values``: masks that layers are to make instead, as in :attr:`Pass.masks`.
+        timestep
+            If a cell's state is explained: the timestep after which, ``(row,)``; None: the last one
+            that its layer reads.
+        rule
+            Go back by relevance propagation; None: by gradients.
+
+        Returns
+        -------
+        Pass
+
+        Raises
+        ------
+        UnsupportedLayerError
+            If a layer on the way has no rule.
+        RecordingError
+            If the model's outputs aren't what it returns without these replacements.
+        """
+        import tensorflow as tf  # noqa: PLC0415
+
+        for variable, value in self._states:
+            variable.assign(value)
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            done = Pass(tape)
+            tensors = list(batch.tensors)
+            if self.source.layer is None:
+                leaf: Any = self.source.leaf
+                given = tensors[leaf] if values is None else values
+                done.source = tensors[leaf] = tf.cast(tf.identity(given), tensors[leaf].dtype)
+            for tensor in tensors:
+                if tensor.dtype.is_floating:
+                    tape.watch(tensor)
+                    if tensor is not done.source:
+                        done.others.append(tensor)
+            patches = [*self._source_patches(done, values), *self._mask_patches(done, masks)]
+            loops: Mapping[int, Any] = {}
+            if rule is not None:
+                rules, loops = propagation.patches(self._model, self._found, done, rule)
+                patches += rules
+            patches += self._head.patches
+            if self.cell is not None:
+                patches.append(self._state_patch(done, timestep, loops))
+            with propagation.replaced(patches):
+                try:
+                    done.logits = self._call(Batch(tuple(tensors), batch.rows))
+                except Exception:
+                    if done.problem is None:
+                        raise
+                    if not isinstance(done.problem, _ReachedError):
+                        raise done.problem from None
+        if done.source is None:
+            raise UnsupportedLayerError(
+                f"model: layer {self.source.name!r} isn't called by value (it is called inside of a "
+                f"tf.function), so that nothing can be traced back to it"
+            )
+        if self.cell is None and not self._checked:
+            self._compare(batch, done.logits, values)
+        return done
+
+    def _call(self, batch: Batch) -> Any:
+        return recorder._call(self._model, self._structured(batch))  # noqa: SLF001
+
+    def _compare(self, batch: Batch, logits: Any, values: Any) -> None:
+        """Hold the logits of the first call against what the model itself returns."""
+        if values is not None:
+            return
+        for variable, value in self._states:
+            variable.assign(value)
+        ours, theirs = self._head.outputs(logits), self._call(batch)
+        difference = recorder._difference(ours, theirs)  # noqa: SLF001
+        tolerance = recorder.TOLERANCES[theirs.dtype.name]
+        if difference > tolerance:
+            raise RecordingError(
+                f"the model's outputs differ by {difference:.3g} from what its logits give, more "
+                f"than the tolerance of {tolerance:.3g}"
+            )
+        self._checked = True
+
+    def _source_patches(self, done: Pass, values: Any) -> list[Any]:
+        """Let embeddings show their output, and the source take another in its place."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        def shown(layer: Any) -> Callable[..., Any]:
+            call = layer.call
+
+            def patched(*args: Any, **kwargs: Any) -> Any:
+                output = call(*args, **kwargs)
+                is_source = layer is self.source.layer
+                if is_source and values is not None:
+                    output = tf.cast(values, output.dtype)
+                if not tf.executing_eagerly():
+                    return output
+                done.tape.watch(output)
+                if is_source:
+                    done.source = output
+                else:
+                    done.others.append(output)
+                return output
+
+            return patched
+
+        return [(layer, "call", shown(layer)) for layer in self._embeddings]
+
+    def _mask_patches(self, done: Pass, masks: Mapping[str, Any] | None) -> list[Any]:
+        """Let layers that make masks show them, and make given ones."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        def shown(layer: Any) -> Callable[..., Any]:
+            compute_mask = layer.compute_mask
+
+            def patched(*args: Any, **kwargs: Any) -> Any:
+                given = None if masks is None else masks.get(layer.name)
+                if given is not None:
+                    return tf.constant(given)
+                mask = compute_mask(*args, **kwargs)
+                if mask is not None:
+                    done.masks[layer.name] = mask.numpy()
+                return mask
+
+            return patched
+
+        def masking(layer: Any, compute_mask: Callable[..., Any]) -> Callable[..., Any]:
+            # As Masking does, but by the mask of the patched method.
+            def patched(inputs: Any) -> Any:
+                real = compute_mask(inputs)
+                done.masks[layer.name] = real.numpy()
+                return inputs * tf.cast(real[..., None], inputs.dtype)
+
+            return patched
+
+        patches = []
+        for layer in self._makers:
+            compute_mask = shown(layer)
+            patches.append((layer, "compute_mask", compute_mask))
+            if layer not in self._embeddings:
+                patches.append((layer, "call", masking(layer, compute_mask)))
+        return patches
+
+    def _state_patch(
+        self, done: Pass, timestep: npt.NDArray[np.intp] | None, loops: Mapping[int, Any]
+    ) -> Any:
+        """End the call where the layer of the explained cell has its state."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        tree = recorder._keras().tree  # noqa: SLF001
+        layer = self._cell_layer
+
+        def inner_loop(
+            sequences: Any,
+            initial_state: Any,
+            mask: Any,
+            training: bool = False,  # noqa: ARG001  (inference only)
+        ) -> Any:
+            if timestep is not None:
+                # Padding passes the state through: behind the timestep, all is taken for padding.
+                count = int(sequences.shape[1])
+                if ((timestep < -count) | (timestep >= count)).any():
+                    done.fail(
+                        ValueError(
+                            f"timestep: expected -{count} to {count - 1}, because layer "
+                            f"{layer.name!r} reads {count} timesteps; got {timestep}"
+                        )
+                    )
+                t, at = np.arange(count), (timestep % count)[:, None]
+                read = t >= at if layer.go_backwards else t <= at
+                real = None if mask is None else recorder._mask_array(tree.flatten(mask)[0])  # noqa: SLF001
+                mask = tf.constant(read if real is None else read & real)
+            loop = loops.get(id(layer)) or type(layer).inner_loop.__get__(layer)
+            _, _, states = loop(sequences, initial_state, mask, training=False)
+            done.logits = tree.flatten(states)[self._state]
+            done.fail(_ReachedError())
+
+        return layer, "inner_loop", inner_loop
+
+    # The scores -----------------------------------------------------------------------------------
+
+    def score(
+        self, done: Pass, target: npt.NDArray[np.intp], timestep: npt.NDArray[np.intp] | None
+    ) -> Any:
+        """Pick one score a row: the target's logit, for outputs over time that at a timestep."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        with done.tape:
+            # Outputs of a cell have no timesteps any more.
+            logits = done.logits if self.cell else self.at(done, timestep)
+            return tf.gather(logits, target, axis=1, batch_dims=1)
+
+    def at(self, done: Pass, timestep: npt.NDArray[np.intp] | None) -> Any:
+        """Return the logits ``(row, class)``, for outputs over time those at a timestep."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        if len(done.logits.shape) == 2:
+            return done.logits
+        return tf.gather(done.logits, timestep, axis=1, batch_dims=1)
+
+
+@dataclass(frozen=True)
+class _Called:
+    """One call of one layer: its first argument and what it returned."""
+
+    layer: Any
+    argument: Any
+    output: Any
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """The calls that one call of the model consists of, in the order in which they ended."""
+
+    tensors: tuple[Any, ...]
+    calls: list[_Called]
+    output: Any
+
+    @classmethod
+    def of(cls, model: Any, batch: Batch, run: Callable[[Batch], Any]) -> _Trace:
+        """Call the model and look on."""
+        calls: list[_Called] = []
+
+        def noted(layer: Any) -> Callable[..., Any]:
+            call = layer.call
+
+            def patched(*args: Any, **kwargs: Any) -> Any:
+                output = call(*args, **kwargs)
+                argument = next(iter([*args, *kwargs.values()]), None)
+                calls.append(_Called(layer, argument, output))
+                return output
+
+            return patched
+
+        with propagation.replaced([(one, "call", noted(one)) for one in _layers(model)]):
+            output = run(batch)
+        return cls(batch.tensors, calls, output)
+
+    def producer(self, tensor: Any) -> _Called | None:
+        """Find the innermost layer that returned a tensor."""
+        return next((call for call in self.calls if call.output is tensor), None)
+
+
+def _layers(model: Any) -> list[Any]:
+    """List all layers of a model, but for those inside of recurrent ones."""
+    keras = recorder._keras()  # noqa: SLF001
+    found: dict[int, Any] = {}
+
+    def walk(parent: Any) -> None:
+        for layer in parent._flatten_layers(include_self=False, recursive=False):  # noqa: SLF001
+            if id(layer) not in found:
+                found[id(layer)] = layer
+                if not isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional)):
+                    walk(layer)
+
+    walk(model)
+    return list(found.values())
+
+
+def _find_source(trace: _Trace, names: Sequence[str], wanted: str | None) -> Source:
+    keras = recorder._keras()  # noqa: SLF001
+    leaves = {id(tensor): k for k, tensor in enumerate(trace.tensors)}
+    embeddings: dict[str, Source] = {}
+    times: dict[str, int] = {}
+    for call in trace.calls:
+        if isinstance(call.layer, keras.layers.Embedding) and len(call.output.shape) == 3:
+            name = call.layer.name
+            embeddings[name] = Source(name, call.layer, leaves.get(id(call.argument)))
+            times[name] = times.get(name, 0) + 1
+    vectors = {
+        name: Source(name, None, k)
+        for k, (name, tensor) in enumerate(zip(names, trace.tensors, strict=True))
+        if len(tensor.shape) == 3 and tensor.dtype.is_floating
+    }
+    known = {**embeddings, **vectors}
+    if not known:
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in trace.tensors)
+        raise ValueError(
+            f"model: expected an Embedding layer, or an input (example, timestep, features) of "
+            f"floating point numbers, to tell tokens apart; got inputs of shape {shapes}"
+        )
+    if wanted is not None and wanted not in known:
+        raise ValueError(f"source: expected one of {', '.join(map(repr, known))}; got {wanted!r}")
+    usual = embeddings or vectors
+    if wanted is None and len(usual) > 1:
+        raise ValueError(
+            f"source: the model has several, name one of {', '.join(map(repr, known))}"
+        )
+    source = known[next(iter(usual)) if wanted is None else wanted]
+    if times.get(source.name, 0) > 1:
+        raise UnsupportedLayerError(
+            f"model: layer {source.name!r} is called {times[source.name]} times, so that its output "
+            f"doesn't tell which tokens are meant"
+        )
+    return source
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What makes outputs of logits.
+
+    Attributes
+    ----------
+    activation
+        ``"softmax"``, ``"sigmoid"``, ``"linear"`` or ``"other"``.
+    patches
+        What to replace for the model to return logits.
+    outputs
+        From logits to what the model returns.
+    """
+
+    activation: str
+    patches: tuple[propagation.Patch, ...]
+    outputs: Callable[[Any], Any] = lambda logits: logits
+
+
+def _find_head(trace: _Trace) -> _Head:
+    """Find the last activation."""
+    keras = recorder._keras()  # noqa: SLF001
+    outputs = keras.tree.flatten(trace.output)
+    if len(outputs) != 1:
+        raise ValueError(f"model: expected one output, got {len(outputs)}")
+    tensor = outputs[0]
+    if len(tensor.shape) not in (2, 3):
+        raise ValueError(
+            f"model: expected outputs (example, class) or (example, timestep, class), got shape "
+            f"{tuple(tensor.shape)}"
+        )
+    last = trace.producer(tensor)
+    while last is not None and propagation.is_stock(last.layer, _PASSED):
+        last = trace.producer(last.argument)
+    advice = (
+        "end it with Dense, Activation or Softmax from keras.layers, or explain a cell (layer=, "
+        "cell=)"
+    )
+    if last is None:
+        raise UnsupportedLayerError(
+            f"model: its output is computed outside of its layers, so that its logits are out of "
+            f"reach; {advice}"
+        )
+    layer = last.layer
+    if isinstance(layer, keras.layers.TimeDistributed):
+        layer = layer.layer
+    if isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional)):
+        return _Head("linear", ())
+    if propagation.is_stock(layer, ("Softmax",)):
+        call = layer.call
+        return _Head("softmax", ((layer, "call", lambda inputs, mask=None: inputs),), call)  # noqa: ARG005
+    if propagation.is_stock(layer, _ACTIVATED):
+        activation = layer.activation or keras.activations.linear
+        kinds = {
+            keras.activations.softmax: "softmax",
+            keras.activations.log_softmax: "softmax",
+            keras.activations.sigmoid: "sigmoid",
+            keras.activations.linear: "linear",
+        }
+        kind = kinds.get(activation, "other")
+        return _Head(kind, ((layer, "activation", keras.activations.linear),), activation)
+    raise UnsupportedLayerError(
+        f"model: its output comes from layer {layer.name!r}, a {type(layer).__name__}, which may "
+        f"hide an activation, so that its logits are out of reach; {advice}"
+    )
+
+
+def _numbered(count: int) -> list[str]:
+    return ["inputs"] if count == 1 else [f"inputs[{k}]" for k in range(count)]
+
+
+def _tensor(value: Any, expected: Any) -> Any:
+    """Turn what is given for an input into what the model makes of it."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    tensor = tf.convert_to_tensor(value)
+    if expected is None:
+        floatx = recorder._keras().config.floatx()  # noqa: SLF001
+        return tf.cast(tensor, floatx) if tensor.dtype.is_floating else tensor
+    tensor = tf.cast(tensor, expected.dtype)
+    if len(tensor.shape) == len(expected.shape) + 1:
+        return tf.squeeze(tensor, -1)
+    if len(tensor.shape) == len(expected.shape) - 1:
+        return tf.expand_dims(tensor, -1)
+    return tensor
