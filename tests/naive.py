@@ -144,7 +144,7 @@ class Recurrent:
         return np.array(of_x), np.array(of_h), np.array(of_c)
 
 
-def dense_backward(x, kernel, bias, relevance, epsilon, bias_factor):
+def dense_backward(x, kernel, bias, relevance, *, epsilon, bias_factor):
     """The epsilon rule for a dense layer."""
     inputs, outputs = kernel.shape
     result = [0.0] * inputs

@@ -59,7 +59,9 @@ def by_hand(model, x, target, *, bias_factor, mask=None, epsilon=0.001):
     scores = np.array(hidden) @ kernel + bias
     start = np.zeros(len(bias))
     start[target] = scores[target]
-    given = naive.dense_backward(hidden, kernel, bias, start, epsilon, bias_factor)
+    given = naive.dense_backward(
+        hidden, kernel, bias, start, epsilon=epsilon, bias_factor=bias_factor
+    )
     return scores[target], *one.backward(given, [0.0] * one.units, epsilon, bias_factor)
 
 
@@ -147,7 +149,7 @@ HEADS = ["last", "mean", "maximum", "flat", "sequence"]
     seed=st.integers(0, 99),
 )
 def test_with_all_shares_handed_on_the_score_is_conserved(
-    stack, head, merge, backwards, masked, seed
+    *, stack, head, merge, backwards, masked, seed
 ):
     rng = np.random.default_rng(seed)
     timesteps = 5
