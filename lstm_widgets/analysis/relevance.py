@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.analysis.lrp import Rule
-from lstm_widgets.recorders import keras as recorder
+from lstm_widgets.recorders._inputs import expect_labels, standard_tokens
 from lstm_widgets.recorders.explained import Batch, CellState, Explained
 
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ def relevance(
         )
     rows = None
     if tokens is not None:
-        rows = recorder._token_rows("tokens", tokens, explained.count)  # noqa: SLF001
-    recorder._expect_labels(labels, explained.count)  # noqa: SLF001
+        rows = standard_tokens(tokens, explained.count)
+    expect_labels(labels, explained.count)
     targets = standard_indices("target", target, explained.count)
     timesteps = standard_indices("timestep", timestep, explained.count)
 

@@ -85,7 +85,7 @@ def read(model: Any, batch: Any, start: int, stop: int, session: Session) -> Any
         _assign(before)
         with session.paused():
             batch = load_keras().tree.map_structure(tf.convert_to_tensor, batch)
-            function = tf.function(lambda x: _call(model, x), autograph=False)
+            function = tf.function(lambda x: call_model(model, x), autograph=False)
             # Called as a concrete function, it doesn't warn that each batch traces another one.
             expected = function.get_concrete_function(batch)(*load_keras().tree.flatten(batch))
         session.compare_outputs(outputs, expected)
@@ -98,7 +98,7 @@ def read(model: Any, batch: Any, start: int, stop: int, session: Session) -> Any
 def _call_recorded(model: Any, batch: Any, start: int, stop: int, session: Session) -> Any:
     session.begin(start, stop)
     try:
-        return _call(model, batch)
+        return call_model(model, batch)
     except Exception as error:
         if session.symbolic:
             return None
@@ -107,7 +107,7 @@ def _call_recorded(model: Any, batch: Any, start: int, stop: int, session: Sessi
         raise
 
 
-def _call(model: Any, batch: Any) -> Any:
+def call_model(model: Any, batch: Any) -> Any:
     training = {"training": False} if model._call_has_training_arg else {}  # noqa: SLF001
     return model(batch, **training)
 
@@ -130,7 +130,7 @@ def _assign(states: Sequence[tuple[Any, Any]]) -> None:
 def prepared(model: Any, session: Session) -> Iterator[None]:
     """Make a model ready for :func:`read`, and leave it as it was found."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_states_as_found(model, session.selection.found))
+        stack.enter_context(states_as_found(model, session.selection.found))
         stack.enter_context(_replaced_loops(session))
         if session.reading.mode == "pieces":
             stack.enter_context(_any_length(model))
@@ -184,7 +184,7 @@ def _all_sequences(model: Any, found: Sequence[Found]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _states_as_found(model: Any, found: Sequence[Found]) -> Iterator[None]:
+def states_as_found(model: Any, found: Sequence[Found]) -> Iterator[None]:
     states = _states(model, found)
     try:
         yield

@@ -233,8 +233,8 @@ class Session:
             raise SymbolicCallError
         layer = one.layer
         self._expect_shape(one.name, int(sequences.shape[0]), int(sequences.shape[1]))
-        real = None if mask is None else _mask_array(tree.flatten(mask)[0])
-        cells = layer.cell.cells if len(one.kinds) > 1 or _is_stack(layer) else [layer.cell]
+        real = None if mask is None else mask_array(tree.flatten(mask)[0])
+        cells = layer.cell.cells if len(one.kinds) > 1 or is_stack(layer) else [layer.cell]
         states = tree.flatten(initial_state)
         position = 0
         x = sequences
@@ -256,9 +256,9 @@ class Session:
                 hidden=None,
             )
             if self.reading.mode == "windows":
-                self._scan_windows(unit, _cell(kind, cell), run, layer, cell is cells[-1])
+                self._scan_windows(unit, read_cell(kind, cell), run, layer, cell is cells[-1])
             else:
-                self._scan(unit, _cell(kind, cell), run)
+                self._scan(unit, read_cell(kind, cell), run)
             if real is not None:
                 self._keep_mask(unit, real)
             kept.append((unit, position, run.out))
@@ -280,10 +280,10 @@ class Session:
         if layer.return_sequences:
             if begun and real is not None and not real[:, 0].all():
                 self.began_in_padding = True
-            outputs = tf.cast(_as_returned(run.hidden, real, layer, begun=begun), dtype)
+            outputs = tf.cast(as_returned(run.hidden, real, layer, begun=begun), dtype)
             return outputs[:, -1], outputs, packed
         last = np.asarray(new_states[-STATES[one.kinds[-1]]])
-        final = tf.cast(_last_as_returned(last, real, layer, begun=begun), dtype)
+        final = tf.cast(last_as_returned(last, real, layer, begun=begun), dtype)
         return final, final[:, None], packed
 
     def _expect_shape(self, name: str, examples: int, timesteps: int) -> None:
@@ -410,7 +410,7 @@ class Session:
 
         last_unit, _, last_out = kept[-1]
         hidden = last_out["hidden_state"][rows[:, None], order]
-        self._note(last_unit, _as_returned(hidden, window, layer), outputs, rows, length)
+        self._note(last_unit, as_returned(hidden, window, layer), outputs, rows, length)
         for unit, position, out in kept:
             for k in range(STATES[unit.kind]):
                 signal = SIGNALS[unit.kind][k]
@@ -572,11 +572,11 @@ class Session:
         return attrs
 
 
-def _is_stack(layer: Any) -> bool:
+def is_stack(layer: Any) -> bool:
     return isinstance(layer.cell, load_keras().layers.StackedRNNCells)
 
 
-def _cell(kind: str, cell: Any) -> Cell:
+def read_cell(kind: str, cell: Any) -> Cell:
     """Read a Keras cell, in the dtype in which it computes."""
     import tensorflow as tf  # noqa: PLC0415
 
@@ -602,12 +602,12 @@ def _cell(kind: str, cell: Any) -> Cell:
     )
 
 
-def _mask_array(mask: Any) -> npt.NDArray[np.bool_]:
+def mask_array(mask: Any) -> npt.NDArray[np.bool_]:
     array = np.asarray(mask).astype(np.bool_)
     return array[..., 0] if array.ndim == 3 else array
 
 
-def _as_returned(hidden: Any, real: Any, layer: Any, *, begun: bool = False) -> Any:
+def as_returned(hidden: Any, real: Any, layer: Any, *, begun: bool = False) -> Any:
     """Make of hidden states what the layer returns: its reading order, its values at padding.
 
     Two habits of Keras are kept, for the rest of the model to get what it always gets: before the
@@ -626,7 +626,7 @@ def _as_returned(hidden: Any, real: Any, layer: Any, *, begun: bool = False) -> 
     return np.where(shown[..., None], hidden, np.zeros((), hidden.dtype))
 
 
-def _last_as_returned(last: Any, real: Any, layer: Any, *, begun: bool) -> Any:
+def last_as_returned(last: Any, real: Any, layer: Any, *, begun: bool) -> Any:
     """Make of the last hidden states ``(example, cell)`` what the layer returns as its output."""
     if real is None:
         return last

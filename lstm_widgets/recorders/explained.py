@@ -22,9 +22,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.recorders import keras as recorder
 from lstm_widgets.recorders import propagation
-from lstm_widgets.recorders.keras import RecordingError, UnsupportedLayerError
+from lstm_widgets.recorders._check import TOLERANCES, RecordingError, difference
+from lstm_widgets.recorders._inputs import (
+    count_examples,
+    cut,
+    expect_fit,
+    expect_positive,
+    leaves,
+    standard_batch_size,
+    standard_inputs,
+)
+from lstm_widgets.recorders._layers import UnsupportedLayerError, find_layers, load_keras
+from lstm_widgets.recorders._run import call_model, states_as_found
+from lstm_widgets.recorders._session import mask_array
+from lstm_widgets.recorders.keras import expect_model
 from lstm_widgets.recurrence import SIGNALS, STATES
 
 if TYPE_CHECKING:
@@ -229,29 +241,27 @@ class Explained:
         cell: CellState | None = None,
         batch_size: int | None = None,
     ) -> None:
-        keras = recorder._keras()  # noqa: SLF001
-        if not isinstance(model, keras.Model):
-            raise TypeError(
-                f"model: expected a Keras 3 model (keras.Model), got {type(model).__module__}."
-                f"{type(model).__name__}"
-            )
+        keras = load_keras()
+        expect_model(model)
+        expect_positive("batch_size", batch_size)
         self._model = model
-        self._inputs = recorder._standard_inputs(model, inputs)  # noqa: SLF001
-        self.count = recorder._count_examples(self._inputs)  # noqa: SLF001
+        self._inputs = standard_inputs(model, inputs)
+        expect_fit(model, self._inputs)
+        self.count = count_examples(self._inputs)
         if not self.count:
             raise ValueError("inputs: expected at least one example, got none")
-        for value in recorder._leaves(self._inputs):  # noqa: SLF001
+        for value in leaves(self._inputs):
             if 0 in value.shape[1:]:
                 raise ValueError(
                     f"inputs: expected at least one timestep, got shape {tuple(value.shape)}"
                 )
         if not model.built:
             model(self._structured(self.batch(0, 1)))
-        self._found = recorder._find_layers(model)  # noqa: SLF001
+        self._found = find_layers(model)
         self.fixed = any(one.layer.stateful for one in self._found if not one.problem) or any(
             t.shape[0] for t in getattr(model, "inputs", None) or []
         )
-        self.batch_size = recorder._standard_batch_size(  # noqa: SLF001
+        self.batch_size = standard_batch_size(
             model,
             SimpleNamespace(found=[one for one in self._found if not one.problem]),  # type: ignore[arg-type]
             self.count,
@@ -306,11 +316,11 @@ class Explained:
 
     def batch(self, start: int, stop: int) -> Batch:
         """Take out the examples from ``start`` to before ``stop``."""
-        leaves = recorder._leaves(recorder._slice(self._inputs, start, stop))  # noqa: SLF001
+        arrays = leaves(cut(self._inputs, start, stop))
         expected = getattr(self._model, "inputs", None) or []
-        if len(expected) != len(leaves) or isinstance(self._inputs, Mapping):
-            expected = [None] * len(leaves)
-        tensors = tuple(_tensor(v, e) for v, e in zip(leaves, expected, strict=True))
+        if len(expected) != len(arrays) or isinstance(self._inputs, Mapping):
+            expected = [None] * len(arrays)
+        tensors = tuple(_tensor(v, e) for v, e in zip(arrays, expected, strict=True))
         return Batch(tensors, np.arange(start, stop))
 
     def _structured(self, batch: Batch) -> Any:
@@ -326,7 +336,7 @@ class Explained:
     @contextlib.contextmanager
     def states_as_found(self) -> Iterator[None]:
         """Leave the states of stateful layers, and everything else, as they were."""
-        with recorder._states_as_found(self._model, self._found):  # noqa: SLF001
+        with states_as_found(self._model, self._found):
             yield
 
     def _names(self) -> list[str]:
@@ -334,7 +344,7 @@ class Explained:
         if isinstance(self._inputs, Mapping):
             return [str(key) for key in self._inputs]
         expected = getattr(self._model, "inputs", None) or []
-        count = len(recorder._leaves(self._inputs))  # noqa: SLF001
+        count = len(leaves(self._inputs))
         return [t.name for t in expected] if len(expected) == count else _numbered(count)
 
     def _find_state(self, cell: CellState) -> tuple[Any, int]:
@@ -446,7 +456,7 @@ class Explained:
         return done
 
     def _call(self, batch: Batch) -> Any:
-        return recorder._call(self._model, self._structured(batch))  # noqa: SLF001
+        return call_model(self._model, self._structured(batch))
 
     def _compare(self, batch: Batch, logits: Any, values: Any) -> None:
         """Hold the logits of the first call against what the model itself returns."""
@@ -455,11 +465,11 @@ class Explained:
         for variable, value in self._states:
             variable.assign(value)
         ours, theirs = self._head.outputs(logits), self._call(batch)
-        difference = recorder._difference(ours, theirs)  # noqa: SLF001
-        tolerance = recorder.TOLERANCES[theirs.dtype.name]
-        if difference > tolerance:
+        found = difference(ours, theirs)
+        tolerance = TOLERANCES[theirs.dtype.name]
+        if found > tolerance:
             raise RecordingError(
-                f"the model's outputs differ by {difference:.3g} from what its logits give, more "
+                f"the model's outputs differ by {found:.3g} from what its logits give, more "
                 f"than the tolerance of {tolerance:.3g}"
             )
         self._checked = True
@@ -530,7 +540,7 @@ class Explained:
         """End the call where the layer of the explained cell has its state."""
         import tensorflow as tf  # noqa: PLC0415
 
-        tree = recorder._keras().tree  # noqa: SLF001
+        tree = load_keras().tree
         layer = self._cell_layer
 
         def inner_loop(
@@ -551,7 +561,7 @@ class Explained:
                     )
                 t, at = np.arange(count), (timestep % count)[:, None]
                 read = t >= at if layer.go_backwards else t <= at
-                real = None if mask is None else recorder._mask_array(tree.flatten(mask)[0])  # noqa: SLF001
+                real = None if mask is None else mask_array(tree.flatten(mask)[0])
                 mask = tf.constant(read if real is None else read & real)
             loop = loops.get(id(layer)) or type(layer).inner_loop.__get__(layer)
             _, _, states = loop(sequences, initial_state, mask, training=False)
@@ -626,7 +636,7 @@ class _Trace:
 
 def _layers(model: Any) -> list[Any]:
     """List all layers of a model, but for those inside of recurrent ones."""
-    keras = recorder._keras()  # noqa: SLF001
+    keras = load_keras()
     found: dict[int, Any] = {}
 
     def walk(parent: Any) -> None:
@@ -641,7 +651,7 @@ def _layers(model: Any) -> list[Any]:
 
 
 def _find_source(trace: _Trace, names: Sequence[str], wanted: str | None) -> Source:
-    keras = recorder._keras()  # noqa: SLF001
+    keras = load_keras()
     leaves = {id(tensor): k for k, tensor in enumerate(trace.tensors)}
     embeddings: dict[str, Source] = {}
     times: dict[str, int] = {}
@@ -699,7 +709,7 @@ class _Head:
 
 def _find_head(trace: _Trace) -> _Head:
     """Find the last activation."""
-    keras = recorder._keras()  # noqa: SLF001
+    keras = load_keras()
     outputs = keras.tree.flatten(trace.output)
     if len(outputs) != 1:
         raise ValueError(f"model: expected one output, got {len(outputs)}")
@@ -755,7 +765,7 @@ def _tensor(value: Any, expected: Any) -> Any:
 
     tensor = tf.convert_to_tensor(value)
     if expected is None:
-        floatx = recorder._keras().config.floatx()  # noqa: SLF001
+        floatx = load_keras().config.floatx()
         return tf.cast(tensor, floatx) if tensor.dtype.is_floating else tensor
     tensor = tf.cast(tensor, expected.dtype)
     if len(tensor.shape) == len(expected.shape) + 1:

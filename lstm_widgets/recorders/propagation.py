@@ -16,8 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis import lrp
-from lstm_widgets.recorders import keras as recorder
-from lstm_widgets.recorders.keras import UnsupportedLayerError
+from lstm_widgets.recorders._layers import UnsupportedLayerError, load_keras
+from lstm_widgets.recorders._session import (
+    as_returned,
+    is_stack,
+    last_as_returned,
+    mask_array,
+    read_cell,
+)
 from lstm_widgets.recurrence import SIGNALS, STATES, Cell, scan
 
 if TYPE_CHECKING:
@@ -73,7 +79,7 @@ def replaced(patches: Iterable[Patch]) -> Iterator[None]:
 def is_stock(layer: Any, names: Sequence[str]) -> bool:
     """Whether a layer computes what one of these layers of Keras does."""
     for name in names:
-        base = getattr(recorder._keras().layers, name, None)  # noqa: SLF001
+        base = getattr(load_keras().layers, name, None)
         if base is not None and isinstance(layer, base) and type(layer).call is base.call:
             return True
     return False
@@ -106,7 +112,7 @@ def patches(
     UnsupportedLayerError
         If the model has code of its own between its layers.
     """
-    keras = recorder._keras()  # noqa: SLF001
+    keras = load_keras()
     by_id = {id(one.layer): one for one in found}
     result: list[Patch] = []
     loops: dict[int, Callable[..., Any]] = {}
@@ -142,7 +148,7 @@ def patches(
 
 def _operations(model: Any) -> Iterator[Any]:
     """List what a model consists of, also inside of the models and wrappers in it."""
-    keras = recorder._keras()  # noqa: SLF001
+    keras = load_keras()
     graph = getattr(model, "_functional", None) or model
     if not type(model).call.__module__.startswith("keras.") or not hasattr(graph, "operations"):
         raise UnsupportedLayerError(
@@ -185,7 +191,7 @@ def _call(operation: Any, done: Pass, rule: lrp.Rule) -> Callable[..., Any] | No
     def unruled(*args: Any, **kwargs: Any) -> Any:
         outputs = call(*args, **kwargs)
         # What makes masks, for example, is on no way back.
-        if any(t.dtype.is_floating for t in recorder._keras().tree.flatten(outputs)):  # noqa: SLF001
+        if any(t.dtype.is_floating for t in load_keras().tree.flatten(outputs)):
             return refused()
         return outputs
 
@@ -266,7 +272,7 @@ def _routed(
 def _dense(layer: Any, inputs: Any, rule: lrp.Rule) -> Any:
     import tensorflow as tf  # noqa: PLC0415
 
-    convert = recorder._keras().ops.convert_to_tensor  # noqa: SLF001
+    convert = load_keras().ops.convert_to_tensor
     kernel = tf.cast(convert(layer.kernel), inputs.dtype)
     z = tf.tensordot(inputs, kernel, 1)
     bias = None
@@ -313,7 +319,7 @@ def _shown_states(layer: Any, done: Pass) -> Callable[..., Any]:
 
     def shown(batch_size: Any) -> Any:
         states = get_initial_state(batch_size)
-        _end_at(recorder._keras().tree.flatten(states), done)  # noqa: SLF001
+        _end_at(load_keras().tree.flatten(states), done)
         return states
 
     return shown
@@ -328,7 +334,7 @@ def _end_at(states: Sequence[Any], done: Pass) -> None:
 def _loop(one: Any, done: Pass, rule: lrp.Rule) -> Callable[..., Any]:
     """Make the loop that stands in for a recurrent layer's own."""
     layer = one.layer
-    stacked = recorder._is_stack(layer)  # noqa: SLF001
+    stacked = is_stack(layer)
     cells = layer.cell.cells if stacked else [layer.cell]
 
     def inner_loop(
@@ -339,17 +345,17 @@ def _loop(one: Any, done: Pass, rule: lrp.Rule) -> Callable[..., Any]:
     ) -> tuple[Any, Any, Any]:
         import tensorflow as tf  # noqa: PLC0415
 
-        tree = recorder._keras().tree  # noqa: SLF001
+        tree = load_keras().tree
         states = tree.flatten(initial_state)
         if layer.stateful:
             _end_at(states, done)
-        real = None if mask is None else recorder._mask_array(tree.flatten(mask)[0])  # noqa: SLF001
+        real = None if mask is None else mask_array(tree.flatten(mask)[0])
         hidden = sequences
         last: list[Any] = []
         for cell, kind in zip(cells, one.kinds, strict=True):
             hidden = tf.cast(hidden, cell.compute_dtype)
             own = [tf.cast(s, cell.compute_dtype) for s in states[len(last) :][: STATES[kind]]]
-            equations = recorder._cell(kind, cell)  # noqa: SLF001
+            equations = read_cell(kind, cell)
             hidden, *ended = _scanned(
                 equations, hidden, own, rule, mask=real, reverse=layer.go_backwards
             )
@@ -357,12 +363,12 @@ def _loop(one: Any, done: Pass, rule: lrp.Rule) -> Callable[..., Any]:
         ones = np.ones((*hidden.shape[:2], 1), np.bool_)
         packed = tree.pack_sequence_as(initial_state, last)
         if layer.return_sequences:
-            shown = recorder._as_returned(ones, real, layer)  # noqa: SLF001
+            shown = as_returned(ones, real, layer)
             hidden = tf.reverse(hidden, [1]) if layer.go_backwards else hidden
             outputs = tf.where(shown, hidden, tf.zeros_like(hidden))
             return outputs[:, -1], outputs, packed
-        shown = recorder._last_as_returned(ones, real, layer)  # noqa: SLF001
-        final = hidden[:, 0 if layer.go_backwards else -1]
+        shown = last_as_returned(ones[:, 0], real, layer, begun=False)
+        final = last[-STATES[one.kinds[-1]]]
         final = tf.where(shown, final, tf.zeros_like(final))
         return final, final[:, None], packed
 
