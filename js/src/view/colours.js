@@ -45,7 +45,7 @@ export class Colours {
     this.theme = theme;
     /** What NaN is drawn on: neither end nor middle of any palette. */
     this.nan = mix(theme.background, theme.foreground, 0.3);
-    const { cells } = source.layer;
+    const cells = source.statistics.largest.length;
     this.#table = new Uint32Array(256 * cells + 1);
     this.#table[256 * cells] = theme.background;
   }
@@ -95,8 +95,7 @@ export class Colours {
 
   /** The pixels of all codes of all cells, one cell after the other, and then the background. */
   get table() {
-    const { cells } = this.source.layer;
-    for (let cell = 0; cell < cells; cell++) this.row(cell);
+    this.source.statistics.largest.forEach((_, cell) => this.row(cell));
     return this.#table;
   }
 
