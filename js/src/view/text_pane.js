@@ -422,7 +422,7 @@ export class TextPane {
     const { codes } = source.passage(this.state.model.get("example"));
     const offset = this.state.model.get("example") * source.layer.timesteps;
     const pixels = colours.row(cell);
-    const marks = /** @type {Uint8Array} */ (colours.marks[cell]);
+    const marks = colours.marks(cell);
     const { width, height } = this.#image;
     const [y0, y1] = [Math.round(y * ratio), Math.round((y + ROW) * ratio)];
     const [top, bottom] = [Math.max(0, y0), Math.min(height, y1)];
