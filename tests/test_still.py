@@ -16,12 +16,14 @@ from PIL import Image
 from traitlets.config import Config
 
 from lstm_widgets.recording import RecordedLayer, Recording
-from lstm_widgets.widgets import _still
+from lstm_widgets.widgets import _still, _still_gates
 from lstm_widgets.widgets._colours import Colours
 from lstm_widgets.widgets._texts import in_line, number, quoted, visible
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
+from lstm_widgets.widgets.gate_inspector import GateInspector
 
+WIDGETS = (CellGrid, ExampleGrid, GateInspector)
 PNG, VIEW = "image/png", "application/vnd.jupyter.widget-view+json"
 HOSTILE = [
     "<b>",
@@ -246,10 +248,93 @@ def test_the_selected_example_is_in_the_picture():
     assert (first != last).any()
 
 
+# -- why a state changed ----------------------------------------------------------------------------
+
+
+def inspected(case):
+    """A recording of the table of js/test/gates.test.mjs, and the states that really were before."""
+    layer, mask = case["layer"], np.array(case["mask"], bool)
+    shape = layer["examples"], layer["timesteps"]
+
+    def array(rows):
+        values = np.array([[np.nan if v is None else v for v in row] for row in rows])
+        return values.T.reshape(*shape, layer["cells"]).astype(np.float32)
+
+    recorded = RecordedLayer(
+        layer["name"],
+        layer["kind"],
+        {signal: array(rows) for signal, rows in case["signals"].items()},
+        mask.reshape(shape) if layer["masked"] else None,
+        check=layer["check"],
+        go_backwards=layer["go_backwards"],
+    )
+    attrs = {"window": 3} if layer["windowed"] else None
+    before = np.array([[np.nan if v is None else v for v in row] for row in case["before"]])
+    return Recording.from_layers([recorded], attrs=attrs), before, mask
+
+
+def test_changes_are_those_of_the_states_that_were_before(root):
+    table = json.loads((root / "js" / "test" / "gates.json").read_text("utf-8"))
+    assert {case["layer"]["kind"] for case in table} == {"LSTM", "GRU", "SimpleRNN"}
+    assert {case["layer"]["go_backwards"] for case in table} == {True, False}
+    for case in table:
+        made, before, mask = inspected(case)
+        kind, count = case["layer"]["kind"], len(mask)
+        state = "cell_state" if kind == "LSTM" else "hidden_state"
+        for cell in range(case["layer"]["cells"]):
+            snapshot = GateInspector(made, cell=cell)._snapshot()
+            keep, write, change = _still_gates._changes_at(snapshot, 0, count)
+            truth = np.where(mask, snapshot.series(state, 0, count) - before[cell], 0)
+            known = ~np.isnan(change)
+            assert known.sum() >= count // 2
+            np.testing.assert_allclose(change[known], truth[known], atol=2e-4)
+            if kind != "SimpleRNN":
+                np.testing.assert_allclose((keep + write)[known], change[known], atol=2e-6)
+            assert (change[~mask] == 0).all()
+
+
+@pytest.mark.parametrize("signal", ["hidden_state", "forget_gate"])
+def test_signals_are_bars_from_zero(signal):
+    timesteps = 30
+    made = recording(1, timesteps, 4)
+    widget = GateInspector(made, cell=2, timestep=12, signal=signal)
+    picture = shown(widget)
+    top, height, low, high = {
+        "hidden_state": (1 + 20 + 2, 42, -1.0, 1.0),
+        "forget_gate": (1 + 20 + 2 + 42 + 8, 32, 0.0, 1.0),
+    }[signal]
+    values = made["lstm"][signal].values[0, :, 2]
+    everything = made["lstm"][signal].values
+    largest = np.abs(everything).max(axis=(0, 1))
+    colours = Colours(signal, float(largest.max())).pixels(values, largest[2]).astype(int)
+
+    def y(value):
+        return round(top + (1 - (value - low) / (high - low)) * (height - 1))
+
+    for t, value in enumerate(values):
+        x = 84 + 22 * t + 10
+        assert abs(value) < 1
+        if abs(y(value) - y(0)) < 4:
+            continue
+        middle = (y(value) + y(0)) // 2
+        assert np.abs(picture[middle, x] - colours[t]).max() <= 4, t
+        beyond = y(value) + (3 if value < 0 else -3)
+        assert picture[beyond, x].min() > 200, t  # paper, or a line
+
+
+def test_what_was_not_recorded_is_left_out():
+    widget = GateInspector(recording(2, 9, 3), cell=1)
+    assert shown(widget).shape[1] == 900
+    values = {"hidden_state": np.zeros((1, 4, 2), np.float32)}
+    for kind in ("LSTM", "GRU", "SimpleRNN"):
+        layer = RecordedLayer("lstm", kind, values)
+        assert shown(GateInspector(Recording.from_layers([layer]))).shape[1] == 900
+
+
 # -- any widget ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [CellGrid, ExampleGrid])
+@pytest.mark.parametrize("kind", WIDGETS)
 def test_the_picture_stands_beside_the_widget(kind):
     widget = kind(recording())
     bundle = widget._repr_mimebundle_()
@@ -265,13 +350,13 @@ def test_the_picture_stands_beside_the_widget(kind):
     assert (bundle[0] if isinstance(bundle, tuple) else bundle)[PNG] != before
 
 
-@pytest.mark.parametrize("kind", [CellGrid, ExampleGrid])
+@pytest.mark.parametrize("kind", WIDGETS)
 @pytest.mark.parametrize("shape", [(0, 3, 2), (2, 0, 2), (2, 3, 0)])
 def test_nothing_recorded_is_said(kind, shape):
     assert shown(kind(recording(*shape))).shape == (109, 900, 3)
 
 
-@pytest.mark.parametrize("kind", [CellGrid, ExampleGrid])
+@pytest.mark.parametrize("kind", WIDGETS)
 @pytest.mark.parametrize("fonts", ["as installed", "none"])
 def test_any_token_is_drawn(kind, fonts, monkeypatch):
     if fonts == "none":
@@ -296,7 +381,7 @@ def test_odd_values_are_drawn():
     values[0, 1, 1], values[0, 2, 2], values[1, 3, 3] = np.nan, np.inf, -np.inf
     values[..., 4] = 0
     for cell in range(5):
-        for kind in (CellGrid, ExampleGrid):
+        for kind in WIDGETS:
             for scale in ("layer", "cell", "sigmoid", "squared", (-0.1, 0.1)):
                 assert kind(layers, cell=cell, scale=scale)._still().width == 900
 

@@ -26,7 +26,7 @@ test("values have the colours and the marks of Python's pictures", () => {
     const statistics = { largest: Float32Array.from(largest) };
     const colours = new Colours(
       /** @type {any} */ ({
-        source: { gate, largest: most, statistics },
+        source: { gate, largest: most, statistics, layer: { cells: 3 } },
         scale,
         palette: name,
         diverging: palettes[name].kind === "diverging",

@@ -104,6 +104,30 @@ class Snapshot:
         mask: NDArray[np.bool_] = ~self.dataset["mask"].values.reshape(-1)[first:stop]
         return mask
 
+    def series(self, signal: str, first: int, stop: int) -> NDArray[np.float64]:
+        """Give a signal of the selected cell at some columns, NaN outside of the recording: float64."""
+        array = self.dataset[signal][..., self.cell]
+        low, high = max(0, first), min(stop, self.tiles.columns)
+        start, end = low // self.timesteps, -(-high // self.timesteps)
+        values = array[start:end].values.reshape(-1)[low - start * self.timesteps :][: high - low]
+        edges = (low - first, stop - high)
+        return np.pad(values.astype(np.float64), edges, constant_values=np.nan)
+
+    @property
+    def backwards(self) -> bool:
+        """Whether the selected cell reads from the end."""
+        second = "parts" in self.layer and self.cell >= self.layer["cells"] // 2
+        return bool(self.layer.get("go_backwards", False)) != second
+
+    def beside(self, signal: str, first: int, stop: int) -> NDArray[np.float64]:
+        """Give a signal at the timestep read before each of some columns; NaN where there is none."""
+        ahead = 1 if self.backwards else -1
+        values = self.series(signal, first + ahead, stop + ahead)
+        columns = np.arange(first, stop)
+        elsewhere = (columns + ahead) // self.timesteps != columns // self.timesteps
+        values[elsewhere | bool(self.layer.get("windowed", False))] = np.nan
+        return values
+
     def cell_name(self, cell: int) -> str:
         """Name a cell as in a grid: of two directions, which one's and which of it."""
         if "parts" not in self.layer:

@@ -98,7 +98,8 @@ def _chosen(text: str, kind: str, size: int) -> tuple[str, Font]:
     return "".join(c if _has(font, c) else _PLAIN.get(c, c) for c in text), font
 
 
-def _width(text: str, kind: str, size: int) -> int:
+def text_width(text: str, kind: str, size: int) -> int:
+    """Give the width of a line of text."""
     shown, font = _chosen(text, kind, size)
     return int(np.ceil(font.getlength(shown)))
 
@@ -168,7 +169,7 @@ def _legend(image: Image.Image, draw: ImageDraw.ImageDraw, colours: Colours) -> 
     fixed = isinstance(colours.scale, tuple)
     width, y = 140, 10
     text = ("≥ " if fixed else "") + short(high, signed=low < 0)
-    right = WIDTH - EDGE - _width(text, "sans", 11) - 6
+    right = WIDTH - EDGE - text_width(text, "sans", 11) - 6
     write(draw, (right + 6, y + 6), text, size=11)
     start = RAMP // 2 if colours.scale == "squared" and colours.diverging else 0
     steps = np.linspace(start, RAMP - 1, width).round().astype(int)
@@ -179,7 +180,7 @@ def _legend(image: Image.Image, draw: ImageDraw.ImageDraw, colours: Colours) -> 
     text = ("≤ " if fixed else "") + short(low)
     left = right - width - 6
     write(draw, (left, y + 6), text, size=11, anchor="rm")
-    left -= _width(text, "sans", 11) + 8
+    left -= text_width(text, "sans", 11) + 8
     unit = {
         "cell": "÷ largest of the cell",
         "sigmoid": "sigmoid(value)",
@@ -187,7 +188,7 @@ def _legend(image: Image.Image, draw: ImageDraw.ImageDraw, colours: Colours) -> 
     }.get(str(colours.scale), "")
     if unit:
         write(draw, (left, y + 6), unit, size=11, colour=MUTED, anchor="rm")
-        left -= _width(unit, "sans", 11) + 8
+        left -= text_width(unit, "sans", 11) + 8
     return left
 
 
@@ -212,7 +213,7 @@ def size(shown: Snapshot) -> str:
     return " · ".join([*parts, "still picture"])
 
 
-def _outline(draw: ImageDraw.ImageDraw, x0: int, y0: int, x1: int, y1: int) -> None:
+def outline(draw: ImageDraw.ImageDraw, x0: int, y0: int, x1: int, y1: int) -> None:
     """Draw the box of what is selected, seen on every colour."""
     draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=BACKGROUND)
     draw.rectangle((x0 + 1, y0 + 1, x1 - 1, y1 - 1), outline=BACKGROUND)
@@ -298,81 +299,30 @@ def squares(
     return Squares(first, fitting(first), top, top + shown, width, height, gap, timesteps)
 
 
-def grid(
-    values: NDArray[np.float32],
-    place: Squares,
-    colours: Colours,
-    *,
-    largest: NDArray[np.float32],
-    names: Sequence[str],
-    shares: NDArray[np.float32],
-    padded: NDArray[np.bool_],
-    tokens: Sequence[str | None] | None,
-    labels: dict[int, str] | None,
-    row: int,
-    column: int,
-) -> Image.Image:
-    """
-    Draw cells over timesteps.
+def head_height(shown: Snapshot) -> int:
+    """Give the height of what stands above columns: labels of examples, and tokens."""
+    return (LABELS if shown.examples > 1 else 0) + (TOKENS if shown.layer["tokens"] else 6)
 
-    Parameters
-    ----------
-    values : float32 array (row, column)
-        What is in the picture, as `squares` chose it.
-    place : Squares
-    colours : Colours
-    largest : float32 array (row,)
-        The largest magnitude of each row's cell.
-    names : list of str
-        What stands before each row.
-    shares : float array (row,)
-        The length of each row's bar, from 0 to 1.
-    padded : bool array (column,)
-        Which columns are padding.
-    tokens : list of str, optional
-        What stands above each column, as it is to be drawn.
-    labels : dict of str, optional
-        The example's labels, if there are several.
-    row, column : int
-        What is selected, as an index of ``values``; -1 for a row that is not in the picture.
-    """
-    count = place.stop - place.first
-    header = (LABELS if labels else 0) + (TOKENS if tokens else 6)
-    starts = np.array([place.start(place.first + i) for i in range(count)], int)
-    pixels = np.full((len(values) * place.height, starts[-1] + place.width, 3), 255, np.uint8)
-    marks = np.zeros(pixels.shape[:2], np.uint8)
-    flat, marked = colours.pixels(values, largest[:, None]), colours.marks(values, largest[:, None])
-    marked[:, padded] = PADDING
-    x = (starts[:, None] + np.arange(place.width - 1)).reshape(-1)
-    y = (np.arange(len(values))[:, None] * place.height + np.arange(place.height - 1)).reshape(-1)
-    across = np.repeat(np.arange(count), place.width - 1)
-    down = np.repeat(np.arange(len(values)), place.height - 1)
-    pixels[np.ix_(y, x)] = flat[np.ix_(down, across)]
-    marks[np.ix_(y, x)] = marked[np.ix_(down, across)]
 
-    image, draw = sheet(header + len(pixels) + 8)
-    image.paste(Image.fromarray(patterned(pixels, marks)), (GUTTER, header))
-    for i, name in enumerate(names):
-        _row_head(draw, header + i * place.height, place.height, name, shares[i], chosen=i == row)
-    if labels:
-        _labels(draw, place, labels, starts, place.first + column)
-    if tokens and place.width >= 7:
-        write(draw, (GUTTER - EDGE, header - 10), "token", size=11, colour=MUTED, anchor="rm")
-        for i, token in enumerate(tokens):
-            if token is not None:
-                colour = FOREGROUND if i == column else MUTED
-                where = (GUTTER + starts[i] + (place.width - 1) / 2, header - TOKENS / 2)
-                fits = max(1, place.width // 7)
-                text = token if len(token) <= fits else token[: max(1, fits - 1)]
-                write(draw, where, text, kind="mono", colour=colour, anchor="mm")
-    if 0 <= column < count:
-        left = GUTTER + int(starts[column]) - 1
-        top = header - (TOKENS - 1 if tokens else 4)
-        _outline(draw, left, top, left + place.width, header + len(pixels) - 1)
-    if row >= 0:
-        top = header + row * place.height - 1
-        _outline(draw, GUTTER - 1, top, GUTTER + pixels.shape[1] - 1, top + place.height)
-    return image
+def column_heads(draw: ImageDraw.ImageDraw, shown: Snapshot, place: Squares) -> None:
+    """Draw what stands above columns."""
+    if shown.examples > 1:
+        _labels(draw, shown, place)
+    if not shown.layer["tokens"] or place.width < 7:
+        return
+    y = head_height(shown) - TOKENS / 2
+    write(draw, (GUTTER - EDGE, y), "token", size=11, colour=MUTED, anchor="rm")
+    for column in range(place.first, place.stop):
+        token = shown.token(column)
+        if token is None:
+            continue
+        text = visible(token)
+        fits = max(1, place.width // 8)
+        if len(text) > fits:
+            text = f"{text[: fits - 1]}…" if fits > 2 else text[:fits]
+        colour = FOREGROUND if column == shown.column else MUTED
+        where = (GUTTER + place.start(column) + (place.width - 1) / 2, y)
+        write(draw, where, text, kind="mono", colour=colour, anchor="mm")
 
 
 def _row_head(
@@ -393,28 +343,22 @@ def _row_head(
         write(draw, (left - 6, middle), name, size=size, kind=kind, colour=colour, anchor="rm")
 
 
-def _labels(
-    draw: ImageDraw.ImageDraw,
-    place: Squares,
-    labels: dict[int, str],
-    starts: NDArray[np.int_],
-    selected: int,
-) -> None:
+def _labels(draw: ImageDraw.ImageDraw, shown: Snapshot, place: Squares) -> None:
     write(draw, (GUTTER - EDGE, 10), "example", size=11, colour=MUTED, anchor="rm")
     pitch = place.timesteps * place.width + place.gap
     every = 1
     while every * pitch < 46:
         every *= 2
-    edge = GUTTER + int(starts[-1]) + place.width
-    for example, label in labels.items():
+    edge = GUTTER + place.start(place.stop - 1) + place.width
+    for example in range(place.first // shown.timesteps, (place.stop - 1) // shown.timesteps + 1):
         at = max(example * place.timesteps, place.first)
         if example % every and at != place.first:
             continue
-        x = GUTTER + int(starts[at - place.first])
+        x = GUTTER + place.start(at)
         draw.line((x, 2, x, LABELS - 1), fill=LINE)
         room = min(edge, GUTTER + place.start((example + every) * place.timesteps)) - x - 8
-        colour = FOREGROUND if selected // place.timesteps == example else MUTED
-        write(draw, (x + 4, 10), label, size=11, colour=colour, room=max(8, room))
+        colour = FOREGROUND if shown.example == example else MUTED
+        write(draw, (x + 4, 10), shown.label(example), size=11, colour=colour, room=max(8, room))
 
 
 def cell_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
@@ -437,27 +381,40 @@ def cell_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
         column=shown.column,
         row=max(0, row),
     )
+    cells, columns = order[place.top : place.bottom], range(place.first, place.stop)
     statistics = shown.tiles.statistics
-    cells = order[place.top : place.bottom]
+    values = shown.tiles.flat[place.first : place.stop][:, cells].T
+    largest = statistics.largest[cells][:, None]
+    marks = shown.colours.marks(values, largest)
+    marks[:, shown.padded(place.first, place.stop)] = PADDING
+
+    starts = np.array([place.start(column) for column in columns])
+    size = (len(cells) * place.height, starts[-1] + place.width)
+    pixels, marked = np.full((*size, 3), 255, np.uint8), np.zeros(size, np.uint8)
+    x = (starts[:, None] + np.arange(place.width - 1)).reshape(-1)
+    y = (np.arange(len(cells))[:, None] * place.height + np.arange(place.height - 1)).reshape(-1)
+    across = np.repeat(np.arange(len(columns)), place.width - 1)
+    down = np.repeat(np.arange(len(cells)), place.height - 1)
+    pixels[np.ix_(y, x)] = shown.colours.pixels(values, largest)[np.ix_(down, across)]
+    marked[np.ix_(y, x)] = marks[np.ix_(down, across)]
+
+    header = head_height(shown)
+    image, draw = sheet(header + size[0] + 8)
+    image.paste(Image.fromarray(patterned(pixels, marked)), (GUTTER, header))
     most = np.nanmax(statistics.mean_magnitude, initial=0)
     with np.errstate(invalid="ignore"):  # of infinity, infinity has no share
         shares = np.nan_to_num(statistics.mean_magnitude[cells] / (most or 1))
-    columns = place.first, place.stop
-    tokens = [shown.token(column) for column in range(*columns)] if shown.layer["tokens"] else None
-    examples = range(place.first // shown.timesteps, (place.stop - 1) // shown.timesteps + 1)
-    return grid(
-        shown.tiles.flat[slice(*columns)][:, cells].T,
-        place,
-        shown.colours,
-        largest=statistics.largest[cells],
-        names=[shown.cell_name(cell) for cell in cells],
-        shares=shares,
-        padded=shown.padded(*columns),
-        tokens=tokens and [None if token is None else visible(token) for token in tokens],
-        labels={e: shown.label(e) for e in examples} if shown.examples > 1 else None,
-        row=row - place.top if place.top <= row < place.bottom else -1,
-        column=shown.column - place.first,
-    )
+    for i, cell in enumerate(cells):
+        top, chosen = header + i * place.height, cell == shown.cell
+        _row_head(draw, top, place.height, shown.cell_name(cell), shares[i], chosen=chosen)
+    column_heads(draw, shown, place)
+    left = GUTTER + place.start(shown.column) - 1
+    top = header - (TOKENS - 1 if shown.layer["tokens"] else 4)
+    outline(draw, left, top, left + place.width, header + size[0] - 1)
+    if place.top <= row < place.bottom:
+        top = header + (row - place.top) * place.height - 1
+        outline(draw, GUTTER - 1, top, GUTTER + size[1] - 1, top + place.height)
+    return image
 
 
 # -- one cell over examples ------------------------------------------------------------------------
@@ -478,7 +435,7 @@ def example_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
     steps = shown.timesteps
     sample = order if len(order) <= 400 else np.sort(order)[:400]
     heads = {int(example): _before(shown, int(example)) for example in sample}
-    lead = max(_width(head, "mono", 13) for head in heads.values()) + 4
+    lead = max(text_width(head, "mono", 13) for head in heads.values()) + 4
     item = lead + steps * _SQUARE + _APART
     room = WIDTH - 2 * EDGE + _APART
     across = max(1, min(len(order), room // item))

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from lstm_widgets.widgets import _still
 from lstm_widgets.widgets._base import STATIC, RecordingWidget
+from lstm_widgets.widgets._still_gates import gates
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class GateInspector(RecordingWidget):
@@ -54,3 +61,12 @@ class GateInspector(RecordingWidget):
 
     _esm = STATIC / "gate_inspector.js"
     _css = STATIC / "gate_inspector.css"
+
+    def _still(self) -> Image:
+        shown = self._snapshot()
+        return _still.stack(
+            [
+                _still.nothing() if shown.empty else gates(shown),
+                _still.foot(shown.status, _still.size(shown), shown.colours),
+            ]
+        )
