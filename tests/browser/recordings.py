@@ -166,3 +166,66 @@ def of_shape(*shape):
         [layer("lstm", {"hidden_state": values}, tokens=[["a"] * shape[1]] * shape[0])],
         labels=[f"number {i}" for i in range(shape[0])],
     )
+
+
+def recurrent(
+    kind,
+    shape=(1, 120, 6),
+    *,
+    name="layer",
+    backwards=False,
+    padded=False,
+    without=(),
+    tokens="good English; 'now I am out like the largest of all.' ",
+):
+    """Make one layer whose states follow from its gates, as a model's do; the first state is not zero."""
+    rng = np.random.default_rng(14)
+    examples, timesteps, cells = shape
+
+    def gate(shift):
+        return 1 / (1 + np.exp(-2 * rng.standard_normal(shape) - shift))
+
+    strength = np.linspace(0.5, 1.5, cells)
+    candidate = np.tanh(strength * rng.standard_normal(shape))
+    mask = np.ones((examples, timesteps), dtype=bool)
+    if padded:
+        mask[::2, timesteps - timesteps // 3 :] = False
+
+    def carried(keep, put):
+        states, state = np.empty(shape), np.full((examples, cells), 0.25)
+        for t in reversed(range(timesteps)) if backwards else range(timesteps):
+            state = np.where(mask[:, t, None], keep[:, t] * state + put[:, t], state)
+            states[:, t] = state
+        return states
+
+    if kind == "LSTM":
+        keep, put, out = gate(2), gate(0), gate(0)
+        states = carried(keep, put * candidate)
+        signals = {"hidden_state": out * np.tanh(states), "cell_state": states, "input_gate": put}
+        signals |= {"forget_gate": keep, "candidate": candidate, "output_gate": out}
+    elif kind == "GRU":
+        keep = gate(1)
+        signals = {"hidden_state": carried(keep, (1 - keep) * candidate), "update_gate": keep}
+        signals |= {"reset_gate": gate(0), "candidate": candidate}
+    else:
+        signals = {"hidden_state": carried(np.zeros(shape), candidate)}
+    signals = {s: v.astype(np.float32) for s, v in signals.items() if s not in without}
+    text = None
+    if tokens:
+        text = np.empty(shape[:2], dtype=object)
+        text[:] = np.resize(list(tokens), examples * timesteps).reshape(shape[:2])
+    return RecordedLayer(
+        name, kind, signals, mask if padded else None, text, CHECK, {}, go_backwards=backwards
+    )
+
+
+def gates(kind, **options):
+    """Make a recording of one such layer."""
+    return Recording.from_layers([recurrent(kind, **options)])
+
+
+def several(*layers):
+    """Make a recording of layers of these kinds, each with whether it reads from the end."""
+    return Recording.from_layers(
+        [recurrent(kind, name=kind.lower(), backwards=backwards) for kind, backwards in layers]
+    )

@@ -88,16 +88,24 @@ export function missingWords(layer) {
 }
 
 /**
+ * Whether a cell reads from the end. Of both directions side by side, one half does.
+ * @param {Layer} layer
+ * @param {number} cell
+ */
+export function readsBackwards(layer, cell) {
+  return layer.go_backwards !== inPart(layer, cell).part > 0;
+}
+
+/**
  * The column that was read before this one, or -1 at the first timestep of an example.
  * @param {Layer} layer
- * @param {number} cell of both directions side by side, the second half reads the other way
+ * @param {number} cell
  * @param {number} column
  */
 export function columnBefore(layer, cell, column) {
   const { timesteps } = layer;
-  const backwards = layer.go_backwards !== inPart(layer, cell).part > 0;
   const timestep = column % timesteps;
-  if (backwards) return timestep + 1 < timesteps ? column + 1 : -1;
+  if (readsBackwards(layer, cell)) return timestep + 1 < timesteps ? column + 1 : -1;
   return timestep > 0 ? column - 1 : -1;
 }
 

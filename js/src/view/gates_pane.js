@@ -7,6 +7,7 @@ import {
   Extent,
   explain,
   missingWords,
+  readsBackwards,
   ruleOf,
   signalsOf,
   symbolOf,
@@ -365,7 +366,8 @@ export class GatesPane {
   #name(source, cell) {
     const who = cellName(source.layer, cell);
     const rule = ruleOf(source.layer);
-    const title = `: its signals, and why its ${words(rule.state)} changed`;
+    const way = readsBackwards(source.layer, cell) ? ", read from right to left" : "";
+    const title = `: its signals, and why its ${words(rule.state)} changed${way}`;
     if (this.title.textContent !== `${who}${title}`) {
       this.title.replaceChildren(element("b", {}, [who]), title);
     }
