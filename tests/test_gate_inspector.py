@@ -91,53 +91,36 @@ def make(case: Case) -> dict[str, Any]:
     if padded:
         mask[0, 5:] = mask[1, :2] = mask[1, 4] = False
         x[~mask] = 0
+    state = [np.zeros((EXAMPLES, CELLS), np.float32) for _ in range(count)]
+    if started:
+        state = [rng.normal(size=s.shape).astype(np.float32) for s in state]
     if window:
-        # One window a timestep, each read from the beginning.
-        windows = np.lib.stride_tricks.sliding_window_view(x, window, axis=1)
-        x, mask = (
-            np.moveaxis(windows, -1, 2).reshape(-1, window, FEATURES),
-            np.ones((1, window), bool),
-        )
-        mask = np.repeat(mask, len(x), axis=0)
-    state = [
-        (rng.normal(size=(len(x), CELLS)) if started else np.zeros((len(x), CELLS))).astype(
-            np.float32
-        )
-        for _ in range(count)
-    ]
-    recorded = record(model, [x, *state] if started else x)["layer"]
-    before = step_by_step(layer, x, mask, state)
-    signals = {signal: recorded[signal].values for signal in SIGNALS[kind]}
-    if window:
-
-        def last(values):
-            rows = values[:, -1].reshape(EXAMPLES, -1, CELLS)
-            return np.pad(rows, ((0, 0), (window - 1, 0), (0, 0)), constant_values=np.nan)
-
-        signals, before = {s: last(v) for s, v in signals.items()}, last(before)
-        mask = np.arange(TIMESTEPS) >= np.full((EXAMPLES, 1), window - 1)
-    shown = GateInspector(
-        Recording.from_layers(
-            [
-                RecordedLayer(
-                    "layer",
-                    kind,
-                    signals,
-                    None if mask.all() else mask,
-                    check=recorded.attrs["check"],
-                    go_backwards=options.get("go_backwards", False),
-                )
-            ],
-            attrs={"window": window},
-        )
-    )
+        recorded = record(model, x[0], window=window)
+        before = ends_of_windows(layer, x[0], window)
+        mask = (np.arange(TIMESTEPS) >= window - 1)[None]
+    else:
+        recorded = record(model, [x, *state] if started else x)
+        before = step_by_step(layer, x, mask, state)
+    (description,) = GateInspector(recorded)._layers
+    dataset = recorded["layer"]
     return {
         "name": name,
-        "layer": {**shown._layers[0], "check": {"tolerance": 1e-5}},
+        "layer": {**description, "check": {"tolerance": 1e-5}},
         "mask": mask.reshape(-1).astype(int).tolist(),
-        "signals": {signal: by_cell(values) for signal, values in signals.items()},
+        "signals": {signal: by_cell(dataset[signal].values) for signal in SIGNALS[kind]},
         "before": by_cell(before),
     }
+
+
+def ends_of_windows(layer, text, window):
+    """Give the last state before each timestep's own, when its window is read from zeros."""
+    before = np.full((1, len(text), CELLS), np.nan, np.float32)
+    zeros = [np.zeros((1, CELLS), np.float32)] * (2 if isinstance(layer, L.LSTM) else 1)
+    for end in range(window, len(text) + 1):
+        read = text[None, end - window : end]
+        steps = step_by_step(layer, read, np.ones((1, window), bool), zeros)
+        before[:, end - 1] = steps[:, -1]
+    return before
 
 
 def by_cell(values) -> list[list[float | None]]:

@@ -567,6 +567,8 @@ class Session:
 
     def _attrs(self, model: Any) -> dict[str, Any]:
         attrs = {"model": model.name, "model_config": _plain_config(model), "versions": _versions()}
+        if self.reading.mode == "windows":
+            attrs["window"] = self.reading.window
         if self.check == "full":
             attrs["outputs_difference"] = self._outputs_difference
         return attrs
