@@ -1,6 +1,7 @@
 """See what every cell of a recurrent network has learned."""
 
 from lstm_widgets.analysis.relevance import relevance
+from lstm_widgets.recorders.generate import Generation, generate
 from lstm_widgets.recorders.keras import RecordingError, record
 from lstm_widgets.recorders.legacy import load_legacy
 from lstm_widgets.recording import Recording, open_recording
@@ -13,9 +14,11 @@ __all__ = [
     "CellGrid",
     "ExampleGrid",
     "GateInspector",
+    "Generation",
     "Recording",
     "RecordingError",
     "TextHeatmap",
+    "generate",
     "load_legacy",
     "open_recording",
     "record",

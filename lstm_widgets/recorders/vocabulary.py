@@ -55,8 +55,17 @@ class Vocabulary:
 
     @property
     def separator(self) -> str:
-        """What stood between the tokens of a text."""
-        return " " if getattr(self._layer, "_split", None) == "whitespace" else ""
+        """What stands between the tokens of a text: a space between words, else nothing.
+
+        It is a vocabulary of words if it splits at whitespace, or if most tokens have several
+        characters and none has whitespace.
+        """
+        split = getattr(self._layer, "_split", None)
+        if split is not None:
+            return " " if split == "whitespace" else ""
+        long = sum(len(token) > 1 for token in self._ids)
+        spaced = any(c.isspace() for token in self._ids for c in token)
+        return " " if 2 * long > len(self._ids) and not spaced else ""
 
     def decode(self, ids: npt.NDArray[Any]) -> Tokens:
         """Name ids of any shape; ``""`` for those that stand for nothing."""

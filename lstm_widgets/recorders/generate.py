@@ -1,0 +1,303 @@
+# Keras has no types, so what comes from it is Any.
+# ruff: noqa: ANN401
+"""Let a model write on, and record it while it does."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.recorders import text as texts
+from lstm_widgets.recorders._inputs import expect_positive, prescribed_batch_size
+from lstm_widgets.recorders._layers import Selection, find_layers
+from lstm_widgets.recorders._run import prepared, read
+from lstm_widgets.recorders._session import Reading, Session
+from lstm_widgets.recorders.keras import expect_model
+from lstm_widgets.recorders.predictions import Guesses, expect_symbols
+from lstm_widgets.recorders.vocabulary import Encoding, Vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from lstm_widgets.recording import Recording
+
+    Ids = npt.NDArray[np.int64]
+
+__all__ = ["Generation", "generate"]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What a model has written.
+
+    Attributes
+    ----------
+    text
+        The continuation, without the seed. Words (of a ``TextVectorization`` that splits at
+        whitespace, or a vocabulary mostly of several characters and nowhere of whitespace) are
+        joined with spaces.
+    tokens
+        Its tokens.
+    ids
+        Theirs, int64 ``(length,)``.
+    probabilities
+        float32 ``(length, symbols)``: what the model gave each symbol before each token was drawn,
+        whatever the temperature.
+    recording
+        Of the seed and the continuation, with the most probable next tokens at each timestep.
+    """
+
+    text: str
+    tokens: tuple[str, ...]
+    ids: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float32]
+    recording: Recording
+
+
+def generate(
+    model: Any,
+    seed: str | Sequence[str] | npt.NDArray[Any],
+    length: int,
+    *,
+    vocabulary: Any,
+    window: int | None = None,
+    temperature: float = 1.0,
+    rng: int | np.random.Generator | None = None,
+    top_k: int = 5,
+    encode: Callable[[npt.NDArray[np.int64]], Any] | None = None,
+) -> Generation:
+    """Continue a text, one token after the other, each drawn from what the model predicts.
+
+    The model is called once for the seed (if it isn't long) and once for each token. It is
+    recorded on the way, and checked as by :func:`lstm_widgets.record`.
+
+    Parameters
+    ----------
+    model
+        A Keras 3 model as for :func:`lstm_widgets.record`, whose outputs ``(..., symbols)`` are
+        probabilities or logits of the next token.
+    seed
+        What the text begins with: a str, a sequence of tokens, or ids ``(n,)``.
+    length
+        How many tokens to write.
+    vocabulary
+        What ids stand for, as for :func:`lstm_widgets.record`.
+    window
+        None: the model reads each token once, and its states are carried on. W: for each token it
+        reads the last W, from its initial states.
+    temperature
+        Tokens are drawn with probabilities proportional to those of the model to the power of
+        ``1 / temperature``; 0 takes the most probable one.
+    rng
+        A seed or a generator, which makes the text reproducible: each token costs one
+        ``rng.choice(symbols, p=...)``.
+    top_k
+        How many of the most probable tokens to keep at each timestep of the recording.
+    encode
+        What makes of ids, int64 ``(example, timestep)``, what the model is called with. Default:
+        ids, one-hot or ids scaled to ``id / len(vocabulary)``, by the shape of the model's input.
+
+    Returns
+    -------
+    Generation
+
+    Raises
+    ------
+    TypeError
+        If ``model`` is no Keras model, or an argument is of the wrong type.
+    ValueError
+        If the seed is empty, shorter than the window or not in the vocabulary, if the model
+        doesn't predict symbols, or cannot read token by token (then ``window`` is needed).
+    UnsupportedLayerError, RecordingError
+        As from :func:`lstm_widgets.record`.
+
+    Warns
+    -----
+    UserWarning
+        If it was interrupted; what was written until then is returned.
+    """
+    expect_model(model)
+    for argument, number in (("length", length), ("window", window), ("top_k", top_k)):
+        expect_positive(argument, number)
+    if not 0 <= temperature < np.inf:
+        raise ValueError(f"temperature: expected a finite number from 0 on, got {temperature!r}")
+    expect_symbols(model, top_k)
+    names = Vocabulary(vocabulary)
+    writer = _Writer(
+        model,
+        _standard_seed(seed, names),
+        length=int(length),
+        names=names,
+        window=window,
+        encode=encode,
+        top_k=top_k,
+    )
+    done = writer.write(temperature, np.random.default_rng(rng))
+    written = slice(writer.begun, done)
+    ids = writer.ids[written]
+    tokens = writer.tokens(done)
+    return Generation(
+        text=names.separator.join(tokens[written]),
+        tokens=tuple(tokens[written]),
+        ids=ids,
+        probabilities=np.array(writer.probabilities[: len(ids)], np.float32),
+        recording=writer.recording(done, tokens),
+    )
+
+
+class _Writer:
+    """A model that reads what has been written, and what there is of it."""
+
+    def __init__(
+        self,
+        model: Any,
+        seed: tuple[npt.NDArray[np.object_], Ids],
+        *,
+        length: int,
+        names: Vocabulary,
+        window: int | None,
+        encode: Callable[[Ids], Any] | None,
+        top_k: int,
+    ) -> None:
+        self._model = model
+        self._names = names
+        self._seed_tokens, ids = seed
+        self.begun = len(ids)
+        self.ids = np.concatenate([ids, np.full(length, -1, np.int64)])
+        self.probabilities: list[npt.NDArray[np.float32]] = []
+        if window is not None and window > self.begun:
+            raise ValueError(
+                f"window: expected at most the {self.begun} tokens of the seed, got {window}"
+            )
+        mode: Any = "pieces" if window is None else "windows"
+        self._reading = Reading(mode, len(self.ids), window or 1)
+        self._encoding = Encoding.of(texts.input_shape(model), names.size)
+        self._encode = encode
+        if encode is None and self._encoding is None:
+            raise ValueError(
+                "encode: expected a function, because the model's input is none that ids can be "
+                f"written to (ids, one-hot of {names.size}, or scaled ids); got None"
+            )
+        self._expect_readable(window)
+        if not model.built:
+            model(self._input(ids[None, : window or 1]))
+        self._selection = Selection(find_layers(model), None, None)
+        self._prescribed = prescribed_batch_size(model, self._selection)
+        self._size = texts.standard_size(self._reading, self._selection, self._prescribed, None)
+        self._session = Session(
+            self._selection, self._reading, "prefix", None, every_output=window is None
+        )
+        self._guesses = Guesses(top_k, self._reading, self.ids[None].copy(), names, text=True)
+
+    def _expect_readable(self, window: int | None) -> None:
+        shape = texts.input_shape(self._model)
+        length = None if shape is None else shape[1]
+        if window is not None and length not in (None, window):
+            raise ValueError(f"window: the model takes {length} timesteps, got {window}")
+        problem = texts.obstacle(self._model) if window is None else ""
+        if problem:
+            raise ValueError(
+                f"model: {problem} cannot read a text token by token; "
+                f"window={length or '...'} writes with the last tokens only"
+            )
+
+    def write(self, temperature: float, rng: np.random.Generator) -> int:
+        """Write until the end or an interruption; return how many tokens there are."""
+        from tqdm.auto import tqdm  # noqa: PLC0415
+
+        before = self._reading.window - 1  # timesteps that have no window
+        done = 0
+        progress = tqdm(range(self.begun, len(self.ids)), desc="writing", unit="token", leave=False)
+        with prepared(self._model, self._session), progress:
+            try:
+                for start in range(0, self.begun - before, self._size):
+                    stop = min(start + self._size, self.begun - before)
+                    probabilities = self._read(start, stop)
+                done = self.begun
+                for t in progress:
+                    chosen = _draw(probabilities, temperature, rng)
+                    self.ids[t] = chosen
+                    self.probabilities.append(probabilities)
+                    self._guesses.hit(t - 1, probabilities[chosen])
+                    probabilities = self._read(t - before, t - before + 1)
+                    done = t + 1
+            except KeyboardInterrupt:
+                if not done:
+                    raise
+                warnings.warn(
+                    f"interrupted: {done - self.begun} of {len(self.ids) - self.begun} tokens "
+                    "are written",
+                    stacklevel=3,
+                )
+        return done
+
+    def _read(self, start: int, stop: int) -> npt.NDArray[np.float32]:
+        """Let the model read more; return the probabilities of what comes next."""
+        batch = texts.batches(self.ids, self._reading, self._prescribed)(start, stop)
+        outputs = read(self._model, self._input(batch), start, stop, self._session)
+        values = self._guesses.take(outputs, start, stop, self._session.last_timesteps)
+        last: npt.NDArray[np.float32] = values.reshape(-1, values.shape[-1])[-1]
+        if not np.isfinite(last).all():
+            raise ValueError(f"model: its outputs are not finite, at position {stop - 1}")
+        kind = None if self._encoding is None else self._encoding.kind
+        if self._encode is None and kind == "one-hot" and len(last) > self._names.size:
+            raise ValueError(
+                f"vocabulary: expected tokens for the model's {len(last)} symbols, "
+                f"got {self._names.size}"
+            )
+        return last
+
+    def _input(self, ids: Ids) -> Any:
+        if self._encode is not None:
+            return self._encode(ids)
+        assert self._encoding is not None  # noqa: S101  (refused before)
+        return self._encoding.write(ids)
+
+    def tokens(self, done: int) -> list[str]:
+        """Name what there is."""
+        written = self._names.decode(self.ids[self.begun : done])
+        return [*self._seed_tokens.tolist(), *written.tolist()]
+
+    def recording(self, done: int, tokens: list[str]) -> Recording:
+        """Hand over what was recorded."""
+        total = done - self._reading.window + 1
+        missing = len(self.ids) - len(tokens)
+        return self._session.recording(
+            self._model, total, [tokens + [""] * missing], None, self._guesses.recorded(total)
+        )
+
+
+def _standard_seed(seed: Any, names: Vocabulary) -> tuple[npt.NDArray[np.object_], Ids]:
+    if texts.is_written(seed):
+        tokens, ids = names.encode(seed, "seed")
+    else:
+        given = np.asarray(seed)
+        if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+            raise TypeError(f"seed: expected a str, tokens or ids (n,), got {seed!r:.80}")
+        ids = given.astype(np.int64)
+        for k in np.flatnonzero((ids < 0) | (ids >= len(names.tokens)))[:1]:
+            raise ValueError(
+                f"seed: id {ids[k]} at position {k} is not in the vocabulary of "
+                f"{len(names.tokens)} tokens"
+            )
+        tokens = names.decode(ids)
+    if not len(ids):
+        raise ValueError("seed: expected at least one token, got an empty one")
+    return tokens, ids
+
+
+def _draw(
+    probabilities: npt.NDArray[np.float32], temperature: float, rng: np.random.Generator
+) -> int:
+    if not temperature:
+        return int(probabilities.argmax())
+    with np.errstate(divide="ignore"):
+        logits = np.log(probabilities.astype(np.float64))
+    with np.errstate(over="ignore"):
+        weights = np.exp((logits - logits.max()) / temperature)
+    return int(rng.choice(len(weights), p=weights / weights.sum()))

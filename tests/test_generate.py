@@ -1,0 +1,272 @@
+"""`generate` against a plain loop that predicts, draws and appends."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+
+from lstm_widgets import generate, record
+
+SYMBOLS = "abcdefg \n"
+SEED = "bad cafe\nfad"
+BIAS = {"bias_initializer": "random_normal"}
+
+
+def ids_of(text):
+    return np.array([SYMBOLS.index(c) for c in text])
+
+
+def language_model(encoding="ids", length=None, sequences=True, logits=False, **options):
+    keras.utils.set_random_seed(3)
+    size = len(SYMBOLS)
+    if encoding == "ids":
+        front = [keras.Input((length,), **options), L.Embedding(size, 4)]
+    else:
+        front = [keras.Input((length, size if encoding == "one-hot" else 1), **options)]
+    return keras.Sequential(
+        [
+            *front,
+            L.LSTM(6, return_sequences=True, name="lower", **BIAS),
+            L.GRU(5, return_sequences=sequences, name="upper", **BIAS),
+            L.Dense(size, activation=None if logits else "softmax", kernel_initializer="normal"),
+        ]
+    )
+
+
+def as_batch(encoding, ids):
+    if encoding == "one-hot":
+        return np.eye(len(SYMBOLS), dtype=np.float32)[ids][None]
+    return (
+        ids[None] if encoding == "ids" else (ids / len(SYMBOLS)).astype(np.float32)[None, :, None]
+    )
+
+
+def plain_loop(model, encoding, length, window, *, temperature, rng):
+    """Predict, draw, append."""
+    ids, rows = ids_of(SEED).tolist(), []
+    for _ in range(length):
+        outputs = model.predict(as_batch(encoding, np.array(ids[-(window or 0) :])), verbose=0)[0]
+        row = outputs[-1] if outputs.ndim == 2 else outputs
+        rows.append(row)
+        if temperature:
+            p = row.astype(float) ** (1 / temperature)
+            ids.append(int(rng.choice(len(p), p=p / p.sum())))
+        else:
+            ids.append(int(row.argmax()))
+    return ids[len(SEED) :], np.array(rows)
+
+
+@pytest.mark.parametrize("temperature", [0, 0.7])
+@pytest.mark.parametrize(
+    ("encoding", "sequences", "window"),
+    [
+        ("ids", True, None),
+        ("ids", False, None),
+        ("one-hot", True, None),
+        ("scaled", False, None),
+        ("ids", False, 8),
+        ("one-hot", True, 8),
+        ("scaled", False, 8),
+    ],
+)
+def test_a_continuation_is_that_of_the_plain_loop(encoding, sequences, window, temperature):
+    model = language_model(encoding, window, sequences)
+    ids, rows = plain_loop(
+        model, encoding, 8, window, temperature=temperature, rng=np.random.default_rng(7)
+    )
+    made = generate(
+        model, SEED, 8, vocabulary=SYMBOLS, window=window, temperature=temperature, rng=7
+    )
+    assert made.ids.tolist() == ids
+    assert made.text == "".join(SYMBOLS[k] for k in ids) == "".join(made.tokens)
+    assert made.probabilities.dtype == np.float32
+    np.testing.assert_allclose(made.probabilities, rows, atol=1e-5)
+
+    whole = record(model, SEED + made.text, vocabulary=SYMBOLS, window=window, top_k=5)
+    for name in whole.layers:
+        assert "".join(made.recording[name].token.values[0]) == SEED + made.text
+        for signal in whole.signals(name):
+            np.testing.assert_allclose(
+                made.recording[name][signal], whole[name][signal], atol=1e-5, equal_nan=True
+            )
+    predictions = made.recording.predictions
+    assert predictions.sizes == {"example": 1, "timestep": len(SEED) + 8, "rank": 5}
+    for name in ("probability", "target_probability"):
+        np.testing.assert_allclose(predictions[name], whole.predictions[name], atol=1e-5)
+    drawn = predictions.target_probability.values[0, len(SEED) - 1 : -1]
+    np.testing.assert_array_equal(drawn, made.probabilities[np.arange(8), made.ids])
+
+
+def test_a_fixed_length_model_carries_its_state_on():
+    free, fixed = language_model(), language_model(length=4)
+    one = generate(free, SEED, 10, vocabulary=SYMBOLS, rng=1)
+    other = generate(fixed, SEED, 10, vocabulary=SYMBOLS, rng=1)
+    assert one.text == other.text
+    np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+
+
+@pytest.mark.parametrize("window", [None, 5])
+def test_the_model_is_called_once_a_token(monkeypatch, window):
+    model = language_model()
+    calls = []
+    original = model.layers[-1].call
+    monkeypatch.setattr(
+        model.layers[-1], "call", lambda x, **o: calls.append(x.shape[:2]) or original(x, **o)
+    )
+    generate(model, SEED, 10, vocabulary=SYMBOLS, window=window)
+    seed = (1, len(SEED)) if window is None else (len(SEED) - 4, 5)
+    assert [tuple(shape) for shape in calls] == [seed] + [(1, window or 1)] * 10
+
+
+def test_it_is_reproducible():
+    model = language_model()
+    texts = [
+        generate(model, SEED, 30, vocabulary=SYMBOLS, rng=rng).text
+        for rng in (5, 5, np.random.default_rng(5), 6)
+    ]
+    assert texts[0] == texts[1] == texts[2] != texts[3]
+    cold = generate(model, SEED, 30, vocabulary=SYMBOLS, temperature=0)
+    assert cold.text == generate(model, SEED, 30, vocabulary=SYMBOLS, temperature=1e-9).text
+    assert (cold.probabilities.argmax(1) == cold.ids).all()
+    assert (cold.probabilities.max(1) < 0.9).all()  # those of the model, not of the temperature
+
+
+def test_logits_and_a_seed_of_tokens_or_ids():
+    model = language_model(logits=True)
+    made = [
+        generate(model, seed, 10, vocabulary=list(SYMBOLS), rng=0)
+        for seed in (SEED, list(SEED), ids_of(SEED))
+    ]
+    assert len({one.text for one in made}) == 1
+    np.testing.assert_allclose(made[0].probabilities.sum(1), 1, atol=1e-5)
+    assert {"".join(one.recording["lower"].token.values[0, : len(SEED)]) for one in made} == {SEED}
+
+
+def test_words():
+    words = L.TextVectorization()
+    words.adapt(["the cat sat on the mat"])
+    size = len(words.get_vocabulary())
+    model = keras.Sequential([keras.Input((None,)), L.Embedding(size, 4), L.LSTM(4), L.Dense(size)])
+    made = generate(model, "The cat", 6, vocabulary=words, rng=0)
+    assert made.text.split(" ") == list(made.tokens)
+    listed = generate(model, ["the", "cat"], 6, vocabulary=words.get_vocabulary(), rng=0)
+    assert listed.text == made.text
+
+
+def test_encode_is_for_other_inputs():
+    """A model with two inputs: the ids, and where each is a space."""
+    ids, spaces = keras.Input((None,)), keras.Input((None, 1))
+    x = L.Concatenate()([L.Embedding(len(SYMBOLS), 4)(ids), spaces])
+    outputs = L.Dense(len(SYMBOLS), activation="softmax")(L.LSTM(5, return_sequences=True)(x))
+    model = keras.Model([ids, spaces], outputs)
+
+    def encode(given):
+        assert given.dtype == np.int64
+        assert given.ndim == 2
+        return [given, (given == SYMBOLS.index(" "))[..., None].astype(np.float32)]
+
+    made = generate(model, SEED, 8, vocabulary=SYMBOLS, rng=0, encode=encode)
+    whole = np.concatenate([ids_of(SEED), made.ids])[None]
+    expected = model.predict(encode(whole), verbose=0)[0, len(SEED) - 1 : -1]
+    np.testing.assert_allclose(made.probabilities, expected, atol=1e-5)
+    windowed = generate(model, SEED, 8, vocabulary=SYMBOLS, rng=0, encode=encode, window=4)
+    assert len(windowed.text) == 8
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_stateful_model(batch):
+    model = language_model()
+    stateful = keras.Sequential(
+        [
+            keras.Input(batch_shape=(batch, 4)),
+            L.Embedding(len(SYMBOLS), 4),
+            L.LSTM(6, return_sequences=True, stateful=True),
+            L.GRU(5, return_sequences=True, stateful=True),
+            L.Dense(len(SYMBOLS), activation="softmax"),
+        ]
+    )
+    stateful.set_weights(model.get_weights())
+    window = None if batch == 1 else 4
+    expected = generate(model, SEED, 8, vocabulary=SYMBOLS, rng=0, window=window)
+    made = generate(stateful, SEED, 8, vocabulary=SYMBOLS, rng=0, window=window)
+    assert made.text == expected.text
+    for layer in stateful.layers[1:3]:
+        for state in layer.states:
+            np.testing.assert_array_equal(state, 0)
+
+
+@pytest.mark.parametrize("window", [None, 5])
+def test_an_interruption_keeps_what_is_written(monkeypatch, window):
+    model = language_model()
+    whole = generate(model, SEED, 10, vocabulary=SYMBOLS, rng=0, window=window)
+    calls = []
+    original = model.layers[-1].call
+
+    def interrupted(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(model.layers[-1], "call", interrupted)
+    with pytest.warns(UserWarning, match="interrupted: 3 of 10 tokens are written"):
+        made = generate(model, SEED, 10, vocabulary=SYMBOLS, rng=0, window=window)
+    assert made.text == whole.text[:3]
+    assert made.probabilities.shape == (3, len(SYMBOLS))
+    dataset = made.recording["upper"]
+    assert "".join(dataset.token.values[0]) == SEED + made.text
+    np.testing.assert_allclose(
+        dataset.hidden_state,
+        whole.recording["upper"].hidden_state[:, : len(SEED) + 3],
+        atol=1e-5,
+        equal_nan=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("seed", "options", "error", "message"),
+    [
+        ("", {}, ValueError, "seed: expected at least one token"),
+        ([], {}, ValueError, "seed: expected at least one token"),
+        ("abX", {}, ValueError, "seed: 'X' at position 2 is not in the vocabulary"),
+        (np.array([1, 9]), {}, ValueError, "seed: id 9 at position 1 is not in the vocab.* 9 tok"),
+        (np.array([1.5]), {}, TypeError, "seed: expected a str, tokens or ids"),
+        ("abc", {"window": 4}, ValueError, "window: expected at most the 3 tokens of the seed"),
+        ("abc", {"window": 0}, ValueError, "window: expected a positive whole number, got 0"),
+        ("abc", {"length": 0}, ValueError, "length: expected a positive whole number, got 0"),
+        ("abc", {"top_k": 10}, ValueError, "top_k: expected at most the model's 9 symbols"),
+        ("abc", {"temperature": -1}, ValueError, "temperature: expected a finite number .* got -1"),
+        ("abc", {"temperature": np.nan}, ValueError, "temperature: expected a finite number"),
+        ("abc", {"vocabulary": None}, TypeError, "vocabulary: expected a list or dict"),
+    ],
+)
+def test_what_does_not_fit_is_named(seed, options, error, message):
+    options = {"length": 5, "vocabulary": SYMBOLS} | options
+    with pytest.raises(error, match=message):
+        generate(language_model(), seed, **options)
+
+
+def test_models_that_cannot_write():
+    both = keras.Sequential(
+        [
+            keras.Input((6,)),
+            L.Embedding(9, 4),
+            L.Bidirectional(L.LSTM(3), name="both"),
+            L.Dense(9),
+        ]
+    )
+    with pytest.raises(ValueError, match=r"model: layer 'both' .*token by token; window=6 writes"):
+        generate(both, SEED, 5, vocabulary=SYMBOLS)
+    assert len(generate(both, SEED, 5, vocabulary=SYMBOLS, window=6).text) == 5
+    with pytest.raises(ValueError, match="window: the model takes 6 timesteps, got 5"):
+        generate(both, SEED, 5, vocabulary=SYMBOLS, window=5)
+    features = keras.Sequential([keras.Input((None, 4)), L.LSTM(3), L.Dense(9)])
+    with pytest.raises(ValueError, match="encode: expected a function"):
+        generate(features, SEED, 5, vocabulary=SYMBOLS)
+    with pytest.raises(ValueError, match="at least 2 symbols"):
+        generate(
+            keras.Sequential([keras.Input((None, 9)), L.LSTM(3), L.Dense(1)]),
+            SEED,
+            5,
+            vocabulary=SYMBOLS,
+        )
