@@ -217,7 +217,7 @@ test("a GRU's sum in words, and what its reset gate does", () => {
     "Δh = (z − 1)·h₋₁ + (1 − z)·h̃ = (0.2500 − 1)·0.5000 + (1 − 0.2500)·(−0.5000)" +
       " = −0.3750 − 0.3750 = −0.7500",
   );
-  assert.equal(at(1).note, "r = 0.1250 is the share of h₋₁ that went into h̃.");
+  assert.equal(at(1).note, "The reset gate r = 0.1250 scales what h₋₁ gives to h̃.");
   const first = at(0);
   assert.equal(first.from, "nowhere");
   assert.equal(first.sum, "Δh = (z − 1)·h₋₁ + (1 − z)·h̃ = unknown, of which written +0.4975");

@@ -279,11 +279,12 @@ def test_keys_clicks_and_hover(show):
     gates.says(0, 0, 7)
     at = gates.root.locator(".lw-gates-values > b")
     expect(at).to_have_text(f"t=7 '{tokens[7]}'")
-    expect(gates.root.locator(".lw-gates-read")).to_have_attribute("aria-live", "off")
+    spoken = gates.root.locator(".lw-gates-read [aria-live]")
+    expect(spoken).to_have_attribute("aria-live", "off")
     gates.becomes(timestep=20)
     notebook.page.mouse.move(5, 5)
     gates.says(0, 0, 20)
-    expect(gates.root.locator(".lw-gates-read")).to_have_attribute("aria-live", "polite")
+    expect(spoken).to_have_attribute("aria-live", "polite")
     # A name at the left makes its signal the one that the legend explains.
     tops = {signal: top for signal, top, *_ in gates.bands(0)}
     gates.click(30, tops["forget_gate"] + 10)
@@ -318,7 +319,9 @@ def test_each_kind_has_its_own_algebra_and_direction(show):
     gates.paints_bars(2)
     gates.says(2, 0, 30)
     reset = gates.values("reset_gate", 2)[0, 30]
-    expect(gates.note).to_have_text(f"r = {number(reset)} is the share of h₋₁ that went into h̃.")
+    expect(gates.note).to_have_text(
+        f"The reset gate r = {number(reset)} scales what h₋₁ gives to h̃."
+    )
     gates.set(timestep=0)
     gates.says(2, 0, 0)
     expect(gates.note).to_contain_text("h₋₁ = 0.2500 is the state before the first timestep")

@@ -279,7 +279,7 @@ export function explain({ layer, cell, at }, column, happened) {
     );
   }
   if (has("reset_gate") && has("candidate")) {
-    notes.push(`r = ${number(of("reset_gate"))} is the share of h₋₁ that went into h̃.`);
+    notes.push(`The reset gate r = ${number(of("reset_gate"))} scales what h₋₁ gives to h̃.`);
   }
   return { sum: sumOf(), note: notes.join(" ") };
 

@@ -59,6 +59,7 @@ export class GatesPane {
   #width = 0;
   /** As chosen; 0: as wide as the tokens ask for. */
   #square = 0;
+  #fitting = { layer: "", width: SQUARE };
   #reveal = true;
   #shown = false;
   /** @type {Band[]} */
@@ -106,11 +107,9 @@ export class GatesPane {
     this.sum = element("div", { class: "lw-gates-sum" });
     this.note = element("div", { class: "lw-gates-note" });
     this.empty = element("div", { class: "lw-empty" });
-    this.readout = element("div", { class: "lw-gates-read", "aria-live": "polite" }, [
-      this.values,
-      this.sum,
-      this.note,
-    ]);
+    // The status line speaks of the value; here it is the sum that is spoken.
+    this.why = element("div", { "aria-live": "polite" }, [this.sum, this.note]);
+    this.readout = element("div", { class: "lw-gates-read" }, [this.values, this.why]);
     this.body = [
       element("div", { class: "lw-gates-title" }, [
         this.title,
@@ -184,18 +183,24 @@ export class GatesPane {
     return new Columns(examples, timesteps, width);
   }
 
-  /** As wide as the tokens about the selected one, up to a point. */
+  /** As wide as the tokens that were seen first of this layer, up to a point. */
   #tokenWidth() {
     const { source, state } = this.frame;
     if (!source?.layer.tokens) return SQUARE;
+    const { name } = source.layer;
+    if (this.#fitting.layer === name) return this.#fitting.width;
+    const start = Math.max(0, Math.min(state.column - 32, source.columns - 64));
     const lengths = [];
-    const start = Math.max(0, state.column - 32);
     for (let at = start; at < Math.min(source.columns, start + 64); at++) {
-      lengths.push([...visible(source.token(at) ?? "")].length);
+      const token = source.token(at);
+      if (token === undefined) return SQUARE; // on its way
+      lengths.push([...visible(token)].length);
     }
     lengths.sort((a, b) => a - b);
     const most = lengths[Math.floor(lengths.length * 0.8)] ?? 1;
-    return Math.max(SQUARE, Math.min(64, 8 * most + 6));
+    this.#fitting = { layer: name, width: Math.max(SQUARE, Math.min(64, 8 * most + 6)) };
+    this.#reveal = true;
+    return this.#fitting.width;
   }
 
   #extent() {
@@ -577,6 +582,7 @@ export class GatesPane {
     const wide = width >= 5 ? width - 1 : width;
     const { theme } = this.frame;
     if (Number.isNaN(value)) {
+      if (padding) return;
       // The same slant as in the grid: what is here is no value.
       context.strokeStyle = theme.colour.muted;
       context.lineWidth = 1.5;
@@ -685,7 +691,7 @@ export class GatesPane {
     this.readout.dataset.key = key;
     this.readout.classList.toggle("lw-hovered", this.#pointed !== undefined);
     // What is under a moving pointer is not spoken.
-    this.readout.setAttribute("aria-live", this.#pointed === undefined ? "polite" : "off");
+    this.why.setAttribute("aria-live", this.#pointed === undefined ? "polite" : "off");
     const at = `t=${column % layer.timesteps}${token === undefined ? "" : ` ${quoted(token)}`}`;
     this.values.replaceChildren(
       element("b", {}, [at]),
