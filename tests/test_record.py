@@ -298,7 +298,9 @@ class Decorated(Subclassed):
 def test_subclassed(model_class):
     model = model_class()
     x = sequences(3, 6, 3)
-    recording = record(model, x, check="full")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        recording = record(model, x, check="full")
     assert recording.layers == ("lower", "upper")
     states = by_hand(model.stack[0], x)
     expect_states(recording, "lower", states)
@@ -306,10 +308,12 @@ def test_subclassed(model_class):
     assert not tf.config.functions_run_eagerly()
 
 
-def test_unbuilt_sequential():
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_unbuilt_sequential(batch_size):
     model = keras.Sequential([L.LSTM(4, name="layer")])
     x = sequences(3, 6, 3)
-    expect_states(record(model, x), "layer", by_hand(model.layers[0], x))
+    recording = record(model, x, batch_size=batch_size)
+    expect_states(recording, "layer", by_hand(model.layers[0], x))
 
 
 def test_nested_models_and_repeated_calls():

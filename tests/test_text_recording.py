@@ -377,6 +377,14 @@ def test_a_subclassed_model_reads_a_text_at_once():
 
 
 @pytest.mark.parametrize("window", [None, 5])
+def test_an_unbuilt_model_reads_a_text(window):
+    model = keras.Sequential([L.Embedding(len(SYMBOLS), 4), lstm(), head()])
+    ids = ids_of(some_text(30))
+    first = record(model, ids, window=window, top_k=2)
+    expect_same(record(model, ids, window=window, top_k=2, batch_size=7), first)
+
+
+@pytest.mark.parametrize("window", [None, 5])
 def test_an_interrupted_text_keeps_its_beginning(monkeypatch, window):
     model = language_model(lstm(sequences=True))
     written = some_text(40)

@@ -107,6 +107,17 @@ def _call_recorded(model: Any, batch: Any, start: int, stop: int, session: Sessi
         raise
 
 
+def build_model(model: Any, first: Any) -> None:
+    """Build a model that isn't yet, from the first that it is to read."""
+    if model.built:
+        return
+    if isinstance(model, load_keras().Sequential) and hasattr(first, "shape"):
+        # Calling it would prescribe batches of as many examples as these.
+        model.build((None, *first.shape[1:]))
+    else:
+        model(first)
+
+
 def call_model(model: Any, batch: Any) -> Any:
     training = {"training": False} if model._call_has_training_arg else {}  # noqa: SLF001
     return model(batch, **training)

@@ -194,11 +194,12 @@ class Session:
     def paused(self) -> Iterator[None]:
         """Let the layers run their own loops."""
         self._active = False
-        self._calls = {}
+        calls, self._calls = self._calls, {}
         try:
             yield
         finally:
             self._active = True
+            self._calls = calls
 
     def loop(self, one: Found) -> Any:
         """Make the loop that stands in for the layer's own."""
@@ -209,12 +210,13 @@ class Session:
             mask: Any,
             training: bool = False,  # noqa: ARG001  (inference only)
         ) -> tuple[Any, Any, Any]:
-            call = self._calls[one.name] = self._calls.get(one.name, 0) + 1
+            call = self._calls.get(one.name, 0) + 1
             if (one.name, call) in self._carried:
                 initial_state = load_keras().tree.pack_sequence_as(
                     initial_state, self._carried[one.name, call]
                 )
             if not self._active:
+                self._calls[one.name] = call
                 return type(one.layer).inner_loop(  # type: ignore[no-any-return]
                     one.layer, sequences, initial_state, mask, training=False
                 )
@@ -231,6 +233,7 @@ class Session:
         if not tf.executing_eagerly():
             self.symbolic = one.name
             raise SymbolicCallError
+        self._calls[one.name] = call
         layer = one.layer
         self._expect_shape(one.name, int(sequences.shape[0]), int(sequences.shape[1]))
         real = None if mask is None else mask_array(tree.flatten(mask)[0])

@@ -13,7 +13,7 @@ import numpy as np
 from lstm_widgets.recorders import text as texts
 from lstm_widgets.recorders._inputs import expect_positive, prescribed_batch_size
 from lstm_widgets.recorders._layers import Selection, find_layers
-from lstm_widgets.recorders._run import prepared, read
+from lstm_widgets.recorders._run import build_model, prepared, read
 from lstm_widgets.recorders._session import Reading, Session
 from lstm_widgets.recorders.keras import expect_model
 from lstm_widgets.recorders.predictions import Guesses, expect_symbols
@@ -184,8 +184,7 @@ class _Writer:
                 f"written to (ids, one-hot of {names.size}, or scaled ids); got None"
             )
         self._expect_readable(window)
-        if not model.built:
-            model(self._input(ids[None, : window or 1]))
+        build_model(model, self._input(ids[None, : window or 1]))
         self._selection = Selection(find_layers(model), None, None)
         self._prescribed = prescribed_batch_size(model, self._selection)
         self._size = texts.standard_size(self._reading, self._selection, self._prescribed, None)

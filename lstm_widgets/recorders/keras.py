@@ -35,7 +35,7 @@ from lstm_widgets.recorders._layers import (
     find_layers,
     load_keras,
 )
-from lstm_widgets.recorders._run import run
+from lstm_widgets.recorders._run import build_model, run
 from lstm_widgets.recorders._session import Reading, Session
 from lstm_widgets.recorders.predictions import Guesses, expect_symbols
 from lstm_widgets.recorders.vocabulary import Encoding, Vocabulary
@@ -162,8 +162,7 @@ def record(
     given = _Given(model, inputs, window, names, tokens, needs_ids=top_k is not None)
     expect_labels(labels, given.examples)
 
-    if not model.built:
-        model(given.first(batch_size or DEFAULT_BATCH_SIZE))
+    build_model(model, given.first(batch_size or DEFAULT_BATCH_SIZE))
     selection = Selection(find_layers(model), layers, signals)
     reading = given.reading(model)
     batch, size = given.batches(model, reading, selection, batch_size)
