@@ -50,6 +50,11 @@ test("a zero-width character alone is seen", () => {
   }
 });
 
+test("an accent without its letter is seen", () => {
+  assert.equal(visible("\u0301"), "◌\u0301");
+  assert.equal(visible("\u093e"), "◌\u093e");
+});
+
 test("a direction mark alone does not act on the text around it", () => {
   for (const mark of LRO_TO_RLO) assert.equal(visible(mark), "◌");
 });

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lstm_widgets.recording import RecordedLayer, Recording
+from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
 
 CHECK = {
     "difference": 3e-7,
@@ -126,14 +126,44 @@ def prose(repeats=3, cells=12):
     )
 
 
+def guesses(text, ranks):
+    """Make guesses for a text: some hit what comes next, some don't; the ends are as they should be."""
+    rng = np.random.default_rng(15)
+    symbols = sorted(set(text))
+    ids = rng.permuted(np.tile(np.arange(len(symbols)), (len(text), 1)), axis=1)[:, :ranks]
+    probabilities = np.sort(rng.dirichlet(np.full(ranks + 1, 0.4), len(text)), axis=1)[:, :0:-1]
+    tokens = np.array(symbols, dtype=object)[ids]
+    targets = np.full(len(text), np.nan)
+    for t, (row, following) in enumerate(zip(tokens[:-1], text[1:], strict=True)):
+        if rng.random() < 0.6 and following not in row:
+            row[rng.integers(ranks)] = following
+        hit = np.flatnonzero(row == following)
+        targets[t] = probabilities[t, hit[0]] if len(hit) else probabilities[t, -1] / 2
+    number = {symbol: i for i, symbol in enumerate(symbols)}
+    return RecordedPredictions(
+        ids=np.vectorize(number.__getitem__, otypes=[np.int32])(tokens)[None],
+        probabilities=probabilities[None].astype(np.float32),
+        targets=targets[None].astype(np.float32),
+        tokens=tokens[None],
+    )
+
+
+def guessed():
+    """Make one example of written text with three guesses at each timestep."""
+    values = np.random.default_rng(16).uniform(-1, 1, (1, len(PROSE), 8))
+    return Recording.from_layers(
+        [layer("lstm", {"hidden_state": values}, tokens=[PROSE])], predictions=guesses(PROSE, 3)
+    )
+
+
 def book():
-    """Make one layer over 150 000 characters, each line with its own number at the start."""
-    text = "".join(f"{line}: {PROSE[line % 90 : line % 90 + 95]!r}\n" for line in range(1500))[
-        :150_000
-    ]
-    rng = np.random.default_rng(14)
-    values = rng.uniform(-1, 1, (1, 150_000, 6))
-    return Recording.from_layers([layer("lstm", {"hidden_state": values}, tokens=[text])])
+    """Make one layer over 150 000 characters in numbered lines, with two guesses at each."""
+    lines = (f"{line}: {PROSE[line % 90 : line % 90 + 95]!r}\n" for line in range(1500))
+    text = "".join(lines)[:150_000]
+    values = np.random.default_rng(14).uniform(-1, 1, (1, 150_000, 6))
+    return Recording.from_layers(
+        [layer("lstm", {"hidden_state": values}, tokens=[text])], predictions=guesses(text, 2)
+    )
 
 
 def hostile():
@@ -157,6 +187,19 @@ def odd():
     mask = np.ones((1, 8), dtype=bool)
     mask[0, 6:] = False
     return Recording.from_layers([layer("odd", {"hidden_state": values}, mask=mask)])
+
+
+#: What is hard to draw, and to tell apart: of no width, of two directions, of several code points.
+STRANGE = (
+    *("日", "本", "e\u0301", "\u0301", "👩\u200d🔬", "🇩🇪", "🙂", "\u200b", "\u202e", "\u2066a"),
+    *("שלום", "مرحبا", "\x00", "\x7f", "\u00a0", "", "\r", "\t", "\n", " the", "x" * 500, "\ufeff"),
+)
+
+
+def strange():
+    """Make one example of tokens that are hard to draw."""
+    values = np.random.default_rng(17).uniform(-1, 1, (1, len(STRANGE), 3))
+    return Recording.from_layers([layer("lstm", {"hidden_state": values}, tokens=[STRANGE])])
 
 
 def of_shape(*shape):

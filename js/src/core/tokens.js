@@ -29,7 +29,8 @@ export function visible(token) {
       text += "◌";
     else text += character;
   }
-  return text;
+  // So is an accent, and others of its kind, without the letter that it belongs on.
+  return /^\p{M}/u.test(token) ? `◌${text}` : text;
 }
 
 /**

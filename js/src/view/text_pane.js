@@ -2,12 +2,12 @@
 
 import { BLOCK } from "../core/codes.js";
 import { cellName, inPart } from "../core/model.js";
-import { ink, mix } from "../core/palettes.js";
+import { css, ink, mix } from "../core/palettes.js";
 import { areWords, charactersOf, TextLayout } from "../core/text_layout.js";
 import { PADDING, PLAIN } from "./colours.js";
 import { button, element, tick } from "./dom.js";
 import { Glyphs, stamp } from "./glyphs.js";
-import { GuessList, guessesAt, shade } from "./guesses.js";
+import { GuessList, guessesAndTruth, guessesAt, shade } from "./guesses.js";
 
 /** A token's box, and the size of its letters. */
 const ROW = 19;
@@ -32,6 +32,7 @@ const PICTURE = /\p{Emoji_Presentation}|\ufe0f/u;
 
 /** @typedef {import("./frame.js").Frame} Frame */
 /** @typedef {import("./frame.js").AnySource} AnySource */
+/** A token that brings its own colours. @typedef {{text: string, x: number, y: number, colour: number}} Picture */
 
 export class TextPane {
   #width = 0;
@@ -306,17 +307,16 @@ export class TextPane {
       source.columns * layer.cells === 0 ? "Nothing to show: no timestep was recorded." : "";
     if (this.empty.textContent !== nothing) this.empty.textContent = nothing;
     this.scroller.hidden = nothing !== "";
-    this.#tell();
+    this.#tell(source);
     if (nothing || this.#width <= 0) return;
     this.#arrange();
     if (this.#reveal) this.#show();
     this.#draw();
-    const guesses = guessesAt(source, this.state.column);
-    this.list.update(guesses, Boolean(layer.predictions));
+    this.list.update(guessesAndTruth(source, this.state.column), Boolean(layer.predictions));
   }
 
-  /** The caption: what is seen here, and how to read it. */
-  #tell() {
+  /** The caption: what is seen here, and how to read it. @param {AnySource} source */
+  #tell(source) {
     const { state } = this;
     const cells = this.#cells;
     const name = cells.length > 1 ? `cells ${cells.join(", ")}` : cellName(state.layer, cells[0]);
@@ -334,6 +334,8 @@ export class TextPane {
           "the right one in a frame",
       );
     }
+    const { known, codes } = source.passage(state.model.get("example"));
+    if (known < codes.length) parts.push(`${known} of ${codes.length} tokens are here so far`);
     const text = parts.join("; ");
     if (this.told.textContent === name + text) return;
     this.told.replaceChildren(element("b", {}, [name]), text);
@@ -380,7 +382,7 @@ export class TextPane {
     const top = this.scroller.scrollTop;
     const first = Math.max(0, Math.floor((top - TOP) / pitch));
     const stop = Math.min(layout.lines, Math.ceil((top - TOP + this.#height) / pitch));
-    /** @type {{text: string, x: number, y: number, colour: number}[]} */
+    /** @type {Picture[]} */
     const pictures = [];
     /** @type {[number, number, number, number][]} */
     const frames = [];
@@ -400,7 +402,10 @@ export class TextPane {
     context.font = `${LETTERS}px ${theme.mono}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    for (const { text, x, y } of pictures) context.fillText(text, x, y);
+    for (const { text, x, y, colour } of pictures) {
+      context.fillStyle = css(colour);
+      context.fillText(text, x, y);
+    }
     context.strokeStyle = theme.colour.fg;
     context.lineWidth = 1;
     for (const [x, y, w, h] of frames) context.strokeRect(x + 0.5, y + 0.5, w - 1, h - 1);
@@ -412,7 +417,7 @@ export class TextPane {
    * @param {number} line
    * @param {number} cell
    * @param {number} y
-   * @param {{ratio: number, left: number, pictures: object[]}} at
+   * @param {{ratio: number, left: number, pictures: Picture[]}} at
    */
   #row(line, cell, y, { ratio, left, pictures }) {
     const { frame } = this;
@@ -452,7 +457,8 @@ export class TextPane {
       if (text.trim() === "") continue;
       const middle = Math.round((y + ROW / 2) * ratio);
       if (PICTURE.test(text)) {
-        pictures.push({ text, x: x + layout.widths[box] / 2, y: y + ROW / 2 + 0.5 });
+        const [centre, middle] = [x + layout.widths[box] / 2, y + ROW / 2 + 0.5];
+        pictures.push({ text, x: centre, y: middle, colour: ink(colour) });
         continue;
       }
       if (mark === PADDING) colour = colours.pattern(PADDING, colour, 1, 1);
