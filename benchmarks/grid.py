@@ -10,7 +10,6 @@ changed page), events coming at random moments of a frame; medians and 95th perc
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
 
 import lab
+import today
+from today import line
 
 RECORDING = """
 import numpy as np
@@ -49,27 +50,6 @@ def counting(content, buffers=None):
     send(content, buffers)
 grid.send = counting
 grid
-"""
-
-TODAY = """
-import html
-import ipywidgets
-from matplotlib import colormaps
-
-shown = values[0, :2000]
-words = [html.escape(t) for t in letters[:2000]]
-palette = colormaps["RdBu_r"]
-page = ipywidgets.HTML()
-def draw(cell):
-    spans = []
-    for token, value in zip(words, shown[:, cell]):
-        r, g, b, _ = palette((float(value) + 1) / 2, bytes=True)
-        spans.append(f'<span style="background: rgb({r},{g},{b})">{token}</span>')
-    page.value = f'<div data-cell="{cell}">' + "".join(spans) + "</div>"
-slider = ipywidgets.IntSlider(0, 0, 1023)
-slider.observe(lambda change: draw(change["new"]), "value")
-draw(0)
-ipywidgets.VBox([slider, page])
 """
 
 # Steps of one kind, one after the other; gives the milliseconds of each, and of the slowest part.
@@ -133,24 +113,6 @@ TILES = """async ([root, count]) => {
   return times;
 }"""
 
-TODAYS_STEPS = """async ([output, count]) => {
-  const times = [];
-  const slider = output.querySelector(".noUi-handle");
-  const text = output.querySelector(".widget-readout");
-  for (let i = 1; i <= count; i++) {
-    await new Promise((r) => setTimeout(r, 60));
-    const before = output.querySelector("[data-cell]").dataset.cell;
-    const start = performance.now();
-    slider.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
-    while (output.querySelector("[data-cell]").dataset.cell === before) {
-      if (performance.now() - start > 5000) throw new Error("the slider did not move");
-      await new Promise((r) => requestAnimationFrame(r));
-    }
-    times.push(performance.now() - start);
-  }
-  return times;
-}"""
-
 FIRST_PAINT = """async () => {
   const start = performance.now();
   const panel = window.jupyterapp.shell.currentWidget;
@@ -181,15 +143,6 @@ SCROLL = """async ([root, seconds]) => {
 }"""
 
 
-def _line(name: str, times: list[float]) -> float:
-    median = statistics.median(times)
-    p95 = sorted(times)[max(0, round(0.95 * len(times)) - 1)]
-    print(
-        f"  {name:<28} median {median:7.1f} ms   p95 {p95:7.1f} ms   (n = {len(times)})", flush=True
-    )
-    return median
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scroll-seconds", type=float, default=300)
@@ -201,7 +154,7 @@ def main() -> None:
         lab.launch() as browser,
     ):
         page = browser.new_page(viewport={"width": 1920, "height": 1080})
-        name = server.write("grid.ipynb", [RECORDING, GRID, TODAY])
+        name = server.write("grid.ipynb", [RECORDING, GRID, today.cell(tokens=2000, cells=1024)])
         notebook = lab.Notebook(page, server, name)
         notebook.open()
         notebook.run(0, timeout=120)
@@ -224,19 +177,19 @@ def main() -> None:
         ):
             page.evaluate(STEPS, [root, kind, 6])
             page.wait_for_timeout(300)
-            ours.append(_line(kind, page.evaluate(STEPS, [root, kind, options.steps])))
-        _line("jump, with all its tiles", page.evaluate(TILES, [root, 20]))
+            ours.append(line(kind, page.evaluate(STEPS, [root, kind, options.steps])))
+        line("jump, with all its tiles", page.evaluate(TILES, [root, 20]))
         page.locator(".lw-zoom button", has_text="all").click()
         page.wait_for_timeout(1500)
         print(" zoomed out to everything:")
         for kind in ("threshold slider", "palette", "cell slider"):
-            _line(kind, page.evaluate(STEPS, [root, kind, options.steps // 2]))
+            line(kind, page.evaluate(STEPS, [root, kind, options.steps // 2]))
         for _ in range(4):
             page.locator(".lw-zoom button", has_text="+").click()
             page.wait_for_timeout(700)
         print(" zoomed out halfway:")
         for kind in ("scroll right", "threshold slider"):
-            _line(kind, page.evaluate(STEPS, [root, kind, options.steps // 2]))
+            line(kind, page.evaluate(STEPS, [root, kind, options.steps // 2]))
         for _ in range(30):
             page.locator(".lw-zoom button", has_text="+").click()
             if page.evaluate(
@@ -268,10 +221,7 @@ def main() -> None:
         print("An ipywidgets slider that rebuilds coloured HTML, 1 cell x 2 000 tokens")
         notebook.run(2)
         output = notebook.output(2)
-        output.locator(".noUi-handle").wait_for()
-        theirs = _line(
-            "slider step", page.evaluate(TODAYS_STEPS, [output.element_handle(), options.steps])
-        )
+        theirs = line("slider step", today.steps(page, output, options.steps))
         print(
             f"Ratio of a slider step: {theirs / ours[0]:.1f} "
             f"({theirs:.0f} ms / {ours[0]:.1f} ms); {drawn} squares in view, "

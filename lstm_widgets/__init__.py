@@ -7,12 +7,14 @@ from lstm_widgets.recorders.legacy import load_legacy
 from lstm_widgets.recording import Recording, open_recording
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
+from lstm_widgets.widgets.explorer import Explorer
 from lstm_widgets.widgets.gate_inspector import GateInspector
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 __all__ = [
     "CellGrid",
     "ExampleGrid",
+    "Explorer",
     "GateInspector",
     "Generation",
     "Recording",

@@ -56,7 +56,7 @@ class CellGrid(RecordingWidget):
 
     _esm = STATIC / "cell_grid.js"
     _css = STATIC / "cell_grid.css"
-    _own_traits: ClassVar = ("sort", "hide_quiet_cells")
+    _own_traits: ClassVar[tuple[str, ...]] = ("sort", "hide_quiet_cells")
 
     sort = traitlets.Enum(SORTS, "index", help="The order of the rows.").tag(sync=True)
     hide_quiet_cells = traitlets.Bool(

@@ -46,7 +46,7 @@ class ExampleGrid(RecordingWidget):
 
     _esm = STATIC / "example_grid.js"
     _css = STATIC / "example_grid.css"
-    _own_traits: ClassVar = ("sort",)
+    _own_traits: ClassVar[tuple[str, ...]] = ("sort",)
 
     sort = traitlets.Enum(("index", "value"), "index", help="The order of the examples.").tag(
         sync=True

@@ -50,7 +50,7 @@ class TextHeatmap(RecordingWidget):
 
     _esm = STATIC / "text_heatmap.js"
     _css = STATIC / "text_heatmap.css"
-    _own_traits: ClassVar = ("cells", "marks", "guesses")
+    _own_traits: ClassVar[tuple[str, ...]] = ("cells", "marks", "guesses")
 
     cells = traitlets.Tuple(
         help="The pinned cells: each has its own row under every line of the text."

@@ -156,6 +156,30 @@ def guessed():
     )
 
 
+def written_signals(cells=12):
+    """Make the two texts with every signal of an LSTM, each as its equations give it."""
+    text = PROSE * 3
+    rng = np.random.default_rng(15)
+    gates = {
+        f"{gate}_gate": 1 / (1 + np.exp(-2 * rng.standard_normal((2, len(text), cells))))
+        for gate in ("input", "forget", "output")
+    }
+    candidate = np.tanh(rng.standard_normal((2, len(text), cells)))
+    cell = np.zeros_like(candidate)
+    for t in range(len(text)):
+        kept = gates["forget_gate"][:, t] * (cell[:, t - 1] if t else 0)
+        cell[:, t] = kept + gates["input_gate"][:, t] * candidate[:, t]
+    signals = {
+        "hidden_state": gates["output_gate"] * np.tanh(cell),
+        "cell_state": cell,
+        "input_gate": gates["input_gate"],
+        "forget_gate": gates["forget_gate"],
+        "candidate": candidate,
+        "output_gate": gates["output_gate"],
+    }
+    return Recording.from_layers([layer("lstm", signals, tokens=[text, text[::-1]])])
+
+
 def book():
     """Make one layer over 150 000 characters in numbered lines, with two guesses at each."""
     lines = (f"{line}: {PROSE[line % 90 : line % 90 + 95]!r}\n" for line in range(1500))

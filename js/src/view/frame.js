@@ -49,6 +49,8 @@ export class Frame {
   #traits = new AbortController();
   #stale = true;
   #key = /** @type {unknown[]} */ ([]);
+  /** Whether the pointer was moved last, and no key pressed since. */
+  pointing = true;
   /** @type {Colours | undefined} */
   #colours;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -89,7 +91,7 @@ export class Frame {
     this.root = element(
       "div",
       {
-        class: "lw",
+        class: `lw lw-${name.toLowerCase().replaceAll(" ", "-")}`,
         role: "group",
         id: freshId(),
         "aria-label": name,
@@ -124,6 +126,9 @@ export class Frame {
       ],
     );
     // The host's shortcuts are not for keys that a control uses.
+    // Who moves by keys wants to know where that led, not what the pointer rests on.
+    this.root.addEventListener("keydown", () => this.#point(false), { capture: true });
+    this.root.addEventListener("pointermove", () => this.#point(true), { capture: true });
     this.root.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" && event.key !== "Tab") event.stopPropagation();
     });
@@ -153,6 +158,13 @@ export class Frame {
     cancelAnimationFrame(this.#scheduled);
     clearTimeout(this.#speaking);
     this.root.remove();
+  }
+
+  /** @param {boolean} pointing */
+  #point(pointing) {
+    if (pointing === this.pointing) return;
+    this.pointing = pointing;
+    this.schedule();
   }
 
   get source() {
@@ -346,7 +358,7 @@ export class Frame {
       this.status.textContent = `${state.layer.name} · ${state.model.get("signal")} is on its way …`;
       return;
     }
-    const hovered = this.panes.find((pane) => pane.hovered)?.hovered;
+    const hovered = this.pointing ? this.panes.find((pane) => pane.hovered)?.hovered : undefined;
     const selected = { cell: state.model.get("cell"), column: state.column };
     const { text, full } = this.describe(source, hovered ?? selected);
     if (this.status.textContent !== text) this.status.textContent = text;

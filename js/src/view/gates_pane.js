@@ -681,7 +681,8 @@ export class GatesPane {
   #read(source, signals) {
     const { layer } = source;
     const { model, column: selected } = this.state;
-    const column = this.#pointed ?? selected;
+    const pointed = this.frame.pointing ? this.#pointed : undefined;
+    const column = pointed ?? selected;
     const token = shownToken(source, column, model.get("align"));
     const values = layer.signals.map((signal) => signals.at(signal, column));
     const happened = changeAt(signals, column);
@@ -689,9 +690,9 @@ export class GatesPane {
     const key = JSON.stringify([layer.name, model.get("cell"), column, token, values, sum, note]);
     if (this.readout.dataset.key === key) return;
     this.readout.dataset.key = key;
-    this.readout.classList.toggle("lw-hovered", this.#pointed !== undefined);
+    this.readout.classList.toggle("lw-hovered", pointed !== undefined);
     // What is under a moving pointer is not spoken.
-    this.why.setAttribute("aria-live", this.#pointed === undefined ? "polite" : "off");
+    this.why.setAttribute("aria-live", pointed === undefined ? "polite" : "off");
     const at = `t=${column % layer.timesteps}${token === undefined ? "" : ` ${quoted(token)}`}`;
     this.values.replaceChildren(
       element("b", {}, [at]),

@@ -129,7 +129,8 @@ export class Grid {
   preferredHeight() {
     const rows = this.#scene?.order.length ?? 0;
     const square = Math.min(MOST_ROW, Math.max(this.square, 6));
-    return this.#header + Math.max(60, Math.min(rows * square, 400)) + 14;
+    const most = Number(getComputedStyle(this.root).getPropertyValue("--lw-most")) || 400;
+    return this.#header + Math.max(60, Math.min(rows * square, most)) + 14;
   }
 
   // -- scrolling: where the frame stands, in CSS pixels of the whole ------------------------------

@@ -1,0 +1,8 @@
+// Explorer: grid, text and gates over one recording, with one selection.
+
+import { GatesPane } from "../view/gates_pane.js";
+import { GridPane } from "../view/grid_pane.js";
+import { hosted } from "../view/host.js";
+import { TextPane } from "../view/text_pane.js";
+
+export default hosted("Explorer", [GridPane, TextPane, GatesPane]);
