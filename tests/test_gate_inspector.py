@@ -228,6 +228,25 @@ def test_series_make_no_tiles_of_other_signals(monkeypatch) -> None:
     assert set(built) == {"hidden_state"}
 
 
+def test_series_of_both_directions_are_those_of_each() -> None:
+    parts = ["both/forward", "both/backward"]
+    layers = []
+    for part in parts:
+        rng = np.random.default_rng(len(part))
+        values = {s: rng.normal(size=(2, 600, 3)).astype(np.float32) for s in SIGNALS["GRU"]}
+        layers.append(RecordedLayer(part, "GRU", values, go_backwards=part == parts[1]))
+    made = Recording.from_layers(layers)
+    shown = GateInspector(made)
+    assert shown._layers[0]["go_backwards"] is False
+    _, buffers = ask(shown, layer="both", series=[[cell, 1] for cell in range(6)])
+    for cell, found in enumerate(buffers):
+        dataset = made[parts[cell // 3]]
+        rows = [dataset[s].values.reshape(-1, 3)[512:1024, cell % 3] for s in SIGNALS["GRU"]]
+        assert found == np.stack(rows).tobytes()
+    reply, _ = ask(shown, layer="both", series=[[6, 0]])
+    assert "error" in reply
+
+
 @pytest.mark.parametrize("wanted", [[[4, 0]], [[0]], ["x"], [["x", 0]], 7])
 def test_nonsense_is_answered_with_an_error(wanted) -> None:
     reply, buffers = ask(GateInspector(recording()), series=wanted)

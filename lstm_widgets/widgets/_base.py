@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
-    import xarray as xr
     from PIL.Image import Image
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -419,9 +418,10 @@ class RecordingWidget(anywidget.AnyWidget):
         request = content.get("id") if isinstance(content, dict) else None
         try:
             layer, signal = content["layer"], content["signal"]
-            dataset: xr.Dataset = self.recording[layer]
+            names = self.recording.bidirectional.get(layer, (layer,))
+            parts = [self.recording[name] for name in names]
             tiles = _tiles_of(self.recording, layer, signal)
-            reply, buffers = answer(content, dataset, tiles, self.recording.predictions)
+            reply, buffers = answer(content, parts, tiles, self.recording.predictions)
             self.send(reply, buffers)
         except Exception as error:  # noqa: BLE001 - the page shows it
             self.send({"id": request, "error": f"{type(error).__name__}: {error}"})

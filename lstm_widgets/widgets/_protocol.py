@@ -26,6 +26,8 @@ import numpy as np
 from lstm_widgets.widgets._tiles import BLOCK, SignalTiles
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     import xarray as xr
 
@@ -186,7 +188,7 @@ def series_of(dataset: xr.Dataset, cell: int, start: int, stop: int) -> bytes:
 
 def answer(
     request: dict[str, Any],
-    dataset: xr.Dataset,
+    parts: Sequence[xr.Dataset],
     tiles: SignalTiles,
     predictions: xr.Dataset | None,
 ) -> tuple[dict[str, Any], list[bytes]]:
@@ -197,8 +199,9 @@ def answer(
     ----------
     request : dict
         See the table above.
-    dataset : xarray.Dataset
-        The layer asked for.
+    parts : sequence of xarray.Dataset
+        The layer asked for; of both directions side by side the two, since putting them together
+        copies all of their signals.
     tiles : SignalTiles
         The signal asked for.
     predictions : xarray.Dataset or None
@@ -214,6 +217,7 @@ def answer(
     KeyError, TypeError, ValueError, IndexError
         For a request that no page of ours sends; the caller answers with its text.
     """
+    dataset = parts[0]
     buffers: list[bytes] = []
     reply: dict[str, Any] = {key: request[key] for key in ("id", "layer", "signal")}
     reply["tiles"] = request.get("tiles", [])
@@ -234,7 +238,8 @@ def answer(
     reply["series"] = request.get("series", [])
     for cell, block in reply["series"]:
         start, stop = block * BLOCK, min((block + 1) * BLOCK, tiles.columns)
-        buffers.append(series_of(dataset, cell, start, stop))
+        part, index = divmod(cell, dataset.sizes["cell"])
+        buffers.append(series_of(parts[part], index, start, stop))
     reply["text"] = None
     if request.get("text") is not None:
         reply["text"], codes = text_of(dataset, *request["text"])
