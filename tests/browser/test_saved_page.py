@@ -12,6 +12,8 @@ from expected import Look, frames, picture
 from playwright.sync_api import expect
 from test_cell_grid import Sums
 from test_example_grid import Examples
+from test_gate_inspector import Gates
+from widget_page import number
 
 import lstm_widgets as lw
 from lstm_widgets.widgets import _export
@@ -225,3 +227,37 @@ def test_on_paper_the_picture_stands_without_its_controls(open_page):
     expect(root.locator(".lw-sliders")).to_be_hidden()
     expect(root.locator("canvas").first).to_be_visible()
     expect(root.locator(".lw-status")).to_be_visible()
+
+
+class SavedGates(Gates):
+    paper = PAPER["light"]
+    timestep = 9
+
+    def get(self, trait):
+        return {"signal": "hidden_state", "example": 0, "timestep": self.timestep}[trait]
+
+
+def test_a_page_says_why_a_state_changed(open_page):
+    recording = recordings.gates("LSTM")
+    page = open_page(lw.GateInspector(recording, cell=3, timestep=9))
+    gates = SavedGates(page, 1, recording)
+    gates.paints_bars(3)
+    gates.says(3, 0, 9)
+    gates.frame.press("ArrowRight")
+    gates.frame.press("ArrowDown")
+    gates.timestep = 10
+    gates.says(4, 0, 10)
+    gates.paints_bars(4)
+
+
+def test_a_page_of_one_signal_says_which_are_not_in_it(open_page, monkeypatch):
+    recording = recordings.gates("LSTM")
+    monkeypatch.setattr(_export, "FILE_BYTES", 4 * 120 * 6)
+    page = open_page(lw.GateInspector(recording, signal="cell_state", cell=3, timestep=9))
+    state = recording["layer"].cell_state.values[0, :, 3]
+    root = page.output(1).locator(".lw")
+    expect(root.locator(".lw-gates-legend")).to_contain_text(
+        "Not in this page: forget gate, input gate, candidate"
+    )
+    change = number(float(state[9]) - float(state[8]))
+    expect(root.locator(".lw-gates-read .lw-gates-sum")).to_contain_text(change)
