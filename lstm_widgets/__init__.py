@@ -1,5 +1,6 @@
 """See what every cell of a recurrent network has learned."""
 
+from lstm_widgets.analysis.dependency import dependency
 from lstm_widgets.analysis.relevance import relevance
 from lstm_widgets.recorders.generate import Generation, generate
 from lstm_widgets.recorders.keras import RecordingError, record
@@ -20,6 +21,7 @@ __all__ = [
     "Recording",
     "RecordingError",
     "TextHeatmap",
+    "dependency",
     "generate",
     "load_legacy",
     "open_recording",

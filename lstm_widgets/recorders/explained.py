@@ -18,12 +18,12 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from lstm_widgets.recorders import propagation
-from lstm_widgets.recorders._check import TOLERANCES, RecordingError, difference
+from lstm_widgets.recorders._check import CHECKED_EXAMPLES, TOLERANCES, RecordingError, difference
 from lstm_widgets.recorders._inputs import (
     count_examples,
     cut,
@@ -272,10 +272,9 @@ class Explained:
         self._state = 0
         if cell is not None:
             self._cell_layer, self._state = self._find_state(cell)
+        rows = self.batch_size if self.fixed else min(self.batch_size, CHECKED_EXAMPLES)
         with self.states_as_found():
-            trace = _Trace.of(
-                model, self.batch(0, self.batch_size if self.fixed else 1), self._call
-            )
+            trace = _Trace.of(model, self.batch(0, rows), self._call)
         layers = {id(call.layer): call.layer for call in trace.calls}.values()
         self._embeddings = [x for x in layers if isinstance(x, keras.layers.Embedding)]
         self._makers = [
@@ -283,7 +282,8 @@ class Explained:
         ]
         self.source = _find_source(trace, self._names(), source)
         self._head = _Head("linear", ()) if cell else _find_head(trace)
-        self._checked = False
+        # What the first call is held against.
+        self._expected: Any = None if cell else trace.output
         stateful = [one.layer for one in self._found if not one.problem and one.layer.stateful]
         self._states = [
             (v, v.numpy()) for layer in stateful for v in keras.tree.flatten(layer.states)
@@ -300,6 +300,12 @@ class Explained:
             starts = tqdm(starts, desc=what, unit="batch", leave=False)
         for start in starts:
             yield self.batch(start, min(start + self.batch_size, self.count))
+
+    @property
+    def tokens(self) -> Any:
+        """The ids or vectors that the source gets, of all examples, as they were given."""
+        leaf = self.source.leaf
+        return None if leaf is None else leaves(self._inputs)[leaf]
 
     def tokens_of(self, batch: Batch) -> Any:
         """Return the ids or vectors that the source gets, if they are an input of the model."""
@@ -451,28 +457,26 @@ class Explained:
                 f"model: layer {self.source.name!r} isn't called by value (it is called inside of a "
                 f"tf.function), so that nothing can be traced back to it"
             )
-        if self.cell is None and not self._checked:
-            self._compare(batch, done.logits, values)
+        if self._expected is not None and values is None:
+            self._compare(done.logits)
         return done
 
     def _call(self, batch: Batch) -> Any:
-        return call_model(self._model, self._structured(batch))
+        outputs = load_keras().tree.flatten(call_model(self._model, self._structured(batch)))
+        if len(outputs) != 1 and self.cell is None:
+            raise ValueError(f"model: expected one output, got {len(outputs)}")
+        return outputs[0]
 
-    def _compare(self, batch: Batch, logits: Any, values: Any) -> None:
-        """Hold the logits of the first call against what the model itself returns."""
-        if values is not None:
-            return
-        for variable, value in self._states:
-            variable.assign(value)
-        ours, theirs = self._head.outputs(logits), self._call(batch)
-        found = difference(ours, theirs)
-        tolerance = TOLERANCES[theirs.dtype.name]
+    def _compare(self, logits: Any) -> None:
+        """Hold the logits of the first examples against what the model itself returned for them."""
+        expected, self._expected = self._expected, None
+        tolerance = TOLERANCES[expected.dtype.name]
+        found = difference(self._head.outputs(logits[: len(expected)]), expected)
         if found > tolerance:
             raise RecordingError(
-                f"the model's outputs differ by {found:.3g} from what its logits give, more "
-                f"than the tolerance of {tolerance:.3g}"
+                f"the model's outputs differ by {found:.3g} from what its logits give, more than "
+                f"the tolerance of {tolerance:.3g}"
             )
-        self._checked = True
 
     def _source_patches(self, done: Pass, values: Any) -> list[Any]:
         """Let embeddings show their output, and the source take another in its place."""
@@ -573,23 +577,53 @@ class Explained:
     # The scores -----------------------------------------------------------------------------------
 
     def score(
-        self, done: Pass, target: npt.NDArray[np.intp], timestep: npt.NDArray[np.intp] | None
+        self,
+        done: Pass,
+        target: npt.NDArray[np.intp],
+        timestep: npt.NDArray[np.intp] | None,
+        of: Literal["logit", "probability", "loss"] = "logit",
     ) -> Any:
-        """Pick one score a row: the target's logit, for outputs over time that at a timestep."""
+        """Pick one score a row: the target's logit, for outputs over time that at a timestep.
+
+        Or, of a softmax or sigmoid, its probability, or the loss if it is the true class. A single
+        logit has one probability, and its target tells for the loss whether the truth is 1 or 0.
+        """
         import tensorflow as tf  # noqa: PLC0415
 
         with done.tape:
-            # Outputs of a cell have no timesteps any more.
-            logits = done.logits if self.cell else self.at(done, timestep)
-            return tf.gather(logits, target, axis=1, batch_dims=1)
+            # Of a cell there are no timesteps any more.
+            logits = self.at(done, None if self.cell else timestep)
+            single, sigmoid = int(logits.shape[1]) == 1, self.activation == "sigmoid"
+            index = np.zeros_like(target) if single else target
+            chosen = tf.gather_nd(logits, np.stack([np.arange(len(index)), index], axis=1))
+            if of == "logit":
+                return chosen
+            if of == "probability":
+                return tf.sigmoid(chosen) if sigmoid else tf.exp(_log_softmax(logits, chosen))
+            if sigmoid:
+                truth = tf.cast(target if single else np.ones_like(target), chosen.dtype)
+                return tf.nn.sigmoid_cross_entropy_with_logits(truth, chosen)
+            return -_log_softmax(logits, chosen)
 
     def at(self, done: Pass, timestep: npt.NDArray[np.intp] | None) -> Any:
         """Return the logits ``(row, class)``, for outputs over time those at a timestep."""
         import tensorflow as tf  # noqa: PLC0415
 
-        if len(done.logits.shape) == 2:
+        if timestep is None:
             return done.logits
-        return tf.gather(done.logits, timestep, axis=1, batch_dims=1)
+        return tf.gather_nd(done.logits, np.stack([np.arange(len(timestep)), timestep], axis=1))
+
+    @property
+    def embeddings(self) -> npt.NDArray[Any] | None:
+        """The source's vectors by id, ``(symbols, dimension)``; None if it isn't an Embedding."""
+        layer = self.source.layer
+        return None if layer is None else np.asarray(layer.embeddings)
+
+
+def _log_softmax(logits: Any, chosen: Any) -> Any:
+    import tensorflow as tf  # noqa: PLC0415
+
+    return chosen - tf.reduce_logsumexp(logits, axis=1)
 
 
 @dataclass(frozen=True)
@@ -710,10 +744,7 @@ class _Head:
 def _find_head(trace: _Trace) -> _Head:
     """Find the last activation."""
     keras = load_keras()
-    outputs = keras.tree.flatten(trace.output)
-    if len(outputs) != 1:
-        raise ValueError(f"model: expected one output, got {len(outputs)}")
-    tensor = outputs[0]
+    tensor = trace.output
     if len(tensor.shape) not in (2, 3):
         raise ValueError(
             f"model: expected outputs (example, class) or (example, timestep, class), got shape "

@@ -387,9 +387,10 @@ def _scanned(
     """Run one cell over whole sequences: its hidden state over time, and its last states."""
     import tensorflow as tf  # noqa: PLC0415
 
-    shape = (int(x.shape[0]), int(x.shape[1]), cell.units)
+    shape = (int(x.shape[1]), int(x.shape[0]), cell.units)
     dtype = np.float64 if x.dtype == tf.float64 else np.float32
-    signals = {name: np.empty(shape, dtype) for name in SIGNALS[cell.kind]}
+    # In memory, time comes first: that is how the values are made and how they are needed.
+    signals = {name: np.empty(shape, dtype).swapaxes(0, 1) for name in SIGNALS[cell.kind]}
     last = scan(cell, x, states, mask, signals, reverse=reverse)
 
     def backward(

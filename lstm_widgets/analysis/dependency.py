@@ -1,0 +1,376 @@
+# TensorFlow has no types, so what comes from it is Any.
+# ruff: noqa: ANN401
+"""Dependency: how strongly each prediction depends on each token that the model has read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from lstm_widgets.analysis.relevance import in_range, predicted
+from lstm_widgets.recorders import text as texts
+from lstm_widgets.recorders._inputs import expect_positive, standard_inputs
+from lstm_widgets.recorders.explained import Batch, Explained
+from lstm_widgets.recorders.keras import expect_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.floating[Any]]
+    Ids = npt.NDArray[np.intp]
+
+__all__ = ["NORMS", "dependency", "magnitude"]
+
+Of = Literal["logit", "probability", "loss"]
+Norm = Literal["l2", "l2_squared", "l1", "maximum", "sum_of_roots"]
+
+NORMS: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
+    "l2": lambda gradient: np.sqrt((gradient**2).sum(axis=-1)),
+    "l2_squared": lambda gradient: (gradient**2).sum(axis=-1),
+    "l1": lambda gradient: np.abs(gradient).sum(axis=-1),
+    "maximum": lambda gradient: np.abs(gradient).max(axis=-1),
+    "sum_of_roots": lambda gradient: np.sqrt(np.abs(gradient)).sum(axis=-1),
+}
+"""What :func:`dependency` makes of the gradient with respect to one token's vector."""
+
+# Values of a gradient with respect to one-hot vectors that are in memory at a time.
+_ONE_HOT_VALUES = 1 << 24
+
+
+def dependency(
+    model: Any,
+    inputs: Any,
+    *,
+    at: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+    of: Of = "logit",
+    target: Literal["predicted", "next"] | int | npt.NDArray[np.integer[Any]] | None = None,
+    norm: Norm = "l2",
+    wrt: Literal["embedding", "one_hot"] = "embedding",
+    normalise: bool = False,
+    window: int | None = None,
+    source: str | None = None,
+    batch_size: int | None = None,
+) -> xr.DataArray:
+    r"""Tell how strongly the prediction at each timestep depends on each token.
+
+    It is the length of the gradient :math:`\partial y_{\tilde t} / \partial x_t` of an output at
+    timestep :math:`\tilde t` with respect to the vector :math:`x_t` that the model makes of the
+    token at timestep t.
+
+    Two conventions are published. *Visualizing memorization in RNNs* (Madsen 2019, Distill,
+    doi:10.23915/distill.00016) defines it for the desired output and one-hot vectors:
+    ``of="logit", target="next", wrt="one_hot", norm="l2"``; the code that drew its figures squares:
+    ``norm="l2_squared", normalise=True``. Some notebooks for comparing networks take the gradient
+    of the loss, and sum up the square roots of its absolute values:
+    ``of="loss", norm="sum_of_roots"``.
+
+    Parameters
+    ----------
+    model
+        A Keras 3 model (TensorFlow backend) with one output ``(example, timestep, class)`` or
+        ``(example, class)``, whose last layer is a Dense, Activation, Softmax or recurrent one.
+    inputs
+        A batch, as in :func:`lstm_widgets.record`. Or a text, with one axis less (ids ``(n,)``,
+        one-hot ``(n, symbols)``, scaled ids ``(n, 1)``): one example of n timesteps.
+    at
+        The timesteps whose predictions are looked at; negative ones count from the end. None: all
+        that have one. A model with outputs ``(example, class)`` has one prediction for each
+        example, at its last timestep.
+    of
+        The output: ``"logit"``; ``"probability"`` or ``"loss"`` (cross-entropy) of a model with a
+        softmax or sigmoid.
+    target
+        Whose logit, probability or loss: ``"predicted"``, the class that the model predicts;
+        ``"next"``, the token that really comes next (where there is none the result is NaN); a
+        class; or an array of classes, one for each example or ``(example, timestep)`` for each
+        timestep of the inputs.
+        None: ``"next"`` for the loss, else ``"predicted"``. A model with a single output has no
+        choice of logit or probability, and for its loss takes an array of 0 and 1.
+    norm
+        What is made of a gradient g: ``"l2"`` :math:`\sqrt{\sum g_k^2}`, ``"l2_squared"``
+        :math:`\sum g_k^2`, ``"l1"`` :math:`\sum |g_k|`, ``"maximum"`` :math:`\max |g_k|`,
+        ``"sum_of_roots"`` :math:`\sum \sqrt{|g_k|}`.
+    wrt
+        With respect to what: ``"embedding"``, the vector that the Embedding makes of a token;
+        ``"one_hot"``, the one-hot vector of which it makes that (for a model without an Embedding
+        there is no difference: its inputs are the vectors).
+    normalise
+        Whether to divide each row by its largest value.
+    window
+        W: the model reads a text in windows, and the prediction at a timestep is the one after the
+        W tokens up to it. None: it reads the inputs as they are.
+    source
+        The name of the Embedding layer, or of the input of vectors, whose tokens are meant; needed
+        if the model has several.
+    batch_size
+        How many gradients are computed at a time. Default: 256, or what the model prescribes.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``(example, timestep, input_timestep)`` in the dtype in which the source computes: row
+        ``timestep`` is the prediction, column ``input_timestep`` the token. With ``window`` the
+        columns are those of the text that are in any of the windows, NaN outside of a row's own. A
+        coordinate ``target`` ``(example, timestep)`` tells the class, -1 where it is unknown.
+
+    Raises
+    ------
+    TypeError
+        If ``model`` is no Keras model, or an argument is of the wrong type.
+    ValueError
+        If an argument doesn't fit, or the model or the inputs have nothing to explain.
+    UnsupportedLayerError
+        If the logits are out of reach.
+    RecordingError
+        If the outputs that follow from the logits aren't those of the model.
+    """
+    expect_model(model)
+    expect_positive("window", window)
+    _expect_one_of("of", of, ("logit", "probability", "loss"))
+    _expect_one_of("norm", norm, tuple(NORMS))
+    _expect_one_of("wrt", wrt, ("embedding", "one_hot"))
+    text = _text(model, inputs, window)
+    given, chosen, ends = (inputs if text is None else text[None]), _timesteps(at), None
+    if window is not None:
+        if text is None:
+            raise ValueError("window: expected inputs to be a text (one axis less than a batch)")
+        ends = _window_ends(chosen, window, len(text))
+        given = np.stack([text[t - window + 1 : t + 1] for t in ends])
+    explained = Explained(model, given, source=source, batch_size=batch_size)
+    if of != "logit" and explained.activation not in ("softmax", "sigmoid"):
+        raise ValueError(
+            f"of: expected 'logit', because the model doesn't end with a softmax or sigmoid; got "
+            f"{of!r}"
+        )
+    if target is None:
+        target = "next" if of == "loss" else "predicted"
+    tokens = explained.tokens if ends is None or text is None else text[None]
+    classes = _classes(explained, target, tokens)
+    if ends is not None and classes is not None:
+        classes = classes[0, ends, None]
+
+    work = _Work(explained, of, norm, wrt, chosen if ends is None else None, last=ends is not None)
+    with explained.states_as_found():
+        parts = [
+            work.rows(batch, None if classes is None else classes[batch.rows])
+            for batch in explained.batches("dependency")
+        ]
+    values, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
+    columns, rows = np.arange(values.shape[2]), work.chosen
+    if ends is not None:
+        values, columns = _placed(values[:, 0], ends)
+        values, targets, rows = values[None], targets[:, 0][None], ends
+    if normalise:
+        with np.errstate(invalid="ignore"):
+            values = values / np.nanmax(values, axis=2, keepdims=True, initial=0)
+    return xr.DataArray(
+        values,
+        dims=("example", "timestep", "input_timestep"),
+        coords={
+            "example": np.arange(len(values)),
+            "timestep": rows,
+            "input_timestep": columns,
+            "target": (("example", "timestep"), targets),
+        },
+        name="dependency",
+        attrs={"of": of, "norm": norm, "wrt": wrt, "source": explained.source.name},
+    )
+
+
+def magnitude(gradient: Floats, norm: Norm, embeddings: Floats | None = None) -> Floats:
+    """Make one number of the gradient with respect to each token's vector.
+
+    Parameters
+    ----------
+    gradient
+        ``(..., dimension)``.
+    norm
+        One of :data:`NORMS`.
+    embeddings
+        Vectors by id ``(symbols, dimension)``, to go on to the gradient with respect to one-hot
+        vectors: each of its values is the product of the gradient and one symbol's vector.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(...)``.
+    """
+    if embeddings is None:
+        return NORMS[norm](gradient)
+    flat = gradient.reshape(-1, gradient.shape[-1])
+    at_once = max(1, _ONE_HOT_VALUES // len(embeddings))
+    parts = [
+        NORMS[norm](flat[k : k + at_once] @ embeddings.T) for k in range(0, len(flat), at_once)
+    ]
+    return np.concatenate(parts).reshape(gradient.shape[:-1])
+
+
+class _Work:
+    """What is asked, and the rows that answer it.
+
+    Attributes
+    ----------
+    chosen
+        The timesteps whose predictions are looked at, once the first batch has run.
+    """
+
+    def __init__(
+        self, explained: Explained, of: Of, norm: Norm, wrt: str, chosen: Ids | None, *, last: bool
+    ) -> None:
+        self._explained = explained
+        self._of = of
+        self._norm = norm
+        self._embeddings = explained.embeddings if wrt == "one_hot" else None
+        self._asked = chosen
+        self._last = last
+        self.chosen = np.zeros(0, np.intp)
+
+    def rows(self, batch: Batch, classes: Ids | None) -> tuple[Floats, Ids]:
+        """Compute all rows of a batch.
+
+        Returns
+        -------
+        tuple
+            Magnitudes ``(example, row, input timestep)`` and the classes ``(example, row)``.
+        """
+        explained = self._explained
+        first = explained.run(batch)
+        logits = np.asarray(first.logits)
+        over_time = logits.ndim == 3
+        if not over_time:
+            logits = logits[:, None]
+        self.chosen = self._timesteps(first.source.shape[1], logits.shape[1], over_time=over_time)
+        places = self.chosen if over_time else np.zeros(1, np.intp)
+        if classes is None:
+            targets = predicted(logits[:, places])
+        else:
+            targets = classes if classes.shape[1] == 1 else classes[:, self.chosen]
+            count = max(2, logits.shape[2])
+            if (targets >= count).any():
+                raise ValueError(
+                    f"target: expected classes below {count}, the model's; got {targets.max()}"
+                )
+        result = np.empty((*targets.shape, first.source.shape[1]), _plain(first.source).dtype)
+        at_once = max(1, explained.batch_size // len(targets))
+        at_once = 1 if explained.fixed else at_once
+        for start in range(0, len(places), at_once):
+            these = slice(start, min(start + at_once, len(places)))
+            copies = these.stop - these.start
+            done = explained.run(Batch.joined([batch] * copies))
+            score = explained.score(
+                done,
+                np.maximum(targets[:, these].T.ravel(), 0),
+                np.repeat(places[these], len(targets)) if over_time else None,
+                self._of,
+            )
+            gradient = _plain(done.back(score)[0])
+            values = magnitude(gradient, self._norm, self._embeddings)
+            result[:, these] = values.reshape(copies, len(targets), -1).swapaxes(0, 1)
+        result[targets < 0] = np.nan
+        return result, targets
+
+    def _timesteps(self, inputs: int, outputs: int, *, over_time: bool) -> Ids:
+        """Choose the timesteps whose predictions are looked at."""
+        if over_time:
+            if self._asked is not None:
+                return in_range("at", self._asked, outputs, "timesteps")
+            return np.arange(outputs)[-1:] if self._last else np.arange(outputs)
+        if self._asked is not None and set(self._asked.tolist()) - {-1, inputs - 1}:
+            raise ValueError(
+                f"at: expected {inputs - 1}, the only timestep after which the model predicts; "
+                f"got {self._asked.tolist()}"
+            )
+        return np.array([inputs - 1])
+
+
+# What is asked ------------------------------------------------------------------------------------
+
+
+def _expect_one_of(argument: str, value: Any, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(
+            f"{argument}: expected one of {', '.join(map(repr, known))}; got {value!r}"
+        )
+
+
+def _timesteps(at: Any) -> Ids | None:
+    if at is None:
+        return None
+    chosen = np.atleast_1d(np.asarray(at))
+    if chosen.dtype.kind not in "iu" or chosen.ndim != 1 or not chosen.size:
+        raise TypeError(f"at: expected one or more whole numbers, got {at!r:.80}")
+    return chosen.astype(np.intp)
+
+
+def _text(model: Any, inputs: Any, window: int | None) -> npt.NDArray[Any] | None:
+    """Return the inputs if they are a text, with the axes that the model takes of an example."""
+    shape = texts.input_shape(model)
+    values = standard_inputs(model, inputs)
+    return (
+        texts.standard_text(values, shape, window) if texts.is_text(values, shape, window) else None
+    )
+
+
+def _window_ends(chosen: Ids | None, window: int, count: int) -> Ids:
+    ends = np.arange(window - 1, count) if chosen is None else chosen
+    ends = in_range("at", ends, count, "timesteps")
+    if (ends < window - 1).any():
+        raise ValueError(
+            f"at: expected timesteps from {window - 1}, where the first window of {window} tokens "
+            f"ends; got {ends.min()}"
+        )
+    return ends
+
+
+def _classes(explained: Explained, target: Any, tokens: Any) -> Ids | None:
+    """Tell the class at each timestep ``(example, timestep)``, -1 if unknown; None: predicted."""
+    if isinstance(target, str):
+        _expect_one_of("target", target, ("predicted", "next"))
+        if target == "predicted":
+            return None
+        ids = None if tokens is None else _ids(np.asarray(tokens), explained)
+        if ids is None:
+            raise ValueError(
+                f"target: expected classes, because the inputs of {explained.source.name!r} are no "
+                f"ids and not one-hot, so that the next tokens are unknown; got 'next'"
+            )
+        return np.concatenate([ids[:, 1:], np.full((len(ids), 1), -1)], axis=1)
+    classes = np.asarray(target)
+    if classes.dtype.kind not in "iu" or (classes < 0).any():
+        raise ValueError(f"target: expected classes from 0, got {target!r:.80}")
+    examples, timesteps = (explained.count, 1) if tokens is None else np.shape(tokens)[:2]
+    if classes.shape == (examples,):
+        classes = classes[:, None]
+    if classes.shape not in ((), (examples, 1), (examples, timesteps)):
+        raise ValueError(
+            f"target: expected one class, one for each of {examples} examples, or an array "
+            f"(example, timestep) of shape {(examples, timesteps)}; got shape {classes.shape}"
+        )
+    return np.broadcast_to(classes, (examples, timesteps)).astype(np.intp)
+
+
+def _ids(tokens: npt.NDArray[Any], explained: Explained) -> Ids | None:
+    if explained.source.layer is not None:
+        return tokens.astype(np.intp)
+    one_hot = ((tokens == 0) | (tokens == 1)).all() and (tokens.sum(axis=-1) == 1).all()
+    return tokens.argmax(axis=-1) if one_hot and tokens.shape[-1] > 1 else None
+
+
+def _plain(values: Any) -> Floats:
+    array = np.asarray(values)
+    return array if array.dtype.itemsize >= 4 else array.astype(np.float32)
+
+
+def _placed(values: Floats, ends: Ids) -> tuple[Floats, Ids]:
+    """Put each window's values ``(window, timestep)`` where it stands in the text."""
+    length = values.shape[1]
+    columns = np.arange(ends.min() - length + 1, ends.max() + 1)
+    placed = np.full((len(ends), len(columns)), np.nan, values.dtype)
+    for row, end in enumerate(ends):
+        start = end - length + 1 - columns[0]
+        placed[row, start : start + length] = values[row]
+    return placed, columns
