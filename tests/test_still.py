@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 
 import nbformat
 import numpy as np
@@ -15,15 +16,16 @@ from nbconvert.exporters import HTMLExporter, MarkdownExporter
 from PIL import Image
 from traitlets.config import Config
 
-from lstm_widgets.recording import RecordedLayer, Recording
+from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
 from lstm_widgets.widgets import _still, _still_gates
 from lstm_widgets.widgets._colours import Colours
 from lstm_widgets.widgets._texts import in_line, number, quoted, visible
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
 from lstm_widgets.widgets.gate_inspector import GateInspector
+from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
-WIDGETS = (CellGrid, ExampleGrid, GateInspector)
+WIDGETS = (CellGrid, ExampleGrid, GateInspector, TextHeatmap)
 PNG, VIEW = "image/png", "application/vnd.jupyter.widget-view+json"
 HOSTILE = [
     "<b>",
@@ -329,6 +331,110 @@ def test_what_was_not_recorded_is_left_out():
     for kind in ("LSTM", "GRU", "SimpleRNN"):
         layer = RecordedLayer("lstm", kind, values)
         assert shown(GateInspector(Recording.from_layers([layer]))).shape[1] == 900
+
+
+# -- text ------------------------------------------------------------------------------------------
+
+PROSE = (
+    "The miller asked where the small key was, and looked at the sacks that stood by the door, one "
+    "beside the other, as they had stood there for years.\n\nOn the shelf, said his daughter; and I "
+    "told you so this morning. She had told him. He went up, and saw nothing but rain, and rain.\n"
+)
+
+
+def wrapped(text, room):
+    """Where characters stand: line and place in it; as tests/browser/test_text_heatmap.py has it."""
+    places, line = [], -1
+    for paragraph in text.splitlines(keepends=True):
+        line, used = line + 1, 0
+        for word in re.findall(r"\S*\s", paragraph):
+            # White space may stand in the last place, nothing else.
+            if used and used + len(word) > room:
+                line, used = line + 1, 0
+            places += [(line, used + i) for i in range(len(word))]
+            used += len(word)
+    return np.array(places)
+
+
+@pytest.mark.parametrize("align", ["read", "predict"])
+@pytest.mark.parametrize("cells", [(), (1, 5)])
+def test_text_stands_on_the_colours_of_its_values(align, cells):
+    text = PROSE * 2
+    made = recording(1, len(text), 6, tokens=text)
+    widget = TextHeatmap(made, cell=3, cells=cells, timestep=30, align=align, threshold=0.2)
+    picture = shown(widget)
+    values = made["lstm"].hidden_state.values[0]
+    largest = np.abs(values).max(axis=0)
+    colours = Colours("hidden_state", float(largest.max()), threshold=0.2)
+    rows = [3, *cells]
+    left = 12 + (17 if cells else 0)
+    lines, places = wrapped(text, (900 - 12 - left) // 8).T
+    pitch = len(rows) * 20 - 1 + (9 if cells else 2)
+    shift = int(align == "predict")
+    near = []
+    for box in range(shift, len(text)):
+        y = 1 + 28 + lines[box] * pitch
+        if y + pitch > picture.shape[0] - 48 or box == 30 + shift:
+            continue
+        for row, cell in enumerate(rows):
+            expected = colours.pixels(values[box - shift, cell], largest[cell]).astype(int)
+            found = picture[y + row * 20 + 1, left + 8 * places[box] + 1]
+            # A letter's soft edge may reach the corner of its box.
+            near.append(np.abs(found - expected).max() <= 6)
+    assert len(near) > 500
+    assert np.mean(near) > 0.98
+
+
+def test_a_late_timestep_of_a_long_text_is_in_the_picture():
+    text = "".join(f"{line} is the number of this line.\n" for line in range(4000))
+    made = recording(1, len(text), 2, tokens=text)
+    late = shown(TextHeatmap(made, cell=1, timestep=100_000))
+    values = made["lstm"].hidden_state.values[0, :, 1]
+    largest = np.abs(made["lstm"].hidden_state.values).max()
+    start = text.rindex("\n", 0, 100_000) + 1
+    expected = Colours("hidden_state", float(largest)).pixels(
+        values[start : start + 20], np.abs(values).max()
+    )
+    found = [
+        all(
+            np.abs(late[1 + 28 + line * 21 + 1, 12 + 8 * i + 1] - expected[i].astype(int)).max()
+            <= 8
+            for i in range(20)
+            if abs(start + i - 100_000) > 1
+        )
+        for line in range((late.shape[0] - 48 - 29) // 21)
+    ]
+    assert found.count(True) == 1
+
+
+def test_words_have_their_guesses_under_them():
+    words = ["the", "cat", "sat", "on", "a", "mat", "and", "ate", "it"]
+    made = recording(1, 90, 3, tokens=words)
+    ids = np.tile(np.arange(2, dtype=np.int32), (1, 90, 1))
+    tokens = np.array([["cat", "dog"]] * 90, object)[None]
+    chances = np.tile(np.array([0.9, 0.05], np.float32), (1, 90, 1))
+    predictions = RecordedPredictions(ids, chances, None, tokens)
+    layer = made["lstm"]
+    made = Recording.from_layers(
+        [
+            RecordedLayer(
+                "lstm",
+                "LSTM",
+                {"hidden_state": layer.hidden_state.values},
+                tokens=layer["token"].values,
+            )
+        ],
+        predictions=predictions,
+    )
+    plain, guessed = (shown(TextHeatmap(made, guesses=on)) for on in (False, True))
+    assert guessed.shape[0] > plain.shape[0]
+    # Under "the": cat, dark and in a frame, as it is what follows; dog, pale.
+    x, y = 12 + 2, 1 + 28 + 19 + 2
+    dark, pale = guessed[y + 3, x], guessed[y + 14 + 3, x]
+    assert np.abs(dark - (255 - (0.06 + 0.74 * 0.9) * (255 - np.array([31, 35, 40])))).max() <= 4
+    assert np.abs(pale - (255 - (0.06 + 0.74 * 0.05) * (255 - np.array([31, 35, 40])))).max() <= 4
+    assert np.abs(guessed[y, x + 10] - [31, 35, 40]).max() <= 4
+    assert guessed[y + 14, x + 10].min() > 200
 
 
 # -- any widget ------------------------------------------------------------------------------------

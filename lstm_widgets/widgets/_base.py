@@ -393,6 +393,7 @@ class RecordingWidget(anywidget.AnyWidget):
             },
             threshold=self.threshold,
             align=self.align,
+            predictions=self.recording.predictions,
         )
 
     def _still(self) -> Image | None:

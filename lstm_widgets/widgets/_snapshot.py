@@ -34,6 +34,8 @@ class Snapshot:
         The signal.
     signal, example, cell, timestep, palette, scale, threshold, align
         As the widget's traits.
+    predictions : xarray.Dataset, optional
+        What the model guessed to come next.
     """
 
     layer: dict[str, Any]
@@ -47,6 +49,7 @@ class Snapshot:
     scale: str | tuple[float, float]
     threshold: float
     align: str
+    predictions: xr.Dataset | None = None
 
     @property
     def examples(self) -> int:
@@ -90,6 +93,38 @@ class Snapshot:
         if not self.layer["tokens"] or at // self.timesteps != column // self.timesteps:
             return None
         return sendable(self._every_token[at])
+
+    def text(self, start: int, stop: int) -> list[str]:
+        """Give the tokens at some timesteps of the selected example; blanks where none are known."""
+        if not self.layer["tokens"]:
+            return [" "] * (stop - start)
+        first = self.example * self.timesteps
+        return [sendable(token) for token in self._every_token[first + start : first + stop]]
+
+    def guesses(self, column: int) -> list[tuple[str, float, bool]]:
+        """Give the model's top guesses at a column: token, probability, and whether it is the right one."""
+        if self.predictions is None:
+            return []
+        example, timestep = divmod(column, self.timesteps)
+        here = {name: array[example, timestep] for name, array in self._guessed.items()}
+        if here["predicted_id"][0] < 0:
+            return []
+        known = "predicted_token" in here
+        ids = (f"#{number}" for number in here["predicted_id"])
+        tokens = here["predicted_token"] if known else ids
+        following = None
+        if known and self.layer["tokens"] and timestep + 1 < self.timesteps:
+            following = self._every_token[column + 1]
+        target = here.get("target_probability", np.nan)
+        return [
+            (sendable(str(token)), float(chance), token == following if known else chance == target)
+            for token, chance in zip(tokens, here["probability"], strict=True)
+        ]
+
+    @cached_property
+    def _guessed(self) -> dict[str, NDArray[Any]]:
+        arrays = () if self.predictions is None else self.predictions.data_vars.items()
+        return {str(name): array.values for name, array in arrays}
 
     def label(self, example: int) -> str:
         """Give an example's label, or else its number."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from operator import index
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
+from lstm_widgets.widgets import _still
 from lstm_widgets.widgets._base import STATIC, RecordingWidget
+from lstm_widgets.widgets._still_text import text
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class TextHeatmap(RecordingWidget):
@@ -77,3 +82,15 @@ class TextHeatmap(RecordingWidget):
     def _keep_cells(self, _change: dict[str, Any]) -> None:
         size = self._sizes(self.layer)["cell"]
         self.cells = tuple(cell for cell in self.cells if cell < size)
+
+    def _still(self) -> Image:
+        shown = self._snapshot()
+        cells = self.cells if self.cell in self.cells else (self.cell, *self.cells)
+        return _still.stack(
+            [
+                _still.nothing()
+                if shown.empty
+                else text(shown, cells, marks=self.marks, guesses=self.guesses),
+                _still.foot(shown.status, _still.size(shown), shown.colours),
+            ]
+        )
