@@ -13,9 +13,11 @@ from playwright.sync_api import expect
 from test_cell_grid import Sums
 from test_example_grid import Examples
 from test_gate_inspector import Gates
+from test_text_heatmap import Text
 from widget_page import number
 
 import lstm_widgets as lw
+from lstm_widgets.recording import RecordedPredictions
 from lstm_widgets.widgets import _export
 
 PAPER = {"light": (255, 255, 255), "dark": (17, 20, 23)}
@@ -164,6 +166,60 @@ def test_example_grid(open_page, scheme):
     values = grid.dataset["hidden_state"].values[:, 0, 9]
     grid.check(Look(palette=palette), 9, order=np.argsort(-values, kind="stable"))
     assert saved.page.title() == "Eight sums"
+
+
+class SavedText(Text):
+    def get(self, trait):
+        assert trait == "timestep"
+        return int(self.control("timestep number").input_value())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_heatmap(open_page, scheme):
+    recording = recordings.prose()
+    widget = lw.TextHeatmap(recording, cell=3, timestep=20, cells=(7,))
+    saved = open_page(widget, scheme=scheme)
+    text = SavedText(saved, 0, recording["lstm"])
+    palette = {"light": "RdBu_r", "dark": "berlin"}[scheme]
+    text.check(Look(palette=palette), 3, 7)
+    text.says(3, 20)
+    text.frame.press("ArrowRight")
+    text.says(3, 21)
+    text.frame.press("]")
+    text.says(4, 21)
+    text.check(Look(palette=palette), 4, 7)
+    text.control("cell number").fill("7")
+    text.says(7, 21)
+    text.check(Look(palette=palette), 7)
+    text.click_token(40)
+    text.says(7, 40)
+    saved.page.mouse.move(2, 2)
+    text.control("marks").check()
+    text.control("example").press("ArrowRight")
+    text.says(7, 40, example=1)
+    text.control("token").select_option("predict")
+    text.check(Look(palette=palette), 7, example=1, shift=1)
+
+
+def test_guesses_are_in_the_page(open_page):
+    text = "ab" * 30
+    rng = np.random.default_rng(1)
+    layer = recordings.layer(
+        "lstm", {"hidden_state": rng.uniform(-1, 1, (1, 60, 4))}, tokens=[text]
+    )
+    tokens = np.array([["a", "b"]] * 60, object)[None]
+    guessed = RecordedPredictions(
+        ids=np.tile(np.arange(2, dtype=np.int32), (1, 60, 1)),
+        probabilities=np.tile(np.array([0.75, 0.25], np.float32), (1, 60, 1)),
+        targets=None,
+        tokens=tokens,
+    )
+    widget = lw.TextHeatmap(lw.Recording.from_layers([layer], predictions=guessed), guesses=True)
+    saved = open_page(widget)
+    items = saved.output(0).locator(".lw-guesses li")
+    expect(items).to_have_text(["a 0.7500", "b 0.2500 ✓"])
+    saved.output(0).locator(".lw-text").press("ArrowRight")
+    expect(items).to_have_text(["a 0.7500 ✓", "b 0.2500"])
 
 
 def test_a_part_of_a_large_recording(open_page, monkeypatch):
