@@ -447,6 +447,9 @@ def test_the_picture_stands_beside_the_widget(kind):
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert set(data) == {PNG, VIEW, "text/plain"}
     assert data[VIEW]["model_id"] == widget.model_id
+    name = kind.__name__
+    shows = f"<{name} layer='lstm', signal='hidden_state', cell=0, example=0, timestep=0>"
+    assert data["text/plain"] == repr(widget) == shows
     image = Image.open(io.BytesIO(base64.b64decode(data[PNG])))
     assert (image.format, image.mode, image.width) == ("PNG", "P", 900)
     assert len(data[PNG]) < 40_000

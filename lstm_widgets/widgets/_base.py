@@ -20,7 +20,7 @@ from lstm_widgets.recording import Recording
 from lstm_widgets.widgets import _export
 from lstm_widgets.widgets._protocol import answer, columns_of, guesses_of, mask_of
 from lstm_widgets.widgets._snapshot import Snapshot
-from lstm_widgets.widgets._still import png
+from lstm_widgets.widgets._still import foot, nothing, png, stack
 from lstm_widgets.widgets._tiles import SignalTiles
 
 if TYPE_CHECKING:
@@ -396,9 +396,21 @@ class RecordingWidget(anywidget.AnyWidget):
             predictions=self.recording.predictions,
         )
 
+    def __repr__(self) -> str:
+        places = ", ".join(
+            f"{name}={getattr(self, name)}" for name in ("cell", "example", "timestep")
+        )
+        return f"<{type(self).__name__} layer={self.layer!r}, signal={self.signal!r}, {places}>"
+
+    def _pictures(self, shown: Snapshot) -> list[Image]:  # noqa: ARG002 - subclasses draw it
+        """Draw what stands in the widget, from top to bottom. There is something recorded."""
+        return []
+
     def _still(self) -> Image | None:
         """Draw the widget as it is now, on light paper; None where there is no picture of it."""
-        return None
+        shown = self._snapshot()
+        pictures = [nothing()] if shown.empty else self._pictures(shown)
+        return stack([*pictures, foot(shown)]) if pictures else None
 
     def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401 - as IPython has it
         """Put a still picture beside the widget, for a viewer that runs no scripts."""

@@ -152,14 +152,19 @@ def short(value: float, *, signed: bool = False) -> str:
     return ("+" if signed and value > 0 else "") + text.replace("-", "−")
 
 
-def foot(status: str, about: str, colours: Colours) -> Image.Image:
+def foot(shown: Snapshot) -> Image.Image:
     """Draw what is selected and what there is, at the left, and the legend at the right."""
     image, draw = sheet(46)
     draw.rectangle((0, 0, WIDTH, 46), fill=CHROME)
-    left = _legend(image, draw, colours)
-    room = left - 2 * EDGE
-    write(draw, (EDGE, 15), status, size=13, room=room)
-    write(draw, (EDGE, 33), about, size=11, colour=MUTED, room=room)
+    room = _legend(image, draw, shown.colours) - 2 * EDGE
+    counts = (
+        f"{shown.layer['cells']} cells",
+        f"{shown.examples} examples" if shown.examples != 1 else "",
+        f"{shown.timesteps} timesteps",
+        "still picture",
+    )
+    write(draw, (EDGE, 15), shown.status, size=13, room=room)
+    write(draw, (EDGE, 33), " · ".join(filter(None, counts)), size=11, colour=MUTED, room=room)
     return image
 
 
@@ -198,19 +203,6 @@ def nothing() -> Image.Image:
     text = "Nothing to show."
     write(draw, (WIDTH / 2, 30), text, size=13, colour=MUTED, anchor="mm")
     return image
-
-
-def size(shown: Snapshot) -> str:
-    """Tell how much there is."""
-    counts = {
-        "cells": shown.layer["cells"],
-        "examples": shown.examples,
-        "timesteps": shown.timesteps,
-    }
-    parts = [
-        f"{count} {name}" for name, count in counts.items() if (name, count) != ("examples", 1)
-    ]
-    return " · ".join([*parts, "still picture"])
 
 
 def outline(draw: ImageDraw.ImageDraw, x0: int, y0: int, x1: int, y1: int) -> None:

@@ -63,15 +63,10 @@ class CellGrid(RecordingWidget):
         default_value=False, help="Leave out cells whose mean |value| is below the threshold."
     ).tag(sync=True)
 
-    def _still(self) -> Image:
-        shown = self._snapshot()
-        order = np.arange(0) if shown.empty else self._order(shown)
-        return _still.stack(
-            [
-                _still.cell_grid(shown, order) if len(order) else _still.nothing(),
-                _still.foot(shown.status, _still.size(shown), shown.colours),
-            ]
-        )
+    def _pictures(self, shown: Snapshot) -> list[Image]:
+        order = self._order(shown)
+        picture = _still.cell_grid(shown, order) if len(order) else _still.nothing()
+        return [picture, *super()._pictures(shown)]
 
     def _order(self, shown: Snapshot) -> NDArray[np.intp]:
         """Give the cells in the order of the rows, as js/src/core/order.js does."""

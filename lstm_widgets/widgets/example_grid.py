@@ -13,6 +13,8 @@ from lstm_widgets.widgets._base import STATIC, RecordingWidget
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from lstm_widgets.widgets._snapshot import Snapshot
+
 
 class ExampleGrid(RecordingWidget):
     """
@@ -52,15 +54,9 @@ class ExampleGrid(RecordingWidget):
         sync=True
     )
 
-    def _still(self) -> Image:
-        shown = self._snapshot()
+    def _pictures(self, shown: Snapshot) -> list[Image]:
         order = np.arange(shown.examples)
-        if self.sort == "value" and not shown.empty:
+        if self.sort == "value":
             value = shown.tiles.flat[:, self.cell].reshape(-1, shown.timesteps)[:, self.timestep]
             order = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")
-        return _still.stack(
-            [
-                _still.nothing() if shown.empty else _still.example_grid(shown, order),
-                _still.foot(shown.status, _still.size(shown), shown.colours),
-            ]
-        )
+        return [_still.example_grid(shown, order), *super()._pictures(shown)]

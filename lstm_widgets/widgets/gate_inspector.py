@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstm_widgets.widgets import _still
 from lstm_widgets.widgets._base import STATIC, RecordingWidget
 from lstm_widgets.widgets._still_gates import gates
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from lstm_widgets.widgets._snapshot import Snapshot
 
 
 class GateInspector(RecordingWidget):
@@ -62,11 +63,5 @@ class GateInspector(RecordingWidget):
     _esm = STATIC / "gate_inspector.js"
     _css = STATIC / "gate_inspector.css"
 
-    def _still(self) -> Image:
-        shown = self._snapshot()
-        return _still.stack(
-            [
-                _still.nothing() if shown.empty else gates(shown),
-                _still.foot(shown.status, _still.size(shown), shown.colours),
-            ]
-        )
+    def _pictures(self, shown: Snapshot) -> list[Image]:
+        return [gates(shown), *super()._pictures(shown)]

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
-from lstm_widgets.widgets import _still
 from lstm_widgets.widgets._base import STATIC, RecordingWidget
 from lstm_widgets.widgets._still_text import text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from lstm_widgets.widgets._snapshot import Snapshot
 
 
 class TextHeatmap(RecordingWidget):
@@ -83,14 +84,7 @@ class TextHeatmap(RecordingWidget):
         size = self._sizes(self.layer)["cell"]
         self.cells = tuple(cell for cell in self.cells if cell < size)
 
-    def _still(self) -> Image:
-        shown = self._snapshot()
+    def _pictures(self, shown: Snapshot) -> list[Image]:
         cells = self.cells if self.cell in self.cells else (self.cell, *self.cells)
-        return _still.stack(
-            [
-                _still.nothing()
-                if shown.empty
-                else text(shown, cells, marks=self.marks, guesses=self.guesses),
-                _still.foot(shown.status, _still.size(shown), shown.colours),
-            ]
-        )
+        picture = text(shown, cells, marks=self.marks, guesses=self.guesses)
+        return [picture, *super()._pictures(shown)]
