@@ -22,10 +22,11 @@ from lstm_widgets.widgets._colours import Colours
 from lstm_widgets.widgets._texts import in_line, number, quoted, visible
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
+from lstm_widgets.widgets.explorer import Explorer
 from lstm_widgets.widgets.gate_inspector import GateInspector
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
-WIDGETS = (CellGrid, ExampleGrid, GateInspector, TextHeatmap)
+WIDGETS = (CellGrid, ExampleGrid, GateInspector, TextHeatmap, Explorer)
 PNG, VIEW = "image/png", "application/vnd.jupyter.widget-view+json"
 HOSTILE = [
     "<b>",
@@ -120,7 +121,9 @@ def check_grid(widget, order=None):
     row = int(np.flatnonzero(order == widget.cell)[0])
     column = widget.example * timesteps + widget.timestep
     square = 15 if "token" in dataset.coords else 6
-    place = _still.squares(examples, timesteps, len(order), square=square, column=column, row=row)
+    place = _still.squares(
+        examples, timesteps, len(order), square=square, column=column, row=row, most=400
+    )
     assert place.first <= column < place.stop
     assert place.top <= row < place.bottom
     largest = np.abs(flat).max(axis=0)
@@ -199,7 +202,9 @@ def test_rows_are_in_the_order_of_the_page():
 def test_what_is_selected_is_in_the_picture(examples, timesteps, rows, square, data):
     column = data.draw(st.integers(0, examples * timesteps - 1))
     row = data.draw(st.integers(0, rows - 1))
-    place = _still.squares(examples, timesteps, rows, square=square, column=column, row=row)
+    place = _still.squares(
+        examples, timesteps, rows, square=square, column=column, row=row, most=400
+    )
     assert 0 <= place.first <= column < place.stop <= examples * timesteps
     assert 0 <= place.top <= row < place.bottom <= rows
     assert place.start(place.stop - 1) + place.width <= 900 - 84 - 12
@@ -457,6 +462,16 @@ def test_the_picture_stands_beside_the_widget(kind):
     widget.threshold = 0.5
     bundle = widget._repr_mimebundle_()
     assert (bundle[0] if isinstance(bundle, tuple) else bundle)[PNG] != before
+
+
+def test_the_explorer_shows_all_three():
+    made = recording(1, 300, 30)
+    alone = [shown(kind(made, timestep=9)) for kind in (CellGrid, TextHeatmap, GateInspector)]
+    whole = shown(Explorer(made, timestep=9))
+    assert whole.shape[0] > alone[2].shape[0] + 240
+    # The gates as they are alone, at the end.
+    body = alone[2][1:-48]
+    assert np.abs(whole[-48 - len(body) : -48, 1:-1] - body[:, 1:-1]).mean() < 1
 
 
 @pytest.mark.parametrize("kind", WIDGETS)

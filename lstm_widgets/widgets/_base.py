@@ -155,6 +155,8 @@ class RecordingWidget(anywidget.AnyWidget):
 
     #: Traits of a subclass that a user sets, beside the ones above.
     _own_traits: ClassVar[tuple[str, ...]] = ()
+    #: The most pixels that rows or lines take in a still picture.
+    _still_height: ClassVar[int] = 400
 
     def __init__(
         self,

@@ -216,7 +216,6 @@ def outline(draw: ImageDraw.ImageDraw, x0: int, y0: int, x1: int, y1: int) -> No
 
 GUTTER, TOKENS, LABELS = 84, 20, 18
 _ROOM = WIDTH - GUTTER - EDGE
-_MOST_HEIGHT = 400
 
 
 def gap_for(width: int, examples: int, timesteps: int) -> int:
@@ -247,7 +246,7 @@ class Squares:
 
 
 def squares(
-    examples: int, timesteps: int, rows: int, *, square: int, column: int, row: int
+    examples: int, timesteps: int, rows: int, *, square: int, column: int, row: int, most: int
 ) -> Squares:
     """
     Choose what of a grid is in the picture: the beginning, or else what is around the selection.
@@ -260,6 +259,8 @@ def squares(
         The least side of a square.
     column, row : int
         What is selected.
+    most : int
+        The most pixels that the rows take.
     """
     count = examples * timesteps
 
@@ -285,8 +286,8 @@ def squares(
         # At the end, as many as there is room for.
         while first > 0 and fitting(first - 1) == count:
             first -= 1
-    height = max(square, min(22, max(60, min(rows * square, _MOST_HEIGHT)) // rows))
-    shown = min(rows, _MOST_HEIGHT // height)
+    height = max(square, min(22, max(60, min(rows * square, most)) // rows))
+    shown = min(rows, most // height)
     top = 0 if row < shown else min(rows - shown, row - shown // 2)
     return Squares(first, fitting(first), top, top + shown, width, height, gap, timesteps)
 
@@ -353,7 +354,7 @@ def _labels(draw: ImageDraw.ImageDraw, shown: Snapshot, place: Squares) -> None:
         write(draw, (x + 4, 10), shown.label(example), size=11, colour=colour, room=max(8, room))
 
 
-def cell_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
+def cell_grid(shown: Snapshot, order: NDArray[np.intp], *, most: int) -> Image.Image:
     """
     Draw all cells over all timesteps, as far as there is room.
 
@@ -362,6 +363,8 @@ def cell_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
     shown : Snapshot
     order : int array (row,)
         The cells, row by row; at least one.
+    most : int
+        The most pixels that the rows take.
     """
     rows = np.flatnonzero(order == shown.cell)
     row = int(rows[0]) if len(rows) else -1
@@ -372,6 +375,7 @@ def cell_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
         square=15 if shown.layer["tokens"] else 6,
         column=shown.column,
         row=max(0, row),
+        most=most,
     )
     cells, columns = order[place.top : place.bottom], range(place.first, place.stop)
     statistics = shown.tiles.statistics
@@ -393,9 +397,9 @@ def cell_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
     header = head_height(shown)
     image, draw = sheet(header + size[0] + 8)
     image.paste(Image.fromarray(patterned(pixels, marked)), (GUTTER, header))
-    most = np.nanmax(statistics.mean_magnitude, initial=0)
+    longest = np.nanmax(statistics.mean_magnitude, initial=0)
     with np.errstate(invalid="ignore"):  # of infinity, infinity has no share
-        shares = np.nan_to_num(statistics.mean_magnitude[cells] / (most or 1))
+        shares = np.nan_to_num(statistics.mean_magnitude[cells] / (longest or 1))
     for i, cell in enumerate(cells):
         top, chosen = header + i * place.height, cell == shown.cell
         _row_head(draw, top, place.height, shown.cell_name(cell), shares[i], chosen=chosen)

@@ -69,6 +69,7 @@ def gates(shown: Snapshot) -> Image.Image:
         square=_token_width(shown),
         column=shown.column,
         row=0,
+        most=_SIGNED,
     )
     columns = place.first, place.stop
     measured = (0, shown.tiles.columns) if shown.tiles.columns <= _MOST_MEASURED else columns

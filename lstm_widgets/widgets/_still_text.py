@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lstm_widgets.widgets._snapshot import Snapshot
 
 _ROW, _GUESS_ROW, _SEAM, _APART, _FURTHER_APART = 19, 14, 1, 2, 9
-_CAPTION, _MOST_HEIGHT = 28, 400
+_CAPTION = 28
 _CHARACTER, _ROOM_FOR_GUESSES, _TAB = 8, 52, 8
 #: So much of the text before the selected timestep is laid out, to find where lines begin.
 _BEFORE, _AFTER = 6000, 3000
@@ -134,7 +134,9 @@ class _Page:
         return self.coloured + guesses + apart
 
 
-def text(shown: Snapshot, cells: Sequence[int], *, marks: bool, guesses: bool) -> Image.Image:
+def text(
+    shown: Snapshot, cells: Sequence[int], *, marks: bool, guesses: bool, most: int
+) -> Image.Image:
     """
     Draw cells over the text around the selected timestep.
 
@@ -148,14 +150,16 @@ def text(shown: Snapshot, cells: Sequence[int], *, marks: bool, guesses: bool) -
         Whether white space shows as marks.
     guesses : bool
         Whether the model's top guesses stand under each token, if there are any.
+    most : int
+        The most pixels that the lines take.
     """
     page = _laid_out(shown, list(cells), marks=marks, guesses=guesses)
     shift = page.shift
-    most = max(1, _MOST_HEIGHT // page.pitch)
+    count = max(1, most // page.pitch)
     starts = np.cumsum([page.first, *(len(line) for line in page.lines)])
     chosen = int(np.searchsorted(starts, shown.timestep + shift, side="right")) - 1
-    top = 0 if chosen < most else min(len(page.lines) - most, chosen - most // 2)
-    lines = page.lines[top : top + most]
+    top = 0 if chosen < count else min(len(page.lines) - count, chosen - count // 2)
+    lines = page.lines[top : top + count]
     image, draw = sheet(_CAPTION + len(lines) * page.pitch + 6)
     _caption(draw, page)
     for i, line in enumerate(lines):

@@ -65,7 +65,9 @@ class CellGrid(RecordingWidget):
 
     def _pictures(self, shown: Snapshot) -> list[Image]:
         order = self._order(shown)
-        picture = _still.cell_grid(shown, order) if len(order) else _still.nothing()
+        if len(order) == 0:
+            return [_still.nothing(), *super()._pictures(shown)]
+        picture = _still.cell_grid(shown, order, most=self._still_height)
         return [picture, *super()._pictures(shown)]
 
     def _order(self, shown: Snapshot) -> NDArray[np.intp]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from lstm_widgets.widgets._base import STATIC
+from lstm_widgets.widgets._still_gates import gates
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from lstm_widgets.widgets._snapshot import Snapshot
 
 
 class Explorer(CellGrid, TextHeatmap):
@@ -36,3 +42,7 @@ class Explorer(CellGrid, TextHeatmap):
     _esm = STATIC / "explorer.js"
     _css = STATIC / "explorer.css"
     _own_traits: ClassVar[tuple[str, ...]] = (*CellGrid._own_traits, *TextHeatmap._own_traits)  # noqa: SLF001
+    _still_height: ClassVar[int] = 240
+
+    def _pictures(self, shown: Snapshot) -> list[Image]:
+        return [*super()._pictures(shown), gates(shown)]

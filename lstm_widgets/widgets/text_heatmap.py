@@ -86,5 +86,6 @@ class TextHeatmap(RecordingWidget):
 
     def _pictures(self, shown: Snapshot) -> list[Image]:
         cells = self.cells if self.cell in self.cells else (self.cell, *self.cells)
-        picture = text(shown, cells, marks=self.marks, guesses=self.guesses)
+        most = self._still_height
+        picture = text(shown, cells, marks=self.marks, guesses=self.guesses, most=most)
         return [picture, *super()._pictures(shown)]
