@@ -270,3 +270,16 @@ def test_models_that_cannot_write():
             5,
             vocabulary=SYMBOLS,
         )
+
+
+def test_a_vocabulary_of_two_symbols_has_two_guesses():
+    model = keras.Sequential(
+        [
+            keras.Input((None,)),
+            L.Embedding(2, 3),
+            L.SimpleRNN(4, return_sequences=True),
+            L.Dense(2, activation="softmax"),
+        ]
+    )
+    written = generate(model, "ab", 3, vocabulary="ab", rng=0)
+    assert written.recording.predictions.sizes["rank"] == 2

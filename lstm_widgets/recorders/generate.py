@@ -68,7 +68,7 @@ def generate(
     window: int | None = None,
     temperature: float = 1.0,
     rng: int | np.random.Generator | None = None,
-    top_k: int = 5,
+    top_k: int | None = None,
     encode: Callable[[npt.NDArray[np.int64]], Any] | None = None,
 ) -> Generation:
     """Continue a text, one token after the other, each drawn from what the model predicts.
@@ -97,7 +97,8 @@ def generate(
         A seed or a generator, which makes the text reproducible: each token costs one
         ``rng.choice(symbols, p=...)``.
     top_k
-        How many of the most probable tokens to keep at each timestep of the recording.
+        How many of the most probable tokens to keep at each timestep of the recording. Default: 5,
+        or all that the vocabulary has.
     encode
         What makes of ids, int64 ``(example, timestep)``, what the model is called with. Default:
         ids, one-hot or ids scaled to ``id / len(vocabulary)``, by the shape of the model's input.
@@ -126,8 +127,9 @@ def generate(
         expect_positive(argument, number)
     if not 0 <= temperature < np.inf:
         raise ValueError(f"temperature: expected a finite number from 0 on, got {temperature!r}")
-    expect_symbols(model, top_k)
     names = Vocabulary(vocabulary)
+    top_k = min(5, names.size) if top_k is None else top_k
+    expect_symbols(model, top_k)
     writer = _Writer(
         model,
         _standard_seed(seed, names),
