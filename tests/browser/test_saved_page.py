@@ -317,3 +317,31 @@ def test_a_page_of_one_signal_says_which_are_not_in_it(open_page, monkeypatch):
     )
     change = number(float(state[9]) - float(state[8]))
     expect(root.locator(".lw-gates-read .lw-gates-sum")).to_contain_text(change)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_explorer(open_page, scheme):
+    recording = recordings.gates("LSTM")
+    saved = open_page(lw.Explorer(recording, cell=3, timestep=9), scheme=scheme)
+    root = saved.output(0).locator(".lw")
+    expect(root).to_have_attribute("data-theme", scheme)
+    values = recording["layer"].isel(example=0)
+
+    def says(cell, timestep):
+        for signal, where in (("hidden_state", ".lw-status"), ("cell_state", ".lw-gates-values")):
+            value = number(float(values[signal][timestep, cell]))
+            expect(root.locator(where)).to_contain_text(value)
+        expect(root.locator(".lw-status")).to_contain_text(f"cell {cell}")
+
+    says(3, 9)
+    root.locator(".lw-text").press("ArrowRight")
+    says(3, 10)
+    root.locator(".lw-grid").press("ArrowDown")
+    says(4, 10)
+    root.locator(".lw-gates").press("ArrowRight")
+    says(4, 11)
+    root.locator("[data-control='cell']").press("ArrowRight")
+    says(5, 11)
+    assert saved.page.locator("h1").inner_text() == "Explorer: layer"
+    scrolled, width = saved.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert scrolled <= width
