@@ -254,3 +254,27 @@ def test_odd_values_many_examples_and_widths(show):
         notebook.page.set_viewport_size({"width": width, "height": 900})
         eventually(lambda: many.root.evaluate(inside), [True, []])
         eventually(lambda: picture(many.canvas).shape[1::-1], many.size)
+
+
+def test_a_large_recording_is_painted_and_then_rests(show):
+    notebook = show(
+        "recording = many_examples()\n"
+        "grid = lw.ExampleGrid(recording, cell=3)\n"
+        "asked = []\n"
+        "grid.on_msg(lambda _widget, content, _buffers: asked.append(content))\n"
+        "grid"
+    )
+    grid = Examples(notebook, 1)
+    expect(grid.status).to_contain_text("cell 3")
+
+    def rests():
+        before = notebook.kernel.value("len(asked)")
+        notebook.page.wait_for_timeout(800)
+        return notebook.kernel.value("len(asked)") == before > 0
+
+    eventually(rests, True, timeout=20)
+    grid.frame.press("End")
+    grid.becomes(example=2499)
+    eventually(rests, True, timeout=20)
+    value = recordings.many_examples()["lstm"]["hidden_state"].values[2499, 0, 3]
+    expect(grid.status).to_contain_text(f"hidden_state {number(value)}")

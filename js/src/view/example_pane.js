@@ -4,7 +4,6 @@ import { shownToken } from "../core/align.js";
 import { BLOCK } from "../core/codes.js";
 import { before, wrap } from "../core/flow.js";
 import { css, ink } from "../core/palettes.js";
-import { valueAt } from "../core/source.js";
 import { visible } from "../core/tokens.js";
 import { CLIPPED, IS_NAN, PADDING } from "./colours.js";
 import { element, menu } from "./dom.js";
@@ -254,9 +253,12 @@ export class ExamplePane {
     context.textAlign = "center";
     for (let t = 0; t < timesteps; t++) {
       const column = example * timesteps + t;
-      const { value } = valueAt(source, cell, column);
-      let colour = colours.pixel(value, cell);
-      let mark = colours.mark(value, cell);
+      // By its code, as everywhere: exact values are asked for one stretch at a time, to be read.
+      const code =
+        source.tile(0, Math.floor(column / BLOCK), cell)?.[column % BLOCK] ??
+        source.coarse(cell, 0, column);
+      let colour = colours.row(cell)[code];
+      let mark = colours.marks(cell)[code];
       if (source.padding(column)) {
         mark = PADDING;
         colour = colours.pattern(PADDING, colour, 1, 1);
