@@ -56,7 +56,9 @@ class Page(HTMLParser):
             self.metas.append(dict(attributes))
         if tag == "script":
             self.scripts.append([dict(attributes), ""])
-        if tag != "meta":
+        if tag == "img":
+            self.image = dict(attributes)["src"]
+        if tag not in ("meta", "img"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -138,7 +140,8 @@ def test_the_page_reaches_for_nothing(saved, tmp_path):
     text = (tmp_path / "page.html").read_text("utf-8")
     assert text.startswith("<!doctype html>\n")
     assert page.metas[0] == {"charset": "utf-8"}
-    assert not re.search(r"https?:|\bsrc=|href=|@import|url\(", text)
+    assert not re.search(r"https?:|\bsrc=(?!\"data:)|href=|@import|url\(", text)
+    assert base64.b64decode(page.image.split(",")[1]).startswith(b"\x89PNG")
     policy = next(m["content"] for m in page.metas if "http-equiv" in m)
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe-eval" not in policy
@@ -173,12 +176,24 @@ def test_hostile_text_is_data(saved, tmp_path):
     assert not re.search(rb"[^\x20-\x7e]|[<>&]", raw[start : raw.index(b"</script>", start)])
 
 
+def test_a_picture_that_fails_leaves_the_page(saved, monkeypatch):
+    def broken(_widget):
+        raise ValueError("no ink")
+
+    monkeypatch.setattr(CellGrid, "_still", broken)
+    with pytest.warns(UserWarning, match="no still picture of CellGrid"):
+        page = saved(CellGrid(recording()))
+    assert "img" not in page.tags
+    assert "_whole" in page.held
+
+
 def test_a_style_sheet_cannot_end_its_element():
     text = _export.page(
         {"_layers": []},
         esm="export default '</script><script>'",
         css="a::after { content: '</style><script>x</script>' }",
         host="export default 1 // </script>",
+        still=b"",
         title="t",
         version="1",
     )

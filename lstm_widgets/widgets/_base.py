@@ -377,6 +377,7 @@ class RecordingWidget(anywidget.AnyWidget):
             esm=self._esm,
             css=self._css,
             host=(STATIC / "page.js").read_text("utf-8"),
+            still=self._png(),
             title=f"{kind}: {self.layer}" if title is None else title,
             version=metadata.version("lstm-widgets"),
         )
@@ -408,23 +409,28 @@ class RecordingWidget(anywidget.AnyWidget):
         """Draw what stands in the widget, from top to bottom. There is something recorded."""
         return []
 
-    def _still(self) -> Image | None:
-        """Draw the widget as it is now, on light paper; None where there is no picture of it."""
+    def _still(self) -> Image:
+        """Draw the widget as it is now, on light paper."""
         shown = self._snapshot()
         pictures = [nothing()] if shown.empty else self._pictures(shown)
-        return stack([*pictures, foot(shown)]) if pictures else None
+        return stack([*pictures, foot(shown)])
 
     def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401 - as IPython has it
         """Put a still picture beside the widget, for a viewer that runs no scripts."""
         bundle = super()._repr_mimebundle_(**options)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
-        try:
-            still = self._still()
-            if data is not None and still is not None:
-                data["image/png"] = b64encode(png(still)).decode()
-        except Exception as error:  # noqa: BLE001 - the widget itself is shown all the same
-            warnings.warn(f"no still picture of {type(self).__name__}: {error!r}", stacklevel=2)
+        if data is not None:
+            still = self._png()
+            data |= {"image/png": b64encode(still).decode()} if still else {}
         return bundle
+
+    def _png(self) -> bytes:
+        """Give the still picture as a file; nothing, and a warning, if it can't be drawn."""
+        try:
+            return png(self._still())
+        except Exception as error:  # noqa: BLE001 - the widget itself is there all the same
+            warnings.warn(f"no still picture of {type(self).__name__}: {error!r}", stacklevel=3)
+            return b""
 
     # -- the page's requests ---------------------------------------------------------------------
 

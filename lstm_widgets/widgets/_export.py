@@ -35,6 +35,7 @@ body {
 h1 { font-size: 18px; line-height: 1.3; margin: 0 0 12px; overflow-wrap: anywhere; }
 #widget { min-height: 120px; }
 #widget:not(:has(.lw)) { white-space: pre-wrap; }
+noscript img { max-width: 100%; }
 #about { font-size: 12px; color: #5b6370; margin: 12px 0 0; overflow-wrap: anywhere; }
 @media (prefers-color-scheme: dark) {
   body { background: #111417; color: #e6e9ee; }
@@ -64,7 +65,10 @@ _PAGE = """\
 <main>
 <h1>{title}</h1>
 <div id="widget">Opening …</div>
-<noscript>This page shows its picture with JavaScript, which is switched off.</noscript>
+<noscript>
+<p>JavaScript is switched off: without it, there is no more than a still picture.</p>
+{still}
+</noscript>
 <p id="about">{about}</p>
 </main>
 <script id="state" type="application/json">{state}</script>
@@ -150,7 +154,14 @@ def without(layer: Mapping[str, Any], kept: Mapping[str, tuple[str, ...]]) -> di
 
 
 def page(
-    traits: Mapping[str, Any], *, esm: str, css: str, host: str, title: str, version: str
+    traits: Mapping[str, Any],
+    *,
+    esm: str,
+    css: str,
+    host: str,
+    still: bytes,
+    title: str,
+    version: str,
 ) -> str:
     """
     Write a widget as a page.
@@ -163,6 +174,8 @@ def page(
         The widget's module and style sheet.
     host : str
         The module that runs the page.
+    still : bytes
+        The PNG that is shown where scripts don't run; empty if there is none.
     title : str
         The heading.
     version : str
@@ -195,6 +208,7 @@ def page(
         f"default-src 'none'; script-src 'sha256-{digest}' data:; style-src 'unsafe-inline'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
+    encoded = base64.b64encode(still).decode()
     return _PAGE.format(
         policy=escape(policy),
         generator=escape(f"lstm_widgets {version}"),
@@ -202,6 +216,9 @@ def page(
         style=_STYLE,
         css=css.replace("</", "<\\/"),
         about=escape(sendable(about)),
+        still=f'<img alt="{escape(sendable(title))}" src="data:image/png;base64,{encoded}">'
+        if still
+        else "",
         state=_json(plain),
         held="\n".join(
             f'<script type="text/plain" data-trait="{escape(name)}">{_packed(value)}</script>'

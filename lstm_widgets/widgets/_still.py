@@ -6,6 +6,7 @@ Everything here is a function of arrays, lengths are pixels. The paper is light,
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -57,6 +58,8 @@ _PLAIN = {
     **dict(zip("²≤≥…", ("^2", "<=", ">=", "..."), strict=True)),
 }
 
+_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 Font = ImageFont.FreeTypeFont
 
 
@@ -90,6 +93,7 @@ def _has(font: Font, character: str) -> bool:
 @lru_cache(maxsize=4096)
 def _chosen(text: str, kind: str, size: int) -> tuple[str, Font]:
     """Choose the font for a text, and what of the text it can draw."""
+    text = _BREAKS.sub("⏎", text)  # a line of text is one line
     fonts = _fonts(kind, size)
     for font in fonts:
         if all(_has(font, character) for character in text):

@@ -43,11 +43,13 @@ def open_page(browser, tmp_path):
     with contextlib.ExitStack() as stack:
         opened = []
 
-        def open_page(widget, *, scheme="light", before=None, **options):
+        def open_page(widget, *, scheme="light", before=None, scripts=True, **options):
             path = tmp_path / f"page-{len(opened)}.html"
             widget.save_html(path, **options)
             context = browser.new_context(
-                viewport={"width": 1280, "height": 900}, color_scheme=scheme
+                viewport={"width": 1280, "height": 900},
+                color_scheme=scheme,
+                java_script_enabled=scripts,
             )
             stack.callback(context.close)
             context.set_default_timeout(15_000)
@@ -273,6 +275,15 @@ def test_what_cannot_be_opened_says_so(open_page):
     )
     assert len(saved.errors) == 1
     saved.errors.clear()
+
+
+def test_without_scripts_a_still_picture_is_shown(open_page):
+    saved = open_page(lw.CellGrid(recordings.sums()), scripts=False)
+    image = saved.page.locator("noscript img")
+    expect(image).to_be_visible()
+    box = image.bounding_box()
+    assert box["width"] == 900
+    assert box["height"] > 400
 
 
 def test_on_paper_the_picture_stands_without_its_controls(open_page):
