@@ -46,12 +46,14 @@ def test_each_paragraph_closes_what_it_opens(seed):
         assert not set(left) & set("()")
 
 
-def test_both_kinds_of_quotation_marks_are_used_one_a_chapter():
-    chapters = dialogue.generate(20_000, seed=5).split("Chapter ")[1:]
-    kinds = [("“" in chapter, '"' in chapter) for chapter in chapters]
-    assert (True, True) not in kinds
-    assert (True, False) in kinds
-    assert (False, True) in kinds
+def test_quotation_marks_are_of_one_kind():
+    curly, straight = (dialogue.generate(5000, seed=5, quotes=q) for q in ("curly", "straight"))
+    assert {"“", "”", "’"} <= set(curly)
+    assert not {'"', "'"} & set(curly)
+    assert straight == curly.translate(str.maketrans("“”’", '""\''))
+    np.testing.assert_array_equal(dialogue.inside_quotes(straight), dialogue.inside_quotes(curly))
+    with pytest.raises(ValueError, match="quotes: expected 'curly' or 'straight', got 'round'"):
+        dialogue.generate(1, seed=5, quotes="round")
 
 
 def test_what_is_said_is_in_the_present_tense_what_is_told_in_the_past():
@@ -65,10 +67,10 @@ def test_what_is_said_is_in_the_present_tense_what_is_told_in_the_past():
     assert {"train", "seen", "worth", "kites", "because"} <= said & told
 
 
-@given(seeds)
+@given(seeds, st.sampled_from(["curly", "straight"]))
 @settings(deadline=None, max_examples=25)
-def test_inside_is_what_a_regular_expression_finds(seed):
-    text = dialogue.generate(2000, seed=seed)
+def test_inside_is_what_a_regular_expression_finds(seed, quotes):
+    text = dialogue.generate(2000, seed=seed, quotes=quotes)
     for found, pattern in (
         (dialogue.inside_quotes(text), r'“[^”]*(?=”)|"[^"]*(?=")(?:")?'),
         (dialogue.inside_brackets(text), r"\([^)]*(?=\))"),

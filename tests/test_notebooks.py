@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
 
-NOTEBOOKS = ("01_addition.ipynb",)
+NOTEBOOKS = (
+    "01_addition.ipynb",
+    "02_language_model.ipynb",
+    "03_xml.ipynb",
+    "04_lstm_vs_rnn.ipynb",
+)
 
 
 def test_every_notebook_is_run(root):
     assert tuple(sorted(path.name for path in (root / "notebooks").glob("*.ipynb"))) == NOTEBOOKS
+
+
+def test_shipped_models_are_small_and_have_their_scripts(root):
+    models = root / "notebooks" / "models"
+    shipped = {path.name: path.stat().st_size for path in models.glob("*.keras")}
+    assert 0 < sum(shipped.values()) <= 2 * 1024 * 1024
+    assert {path.name for path in models.iterdir()} - set(shipped) == {
+        "tide.txt",
+        "train_language_model.py",
+        "train_lstm_vs_rnn.py",
+        "train_xml.py",
+    }
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_committed_outputs_are_small_and_whole(root, name):
+    path = root / "notebooks" / name
+    notebook = json.loads(path.read_text("utf-8"))
+    assert path.stat().st_size <= 1024 * 1024
+    assert "widgets" not in notebook["metadata"]
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert not any(output["output_type"] == "error" for output in outputs)
+    assert not any(output.get("name") == "stderr" for output in outputs)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

@@ -103,9 +103,10 @@ def train(
     streams: int | None = None,
     batch_size: int = 32,
     learning_rate: float = 0.003,
+    weight_decay: float = 0.0,
     seed: int = 0,
 ) -> list[float]:
-    """Train on a text, by Adam with a learning rate that falls to 0 on a cosine.
+    """Train on a text, by AdamW with a learning rate that falls to 0 on a cosine.
 
     There are two ways to read the text. With ``streams`` it is cut into so many long pieces, which
     are read side by side, ``window`` characters a step, and the state is carried on from step to
@@ -129,6 +130,8 @@ def train(
         Windows a step; without meaning for streams, where a step has one window of each.
     learning_rate
         The learning rate at the first step.
+    weight_decay
+        How far each weight goes back to 0 at a step, times the learning rate (AdamW).
     seed
         What dropout and the order of the windows follow from. It is set for Keras, TensorFlow, NumPy
         and Python.
@@ -158,9 +161,8 @@ def train(
     trained = _copy(model, window, streams)
     steps = epochs * -(-len(pieces) // batch_size)
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    trained.compile(
-        optimizer=keras.optimizers.Adam(rate, clipnorm=1.0), loss="sparse_categorical_crossentropy"
-    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay, clipnorm=1.0)
+    trained.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
     history = trained.fit(
         pieces[:, :-1],
         pieces[:, 1:],

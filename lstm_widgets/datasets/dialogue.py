@@ -1,15 +1,16 @@
 """Small scenes with people who talk: text whose hidden state has names.
 
-A reader of these scenes has to keep a few things in mind: whether somebody is speaking, which kind
-of quotation marks this chapter uses, whether a bracket is open, how far a number or a clock time has
-been read. The same things are said and told, but what is said is in the present tense, what is told
-in the past: to choose the next word, one has to know whether somebody is speaking. All of it is
-written by a small grammar, the same for the same seed.
+A reader of these scenes has to keep a few things in mind: whether somebody is speaking, whether a
+bracket is open, how far a number or a clock time has
+been read. The same things are said and told, but what is said is in the present tense and about what
+is mine or yours, what is told is in the past and about what is his or hers: to choose the next word,
+one has to know whether somebody is speaking. All of it is written by a small grammar, the same for
+the same seed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SYMBOLS", "generate", "inside_brackets", "inside_quotes", "plain"]
 
-_QUOTES = (("“", "”", "’"), ('"', '"', "'"))  # opening, closing, apostrophe
+#: Opening mark, closing mark, apostrophe.
+_QUOTES = {"curly": ("“", "”", "’"), "straight": ('"', '"', "'")}
 #: Every character that :func:`generate` and :func:`plain` write, by its id.
 SYMBOLS = "\n !\"'(),-.0123456789:;?ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz—’“”"
 
@@ -38,6 +40,7 @@ _REASONS = (
     ("it was raining", "the road was long", "the door stood open", "the light went out"),
 )
 _SPEAKERS = ("I", "we", "you", "they")
+_WHOSE = (("my", "our", "your"), ("the", "his", "her"))
 _SHORT = (
     ("yes", "no", "not now", "come here", "I know", "we are late", "it is cold", "wait for me"),
     ("nobody moved", "it was late", "she nodded", "he shrugged", "it was cold", "they waited"),
@@ -49,9 +52,9 @@ _MANNERS = ("", "", " quietly", " at last", " with a smile", " from the window")
 class _Writer:
     """Draws words and writes the sentences made of them."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, quotes: str) -> None:
         self._random = np.random.default_rng(seed)
-        self.opening, self.closing, self.apostrophe = _QUOTES[0]
+        self.opening, self.closing, self.apostrophe = _QUOTES[quotes]
 
     def chance(self, probability: float) -> bool:
         return bool(self._random.random() < probability)
@@ -63,7 +66,6 @@ class _Writer:
         return choices[self.number(0, len(choices) - 1)]
 
     def scene(self, number: int) -> str:
-        self.opening, self.closing, self.apostrophe = _QUOTES[self.number(0, 1)]
         paragraphs = [self.told() if self.chance(0.3) else self.spoken() for _ in range(6)]
         return "\n\n".join([f"Chapter {number}", *paragraphs, ""])
 
@@ -90,41 +92,44 @@ class _Writer:
             return text[0].upper() + text[1:]
         forms = (self.deed, self.journey, self.sight, self.worth)
         text = forms[self.number(0, len(forms) - 1)](mode)
-        if self.chance(0.2):
+        if self.chance(0.1):
             text += f", because {self.one(_REASONS[mode])}"
         return text[0].upper() + text[1:]
 
     def deed(self, mode: int) -> str:
         who = self.one((_SPEAKERS, _PEOPLE)[mode])
-        where = f"near the {self.one(_PLACES)}" if self.chance(0.5) else self.one(_TIMES)
+        where = f"near {self.place(mode)}" if self.chance(0.5) else self.one(_TIMES)
         return f"{who} {self.one(_VERBS[mode])} {self.things()}{self.aside(mode)} {where}"
 
     def journey(self, mode: int) -> str:
         clock = f"{self.number(0, 23):02}:{self.number(0, 59):02}"
         late = f", but it {('does', 'did')[mode]}n{self.apostrophe}t stop"
         return (
-            f"the train from the {self.one(_PLACES)} {('comes', 'came')[mode]} at {clock}"
+            f"{self.one(_WHOSE[mode])} train from {self.place(mode)} {('comes', 'came')[mode]} at {clock}"
             f"{self.aside(mode)}{late if self.chance(0.3) else ''}"
         )
 
     def sight(self, mode: int) -> str:
         return (
-            f"nobody {('has', 'had')[mode]} seen the {self.one(_KINDS)} {self.one(_THINGS)}"
-            f"{self.aside(mode)} since {self.number(1700, 1999)}"
+            f"nobody {('has', 'had')[mode]} seen {self.one(_WHOSE[mode])} {self.one(_KINDS)} "
+            f"{self.one(_THINGS)}{self.aside(mode)} since {self.number(1700, 1999)}"
         )
 
     def worth(self, mode: int) -> str:
         return (
-            f"the {self.one(_THINGS)} at the {self.one(_PLACES)} {('are', 'were')[mode]} worth "
-            f"{self.number(2, 999)} coins{self.aside(mode)}"
+            f"{self.one(_WHOSE[mode])} {self.one(_THINGS)} at {self.place(mode)} "
+            f"{('are', 'were')[mode]} worth {self.number(2, 999)} coins{self.aside(mode)}"
         )
+
+    def place(self, mode: int) -> str:
+        return f"{self.one(_WHOSE[mode])} {self.one(_PLACES)}"
 
     def things(self) -> str:
         kind = f"{self.one(_KINDS)} " if self.chance(0.5) else ""
         return f"{self.number(2, 99)} {kind}{self.one(_THINGS)}"
 
     def aside(self, mode: int) -> str:
-        if self.chance(0.75):
+        if self.chance(0.85):
             return ""
         inside = (
             self.one(_REASONS[mode]),
@@ -134,7 +139,7 @@ class _Writer:
         return f" ({self.one(inside)})"
 
 
-def generate(characters: int, *, seed: int) -> str:
+def generate(characters: int, *, seed: int, quotes: Literal["curly", "straight"] = "curly") -> str:
     """Write scenes until there are at least ``characters`` characters.
 
     Parameters
@@ -144,21 +149,26 @@ def generate(characters: int, *, seed: int) -> str:
         characters longer.
     seed
         What all choices follow from.
+    quotes
+        The quotation marks and apostrophes: ``“’”``, or ``"'"``, where only what came before tells
+        whether a mark opens or closes.
 
     Returns
     -------
     str
-        Chapters of paragraphs, made of :data:`SYMBOLS`. Quotation marks are curly in some chapters
-        and straight in others; quotes and brackets are closed in the paragraph that opens them.
+        Chapters of paragraphs, made of :data:`SYMBOLS`. Quotes and brackets are closed in the
+        paragraph that opens them.
 
     Raises
     ------
     ValueError
-        If ``characters`` is negative.
+        If ``characters`` is negative, or ``quotes`` another word.
     """
+    if quotes not in _QUOTES:
+        raise ValueError(f"quotes: expected 'curly' or 'straight', got {quotes!r}")
     if characters < 0:
         raise ValueError(f"characters: expected at least 0, got {characters}")
-    writer = _Writer(seed)
+    writer = _Writer(seed, quotes)
     scenes: list[str] = []
     length = 0
     while length < characters:
