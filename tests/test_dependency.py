@@ -17,8 +17,10 @@ SYMBOLS, WIDTH = 5, 3
 @pytest.fixture(autouse=True)
 def double():
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     yield
     keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
 
 
 def shaken(model):

@@ -127,7 +127,8 @@ def relevance(
 
         - ``relevance`` ``(method, example, timestep)``, and with ``per_dimension``
           ``relevance_per_dimension`` ``(method, example, timestep, dimension)``,
-          which sums up to it (NaN for occlusion);
+          which sums up to it (NaN for occlusion). One method is ``relevance.loc["lrp"]``, because
+          xarray's ``sel(method=...)`` means something else;
         - ``score`` ``(example,)``, and ``target`` ``(example,)``, the class that it is of;
         - ``predicted`` ``(example,)``, and for softmax and sigmoid ``confidence`` ``(example,)``,
           its probability;
@@ -295,11 +296,11 @@ class _Work:
             timestep = None
             if self._explained.cell is not None and self._timestep is not None:
                 timestep = np.tile(self._timestep, copies)
-            masks = {k: np.tile(mask, (copies, 1)) for k, mask in self._first.masks.items()}
+            kept = {name: np.concatenate([m] * copies) for name, m in self._first.kept.items()}
             done = self._explained.run(
                 Batch.joined(batches),
                 values=np.concatenate(values) if given else None,
-                masks=masks if given else None,
+                kept=kept if given else None,
                 timestep=timestep,
             )
             yield these, done, self._scored(done, copies)

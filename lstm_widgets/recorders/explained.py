@@ -133,8 +133,10 @@ class Pass:
     logits
         What the model returned without its last activation. If a cell's state is explained, the
         states of its layer ``(row, units)``.
-    masks
-        By the name of each layer that makes a mask: bool ``(row, timestep)``, False at padding.
+    mask
+        Of the source: bool ``(row, timestep)``, False at padding; None: nothing is padding.
+    kept
+        By name of a layer or operation: what it decided by looking at values, bool ``(row, ...)``.
     others
         What else a score may draw on: the embeddings of other inputs, initial states.
     """
@@ -142,7 +144,8 @@ class Pass:
     tape: Any
     source: Any = None
     logits: Any = None
-    masks: dict[str, Any] = field(default_factory=dict)
+    mask: npt.NDArray[np.bool_] | None = None
+    kept: dict[str, Any] = field(default_factory=dict)
     others: list[Any] = field(default_factory=list)
     problem: Exception | None = None
 
@@ -150,14 +153,6 @@ class Pass:
         """Stop the call. Keras would rewrite the error on its way out, so it is kept here."""
         self.problem = problem
         raise problem
-
-    @property
-    def mask(self) -> npt.NDArray[np.bool_] | None:
-        """Bool ``(row, timestep)``, False at padding; None: nothing is padding."""
-        for mask in self.masks.values():
-            if tuple(mask.shape) == tuple(self.source.shape[:2]):
-                return np.asarray(mask)
-        return None
 
     def back(self, score: Any, given: Any = None) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Go back from one score a row.
@@ -277,9 +272,11 @@ class Explained:
             trace = _Trace.of(model, self.batch(0, rows), self._call)
         layers = {id(call.layer): call.layer for call in trace.calls}.values()
         self._embeddings = [x for x in layers if isinstance(x, keras.layers.Embedding)]
-        self._makers = [
-            x for x in layers if x in self._embeddings or isinstance(x, keras.layers.Masking)
-        ]
+        self._masking = [x for x in layers if isinstance(x, keras.layers.Masking)]
+        self._operations: list[Any] = []  # those that a functional model has between its layers
+        with contextlib.suppress(UnsupportedLayerError):
+            operations = propagation.operations_of(model)
+            self._operations = [x for x in operations if not isinstance(x, keras.Layer)]
         self.source = _find_source(trace, self._names(), source)
         self._head = _Head("linear", ()) if cell else _find_head(trace)
         # What the first call is held against.
@@ -389,7 +386,7 @@ class Explained:
         batch: Batch,
         *,
         values: Any = None,
-        masks: Mapping[str, Any] | None = None,
+        kept: Mapping[str, Any] | None = None,
         timestep: npt.NDArray[np.intp] | None = None,
         rule: Rule | None = None,
     ) -> Pass:
@@ -401,8 +398,8 @@ class Explained:
             What it is called with.
         values
             What the source is to be instead, ``(row, timestep, dimension)``.
-        masks
-            For ``values``: masks that layers are to make instead, as in :attr:`Pass.masks`.
+        kept
+            For ``values``: what of :attr:`Pass.kept` is not to depend on them.
         timestep
             If a cell's state is explained: the timestep after which, ``(row,)``; None: the last one
             that its layer reads.
@@ -436,7 +433,7 @@ class Explained:
                     tape.watch(tensor)
                     if tensor is not done.source:
                         done.others.append(tensor)
-            patches = [*self._source_patches(done, values), *self._mask_patches(done, masks)]
+            patches = [*self._source_patches(done, values), *self._mask_patches(done, kept)]
             loops: Mapping[int, Any] = {}
             if rule is not None:
                 rules, loops = propagation.patches(self._model, self._found, done, rule)
@@ -503,20 +500,20 @@ class Explained:
 
         return [(layer, "call", shown(layer)) for layer in self._embeddings]
 
-    def _mask_patches(self, done: Pass, masks: Mapping[str, Any] | None) -> list[Any]:
-        """Let layers that make masks show them, and make given ones."""
+    def _mask_patches(self, done: Pass, kept: Mapping[str, Any] | None) -> list[Any]:
+        """Let what makes masks of values show them, or make those that were kept."""
         import tensorflow as tf  # noqa: PLC0415
 
-        def shown(layer: Any) -> Callable[..., Any]:
+        kept = kept or {}
+
+        def computing(layer: Any) -> Callable[..., Any]:
             compute_mask = layer.compute_mask
 
             def patched(*args: Any, **kwargs: Any) -> Any:
-                given = None if masks is None else masks.get(layer.name)
-                if given is not None:
-                    return tf.constant(given)
                 mask = compute_mask(*args, **kwargs)
-                if mask is not None:
-                    done.masks[layer.name] = mask.numpy()
+                mask = tf.constant(kept[layer.name]) if layer.name in kept else mask
+                if mask is not None and layer in (self.source.layer, *self._masking):
+                    done.mask = mask.numpy()
                 return mask
 
             return patched
@@ -525,16 +522,29 @@ class Explained:
             # As Masking does, but by the mask of the patched method.
             def patched(inputs: Any) -> Any:
                 real = compute_mask(inputs)
-                done.masks[layer.name] = real.numpy()
+                done.kept[layer.name] = real.numpy()
                 return inputs * tf.cast(real[..., None], inputs.dtype)
 
             return patched
 
-        patches = []
-        for layer in self._makers:
-            compute_mask = shown(layer)
+        def deciding(operation: Any) -> Callable[..., Any]:
+            call = operation.call
+
+            def patched(*args: Any, **kwargs: Any) -> Any:
+                if operation.name in kept:
+                    return tf.constant(kept[operation.name])
+                output = call(*args, **kwargs)
+                if tf.is_tensor(output) and output.dtype == tf.bool:
+                    done.kept[operation.name] = output.numpy()
+                return output
+
+            return patched
+
+        patches = [(one, "call", deciding(one)) for one in self._operations]
+        for layer in (*self._embeddings, *self._masking):
+            compute_mask = computing(layer)
             patches.append((layer, "compute_mask", compute_mask))
-            if layer not in self._embeddings:
+            if layer in self._masking:
                 patches.append((layer, "call", masking(layer, compute_mask)))
         return patches
 
@@ -711,7 +721,7 @@ def _find_source(trace: _Trace, names: Sequence[str], wanted: str | None) -> Sou
     usual = embeddings or vectors
     if wanted is None and len(usual) > 1:
         raise ValueError(
-            f"source: the model has several, name one of {', '.join(map(repr, known))}"
+            f"source: the model has several, name one of {', '.join(map(repr, sorted(known)))}"
         )
     source = known[next(iter(usual)) if wanted is None else wanted]
     if times.get(source.name, 0) > 1:

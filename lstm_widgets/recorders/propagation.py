@@ -50,6 +50,7 @@ _MOVERS = (
 # The same, among the operations of keras.ops.
 _MOVING_OPERATIONS = (
     *("GetItem", "Reshape", "Transpose", "Squeeze", "ExpandDims", "Concatenate", "Stack", "Flip"),
+    "Cast",
 )
 # Activation functions as layers.
 _ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU")
@@ -128,7 +129,7 @@ def patches(
         # Else a Bidirectional on a GPU might compute both directions past these loops.
         result.append((layer, "use_cudnn", False))
 
-    for operation in _operations(model):
+    for operation in operations_of(model):
         if isinstance(operation, keras.layers.RNN):
             recurrent(operation)
         elif isinstance(operation, keras.layers.Bidirectional):
@@ -146,7 +147,7 @@ def patches(
     return result, loops
 
 
-def _operations(model: Any) -> Iterator[Any]:
+def operations_of(model: Any) -> Iterator[Any]:
     """List what a model consists of, also inside of the models and wrappers in it."""
     keras = load_keras()
     graph = getattr(model, "_functional", None) or model
@@ -157,7 +158,7 @@ def _operations(model: Any) -> Iterator[Any]:
         )
     for operation in graph.operations:
         if isinstance(operation, keras.Model):
-            yield from _operations(operation)
+            yield from operations_of(operation)
         elif is_stock(operation, ("TimeDistributed",)):
             yield operation.layer
         else:
@@ -346,7 +347,7 @@ def _loop(one: Any, done: Pass, rule: lrp.Rule) -> Callable[..., Any]:
         import tensorflow as tf  # noqa: PLC0415
 
         tree = load_keras().tree
-        states = tree.flatten(initial_state)
+        states = [tf.convert_to_tensor(state) for state in tree.flatten(initial_state)]
         if layer.stateful:
             _end_at(states, done)
         real = None if mask is None else mask_array(tree.flatten(mask)[0])
@@ -365,14 +366,24 @@ def _loop(one: Any, done: Pass, rule: lrp.Rule) -> Callable[..., Any]:
         if layer.return_sequences:
             shown = as_returned(ones, real, layer)
             hidden = tf.reverse(hidden, [1]) if layer.go_backwards else hidden
-            outputs = tf.where(shown, hidden, tf.zeros_like(hidden))
+            outputs = _shown(shown, hidden, done)
             return outputs[:, -1], outputs, packed
         shown = last_as_returned(ones[:, 0], real, layer, begun=False)
-        final = last[-STATES[one.kinds[-1]]]
-        final = tf.where(shown, final, tf.zeros_like(final))
+        final = _shown(shown, last[-STATES[one.kinds[-1]]], done)
         return final, final[:, None], packed
 
     return inner_loop
+
+
+def _shown(shown: npt.NDArray[np.bool_], hidden: Any, done: Pass) -> Any:
+    """Put zeros where a layer returns them in place of its state. Relevance may end there."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    if shown.all():
+        return hidden
+    zeros = tf.zeros_like(hidden)
+    _end_at([zeros], done)
+    return tf.where(shown, hidden, zeros)
 
 
 def _scanned(
