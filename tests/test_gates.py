@@ -2,7 +2,7 @@
 
 ``js/test/gates.json`` holds recordings of small layers with the states that Keras's cells had before
 each timestep. ``js/test/gates.test.mjs`` works those out from the recording alone. To make it anew:
-``python tests/test_gate_inspector.py && npm --prefix js run format``.
+``python tests/test_gates.py && npm --prefix js run format``.
 """
 
 from __future__ import annotations

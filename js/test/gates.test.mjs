@@ -14,7 +14,7 @@ import { FakeModel, load, random } from "./load.mjs";
 
 const { WholeSource } = await load("core/source.js");
 
-/** tests/test_gate_inspector.py makes it from recordings of Keras layers. */
+/** tests/test_gates.py makes it from recordings of Keras layers. */
 const table = JSON.parse(await readFile(new URL("gates.json", import.meta.url), "utf-8"));
 
 /** @typedef {import("../src/core/model.js").Layer} Layer */
