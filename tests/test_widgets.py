@@ -620,3 +620,13 @@ def test_a_layer_may_have_any_name(name: str) -> None:
     assert shown.layer == shown._layers[0]["name"] == name
     reply, _ = ask(shown, layer=name, signal="hidden_state", values=[0, 0, 1])
     assert reply["layer"] == name
+
+
+def test_the_first_timestep_selected_is_no_padding() -> None:
+    layer = layer_of("lstm", (3, 6, 4), masked=True)
+    assert layer.mask is not None
+    layer.mask[:] = [[False, False, True, True, True, True], [True] * 6, [False] * 6]
+    recording = Recording.from_layers([layer])
+    starts = [CellGrid(recording, example=example).timestep for example in range(3)]
+    assert starts == [2, 0, 0]
+    assert CellGrid(recording, timestep=1).timestep == 1

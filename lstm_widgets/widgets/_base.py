@@ -66,6 +66,14 @@ def _layer_names(recording: Recording) -> tuple[str, ...]:
     return tuple(name for group in names for name in group)
 
 
+def _first_timestep(recording: Recording, layer: str, example: int) -> int:
+    """Find the first timestep that is no padding, and in a text the first that ends a window."""
+    dataset = recording[layer]
+    if "mask" not in dataset or not 0 <= example < dataset.sizes["example"]:
+        return 0
+    return int(dataset["mask"][example].values.argmax()) if dataset.sizes["timestep"] else 0
+
+
 def _described(recording: Recording, name: str) -> dict[str, Any]:
     dataset = recording[name]
     described = {
@@ -186,6 +194,8 @@ class RecordingWidget(anywidget.AnyWidget):
         layer = self._names[0] if layer is None else layer
         if layer in self._names and signal is None:
             signal = recording.signals(layer)[0]
+        if layer in self._names and "timestep" not in traits:
+            traits["timestep"] = _first_timestep(recording, layer, traits.get("example", 0))
         super().__init__(layer=layer, signal=signal or "", **self._state_of(recording), **traits)
         self._summarise()
         self.on_msg(self._on_message)

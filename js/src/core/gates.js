@@ -120,7 +120,8 @@ const ROUNDING = 2 ** -20;
 /**
  * What happened to the state at one timestep.
  * @typedef {object} Change
- * @property {"column" | "equation" | "nowhere" | "padding"} from where the state before is known from
+ * @property {"column" | "equation" | "nowhere" | "padding" | "window"} from where the state before is
+ *   known from; "window": no window of the text ends here, so there is no state
  * @property {number} before the state before
  * @property {number} keep what was lost of it: (share − 1) · before
  * @property {number} write
@@ -139,6 +140,10 @@ export function changeAt({ layer, cell, at, padding }, column) {
   const beside = previous < 0 ? Number.NaN : at(rule.state, previous);
   if (beside === undefined || Object.values(now).includes(undefined)) return undefined;
   const state = Number(now[rule.state]);
+  if (padding(column) && layer.windowed) {
+    const unknown = Number.NaN;
+    return { from: "window", before: unknown, keep: unknown, write: unknown, change: unknown };
+  }
   // Through padding the state passes unchanged.
   if (padding(column)) return { from: "padding", before: state, keep: 0, write: 0, change: 0 };
   if (!rule.gate) {
@@ -260,6 +265,12 @@ export function explain({ layer, cell, at }, column, happened) {
   if (from === "padding") {
     return { sum: `Δ${s} = 0`, note: "Padding: the state passes through unchanged." };
   }
+  if (from === "window") {
+    return {
+      sum: `Δ${s} is unknown`,
+      note: "No window of the text ends here, so nothing was read.",
+    };
+  }
   const notes = [];
   if (missing.length) notes.push(`${missingWords(layer)}.`);
   const first = columnBefore(layer, cell, column) < 0;
@@ -273,7 +284,11 @@ export function explain({ layer, cell, at }, column, happened) {
         : " The timestep beside does not lead here.";
     notes.push(`${s}₋₁ = ${number(before)} is ${which}, worked out from the equation.${why}`);
   } else if (from === "nowhere" && has(ruleOf(layer).state)) {
-    const why = gate && !missing.length ? `${SYMBOLS[gate]} is too small to tell` : "not recorded";
+    const share = gate && !missing.length ? of(gate) : 0;
+    const why =
+      !gate || missing.length
+        ? "not recorded"
+        : `${SYMBOLS[gate]} is ${Number.isNaN(share) ? "NaN" : "too small to tell"}`;
     notes.push(
       `${s}₋₁, the state before${first ? " the first timestep" : ""}, is unknown: ${why}.`,
     );

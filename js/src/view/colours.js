@@ -8,6 +8,8 @@ export const PLAIN = 0;
 export const IS_NAN = 1;
 export const CLIPPED = 2;
 export const PADDING = 3;
+/** Pixels between the dots of padding. */
+export const DOTS = 4;
 
 const RESERVED = [NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY];
 /** The marks of codes where no finite value is clipped. */
@@ -140,6 +142,6 @@ export class Colours {
     if (mark === IS_NAN) return (x + y) % 6 < 2 ? foreground : colour;
     if (mark === CLIPPED) return (x - y + 6000) % 6 === 0 ? mix(colour, ink(colour), 0.65) : colour;
     const veiled = mix(colour, background, 0.75);
-    return x % 4 === 0 && y % 4 === 0 ? mix(background, foreground, 0.5) : veiled;
+    return x % DOTS === 0 && y % DOTS === 0 ? mix(background, foreground, 0.5) : veiled;
   }
 }

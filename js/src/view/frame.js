@@ -346,7 +346,7 @@ export class Frame {
       parts.push(`example ${example}${label === undefined ? "" : ` "${label}"`}`);
     parts.push(`t=${column % layer.timesteps}${token === undefined ? "" : ` ${token}`}`);
     parts.push(`${signal} ${exact ? "" : "≈ "}${number(value)}`);
-    if (source.padding(column)) parts.push("padding");
+    if (source.padding(column)) parts.push(layer.windowed ? "no window ends here" : "padding");
     if (threshold > 0) parts.push(Math.abs(value) >= threshold ? "on" : "below the threshold");
     return { text: parts.join(" · "), full: exact ? String(value) : "" };
   }

@@ -618,7 +618,7 @@ export class GatesPane {
     const { theme, state } = this.frame;
     const { keep: keepColour, write: writeColour, stripes } = this.#look;
     const wide = width >= 5 ? width - 1 : width;
-    if (from === "padding") return;
+    if (from === "padding" || from === "window") return;
     if (from === "nowhere" && width >= 7) {
       context.fillStyle = theme.colour.muted;
       context.font = `11px ${theme.font}`;

@@ -27,6 +27,9 @@ function stretch(code, usual) {
   return ZERO + Math.sign(steps) * Math.round(spread);
 }
 
+/** From so many columns a pixel on, the largest of them is large nearly everywhere. */
+const POOLED = 4;
+
 export class Overview {
   #key = /** @type {unknown[]} */ ([]);
   #codes = new Uint8Array(0);
@@ -39,14 +42,8 @@ export class Overview {
   /** @param {(x: number, y: number) => void} onGo shares from 0 to 1 of the middle of the view */
   constructor(onGo) {
     this.canvas = element("canvas", { "aria-hidden": "true" });
-    this.root = element("div", { class: "lw-overview" }, [
-      element(
-        "span",
-        { title: "Everything; in each row the colours start at its usual magnitude" },
-        ["overview"],
-      ),
-      this.canvas,
-    ]);
+    this.title = element("span", {}, ["overview"]);
+    this.root = element("div", { class: "lw-overview" }, [this.title, this.canvas]);
     const go = (/** @type {PointerEvent} */ event) => {
       const box = this.canvas.getBoundingClientRect();
       onGo((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
@@ -125,6 +122,10 @@ export class Overview {
     this.#codes = new Uint8Array(width * height).fill(ZERO);
     this.#cells = new Int32Array(width * height).fill(-1);
     this.#usual = new Uint8Array(height);
+    const pooled = source.columns / width >= POOLED;
+    this.title.title = pooled
+      ? "Everything; in each row the colours start at its usual magnitude"
+      : "Everything";
     const { largest } = source.statistics;
     for (let y = 0; y < Math.min(height, height * order.length); y++) {
       const first = Math.floor((y / height) * order.length);
@@ -147,7 +148,8 @@ export class Overview {
           }
         }
       }
-      this.#usual[y] = usualMagnitude(this.#codes.subarray(y * width, (y + 1) * width));
+      const codes = this.#codes.subarray(y * width, (y + 1) * width);
+      this.#usual[y] = pooled ? usualMagnitude(codes) : 0;
     }
   }
 

@@ -4,7 +4,7 @@ import { shownToken } from "../core/align.js";
 import { BLOCK, ZERO } from "../core/codes.js";
 import { ink } from "../core/palettes.js";
 import { visible } from "../core/tokens.js";
-import { PADDING, PLAIN } from "./colours.js";
+import { DOTS, PADDING, PLAIN } from "./colours.js";
 import { Glyphs, stamp } from "./glyphs.js";
 import { Pooled } from "./pooled.js";
 
@@ -193,7 +193,9 @@ export class Painter {
       for (let run = 0; run < runs.count; run++) {
         const glyph = glyphs[run];
         if (!glyph) continue;
-        const colour = ink(pixels[sampled + runs.from[run]]);
+        // Beside the dots of padding, which are no ground for a letter.
+        const beside = runs.from[run] % DOTS === 0 && runs.to[run] - runs.from[run] > 1 ? 1 : 0;
+        const colour = ink(pixels[sampled + runs.from[run] + beside]);
         // A square that is cut off at the side keeps its letter at the same place of the square.
         const cut = runs.from[run] === 0 ? runs.cut : 0;
         const whole = runs.to[run] - runs.from[run] + cut;
