@@ -1,6 +1,6 @@
 // Where the tokens of a text stand: one box each, in lines that are wrapped to the width. Whole CSS pixels.
 
-import { visible } from "./tokens.js";
+import { charactersOf, named, visible } from "./tokens.js";
 
 /** No more of a token is drawn than this. */
 const LONGEST = 256;
@@ -13,13 +13,6 @@ const TAB = 8;
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\u3000-\u303f\uff00-\uffef]$/u;
 
-const segmenter = new Intl.Segmenter();
-
-/** Characters as a reader counts them: with their accents, and emoji whole. @param {string} text */
-export function charactersOf(text) {
-  return Array.from(segmenter.segment(text), ({ segment }) => segment);
-}
-
 /**
  * A token as it is written into its box.
  * @param {string} token
@@ -27,7 +20,7 @@ export function charactersOf(text) {
  */
 export function written(token, marks) {
   const start = token.slice(0, LONGEST);
-  if (marks) return visible(start).replaceAll(" ", "·");
+  if (marks) return named(start).replaceAll(" ", "·");
   const bare = start.replace(/[\n\r]/g, "").replace(/[\t\u00a0]/g, " ");
   if (bare.trim() === "" && token !== "") return bare || " ";
   return visible(bare);

@@ -10,27 +10,55 @@ const MARKS = new Map([
   ["", "∅"],
 ]);
 
-const DIRECTIONS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+/** What acts on the text around it, breaks a line, or is no character at all. */
+const NEVER = /[\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cn}\u0080-\u009f]/u;
+/** What is not seen where it stands alone; within a text it may join, shape or space others. */
+const ALONE = /^[\p{Cf}\p{Zs}\p{Default_Ignorable_Code_Point}]+$/u;
+/** What two texts may differ in without being seen to, and what fonts draw alike: not what emoji, */
+const ALIKE = /[\p{Cf}\p{Default_Ignorable_Code_Point}\p{Co}\p{Cs}]/u;
+/** and some scripts, are made with. */
+const JOINS = /[\u200c\u200d\p{Variation_Selector}\u{e0020}-\u{e007f}]/u;
+
+/**
+ * @param {string} token
+ * @param {(character: string, alone: boolean) => string | undefined} unseen what stands for a character
+ *   that is not seen; undefined if that is itself
+ */
+function replaced(token, unseen) {
+  const mark = MARKS.get(token);
+  if (mark !== undefined) return mark;
+  const alone = ALONE.test(token);
+  let text = "";
+  for (const character of token) {
+    const code = character.codePointAt(0) ?? 0;
+    if (code === 32) text += character;
+    else if (MARKS.has(character)) text += MARKS.get(character);
+    else if (code < 32) text += String.fromCodePoint(0x2400 + code);
+    else text += unseen(character, alone || NEVER.test(character)) ?? character;
+  }
+  // An accent, or another of its kind, is not seen without the letter that it belongs on.
+  return /^\p{M}/u.test(token) && !alone ? `◌${text}` : text;
+}
 
 /**
  * A token with its unseen characters made visible.
  * @param {string} token
  */
 export function visible(token) {
-  const mark = MARKS.get(token);
-  if (mark !== undefined) return mark;
-  let text = "";
-  for (const character of token) {
+  return replaced(token, (_, unseen) => (unseen ? "◌" : undefined));
+}
+
+/**
+ * The same where there is room to tell unseen characters apart, by their numbers.
+ * @param {string} token
+ */
+export function named(token) {
+  return replaced(token, (character, unseen) => {
+    if (!unseen && (JOINS.test(character) || !ALIKE.test(character))) return undefined;
     const code = character.codePointAt(0) ?? 0;
-    if (code !== 32 && MARKS.has(character)) text += MARKS.get(character);
-    else if (code < 32) text += String.fromCodePoint(0x2400 + code);
-    // A mark without a width alone is not seen; one of direction would act on the text around it.
-    else if (DIRECTIONS.test(character) || (/\p{Cf}/u.test(character) && token === character))
-      text += "◌";
-    else text += character;
-  }
-  // So is an accent, and others of its kind, without the letter that it belongs on.
-  return /^\p{M}/u.test(token) ? `◌${text}` : text;
+    const number = `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+    return character === token ? number : `⟨${number}⟩`;
+  });
 }
 
 /**
@@ -38,7 +66,26 @@ export function visible(token) {
  * @param {string} token
  */
 export function quoted(token) {
-  return `'${token === " " ? " " : visible(token)}'`;
+  return `'${token === " " ? " " : named(token)}'`;
+}
+
+const segmenter = new Intl.Segmenter();
+
+/** Characters as a reader counts them: with their accents, and emoji whole. @param {string} text */
+export function charactersOf(text) {
+  return Array.from(segmenter.segment(text), ({ segment }) => segment);
+}
+
+/**
+ * The first of them.
+ * @param {string} text
+ * @param {number} count
+ */
+export function firstOf(text, count) {
+  if (text.length <= count) return text;
+  let left = count;
+  for (const { index } of segmenter.segment(text)) if (left-- === 0) return text.slice(0, index);
+  return text;
 }
 
 /**

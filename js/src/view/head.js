@@ -1,7 +1,7 @@
 // What stands above columns: the labels of the examples, and the tokens.
 
 import { shownToken } from "../core/align.js";
-import { visible } from "../core/tokens.js";
+import { firstOf, visible } from "../core/tokens.js";
 
 /** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
 /** @typedef {import("../core/layout.js").Columns} Columns */
@@ -57,11 +57,9 @@ export function drawHead(
       const token = shownToken(source, column, align);
       if (token === undefined) continue;
       context.fillStyle = column === selected ? theme.colour.fg : theme.colour.muted;
-      const text = [...visible(token)];
-      const cut =
-        text.length > fits && fits > 2
-          ? `${text.slice(0, fits - 1).join("")}…`
-          : text.slice(0, fits).join("");
+      const text = visible(token);
+      let cut = firstOf(text, fits);
+      if (cut !== text && fits > 2) cut = `${firstOf(text, fits - 1)}…`;
       context.fillText(cut, x + columns.width / 2, header - TOKENS / 2);
     }
   }

@@ -3,7 +3,8 @@
 import { BLOCK } from "../core/codes.js";
 import { cellName, inPart } from "../core/model.js";
 import { css, ink, mix } from "../core/palettes.js";
-import { areWords, charactersOf, TextLayout } from "../core/text_layout.js";
+import { areWords, TextLayout } from "../core/text_layout.js";
+import { charactersOf } from "../core/tokens.js";
 import { PADDING, PLAIN } from "./colours.js";
 import { button, element, tick } from "./dom.js";
 import { Glyphs, stamp } from "./glyphs.js";
