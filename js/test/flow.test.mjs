@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { before, wrap } from "../src/core/flow.js";
+import { before as beforeTokens, wrap } from "../src/core/flow.js";
 import { random } from "./load.mjs";
+
+const before = (/** @type {string} */ label, /** @type {(string | undefined)[]} */ tokens) =>
+  beforeTokens(label, tokens.length, (t) => tokens[t]);
 
 test("a label that ends in the tokens shows them in place", () => {
   assert.equal(before("8+6=14", ["1", "4"]), "8+6=");
@@ -15,7 +18,22 @@ test("another label stands before the tokens", () => {
   assert.equal(before("x", []), "x");
   assert.equal(before("x", ["", ""]), "x");
   assert.equal(before("", ["a"]), "");
-  assert.equal(before(undefined, ["a"]), "");
+});
+
+test("a label waits for its tokens, as far as it ends in them", () => {
+  assert.equal(before("8+6=14", ["1", undefined]), undefined);
+  assert.equal(before("8+6=14", [undefined, "4"]), undefined);
+  assert.equal(before("8+6=14", [undefined, "5"]), "8+6=14");
+});
+
+test("of many tokens no more are looked at than the label has", () => {
+  let looked = 0;
+  const tokenAt = () => {
+    looked++;
+    return "a";
+  };
+  assert.equal(beforeTokens("baa", 100_000, tokenAt), "baa");
+  assert.ok(looked < 5);
 });
 
 test("examples wrap into as few rows as the width allows, and fit it", () => {

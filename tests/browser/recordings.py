@@ -213,6 +213,16 @@ def odd():
     return Recording.from_layers([layer("odd", {"hidden_state": values}, mask=mask)])
 
 
+def wide():
+    """Make three examples that are wider than a page; the label of one is long, too."""
+    values = np.random.default_rng(18).uniform(-1, 1, (3, 180, 4))
+    tokens = ["abcdefghijklmnopqrs\u0301" * 9] * 3
+    return Recording.from_layers(
+        [layer("lstm", {"hidden_state": values}, tokens=tokens)],
+        labels=["short", "a long label " * 25, "日本語のラベル" * 10],
+    )
+
+
 #: What is hard to draw, and to tell apart: of no width, of two directions, of several code points.
 STRANGE = (
     *("日", "本", "e\u0301", "\u0301", "👩\u200d🔬", "🇩🇪", "🙂", "\u200b", "\u202e", "\u2066a"),

@@ -278,3 +278,107 @@ def test_a_large_recording_is_painted_and_then_rests(show):
     eventually(rests, True, timeout=20)
     value = recordings.many_examples()["lstm"]["hidden_state"].values[2499, 0, 3]
     expect(grid.status).to_contain_text(f"hidden_state {number(value)}")
+
+
+class Wide(Widget):
+    """Examples of ``wide()``: one a row, wider than the page."""
+
+    scrolling = ".lw-examples"
+
+    def __init__(self, notebook, index):
+        super().__init__(notebook, index)
+        self.dataset = recordings.wide()["lstm"]
+        # The longest label has room for so many characters and no more.
+        room = min(28 * CHARACTER, self.size[0] / 3)
+        self.first = EDGE + math.ceil(room) + AFTER
+
+    def place(self, example, timestep):
+        """Upper left corner of a square."""
+        left = self.first + timestep * SQUARE - self.scrolled[0]
+        return left, TOP + example * ROW + 3 - self.scrolled[1]
+
+    def shown(self, timestep):
+        """Whether all of a timestep is right of the labels and left of the edge."""
+        left = self.place(0, timestep)[0]
+        return self.first <= left and left + SQUARE <= self.size[0]
+
+    def check(self):
+        """Compare the squares in view with what their values are drawn like."""
+        values = self.dataset["hidden_state"].values.astype(float)
+        seen = [t for t in range(180) if self.shown(t)]
+        places = np.array([[self.place(example, t) for t in seen] for example in range(3)])
+        largest = np.abs(values).max(axis=(0, 1))
+        low, high = Look().colours(values[:, seen, 1], largest[1], largest.max())
+        assert len(seen) > 20
+        self.paints(self.canvas, places[..., 0] + 2, places[..., 1] + 3, low, high)
+        return seen
+
+    def ink(self, example, timestep):
+        """How many pixels of a square are written on."""
+        x, y = (round(at) for at in self.place(example, timestep))
+        inside = picture(self.canvas)[y + 1 : y + 18, x + 2 : x + 15].reshape(-1, 3)
+        colours, counts = np.unique(inside, axis=0, return_counts=True)
+        return len(inside) - counts.max() if len(colours) > 1 else 0
+
+
+def test_examples_wider_than_the_page_scroll_sideways(show):
+    notebook = show("grid = lw.ExampleGrid(wide(), cell=1, example=1, timestep=170)\ngrid")
+    grid = Wide(notebook, 1)
+    # The selected timestep is in view, the page itself does not scroll, and no row hides below.
+    eventually(lambda: grid.shown(170), True)
+    assert 170 in grid.check()
+    assert grid.root.evaluate("root => root.scrollWidth <= root.clientWidth")
+    assert grid.frame.evaluate("e => e.scrollHeight <= e.clientHeight")
+    assert grid.first <= grid.size[0] * 0.4
+
+    # The pointer finds what is drawn, where it is drawn.
+    x, y = grid.place(2, 165)
+    grid.frame.hover(position={"x": x + 8, "y": y + 8})
+    expect(grid.status).to_contain_text("example 2")
+    expect(grid.status).to_contain_text("t=165 'f'")
+    grid.click(x + 8, y + 8)
+    grid.becomes(example=2, timestep=165)
+    # Labels stay where they are: on one, the example at the timestep of before.
+    image = picture(grid.canvas)
+    for example in range(3):
+        label = image[TOP + example * ROW : TOP + (example + 1) * ROW - 2, EDGE : grid.first - 6]
+        assert len(np.unique(label.reshape(-1, 3), axis=0)) > 4, example
+    grid.click(grid.first - 20, y + 8 - ROW)
+    grid.becomes(example=1, timestep=165)
+
+    grid.frame.press("ArrowRight")
+    grid.becomes(timestep=166)
+    grid.control("timestep").fill("0")
+    eventually(lambda: grid.scrolled[0], 0)
+    assert grid.check()[0] == 0
+    # From the start of one example to the end of the one before, and back.
+    for key, example, timestep in (("ArrowLeft", 0, 179), ("ArrowRight", 1, 0)):
+        grid.frame.press(key)
+        grid.becomes(example=example, timestep=timestep)
+        eventually(lambda timestep=timestep: grid.shown(timestep), True)
+    grid.set(timestep=100)
+    eventually(lambda: grid.shown(100), True)
+    grid.check()
+    # Scrolled by hand it stays there.
+    grid.scroll(left=50)
+    assert grid.scrolled[0] == 50
+    grid.check()
+
+
+def test_the_last_token_is_unknown_and_an_accent_is_seen(show):
+    notebook = show(
+        "grid = lw.ExampleGrid(wide(), cell=1, timestep=179, align='predict')\ngrid",
+        "few = lw.ExampleGrid(of_shape(3, 4, 2))\nfew",
+    )
+    grid = Wide(notebook, 1)
+    eventually(lambda: grid.shown(179), True)
+    # What follows at t=178 is an accent alone, which is seen with what carries it.
+    expect(grid.status).to_have_text(re.compile(r"· t=179 · hidden_state"))
+    unknown = grid.ink(0, 179)
+    assert unknown > 0
+    grid.set(timestep=178)
+    expect(grid.status).to_contain_text("→ '◌\u0301'")
+    assert grid.ink(0, 178) > 0
+    # Where all is in view, nothing scrolls.
+    few = notebook.output(2).locator(".lw-examples")
+    assert few.evaluate("e => { e.scrollLeft = 100; return e.scrollLeft; }") == 0

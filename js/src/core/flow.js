@@ -3,15 +3,20 @@
 /**
  * Split an example into what stands before its tokens and the tokens themselves: a label that ends
  * in the tokens shows them in place.
- * @param {string | undefined} label
- * @param {string[]} tokens
- * @returns {string} what stands before the tokens
+ * @param {string} label
+ * @param {number} count how many tokens
+ * @param {(timestep: number) => string | undefined} tokenAt
+ * @returns {string | undefined} what stands before the tokens; undefined if they are not known yet
  */
-export function before(label, tokens) {
-  if (label === undefined) return "";
-  const joined = tokens.join("");
-  if (joined !== "" && label.endsWith(joined)) return label.slice(0, label.length - joined.length);
-  return label;
+export function before(label, count, tokenAt) {
+  let end = label.length;
+  for (let t = count - 1; t >= 0; t--) {
+    const token = tokenAt(t);
+    if (token === undefined) return undefined;
+    if (!label.endsWith(token, end)) return label;
+    end -= token.length;
+  }
+  return label.slice(0, end);
 }
 
 /**

@@ -4,13 +4,22 @@ import { shownToken } from "../core/align.js";
 import { BLOCK } from "../core/codes.js";
 import { before, wrap } from "../core/flow.js";
 import { css, ink } from "../core/palettes.js";
-import { visible } from "../core/tokens.js";
+import { firstOf, visible } from "../core/tokens.js";
 import { CLIPPED, IS_NAN, PADDING } from "./colours.js";
 import { element, menu } from "./dom.js";
 
 const ROW = 26;
 const SQUARE = 18;
 const EDGE = 12;
+/** Of the font that labels are written in. */
+const CHARACTER = 7.83;
+/** A label has no more room than so many characters, nor than this share of the width. */
+const MOST_CHARACTERS = 28;
+const MOST_SHARE = 1 / 3;
+/** The widest labels of so many examples are looked for. */
+const MEASURED = 400;
+/** No more of a token is looked at for the two characters that a square has room for. */
+const BEGINNING = 64;
 const MOST_HEIGHT = 420;
 /** Between two examples. */
 const APART = 22;
@@ -31,8 +40,11 @@ export class ExamplePane {
   #order = new Int32Array(0);
   #rankOf = new Int32Array(0);
   #orderKey = /** @type {unknown[]} */ ([]);
-  /** The widest text before the tokens, in characters, as far as labels were seen. */
+  /** The widest text before the tokens, in pixels, as far as labels were seen. */
   #lead = 0;
+  /** The examples whose labels were not seen yet. */
+  #unmeasured = /** @type {number[]} */ ([]);
+  #measuredOf = /** @type {unknown[]} */ ([]);
   /** The column under the pointer. @type {number | undefined} */
   #pointed;
 
@@ -109,24 +121,32 @@ export class ExamplePane {
     return `13px ${this.frame.theme.mono}`;
   }
 
-  /** Where the items stand. */
+  /** Where the items stand; `wide` is the width of all if one alone is wider than the room, or 0. */
   #places() {
     const { examples, timesteps } = this.state.layer;
-    const lead = Math.ceil(this.#lead * 7.83) + (this.#lead ? 4 : 0);
-    const width = lead + timesteps * SQUARE + APART;
-    const { across, rows, pitch } = wrap(examples, width, this.#width - 2 * EDGE + APART);
-    return { lead, across, rows, pitch, height: rows * ROW + 2 * 8 };
+    const most = Math.min(MOST_CHARACTERS * CHARACTER, this.#width * MOST_SHARE);
+    const lead = Math.ceil(Math.min(this.#lead, most)) + (this.#lead ? 4 : 0);
+    const width = lead + timesteps * SQUARE;
+    const { across, rows, pitch } = wrap(examples, width + APART, this.#width - 2 * EDGE + APART);
+    const wide = width + 2 * EDGE > this.#width ? width + 2 * EDGE : 0;
+    return { lead, across, rows, pitch, wide, height: rows * ROW + 2 * 8 };
   }
 
-  /** The tokens of an example. @param {number} example */
-  #tokens(example) {
-    const { timesteps } = this.state.layer;
+  /**
+   * What stands before the tokens of an example; undefined if it is not known yet.
+   * @param {import("./frame.js").AnySource} source
+   * @param {number} example
+   */
+  #before(source, example) {
+    const { labels, tokens, timesteps } = source.layer;
+    if (!labels) return String(example);
+    const label = source.label(example);
+    if (label === undefined || !tokens) return label;
     const align = this.state.model.get("align");
-    const { source } = this.frame;
-    return Array.from(
-      { length: timesteps },
-      (_, t) => (source && shownToken(source, example * timesteps + t, align)) ?? "",
-    );
+    // Aligned to what they predict, all tokens but the first are there.
+    const count = align === "predict" ? timesteps - 1 : timesteps;
+    const text = before(label, count, (t) => shownToken(source, example * timesteps + t, align));
+    return text && visible(text);
   }
 
   #arrange() {
@@ -144,7 +164,6 @@ export class ExamplePane {
     const key = [source, sort, ...(byValue ? [cell, timestep, ...blocks] : [])];
     if (key.length === this.#orderKey.length && key.every((part, i) => part === this.#orderKey[i]))
       return;
-    if (source !== this.#orderKey[0]) this.#lead = 0;
     this.#orderKey = key;
     this.#order = Int32Array.from({ length: examples }, (_, example) => example);
     if (byValue) {
@@ -173,10 +192,17 @@ export class ExamplePane {
       source.columns * source.layer.cells === 0 ? "Nothing to show: no timestep was recorded." : "";
     if (this.empty.textContent !== nothing) this.empty.textContent = nothing;
     if (this.#width <= 0) return;
-    this.#measure(source);
+    const context = this.canvas.getContext("2d");
+    if (!context) return;
+    this.#measure(context, source);
     let places = this.#places();
+    const { overflowX } = this.scroller.style;
+    this.spacer.style.width = places.wide ? `${places.wide}px` : "";
+    this.scroller.style.overflowX = places.wide ? "auto" : "hidden";
+    if (overflowX !== this.scroller.style.overflowX) this.resize();
+    const bar = places.wide ? this.scroller.offsetHeight - this.scroller.clientHeight : 0;
     // As high as it needs to be, until a person drags its corner.
-    const height = `${Math.min(places.height, MOST_HEIGHT)}px`;
+    const height = `${Math.min(places.height, MOST_HEIGHT) + bar}px`;
     if (this.scroller.style.height === this.#ownHeight && height !== this.#ownHeight) {
       this.#ownHeight = height;
       this.scroller.style.height = height;
@@ -195,14 +221,12 @@ export class ExamplePane {
       canvas.style.width = `${this.#width}px`;
       canvas.style.height = `${this.#height}px`;
     }
-    const context = canvas.getContext("2d");
-    if (!context) return;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.fillStyle = theme.colour.bg;
     context.fillRect(0, 0, this.#width, this.#height);
     context.font = this.#font();
     context.textBaseline = "middle";
-    const top = this.scroller.scrollTop;
+    const { scrollTop: top, scrollLeft: side } = this.scroller;
     const first = Math.max(0, Math.floor((top - 8) / ROW)) * places.across;
     const stop = Math.min(
       this.#order.length,
@@ -211,47 +235,72 @@ export class ExamplePane {
     for (let rank = first; rank < stop; rank++) {
       const x = EDGE + (rank % places.across) * places.pitch;
       const y = 8 + Math.floor(rank / places.across) * ROW - top;
-      this.#example(context, this.#order[rank], x, y, places.lead);
+      this.#example(context, this.#order[rank], { x, y, lead: places.lead, side });
     }
   }
 
-  /** The widest label in view decides where the squares start, the same for all. @param {import("./frame.js").AnySource} source */
-  #measure(source) {
-    const { examples } = source.layer;
-    const some = Math.min(examples, 400);
-    for (let i = 0; i < some; i++) {
-      const text = before(source.label(i), this.#tokens(i));
-      this.#lead = Math.max(
-        this.#lead,
-        source.layer.labels ? [...text].length : String(examples - 1).length,
-      );
+  /**
+   * The widest label decides where the squares start, the same for all.
+   * @param {CanvasRenderingContext2D} context
+   * @param {import("./frame.js").AnySource} source
+   */
+  #measure(context, source) {
+    const { layer } = source;
+    const of = [layer, this.state.model.get("align")];
+    if (of.some((part, i) => part !== this.#measuredOf[i])) {
+      this.#measuredOf = of;
+      this.#lead = layer.labels ? 0 : String(layer.examples - 1).length * CHARACTER;
+      const count = layer.labels ? Math.min(layer.examples, MEASURED) : 0;
+      this.#unmeasured = Array.from({ length: count }, (_, example) => example);
     }
+    if (this.#unmeasured.length === 0) return;
+    const known = this.#lead;
+    context.font = this.#font();
+    this.#unmeasured = this.#unmeasured.filter((example) => {
+      const text = this.#before(source, example);
+      if (text === undefined) return true;
+      const start = firstOf(text, MOST_CHARACTERS);
+      const width = Math.max([...start].length * CHARACTER, context.measureText(start).width);
+      this.#lead = Math.max(this.#lead, width);
+      return false;
+    });
+    // What was in view may have been pushed out of it.
+    if (this.#lead !== known) this.#reveal = true;
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {string} text
+   * @param {number} room
+   */
+  #cut(context, text, room) {
+    let count = MOST_CHARACTERS;
+    let cut = firstOf(text, count);
+    while (count > 1 && context.measureText(cut).width > room + 0.5) {
+      cut = `${firstOf(text, --count)}…`;
+    }
+    return cut === text || cut.endsWith("…") ? cut : `${firstOf(text, count - 1)}…`;
   }
 
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {number} example
-   * @param {number} x
-   * @param {number} y
-   * @param {number} lead
+   * @param {{x: number, y: number, lead: number, side: number}} place where it begins, and how far its
+   *   squares are scrolled to the side; the label stays where it is
    */
-  #example(context, example, x, y, lead) {
+  #example(context, example, { x, y, lead, side }) {
     const { source, colours, theme } = this.frame;
     if (!source || !colours) return;
     const { model } = this.state;
     const cell = model.get("cell");
-    const { timesteps } = source.layer;
+    const align = model.get("align");
+    const { timesteps, tokens } = source.layer;
     const selected = model.get("example") === example;
-    const tokens = this.#tokens(example);
-    const label = source.label(example);
     const middle = y + ROW / 2;
-    const text = source.layer.labels ? before(label, tokens) : String(example);
-    context.textAlign = "right";
-    context.fillStyle = selected ? theme.colour.fg : theme.colour.muted;
-    const safe = [...text].map((c) => (c === " " ? c : visible(c))).join("");
-    context.fillText(safe, x + lead - 4, middle + 0.5);
     context.textAlign = "center";
-    for (let t = 0; t < timesteps; t++) {
+    const start = Math.floor(side / SQUARE);
+    const stop = Math.min(timesteps, Math.ceil((side + this.#width - x - lead) / SQUARE));
+    for (let t = start; t < stop; t++) {
       const column = example * timesteps + t;
       // By its code, as everywhere: exact values are asked for one stretch at a time, to be read.
       const code =
@@ -263,7 +312,7 @@ export class ExamplePane {
         mark = PADDING;
         colour = colours.pattern(PADDING, colour, 1, 1);
       }
-      const left = x + lead + t * SQUARE;
+      const left = x + lead + t * SQUARE - side;
       context.fillStyle = css(colour);
       context.fillRect(left, y + 3, SQUARE - 1, ROW - 6);
       context.fillStyle = css(ink(colour));
@@ -276,11 +325,11 @@ export class ExamplePane {
         context.lineTo(left + SQUARE - 2, y + 4);
         context.stroke();
       }
-      context.fillText(
-        [...visible(tokens[t])].slice(0, 2).join(""),
-        left + (SQUARE - 1) / 2,
-        middle + 0.5,
-      );
+      // After the last, the one that it predicts is not known; others may be on their way.
+      const token = shownToken(source, column, align);
+      const unknown = tokens && align === "predict" && t === timesteps - 1 ? "?" : "";
+      const text = token === undefined ? unknown : visible(token.slice(0, BEGINNING));
+      context.fillText(firstOf(text, 2), left + (SQUARE - 1) / 2, middle + 0.5);
       if (selected) {
         const chosen = model.get("timestep") === t;
         context.strokeStyle = chosen ? theme.colour.fg : theme.colour.muted;
@@ -288,9 +337,17 @@ export class ExamplePane {
         context.strokeRect(left - 0.5, y + 2.5, SQUARE, ROW - 5);
       }
     }
+    if (side > 0) {
+      context.fillStyle = theme.colour.bg;
+      context.fillRect(0, y, x + lead - 2, ROW);
+    }
+    context.textAlign = "right";
+    context.fillStyle = selected ? theme.colour.fg : theme.colour.muted;
+    const label = this.#cut(context, this.#before(source, example) ?? "", lead - 4);
+    context.fillText(label, x + lead - 4, middle + 0.5);
   }
 
-  /** @param {{across: number}} places */
+  /** @param {{across: number, lead: number, wide: number}} places */
   #show(places) {
     const rank = this.#rankOf[this.state.model.get("example")] ?? 0;
     const y = Math.floor(rank / places.across) * ROW;
@@ -298,6 +355,12 @@ export class ExamplePane {
     if (y < top) this.scroller.scrollTop = y;
     else if (y + ROW + 16 > top + this.#height)
       this.scroller.scrollTop = y + ROW + 16 - this.#height;
+    if (!places.wide) return;
+    const left = this.state.model.get("timestep") * SQUARE;
+    const room = this.#width - 2 * EDGE - places.lead;
+    const side = this.scroller.scrollLeft;
+    if (left < side) this.scroller.scrollLeft = left;
+    else if (left + SQUARE > side + room) this.scroller.scrollLeft = left + SQUARE - room;
   }
 
   /** Which column is under the pointer. @param {MouseEvent} event */
@@ -306,13 +369,17 @@ export class ExamplePane {
     if (!source || source.columns === 0) return undefined;
     const places = this.#places();
     const box = this.scroller.getBoundingClientRect();
-    const x = event.clientX - box.left - EDGE;
-    const y = event.clientY - box.top - 8 + this.scroller.scrollTop;
+    const [atX, atY] = [event.clientX - box.left, event.clientY - box.top];
+    // On a scroll bar is nothing.
+    if (atX >= this.#width || atY >= this.#height) return undefined;
+    const x = atX - EDGE;
+    const y = atY - 8 + this.scroller.scrollTop;
     const across = Math.floor(x / places.pitch);
     if (x < 0 || y < 0 || across >= places.across) return undefined;
     const example = this.#order[Math.floor(y / ROW) * places.across + across];
     if (example === undefined) return undefined;
-    const t = Math.floor((x - across * places.pitch - places.lead) / SQUARE);
+    const along = x - across * places.pitch - places.lead;
+    const t = Math.floor((along < 0 ? along : along + this.scroller.scrollLeft) / SQUARE);
     const { timesteps } = source.layer;
     if (t >= timesteps) return undefined;
     // On the label: the example, at the timestep that is selected anyway.
