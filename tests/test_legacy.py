@@ -463,6 +463,11 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "notes.h5").write_text("no model")
     with pytest.raises(ValueError, match=r"'notes.h5' is no HDF5 file"):
         lw.load_legacy(tmp_path / "notes.h5")
+    (tmp_path / "cut.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with pytest.raises(ValueError, match=r"path: 'cut.h5' is a damaged HDF5 file"):
+        lw.load_legacy(tmp_path / "cut.h5")
+    with pytest.raises(TypeError, match="path: expected a str or a path, got None"):
+        lw.load_legacy(None)
     with h5py.File(tmp_path / "empty.h5", "w"):
         pass
     with pytest.raises(ValueError, match=r"'empty.h5' has no model_config"):

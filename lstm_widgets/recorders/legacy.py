@@ -9,6 +9,7 @@ in it can run. What is not on the list is refused by name.
 from __future__ import annotations
 
 import json
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ _DTYPES = ("float16", "float32", "float64")
 _HARD_SIGMOID = 1.2
 
 
-def load_legacy(path: str | Path) -> Any:
+def load_legacy(path: str | PathLike[str]) -> Any:
     """Open a Sequential model that Keras 2 saved whole, in HDF5, and rebuild it in Keras 3.
 
     Keras 3 can't open a model with ``CuDNNLSTM`` or ``CuDNNGRU``, nor most others of Keras 2. This
@@ -109,17 +110,22 @@ def load_legacy(path: str | Path) -> Any:
 
     Raises
     ------
+    TypeError
+        If ``path`` is no path.
     FileNotFoundError
         If there is no such file.
     ValueError
         If it isn't a model of Keras 2 in HDF5 (a SavedModel, a pickle, weights only, a model of Keras
-        1 or 3), or has something that isn't converted: a functional model, a layer, a setting.
+        1 or 3, a damaged file), or has something that isn't converted: a functional model, a layer, a
+        setting.
 
     Examples
     --------
     >>> model = lw.load_legacy("weights-improvement-20.hdf5")  # doctest: +SKIP
     >>> recording = lw.record(model, inputs)  # doctest: +SKIP
     """
+    if not isinstance(path, (str, PathLike)):
+        raise TypeError(f"path: expected a str or a path, got {path!r:.80}")
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"path: expected a model saved by Keras 2, found no file at {path}")
@@ -138,7 +144,11 @@ def _load(path: Path) -> Any:
     keras = load_keras()
     import h5py  # noqa: PLC0415  (comes with Keras)
 
-    with h5py.File(path, "r") as file:
+    try:
+        opened = h5py.File(path, "r")
+    except OSError as error:
+        raise _RefusedError(f"is a damaged HDF5 file: {error}") from None
+    with opened as file:
         name, configs, input_shape = _sequential(file)
         built = [_build(keras, kind, config) for kind, config in configs]
         layers = [layer for layer, _ in built]
