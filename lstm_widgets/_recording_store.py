@@ -22,6 +22,7 @@ import re
 import shutil
 import uuid
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,8 +35,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.storage import LocalStore
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
@@ -95,6 +95,9 @@ def write(
         If something stands there that may not be replaced.
     """
     _expect_replaceable(path, overwrite=overwrite)
+    _load_what_is_replaced(path, layers.values())
+    if predictions is not None:
+        _load_what_is_replaced(path, [predictions])
     made_here = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
     new = uuid.uuid4().hex
@@ -204,6 +207,15 @@ def _expect_replaceable(path: Path, *, overwrite: bool) -> None:
         raise FileExistsError(f"path: {str(path)!r} exists and is no recording")
     if not overwrite:
         raise FileExistsError(f"path: {str(path)!r} exists; pass overwrite=True to replace it")
+
+
+def _load_what_is_replaced(path: Path, datasets: Iterable[xr.Dataset]) -> None:
+    """Read what was opened from the recording at ``path``, which would be gone afterwards."""
+    for dataset in datasets:
+        for variable in dataset.variables.values():
+            source = variable.encoding.get("source")
+            if source is not None and path.resolve() in Path(source).parents:
+                variable.load()
 
 
 def _read_marker(path: Path) -> dict[str, Any] | None:
@@ -358,7 +370,9 @@ def _read_dataset(folder: Path) -> xr.Dataset:
         array = zarr.open_array(_WholeStore(folder / name, read_only=True), mode="r", zarr_format=3)
         stored: Any = indexing.LazilyIndexedArray(_StoredArray(array, dtype))
         # Who assigns to an opened array changes it in memory, never on disk.
-        variables[name] = xr.Variable(dims, indexing.CopyOnWriteArray(stored))
+        lazy = indexing.CopyOnWriteArray(stored)
+        source = {"source": str((folder / name).resolve())}
+        variables[name] = xr.Variable(dims, lazy, encoding=source)
     sizes = {dim: size for v in variables.values() for dim, size in v.sizes.items()}
     # In the order in which a new recording has them: a tree compares its coordinates in order.
     coords: dict[Hashable, Any] = {dim: np.arange(sizes[dim]) for dim in AXES if dim in sizes}

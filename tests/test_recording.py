@@ -619,10 +619,26 @@ def test_a_recording_is_overwritten_only_on_request(tmp_path):
 
 
 def test_a_recording_can_replace_the_one_it_was_opened_from(tmp_path):
-    recording = Recording.from_layers([layer()])
+    guesses = RecordedPredictions(np.ones((2, 3, 1), np.int32), np.ones((2, 3, 1), np.float32))
+    recording = Recording.from_layers(
+        [layer(tokens=strings("abcdef", (2, 3)))], labels=["x", "y"], predictions=guesses
+    )
     recording.save(tmp_path / "r")
-    open_recording(tmp_path / "r").save(tmp_path / "r", overwrite=True)
+    (tmp_path / "link").symlink_to(tmp_path / "r")
+    opened = open_recording(tmp_path / "r")
+    opened.save(tmp_path / "link", overwrite=True)
     assert_same(recording, open_recording(tmp_path / "r"))
+    assert_same(recording, opened)  # it still has its data
+
+
+def test_a_recording_opened_elsewhere_stays_on_the_disk(tmp_path):
+    Recording.from_layers([layer()]).save(tmp_path / "one")
+    Recording.from_layers([layer()]).save(tmp_path / "two")
+    opened = open_recording(tmp_path / "one")
+    opened.save(tmp_path / "two", overwrite=True)
+    shutil.rmtree(tmp_path / "one")
+    with pytest.raises(RecordingFileError, match="lost"):
+        opened["lstm"].load()
 
 
 def test_a_failing_save_leaves_what_was_there(tmp_path):
