@@ -226,8 +226,9 @@ class Recording:
             Dimensions ``(example, timestep, rank)``; what is at timestep ``t`` is about the token
             at ``t + 1``. ``predicted_id`` int32, the most probable first, -1 where there is no
             prediction; ``probability`` float32; ``predicted_token`` str, if the vocabulary is
-            known; ``target_probability`` float32 ``(example, timestep)``, the probability given to
-            the token that really comes next (NaN where unknown), if any is known.
+            known and what the model predicts are its tokens; ``target_probability`` float32
+            ``(example, timestep)``, the probability given to the token that really comes next (NaN
+            where unknown), if any is known.
         """
         if PREDICTIONS_NODE not in self.tree.children:
             return None
@@ -244,7 +245,8 @@ class Recording:
         path
             The directory to make.
         overwrite
-            Whether a recording that stands there may be replaced. Nothing else ever is.
+            Whether a recording that stands there may be replaced. Nothing else ever is. If it is
+            the one that this was opened from, all of it is read into memory first.
 
         Raises
         ------

@@ -272,6 +272,27 @@ def test_models_that_cannot_write():
         )
 
 
+@pytest.mark.parametrize("vocabulary", [SYMBOLS[:-1], SYMBOLS + "X"])
+def test_the_vocabulary_is_that_of_the_outputs(vocabulary):
+    class Own(keras.Model):
+        """One that doesn't tell the shape of its outputs."""
+
+        def __init__(self):
+            super().__init__()
+            self.inner = language_model()
+
+        def call(self, x):
+            return self.inner(x)
+
+    message = f"vocabulary: expected tokens for the model's 9 symbols, got {len(vocabulary)}"
+    for model, window in ((language_model(), None), (Own(), 3)):
+        with pytest.raises(ValueError, match=message):
+            generate(model, "bad", 5, vocabulary=vocabulary, window=window)
+    tagger = keras.Sequential([keras.Input((None,)), L.Embedding(9, 4), L.LSTM(3), L.Dense(4)])
+    with pytest.raises(ValueError, match=r"vocabulary: expected .* 4 symbols, got 9"):
+        generate(tagger, "bad", 5, vocabulary=SYMBOLS)
+
+
 def test_a_vocabulary_of_two_symbols_has_two_guesses():
     model = keras.Sequential(
         [

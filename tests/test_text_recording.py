@@ -596,6 +596,133 @@ def test_what_comes_next_may_be_unknown():
     assert "target_probability" not in record(model, values, top_k=2).predictions
 
 
+@pytest.mark.parametrize("encoding", ["ids", "one-hot", "scaled"])
+@pytest.mark.parametrize("given", [True, False], ids=["vocabulary", "none"])
+def test_classes_are_no_tokens_of_the_vocabulary(encoding, given):
+    model = keras.Sequential(
+        [*front(encoding), lstm(sequences=True), L.Dense(4, activation="softmax")]
+    )
+    ids = np.append(ids_of(some_text(20)), 8)
+    x = as_input(encoding, ids)
+    recording = record(model, x, top_k=2, vocabulary=SYMBOLS if given else None)
+    assert set(recording.predictions.data_vars) == {"predicted_id", "probability"}
+    outputs = model.predict(x[None] if encoding != "scaled" else x[None, :, None], verbose=0)[0]
+    np.testing.assert_array_equal(recording.predictions.predicted_id[0, :, 0], outputs.argmax(1))
+    if given:
+        assert "token" in recording["lstm"].coords
+
+
+@pytest.mark.parametrize("kind", ["TextVectorization", "StringLookup", "dict"])
+def test_a_vocabulary_counts_what_stands_for_nothing_else(kind):
+    """The ids of padding and of unknown words are symbols, too."""
+    if kind == "TextVectorization":
+        vocabulary, written = L.TextVectorization(), "cat sat"
+        vocabulary.adapt(["cat sat"])
+        size = 4
+    elif kind == "StringLookup":
+        vocabulary, written, size = L.StringLookup(vocabulary=["cat", "sat"]), ["cat", "sat"], 3
+    else:
+        vocabulary, written, size = {"cat": 1, "sat": 2}, ["cat", "sat"], 3
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((None,)), L.Embedding(size, 4), lstm(sequences=True), L.Dense(size)]
+    )
+    predictions = record(model, written, vocabulary=vocabulary, top_k=size).predictions
+    assert {"cat", "sat"} < set(predictions.predicted_token.values[0, 0])
+    assert np.isfinite(predictions.target_probability[0, 0])
+
+
+def nan_from_three(x):
+    """Let a model's outputs be NaN where it reads the id 3."""
+    return keras.ops.where(x == 3, np.float32(np.nan), np.float32(0))[..., None]
+
+
+@pytest.mark.parametrize("activation", ["softmax", None])
+def test_nan_is_no_prediction(activation):
+    inputs = keras.Input((None,))
+    x = lstm(sequences=True)(L.Embedding(9, 4)(inputs))
+    x = L.Dense(9)(x) + L.Lambda(nan_from_three)(inputs)
+    model = keras.Model(inputs, L.Activation(activation or "linear")(x))
+    ids = np.array([[3, 3, 3, 3], [0, 3, 5, 6]])
+    predictions = record(model, ids, top_k=2, vocabulary=SYMBOLS, batch_size=1).predictions
+    none = ids == 3
+    assert (predictions.predicted_id.values[none] == -1).all()
+    assert (predictions.predicted_token.values[none] == "").all()
+    assert np.isnan(predictions.probability.values[none]).all()
+    assert np.isnan(predictions.target_probability.values[none]).all()
+    outputs = model.predict(ids, verbose=0)[~none]
+    np.testing.assert_array_equal(predictions.predicted_id.values[~none][:, 0], outputs.argmax(1))
+    np.testing.assert_array_less(0, predictions.probability.values[~none])
+    np.testing.assert_array_less(predictions.probability.values[~none], 1)
+    assert np.isfinite(predictions.target_probability.values[1, [0, 2]]).all()
+
+
+def test_logits_may_rule_a_symbol_out():
+    """By -inf, in every row."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((None,))
+    x = lstm(sequences=True)(L.Embedding(9, 4)(inputs))
+    ruled_out = np.where(np.arange(9) == 2, -np.inf, 0).astype(np.float32)
+    model = keras.Model(inputs, L.Dense(9)(x) + ruled_out)
+    predictions = record(model, ids_of(some_text(12)), top_k=9).predictions
+    np.testing.assert_allclose(predictions.probability.sum("rank"), 1, atol=1e-5)
+    assert (predictions.predicted_id[..., -1] == 2).all()
+    assert (predictions.probability[..., -1] == 0).all()
+
+
+def masked_model(sequences):
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((None,)),
+            L.Embedding(9, 4, mask_zero=True),
+            lstm(sequences=sequences),
+            head(),
+        ]
+    )
+
+
+def test_padding_has_no_predictions():
+    ids = np.array([[1, 2, 3, 0, 0], [0, 0, 4, 5, 6], [7, 8, 1, 2, 3], [0, 0, 0, 0, 0]])
+    real = ids != 0
+    model = masked_model(sequences=True)
+    predictions = record(model, ids, top_k=2, vocabulary=SYMBOLS, batch_size=3).predictions
+    assert (predictions.predicted_id.values[~real] == -1).all()
+    assert (predictions.predicted_token.values[~real] == "").all()
+    assert np.isnan(predictions.probability.values[~real]).all()
+    outputs = model.predict(ids, verbose=0)
+    np.testing.assert_array_equal(
+        predictions.predicted_id.values[real][:, 0], outputs[real].argmax(1)
+    )
+    expected = np.full(ids.shape, np.nan)
+    for k, t in np.argwhere(real[:, :-1] & real[:, 1:]):
+        expected[k, t] = outputs[k, t, ids[k, t + 1]]
+    np.testing.assert_allclose(predictions.target_probability, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("window", [None, 3])
+def test_padding_in_a_text_has_no_predictions(window):
+    ids = np.array([1, 2, 3, 4, 0, 0, 5, 6, 0])
+    real = ids != 0
+    real[: (window or 1) - 1] = False
+    predictions = record(
+        masked_model(sequences=True), ids, window=window, top_k=2, batch_size=4
+    ).predictions
+    np.testing.assert_array_equal(predictions.predicted_id[0, :, 0] >= 0, real)
+    np.testing.assert_array_equal(np.isfinite(predictions.probability[0, :, 0]), real)
+    known = np.isfinite(predictions.target_probability[0])
+    np.testing.assert_array_equal(known, real & np.append(real[1:], False))
+
+
+def test_the_only_prediction_stands_where_the_example_ends():
+    ids = np.array([[1, 2, 3, 0, 0], [0, 0, 4, 5, 6], [0, 0, 0, 0, 0]])
+    model = masked_model(sequences=False)
+    predictions = record(model, ids, top_k=1, batch_size=2).predictions
+    found = predictions.predicted_id.values[..., 0]
+    assert np.argwhere(found >= 0).tolist() == [[0, 2], [1, 4]]
+    assert found[[0, 1], [2, 4]].tolist() == model.predict(ids[:2], verbose=0).argmax(1).tolist()
+
+
 # What is refused ----------------------------------------------------------------------------------
 
 
@@ -648,6 +775,22 @@ def test_what_does_not_fit_is_named(inputs, options, message):
 def test_what_is_of_another_type_is_named(options, message):
     with pytest.raises(TypeError, match=message):
         record(language_model(lstm()), np.arange(8), **options)
+
+
+@pytest.mark.parametrize("inputs", [np.array(["a", "b"]), np.array([b"a"]), [["a", "b"]]])
+@pytest.mark.parametrize("vocabulary", [SYMBOLS, None])
+def test_an_array_of_str_is_no_text(inputs, vocabulary):
+    with pytest.raises(TypeError, match=r"inputs: expected numbers .* got an array of str"):
+        record(language_model(lstm()), inputs, vocabulary=vocabulary)
+
+
+def test_a_model_that_looks_its_words_up_itself():
+    inputs = keras.Input((None,), dtype="string")
+    x = L.Embedding(4, 3)(L.StringLookup(vocabulary=["a", "b", "c"])(inputs))
+    model = keras.Model(inputs, lstm()(x))
+    assert record(model, np.array([["a", "b"], ["c", "a"]]))["lstm"].sizes["timestep"] == 2
+    with pytest.raises(ValueError, match=r"vocabulary: .* so tokens= is needed"):
+        record(model, np.array([["a", "b"]]), vocabulary=["a", "b", "c"])
 
 
 def test_models_without_predictions():

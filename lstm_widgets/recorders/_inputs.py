@@ -37,7 +37,19 @@ def standard_inputs(model: Any, inputs: Any) -> Any:
             inputs = inputs[0]
     else:
         inputs = _standard_inputs_leaf("inputs", inputs)
+    if expected and not any(tensor.dtype == "string" for tensor in expected):
+        _expect_numbers(inputs)
     return inputs
+
+
+def _expect_numbers(inputs: Any) -> None:
+    for value in leaves(inputs):
+        name = str(getattr(value.dtype, "name", value.dtype))
+        if name.startswith(("str", "bytes")):
+            raise TypeError(
+                "inputs: expected numbers (or a text as a str, or a list of its tokens), got an "
+                f"array of str of shape {tuple(value.shape)}"
+            )
 
 
 def expect_fit(model: Any, inputs: Any) -> None:

@@ -164,9 +164,9 @@ class Session:
         self.began_in_padding = False
 
     @property
-    def last_timesteps(self) -> int:
-        """The timesteps of the model's last recurrent layer."""
-        return self._ordered()[-1].timesteps
+    def last_mask(self) -> npt.NDArray[np.bool_]:
+        """Which timesteps of the model's last recurrent layer are no padding, as far as read."""
+        return self._ordered()[-1].mask
 
     def missed(self) -> list[str]:
         """Name the layers to keep that the last call of the model didn't reach, or not by value."""

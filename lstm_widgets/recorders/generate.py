@@ -86,7 +86,7 @@ def generate(
     length
         How many tokens to write.
     vocabulary
-        What ids stand for, as for :func:`lstm_widgets.record`.
+        What ids stand for, as for :func:`lstm_widgets.record`: as many as the model has symbols.
     window
         None: the model reads each token once, and its states are carried on. W: for each token it
         reads the last W, from its initial states.
@@ -113,7 +113,8 @@ def generate(
         If ``model`` is no Keras model, or an argument is of the wrong type.
     ValueError
         If the seed is empty, shorter than the window or not in the vocabulary, if the model
-        doesn't predict symbols, or cannot read token by token (then ``window`` is needed).
+        doesn't predict symbols or not those of the vocabulary, or cannot read token by token (then
+        ``window`` is needed).
     UnsupportedLayerError, RecordingError
         As from :func:`lstm_widgets.record`.
 
@@ -128,8 +129,10 @@ def generate(
     if not 0 <= temperature < np.inf:
         raise ValueError(f"temperature: expected a finite number from 0 on, got {temperature!r}")
     names = Vocabulary(vocabulary)
+    symbols = expect_symbols(model, top_k or 1)
+    if symbols is not None:
+        _expect_named(symbols, names)
     top_k = min(5, names.size) if top_k is None else top_k
-    expect_symbols(model, top_k)
     writer = _Writer(
         model,
         _standard_seed(seed, names),
@@ -193,7 +196,14 @@ class _Writer:
         self._session = Session(
             self._selection, self._reading, "prefix", None, every_output=window is None
         )
-        self._guesses = Guesses(top_k, self._reading, self.ids[None].copy(), names, text=True)
+        self._guesses = Guesses(
+            top_k,
+            self._reading,
+            self.ids[None].copy(),
+            names,
+            symbols=len(names.tokens),
+            text=True,
+        )
 
     def _expect_readable(self, window: int | None) -> None:
         shape = texts.input_shape(self._model)
@@ -241,16 +251,11 @@ class _Writer:
         """Let the model read more; return the probabilities of what comes next."""
         batch = texts.batches(self.ids, self._reading, self._prescribed)(start, stop)
         outputs = read(self._model, self._input(batch), start, stop, self._session)
-        values = self._guesses.take(outputs, start, stop, self._session.last_timesteps)
+        values = self._guesses.take(outputs, start, stop, self._session.last_mask)
         last: npt.NDArray[np.float32] = values.reshape(-1, values.shape[-1])[-1]
+        _expect_named(len(last), self._names)
         if not np.isfinite(last).all():
             raise ValueError(f"model: its outputs are not finite, at position {stop - 1}")
-        kind = None if self._encoding is None else self._encoding.kind
-        if self._encode is None and kind == "one-hot" and len(last) > self._names.size:
-            raise ValueError(
-                f"vocabulary: expected tokens for the model's {len(last)} symbols, "
-                f"got {self._names.size}"
-            )
         return last
 
     def _input(self, ids: Ids) -> Any:
@@ -270,6 +275,15 @@ class _Writer:
         missing = len(self.ids) - len(tokens)
         return self._session.recording(
             self._model, total, [tokens + [""] * missing], None, self._guesses.recorded(total)
+        )
+
+
+def _expect_named(symbols: int, names: Vocabulary) -> None:
+    """Refuse a vocabulary that isn't that of the model's outputs."""
+    if symbols != len(names.tokens):
+        raise ValueError(
+            f"vocabulary: expected tokens for the model's {symbols} symbols, "
+            f"got {len(names.tokens)}"
         )
 
 

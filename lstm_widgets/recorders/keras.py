@@ -94,11 +94,16 @@ def record(
         a distribution already (none negative, sum 1 within 1e-3) are taken as they are, others as
         logits, through a softmax. With a text that isn't read in windows, layers that return their
         last output only are made to return all, so that there is a prediction at every timestep.
+        There is none where the model gives NaN, and none at padding; a model that has one output
+        for each example has it at the example's last timestep that is no padding.
     vocabulary
         What ids stand for: tokens by id in a list or tuple, a dict from token to id, or a
         ``TextVectorization`` or ``StringLookup`` layer. Tokens are then read off the inputs (ids,
         one-hot, ids scaled to ``id / len(vocabulary)``) unless they are given, and predictions
-        have theirs.
+        have theirs. If the model's outputs are of another number of symbols than the vocabulary has
+        (its highest id + 1; of a layer, ``len(get_vocabulary())``), as those of a model that reads
+        words and tells their classes, they are no tokens of it: then there are neither
+        ``predicted_token`` nor ``target_probability``.
     tokens
         What stands at each timestep: one sequence of str for each example (a str is a sequence of
         characters), for a text just one. It names the timesteps of every layer that has as many.
@@ -168,13 +173,15 @@ def record(
     batch, size = given.batches(model, reading, selection, batch_size)
     every_output = top_k is not None and reading.mode == "pieces"
     session = Session(selection, reading, check, tolerance, every_output=every_output)
-    guesses = None if top_k is None else Guesses(top_k, reading, given.ids, names, text=given.text)
+    guesses = None
+    if top_k is not None:
+        guesses = Guesses(top_k, reading, given.ids, names, symbols=given.symbols, text=given.text)
 
     def seen(outputs: Any, start: int, stop: int) -> None:
         if start == 0 and tokens is not None:
             session.expect_tokens(given.tokens)
         if guesses is not None:
-            guesses.take(outputs, start, stop, session.last_timesteps)
+            guesses.take(outputs, start, stop, session.last_mask)
 
     done = run(model, batch, size, session, seen)
     predictions = None if guesses is None else guesses.recorded(done)
@@ -203,6 +210,8 @@ class _Given:
         The number of examples.
     ids, tokens
         What stands at each timestep, as int64 and as str ``(example, timestep)``, if known.
+    symbols
+        How many symbols may stand there, if known.
     """
 
     def __init__(
@@ -216,8 +225,11 @@ class _Given:
         needs_ids: bool,
     ) -> None:
         self._window = window
+        self.symbols = None if vocabulary is None else len(vocabulary.tokens)
         shape = texts.input_shape(model)
         encoding = Encoding.of(shape, None if vocabulary is None else vocabulary.size)
+        if self.symbols is None and encoding is not None and encoding.size:
+            self.symbols = encoding.size
         read = None
         if texts.is_written(inputs):
             read, inputs = texts.encode(inputs, vocabulary, encoding)
@@ -247,6 +259,8 @@ class _Given:
         if encoding is None or not hasattr(self.inputs, "shape"):
             return None
         values = np.asarray(self.inputs)[None] if self.text else np.asarray(self.inputs)
+        if values.dtype.kind in "OSU":  # for a model that reads text itself
+            return None
         if encoding.kind == "scaled" and values.ndim == 2:
             values = values[..., None]
         return encoding.read(values) if values.ndim == 2 + (encoding.kind != "ids") else None

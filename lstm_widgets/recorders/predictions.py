@@ -46,7 +46,10 @@ class Guesses:
     ids
         int64 ``(example, timestep)``: the tokens that were read, -1 where unknown; or None.
     vocabulary
-        What the symbols stand for, or None.
+        What the symbols that are read stand for, or None.
+    symbols
+        How many symbols are read, if known. A model with another number of them in its outputs
+        predicts something else: no tokens, and not what is read next.
     text
         Whether it is a text that is read.
     """
@@ -58,21 +61,26 @@ class Guesses:
         ids: npt.NDArray[np.int64] | None,
         vocabulary: Vocabulary | None,
         *,
+        symbols: int | None,
         text: bool,
     ) -> None:
         self._top_k = top_k
         self._reading = reading
         self._read = ids
         self._vocabulary = vocabulary
+        self._symbols = symbols
         self._text = text
         self._logits: bool | None = None
+        self._mask: npt.NDArray[np.bool_] | None = None
+        self._same = True  # whether what is predicted are the symbols that are read
         self._room: _Room | None = None
 
-    def take(self, outputs: Any, start: int, stop: int, timesteps: int) -> Any:
+    def take(self, outputs: Any, start: int, stop: int, mask: npt.NDArray[np.bool_]) -> Any:
         """Keep the guesses of one call; return its probabilities as a float32 array.
 
-        ``timesteps`` are those of the last recurrent layer, for which a model that has one output
-        for each example has it at the last one.
+        ``mask`` is that of the last recurrent layer ``(example, timestep)``, of the whole recording
+        and filled in so far. A model that has one output for each example has it at the last
+        timestep that is no padding.
         """
         import tensorflow as tf  # noqa: PLC0415
 
@@ -88,14 +96,21 @@ class Guesses:
         best = tf.math.top_k(probabilities, self._top_k)
         values = probabilities.numpy()
         single = self._reading.mode == "examples" and values.ndim == 2
-        room = self._made_room(timesteps if single else values.shape[-2])
+        self._mask = mask
+        if self._room is None:
+            self._same = self._predicts_what_it_reads(values.shape[-1])
+        room = self._made_room(mask.shape[1] if single else values.shape[-2])
         place = self._reading.place(start, stop)
         if single:
-            place = (*place, -1)
-        room.ids[place] = best.indices.numpy()
-        room.probabilities[place] = best.values.numpy()
+            last = mask.shape[1] - 1 - mask[start:stop, ::-1].argmax(axis=1)
+            place = (np.arange(start, stop), last)
+        # Where there are NaN, none is the largest.
+        whole = np.isfinite(values).all(axis=-1, keepdims=True)
+        room.ids[place] = np.where(whole, best.indices.numpy(), -1)
+        room.probabilities[place] = np.where(whole, best.values.numpy(), np.nan)
         if not single:
-            room.targets[place] = _of_ids(values, room.next_ids[place])
+            targets = _of_ids(values, room.next_ids[place])
+            room.targets[place] = np.where(whole[..., 0], targets, np.nan)
         return values
 
     def hit(self, timestep: int, probability: float) -> None:
@@ -105,13 +120,24 @@ class Guesses:
     def recorded(self, done: int) -> RecordedPredictions:
         """Hand over what was kept of the first ``done`` of the reading's total."""
         room, kept = self._made_room(0), self._reading.done(done)
-        ids, targets = room.ids[kept], room.targets[kept]
+        ids, probabilities, targets = room.ids[kept], room.probabilities[kept], room.targets[kept]
+        if self._mask is not None and self._mask.shape == room.targets.shape:
+            padding = ~self._mask[kept]
+            ids[padding], probabilities[padding], targets[padding] = -1, np.nan, np.nan
+            targets[:, :-1][padding[:, 1:]] = np.nan  # nor is padding what comes next
+        vocabulary = self._vocabulary if self._same else None
+        known = self._same and not np.isnan(targets).all()
         return RecordedPredictions(
             ids=ids,
-            probabilities=room.probabilities[kept],
-            targets=None if np.isnan(targets).all() else targets,
-            tokens=None if self._vocabulary is None else self._vocabulary.decode(ids),
+            probabilities=probabilities,
+            targets=targets if known else None,
+            tokens=None if vocabulary is None else vocabulary.decode(ids),
         )
+
+    def _predicts_what_it_reads(self, symbols: int) -> bool:
+        if self._symbols is not None:
+            return self._symbols == symbols
+        return self._read is None or bool((self._read < symbols).all())
 
     def _made_room(self, timesteps: int) -> _Room:
         if self._room is None:
@@ -128,8 +154,10 @@ class Guesses:
         values = tf.cast(outputs, tf.float32)
         if self._logits is None:
             rows = values.numpy().reshape(-1, values.shape[-1])
-            rows = rows[np.isfinite(rows).all(axis=1)]
+            rows = rows[(rows < np.inf).all(axis=1)]  # logits may be -inf
             tolerance = NEARLY_ONE_BFLOAT16 if outputs.dtype == tf.bfloat16 else NEARLY_ONE
+            if not len(rows):
+                return values  # all NaN: those to come will tell
             self._logits = not (
                 (rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) <= tolerance).all()
             )
@@ -143,11 +171,13 @@ def _of_ids(values: Any, ids: Any) -> Any:
     return np.where(known, picked, np.nan)
 
 
-def expect_symbols(model: Any, top_k: int) -> None:
-    """Refuse what the shapes of the model's outputs already tell to be no predictions."""
+def expect_symbols(model: Any, top_k: int) -> int | None:
+    """Refuse what the shapes of the model's outputs already tell to be no predictions.
+
+    Returns the number of symbols, if the model tells it.
+    """
     outputs = getattr(model, "outputs", None)
-    if outputs:
-        _only(outputs, top_k)
+    return _only(outputs, top_k).shape[-1] if outputs else None
 
 
 def _only(outputs: list[Any], top_k: int) -> Any:
