@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import keras
 import naive
 import numpy as np
@@ -105,37 +103,6 @@ def test_padding_takes_no_relevance_and_hands_it_on(kind):
         np.testing.assert_allclose(result.relevance_per_dimension[0, k], of_x, atol=1e-10)
         assert (result.relevance[0, k].values[row == 0] == 0).all()
     np.testing.assert_allclose(result.gap, 0, atol=1e-10)
-
-
-@pytest.mark.parametrize("bias_factor", [0, 1])
-def test_a_published_reference(root, bias_factor):
-    """Numbers that another implementation found, where they lie beside the checkout."""
-    for path in root.parent.glob("shared/data/lstm_relevance_reference.json"):
-        case = json.loads(path.read_text())
-        weights = {name: np.array(values) for name, values in case["weights"].items()}
-        expected, x = case["expected"], np.array(case["x"])[None]
-        order = np.r_[0:4, 8:12, 4:8, 12:16]  # of the gates: i, g, f, o there
-        model = vectors(L.Bidirectional(L.LSTM(4)), L.Dense(3, use_bias=False))
-        # It is the forward half of a bidirectional network; the other half is idle.
-        forward = (weights["Wxh"][order].T, weights["Whh"][order].T)
-        bias = (weights["bxh"] + weights["bhh"])[order]
-        idle = (np.zeros((3, 16)), np.zeros((4, 16)), np.zeros(16))
-        model.layers[0].set_weights([*forward, bias, *idle])
-        model.layers[1].set_weights([np.concatenate([weights["Why"].T, np.zeros((4, 3))])])
-        result = lw.relevance(
-            model, x, methods=ALL, target=1, bias_factor=bias_factor, per_dimension=True
-        ).isel(example=0)
-        lrp = expected[f"lrp_bias{bias_factor}"]
-        per_dimension = result.relevance_per_dimension
-        np.testing.assert_allclose(result.score, expected["scores"][1], atol=1e-10)
-        np.testing.assert_allclose(per_dimension[0], lrp["Rx"], atol=1e-10)
-        np.testing.assert_allclose(result.relevance[0], lrp["words"], atol=1e-10)
-        np.testing.assert_allclose(result.elsewhere[0], lrp["rest"], atol=1e-10)
-        np.testing.assert_allclose(result.relevance[1], expected["SA"], atol=1e-10)
-        np.testing.assert_allclose(result.relevance[2], expected["GI"], atol=1e-10)
-        integrated = expected["IG_midpoint200"]
-        np.testing.assert_allclose(per_dimension[3], integrated["per_dim"], atol=1e-6)
-        np.testing.assert_allclose(result.gap[3], 0, atol=1e-10)
 
 
 STACK = st.lists(st.sampled_from([*KINDS, "Bidirectional"]), min_size=1, max_size=2)
