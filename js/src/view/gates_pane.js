@@ -24,7 +24,7 @@ import {
 import { cellName } from "../core/model.js";
 import { css, RAMP, ramp, resolve } from "../core/palettes.js";
 import { WholeSource } from "../core/source.js";
-import { number, quoted, visible } from "../core/tokens.js";
+import { charactersOf, number, quoted, visible } from "../core/tokens.js";
 import { FADE } from "./colours.js";
 import { button, element } from "./dom.js";
 import { drawHead, GUTTER, headOf, outline } from "./head.js";
@@ -194,7 +194,7 @@ export class GatesPane {
     for (let at = start; at < Math.min(source.columns, start + 64); at++) {
       const token = source.token(at);
       if (token === undefined) return SQUARE; // on its way
-      lengths.push([...visible(token)].length);
+      lengths.push(charactersOf(visible(token)).length);
     }
     lengths.sort((a, b) => a - b);
     const most = lengths[Math.floor(lengths.length * 0.8)] ?? 1;

@@ -3,7 +3,7 @@
 import { shownToken } from "../core/align.js";
 import { BLOCK, ZERO } from "../core/codes.js";
 import { ink } from "../core/palettes.js";
-import { visible } from "../core/tokens.js";
+import { firstOf, visible } from "../core/tokens.js";
 import { DOTS, PADDING, PLAIN } from "./colours.js";
 import { Glyphs, stamp } from "./glyphs.js";
 import { Pooled } from "./pooled.js";
@@ -183,7 +183,7 @@ export class Painter {
       const room = runs.to[run] - runs.from[run] - 1;
       const unseen = token === undefined || token === " ";
       const fits = Math.max(1, Math.floor(room / (0.62 * size)));
-      glyphs.push(unseen ? undefined : this.#glyphs.of(start(visible(token), fits)));
+      glyphs.push(unseen ? undefined : this.#glyphs.of(firstOf(visible(token), fits)));
     }
     const pixels = this.#pixels;
     const last = Math.min(order.length, Math.ceil((scroll + height) / rowHeight));
@@ -204,15 +204,6 @@ export class Painter {
       }
     }
   }
-}
-
-/**
- * The first characters of a text.
- * @param {string} text
- * @param {number} count
- */
-function start(text, count) {
-  return text.length <= count ? text : [...text].slice(0, count).join("");
 }
 
 /**
