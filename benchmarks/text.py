@@ -124,7 +124,7 @@ def in_the_notebook(steps: int) -> None:
         root = page.locator(".lw").element_handle()
         page.wait_for_timeout(1000)
         notebook.save()
-        saved = (Path(folder) / name).stat().st_size
+        saved = (server.root / name).stat().st_size
         page.evaluate(STEPS, [root, 10])
         times = page.evaluate(STEPS, [root, steps])
         index = notebook.add(today.cell(tokens=CHARACTERS, cells=CELLS))
@@ -134,12 +134,19 @@ def in_the_notebook(steps: int) -> None:
         printed = notebook.kernel.value(
             f"sum(len(json.dumps(coloured(cell))) for cell in range({CELLS}))", timeout=120
         )
+        state = notebook.kernel.value(
+            "len(json.dumps(ipywidgets.Widget.get_manager_state(widgets=[heat])))", timeout=60
+        )
     empty = len(json.dumps([MODEL, SHOWN]))
     print(f"The saved notebook, {CELLS} cells x {CHARACTERS} characters")
     print(f"  coloured HTML, one output a cell     {printed / 1e6:10.2f} MB")
     print(
         f"  a TextHeatmap, all signals behind it {(saved - empty) / 1e6:10.2f} MB   "
         f"ratio {printed / (saved - empty):8.0f}"
+    )
+    print(
+        f"  and with the widget's state saved    {(saved - empty + state) / 1e6:10.2f} MB   "
+        f"ratio {printed / (saved - empty + state):8.0f}"
     )
     print(f"A slider step until the text of {CHARACTERS} characters is painted")
     theirs, ours = line("coloured HTML", their_times), line("TextHeatmap", times)
