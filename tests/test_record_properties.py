@@ -88,7 +88,7 @@ def by_hand(layer, x, mask):
 
 
 @settings(
-    max_examples=30,
+    max_examples=50,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(

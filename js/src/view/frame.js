@@ -167,6 +167,17 @@ export class Frame {
     this.schedule();
   }
 
+  /**
+   * Whether a change moves what is in view here: another view of this widget keeps its own place.
+   * @param {Set<string>} names what has changed
+   * @param {Set<string>} moving whose change may move the selection out of sight
+   */
+  follows(names, moving) {
+    const { origin } = this.state;
+    if (origin !== undefined && origin !== this) return false;
+    return [...names].some((name) => moving.has(name));
+  }
+
   get source() {
     return this.state.source;
   }

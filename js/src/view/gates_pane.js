@@ -162,9 +162,7 @@ export class GatesPane {
 
   /** @param {Set<string>} names */
   changed(names) {
-    const { origin } = this.state;
-    const elsewhere = origin !== undefined && origin !== this.frame;
-    for (const name of names) if (MOVES.has(name) && !elsewhere) this.#reveal = true;
+    if (this.frame.follows(names, MOVES)) this.#reveal = true;
   }
 
   // -- places -------------------------------------------------------------------------------------

@@ -78,10 +78,7 @@ export class GridPane {
 
   /** @param {Set<string>} names */
   changed(names) {
-    const { origin } = this.state;
-    const elsewhere = origin !== undefined && origin !== this.frame;
-    // Another view of this widget keeps its own place.
-    for (const name of names) if (MOVES.has(name) && !elsewhere) this.#reveal = true;
+    if (this.frame.follows(names, MOVES)) this.#reveal = true;
     if (!this.#stepping && (names.has("cell") || names.has("sort"))) this.#anchor = -1;
   }
 

@@ -148,9 +148,7 @@ export class TextPane {
 
   /** @param {Set<string>} names */
   changed(names) {
-    const { origin } = this.state;
-    const elsewhere = origin !== undefined && origin !== this.frame;
-    for (const name of names) if (MOVES.has(name) && !elsewhere) this.#reveal = true;
+    if (this.frame.follows(names, MOVES)) this.#reveal = true;
   }
 
   resize() {
