@@ -12,6 +12,9 @@ JS_READY := js/node_modules/.ready
 STATIC := lstm_widgets/static
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# A file of tests stays with one process, and the files stay in order: pages and kernels start once a
+# process, after the tests that want no event loop.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # JupyterLab won't start for root (a container, usually) unless told to.
 LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -26,7 +29,7 @@ test: ## Check everything: lint, types, JavaScript, bundles, Python, browser, no
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-js
 	@$(MAKE) --no-print-directory bundle
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 setup: $(PY_READY) ## Set up .venv with the package and its development tools
 
@@ -75,10 +78,10 @@ bundle: $(JS_READY) ## Rebuild the bundles; fail if the committed ones differ
 	  { echo "$(STATIC) differs from what js/ builds: commit the rebuilt files" >&2; exit 1; }
 
 test-python: $(PY_READY) ## The Python tests that need no browser
-	$(BIN)/python -m pytest --ignore=tests/browser
+	$(PYTEST) --ignore=tests/browser
 
 test-browser: setup-browser ## The tests in a real JupyterLab
-	$(BIN)/python -m pytest tests/browser
+	$(PYTEST) tests/browser
 
 bench: setup-browser ## Run the benchmarks and print their ratios
 	@for script in recording grid text relevance; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
