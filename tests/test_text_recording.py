@@ -824,3 +824,29 @@ def test_windows_run_in_batches_of_a_size_that_fits():
     small = text.standard_size(_session.Reading("windows", 10_000, 40), selection, None, None)
     assert 64 <= small < 4096
     assert text.standard_size(_session.Reading("windows", 10_000, 40), selection, 8, None) == 8
+
+
+def test_several_sentences_are_not_taken_for_one_text():
+    words = L.TextVectorization()
+    words.adapt(["the cat sat", "a dog"])
+    model = keras.Sequential([keras.Input((None,)), L.Embedding(9, 2), L.LSTM(3)])
+    recording = record(model, ["the cat sat"], vocabulary=words)
+    (layer,) = recording.layers
+    read = recording[layer].hidden_state.token
+    assert read.values.tolist() == [["the", "cat", "sat"]]
+    with pytest.raises(ValueError, match=r"'the cat sat' is several tokens"):
+        record(model, ["the cat sat", "a dog"], vocabulary=words)
+
+
+def test_ids_that_an_embedding_does_not_have_are_named():
+    model = keras.Sequential([keras.Input((None,)), L.Embedding(10, 4), L.LSTM(3)])
+    with pytest.raises(ValueError, match=r"inputs: .* ids from 0 to 9, got 99 \(at \[0,2\]"):
+        record(model, np.array([[1, 2, 99]]))
+
+
+def test_a_written_text_is_no_input_for_a_model_that_takes_two():
+    first, second = keras.Input((None,)), keras.Input((None,))
+    both = L.Add()([L.LSTM(3)(L.Embedding(9, 2)(first)), L.LSTM(3)(L.Embedding(9, 2)(second))])
+    model = keras.Model([first, second], both)
+    with pytest.raises(ValueError, match=r"inputs: expected 2 arrays .* got a written text"):
+        record(model, "abc", vocabulary="abcdefghi")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from lstm_widgets.recorders._session import Session
+
+# TensorFlow's words for an id that an Embedding doesn't have.
+_OUTSIDE = re.compile(r"indices\[([\d,]*)\] = (-?\d+) is not in \[0, (\d+)\)")
 
 
 def run(
@@ -102,6 +106,13 @@ def _call_recorded(model: Any, batch: Any, start: int, stop: int, session: Sessi
     except Exception as error:
         if session.symbolic:
             return None
+        outside = _OUTSIDE.search(str(error))
+        if outside:
+            at, number, count = outside.groups()
+            raise ValueError(
+                f"inputs: the model looks up ids from 0 to {int(count) - 1}, got {number} (at "
+                f"[{at}] of what is looked up)"
+            ) from error
         shapes = ", ".join(str(tuple(value.shape)) for value in leaves(batch))
         error.add_note(f"This happened while recording, on inputs of shape {shapes}.")
         raise

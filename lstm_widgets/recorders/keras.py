@@ -232,7 +232,7 @@ class _Given:
             self.symbols = encoding.size
         read = None
         if texts.is_written(inputs):
-            read, inputs = texts.encode(inputs, vocabulary, encoding)
+            read, inputs = texts.encode(model, inputs, vocabulary, encoding)
         inputs = standard_inputs(model, inputs)
         self.text = texts.is_text(inputs, shape, window)
         if self.text:

@@ -65,9 +65,18 @@ def is_written(inputs: Any) -> bool:
 
 
 def encode(
-    text: str | Sequence[str], vocabulary: Vocabulary | None, encoding: Encoding | None
+    model: Any,
+    text: str | Sequence[str],
+    vocabulary: Vocabulary | None,
+    encoding: Encoding | None,
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[Any]]:
     """Tell a written text's tokens, and make of it what the model reads."""
+    several = len(getattr(model, "inputs", None) or [])
+    if several > 1:
+        raise ValueError(
+            f"inputs: expected {several} arrays (one for each input of the model), got a written "
+            "text"
+        )
     if vocabulary is None:
         raise ValueError("vocabulary: expected one, to read the text that inputs is; got None")
     if encoding is None:

@@ -83,10 +83,11 @@ class Vocabulary:
         Raises
         ------
         ValueError
-            If something in the text is no token of the vocabulary.
+            If something in the text is no token of the vocabulary, or what is given as a token is
+            several.
         """
         if self._layer is not None:
-            return self._encode_by_layer(text)
+            return self._encode_by_layer(text, where)
         pieces = self._cut(text, where) if isinstance(text, str) else list(text)
         for k, token in enumerate(pieces):
             if token not in self._ids:
@@ -113,11 +114,18 @@ class Vocabulary:
             start += len(piece)
         return pieces
 
-    def _encode_by_layer(self, text: str | Sequence[str]) -> tuple[Tokens, Ids]:
-        vectorizes = hasattr(self._layer, "_split")
-        if vectorizes:
-            text = text if isinstance(text, str) else " ".join(text)
-            ids = np.asarray(self._layer([text]))[0].astype(np.int64)
+    def _encode_by_layer(self, text: str | Sequence[str], where: str) -> tuple[Tokens, Ids]:
+        if hasattr(self._layer, "_split"):
+            pieces = [text] if isinstance(text, str) else list(text)
+            ids = np.asarray(self._layer(pieces)).astype(np.int64)
+            several = np.flatnonzero((ids != 0).sum(axis=1) > 1)
+            if len(pieces) > 1 and len(several):
+                raise ValueError(
+                    f"{where}: expected one text, as a str or a list of its tokens, got a list in "
+                    f"which {pieces[several[0]]!r:.60} is several tokens; several texts go in as "
+                    "an array of their ids"
+                )
+            ids = ids[0] if len(pieces) == 1 else ids[ids != 0]
             return self.decode(ids), ids
         pieces = list(text)
         tokens: Tokens = np.empty(len(pieces), object)
