@@ -15,7 +15,7 @@ import pytest
 
 from lstm_widgets.recording import RecordedLayer, Recording
 from lstm_widgets.widgets import _export
-from lstm_widgets.widgets._base import STATIC
+from lstm_widgets.widgets._widget import STATIC
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
 
@@ -196,6 +196,7 @@ def test_a_style_sheet_cannot_end_its_element():
         still=b"",
         title="t",
         version="1",
+        missing=[],
     )
     page = Page(text)
     assert page.tags.count("style") == 1

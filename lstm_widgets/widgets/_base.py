@@ -1,18 +1,11 @@
-"""What all widgets share: the selection and the look, and the recording behind them."""
+"""What all widgets over a recording share: the selection and the look, and the recording behind them."""
 
 from __future__ import annotations
 
-import json
-import re
 import threading
-import warnings
-from base64 import b64encode
-from importlib import metadata, resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
-import anywidget
 import numpy as np
 import traitlets
 
@@ -20,20 +13,16 @@ from lstm_widgets.recording import Recording
 from lstm_widgets.widgets import _export
 from lstm_widgets.widgets._protocol import answer, columns_of, guesses_of, mask_of
 from lstm_widgets.widgets._snapshot import Snapshot
-from lstm_widgets.widgets._still import foot, nothing, png, stack
+from lstm_widgets.widgets._still import foot, nothing, stack
 from lstm_widgets.widgets._tiles import SignalTiles
+from lstm_widgets.widgets._widget import PageWidget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from os import PathLike
 
     from PIL.Image import Image
 
-STATIC = Path(__file__).parent.parent / "static"
-PALETTES: tuple[str, ...] = (
-    "auto",
-    *json.loads(resources.files(__package__).joinpath("palettes.json").read_text("utf-8")),
-)
+_SHARED_TRAITS = ("example", "cell", "timestep", "threshold", "palette", "scale", "align")
 SCALES = ("layer", "cell", "sigmoid", "squared")
 #: A recording of at most so many bytes (float32) travels to the page whole and needs no kernel there.
 WHOLE_BYTES = 2 * 1024 * 1024
@@ -96,7 +85,7 @@ def _described(recording: Recording, name: str) -> dict[str, Any]:
     return described
 
 
-class RecordingWidget(anywidget.AnyWidget):
+class RecordingWidget(PageWidget):
     """
     A widget over a recording, with the traits that all of them share.
 
@@ -126,11 +115,6 @@ class RecordingWidget(anywidget.AnyWidget):
     cell = traitlets.Int(0, help="The selected cell.").tag(sync=True)
     timestep = traitlets.Int(0, help="The selected timestep of the example.").tag(sync=True)
     threshold = traitlets.Float(0.0, help="Values of smaller magnitude are faded.").tag(sync=True)
-    palette = traitlets.Enum(
-        PALETTES,
-        "auto",
-        help="'auto' is RdBu_r for signed signals (berlin on a dark page) and cividis for gates.",
-    ).tag(sync=True)
     scale = traitlets.Union(
         [traitlets.Enum(SCALES), traitlets.Tuple(traitlets.Float(), traitlets.Float())],
         default_value="layer",
@@ -161,8 +145,6 @@ class RecordingWidget(anywidget.AnyWidget):
         sync=True, echo_update=False
     )
 
-    #: Traits of a subclass that a user sets, beside the ones above.
-    _own_traits: ClassVar[tuple[str, ...]] = ()
     #: The most pixels that rows or lines take in a still picture.
     _still_height: ClassVar[int] = 400
 
@@ -179,16 +161,7 @@ class RecordingWidget(anywidget.AnyWidget):
                 f"recording: expected a Recording (from record() or open_recording()), "
                 f"got {type(recording).__name__}"
             )
-        known = (
-            *("example", "cell", "timestep", "threshold", "palette", "scale", "align"),
-            *self._own_traits,
-        )
-        for name in traits:
-            if name not in (*known, "layout"):
-                raise TypeError(
-                    f"{type(self).__name__}() got an unexpected keyword argument {name!r}; "
-                    f"expected one of: layer, signal, {', '.join(known)}, layout"
-                )
+        self._expect_known(traits, given=("layer", "signal"), shared=_SHARED_TRAITS)
         self.recording = recording
         self._names = _layer_names(recording)
         layer = self._names[0] if layer is None else layer
@@ -198,7 +171,6 @@ class RecordingWidget(anywidget.AnyWidget):
             traits["timestep"] = _first_timestep(recording, layer, traits.get("example", 0))
         super().__init__(layer=layer, signal=signal or "", **self._state_of(recording), **traits)
         self._summarise()
-        self.on_msg(self._on_message)
 
     @staticmethod
     def _state_of(recording: Recording) -> dict[str, Any]:
@@ -333,65 +305,23 @@ class RecordingWidget(anywidget.AnyWidget):
                     setattr(self, name, min(getattr(self, name), max(0, size - 1)))
             self._summarise()
 
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take a change from the page; what goes wrong in it is said under the widget, too."""
-        try:
-            super().set_state(sync_data)
-        except Exception as error:
-            self.send({"kind": "error", "text": f"{type(error).__name__}: {error}"})
-            raise
-
     # -- leaving the notebook --------------------------------------------------------------------
 
-    def save_html(
-        self, path: str | PathLike[str], *, title: str | None = None, overwrite: bool = False
-    ) -> None:
-        """
-        Write the widget, as it is now, to one HTML file that needs no kernel and no network.
+    @property
+    def _subject(self) -> str:
+        return self.layer
 
-        Sliders, keys, menus and both themes work there. A recording of up to 64 MiB (float32) goes in
-        whole; of a larger one, the layer shown, or else only the signal shown. The menus of the page
-        name what was left out.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file to write.
-        title : str, optional
-            The heading. Default: the kind of widget, and the layer shown.
-        overwrite : bool, default False
-            Whether a file that stands there may be replaced.
-
-        Raises
-        ------
-        FileExistsError
-            If something stands there that may not be replaced.
-        FileNotFoundError
-            If the folder doesn't exist.
-        ValueError
-            If the signal shown takes more than 64 MiB.
-
-        Examples
-        --------
-        >>> grid.save_html("grid.html", title="Cells that count")  # doctest: +SKIP
-        """
+    def _file_state(self) -> tuple[dict[str, Any], list[str]]:
+        """Give a file the whole recording if it fits, else the layer shown, else only the signal."""
         kept = _export.fitting(self._layers, self.layer, self.signal)
-        host = {"_esm", "_css", "_anywidget_id", *anywidget.AnyWidget.class_trait_names()}
-        state = self.get_state([name for name in self.keys if name not in host])
-        state |= {"_summary": {}, "_overview": b"", "_statistics": b""}
-        state |= self._whole_of(self.recording, kept)
-        state["_layers"] = [_export.without(layer, kept) for layer in self._layers]
-        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
-        text = _export.page(
-            state,
-            esm=self._esm,
-            css=self._css,
-            host=(STATIC / "page.js").read_text("utf-8"),
-            still=self._png(),
-            title=f"{kind}: {self.layer}" if title is None else title,
-            version=metadata.version("lstm-widgets"),
-        )
-        _export.write(path, text, overwrite=overwrite)
+        layers = [_export.without(layer, kept) for layer in self._layers]
+        missing = [
+            f"{layer['name']} ({', '.join(layer['absent'])})"
+            for layer in layers
+            if "absent" in layer and "parts" not in layer
+        ]
+        state = {"_summary": {}, "_overview": b"", "_statistics": b"", "_layers": layers}
+        return state | self._whole_of(self.recording, kept), missing
 
     def _snapshot(self) -> Snapshot:
         """Put together what is shown, to draw it."""
@@ -425,34 +355,11 @@ class RecordingWidget(anywidget.AnyWidget):
         pictures = [nothing()] if shown.empty else self._pictures(shown)
         return stack([*pictures, foot(shown)])
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401 - as IPython has it
-        """Put a still picture beside the widget, for a viewer that runs no scripts."""
-        bundle = super()._repr_mimebundle_(**options)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        if data is not None:
-            still = self._png()
-            data |= {"image/png": b64encode(still).decode()} if still else {}
-        return bundle
-
-    def _png(self) -> bytes:
-        """Give the still picture as a file; nothing, and a warning, if it can't be drawn."""
-        try:
-            return png(self._still())
-        except Exception as error:  # noqa: BLE001 - the widget itself is there all the same
-            warnings.warn(f"no still picture of {type(self).__name__}: {error!r}", stacklevel=3)
-            return b""
-
     # -- the page's requests ---------------------------------------------------------------------
 
-    def _on_message(self, _widget: object, content: dict[str, Any], _buffers: list[bytes]) -> None:
-        """Answer from whichever thread the host calls in; errors go back as text."""
-        request = content.get("id") if isinstance(content, dict) else None
-        try:
-            layer, signal = content["layer"], content["signal"]
-            names = self.recording.bidirectional.get(layer, (layer,))
-            parts = [self.recording[name] for name in names]
-            tiles = _tiles_of(self.recording, layer, signal)
-            reply, buffers = answer(content, parts, tiles, self.recording.predictions)
-            self.send(reply, buffers)
-        except Exception as error:  # noqa: BLE001 - the page shows it
-            self.send({"id": request, "error": f"{type(error).__name__}: {error}"})
+    def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        layer, signal = content["layer"], content["signal"]
+        names = self.recording.bidirectional.get(layer, (layer,))
+        parts = [self.recording[name] for name in names]
+        tiles = _tiles_of(self.recording, layer, signal)
+        return answer(content, parts, tiles, self.recording.predictions)

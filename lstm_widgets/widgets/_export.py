@@ -162,6 +162,7 @@ def page(
     still: bytes,
     title: str,
     version: str,
+    missing: Sequence[str],
 ) -> str:
     """
     Write a widget as a page.
@@ -180,17 +181,14 @@ def page(
         The heading.
     version : str
         Of this package.
+    missing : list of str
+        What there is in the notebook but not in the page.
 
     Returns
     -------
     str
         HTML that Unicode can hold: no lone surrogates.
     """
-    missing = [
-        f"{layer['name']} ({', '.join(layer['absent'])})"
-        for layer in traits["_layers"]
-        if "absent" in layer and "parts" not in layer
-    ]
     about = (
         f"Made with lstm_widgets {version}. This page works without Python and without a network."
     )

@@ -8,7 +8,8 @@ import numpy as np
 import traitlets
 
 from lstm_widgets.widgets import _still
-from lstm_widgets.widgets._base import STATIC, RecordingWidget
+from lstm_widgets.widgets._base import RecordingWidget
+from lstm_widgets.widgets._widget import STATIC
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from lstm_widgets.widgets._base import STATIC
 from lstm_widgets.widgets._still_gates import gates
+from lstm_widgets.widgets._widget import STATIC
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstm_widgets.widgets._base import STATIC, RecordingWidget
+from lstm_widgets.widgets._base import RecordingWidget
 from lstm_widgets.widgets._still_gates import gates
+from lstm_widgets.widgets._widget import STATIC
 
 if TYPE_CHECKING:
     from PIL.Image import Image

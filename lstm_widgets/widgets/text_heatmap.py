@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
-from lstm_widgets.widgets._base import STATIC, RecordingWidget
+from lstm_widgets.widgets._base import RecordingWidget
 from lstm_widgets.widgets._still_text import text
+from lstm_widgets.widgets._widget import STATIC
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,6 +1,7 @@
-// One widget model in the page, shared by its views: what is shown, and changes to the selection.
+// A recording in the page: what is shown of it, and changes to the selection.
 
 import { resolve } from "./palettes.js";
+import { SharedState } from "./shared_state.js";
 import { KernelSource, WholeSource } from "./source.js";
 
 /** @typedef {import("./model.js").Model} Model */
@@ -29,33 +30,14 @@ const SHOWN = [
 
 const SETTLED = new Set(["layer", "signal", "example", "cell", "timestep"]);
 
-export class State {
-  /** @type {Set<(names: Set<string>) => void>} */
-  #views = new Set();
+export class State extends SharedState {
   /** @type {WholeSource | KernelSource | undefined} */
   #source;
   #key = "";
-  /** The view that is just changing the selection; undefined when the change comes from elsewhere. */
-  origin = /** @type {unknown} */ (undefined);
-  /** What the kernel could not do with a change that came from here. */
-  error = "";
 
   /** @param {Model} model */
   constructor(model) {
-    this.model = model;
-    model.on("msg:custom", (message) => {
-      if (message?.kind !== "error") return;
-      this.error = message.text;
-      this.announce("error");
-    });
-    for (const name of SHOWN) {
-      model.on(`change:${name}`, () => {
-        // A link may bring an index that this layer doesn't have.
-        if (SETTLED.has(name)) this.#settle();
-        this.error = "";
-        this.announce(name);
-      });
-    }
+    super(model, SHOWN);
   }
 
   /** @returns {Layer[]} */
@@ -92,18 +74,6 @@ export class State {
   }
 
   /**
-   * Change traits for a view.
-   * @param {Record<string, unknown>} values
-   * @param {unknown} origin the view
-   */
-  set(values, origin) {
-    this.origin = origin;
-    for (const [name, value] of Object.entries(values)) this.model.set(name, value);
-    this.model.save_changes();
-    this.origin = undefined;
-  }
-
-  /**
    * Select a column by its number.
    * @param {number} column
    * @param {unknown} origin
@@ -118,8 +88,13 @@ export class State {
     );
   }
 
-  /** A signal that the layer has, and a selection inside it. The kernel does the same. */
-  #settle() {
+  /**
+   * A signal that the layer has, and a selection inside it: a link may bring an index that this layer
+   * doesn't have. The kernel does the same.
+   * @param {string} name
+   */
+  settle(name) {
+    if (!SETTLED.has(name)) return;
     const { model, layer } = this;
     /** @type {[string, unknown][]} */
     const wanted = [
@@ -135,16 +110,5 @@ export class State {
   palette(dark) {
     const diverging = !this.source?.gate && this.model.get("scale") !== "squared";
     return resolve(this.model.get("palette"), diverging, dark);
-  }
-
-  /** @param {(names: Set<string>) => void} view */
-  watch(view) {
-    this.#views.add(view);
-    return () => this.#views.delete(view);
-  }
-
-  /** Tell every view that something has changed. @param {string} name */
-  announce(name) {
-    for (const view of this.#views) view(new Set([name]));
   }
 }

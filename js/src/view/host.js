@@ -7,24 +7,37 @@ import { Frame } from "./frame.js";
 
 /**
  * A widget's definition, made by a function: a host may share the module between widgets.
- * @param {string} name what the widget is called, for those who don't see it
- * @param {import("./frame.js").PaneClass[]} panes what the frame holds
+ * @template S
+ * @param {(model: Model) => S} makeState
+ * @param {(state: S, el: HTMLElement) => {destroy: () => void}} makeView
  */
-export function hosted(name, panes) {
+export function hostedView(makeState, makeView) {
   return () => {
-    /** @type {State | undefined} */
+    /** @type {S | undefined} */
     let state;
     return {
       /** @param {{model: Model}} host */
       initialize({ model }) {
-        state = new State(model);
+        state = makeState(model);
       },
       /** @param {{model: Model, el: HTMLElement}} host */
       render({ model, el }) {
-        state ??= new State(model);
-        const view = new Frame(state, el, name, panes);
+        state ??= makeState(model);
+        const view = makeView(state, el);
         return () => view.destroy();
       },
     };
   };
+}
+
+/**
+ * The definition of a widget over a recording.
+ * @param {string} name what the widget is called, for those who don't see it
+ * @param {import("./frame.js").PaneClass[]} panes what the frame holds
+ */
+export function hosted(name, panes) {
+  return hostedView(
+    (model) => new State(model),
+    (state, el) => new Frame(state, el, name, panes),
+  );
 }

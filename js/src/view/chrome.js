@@ -1,0 +1,222 @@
+// What stands around every widget's pictures: a bar, panes, messages, a foot with the status line. It
+// keeps traits and controls in step, follows the page's theme and paints once a frame.
+
+import { element, freshId } from "./dom.js";
+import { readTheme, watchTheme } from "./theme.js";
+
+/** @typedef {import("../core/shared_state.js").SharedState} SharedState */
+
+/**
+ * One picture. It reads and writes the selection through its state only, and takes the size that its
+ * body has in the page.
+ * @typedef {object} Part
+ * @property {Node[]} menus in the bar
+ * @property {Node[]} tools at the end of the bar
+ * @property {Node[]} body
+ * @property {() => void} resize
+ * @property {() => void} paint
+ * @property {(names: Set<string>) => void} changed
+ * @property {() => void} destroy
+ */
+
+/** Milliseconds that a screen shows one picture. */
+const FRAME = 16;
+/** How long a selection rests before it is spoken. */
+const SPOKEN_AFTER = 150;
+
+/**
+ * The common part of all widgets' views. A subclass makes panes and controls, hands them to `show`,
+ * and says what is to be said.
+ * @template {SharedState} S
+ * @template {Part} P
+ */
+export class Chrome {
+  #scheduled = 0;
+  #painted = 0;
+  #traits = new AbortController();
+  #stale = true;
+  /** Whether the pointer was moved last, and no key pressed since. */
+  pointing = true;
+  /** @type {P[]} */
+  panes = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #speaking;
+
+  /**
+   * @param {S} state
+   * @param {string} name what the widget is called, for those who don't see it
+   */
+  constructor(state, name) {
+    this.state = state;
+    this.theme = /** @type {import("./theme.js").Theme} */ (/** @type {unknown} */ (undefined));
+    this.status = element("div", { class: "lw-status" });
+    this.notice = element("div", { class: "lw-notice", role: "status" });
+    this.spoken = element("div", { class: "lw-spoken", "aria-live": "polite" });
+    this.about = element("div", { class: "lw-about" });
+    this.root = element("div", {
+      class: `lw lw-${name.toLowerCase().replaceAll(" ", "-")}`,
+      role: "group",
+      id: freshId(),
+      "aria-label": name,
+      "data-lm-suppress-shortcuts": "true",
+    });
+  }
+
+  /**
+   * Put everything into the page, and begin to paint.
+   * @param {HTMLElement} el where the host wants the widget
+   * @param {{panes: P[], first?: Node[], last?: Node[], sliders?: Node[], legend: Node}} parts the panes;
+   *   menus before and after theirs
+   */
+  show(el, { panes, first = [], last = [], sliders = [], legend }) {
+    this.panes = panes;
+    this.root.append(
+      element("div", { class: "lw-bar" }, [
+        ...first,
+        ...panes.flatMap((pane) => pane.menus),
+        ...last,
+        ...panes.flatMap((pane) => pane.tools),
+      ]),
+      ...(sliders.length ? [element("div", { class: "lw-sliders" }, sliders)] : []),
+      element(
+        "div",
+        { class: "lw-panes" },
+        panes.map((pane) => element("div", { class: "lw-pane" }, pane.body)),
+      ),
+      this.notice,
+      element("div", { class: "lw-foot" }, [element("div", {}, [this.status, this.about]), legend]),
+      this.spoken,
+    );
+    // The host's shortcuts are not for keys that a control uses.
+    // Who moves by keys wants to know where that led, not what the pointer rests on.
+    this.root.addEventListener("keydown", () => this.#point(false), { capture: true });
+    this.root.addEventListener("pointermove", () => this.#point(true), { capture: true });
+    this.root.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" && event.key !== "Tab") event.stopPropagation();
+    });
+    el.append(this.root);
+
+    const { signal } = this.#traits;
+    const unwatch = this.state.watch((names) => {
+      this.#stale = true;
+      for (const pane of this.panes) pane.changed(names);
+      this.schedule();
+    });
+    signal.addEventListener("abort", unwatch);
+    watchTheme(() => this.#retheme(), signal);
+    // Sizes are not known before the host has put us into the page, and change when it does.
+    const resizing = new ResizeObserver(() => {
+      if (!this.theme) this.#retheme();
+      for (const pane of this.panes) pane.resize();
+      this.schedule();
+    });
+    resizing.observe(this.root);
+    signal.addEventListener("abort", () => resizing.disconnect());
+  }
+
+  destroy() {
+    this.#traits.abort();
+    for (const pane of this.panes) pane.destroy();
+    cancelAnimationFrame(this.#scheduled);
+    clearTimeout(this.#speaking);
+    this.root.remove();
+  }
+
+  /** @param {boolean} pointing */
+  #point(pointing) {
+    if (pointing === this.pointing) return;
+    this.pointing = pointing;
+    this.schedule();
+  }
+
+  /**
+   * Whether a change moves what is in view here: another view of this widget keeps its own place.
+   * @param {Set<string>} names what has changed
+   * @param {Set<string>} moving whose change may move the selection out of sight
+   */
+  follows(names, moving) {
+    const { origin } = this.state;
+    if (origin !== undefined && origin !== this) return false;
+    return [...names].some((name) => moving.has(name));
+  }
+
+  #retheme() {
+    if (!this.root.isConnected) return;
+    const theme = readTheme(this.root);
+    if (JSON.stringify(theme) !== JSON.stringify(this.theme)) {
+      this.theme = theme;
+      this.#stale = true;
+    }
+    // While a host changes its style sheets we may have no size, and what was to be painted then is lost.
+    cancelAnimationFrame(this.#scheduled);
+    this.#scheduled = 0;
+    this.schedule();
+  }
+
+  /**
+   * Paint once for all that changes now: right after the event that changed it, unless this frame has
+   * been painted already; then with the next.
+   */
+  schedule() {
+    if (this.#scheduled) return;
+    const paint = (/** @type {boolean} */ inFrame) => {
+      this.#scheduled = 0;
+      if (this.theme && this.root.isConnected && this.root.clientWidth > 0) this.#paint();
+      // A host may take us out of the page and put us back within a frame, unseen by the observer of
+      // our size. If we are still out at the frame, that observer will tell when we are back.
+      else if (!inFrame) this.#scheduled = requestAnimationFrame(() => paint(true));
+    };
+    if (performance.now() - this.#painted > FRAME) {
+      this.#scheduled = -1;
+      queueMicrotask(() => paint(false));
+    } else this.#scheduled = requestAnimationFrame(() => paint(true));
+  }
+
+  #paint() {
+    this.#painted = performance.now();
+    if (this.#stale) this.update();
+    this.#stale = false;
+    this.#say();
+    for (const pane of this.panes) pane.paint();
+    this.request();
+    this.root.dataset.paints = String(Number(this.root.dataset.paints ?? 0) + 1);
+  }
+
+  /** Bring the controls up to date. */
+  update() {}
+
+  /**
+   * The status line: what is under the pointer, otherwise what is selected.
+   * @returns {{text: string, full?: string, hovered?: boolean}} what it says, what it says if pointed at
+   */
+  describe() {
+    return { text: "" };
+  }
+
+  /** What to tell a person about the kernel. */
+  get warning() {
+    return "";
+  }
+
+  /** Ask for what was found missing while painting. */
+  request() {}
+
+  #say() {
+    const { text, full = "", hovered = false } = this.describe();
+    if (this.status.textContent !== text) this.status.textContent = text;
+    this.status.title = full;
+    this.status.classList.toggle("lw-hovered", hovered);
+    const notice = this.state.error || this.warning;
+    if (this.notice.textContent !== notice) this.notice.textContent = notice;
+    if (!hovered) this.#speak(text);
+  }
+
+  /** @param {string} text */
+  #speak(text) {
+    if (this.spoken.textContent === text) return;
+    clearTimeout(this.#speaking);
+    this.#speaking = setTimeout(() => {
+      this.spoken.textContent = text;
+    }, SPOKEN_AFTER);
+  }
+}

@@ -1,0 +1,166 @@
+"""What all widgets are: traits that are checked, files and pictures, answers to the page."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from base64 import b64encode
+from importlib import metadata, resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import anywidget
+import traitlets
+
+from lstm_widgets.widgets import _export
+from lstm_widgets.widgets._still import nothing, png
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from os import PathLike
+
+    from PIL.Image import Image
+
+STATIC = Path(__file__).parent.parent / "static"
+PALETTES: tuple[str, ...] = (
+    "auto",
+    *json.loads(resources.files(__package__).joinpath("palettes.json").read_text("utf-8")),
+)
+
+
+class PageWidget(anywidget.AnyWidget):
+    """
+    A widget as all of them are, whatever they show.
+
+    A subclass says what its keywords are (`_expect_known`), what a file needs of it (`_file_state`),
+    how it looks as a still picture (`_still`), and answers what its page asks (`_answer`).
+    """
+
+    palette = traitlets.Enum(
+        PALETTES,
+        "auto",
+        help="'auto' is RdBu_r for what has a sign (berlin on a dark page), and another for what has none.",
+    ).tag(sync=True)
+
+    #: Traits of a subclass that a user sets, beside those that it shares with others.
+    _own_traits: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - each trait checks its own
+        super().__init__(**traits)
+        self.on_msg(self._on_message)
+
+    def _expect_known(
+        self, traits: Iterable[str], *, given: tuple[str, ...], shared: tuple[str, ...]
+    ) -> None:
+        """Refuse keywords that no trait has; ``given`` are the arguments that stand before traits."""
+        known = (*given, *shared, *self._own_traits, "layout")
+        for name in traits:
+            if name not in known:
+                raise TypeError(
+                    f"{type(self).__name__}() got an unexpected keyword argument {name!r}; "
+                    f"expected one of: {', '.join(known)}"
+                )
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take a change from the page; what goes wrong in it is said under the widget, too."""
+        try:
+            super().set_state(sync_data)
+        except Exception as error:
+            self.send({"kind": "error", "text": f"{type(error).__name__}: {error}"})
+            raise
+
+    # -- leaving the notebook --------------------------------------------------------------------
+
+    @property
+    def _subject(self) -> str:
+        """What is shown, in the heading of a file."""
+        return ""
+
+    def _file_state(self) -> tuple[dict[str, Any], list[str]]:
+        """Give the traits that a file has in place of the widget's own, and name what it goes without."""
+        return {}, []
+
+    def save_html(
+        self, path: str | PathLike[str], *, title: str | None = None, overwrite: bool = False
+    ) -> None:
+        """
+        Write the widget, as it is now, to one HTML file that needs no kernel and no network.
+
+        Sliders, keys, menus and both themes work there. What is shown goes in whole up to 64 MiB
+        (float32). Of a larger recording, the layer shown goes in, or else only the signal shown; the
+        page names what was left out.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write.
+        title : str, optional
+            The heading. Default: the kind of widget, and what it shows.
+        overwrite : bool, default False
+            Whether a file that stands there may be replaced.
+
+        Raises
+        ------
+        FileExistsError
+            If something stands there that may not be replaced.
+        FileNotFoundError
+            If the folder doesn't exist.
+        ValueError
+            If what is shown takes more than 64 MiB.
+
+        Examples
+        --------
+        >>> grid.save_html("grid.html", title="Cells that count")  # doctest: +SKIP
+        """
+        theirs, missing = self._file_state()
+        host = {"_esm", "_css", "_anywidget_id", *anywidget.AnyWidget.class_trait_names()}
+        state = self.get_state([name for name in self.keys if name not in host]) | theirs
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
+        heading = f"{kind}: {self._subject}" if self._subject else kind
+        text = _export.page(
+            state,
+            esm=self._esm,
+            css=self._css,
+            host=(STATIC / "page.js").read_text("utf-8"),
+            still=self._png(),
+            title=heading if title is None else title,
+            version=metadata.version("lstm-widgets"),
+            missing=missing,
+        )
+        _export.write(path, text, overwrite=overwrite)
+
+    def _still(self) -> Image:
+        """Draw the widget as it is now, on light paper."""
+        return nothing()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401 - as IPython has it
+        """Put a still picture beside the widget, for a viewer that runs no scripts."""
+        bundle = super()._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if data is not None:
+            still = self._png()
+            data |= {"image/png": b64encode(still).decode()} if still else {}
+        return bundle
+
+    def _png(self) -> bytes:
+        """Give the still picture as a file; nothing, and a warning, if it can't be drawn."""
+        try:
+            return png(self._still())
+        except Exception as error:  # noqa: BLE001 - the widget itself is there all the same
+            warnings.warn(f"no still picture of {type(self).__name__}: {error!r}", stacklevel=3)
+            return b""
+
+    # -- the page's requests ---------------------------------------------------------------------
+
+    def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        """Answer a request of the page: a message and its buffers."""
+        raise ValueError(f"unknown request {content!r:.80}")
+
+    def _on_message(self, _widget: object, content: dict[str, Any], _buffers: list[bytes]) -> None:
+        """Answer from whichever thread the host calls in; errors go back as text."""
+        request = content.get("id") if isinstance(content, dict) else None
+        try:
+            self.send(*self._answer(content))
+        except Exception as error:  # noqa: BLE001 - the page shows it
+            self.send({"id": request, "error": f"{type(error).__name__}: {error}"})
