@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,9 @@ from keras import layers as L
 
 import lstm_widgets as lw
 from lstm_widgets.analysis.dependency import NORMS, magnitude
+
+# The public name is the function's.
+dependency_module = sys.modules[magnitude.__module__]
 
 RNG = np.random.default_rng(0)
 SYMBOLS, WIDTH = 5, 3
@@ -143,6 +148,81 @@ def test_windows(sequences):
     np.testing.assert_allclose(some[0], result.sel(example=0, timestep=[5, 6]).values[:, 2:7])
 
 
+def test_tokens_are_carried_as_a_coordinate():
+    model, names = guesser(), list("abcd\n")
+    text = "abcd\ndcba"
+    result = lw.dependency(model, text, vocabulary=names, at=[3, -1], target="next")
+    assert result.token.dims == ("example", "input_timestep")
+    assert "".join(result.token.values[0]) == text
+    assert result.target_token.values.tolist() == [["\n", ""]]
+    ids = np.array([names.index(token) for token in text])
+    plain = lw.dependency(model, ids, at=[3, -1], target="next")
+    np.testing.assert_array_equal(result, plain)
+    assert "token" not in plain.coords
+    assert "target_token" not in plain.coords
+    # With windows the coordinate has what the columns have.
+    part = lw.dependency(model, ids, window=3, at=[5, 6], tokens=text)
+    assert "".join(part.token.values[0]) == text[3:7]
+    assert "target_token" not in part.coords
+    batch = lw.dependency(model, ids.reshape(1, 9)[:, :4].repeat(2, 0), tokens=["wxyz", "stuv"])
+    assert ["".join(row) for row in batch.token.values] == ["wxyz", "stuv"]
+    # The classes of this one are no tokens.
+    classes = lw.dependency(guesser(outputs=3), ids, vocabulary=names)
+    assert "token" in classes.coords
+    assert "target_token" not in classes.coords
+
+
+def test_far_into_a_long_text(monkeypatch):
+    model, ids = guesser(), RNG.integers(0, SYMBOLS, 60)
+    whole = lw.dependency(model, ids)
+    called = []
+    run = dependency_module.Explained.run
+
+    def watched(self, batch, **options):
+        called.append(batch.tensors[0].shape)
+        return run(self, batch, **options)
+
+    monkeypatch.setattr(dependency_module.Explained, "run", watched)
+    # Rows are as many at a time as fit: of each of 20 timesteps the vector, the logits, and what makes
+    # 8 states.
+    room = 20 * (WIDTH + SYMBOLS + 16 * 8) * 8
+    monkeypatch.setattr(dependency_module, "_OPEN_BYTES", 3 * room)
+    far = lw.dependency(model, ids, at=[*range(12, 17), 19])
+    np.testing.assert_array_equal(far.timestep, [*range(12, 17), 19])
+    np.testing.assert_allclose(far, whole.sel(timestep=far.timestep), atol=1e-12)
+    # What comes after the last of them isn't read.
+    assert called == [(1, 20), (3, 20), (3, 20)]
+    called.clear()
+    both = lw.dependency(
+        guesser(layer=L.Bidirectional(L.LSTM(4, return_sequences=True))), ids, at=3
+    )
+    assert called == [(1, 60), (1, 60)]
+    assert (both.values > 0).any(axis=(0, 1)).sum() > 50
+
+
+@pytest.mark.parametrize("window", [None, 4])
+def test_what_is_done_when_interrupted_is_kept(monkeypatch, window):
+    model, ids = guesser(), RNG.integers(0, SYMBOLS, 12)
+    whole = lw.dependency(model, ids, window=window)
+    stops = iter([False, False, True])
+
+    def interrupted(*arguments):
+        if next(stops):
+            raise KeyboardInterrupt
+        return magnitude(*arguments)
+
+    monkeypatch.setattr(dependency_module, "magnitude", interrupted)
+    what = "predictions" if window is None else "windows"
+    with pytest.warns(UserWarning, match=f"interrupted: these are the first 4 {what}"):
+        part = lw.dependency(model, ids, window=window, batch_size=2)
+    columns = part.input_timestep
+    np.testing.assert_allclose(part, whole.sel(timestep=part.timestep, input_timestep=columns))
+    assert part.sizes["timestep"] == 4
+    stops = iter([True])
+    with pytest.raises(KeyboardInterrupt):
+        lw.dependency(model, ids, window=window)
+
+
 def test_the_two_published_conventions():
     model, ids = guesser(), RNG.integers(0, SYMBOLS, (1, 6))
     embeddings = model.layers[0].get_weights()[0]
@@ -222,6 +302,14 @@ def test_a_stateful_model_and_padding():
         ({"target": np.zeros((2, 3), int)}, ValueError, r"of shape \(2, 6\); got shape \(2, 3\)"),
         ({"window": 3}, ValueError, "window: expected inputs to be a text"),
         ({"window": 0}, ValueError, "window: expected a positive whole number"),
+        (
+            {"tokens": ["abcdef"]},
+            ValueError,
+            "tokens: expected one sequence for each of 2 examples",
+        ),
+        ({"tokens": ["abcdef", "abc"]}, ValueError, "tokens: expected 6 for each example, got 3"),
+        ({"tokens": {"lstm": ["abc"]}}, TypeError, "tokens: expected those of the inputs"),
+        ({"vocabulary": "abc"}, ValueError, "inputs: id . at position . is not in the vocabulary"),
         ({"source": "words"}, ValueError, "source: expected one of 'embedding'; got 'words'"),
     ],
 )

@@ -4,21 +4,26 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from lstm_widgets.analysis.relevance import in_range, predicted
+from lstm_widgets.analysis.relevance import in_range, predicted, token_grid
 from lstm_widgets.recorders import text as texts
-from lstm_widgets.recorders._inputs import expect_positive, standard_inputs
+from lstm_widgets.recorders._inputs import expect_positive
 from lstm_widgets.recorders.explained import Batch, Explained
-from lstm_widgets.recorders.keras import expect_model
+from lstm_widgets.recorders.keras import Given, expect_model
+from lstm_widgets.recorders.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import numpy.typing as npt
+
+    from lstm_widgets.recorders.explained import Pass
 
     Floats = npt.NDArray[np.floating[Any]]
     Ids = npt.NDArray[np.intp]
@@ -39,6 +44,8 @@ NORMS: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
 
 # Values of a gradient with respect to one-hot vectors that are in memory at a time.
 _ONE_HOT_VALUES = 1 << 24
+# Bytes that calls take, roughly, while the way back is open.
+_OPEN_BYTES = 1 << 28
 
 
 def dependency(
@@ -53,6 +60,8 @@ def dependency(
     normalise: bool = False,
     window: int | None = None,
     source: str | None = None,
+    vocabulary: Any = None,
+    tokens: Sequence[str] | Sequence[Sequence[str]] | None = None,
     batch_size: int | None = None,
 ) -> xr.DataArray:
     r"""Tell how strongly the prediction at each timestep depends on each token.
@@ -75,11 +84,13 @@ def dependency(
         ``(example, class)``, whose last layer is a Dense, Activation, Softmax or recurrent one.
     inputs
         A batch, as in :func:`lstm_widgets.record`. Or a text, with one axis less (ids ``(n,)``,
-        one-hot ``(n, symbols)``, scaled ids ``(n, 1)``): one example of n timesteps.
+        one-hot ``(n, symbols)``, scaled ids ``(n, 1)``, or with ``vocabulary`` as it is written):
+        one example of n timesteps.
     at
-        The timesteps whose predictions are looked at; negative ones count from the end. None: all
-        that have one. A model with outputs ``(example, class)`` has one prediction for each
-        example, at its last timestep.
+        The timesteps whose predictions are looked at, a stretch or any others; negative ones count
+        from the end. None: all that have one, which for a long text are many rows of many columns.
+        A model with outputs ``(example, class)`` has one prediction for each example, at its last
+        timestep.
     of
         The output: ``"logit"``; ``"probability"`` or ``"loss"`` (cross-entropy) of a model with a
         softmax or sigmoid.
@@ -106,16 +117,22 @@ def dependency(
     source
         The name of the Embedding layer, or of the input of vectors, whose tokens are meant; needed
         if the model has several.
+    vocabulary, tokens
+        What stands at each timestep, as in :func:`lstm_widgets.record`: what ids stand for, or the
+        tokens themselves.
     batch_size
-        How many gradients are computed at a time. Default: 256, or what the model prescribes.
+        The most gradients that are computed at a time. Default: 256, or what the model prescribes;
+        fewer where timesteps are many.
 
     Returns
     -------
     xarray.DataArray
         ``(example, timestep, input_timestep)`` in the dtype in which the source computes: row
         ``timestep`` is the prediction, column ``input_timestep`` the token. With ``window`` the
-        columns are those of the text that are in any of the windows, NaN outside of a row's own. A
-        coordinate ``target`` ``(example, timestep)`` tells the class, -1 where it is unknown.
+        columns are those of the text that are in any of the windows, NaN outside of a row's own.
+        Coordinates: ``target`` ``(example, timestep)``, the class, -1 where it is unknown; if they
+        are known, ``token`` ``(example, input_timestep)`` and, where classes are ids of the
+        vocabulary, ``target_token`` ``(example, timestep)``.
 
     Raises
     ------
@@ -133,14 +150,20 @@ def dependency(
     _expect_one_of("of", of, ("logit", "probability", "loss"))
     _expect_one_of("norm", norm, tuple(NORMS))
     _expect_one_of("wrt", wrt, ("embedding", "one_hot"))
-    text = _text(model, inputs, window)
-    given, chosen, ends = (inputs if text is None else text[None]), _timesteps(at), None
+    if isinstance(tokens, Mapping):
+        raise TypeError("tokens: expected those of the inputs, not of layers; got a dict")
+    names = None if vocabulary is None else Vocabulary(vocabulary)
+    given = Given(model, inputs, window, names, tokens, needs_ids=False)
+    whole, chosen, ends = given.inputs[None] if given.text else given.inputs, _timesteps(at), None
+    read = whole
     if window is not None:
-        if text is None:
-            raise ValueError("window: expected inputs to be a text (one axis less than a batch)")
-        ends = _window_ends(chosen, window, len(text))
-        given = np.stack([text[t - window + 1 : t + 1] for t in ends])
-    explained = Explained(model, given, source=source, batch_size=batch_size)
+        ends = _window_ends(chosen, window, whole.shape[1])
+        read = np.stack([whole[0, t - window + 1 : t + 1] for t in ends])
+    elif chosen is not None and _reads_forwards(model):
+        # What comes after the last of the predictions doesn't matter.
+        chosen = in_range("at", chosen, whole.shape[1], "timesteps")
+        read = whole[:, : chosen.max() + 1]
+    explained = Explained(model, read, source=source, batch_size=batch_size)
     if of != "logit" and explained.activation not in ("softmax", "sigmoid"):
         raise ValueError(
             f"of: expected 'logit', because the model doesn't end with a softmax or sigmoid; got "
@@ -148,34 +171,39 @@ def dependency(
         )
     if target is None:
         target = "next" if of == "loss" else "predicted"
-    tokens = explained.tokens if ends is None or text is None else text[None]
-    classes = _classes(explained, target, tokens)
+    at_source = explained.tokens if read is whole or explained.tokens is None else whole
+    classes = _classes(explained, target, at_source)
     if ends is not None and classes is not None:
         classes = classes[0, ends, None]
 
     work = _Work(explained, of, norm, wrt, chosen if ends is None else None, last=ends is not None)
-    with explained.states_as_found():
-        parts = [
-            work.rows(batch, None if classes is None else classes[batch.rows])
-            for batch in explained.batches("dependency")
-        ]
-    values, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
+    values, targets = work.all_rows(classes)
     columns, rows = np.arange(values.shape[2]), work.chosen
     if ends is not None:
-        values, columns = _placed(values[:, 0], ends)
-        values, targets, rows = values[None], targets[:, 0][None], ends
+        rows = ends[: len(values)]
+        values, columns = _placed(values[:, 0], rows)
+        values, targets = values[None], targets[:, 0][None]
+    elif read is not whole:
+        columns = np.arange(whole.shape[1])
+        values = np.pad(values, ((0, 0), (0, 0), (0, len(columns) - values.shape[2])))
     if normalise:
         with np.errstate(invalid="ignore"):
             values = values / np.nanmax(values, axis=2, keepdims=True, initial=0)
+    coords: dict[Hashable, Any] = {
+        "example": np.arange(len(values)),
+        "timestep": rows,
+        "input_timestep": columns,
+        "target": (("example", "timestep"), targets),
+    }
+    if given.tokens is not None:
+        grid = token_grid(given.tokens, whole.shape[1] if given.text else len(columns))
+        coords["token"] = (("example", "input_timestep"), grid[: len(values), columns])
+    if names is not None and work.classes == len(names.tokens):
+        coords["target_token"] = (("example", "timestep"), names.decode(targets))
     return xr.DataArray(
         values,
         dims=("example", "timestep", "input_timestep"),
-        coords={
-            "example": np.arange(len(values)),
-            "timestep": rows,
-            "input_timestep": columns,
-            "target": (("example", "timestep"), targets),
-        },
+        coords=coords,
         name="dependency",
         attrs={"of": of, "norm": norm, "wrt": wrt, "source": explained.source.name},
     )
@@ -216,6 +244,8 @@ class _Work:
     ----------
     chosen
         The timesteps whose predictions are looked at, once the first batch has run.
+    classes
+        How many classes the model tells apart, by then.
     """
 
     def __init__(
@@ -228,6 +258,31 @@ class _Work:
         self._asked = chosen
         self._last = last
         self.chosen = np.zeros(0, np.intp)
+        self.classes = 0
+
+    def all_rows(self, classes: Ids | None) -> tuple[Floats, Ids]:
+        """Compute all rows of all batches, or as many as there is patience for.
+
+        Returns
+        -------
+        tuple
+            As :meth:`rows`.
+        """
+        parts: list[tuple[Floats, Ids]] = []
+        explained = self._explained
+        with explained.states_as_found():
+            try:
+                for batch in explained.batches("dependency"):
+                    here = None if classes is None else classes[batch.rows]
+                    parts.append(self.rows(batch, here))
+            except KeyboardInterrupt:
+                if not parts:
+                    raise
+        values, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
+        if len(values) < explained.count:
+            what = "windows" if self._last else "examples"
+            warnings.warn(f"interrupted: these are the first {len(values)} {what}", stacklevel=3)
+        return values, targets
 
     def rows(self, batch: Batch, classes: Ids | None) -> tuple[Floats, Ids]:
         """Compute all rows of a batch.
@@ -254,24 +309,48 @@ class _Work:
                 raise ValueError(
                     f"target: expected classes below {count}, the model's; got {targets.max()}"
                 )
+        self.classes = logits.shape[2]
         result = np.empty((*targets.shape, first.source.shape[1]), _plain(first.source).dtype)
-        at_once = max(1, explained.batch_size // len(targets))
-        at_once = 1 if explained.fixed else at_once
-        for start in range(0, len(places), at_once):
-            these = slice(start, min(start + at_once, len(places)))
-            copies = these.stop - these.start
-            done = explained.run(Batch.joined([batch] * copies))
-            score = explained.score(
-                done,
-                np.maximum(targets[:, these].T.ravel(), 0),
-                np.repeat(places[these], len(targets)) if over_time else None,
-                self._of,
-            )
-            gradient = _plain(done.back(score)[0])
-            values = magnitude(gradient, self._norm, self._embeddings)
-            result[:, these] = values.reshape(copies, len(targets), -1).swapaxes(0, 1)
+        ready = 0
+        try:
+            for these in self._stretches(first, len(targets), len(places)):
+                copies = len(these)
+                done = explained.run(Batch.joined([batch] * copies))
+                score = explained.score(
+                    done,
+                    np.maximum(targets[:, these].T.ravel(), 0),
+                    np.repeat(places[these], len(targets)) if over_time else None,
+                    self._of,
+                )
+                gradient = _plain(done.back(score)[0])
+                values = magnitude(gradient, self._norm, self._embeddings)
+                result[:, these] = values.reshape(copies, len(targets), -1).swapaxes(0, 1)
+                ready = these.stop
+        except KeyboardInterrupt:
+            if not ready or len(targets) < explained.count:
+                raise
+            warnings.warn(f"interrupted: these are the first {ready} predictions", stacklevel=4)
+            self.chosen = self.chosen[:ready]
+            result, targets = result[:, :ready], targets[:, :ready]
         result[targets < 0] = np.nan
         return result, targets
+
+    def _stretches(self, first: Pass, examples: int, count: int) -> Iterator[range]:
+        """Cut the predictions of a batch into as many as are computed at a time."""
+        explained = self._explained
+        # What the way back needs of a timestep: its vector and logits, and what made its states.
+        each = first.source.shape[2] + first.logits.shape[-1] + 16 * explained.states
+        room = _OPEN_BYTES // (examples * first.source.shape[1] * each * first.source.dtype.size)
+        at_once = max(1, min(room, explained.batch_size // examples))
+        at_once = 1 if explained.fixed else at_once
+        starts: Any = range(0, count, at_once)
+        # Of several batches, these are what is waited for.
+        if len(starts) > 1 and examples == explained.count:
+            from tqdm.auto import tqdm  # noqa: PLC0415
+
+            starts = tqdm(starts, desc="dependency", unit="stretch", leave=False)
+        for start in starts:
+            yield range(start, min(start + at_once, count))
 
     def _timesteps(self, inputs: int, outputs: int, *, over_time: bool) -> Ids:
         """Choose the timesteps whose predictions are looked at."""
@@ -306,13 +385,11 @@ def _timesteps(at: Any) -> Ids | None:
     return chosen.astype(np.intp)
 
 
-def _text(model: Any, inputs: Any, window: int | None) -> npt.NDArray[Any] | None:
-    """Return the inputs if they are a text, with the axes that the model takes of an example."""
+def _reads_forwards(model: Any) -> bool:
+    """Tell whether what comes after a prediction is known not to matter, and may be left out."""
     shape = texts.input_shape(model)
-    values = standard_inputs(model, inputs)
-    return (
-        texts.standard_text(values, shape, window) if texts.is_text(values, shape, window) else None
-    )
+    free = shape is not None and shape[1] is None and len(getattr(model, "output_shape", ())) == 3
+    return free and not texts.obstacle(model)
 
 
 def _window_ends(chosen: Ids | None, window: int, count: int) -> Ids:

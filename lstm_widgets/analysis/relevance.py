@@ -504,7 +504,7 @@ def _dataset(
         "timestep": np.arange(timesteps),
     }
     if tokens is not None:
-        coords["token"] = (("example", "timestep"), _token_grid(tokens, timesteps))
+        coords["token"] = (("example", "timestep"), token_grid(tokens, timesteps))
     if labels is not None:
         coords["label"] = ("example", np.array(list(labels), object))
     attrs: dict[str, Any] = {"source": explained.source.name}
@@ -517,7 +517,8 @@ def _dataset(
     return xr.Dataset(variables, coords, attrs)
 
 
-def _token_grid(tokens: Sequence[Sequence[str]], timesteps: int) -> npt.NDArray[np.object_]:
+def token_grid(tokens: Sequence[Sequence[str]], timesteps: int) -> npt.NDArray[np.object_]:
+    """Make an array ``(example, timestep)`` of tokens."""
     grid = np.empty((len(tokens), timesteps), object)
     for k, row in enumerate(tokens):
         if len(row) != timesteps:

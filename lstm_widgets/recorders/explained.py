@@ -332,6 +332,12 @@ class Explained:
         return list(batch.tensors) if isinstance(self._inputs, list) else batch.tensors[0]
 
     @property
+    def states(self) -> int:
+        """How many values all recurrent layers carry from one timestep to the next."""
+        sizes = [one.layer.cell.state_size for one in self._found if one.kinds]
+        return sum(int(size) for size in load_keras().tree.flatten(sizes))
+
+    @property
     def activation(self) -> str:
         """What makes outputs of logits: ``softmax``, ``sigmoid``, ``linear`` or ``other``."""
         return self._head.activation

@@ -164,7 +164,7 @@ def record(
     if top_k is not None:
         expect_symbols(model, top_k)
     names = None if vocabulary is None else Vocabulary(vocabulary)
-    given = _Given(model, inputs, window, names, tokens, needs_ids=top_k is not None)
+    given = Given(model, inputs, window, names, tokens, needs_ids=top_k is not None)
     expect_labels(labels, given.examples)
 
     build_model(model, given.first(batch_size or DEFAULT_BATCH_SIZE))
@@ -197,7 +197,7 @@ def expect_model(model: Any) -> None:
         )
 
 
-class _Given:
+class Given:
     """What :func:`record` was given to read: examples, or a text.
 
     Attributes
