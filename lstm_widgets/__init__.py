@@ -1,6 +1,7 @@
 """See what every cell of a recurrent network has learned."""
 
 from lstm_widgets.analysis.dependency import dependency
+from lstm_widgets.analysis.matching import match
 from lstm_widgets.analysis.relevance import relevance
 from lstm_widgets.recorders.generate import Generation, generate
 from lstm_widgets.recorders.keras import RecordingError, record
@@ -24,6 +25,7 @@ __all__ = [
     "dependency",
     "generate",
     "load_legacy",
+    "match",
     "open_recording",
     "record",
     "relevance",

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,10 +18,20 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
     Tokens = npt.NDArray[np.object_]
 
-__all__ = ["Encoding", "Vocabulary"]
+__all__ = ["Encoding", "Vocabulary", "separator"]
 
 # How far a scaled id may be from id / size, times size.
 NEARLY_WHOLE = 1e-2
+
+
+def separator(tokens: Collection[str]) -> str:
+    """Tell what stands between the tokens of a text: a space between words, else nothing.
+
+    Different tokens are words if most have several characters and none has whitespace.
+    """
+    long = sum(len(token) > 1 for token in tokens)
+    spaced = any(c.isspace() for token in tokens for c in token)
+    return " " if 2 * long > len(tokens) and not spaced else ""
 
 
 class Vocabulary:
@@ -57,15 +67,12 @@ class Vocabulary:
     def separator(self) -> str:
         """What stands between the tokens of a text: a space between words, else nothing.
 
-        It is a vocabulary of words if it splits at whitespace, or if most tokens have several
-        characters and none has whitespace.
+        It is a vocabulary of words if it splits at whitespace, else as :func:`separator` tells.
         """
         split = getattr(self._layer, "_split", None)
         if split is not None:
             return " " if split == "whitespace" else ""
-        long = sum(len(token) > 1 for token in self._ids)
-        spaced = any(c.isspace() for token in self._ids for c in token)
-        return " " if 2 * long > len(self._ids) and not spaced else ""
+        return separator(self._ids)
 
     def decode(self, ids: npt.NDArray[Any]) -> Tokens:
         """Name ids of any shape; ``""`` for those that stand for nothing."""
