@@ -1,5 +1,6 @@
 """See what every cell of a recurrent network has learned."""
 
+from lstm_widgets.analysis import concepts
 from lstm_widgets.analysis.dependency import dependency
 from lstm_widgets.analysis.matching import match
 from lstm_widgets.analysis.relevance import relevance
@@ -22,6 +23,7 @@ __all__ = [
     "Recording",
     "RecordingError",
     "TextHeatmap",
+    "concepts",
     "dependency",
     "generate",
     "load_legacy",
