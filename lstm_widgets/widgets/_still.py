@@ -156,48 +156,80 @@ def short(value: float, *, signed: bool = False) -> str:
     return ("+" if signed and value > 0 else "") + text.replace("-", "−")
 
 
+@dataclass(frozen=True)
+class Legend:
+    """
+    A palette from end to end, and what its ends and its middle stand for.
+
+    Parameters
+    ----------
+    ramp : uint8 array (colour, 3)
+    low, middle, high : str
+    unit : str
+        What the numbers are of, where they are not the values themselves.
+    """
+
+    ramp: NDArray[np.uint8]
+    low: str
+    middle: str
+    high: str
+    unit: str = ""
+
+
 def foot(shown: Snapshot) -> Image.Image:
     """Draw what is selected and what there is, at the left, and the legend at the right."""
-    image, draw = sheet(46)
-    draw.rectangle((0, 0, WIDTH, 46), fill=CHROME)
-    room = _legend(image, draw, shown.colours) - 2 * EDGE
     counts = (
         f"{shown.layer['cells']} cells",
         f"{shown.examples} examples" if shown.examples != 1 else "",
         f"{shown.timesteps} timesteps",
-        "still picture",
     )
-    write(draw, (EDGE, 15), shown.status, size=13, room=room)
-    write(draw, (EDGE, 33), " · ".join(filter(None, counts)), size=11, colour=MUTED, room=room)
+    return foot_of(shown.status, counts, _legend_of(shown.colours))
+
+
+def foot_of(status: str, counts: Sequence[str], legend: Legend) -> Image.Image:
+    """Draw the foot of any picture: a sentence, what there is, and the legend."""
+    image, draw = sheet(46)
+    draw.rectangle((0, 0, WIDTH, 46), fill=CHROME)
+    room = _legend(image, draw, legend) - 2 * EDGE
+    about = " · ".join(filter(None, (*counts, "still picture")))
+    write(draw, (EDGE, 15), status, size=13, room=room)
+    write(draw, (EDGE, 33), about, size=11, colour=MUTED, room=room)
     return image
 
 
-def _legend(image: Image.Image, draw: ImageDraw.ImageDraw, colours: Colours) -> float:
-    """Draw the legend at the right; return where it starts."""
+def _legend_of(colours: Colours) -> Legend:
     low, high = colours.range
     fixed = isinstance(colours.scale, tuple)
-    width, y = 140, 10
-    text = ("≥ " if fixed else "") + short(high, signed=low < 0)
-    right = WIDTH - EDGE - text_width(text, "sans", 11) - 6
-    write(draw, (right + 6, y + 6), text, size=11)
-    start = RAMP // 2 if colours.scale == "squared" and colours.diverging else 0
-    steps = np.linspace(start, RAMP - 1, width).round().astype(int)
-    image.paste(Image.fromarray(np.repeat(colours.ramp[steps][None], 11, 0)), (right - width, y))
-    draw.rectangle((right - width - 1, y - 1, right, y + 11), outline=LINE)
-    middle = short((low + high) / 2)
-    write(draw, (right - width / 2, y + 20), middle, size=11, anchor="mm")
-    text = ("≤ " if fixed else "") + short(low)
-    left = right - width - 6
-    write(draw, (left, y + 6), text, size=11, anchor="rm")
-    left -= text_width(text, "sans", 11) + 8
     unit = {
         "cell": "÷ largest of the cell",
         "sigmoid": "sigmoid(value)",
         "squared": "value² ÷ largest of the cell²",
     }.get(str(colours.scale), "")
-    if unit:
-        write(draw, (left, y + 6), unit, size=11, colour=MUTED, anchor="rm")
-        left -= text_width(unit, "sans", 11) + 8
+    start = RAMP // 2 if colours.scale == "squared" and colours.diverging else 0
+    return Legend(
+        colours.ramp[start:],
+        ("≤ " if fixed else "") + short(low),
+        short((low + high) / 2),
+        ("≥ " if fixed else "") + short(high, signed=low < 0),
+        unit,
+    )
+
+
+def _legend(image: Image.Image, draw: ImageDraw.ImageDraw, legend: Legend) -> float:
+    """Draw the legend at the right; return where it starts."""
+    width, y = 140, 10
+    right = WIDTH - EDGE - text_width(legend.high, "sans", 11) - 6
+    write(draw, (right + 6, y + 6), legend.high, size=11)
+    steps = np.linspace(0, len(legend.ramp) - 1, width).round().astype(int)
+    image.paste(Image.fromarray(np.repeat(legend.ramp[steps][None], 11, 0)), (right - width, y))
+    draw.rectangle((right - width - 1, y - 1, right, y + 11), outline=LINE)
+    write(draw, (right - width / 2, y + 20), legend.middle, size=11, anchor="mm")
+    left = right - width - 6
+    write(draw, (left, y + 6), legend.low, size=11, anchor="rm")
+    left -= text_width(legend.low, "sans", 11) + 8
+    if legend.unit:
+        write(draw, (left, y + 6), legend.unit, size=11, colour=MUTED, anchor="rm")
+        left -= text_width(legend.unit, "sans", 11) + 8
     return left
 
 

@@ -7,7 +7,7 @@ import { element } from "./dom.js";
  * @param {number} value
  * @param {boolean} signed
  */
-function short(value, signed = false) {
+export function short(value, signed = false) {
   const text =
     Math.abs(value) >= 1e4 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
   return (signed && value > 0 ? "+" : "") + text.replace("-", "−");
@@ -31,28 +31,38 @@ export class Legend {
   /** @param {import("./colours.js").Colours} colours */
   update({ mapping, ramp }) {
     const { scale, diverging } = mapping;
-    const start = scale === "squared" && diverging ? RAMP / 2 : 0;
-    const stops = Array.from({ length: 41 }, (_, i) => {
-      const at = Math.round(start + (i / 40) * (RAMP - 1 - start));
-      return `${css(ramp[at])} ${(i / 40) * 100}%`;
-    });
-    this.bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
     let [low, high] = mapping.range;
     if (scale === "sigmoid") [low, high] = [0, 1];
     const fixed = Array.isArray(scale);
-    this.low.textContent = (fixed ? "≤ " : "") + short(low);
-    this.high.textContent = (fixed ? "≥ " : "") + short(high, low < 0);
-    this.middle.textContent = short((low + high) / 2);
     const units = /** @type {Record<string, string>} */ ({
       layer: "",
       cell: "÷ largest of the cell",
       sigmoid: "sigmoid(value)",
       squared: "value² ÷ largest of the cell²",
     });
-    this.unit.textContent = fixed ? "" : units[/** @type {string} */ (scale)];
-    this.root.setAttribute(
-      "aria-label",
-      `Colours from ${short(low)} to ${short(high)} ${this.unit.textContent}`,
-    );
+    this.show({
+      ramp: scale === "squared" && diverging ? ramp.subarray(RAMP / 2) : ramp,
+      low: (fixed ? "≤ " : "") + short(low),
+      middle: short((low + high) / 2),
+      high: (fixed ? "≥ " : "") + short(high, low < 0),
+      unit: fixed ? "" : units[/** @type {string} */ (scale)],
+    });
+  }
+
+  /**
+   * @param {{ramp: Uint32Array, low: string, middle: string, high: string, unit: string}} of the
+   *   palette, and what its ends and its middle stand for
+   */
+  show({ ramp, low, middle, high, unit }) {
+    const stops = Array.from({ length: 41 }, (_, i) => {
+      const at = Math.round((i / 40) * (ramp.length - 1));
+      return `${css(ramp[at])} ${(i / 40) * 100}%`;
+    });
+    this.bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
+    this.low.textContent = low;
+    this.middle.textContent = middle;
+    this.high.textContent = high;
+    this.unit.textContent = unit;
+    this.root.setAttribute("aria-label", `Colours from ${low} to ${high} ${unit}`);
   }
 }
