@@ -2,6 +2,7 @@
 
 from lstm_widgets.analysis import concepts
 from lstm_widgets.analysis.dependency import dependency
+from lstm_widgets.analysis.evaluation import deletion_curve, pointing_game
 from lstm_widgets.analysis.matching import match
 from lstm_widgets.analysis.relevance import relevance
 from lstm_widgets.recorders.generate import Generation, generate
@@ -24,11 +25,13 @@ __all__ = [
     "RecordingError",
     "TextHeatmap",
     "concepts",
+    "deletion_curve",
     "dependency",
     "generate",
     "load_legacy",
     "match",
     "open_recording",
+    "pointing_game",
     "record",
     "relevance",
 ]

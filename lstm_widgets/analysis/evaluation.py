@@ -1,0 +1,230 @@
+# TensorFlow has no types, so what comes from it is Any.
+# ruff: noqa: ANN401
+"""How far relevance can be trusted: whether it finds the tokens that count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from lstm_widgets.analysis.relevance import standard_timestep
+from lstm_widgets.recorders._check import TOLERANCES, difference
+from lstm_widgets.recorders._inputs import expect_positive
+from lstm_widgets.recorders.explained import Batch, Explained
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.floating[Any]]
+    Bools = npt.NDArray[np.bool_]
+
+__all__ = ["deletion_curve", "pointing_game"]
+
+
+def pointing_game(relevance: xr.Dataset, truth: npt.ArrayLike) -> xr.DataArray:
+    """Tell of each example whether the most relevant token is one of those that matter.
+
+    The most relevant token is the one with the largest value, the one that speaks most for the
+    target. Where tokens share the largest value, the share of them that matter is returned: a
+    method that gives 0 to all points nowhere, and gets what guessing gets.
+
+    Parameters
+    ----------
+    relevance
+        What :func:`lstm_widgets.relevance` returns.
+    truth
+        Bool ``(example, timestep)``: which tokens matter. Padding doesn't, whatever is said of it.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``hit`` ``(method, example)``: 1 where a method points at a token that matters, 0 where it
+        doesn't; so ``.mean("example")`` is its score. NaN where there is no game: no token matters,
+        or relevance is NaN. The coordinates of examples are kept.
+
+    Raises
+    ------
+    TypeError
+        If ``relevance`` isn't such a dataset, or ``truth`` isn't bool.
+    ValueError
+        If ``truth`` is of another shape.
+    """
+    values, real = _parts(relevance)
+    matters = np.asarray(truth)
+    if matters.dtype != np.bool_:
+        raise TypeError(f"truth: expected bool, got dtype {matters.dtype}")
+    if matters.shape != real.shape:
+        raise ValueError(
+            f"truth: expected shape {real.shape} (example, timestep), got {matters.shape}"
+        )
+    matters = matters & real
+    seen = np.where(real, values, -np.inf)
+    best = (seen == seen.max(axis=2, keepdims=True)) & real
+    # Nothing equals NaN, so that an example with a NaN has no best token.
+    played = best.any(axis=2) & matters.any(axis=1)
+    hit = np.full(played.shape, np.nan)
+    np.divide((best & matters).sum(axis=2), best.sum(axis=2), out=hit, where=played)
+    coords = {name: c for name, c in relevance.coords.items() if "timestep" not in c.dims}
+    return xr.DataArray(hit, coords, ("method", "example"), "hit")
+
+
+def deletion_curve(
+    model: Any,
+    inputs: Any,
+    relevance: xr.Dataset,
+    *,
+    most: int = 10,
+    replace_with: Literal["zero"] | int = "zero",
+    seed: int = 0,
+    batch_size: int | None = None,
+) -> xr.DataArray:
+    """Take the most relevant tokens away, one after the other, and see the score fall.
+
+    The better a method tells what the score rests on, the faster it falls. In random order is how
+    it falls if nothing is known.
+
+    Parameters
+    ----------
+    model, inputs
+        Those that the relevance is of.
+    relevance
+        What :func:`lstm_widgets.relevance` returned for them, of an output (not of a cell).
+    most
+        How many tokens to take away at most.
+    replace_with
+        What takes the place of a token: ``"zero"``, zeros for its vector, with masks as they were;
+        or an id, that of padding, say, which the model masks as it does.
+    seed
+        What the random order follows from.
+    batch_size
+        How many examples run at a time, the same with more or fewer tokens among them. Default:
+        256, or what the model prescribes.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``score`` ``(method, example, removed)`` with one method more, ``"random"``: the score of
+        ``relevance.target`` after ``removed`` tokens, 0 to ``most``, are gone. Larger relevance goes
+        first, of equal ones the earlier. NaN where an example has no more tokens to take away, or
+        its relevance is NaN. The coordinates of examples are kept.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument doesn't fit, or the scores of ``relevance`` aren't those of this model and
+        these inputs.
+    UnsupportedLayerError, RecordingError
+        As :func:`lstm_widgets.relevance`.
+    """
+    values, real = _parts(relevance)
+    if "target" not in relevance:
+        raise ValueError(
+            "relevance: expected that of an output, got that of cell "
+            f"{relevance.attrs.get('cell')} of layer {relevance.attrs.get('layer')!r}"
+        )
+    expect_positive("most", most)
+    if replace_with != "zero" and (
+        isinstance(replace_with, bool)
+        or not isinstance(replace_with, (int, np.integer))
+        or replace_with < 0
+    ):
+        raise ValueError(f"replace_with: expected 'zero' or an id from 0, got {replace_with!r}")
+    explained = Explained(model, inputs, source=relevance.attrs["source"], batch_size=batch_size)
+    if replace_with != "zero" and (explained.source.layer is None or explained.source.leaf is None):
+        raise ValueError(
+            f"replace_with: expected 'zero', because {explained.source.name!r} takes no ids that "
+            f"are an input of the model; got {replace_with!r}"
+        )
+    if explained.count != len(real):
+        raise ValueError(f"inputs: expected {len(real)} examples, got {explained.count}")
+    chance = np.random.default_rng(seed).random((1, *real.shape))
+    turns = _turns(np.concatenate([values, chance]), real)
+    scores = np.full((*turns.shape[:2], most + 1), np.nan, relevance["score"].dtype)
+    with explained.states_as_found():
+        for batch in explained.batches("deletion"):
+            some = _Removal(explained, batch, relevance.isel(example=batch.rows), replace_with)
+            scores[:, batch.rows] = some.scores(turns[:, batch.rows], most)
+    unknown = np.isnan(np.where(real, values, 0)).any(axis=2)
+    scores[:-1][unknown] = np.nan
+    # More than there are tokens can't be taken away.
+    scores[:, real.sum(axis=1)[:, None] < np.arange(most + 1)] = np.nan
+    coords = {name: c for name, c in relevance.coords.items() if c.dims == ("example",)}
+    methods = [*relevance["method"].values.tolist(), "random"]
+    return xr.DataArray(
+        scores,
+        {**coords, "method": methods, "removed": np.arange(most + 1)},
+        ("method", "example", "removed"),
+        "score",
+    )
+
+
+class _Removal:
+    """One batch whose tokens go one after the other."""
+
+    def __init__(
+        self, explained: Explained, batch: Batch, of: xr.Dataset, replace_with: str | int
+    ) -> None:
+        self._explained, self._batch, self._replace_with = explained, batch, replace_with
+        self._target = of["target"].values
+        self._first = explained.run(batch)
+        self._timestep = standard_timestep(self._first, None)
+        found = np.asarray(explained.score(self._first, self._target, self._timestep))
+        given = of["score"].values
+        if difference(found, given) > TOLERANCES[found.dtype.name]:
+            raise ValueError(
+                "relevance: expected that of this model and these inputs (at its last timestep, if "
+                f"its outputs have any), got one whose scores differ from theirs by up to "
+                f"{np.abs(found - given).max():.3g}"
+            )
+
+    def scores(self, turns: npt.NDArray[np.intp], most: int) -> Floats:
+        """Give the scores ``(method, row, removed)``, as many variants at a time as fit."""
+        methods, rows, _ = turns.shape
+        variants = [(m, k) for m in range(methods) for k in range(most + 1)]
+        at_once = 1 if self._explained.fixed else max(1, self._explained.batch_size // rows)
+        parts = [
+            self._without([turns[m] < k for m, k in variants[start : start + at_once]])
+            for start in range(0, len(variants), at_once)
+        ]
+        return np.concatenate(parts).reshape(methods, most + 1, rows).swapaxes(1, 2)
+
+    def _without(self, gone: list[Bools]) -> Floats:
+        """Run some variants, each without the tokens that are gone."""
+        first, copies = self._first, len(gone)
+        batches, values, kept = [self._batch] * copies, None, None
+        if self._replace_with == "zero":
+            x = np.asarray(first.source)
+            values = np.concatenate([np.where(g[..., None], np.zeros_like(x), x) for g in gone])
+            kept = {name: np.concatenate([m] * copies) for name, m in first.kept.items()}
+        else:
+            ids = np.asarray(self._explained.tokens_of(self._batch))
+            batches = [
+                self._explained.with_tokens(self._batch, np.where(g, self._replace_with, ids))
+                for g in gone
+            ]
+        done = self._explained.run(Batch.joined(batches), values=values, kept=kept)
+        timestep = None if self._timestep is None else np.tile(self._timestep, copies)
+        return np.asarray(self._explained.score(done, np.tile(self._target, copies), timestep))
+
+
+def _parts(relevance: xr.Dataset) -> tuple[Floats, Bools]:
+    """Take out relevance ``(method, example, timestep)``, and what isn't padding."""
+    if not isinstance(relevance, xr.Dataset) or not {"relevance", "score"} <= set(relevance):
+        raise TypeError(
+            "relevance: expected the dataset that lstm_widgets.relevance returns, got "
+            f"{type(relevance).__name__}"
+        )
+    values = relevance["relevance"].transpose("method", "example", "timestep").values
+    if "mask" in relevance:
+        return values, relevance["mask"].transpose("example", "timestep").values
+    return values, np.ones(values.shape[1:], np.bool_)
+
+
+def _turns(values: Floats, real: Bools) -> npt.NDArray[np.intp]:
+    """Tell when it is each token's turn to go, from 0; behind all of them where it is padding."""
+    order = np.argsort(np.where(real, -values, np.inf), axis=2, kind="stable")
+    turns = np.empty(values.shape, np.intp)
+    np.put_along_axis(turns, order, np.arange(values.shape[2])[None, None], axis=2)
+    return np.where(real, turns, values.shape[2])
