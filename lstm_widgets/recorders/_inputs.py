@@ -78,6 +78,11 @@ def _standard_inputs_leaf(where: str, value: Any) -> Any:
             value = np.asarray(value)
         except ValueError as error:
             raise ValueError(f"{where}: expected sequences of one length, got {error}") from error
+    if type(value).__name__ in ("RaggedTensor", "SparseTensor"):
+        raise ValueError(
+            f"{where}: expected sequences of one length, filled up with padding, got a "
+            f"{type(value).__name__}"
+        )
     if value.dtype == object:
         raise TypeError(f"{where}: expected numbers, got an array of objects")
     if len(value.shape) < 1:
