@@ -4,6 +4,7 @@ from lstm_widgets.analysis import concepts
 from lstm_widgets.analysis.dependency import dependency
 from lstm_widgets.analysis.evaluation import deletion_curve, pointing_game
 from lstm_widgets.analysis.matching import match
+from lstm_widgets.analysis.ranking import rank_cells
 from lstm_widgets.analysis.relevance import relevance
 from lstm_widgets.recorders.generate import Generation, generate
 from lstm_widgets.recorders.keras import RecordingError, record
@@ -32,6 +33,7 @@ __all__ = [
     "match",
     "open_recording",
     "pointing_game",
+    "rank_cells",
     "record",
     "relevance",
 ]

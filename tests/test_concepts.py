@@ -123,7 +123,7 @@ def test_numeric(concept, text, expected):
 
 
 def test_tokens_of_several_characters():
-    words = ["“", "Don't", "go", "(", "yet", ")", "”", "Otto", "said", "."]
+    words = ["“", "Don't", "go", "(", "yet", ")", "”", "Otto", "said", "so"]
     assert c.inside_double_quotes(words).tolist() == [True] * 6 + [False] * 4
     assert c.inside_brackets(words).tolist() == [False] * 3 + [True] * 2 + [False] * 5
     assert c.word_start(words).tolist() == [token.isalpha() or token == "Don't" for token in words]

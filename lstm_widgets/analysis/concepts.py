@@ -18,7 +18,7 @@ no ("inside quotes"), or a number ("length of the line so far").
 but a text.
 
 Tokens may be characters, pieces of text with the spaces in them, or words. They are joined into one
-text, words (no token holds whitespace, and some have several characters) with a space between. A
+text, words (most tokens have several characters, and none has whitespace) with a space between. A
 token of several characters has the value of its last one, unless a concept says otherwise.
 """
 
@@ -33,6 +33,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+
+from lstm_widgets.recorders.vocabulary import separator
 
 if TYPE_CHECKING:
     from lstm_widgets.recording import Recording
@@ -99,6 +101,8 @@ class Example:
         How many examples the recording has, or None where that isn't known.
     width
         How many timesteps the recording has, padding included.
+    space
+        What stands between tokens, or None where only these tokens tell.
     """
 
     count: int
@@ -107,6 +111,7 @@ class Example:
     timesteps: npt.NDArray[np.intp] | None = None
     examples: int | None = None
     width: int | None = None
+    space: str | None = None
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -117,12 +122,9 @@ class Example:
 
     @functools.cached_property
     def _pieces(self) -> tuple[str, ...]:
-        """The tokens, with a space before all words but the first."""
-        tokens = self.tokens
-        several = any(len(token) > 1 for token in tokens)
-        if not several or any(map(str.isspace, "".join(tokens))):
-            return tokens
-        return (*tokens[:1], *(" " + token for token in tokens[1:]))
+        """The tokens, with what stands between them before all but the first."""
+        space = separator(set(self.tokens)) if self.space is None else self.space
+        return (*self.tokens[:1], *(space + token for token in self.tokens[1:]))
 
     @functools.cached_property
     def text(self) -> str:
@@ -982,9 +984,10 @@ def _examples(recording: Recording, layer: str | None) -> tuple[list[Example], t
     count, width = dataset.sizes["example"], dataset.sizes["timestep"]
     mask = np.asarray(dataset["mask"]) if "mask" in dataset else np.ones((count, width), bool)
     tokens = np.asarray(dataset["token"]) if "token" in dataset.coords else None
+    space = None if tokens is None else separator(set(tokens[mask].tolist()))
     examples = []
     for k in range(count):
         timesteps = np.flatnonzero(mask[k])
         given = None if tokens is None else tuple(map(str, tokens[k, timesteps]))
-        examples.append(Example(len(timesteps), given, k, timesteps, count, width))
+        examples.append(Example(len(timesteps), given, k, timesteps, count, width, space))
     return examples, (count, width)

@@ -1,0 +1,612 @@
+"""Which cells follow which concepts, and how sure one can be of it.
+
+Each cell is ranked once over the text; its AUROC for a yes/no track is then a sum of ranks, and
+Spearman's ρ for a numeric one a product of ranks, so that all concepts, lags and shifts are products
+of matrices. A block of cells is in memory at a time.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.analysis import concepts as named
+from lstm_widgets.analysis import statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+    import pandas as pd
+
+    from lstm_widgets.recording import Recording
+
+    Floats = npt.NDArray[np.floating[Any]]
+    Places = npt.NDArray[np.integer[Any]]
+
+__all__ = ["rank_cells"]
+
+STATES = ("hidden_state", "cell_state")
+#: From which q-value on a row counts as possibly nothing, where rows are sorted.
+SURE = 0.05
+
+# Values (cell × timestep) that are worked on at a time.
+_BLOCK_VALUES = 1 << 24
+# Values (shift × timestep) of shifted tracks that are made at a time.
+_SHIFTED_VALUES = 1 << 24
+# What single precision may have cost a shifted score: less far from the score counts as equal.
+_ROUNDING = 1e-5
+
+
+def rank_cells(
+    recording: Recording,
+    concepts: named.Concepts,
+    *,
+    signal: str | Sequence[str] | None = None,
+    layer: str | Sequence[str] | None = None,
+    lags: int | Sequence[int] | None = None,
+    shifts: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    r"""Rank every cell by how well it tells every concept, with the evidence.
+
+    The text is cut in two halves: by examples, drawn at random; a single example in the middle. On
+    the one half lag, sign and threshold are *selected*; on the other, *held out*, they are scored.
+    The null is what the held-out score becomes when the track is turned round in each example by a
+    random number of timesteps, the end coming back at the start, so that tracks keep their runs and
+    rhythms, but fit the cells by chance only. (A track that never changes within an example is
+    dealt out to other examples instead.)
+
+    Parameters
+    ----------
+    recording
+        With its tokens, where concepts ask for them. Opened from a file, it is read block by block.
+    concepts
+        As in :func:`lstm_widgets.concepts.tracks`.
+    signal
+        One signal or several. Default: the states (``hidden_state``, ``cell_state``), or all of a
+        layer that has neither.
+    layer
+        One layer or several. Default: all.
+    lags
+        How many timesteps a cell may trail a concept (or lead it, below 0): a number n for -n to n,
+        or the lags. Default: 5, or fewer where examples are so short that more than a tenth of the
+        timesteps would be lost: only those are used that have a token at every lag.
+    shifts
+        How often the tracks are shifted. 0: no null, and no p-values.
+    seed
+        What halves and shifts follow from.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each layer, signal, cell and concept; those with ``q_value`` < 0.05 first, among
+        them and after them the highest score in the selected direction first.
+
+        - ``layer, signal, cell, concept, kind``
+        - ``lag``: the selected one; 2: the cell shows what the concept was two timesteps ago.
+        - ``score``: held out. 2·AUROC − 1 for a yes/no concept, Spearman's ρ for a numeric one
+          (its ranks those among all timesteps of the half).
+        - ``selection_score``: the score on the selection half, which is the better for having been
+          chosen.
+        - ``auroc, f1, threshold, sign, base_rate`` of a yes/no concept: held out, but for the
+          threshold of the best F1, which is selected: yes is ``value >= threshold`` if ``sign`` is
+          1, ``value <= threshold`` if -1. ``base_rate`` is the share of yes.
+        - ``pearson, spearman`` of a numeric concept, held out.
+        - ``p_value``: how often a shifted track scores as well in the selected direction,
+          :math:`(1 + hits) / (1 + shifts)`, so never less than 1 / (1 + shifts).
+        - ``pooled_p_value``: as that is too coarse for many rows, the same with the shifted scores
+          of *all* rows, each score measured by mean and spread of the shifted ones of its row.
+        - ``q_value``: ``pooled_p_value`` by Benjamini and Hochberg over all rows, and no less than
+          ``p_value``: the share of nothing to expect among rows up to this one.
+
+        NaN where nothing could be told: a concept that is yes everywhere or nowhere in a half, a
+        cell with values that aren't finite. ``attrs`` has ``seed``, ``shifts``, ``lags`` by layer,
+        and ``complete``: False if it was interrupted, and cells are missing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument doesn't fit, or there are too few timesteps to halve.
+    """
+    import pandas as pd  # noqa: PLC0415
+    from tqdm.auto import tqdm  # noqa: PLC0415
+
+    if not isinstance(shifts, (int, np.integer)) or isinstance(shifts, bool) or shifts < 0:
+        raise ValueError(f"shifts: expected a whole number from 0, got {shifts!r}")
+    asked = _asked(recording, layer, signal)
+    texts = {
+        name: _Text.of(recording, concepts, name, lags=lags, shifts=shifts, seed=seed)
+        for name in asked
+    }
+    blocks = [
+        (name, one, cells)
+        for name, signals in asked.items()
+        for one in signals
+        for cells in _blocks(recording[name].sizes["cell"], texts[name].timesteps)
+    ]
+    pool, tables = _Pool(), []
+    complete = True
+    with tqdm(total=sum(len(cells) for *_, cells in blocks), desc="ranking", unit="cell") as bar:
+        try:
+            for name, one, cells in blocks:
+                columns = _Work(texts[name], recording, name, one, cells).columns(pool)
+                tables.append(pd.DataFrame(columns))
+                bar.update(len(cells))
+        except KeyboardInterrupt:
+            if not tables:
+                raise
+            complete = False
+            done = sum(len(table) for table in tables)
+            warnings.warn(f"interrupted: {done} rows are ranked", stacklevel=2)
+    table = pd.concat(tables, ignore_index=True)
+    table["pooled_p_value"] = pool.p_values(table.pop("standing").to_numpy())
+    adjusted = statistics.benjamini_hochberg(table["pooled_p_value"].to_numpy())
+    table["q_value"] = np.maximum(adjusted, table["p_value"])
+    table = _sorted(table)
+    used = {name: text.lags.tolist() for name, text in texts.items()}
+    table.attrs = {"seed": seed, "shifts": shifts, "lags": used, "complete": complete}
+    return table
+
+
+def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+    order = np.lexsort(
+        (
+            -(table["score"] * table["sign"]).fillna(-np.inf).to_numpy(),
+            ~(table["q_value"] < SURE).to_numpy(),
+        )
+    )
+    return table.iloc[order].reset_index(drop=True)
+
+
+def _asked(
+    recording: Recording,
+    layer: str | Sequence[str] | None,
+    signal: str | Sequence[str] | None,
+) -> dict[str, tuple[str, ...]]:
+    """Name the layers that are asked for, and of each the signals."""
+    layers = recording.layers if layer is None else (layer,) if isinstance(layer, str) else layer
+    asked = {}
+    for name in layers:
+        has = recording.signals(name)
+        if signal is None:
+            wanted = tuple(one for one in STATES if one in has) or has
+        else:
+            wanted = (signal,) if isinstance(signal, str) else tuple(signal)
+        for one in wanted:
+            if one not in has:
+                raise ValueError(
+                    f"signal: expected one of {', '.join(map(repr, has))} of layer {name!r}, "
+                    f"got {one!r}"
+                )
+        asked[name] = wanted
+    if not asked:
+        raise ValueError("layer: expected one or more, got none")
+    return asked
+
+
+def _blocks(cells: int, timesteps: int) -> Iterator[range]:
+    step = max(1, _BLOCK_VALUES // max(timesteps, 1))
+    return (range(start, min(start + step, cells)) for start in range(0, cells, step))
+
+
+# The text: halves, tracks, shifts -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Half:
+    """One half of a text, whose timesteps without padding stand one example after the other.
+
+    ``starts`` and ``lengths`` ``(segment,)`` tell its examples, or its part of the only one;
+    ``places`` ``(n,)`` the timesteps that have a token at every lag, and ``segment`` ``(n,)`` where
+    they belong.
+    """
+
+    starts: Places
+    lengths: Places
+    places: Places
+    segment: Places
+
+    @classmethod
+    def of(cls, spans: Sequence[tuple[int, int]], lags: Places) -> _Half:
+        before, after = max(0, *lags), max(0, *-lags)
+        inner = [np.arange(start + before, stop - after) for start, stop in spans]
+        starts, stops = np.array(spans, np.intp).reshape(-1, 2).T
+        segment = np.repeat(np.arange(len(inner)), [len(places) for places in inner])
+        return cls(starts, stops - starts, np.concatenate([*inner, starts[:0]]), segment)
+
+    def all(self) -> Places:
+        """All timesteps, with a token at every lag or without."""
+        spans = zip(self.starts, self.starts + self.lengths, strict=True)
+        return np.concatenate([np.arange(start, stop) for start, stop in spans])
+
+    def turned(self, turns: Floats) -> Places:
+        """Where what stands at ``places`` came from, when each segment was turned round.
+
+        ``turns`` ``(shift, segment)`` are parts of a whole turn; int ``(shift, n)``.
+        """
+        steps = (turns * self.lengths).astype(np.intp)
+        start, length = self.starts[self.segment], self.lengths[self.segment]
+        return start + (self.places - start - steps[:, self.segment]) % length
+
+
+@dataclass(frozen=True)
+class _Track:
+    """One concept over the timesteps of a text.
+
+    ``said`` ``(timestep,)`` are 0 and 1 or numbers. ``ranks`` are those of a numeric concept in
+    its half, 0 where it has no value; of a yes/no concept its values. ``holes``: a numeric one that
+    hasn't a value everywhere. ``constant``: it doesn't change within the segments of the held-out
+    half.
+    """
+
+    name: str
+    kind: named.Kind
+    said: Floats
+    ranks: npt.NDArray[np.float32]
+    holes: bool
+    constant: bool
+
+    @classmethod
+    def of(cls, name: str, kind: named.Kind, values: Floats, halves: Sequence[_Half]) -> _Track:
+        ranks = values
+        if kind == "numeric":
+            ranks = np.zeros(values.shape)
+            for half in halves:
+                there = half.all()
+                there = there[~np.isnan(values[there])]
+                ranks[there] = statistics.ranked_rows(values[None, there])[1][0]
+        held_out = halves[1]
+        pieces = [values[a : a + n] for a, n in zip(held_out.starts, held_out.lengths, strict=True)]
+        constant = all((piece == piece[:1]).all() for piece in pieces)
+        holes = bool(np.isnan(values).any())
+        return cls(name, kind, values, ranks.astype(np.float32), holes, constant)
+
+    def scores(self, ranks: Floats, tracks: Floats, n: int | None = None) -> Floats:
+        """Score cells by their ranks ``(cell, n)`` for tracks ``(track, n)``: ``(cell, track)``.
+
+        Both are 0 where a track has no value; ``n`` is then the number of those that it has.
+        """
+        products = ranks @ tracks.T.astype(ranks.dtype, copy=False)
+        if self.kind == "yes_no":
+            return np.asarray(products * statistics.auroc_scale(tracks))
+        # Ranks of cells sum up to 0, so those of tracks needn't.
+        means = tracks.sum(axis=1, dtype=np.float64) / (ranks.shape[1] if n is None else max(n, 1))
+        squares = np.einsum("ij,ij->i", tracks, tracks, dtype=np.float64) - means * tracks.sum(
+            axis=1, dtype=np.float64
+        )
+        length = np.sqrt(np.einsum("ij,ij->i", ranks, ranks, dtype=np.float64))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(products / (length[:, None] * np.sqrt(squares.clip(0))))
+
+
+@dataclass(frozen=True)
+class _Text:
+    """What all cells of a layer are held against."""
+
+    mask: npt.NDArray[np.bool_]
+    timesteps: int
+    lags: Places
+    select: _Half
+    held_out: _Half
+    tracks: list[_Track]
+    turns: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        recording: Recording,
+        concepts: named.Concepts,
+        layer: str,
+        *,
+        lags: int | Sequence[int] | None,
+        shifts: int,
+        seed: int,
+    ) -> _Text:
+        given = named.tracks(recording, concepts, layer=layer)
+        if not given:
+            raise ValueError("concepts: expected one or more, got none")
+        dataset = recording[layer]
+        shape = (dataset.sizes["example"], dataset.sizes["timestep"])
+        mask = np.asarray(dataset["mask"]) if "mask" in dataset else np.ones(shape, bool)
+        rng = np.random.default_rng(seed)
+        spans = _halved(mask.sum(axis=1), rng)
+        chosen = _standard_lags(lags, spans)
+        halves = [_Half.of(half, chosen) for half in spans]
+        if not all(len(half.places) > 1 for half in halves):
+            raise ValueError(
+                f"lags: expected some timesteps in each half of layer {layer!r} that have a token "
+                f"at each of the lags {chosen.tolist()}; there are "
+                f"{' and '.join(str(len(half.places)) for half in halves)}"
+            )
+        tracks = [
+            _Track.of(str(name), track.attrs["kind"], track.to_numpy()[mask], halves)
+            for name, track in given.items()
+        ]
+        turns = rng.random((shifts, len(halves[1].starts)))
+        return cls(mask, int(mask.sum()), chosen, halves[0], halves[1], tracks, turns)
+
+
+def _halved(
+    lengths: npt.NDArray[np.integer[Any]], rng: np.random.Generator
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Cut a text in two: spans of timesteps, of which each half has about as many."""
+    stops = np.cumsum(lengths)
+    spans = [(int(stop - n), int(stop)) for stop, n in zip(stops, lengths, strict=True) if n]
+    if len(spans) == 1:
+        start, stop = spans[0]
+        middle = (start + stop) // 2
+        return [(start, middle)], [(middle, stop)]
+    halves: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+    sizes = [0, 0]
+    for k in rng.permutation(len(spans)):
+        smaller = int(sizes[1] < sizes[0])
+        halves[smaller].append(spans[k])
+        sizes[smaller] += spans[k][1] - spans[k][0]
+    return sorted(halves[0]), sorted(halves[1])
+
+
+def _standard_lags(
+    lags: int | Sequence[int] | None, spans: Sequence[Sequence[tuple[int, int]]]
+) -> Places:
+    """Return the lags, the smallest first, so that of equals the smallest is chosen."""
+    if lags is None:
+        lengths = np.array([stop - start for half in spans for start, stop in half], np.intp)
+        fit = (n for n in range(5, 0, -1) if (lengths - 2 * n).clip(0).sum() >= 0.9 * lengths.sum())
+        lags = next(fit, 0)
+    chosen = np.arange(-lags, lags + 1) if isinstance(lags, (int, np.integer)) else np.asarray(lags)
+    if chosen.ndim != 1 or not len(chosen) or chosen.dtype.kind not in "iu":
+        raise ValueError(f"lags: expected a whole number from 0, or several, got {lags!r}")
+    chosen = np.unique(chosen).astype(np.intp)
+    return chosen[np.argsort(np.abs(chosen), kind="stable")]
+
+
+# The work on one block of cells -------------------------------------------------------------------
+
+
+class _Work:
+    """A block of cells of one signal; everything in it is ``(cell, concept)``."""
+
+    def __init__(
+        self, text: _Text, recording: Recording, layer: str, signal: str, cells: range
+    ) -> None:
+        self._text = text
+        self._names = (layer, signal, cells)
+        read = recording[layer][signal][:, :, cells.start : cells.stop].to_numpy()
+        self._values = np.ascontiguousarray(read[text.mask].T)
+        self._finite = np.isfinite(self._values).all(axis=1)
+        self._values[~self._finite] = 0
+
+    def columns(self, pool: _Pool) -> dict[str, Any]:
+        """Select, score, compare with the null: the columns of the table, one row each."""
+        text, (layer, signal, cells) = self._text, self._names
+        chosen, selected, threshold = self._select()
+        sign = np.where(selected < 0, -1, 1).astype(np.int8)
+        x = self._values[:, text.held_out.places]
+        order, ranks = statistics.ranked_rows(x)
+        score = _at(self._scores(text.held_out, x, order, ranks), chosen)
+        score[~np.isfinite(selected)] = np.nan
+        score[~self._finite] = selected[~self._finite] = np.nan
+        f1, base_rate, pearson = self._rest(x, chosen, sign, threshold)
+        p_value, standing = self._null(
+            x=x, order=order, ranks=ranks, chosen=chosen, sign=sign, score=score, pool=pool
+        )
+
+        shape = score.shape
+        yes_no = np.array([track.kind == "yes_no" for track in text.tracks])
+        names = np.array([track.name for track in text.tracks], object)
+        kinds = np.array([track.kind for track in text.tracks], object)
+        table = {
+            "layer": np.full(shape, layer, object),
+            "signal": np.full(shape, signal, object),
+            "cell": np.broadcast_to(np.array(cells)[:, None], shape),
+            "concept": np.broadcast_to(names, shape),
+            "kind": np.broadcast_to(kinds, shape),
+            "lag": text.lags[chosen],
+            "score": score,
+            "selection_score": selected,
+            "auroc": np.where(yes_no, (score + 1) / 2, np.nan),
+            "f1": f1,
+            "threshold": threshold,
+            "sign": sign,
+            "base_rate": base_rate,
+            "pearson": pearson,
+            "spearman": np.where(yes_no, np.nan, score),
+            "p_value": p_value,
+            "standing": standing,
+        }
+        for name in ("f1", "threshold", "base_rate", "pearson"):
+            table[name] = np.where(np.isnan(score), np.nan, table[name])
+        return {name: values.ravel() for name, values in table.items()}
+
+    def _scores(self, half: _Half, x: Floats, order: Places, ranks: Floats) -> Floats:
+        """Score cells on a half at every lag: ``(cell, concept, lag)``."""
+        lagged = half.places - self._text.lags[:, None]
+        scores = np.empty((len(x), len(self._text.tracks), len(lagged)))
+        for k, track in enumerate(self._text.tracks):
+            if not track.holes:
+                scores[:, k] = track.scores(ranks, track.ranks[lagged])
+                continue
+            for n, places in enumerate(lagged):
+                there = ~np.isnan(track.said[places])
+                within = statistics.ranks_within(x, order, there)
+                scores[:, k, n] = track.scores(within, track.ranks[places][None], there.sum())[:, 0]
+        return scores
+
+    def _select(self) -> tuple[Places, Floats, Floats]:
+        """Select on one half: which lag, with what score, and the threshold of the best F1."""
+        text = self._text
+        x = self._values[:, text.select.places]
+        order, ranks = statistics.ranked_rows(x)
+        scores = self._scores(text.select, x, order, ranks)
+        chosen = np.nan_to_num(np.abs(scores), nan=-1.0).argmax(axis=2)
+        selected = _at(scores, chosen)
+        sign = np.where(selected < 0, -1, 1).astype(np.int8)
+        threshold = np.full(selected.shape, np.nan, np.float32)
+        yes_no = [k for k, track in enumerate(text.tracks) if track.kind == "yes_no"]
+        said = [text.tracks[k].said.astype(np.uint8) for k in yes_no]
+        if yes_no:
+            for row, places in enumerate(order):
+                when = text.select.places[places]
+                lags = text.lags[chosen[row, yes_no]]
+                tracks = np.stack([z[when - lag] for z, lag in zip(said, lags, strict=True)])
+                threshold[row, yes_no] = statistics.best_threshold(
+                    x[row, places], tracks, sign[row, yes_no]
+                )
+        return chosen, selected, threshold
+
+    def _rest(
+        self, x: Floats, chosen: Places, sign: npt.NDArray[np.int8], threshold: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """F1 and base rate of yes/no concepts, correlation of numeric ones, held out."""
+        f1, base_rate, pearson = (np.full(chosen.shape, np.nan) for _ in range(3))
+        for k, rows, track, places in self._by_lag(chosen):
+            y = track.said[places]
+            if track.kind == "numeric":
+                there = ~np.isnan(y)
+                pearson[rows, k] = _pearson(x[np.ix_(rows, there)], y[there])
+                continue
+            yes = y > 0
+            limit = threshold[rows, k, None]
+            up = sign[rows, k, None] > 0
+            called = np.where(up, x[rows] >= limit, x[rows] <= limit)
+            found = np.count_nonzero(called & yes, axis=1)
+            total = np.count_nonzero(called, axis=1) + yes.sum()
+            f1[rows, k] = 2 * found / np.maximum(total, 1)
+            base_rate[rows, k] = yes.mean()
+        f1[np.isnan(threshold)] = np.nan
+        return f1, base_rate, pearson
+
+    def _by_lag(self, chosen: Places) -> Iterator[tuple[int, Places, _Track, Places]]:
+        """Go through concepts and lags: the cells for which a lag is chosen, and where it leads."""
+        for k, track in enumerate(self._text.tracks):
+            for n in np.unique(chosen[:, k]):
+                rows = np.flatnonzero(chosen[:, k] == n)
+                yield k, rows, track, self._text.held_out.places - self._text.lags[n]
+
+    def _null(
+        self,
+        *,
+        x: Floats,
+        order: Places,
+        ranks: Floats,
+        chosen: Places,
+        sign: npt.NDArray[np.int8],
+        score: Floats,
+        pool: _Pool,
+    ) -> tuple[Floats, Floats]:
+        """Compare with shifted tracks: p-values, and by how many spreads a score is above chance.
+
+        A track turned round and then held against the cells at a lag is the track turned round by
+        some timesteps more. So what it may become by turning is the same for every lag, and the
+        score itself is one of these.
+        """
+        text = self._text
+        shifts = len(text.turns)
+        if not shifts:
+            return np.full(score.shape, np.nan), np.full(score.shape, np.nan)
+        null = np.empty((*score.shape, shifts), np.float32)
+        singles = ranks.astype(np.float32)
+        step = max(1, _SHIFTED_VALUES // len(text.held_out.places))
+        for start in range(0, shifts, step):
+            part = slice(start, start + step)
+            turned = text.held_out.turned(text.turns[part])
+            for k, track in enumerate(text.tracks):
+                if not track.holes:
+                    tracks = track.ranks[self._dealt(part) if track.constant else turned]
+                    null[:, k, part] = track.scores(singles, tracks)
+        for k, rows, track, places in self._by_lag(chosen):
+            if track.holes:
+                null[rows, k] = self._null_with_holes(x[rows], order[rows], track, places)
+        directed = null * sign[:, :, None]
+        # A shifted track that cannot be scored (all of its few yes came to lie at the rim) counts
+        # as one that scores as well.
+        hits = np.count_nonzero(~(directed < (score * sign)[:, :, None] - _ROUNDING), axis=2)
+        p_value = np.where(np.isnan(score), np.nan, (1 + hits) / (1 + shifts))
+        standing = np.full(score.shape, np.nan)
+        told = ~np.isnan(score)
+        standing[told] = pool.add(np.nan_to_num(directed[told]), (score * sign)[told])
+        return p_value, standing
+
+    def _dealt(self, part: slice) -> Places:
+        """Where tracks come from that are dealt out to other examples: int ``(shift, n)``."""
+        half = self._text.held_out
+        return half.starts[np.argsort(self._text.turns[part], axis=1)][:, half.segment]
+
+    def _null_with_holes(
+        self, x: Floats, order: Places, track: _Track, places: Places
+    ) -> npt.NDArray[np.float32]:
+        """Shift a track's values among the timesteps that have one."""
+        text = self._text
+        there = ~np.isnan(track.said[places])
+        values = track.ranks[places[there]]
+        lengths = np.bincount(text.held_out.segment[there], minlength=len(text.held_out.starts))
+        there_only = _Half(
+            (np.cumsum(lengths) - lengths).astype(np.intp),
+            lengths.astype(np.intp),
+            np.arange(len(values)),
+            text.held_out.segment[there],
+        )
+        ranks = statistics.ranks_within(x, order, there)[:, there].astype(np.float32)
+        step = max(1, _SHIFTED_VALUES // max(len(values), 1))
+        parts = [
+            track.scores(ranks, values[there_only.turned(text.turns[start : start + step])])
+            for start in range(0, len(text.turns), step)
+        ]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _at(scores: Floats, chosen: Places) -> Floats:
+    return np.asarray(np.take_along_axis(scores, chosen[:, :, None], axis=2)[:, :, 0])
+
+
+def _pearson(x: Floats, y: Floats) -> Floats:
+    if not len(y):
+        return np.full(len(x), np.nan)
+    a = x - x.mean(axis=1, keepdims=True, dtype=np.float64)
+    b = y - y.mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((a @ b) / np.sqrt((a**2).sum(axis=1) * (b**2).sum()))
+
+
+class _Pool:
+    """The shifted scores of all rows, each measured by mean and spread of the others of its row.
+
+    Only how many there are of each size is kept, by a fine scale on which the higher is the
+    coarser; a score takes part of its step with it, which makes p-values larger, never smaller.
+    """
+
+    _STEPS = 1 << 14
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(self._STEPS, np.int64)
+
+    def _step(self, standing: Floats) -> Places:
+        place = np.arcsinh(np.nan_to_num(standing, nan=0.0)) / 32 + 0.5  # up to 4 million spreads
+        return (place.clip(0, 1 - 1e-12) * self._STEPS).astype(np.intp)
+
+    def add(self, null: Floats, score: Floats) -> Floats:
+        """Take in shifted scores ``(row, shift)``, and measure ``score`` ``(row,)`` by them."""
+        n = null.shape[-1]
+        away = null - null.mean(axis=-1, keepdims=True, dtype=np.float64)
+        squares = (away**2).sum(axis=-1, keepdims=True)
+        # A shifted score is measured by the others, as the score is: itself left out.
+        others = np.maximum(squares - away**2 * n / (n - 1), 0) / (n - 1) if n > 1 else squares
+        spread = np.sqrt(squares[..., 0] / n)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            standing = away * (n / (n - 1) if n > 1 else 1.0) / np.sqrt(others)
+            own = (score - null.mean(axis=-1, dtype=np.float64)) / spread
+        self._counts += np.bincount(self._step(standing).ravel(), minlength=self._STEPS)
+        # Where all shifts score the same, nothing can be told from them.
+        return np.where(spread > _ROUNDING, own, -np.inf)
+
+    def p_values(self, standing: Floats) -> Floats:
+        """How often a shifted score of any row stands as high."""
+        if not self._counts.any():
+            return np.full(standing.shape, np.nan)
+        as_high = self._counts[::-1].cumsum()[::-1]
+        p_values = (1 + as_high[self._step(standing)]) / (1 + as_high[0])
+        return np.where(np.isnan(standing), np.nan, p_values)

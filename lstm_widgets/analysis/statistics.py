@@ -1,0 +1,158 @@
+"""Statistics on arrays that more than one question needs: ranks, thresholds, false discoveries."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.floating[Any]]
+    Places = npt.NDArray[np.integer[Any]]
+
+__all__ = ["benjamini_hochberg", "best_threshold", "ranked_rows", "ranks_within", "signed_aurocs"]
+
+
+def ranked_rows(values: Floats) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Sort each row, and rank its values.
+
+    Parameters
+    ----------
+    values
+        Finite numbers ``(row, n)``.
+
+    Returns
+    -------
+    order : numpy.ndarray
+        int32 ``(row, n)``: the places of the values, smallest first.
+    ranks : numpy.ndarray
+        float64 ``(row, n)``: ranks less their mean (so that they sum up to 0); equal values share
+        the mean of theirs.
+    """
+    order = np.empty(values.shape, np.int32)
+    ranks = np.empty(values.shape, np.float64)
+
+    def one(row: int) -> None:
+        order[row] = np.argsort(values[row])
+        ranks[row, order[row]] = _shared_ranks(values[row, order[row]])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # sorting lets go of the interpreter's lock
+        list(pool.map(one, range(len(values))))
+    return order, ranks
+
+
+def _shared_ranks(ordered: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Rank sorted values, less the mean rank."""
+    n = len(ordered)
+    ranks = np.arange(n, dtype=np.float64) - (n - 1) / 2
+    same = ordered[1:] == ordered[:-1]
+    if same.any():
+        firsts = np.flatnonzero(np.append(True, ~same))
+        counts = np.diff(np.append(firsts, n))
+        ranks = np.repeat(ranks[firsts] + (counts - 1) / 2, counts)
+    return ranks
+
+
+def ranks_within(
+    values: Floats, order: Places, chosen: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Rank those values of each row that are chosen, 0 elsewhere; ``order`` as of `ranked_rows`."""
+    ranks = np.zeros(values.shape)
+    for row, places in enumerate(order):
+        kept = places[chosen[places]]
+        ranks[row, kept] = _shared_ranks(values[row, kept])
+    return ranks
+
+
+def signed_aurocs(ranks: Floats, tracks: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return 2·AUROC − 1 of every row of values for every yes/no track.
+
+    The AUROC is how often a value where the track says yes is above one where it says no; equal
+    values count one half.
+
+    Parameters
+    ----------
+    ranks
+        Of the values, ``(row, n)``, as of :func:`ranked_rows`.
+    tracks
+        0 and 1, ``(track, n)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 ``(row, track)``; NaN where a track is yes or no everywhere.
+    """
+    return np.asarray(ranks @ tracks.T.astype(ranks.dtype, copy=False) * auroc_scale(tracks))
+
+
+def auroc_scale(tracks: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return what makes 2·AUROC − 1 of the sum of the ranks where a track says yes."""
+    yes = tracks.sum(axis=-1, dtype=np.float64)
+    pairs = yes * (tracks.shape[-1] - yes)
+    return np.where(pairs > 0, 2 / np.where(pairs > 0, pairs, 1), np.nan)
+
+
+def best_threshold(
+    ordered: Floats, tracks: npt.NDArray[np.uint8], signs: npt.NDArray[np.int8]
+) -> Floats:
+    """Find the threshold with the best F1 for each track.
+
+    Tried are the values at some 400 places of the order, close to each other at both ends; with
+    fewer values, all of them. So what is lost is less than what lies between two places.
+
+    Parameters
+    ----------
+    ordered
+        The values of one cell, smallest first, ``(n,)``.
+    tracks
+        0 and 1 in the same order, ``(track, n)``.
+    signs
+        1: yes is ``value >= threshold``; -1: ``value <= threshold``; ``(track,)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(track,)``, in the dtype of the values; NaN if all of them are equal.
+    """
+    n = len(ordered)
+    starts = np.unique(np.searchsorted(ordered, ordered[_places(n)]))
+    starts = starts[starts > 0]  # a threshold that all values pass tells nothing
+    if not len(starts):
+        return np.full(len(tracks), np.nan, ordered.dtype)
+    pieces = np.add.reduceat(tracks, np.append(0, starts), axis=1, dtype=np.int64)
+    below = np.cumsum(pieces, axis=1)[:, :-1]
+    yes = pieces.sum(axis=1, keepdims=True)
+    up = signs[:, None] > 0
+    found = np.where(up, yes - below, below)
+    called = np.where(up, n - starts, starts)
+    best = (found / (called + yes)).argmax(axis=1)
+    return np.asarray(np.where(signs > 0, ordered[starts[best]], ordered[starts[best] - 1]))
+
+
+def _places(n: int) -> npt.NDArray[np.intp]:
+    """Choose places of an order of n: about evenly, and by steps that grow from each end."""
+    ends = np.geomspace(1, max(n - 1, 1), 200).astype(np.intp)
+    even = np.linspace(0, n - 1, 200).astype(np.intp)
+    return np.unique(np.concatenate([even, ends, n - ends]).clip(0, n - 1))
+
+
+def benjamini_hochberg(p_values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Turn p-values into q-values: of those up to one, the share expected to be false.
+
+    Benjamini & Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300.
+
+    Parameters
+    ----------
+    p_values
+        ``(n,)``; NaN stands for what wasn't tried.
+    """
+    q_values = np.full(p_values.shape, np.nan)
+    tried = np.flatnonzero(~np.isnan(p_values))
+    order = tried[np.argsort(p_values[tried])]
+    adjusted = p_values[order] * len(order) / np.arange(1, len(order) + 1)
+    q_values[order] = np.minimum.accumulate(adjusted[::-1])[::-1].clip(max=1)
+    return q_values
