@@ -58,7 +58,8 @@ def rank_cells(
     The null is what the held-out score becomes when the track is turned round in each example by a
     random number of timesteps, the end coming back at the start, so that tracks keep their runs and
     rhythms, but fit the cells by chance only. (A track that never changes within an example is
-    dealt out to other examples instead.)
+    dealt out to other examples instead.) A text that repeats itself exactly fits again after each
+    repetition, and p-values show it.
 
     Parameters
     ----------
@@ -88,8 +89,7 @@ def rank_cells(
 
         - ``layer, signal, cell, concept, kind``
         - ``lag``: the selected one; 2: the cell shows what the concept was two timesteps ago.
-        - ``score``: held out. 2·AUROC − 1 for a yes/no concept, Spearman's ρ for a numeric one
-          (its ranks those among all timesteps of the half).
+        - ``score``: held out. 2·AUROC − 1 for a yes/no concept, Spearman's ρ for a numeric one.
         - ``selection_score``: the score on the selection half, which is the better for having been
           chosen.
         - ``auroc, f1, threshold, sign, base_rate`` of a yes/no concept: held out, but for the
@@ -237,33 +237,42 @@ class _Half:
 class _Track:
     """One concept over the timesteps of a text.
 
-    ``said`` ``(timestep,)`` are 0 and 1 or numbers. ``ranks`` are those of a numeric concept in
-    its half, 0 where it has no value; of a yes/no concept its values. ``holes``: a numeric one that
-    hasn't a value everywhere. ``constant``: it doesn't change within the segments of the held-out
-    half.
+    ``said`` ``(timestep,)`` are 0 and 1 or numbers. Of a numeric concept ``ranks`` are those in its
+    half, 0 where it has no value, and ``lagged`` those among the timesteps that it is held against
+    at each lag ``(lag, n)``, of either half; of a yes/no concept what it says. ``holes``: a numeric
+    one that hasn't a value everywhere. ``constant``: it doesn't change within the segments of the
+    held-out half.
     """
 
     name: str
     kind: named.Kind
     said: Floats
     ranks: npt.NDArray[np.float32]
+    lagged: tuple[npt.NDArray[np.float32], ...]
     holes: bool
     constant: bool
 
     @classmethod
-    def of(cls, name: str, kind: named.Kind, values: Floats, halves: Sequence[_Half]) -> _Track:
-        ranks = values
+    def of(
+        cls, name: str, kind: named.Kind, said: Floats, halves: Sequence[_Half], lags: Places
+    ) -> _Track:
+        ranks = said.astype(np.float32)
+        lagged: tuple[npt.NDArray[np.float32], ...] = ()
         if kind == "numeric":
-            ranks = np.zeros(values.shape)
             for half in halves:
                 there = half.all()
-                there = there[~np.isnan(values[there])]
-                ranks[there] = statistics.ranked_rows(values[None, there])[1][0]
+                ranks[there] = _ranks_of(said[there])
+            lagged = tuple(
+                np.stack([_ranks_of(said[half.places - lag]) for lag in lags]) for half in halves
+            )
         held_out = halves[1]
-        pieces = [values[a : a + n] for a, n in zip(held_out.starts, held_out.lengths, strict=True)]
+        pieces = [said[a : a + n] for a, n in zip(held_out.starts, held_out.lengths, strict=True)]
         constant = all((piece == piece[:1]).all() for piece in pieces)
-        holes = bool(np.isnan(values).any())
-        return cls(name, kind, values, ranks.astype(np.float32), holes, constant)
+        return cls(name, kind, said, ranks, lagged, bool(np.isnan(said).any()), constant)
+
+    def at(self, half: int, places: Places) -> npt.NDArray[np.float32]:
+        """Return what cells are held against at each lag ``(lag, n)``: ranks, or what it says."""
+        return self.lagged[half] if self.lagged else self.ranks[places]
 
     def scores(self, ranks: Floats, tracks: Floats, n: int | None = None) -> Floats:
         """Score cells by their ranks ``(cell, n)`` for tracks ``(track, n)``: ``(cell, track)``.
@@ -290,10 +299,14 @@ class _Text:
     mask: npt.NDArray[np.bool_]
     timesteps: int
     lags: Places
-    select: _Half
-    held_out: _Half
+    halves: tuple[_Half, _Half]
     tracks: list[_Track]
     turns: npt.NDArray[np.float64]
+
+    @property
+    def held_out(self) -> _Half:
+        """The half on which scores are reported."""
+        return self.halves[1]
 
     @classmethod
     def of(
@@ -315,7 +328,7 @@ class _Text:
         rng = np.random.default_rng(seed)
         spans = _halved(mask.sum(axis=1), rng)
         chosen = _standard_lags(lags, spans)
-        halves = [_Half.of(half, chosen) for half in spans]
+        halves = _Half.of(spans[0], chosen), _Half.of(spans[1], chosen)
         if not all(len(half.places) > 1 for half in halves):
             raise ValueError(
                 f"lags: expected some timesteps in each half of layer {layer!r} that have a token "
@@ -323,11 +336,19 @@ class _Text:
                 f"{' and '.join(str(len(half.places)) for half in halves)}"
             )
         tracks = [
-            _Track.of(str(name), track.attrs["kind"], track.to_numpy()[mask], halves)
+            _Track.of(str(name), track.attrs["kind"], track.to_numpy()[mask], halves, chosen)
             for name, track in given.items()
         ]
         turns = rng.random((shifts, len(halves[1].starts)))
-        return cls(mask, int(mask.sum()), chosen, halves[0], halves[1], tracks, turns)
+        return cls(mask, int(mask.sum()), chosen, halves, tracks, turns)
+
+
+def _ranks_of(said: Floats) -> npt.NDArray[np.float32]:
+    """Rank the values that there are; 0 where there is none."""
+    there = ~np.isnan(said)
+    ranks = np.zeros(len(said), np.float32)
+    ranks[there] = statistics.ranked_rows(said[None, there])[1][0]
+    return ranks
 
 
 def _halved(
@@ -387,7 +408,7 @@ class _Work:
         sign = np.where(selected < 0, -1, 1).astype(np.int8)
         x = self._values[:, text.held_out.places]
         order, ranks = statistics.ranked_rows(x)
-        score = _at(self._scores(text.held_out, x, order, ranks), chosen)
+        score = _at(self._scores(1, x, order, ranks), chosen)
         score[~np.isfinite(selected)] = np.nan
         score[~self._finite] = selected[~self._finite] = np.nan
         f1, base_rate, pearson = self._rest(x, chosen, sign, threshold)
@@ -422,26 +443,27 @@ class _Work:
             table[name] = np.where(np.isnan(score), np.nan, table[name])
         return {name: values.ravel() for name, values in table.items()}
 
-    def _scores(self, half: _Half, x: Floats, order: Places, ranks: Floats) -> Floats:
-        """Score cells on a half at every lag: ``(cell, concept, lag)``."""
-        lagged = half.places - self._text.lags[:, None]
+    def _scores(self, which: int, x: Floats, order: Places, ranks: Floats) -> Floats:
+        """Score cells on one of the halves at every lag: ``(cell, concept, lag)``."""
+        lagged = self._text.halves[which].places - self._text.lags[:, None]
         scores = np.empty((len(x), len(self._text.tracks), len(lagged)))
         for k, track in enumerate(self._text.tracks):
+            tracks = track.at(which, lagged)
             if not track.holes:
-                scores[:, k] = track.scores(ranks, track.ranks[lagged])
+                scores[:, k] = track.scores(ranks, tracks)
                 continue
             for n, places in enumerate(lagged):
                 there = ~np.isnan(track.said[places])
                 within = statistics.ranks_within(x, order, there)
-                scores[:, k, n] = track.scores(within, track.ranks[places][None], there.sum())[:, 0]
+                scores[:, k, n] = track.scores(within, tracks[n : n + 1], there.sum())[:, 0]
         return scores
 
     def _select(self) -> tuple[Places, Floats, Floats]:
         """Select on one half: which lag, with what score, and the threshold of the best F1."""
         text = self._text
-        x = self._values[:, text.select.places]
+        x = self._values[:, text.halves[0].places]
         order, ranks = statistics.ranked_rows(x)
-        scores = self._scores(text.select, x, order, ranks)
+        scores = self._scores(0, x, order, ranks)
         chosen = np.nan_to_num(np.abs(scores), nan=-1.0).argmax(axis=2)
         selected = _at(scores, chosen)
         sign = np.where(selected < 0, -1, 1).astype(np.int8)
@@ -450,7 +472,7 @@ class _Work:
         said = [text.tracks[k].said.astype(np.uint8) for k in yes_no]
         if yes_no:
             for row, places in enumerate(order):
-                when = text.select.places[places]
+                when = text.halves[0].places[places]
                 lags = text.lags[chosen[row, yes_no]]
                 tracks = np.stack([z[when - lag] for z, lag in zip(said, lags, strict=True)])
                 threshold[row, yes_no] = statistics.best_threshold(
@@ -508,14 +530,14 @@ class _Work:
         shifts = len(text.turns)
         if not shifts:
             return np.full(score.shape, np.nan), np.full(score.shape, np.nan)
-        null = np.empty((*score.shape, shifts), np.float32)
+        null = np.zeros((*score.shape, shifts), np.float32)
         singles = ranks.astype(np.float32)
         step = max(1, _SHIFTED_VALUES // len(text.held_out.places))
         for start in range(0, shifts, step):
             part = slice(start, start + step)
             turned = text.held_out.turned(text.turns[part])
             for k, track in enumerate(text.tracks):
-                if not track.holes:
+                if not track.holes and not np.isnan(score[:, k]).all():
                     tracks = track.ranks[self._dealt(part) if track.constant else turned]
                     null[:, k, part] = track.scores(singles, tracks)
         for k, rows, track, places in self._by_lag(chosen):
@@ -542,7 +564,7 @@ class _Work:
         """Shift a track's values among the timesteps that have one."""
         text = self._text
         there = ~np.isnan(track.said[places])
-        values = track.ranks[places[there]]
+        values = _ranks_of(track.said[places[there]])
         lengths = np.bincount(text.held_out.segment[there], minlength=len(text.held_out.starts))
         there_only = _Half(
             (np.cumsum(lengths) - lengths).astype(np.intp),
