@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import sklearn.metrics
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_widgets as lw
@@ -64,6 +64,7 @@ def row(table, **values):
 # Numbers ------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=40)
 @given(st.integers(2, 60), st.integers(1, 6), st.integers(0, 2**31))
 def test_auroc_is_that_of_scikit_learn(n, levels, seed):
     rng = np.random.default_rng(seed)
@@ -91,6 +92,7 @@ def test_benjamini_hochberg(p_values):
             assert q[k] == pytest.approx(min(1, *later))
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 40), st.integers(1, 8), st.integers(0, 2**31))
 def test_threshold_has_the_best_f1(n, levels, seed):
     rng = np.random.default_rng(seed)
