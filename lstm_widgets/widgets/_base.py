@@ -15,6 +15,7 @@ from lstm_widgets.widgets._protocol import answer, columns_of, guesses_of, mask_
 from lstm_widgets.widgets._snapshot import Snapshot
 from lstm_widgets.widgets._still import foot, nothing, stack
 from lstm_widgets.widgets._tiles import SignalTiles
+from lstm_widgets.widgets._tracks import Track, encoded, tracks_of
 from lstm_widgets.widgets._widget import PageWidget
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-_SHARED_TRAITS = ("example", "cell", "timestep", "threshold", "palette", "scale", "align")
+_SHARED_TRAITS = (
+    *("example", "cell", "timestep", "threshold", "palette", "scale", "align"),
+    *("tracks", "hidden_tracks"),
+)
 SCALES = ("layer", "cell", "sigmoid", "squared")
 #: A recording of at most so many bytes (float32) travels to the page whole and needs no kernel there.
 WHOLE_BYTES = 2 * 1024 * 1024
@@ -130,6 +134,12 @@ class RecordingWidget(PageWidget):
         "model is about to predict ('predict').",
     ).tag(sync=True)
 
+    tracks = traitlets.Any(
+        help="Concepts that stand under the tokens as bands: a list of them, or a dict by name of "
+        "concepts, functions of the tokens, regular expressions or arrays (example, timestep)."
+    )
+    hidden_tracks = traitlets.Tuple(help="The names of tracks that are not shown.").tag(sync=True)
+
     _layers: traitlets.List[dict[str, Any]] = traitlets.List(help="What the recording has.").tag(
         sync=True
     )
@@ -142,6 +152,13 @@ class RecordingWidget(PageWidget):
         help="float32 (layer, signal, cell, column), then masks, then guesses."
     ).tag(sync=True, echo_update=False)
     _text = traitlets.Dict(help="Tokens and labels of a recording that travels whole.").tag(
+        sync=True, echo_update=False
+    )
+
+    _tracks = traitlets.Dict(help="The tracks of each layer: names, what codes stand for.").tag(
+        sync=True, echo_update=False
+    )
+    _track_codes = traitlets.Bytes(help="A bit a token for yes or no, a byte for numbers.").tag(
         sync=True, echo_update=False
     )
 
@@ -164,6 +181,7 @@ class RecordingWidget(PageWidget):
         self._expect_known(traits, given=("layer", "signal"), shared=_SHARED_TRAITS)
         self.recording = recording
         self._names = _layer_names(recording)
+        self._said: dict[str, tuple[Track, ...]] = {}
         layer = self._names[0] if layer is None else layer
         if layer in self._names and signal is None:
             signal = recording.signals(layer)[0]
@@ -292,6 +310,17 @@ class RecordingWidget(PageWidget):
                 )
         return scale
 
+    @traitlets.validate("tracks")
+    def _check_tracks(self, proposal: dict[str, Any]) -> Any:  # noqa: ANN401 - a person's own
+        given = proposal["value"]
+        said = {} if given is None else tracks_of(self.recording, given)
+        described, codes = encoded(said)
+        # Here, not when the trait has changed: an array in it may have, while it is the same.
+        self._said = said
+        with self.hold_sync():
+            self._tracks, self._track_codes = described, codes
+        return given
+
     @traitlets.observe("layer", "signal")
     def _on_shown(self, change: dict[str, Any]) -> None:
         if not self._layers or not self.signal:
@@ -336,8 +365,15 @@ class RecordingWidget(PageWidget):
             },
             threshold=self.threshold,
             align=self.align,
+            tracks=self._shown_tracks(),
             predictions=self.recording.predictions,
         )
+
+    def _shown_tracks(self) -> tuple[tuple[int, Track], ...]:
+        """Give the tracks of the layer that are shown, each with its place among all of them."""
+        part = self.recording.bidirectional.get(self.layer, (self.layer,))[0]
+        every = enumerate(self._said.get(part, ()))
+        return tuple((i, track) for i, track in every if track.name not in self.hidden_tracks)
 
     def __repr__(self) -> str:
         places = ", ".join(

@@ -1,6 +1,18 @@
 """The colours of values on a light page: js/src/core/palettes.js and js/src/view/colours.js in NumPy.
 
-Both are held against one table, js/test/colours.json.
+Both are held against one table, js/test/colours.json. Palettes are in palettes.json, colours in
+hexadecimal from end to end. They come from:
+
+===================  =========================================================================
+RdBu_r, PuOr_r       ColorBrewer's RdBu and PuOr, reversed (Brewer and Harrower)
+vik, berlin          Scientific colour maps (Crameri); berlin has a dark centre
+managua_r            the same, dark centre, reversed
+red_cyan             two ends and white; the diverging pair of notebooks on XML text
+cividis              Nuñez, Anderton and Renslow 2018
+viridis              matplotlib (Smith and van der Walt)
+blue_white_red_20    the 20 steps of the published notebooks, all of them: a comma missing after
+                     a1d0e8 merges two there
+===================  =========================================================================
 """
 
 from __future__ import annotations
@@ -22,9 +34,14 @@ TABLE: dict[str, dict[str, Any]] = json.loads(
 #: Colours in a ramp.
 RAMP = 1024
 BACKGROUND, FOREGROUND = (255, 255, 255), (31, 35, 40)
+#: Concept tracks, in turn: no hues of a default palette of signals.
+TRACK_HUES = ("008f70", "7a1f78", "8f7a00")
 _INK_DARK, _INK_LIGHT = (26, 26, 26), (255, 255, 255)
 #: How much of the background is mixed into a value below the threshold.
 _FADE = 0.86
+
+#: How much of their colour "no" and the least number of a concept track have.
+_NO, _LEAST = 0.1, 0.22
 
 PLAIN, IS_NAN, CLIPPED, PADDING = range(4)
 
@@ -38,13 +55,13 @@ def _rounded(values: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def _channels(colour: str) -> list[int]:
-    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return [int(colour[i : i + 2], 16) for i in (0, 2, 4)]
 
 
 @lru_cache
 def ramp(name: str) -> NDArray[np.uint8]:
     """Give all colours of a palette in order: uint8 (RAMP, 3)."""
-    stops = np.array([_channels(colour) for colour in TABLE[name]["colours"]], np.float64)
+    stops = np.array([_channels(colour) for colour in TABLE[name]["colours"].split()], np.float64)
     place = np.arange(RAMP)
     if TABLE[name]["stepped"]:
         step = np.minimum(len(stops) - 1, (place / RAMP * len(stops)).astype(int))
@@ -59,6 +76,29 @@ def mix(a: ArrayLike, b: ArrayLike, share: float) -> NDArray[np.uint8]:
     """Mix colours (..., 3): from ``a``, with so large a share of ``b``."""
     one, other = np.asarray(a, np.float64), np.asarray(b, np.float64)
     return _rounded(one + (other - one) * share)
+
+
+def track_colours(index: int, shares: NDArray[np.float64], *, yes_no: bool) -> NDArray[np.uint8]:
+    """
+    Give what a concept track is drawn in, as js/src/view/bands.js does.
+
+    Parameters
+    ----------
+    index : int
+        Which track it is: hues take turns.
+    shares : float64 array (code,)
+        How much of its colour each code has, from 0 to 1.
+    yes_no : bool
+        Whether it says yes or no.
+
+    Returns
+    -------
+    uint8 array (code, 3)
+    """
+    hue = np.array(_channels(TRACK_HUES[index % len(TRACK_HUES)]), np.float64)
+    least = _NO if yes_no else _LEAST
+    strength = (least + (1 - least) * shares)[:, None]
+    return _rounded(np.array(BACKGROUND) + (hue - BACKGROUND) * strength)
 
 
 def luminance(colour: ArrayLike) -> NDArray[np.float64]:

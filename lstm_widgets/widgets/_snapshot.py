@@ -11,12 +11,14 @@ import numpy as np
 from lstm_widgets.widgets._colours import Colours
 from lstm_widgets.widgets._protocol import sendable
 from lstm_widgets.widgets._texts import in_line, number, quoted
+from lstm_widgets.widgets._tracks import NONE
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
     from lstm_widgets.widgets._tiles import SignalTiles
+    from lstm_widgets.widgets._tracks import Track
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Snapshot:
         The signal.
     signal, example, cell, timestep, palette, scale, threshold, align
         As the widget's traits.
+    tracks : tuple of (int, Track)
+        The concept tracks that are shown, each with its place among all of them.
     predictions : xarray.Dataset, optional
         What the model guessed to come next.
     """
@@ -49,6 +53,7 @@ class Snapshot:
     scale: str | tuple[float, float]
     threshold: float
     align: str
+    tracks: tuple[tuple[int, Track], ...] = ()
     predictions: xr.Dataset | None = None
 
     @property
@@ -87,10 +92,15 @@ class Snapshot:
         every: NDArray[np.object_] = self.dataset["label"].values
         return every
 
+    def shown_column(self, column: int) -> int | None:
+        """Give the column of the token that stands at a column; None where an example ends before it."""
+        at = column + (self.align == "predict")
+        return at if at // self.timesteps == column // self.timesteps else None
+
     def token(self, column: int) -> str | None:
         """Give what stands at a column, as aligned; None where an example ends before it."""
-        at = column + (self.align == "predict")
-        if not self.layer["tokens"] or at // self.timesteps != column // self.timesteps:
+        at = self.shown_column(column)
+        if not self.layer["tokens"] or at is None:
             return None
         return sendable(self._every_token[at])
 
@@ -194,3 +204,12 @@ class Snapshot:
         if self.threshold > 0:
             parts.append("on" if abs(value) >= self.threshold else "below the threshold")
         return " · ".join(parts)
+
+    @property
+    def said(self) -> list[str]:
+        """What the tracks that are shown say of the selected token."""
+        at = None if self.empty else self.shown_column(self.column)
+        if at is None:
+            return [in_line(sendable(track.name)) for _, track in self.tracks]
+        padded = self.padded(at, at + 1)[0]
+        return [track.say(NONE if padded else track.codes[at]) for _, track in self.tracks]

@@ -23,8 +23,11 @@ from lstm_widgets.widgets._colours import (
     Colours,
     ink,
     patterned,
+    track_colours,
 )
+from lstm_widgets.widgets._protocol import sendable
 from lstm_widgets.widgets._texts import in_line, visible
+from lstm_widgets.widgets._tracks import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lstm_widgets.widgets._snapshot import Snapshot
+    from lstm_widgets.widgets._tracks import Track
 
 WIDTH = 900
 EDGE = 12
@@ -183,7 +187,41 @@ def foot(shown: Snapshot) -> Image.Image:
         f"{shown.examples} examples" if shown.examples != 1 else "",
         f"{shown.timesteps} timesteps",
     )
-    return foot_of(shown.status, counts, _legend_of(shown.colours))
+    image = foot_of(shown.status, counts, _legend_of(shown.colours))
+    lines = _track_lines(shown)
+    if not lines:
+        return image
+    whole, draw = sheet(image.height + 16 * len(lines))
+    draw.rectangle((0, 0, WIDTH, whole.height), fill=CHROME)
+    whole.paste(image, (0, 0))
+    for i, line in enumerate(lines):
+        x, y = EDGE, 49 + 16 * i
+        for text, index, track in line:
+            ends = track_colours(index, np.array([0.0, 1.0]), yes_no=track.yes_no)
+            ends = ends[[1, 1]] if track.yes_no else ends
+            steps = ends[0] + (ends[1] - ends[0].astype(float)) * np.linspace(0, 1, 18)[:, None]
+            swatch = np.repeat(steps.round().astype(np.uint8)[None], 7, 0)
+            whole.paste(Image.fromarray(swatch), (x, y - 3))
+            write(draw, (x + 23, y), text, size=11, room=WIDTH - x - 23 - EDGE)
+            x += _entry_width(text)
+    return whole
+
+
+def _entry_width(text: str) -> int:
+    return 23 + text_width(text, "sans", 11) + 18
+
+
+def _track_lines(shown: Snapshot) -> list[list[tuple[str, int, Track]]]:
+    """Wrap what the concept tracks say of the selected token into lines."""
+    lines: list[list[tuple[str, int, Track]]] = []
+    room = 0
+    for text, (index, track) in zip(shown.said, shown.tracks, strict=True):
+        room -= _entry_width(text)
+        if room < 0 or not lines:
+            lines.append([])
+            room = WIDTH - 2 * EDGE - _entry_width(text)
+        lines[-1].append((text, index, track))
+    return lines
 
 
 def foot_of(status: str, counts: Sequence[str], legend: Legend) -> Image.Image:
@@ -251,6 +289,8 @@ def outline(draw: ImageDraw.ImageDraw, x0: int, y0: int, x1: int, y1: int) -> No
 # -- the grid of cells and timesteps ---------------------------------------------------------------
 
 GUTTER, TOKENS, LABELS = 84, 20, 18
+#: Of a concept track under the tokens of columns: the band, and from one to the next.
+_BAND, _BAND_PITCH = 7, 10
 _ROOM = WIDTH - GUTTER - EDGE
 
 
@@ -328,18 +368,46 @@ def squares(
     return Squares(first, fitting(first), top, top + shown, width, height, gap, timesteps)
 
 
+def bands_height(shown: Snapshot) -> int:
+    """Give the height of the concept tracks above columns."""
+    return len(shown.tracks) * _BAND_PITCH
+
+
 def head_height(shown: Snapshot) -> int:
-    """Give the height of what stands above columns: labels of examples, and tokens."""
-    return (LABELS if shown.examples > 1 else 0) + (TOKENS if shown.layer["tokens"] else 6)
+    """Give the height of what stands above columns: labels of examples, tokens and their tracks."""
+    tokens = TOKENS if shown.layer["tokens"] else 6
+    return (LABELS if shown.examples > 1 else 0) + tokens + bands_height(shown)
+
+
+def bands(
+    draw: ImageDraw.ImageDraw,
+    shown: Snapshot,
+    places: Sequence[tuple[int, int, int]],
+    *,
+    y: int,
+    height: int,
+    pitch: int,
+) -> None:
+    """Draw a band a track under tokens: left and right edge of each, and its column."""
+    for row, (index, track) in enumerate(shown.tracks):
+        colours = track_colours(index, track.shares, yes_no=track.yes_no).tolist()
+        top = y + row * pitch
+        for left, right, column in places:
+            code = track.codes[column]
+            if code == NONE or shown.padded(column, column + 1)[0]:
+                continue
+            red, green, blue = colours[code]
+            draw.rectangle((left, top, right - 1, top + height - 1), (red, green, blue))
 
 
 def column_heads(draw: ImageDraw.ImageDraw, shown: Snapshot, place: Squares) -> None:
     """Draw what stands above columns."""
     if shown.examples > 1:
         _labels(draw, shown, place)
+    _column_bands(draw, shown, place)
     if not shown.layer["tokens"] or place.width < 7:
         return
-    y = head_height(shown) - TOKENS / 2
+    y = head_height(shown) - bands_height(shown) - TOKENS / 2
     write(draw, (GUTTER - EDGE, y), "token", size=11, colour=MUTED, anchor="rm")
     for column in range(place.first, place.stop):
         token = shown.token(column)
@@ -352,6 +420,20 @@ def column_heads(draw: ImageDraw.ImageDraw, shown: Snapshot, place: Squares) -> 
         colour = FOREGROUND if column == shown.column else MUTED
         where = (GUTTER + place.start(column) + (place.width - 1) / 2, y)
         write(draw, where, text, kind="mono", colour=colour, anchor="mm")
+
+
+def _column_bands(draw: ImageDraw.ImageDraw, shown: Snapshot, place: Squares) -> None:
+    top = head_height(shown) - bands_height(shown)
+    for row, (_, track) in enumerate(shown.tracks):
+        where = (GUTTER - EDGE, top + row * _BAND_PITCH + 4.5)
+        name = in_line(sendable(track.name))
+        write(draw, where, name, size=9, colour=MUTED, anchor="rm", room=GUTTER - EDGE - 4)
+    places = []
+    for column in range(place.first, place.stop):
+        at, left = shown.shown_column(column), GUTTER + place.start(column)
+        if at is not None:
+            places.append((left, left + place.width, at))
+    bands(draw, shown, places, y=top + 1, height=_BAND, pitch=_BAND_PITCH)
 
 
 def _row_head(
@@ -441,7 +523,7 @@ def cell_grid(shown: Snapshot, order: NDArray[np.intp], *, most: int) -> Image.I
         _row_head(draw, top, place.height, shown.cell_name(cell), shares[i], chosen=chosen)
     column_heads(draw, shown, place)
     left = GUTTER + place.start(shown.column) - 1
-    top = header - (TOKENS - 1 if shown.layer["tokens"] else 4)
+    top = header - bands_height(shown) - (TOKENS - 1 if shown.layer["tokens"] else 4)
     outline(draw, left, top, left + place.width, header + size[0] - 1)
     if place.top <= row < place.bottom:
         top = header + (row - place.top) * place.height - 1
@@ -477,7 +559,8 @@ def example_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
     count = min(rows, _MOST_EXAMPLES)
     first = 0 if selected < count else min(rows - count, selected - count // 2)
 
-    image, draw = sheet(count * _ROW + 16)
+    pitch_y = _ROW + 4 * len(shown.tracks)
+    image, draw = sheet(count * pitch_y + 16)
     largest = shown.tiles.statistics.largest[shown.cell]
     for rank, chosen in enumerate(order[first * across : (first + count) * across]):
         example = int(chosen)
@@ -486,7 +569,7 @@ def example_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
         marks = shown.colours.marks(values, largest)
         marks[shown.padded(*columns)] = PADDING
         colours = shown.colours.pixels(values, largest)
-        x, y = EDGE + rank % across * pitch + lead, 8 + rank // across * _ROW
+        x, y = EDGE + rank % across * pitch + lead, 8 + rank // across * pitch_y
         head = heads[example] if example in heads else _before(shown, example)
         colour = FOREGROUND if example == shown.example else MUTED
         write(draw, (x - 4, y + 13), head, size=13, kind="mono", colour=colour, anchor="rm")
@@ -501,6 +584,12 @@ def example_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
             on = dark if marks[t] == PADDING or ink(colours[t])[0] == dark[0] else light
             where = (left + (_SQUARE - 1) / 2, y + 13)
             write(draw, where, text, size=13, kind="mono", colour=on, anchor="mm")
+        places = []
+        for t in range(steps):
+            at, left = shown.shown_column(columns[0] + t), x + t * _SQUARE
+            if at is not None:
+                places.append((left, left + _SQUARE - 1, at))
+        bands(draw, shown, places, y=y + _ROW - 2, height=3, pitch=4)
         if example == shown.example:
             place = (x - 1, y + 2, x + steps * _SQUARE - 1, y + _ROW - 3)
             draw.rectangle(place, outline=MUTED)

@@ -14,6 +14,7 @@ from lstm_widgets.widgets._still import (
     GUTTER,
     LINE,
     MUTED,
+    bands_height,
     column_heads,
     head_height,
     outline,
@@ -107,7 +108,7 @@ def gates(shown: Snapshot) -> Image.Image:
         for y in range(header + 2, height - 4, 4):
             draw.point([(dot, y) for dot in dots], MUTED)
     at = shown.column - place.first
-    head = 19 if shown.layer["tokens"] else 0
+    head = 19 + bands_height(shown) if shown.layer["tokens"] else 0
     outline(draw, starts[at] - 1, header - head, starts[at] + place.width - 1, height - 3)
     _legend(draw, height + 10, rule, Changed(*(float(part[at]) for part in happened)))
     return image

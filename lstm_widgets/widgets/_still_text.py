@@ -10,7 +10,16 @@ import numpy as np
 from PIL import Image
 
 from lstm_widgets.widgets._colours import BACKGROUND, FOREGROUND, PADDING, ink, mix, patterned
-from lstm_widgets.widgets._still import EDGE, MUTED, WIDTH, outline, sheet, text_width, write
+from lstm_widgets.widgets._still import (
+    EDGE,
+    MUTED,
+    WIDTH,
+    bands,
+    outline,
+    sheet,
+    text_width,
+    write,
+)
 from lstm_widgets.widgets._texts import visible
 
 if TYPE_CHECKING:
@@ -24,6 +33,8 @@ if TYPE_CHECKING:
 
 _ROW, _GUESS_ROW, _SEAM, _APART, _FURTHER_APART = 19, 14, 1, 2, 9
 _CAPTION = 28
+#: Of a concept track under a line: the band, and from one to the next.
+_BAND, _BAND_PITCH = 4, 5
 _CHARACTER, _ROOM_FOR_GUESSES, _TAB = 8, 52, 8
 #: So much of the text before the selected timestep is laid out, to find where lines begin.
 _BEFORE, _AFTER = 6000, 3000
@@ -127,11 +138,16 @@ class _Page:
         return len(self.cells) * (_ROW + _SEAM) - _SEAM
 
     @property
+    def bands(self) -> int:
+        """The height of the concept tracks under a line."""
+        return len(self.shown.tracks) * _BAND_PITCH
+
+    @property
     def pitch(self) -> int:
         """From one line to the next."""
         guesses = self.ranks * _GUESS_ROW + 2 if self.ranks else 0
-        apart = _FURTHER_APART if len(self.cells) > 1 or self.ranks else _APART
-        return self.coloured + guesses + apart
+        wide = len(self.cells) > 1 or self.ranks or self.bands
+        return self.coloured + self.bands + guesses + (_FURTHER_APART if wide else _APART)
 
 
 def text(
@@ -239,8 +255,14 @@ def _line(
                 on = square[1, 1] if marks[i] == PADDING else colours[i]
                 left, middle = page.left + x, top + _ROW / 2
                 _middle(draw, text, left, width, y=middle, colour=_ink(on))
+    places = [
+        (page.left + x, page.left + x + width, shown.example * shown.timesteps + box + i)
+        for i, (x, width, _) in enumerate(line)
+    ]
+    top = y + page.coloured + 1
+    bands(draw, shown, places, y=top, height=_BAND, pitch=_BAND_PITCH)
     if page.ranks:
-        top = y + page.coloured + 2
+        top = y + page.coloured + page.bands + 2
         _guesses(draw, page, line, columns=columns, known=known, y=top)
 
 

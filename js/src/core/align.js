@@ -1,14 +1,25 @@
 // A state can be shown on the token that was just read, or on the one that it is about to predict.
 
 /**
+ * The column of the token that stands at a column.
+ * @param {import("./model.js").Layer} layer
+ * @param {number} column
+ * @param {string} align "read": the token of this timestep; "predict": the one after it
+ * @returns {number | undefined} undefined if the example ends before it
+ */
+export function shownColumn({ timesteps }, column, align) {
+  if (align !== "predict") return column;
+  return (column + 1) % timesteps === 0 ? undefined : column + 1;
+}
+
+/**
  * The token that stands at a column.
  * @param {import("./source.js").WholeSource | import("./source.js").KernelSource} source
  * @param {number} column
- * @param {string} align "read": the token of this timestep; "predict": the one after it
+ * @param {string} align
  * @returns {string | undefined} undefined if unknown, or if the example ends before it
  */
 export function shownToken(source, column, align) {
-  if (align !== "predict") return source.token(column);
-  const next = column + 1;
-  return next % source.layer.timesteps === 0 ? undefined : source.token(next);
+  const at = shownColumn(source.layer, column, align);
+  return at === undefined ? undefined : source.token(at);
 }

@@ -2,7 +2,7 @@
 
 import table from "../../../lstm_widgets/widgets/palettes.json";
 
-/** @typedef {{kind: string, stepped: boolean, source: string, colours: string[]}} Palette */
+/** Colours in hexadecimal, a space between two. @typedef {{kind: string, stepped: boolean, colours: string}} Palette */
 /** @typedef {"layer" | "cell" | "sigmoid" | "squared" | [number, number]} Scale */
 
 /** @type {Record<string, Palette>} */
@@ -25,7 +25,7 @@ export function resolve(name, diverging, dark) {
 
 /** @param {string} hex */
 function channels(hex) {
-  return [1, 3, 5].map((i) => Number.parseInt(hex.slice(i, i + 2), 16));
+  return [0, 2, 4].map((i) => Number.parseInt(hex.slice(i, i + 2), 16));
 }
 
 /**
@@ -34,6 +34,11 @@ function channels(hex) {
  */
 export function pixel([r, g, b]) {
   return ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
+}
+
+/** A pixel from hexadecimal. @param {string} hex */
+export function parse(hex) {
+  return pixel(channels(hex));
 }
 
 /** @type {Map<string, Uint32Array>} */
@@ -53,7 +58,7 @@ export function ramp(name) {
 /** @param {string} name */
 function makeRamp(name) {
   const { colours, stepped } = palettes[name];
-  const stops = colours.map(channels);
+  const stops = colours.split(" ").map(channels);
   const pixels = new Uint32Array(RAMP);
   for (let i = 0; i < RAMP; i++) {
     if (stepped) {

@@ -3,6 +3,7 @@
 import { resolve } from "./palettes.js";
 import { SharedState } from "./shared_state.js";
 import { KernelSource, WholeSource } from "./source.js";
+import { tracksOf } from "./tracks.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").Layer} Layer */
@@ -23,6 +24,8 @@ const SHOWN = [
   "cells",
   "marks",
   "guesses",
+  "hidden_tracks",
+  "_tracks",
   "_summary",
   "_overview",
   "_whole",
@@ -34,6 +37,8 @@ export class State extends SharedState {
   /** @type {WholeSource | KernelSource | undefined} */
   #source;
   #key = "";
+  /** @type {{of: unknown[], tracks: import("./tracks.js").Track[]}} */
+  #tracks = { of: [], tracks: [] };
 
   /** @param {Model} model */
   constructor(model) {
@@ -66,6 +71,21 @@ export class State extends SharedState {
       ? new WholeSource(model, layer, signal)
       : new KernelSource(model, layer, signal, () => this.announce("arrival"));
     return this.#source;
+  }
+
+  /** The concept tracks of the layer, also those that are hidden. */
+  get everyTrack() {
+    const { model, layer } = this;
+    const of = [layer, model.get("_tracks"), model.get("_track_codes")];
+    if (of.some((part, i) => part !== this.#tracks.of[i])) {
+      this.#tracks = { of, tracks: tracksOf(model, layer) };
+    }
+    return this.#tracks.tracks;
+  }
+
+  /** Those that are shown. */
+  get tracks() {
+    return this.everyTrack.filter(({ name }) => !this.model.get("hidden_tracks").includes(name));
   }
 
   /** The selected column: examples end to end. */

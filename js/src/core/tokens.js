@@ -48,8 +48,13 @@ export function visible(token) {
   return replaced(token, (_, unseen) => (unseen ? "◌" : undefined));
 }
 
+/** A text with what is unseen made visible, all but spaces. @param {string} text */
+export function inLine(text) {
+  return [...text].map((c) => (c === " " ? c : visible(c))).join("");
+}
+
 /**
- * The same where there is room to tell unseen characters apart, by their numbers.
+ * A token where there is room to tell unseen characters apart, by their numbers.
  * @param {string} token
  */
 export function named(token) {

@@ -65,10 +65,10 @@ export class Chrome {
   /**
    * Put everything into the page, and begin to paint.
    * @param {HTMLElement} el where the host wants the widget
-   * @param {{panes: P[], first?: Node[], last?: Node[], sliders?: Node[], legend: Node}} parts the panes;
-   *   menus before and after theirs
+   * @param {{panes: P[], first?: Node[], last?: Node[], sliders?: Node[], rows?: Node[], legend: Node}} parts the
+   *   panes; menus before and after theirs; what else stands above the panes
    */
-  show(el, { panes, first = [], last = [], sliders = [], legend }) {
+  show(el, { panes, first = [], last = [], sliders = [], rows = [], legend }) {
     this.panes = panes;
     this.root.append(
       element("div", { class: "lw-bar" }, [
@@ -78,6 +78,7 @@ export class Chrome {
         ...panes.flatMap((pane) => pane.tools),
       ]),
       ...(sliders.length ? [element("div", { class: "lw-sliders" }, sliders)] : []),
+      ...rows,
       element(
         "div",
         { class: "lw-panes" },

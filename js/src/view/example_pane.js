@@ -1,15 +1,19 @@
 // One cell over many short examples, each with its label.
 
-import { shownToken } from "../core/align.js";
+import { shownColumn, shownToken } from "../core/align.js";
 import { BLOCK } from "../core/codes.js";
 import { before, wrap } from "../core/flow.js";
 import { css, ink } from "../core/palettes.js";
 import { firstOf, visible } from "../core/tokens.js";
+import { drawBands } from "./bands.js";
 import { CLIPPED, IS_NAN, PADDING } from "./colours.js";
 import { element, menu } from "./dom.js";
+import { Scroller } from "./scroller.js";
 
 const ROW = 26;
 const SQUARE = 18;
+/** A concept track under the squares. */
+const BAND = { height: 3, pitch: 4 };
 const EDGE = 12;
 /** Of the font that labels are written in. */
 const CHARACTER = 7.83;
@@ -32,11 +36,7 @@ const SORTS = /** @type {[string, string][]} */ ([
 /** @typedef {import("./frame.js").Frame} Frame */
 
 export class ExamplePane {
-  #width = 0;
-  #height = 0;
   #reveal = true;
-  /** The height that we gave it. */
-  #ownHeight = "";
   #order = new Int32Array(0);
   #rankOf = new Int32Array(0);
   #orderKey = /** @type {unknown[]} */ ([]);
@@ -54,25 +54,17 @@ export class ExamplePane {
     const { state } = frame;
     this.state = state;
     this.sort = menu("sort by", (value) => state.set({ sort: value }, frame));
-    this.canvas = element("canvas", { "aria-hidden": "true" });
-    this.spacer = element("div", { class: "lw-spacer" });
-    this.scroller = element(
-      "div",
-      {
-        class: "lw-examples",
-        tabindex: 0,
-        role: "application",
-        "aria-roledescription": "examples",
-        "aria-label":
-          "One cell over all examples. Left and right go through the timesteps, up and down a row.",
-      },
-      [element("div", { class: "lw-pinned" }, [this.canvas]), this.spacer],
+    this.view = new Scroller(
+      "lw-examples",
+      "examples",
+      "One cell over all examples. Left and right go through the timesteps, up and down a row.",
+      () => this.frame.schedule(),
     );
+    this.scroller = this.view.root;
     this.empty = element("div", { class: "lw-empty" });
     this.menus = [this.sort.root];
     this.tools = [];
     this.body = [this.scroller, this.empty];
-    this.scroller.addEventListener("scroll", () => this.frame.schedule());
     this.scroller.addEventListener("keydown", (event) => this.#key(event));
     this.scroller.addEventListener("click", (event) => {
       const column = this.#under(event);
@@ -88,11 +80,6 @@ export class ExamplePane {
       this.#pointed = undefined;
       this.frame.schedule();
     });
-    this.resizing = new ResizeObserver(() => {
-      this.resize();
-      this.frame.schedule();
-    });
-    this.resizing.observe(this.scroller);
   }
 
   /** Under a pointer that rests, the cell may become another one. */
@@ -102,7 +89,7 @@ export class ExamplePane {
   }
 
   destroy() {
-    this.resizing.disconnect();
+    this.view.destroy();
   }
 
   /** @param {Set<string>} names */
@@ -111,8 +98,12 @@ export class ExamplePane {
   }
 
   resize() {
-    this.#width = this.scroller.clientWidth;
-    this.#height = this.scroller.clientHeight;
+    this.view.resize();
+  }
+
+  /** From one row to the next: its concept tracks stand under it. */
+  get #row() {
+    return ROW + this.state.tracks.length * BAND.pitch;
   }
 
   #font() {
@@ -122,12 +113,16 @@ export class ExamplePane {
   /** Where the items stand; `wide` is the width of all if one alone is wider than the room, or 0. */
   #places() {
     const { examples, timesteps } = this.state.layer;
-    const most = Math.min(MOST_CHARACTERS * CHARACTER, this.#width * MOST_SHARE);
+    const most = Math.min(MOST_CHARACTERS * CHARACTER, this.view.width * MOST_SHARE);
     const lead = Math.ceil(Math.min(this.#lead, most)) + (this.#lead ? 4 : 0);
     const width = lead + timesteps * SQUARE;
-    const { across, rows, pitch } = wrap(examples, width + APART, this.#width - 2 * EDGE + APART);
-    const wide = width + 2 * EDGE > this.#width ? width + 2 * EDGE : 0;
-    return { lead, across, rows, pitch, wide, height: rows * ROW + 2 * 8 };
+    const { across, rows, pitch } = wrap(
+      examples,
+      width + APART,
+      this.view.width - 2 * EDGE + APART,
+    );
+    const wide = width + 2 * EDGE > this.view.width ? width + 2 * EDGE : 0;
+    return { lead, across, rows, pitch, wide, height: rows * this.#row + 2 * 8 };
   }
 
   /**
@@ -189,60 +184,43 @@ export class ExamplePane {
     const nothing =
       source.columns * source.layer.cells === 0 ? "Nothing to show: no timestep was recorded." : "";
     if (this.empty.textContent !== nothing) this.empty.textContent = nothing;
-    if (this.#width <= 0) return;
-    const context = this.canvas.getContext("2d");
-    if (!context) return;
-    this.#measure(context, source);
+    if (this.view.width <= 0) return;
+    this.#measure(source);
     let places = this.#places();
-    const { overflowX } = this.scroller.style;
-    this.spacer.style.width = places.wide ? `${places.wide}px` : "";
-    this.scroller.style.overflowX = places.wide ? "auto" : "hidden";
-    if (overflowX !== this.scroller.style.overflowX) this.resize();
+    const { style } = this.scroller;
+    const { overflowX } = style;
+    style.overflowX = places.wide ? "auto" : "hidden";
+    if (overflowX !== style.overflowX) this.resize();
     const bar = places.wide ? this.scroller.offsetHeight - this.scroller.clientHeight : 0;
-    // As high as it needs to be, until a person drags its corner.
-    const height = `${Math.min(places.height, MOST_HEIGHT) + bar}px`;
-    if (this.scroller.style.height === this.#ownHeight && height !== this.#ownHeight) {
-      this.#ownHeight = height;
-      this.scroller.style.height = height;
-      this.resize();
-      places = this.#places();
-    }
-    this.spacer.style.height = `${places.height}px`;
+    this.view.grow(Math.min(places.height, MOST_HEIGHT) + bar);
+    places = this.#places();
+    this.view.stretch(places.wide ? `${places.wide}px` : "", places.height);
     if (this.#reveal) this.#show(places);
     this.#reveal = false;
-
-    const ratio = window.devicePixelRatio || 1;
-    const { canvas } = this;
-    const size = [Math.round(this.#width * ratio), Math.round(this.#height * ratio)];
-    if (canvas.width !== size[0] || canvas.height !== size[1]) {
-      [canvas.width, canvas.height] = size;
-      canvas.style.width = `${this.#width}px`;
-      canvas.style.height = `${this.#height}px`;
-    }
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const context = this.view.prepare();
+    if (!context) return;
     context.fillStyle = theme.colour.bg;
-    context.fillRect(0, 0, this.#width, this.#height);
+    context.fillRect(0, 0, this.view.width, this.view.height);
     context.font = this.#font();
     context.textBaseline = "middle";
     const { scrollTop: top, scrollLeft: side } = this.scroller;
-    const first = Math.max(0, Math.floor((top - 8) / ROW)) * places.across;
+    const first = Math.max(0, Math.floor((top - 8) / this.#row)) * places.across;
     const stop = Math.min(
       this.#order.length,
-      Math.ceil((top + this.#height) / ROW) * places.across,
+      Math.ceil((top + this.view.height) / this.#row) * places.across,
     );
     for (let rank = first; rank < stop; rank++) {
       const x = EDGE + (rank % places.across) * places.pitch;
-      const y = 8 + Math.floor(rank / places.across) * ROW - top;
+      const y = 8 + Math.floor(rank / places.across) * this.#row - top;
       this.#example(context, this.#order[rank], { x, y, lead: places.lead, side });
     }
   }
 
   /**
    * The widest label decides where the squares start, the same for all.
-   * @param {CanvasRenderingContext2D} context
    * @param {import("./frame.js").AnySource} source
    */
-  #measure(context, source) {
+  #measure(source) {
     const { layer } = source;
     const of = [layer, this.state.model.get("align")];
     if (of.some((part, i) => part !== this.#measuredOf[i])) {
@@ -251,7 +229,8 @@ export class ExamplePane {
       const count = layer.labels ? Math.min(layer.examples, MEASURED) : 0;
       this.#unmeasured = Array.from({ length: count }, (_, example) => example);
     }
-    if (this.#unmeasured.length === 0) return;
+    const context = this.view.canvas.getContext("2d");
+    if (this.#unmeasured.length === 0 || !context) return;
     const known = this.#lead;
     context.font = this.#font();
     this.#unmeasured = this.#unmeasured.filter((example) => {
@@ -297,7 +276,7 @@ export class ExamplePane {
     const middle = y + ROW / 2;
     context.textAlign = "center";
     const start = Math.floor(side / SQUARE);
-    const stop = Math.min(timesteps, Math.ceil((side + this.#width - x - lead) / SQUARE));
+    const stop = Math.min(timesteps, Math.ceil((side + this.view.width - x - lead) / SQUARE));
     for (let t = start; t < stop; t++) {
       const column = example * timesteps + t;
       // By its code, as everywhere: exact values are asked for one stretch at a time, to be read.
@@ -335,9 +314,18 @@ export class ExamplePane {
         context.strokeRect(left - 0.5, y + 2.5, SQUARE, ROW - 5);
       }
     }
+    const { tracks } = this.state;
+    /** @type {[number, number, number, number][]} */
+    const places = [];
+    for (let t = start; t < (tracks.length ? stop : 0); t++) {
+      const at = shownColumn(source.layer, example * timesteps + t, align);
+      const left = x + lead + t * SQUARE - side;
+      if (at !== undefined) places.push([left, left + SQUARE - 1, at, at + 1]);
+    }
+    drawBands(context, { source, theme, tracks }, places, { y: y + ROW - 2, ...BAND });
     if (side > 0) {
       context.fillStyle = theme.colour.bg;
-      context.fillRect(0, y, x + lead - 2, ROW);
+      context.fillRect(0, y, x + lead - 2, this.#row);
     }
     context.textAlign = "right";
     context.fillStyle = selected ? theme.colour.fg : theme.colour.muted;
@@ -348,14 +336,14 @@ export class ExamplePane {
   /** @param {{across: number, lead: number, wide: number}} places */
   #show(places) {
     const rank = this.#rankOf[this.state.model.get("example")] ?? 0;
-    const y = Math.floor(rank / places.across) * ROW;
+    const y = Math.floor(rank / places.across) * this.#row;
     const top = this.scroller.scrollTop;
     if (y < top) this.scroller.scrollTop = y;
-    else if (y + ROW + 16 > top + this.#height)
-      this.scroller.scrollTop = y + ROW + 16 - this.#height;
+    else if (y + this.#row + 16 > top + this.view.height)
+      this.scroller.scrollTop = y + this.#row + 16 - this.view.height;
     if (!places.wide) return;
     const left = this.state.model.get("timestep") * SQUARE;
-    const room = this.#width - 2 * EDGE - places.lead;
+    const room = this.view.width - 2 * EDGE - places.lead;
     const side = this.scroller.scrollLeft;
     if (left < side) this.scroller.scrollLeft = left;
     else if (left + SQUARE > side + room) this.scroller.scrollLeft = left + SQUARE - room;
@@ -369,12 +357,12 @@ export class ExamplePane {
     const box = this.scroller.getBoundingClientRect();
     const [atX, atY] = [event.clientX - box.left, event.clientY - box.top];
     // On a scroll bar is nothing.
-    if (atX >= this.#width || atY >= this.#height) return undefined;
+    if (atX >= this.view.width || atY >= this.view.height) return undefined;
     const x = atX - EDGE;
     const y = atY - 8 + this.scroller.scrollTop;
     const across = Math.floor(x / places.pitch);
     if (x < 0 || y < 0 || across >= places.across) return undefined;
-    const example = this.#order[Math.floor(y / ROW) * places.across + across];
+    const example = this.#order[Math.floor(y / this.#row) * places.across + across];
     if (example === undefined) return undefined;
     const along = x - across * places.pitch - places.lead;
     const t = Math.floor((along < 0 ? along : along + this.scroller.scrollLeft) / SQUARE);

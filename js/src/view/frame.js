@@ -1,10 +1,11 @@
 // What stands around the pictures of a recording: menus, sliders, status line and legend.
 
-import { shownToken } from "../core/align.js";
+import { shownColumn, shownToken } from "../core/align.js";
 import { cellName } from "../core/model.js";
 import { palettes } from "../core/palettes.js";
 import { valueAt } from "../core/source.js";
 import { number, quoted } from "../core/tokens.js";
+import { TrackRow } from "./bands.js";
 import { Chrome } from "./chrome.js";
 import { Colours } from "./colours.js";
 import { element, menu, slider } from "./dom.js";
@@ -61,12 +62,14 @@ export class Frame extends Chrome {
       threshold: slider("threshold", set("threshold")),
     };
     this.legend = new Legend();
+    this.tracks = new TrackRow(state);
     const { layer, signal, align, palette, scale } = this.menus;
     this.show(el, {
       panes: panes.map((PaneClass) => new PaneClass(this)),
       first: [layer.root, signal.root],
       last: [align.root, palette.root, scale.root],
       sliders: Object.values(this.sliders).map((each) => each.root),
+      rows: [this.tracks.root],
       legend: this.legend.root,
     });
   }
@@ -174,6 +177,7 @@ export class Frame extends Chrome {
     this.about.append(" · ", check);
     const { colours } = this;
     if (colours) this.legend.update(colours);
+    this.tracks.update(this.theme);
     this.root.setAttribute("aria-busy", String(!source));
   }
 
@@ -210,6 +214,13 @@ export class Frame extends Chrome {
     parts.push(`${signal} ${exact ? "" : "≈ "}${number(value)}`);
     if (source.padding(column)) parts.push(layer.windowed ? "no window ends here" : "padding");
     if (threshold > 0) parts.push(Math.abs(value) >= threshold ? "on" : "below the threshold");
+    // Of the token, wherever the value stands.
+    const at = shownColumn(layer, column, model.get("align"));
+    if (at !== undefined) {
+      const say = (/** @type {import("../core/tracks.js").Track} */ track) =>
+        track.say(track.highest(source, at, at + 1));
+      parts.push(...this.state.tracks.map(say));
+    }
     return { text: parts.join(" · "), full: exact ? String(value) : "" };
   }
 

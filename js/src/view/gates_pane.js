@@ -28,6 +28,7 @@ import { charactersOf, number, quoted, visible } from "../core/tokens.js";
 import { FADE } from "./colours.js";
 import { button, element } from "./dom.js";
 import { drawHead, GUTTER, headOf, outline } from "./head.js";
+import { Scroller } from "./scroller.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
 /** @typedef {import("./frame.js").AnySource} AnySource */
@@ -56,7 +57,6 @@ const MOVES = new Set(["example", "timestep", "layer"]);
 const words = (signal) => signal.replaceAll("_", " ");
 
 export class GatesPane {
-  #width = 0;
   /** As chosen; 0: as wide as the tokens ask for. */
   #square = 0;
   #fitting = { layer: "", width: SQUARE };
@@ -87,21 +87,14 @@ export class GatesPane {
     this.menus = [];
     this.tools = [];
     this.title = element("span");
-    this.canvas = element("canvas", { "aria-hidden": "true" });
-    this.spacer = element("div", { class: "lw-spacer" });
-    this.scroller = element(
-      "div",
-      {
-        class: "lw-gates",
-        tabindex: 0,
-        role: "application",
-        "aria-roledescription": "signals of one cell",
-        "aria-label":
-          "All signals of one cell. Left and right go through the timesteps, Home and End to the ends " +
-          "of the example, up and down to other cells, plus and minus zoom, 0 undoes it.",
-      },
-      [element("div", { class: "lw-pinned" }, [this.canvas]), this.spacer],
+    this.view = new Scroller(
+      "lw-gates",
+      "signals of one cell",
+      "All signals of one cell. Left and right go through the timesteps, Home and End to the ends " +
+        "of the example, up and down to other cells, plus and minus zoom, 0 undoes it.",
+      () => this.frame.schedule(),
     );
+    this.scroller = this.view.root;
     this.legend = element("div", { class: "lw-gates-legend" });
     this.values = element("div", { class: "lw-gates-values" });
     this.sum = element("div", { class: "lw-gates-sum" });
@@ -124,26 +117,11 @@ export class GatesPane {
       this.readout,
     ];
     const { scroller } = this;
-    scroller.addEventListener("scroll", () => this.frame.schedule());
     scroller.addEventListener("keydown", (event) => this.#key(event));
     scroller.addEventListener("click", (event) => this.#click(event));
     scroller.addEventListener("pointermove", (event) => this.#hover(this.#under(event)));
     scroller.addEventListener("pointerleave", () => this.#hover(-1));
-    scroller.addEventListener(
-      "wheel",
-      (event) => {
-        if (!(event.ctrlKey || event.metaKey || event.altKey)) return;
-        event.preventDefault();
-        const x = event.clientX - scroller.getBoundingClientRect().left;
-        this.#zoom(event.deltaY < 0 ? 1 : -1, x);
-      },
-      { passive: false },
-    );
-    this.resizing = new ResizeObserver(() => {
-      this.resize();
-      this.frame.schedule();
-    });
-    this.resizing.observe(scroller);
+    this.view.onZoom((direction, x) => this.#zoom(direction, x));
   }
 
   /** Under a pointer that rests, the cell may become another one. */
@@ -153,11 +131,11 @@ export class GatesPane {
   }
 
   destroy() {
-    this.resizing.disconnect();
+    this.view.destroy();
   }
 
   resize() {
-    this.#width = this.scroller.clientWidth;
+    this.view.resize();
   }
 
   /** @param {Set<string>} names */
@@ -167,8 +145,12 @@ export class GatesPane {
 
   // -- places -------------------------------------------------------------------------------------
 
+  get #head() {
+    return headOf(this.state.layer, this.state.tracks);
+  }
+
   get #room() {
-    return Math.max(1, this.#width - GUTTER);
+    return Math.max(1, this.view.width - GUTTER);
   }
 
   get #columns() {
@@ -217,8 +199,7 @@ export class GatesPane {
   #stretch() {
     const last = this.#bands[this.#bands.length - 1];
     const height = last ? last.top + last.height + 6 : 0;
-    this.spacer.style.width = `${GUTTER + this.#extent().shown}px`;
-    this.spacer.style.height = `${height}px`;
+    this.view.stretch(`${GUTTER + this.#extent().shown}px`, height);
     return height;
   }
 
@@ -238,8 +219,8 @@ export class GatesPane {
 
   /** The column under the pointer, or -1. @param {MouseEvent} event */
   #under(event) {
-    const x = event.clientX - this.scroller.getBoundingClientRect().left;
-    if (x < GUTTER || x >= this.#width || !this.frame.source) return -1;
+    const { x } = this.view.at(event);
+    if (x < GUTTER || x >= this.view.width || !this.frame.source) return -1;
     return this.#columns.at(this.#scroll + x - GUTTER);
   }
 
@@ -254,9 +235,8 @@ export class GatesPane {
   #click(event) {
     const column = this.#under(event);
     if (column >= 0) this.state.select(column, this.frame);
-    const box = this.scroller.getBoundingClientRect();
-    if (event.clientX - box.left >= GUTTER) return;
-    const y = event.clientY - box.top;
+    const { x, y } = this.view.at(event);
+    if (x >= GUTTER) return;
     const band = this.#bands.find(({ top, height }) => y >= top && y < top + height);
     if (band?.signal) this.state.set({ signal: band.signal }, this.frame);
   }
@@ -308,7 +288,7 @@ export class GatesPane {
     this.#name(source, cell);
     if (this.#look.theme !== theme) this.#dress();
     this.#read(source, signals);
-    if (this.#width <= GUTTER) return;
+    if (this.view.width <= GUTTER) return;
     this.#place(source);
     let height = this.#stretch();
     const columns = this.#columns;
@@ -329,15 +309,26 @@ export class GatesPane {
     if (!context) return;
     drawHead(
       context,
-      { source, theme, align: state.model.get("align"), column: state.column },
-      { columns, left, width: this.#width, size: Math.min(13, Math.floor(columns.width * 0.78)) },
+      {
+        source,
+        theme,
+        align: state.model.get("align"),
+        column: state.column,
+        tracks: state.tracks,
+      },
+      {
+        columns,
+        left,
+        width: this.view.width,
+        size: Math.min(13, Math.floor(columns.width * 0.78)),
+      },
     );
     this.#gutter(context);
     context.save();
     context.beginPath();
     context.rect(GUTTER, 0, this.#room, height);
     context.clip();
-    const right = Math.min(this.#width, GUTTER + columns.total - left);
+    const right = Math.min(this.view.width, GUTTER + columns.total - left);
     for (const band of this.#bands) this.#lines(context, band, right);
     const x = (/** @type {number} */ column) => GUTTER + columns.start(column) - left;
     for (let column = first; column <= last; column++) {
@@ -354,13 +345,13 @@ export class GatesPane {
       }
       if (padding) this.#dots(context, x(column), columns.width, height);
     }
-    const top = headOf(source.layer).height;
+    const { height: top, column: head } = this.#head;
     if (this.#pointed !== undefined) {
       context.lineWidth = 1;
       context.strokeStyle = theme.colour.muted;
       context.strokeRect(x(this.#pointed) - 0.5, top + 0.5, columns.width, height - top - 1.5);
     }
-    const start = source.layer.tokens ? top - headOf(source.layer).tokens + 1 : top;
+    const start = source.layer.tokens ? top - head : top;
     outline(context, theme, x(state.column) - 0.5, start, columns.width, height - start - 1);
     context.restore();
   }
@@ -416,7 +407,7 @@ export class GatesPane {
   /** Where the bands stand, and their scales. @param {AnySource} source */
   #place(source) {
     const { layer } = source;
-    let top = headOf(layer).height + 2;
+    let top = this.#head.height + 2;
     const band = (/** @type {string} */ signal) => {
       const extent = this.#extents.of.get(signal) ?? new Extent();
       const range = extent.range(signal.endsWith("_gate"));
@@ -482,20 +473,10 @@ export class GatesPane {
 
   /** The canvas, as large as it has to be, and empty. @param {number} height */
   #prepare(height) {
-    const ratio = window.devicePixelRatio || 1;
-    const { canvas } = this;
-    const [w, h] = [Math.round(this.#width * ratio), Math.round(height * ratio)];
-    if (canvas.width !== w || canvas.height !== h) {
-      canvas.width = w;
-      canvas.height = h;
-      canvas.style.width = `${this.#width}px`;
-      canvas.style.height = `${height}px`;
-    }
-    const context = canvas.getContext("2d");
-    context?.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const context = this.view.prepare(height);
     if (!context) return undefined;
     context.fillStyle = this.frame.theme.colour.bg;
-    context.fillRect(0, 0, this.#width, height);
+    context.fillRect(0, 0, this.view.width, height);
     return context;
   }
 
@@ -665,7 +646,7 @@ export class GatesPane {
   #dots(context, x, width, height) {
     const { theme, state } = this.frame;
     context.fillStyle = theme.colour.muted;
-    for (let y = headOf(state.layer).height + 2; y < height - 4; y += 4) {
+    for (let y = this.#head.height + 2; y < height - 4; y += 4) {
       for (let at = x + 1; at < x + width - 1; at += 4) context.fillRect(at, y, 1, 1);
     }
   }

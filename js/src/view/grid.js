@@ -13,9 +13,9 @@ import {
   zoomStep,
 } from "../core/layout.js";
 import { inPart } from "../core/model.js";
-import { element } from "./dom.js";
 import { drawHead, GUTTER, headOf, outline } from "./head.js";
 import { LETTERED, Painter } from "./painter.js";
+import { Scroller } from "./scroller.js";
 
 /** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
 
@@ -32,14 +32,13 @@ const MOST_ROW = 22;
  * @property {number} cell the selected cell
  * @property {number} column the selected column
  * @property {string} align which token stands at a column
+ * @property {import("../core/tracks.js").Track[]} tracks
  */
 
 export class Grid {
   #painter = new Painter();
   /** @type {Scene | undefined} */
   #scene;
-  #width = 0;
-  #height = 0;
   square = 15;
   /** @type {{cell: number, column: number} | undefined} */
   hovered;
@@ -52,23 +51,15 @@ export class Grid {
    */
   constructor(on) {
     this.on = on;
-    this.canvas = element("canvas", { "aria-hidden": "true" });
-    this.spacer = element("div", { class: "lw-spacer" });
-    this.root = element(
-      "div",
-      {
-        class: "lw-grid",
-        tabindex: 0,
-        role: "application",
-        "aria-roledescription": "grid of cells and timesteps",
-        "aria-label":
-          "Values of all cells. Arrow keys move, Home and End go to the ends of a row, " +
-          "Page up and Page down go ten rows, plus and minus zoom, 0 shows all.",
-      },
-      [element("div", { class: "lw-pinned" }, [this.canvas]), this.spacer],
+    this.view = new Scroller(
+      "lw-grid",
+      "grid of cells and timesteps",
+      "Values of all cells. Arrow keys move, Home and End go to the ends of a row, " +
+        "Page up and Page down go ten rows, plus and minus zoom, 0 shows all.",
+      on.change,
     );
-    const { root } = this;
-    root.addEventListener("scroll", () => on.change());
+    const { root } = this.view;
+    this.root = root;
     root.addEventListener("pointermove", (event) => this.#hover(event));
     root.addEventListener("pointerleave", () => {
       this.hovered = undefined;
@@ -78,30 +69,15 @@ export class Grid {
       const under = this.#under(event);
       if (under) on.select(under.cell, under.column);
     });
-    root.addEventListener(
-      "wheel",
-      (event) => {
-        if (!(event.ctrlKey || event.metaKey || event.altKey)) return;
-        event.preventDefault();
-        const box = root.getBoundingClientRect();
-        this.zoom(event.deltaY < 0 ? 1 : -1, event.clientX - box.left, event.clientY - box.top);
-      },
-      { passive: false },
-    );
-  }
-
-  /** Set by the frame that the page gives it; never read while rendering. */
-  resize() {
-    this.#width = this.root.clientWidth;
-    this.#height = this.root.clientHeight;
+    this.view.onZoom((direction, x, y) => this.zoom(direction, x, y));
   }
 
   get #header() {
-    return headOf(this.#scene?.source.layer).height;
+    return headOf(this.#scene?.source.layer, this.#scene?.tracks ?? []).height;
   }
 
   get #room() {
-    return Math.max(1, this.#width - GUTTER);
+    return Math.max(1, this.view.width - GUTTER);
   }
 
   /** Width of a column: as zoomed, but no narrower than shows all. */
@@ -112,7 +88,7 @@ export class Grid {
 
   get #rowHeight() {
     const rows = Math.max(1, this.#scene?.order.length ?? 1);
-    return Math.max(Math.min(this.square, 32), fitHeight(rows, this.#height - this.#header));
+    return Math.max(Math.min(this.square, 32), fitHeight(rows, this.view.height - this.#header));
   }
 
   get columns() {
@@ -139,7 +115,7 @@ export class Grid {
   #extent(side) {
     const whole =
       side === "left" ? this.columns.total : this.#rowHeight * (this.#scene?.order.length ?? 0);
-    const room = side === "left" ? this.#room : this.#height - this.#header;
+    const room = side === "left" ? this.#room : this.view.height - this.#header;
     return extentOf(whole, room);
   }
 
@@ -165,7 +141,7 @@ export class Grid {
    */
   reveal(gently) {
     const scene = this.#scene;
-    if (!scene || this.#width === 0) return;
+    if (!scene || this.view.width === 0) return;
     this.#stretch();
     const { columns } = this;
     const row = scene.rowOf[scene.cell];
@@ -183,8 +159,8 @@ export class Grid {
   }
 
   #stretch() {
-    this.spacer.style.width = `${GUTTER + this.#extent("left").shown}px`;
-    this.spacer.style.height = `${this.#header + this.#extent("top").shown}px`;
+    const width = GUTTER + this.#extent("left").shown;
+    this.view.stretch(`${width}px`, this.#header + this.#extent("top").shown);
   }
 
   /**
@@ -195,7 +171,7 @@ export class Grid {
   zoom(
     direction,
     x = GUTTER + this.#room / 2,
-    y = this.#header + (this.#height - this.#header) / 2,
+    y = this.#header + (this.view.height - this.#header) / 2,
   ) {
     const inX = Math.max(0, x - GUTTER);
     const inY = Math.max(0, y - this.#header);
@@ -230,10 +206,8 @@ export class Grid {
   #under(event) {
     const scene = this.#scene;
     if (!scene) return undefined;
-    const box = this.root.getBoundingClientRect();
-    const x = event.clientX - box.left;
-    const y = event.clientY - box.top;
-    if (x >= this.#width || y >= this.#height || y < this.#header) return undefined;
+    const { x, y } = this.view.at(event);
+    if (x >= this.view.width || y >= this.view.height || y < this.#header) return undefined;
     const row = Math.floor((this.scroll("top") + y - this.#header) / this.#rowHeight);
     const cell = scene.order[row];
     if (cell === undefined) return undefined;
@@ -253,7 +227,7 @@ export class Grid {
   // -- drawing ------------------------------------------------------------------------------------
 
   /** Which part of the whole is in view, as shares from 0 to 1. */
-  get view() {
+  get seen() {
     const part = (/** @type {"left" | "top"} */ side) => {
       const { whole, room } = this.#extent(side);
       if (whole <= 0) return [0, 1];
@@ -273,23 +247,14 @@ export class Grid {
 
   paint() {
     const scene = this.#scene;
-    const width = this.#width;
-    const height = this.#height;
+    const width = this.view.width;
+    const height = this.view.height;
     if (!scene || width <= GUTTER || height <= 0) return;
     this.#stretch();
     const ratio = window.devicePixelRatio || 1;
-    const { canvas } = this;
-    if (
-      canvas.width !== Math.round(width * ratio) ||
-      canvas.height !== Math.round(height * ratio)
-    ) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-      canvas.style.width = `${width}px`;
-      canvas.style.height = `${height}px`;
-    }
-    const context = canvas.getContext("2d");
+    const context = this.view.prepare();
     if (!context) return;
+    const { canvas } = this.view;
     const { theme } = scene;
     const { columns } = this;
     const header = this.#header;
@@ -388,11 +353,10 @@ export class Grid {
     const bottom = Math.min(height, header + order.length * rowHeight - top);
     context.save();
     context.beginPath();
-    const { tokens } = headOf(scene.source.layer);
-    context.rect(GUTTER - 1, header - tokens, width, height);
+    const head = headOf(scene.source.layer, scene.tracks).column;
+    context.rect(GUTTER - 1, header - head - 1, width, height);
     context.clip();
     const x = GUTTER + columns.start(column) - left;
-    const head = scene.source.layer.tokens ? tokens - 1 : 3;
     if (x + columns.width > GUTTER) {
       outline(
         context,

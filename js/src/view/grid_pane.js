@@ -56,19 +56,14 @@ export class GridPane {
     ];
     this.body = [this.grid.root, this.empty, this.overview.root];
     this.grid.root.addEventListener("keydown", (event) => this.#key(event));
-    this.resizing = new ResizeObserver(() => {
-      this.grid.resize();
-      this.frame.schedule();
-    });
-    this.resizing.observe(this.grid.root);
   }
 
   destroy() {
-    this.resizing.disconnect();
+    this.grid.view.destroy();
   }
 
   resize() {
-    this.grid.resize();
+    this.grid.view.resize();
     this.overview.resize();
   }
 
@@ -132,19 +127,20 @@ export class GridPane {
       cell: model.get("cell"),
       column,
       align: model.get("align"),
+      tracks: this.state.tracks,
     };
     this.grid.show(scene);
     if (!this.#sized) {
       this.#sized = true;
       this.grid.square = source.layer.tokens ? 15 : 6;
       this.grid.root.style.height = `${this.grid.preferredHeight()}px`;
-      this.grid.resize();
+      this.grid.view.resize();
     }
     if (this.#reveal) this.grid.reveal(this.#shown);
     this.#reveal = false;
     this.#shown = true;
     this.grid.paint();
-    this.overview.paint(scene, this.grid.view);
+    this.overview.paint(scene, this.grid.seen);
     const nothing =
       source.columns * source.layer.cells === 0
         ? "Nothing to show: no timestep was recorded."
@@ -160,7 +156,7 @@ export class GridPane {
    * @param {number} y
    */
   #go(x, y) {
-    const { left, top } = this.grid.view;
+    const { left, top } = this.grid.seen;
     const { total } = this.grid.columns;
     this.grid.scrollTo("left", (x - (left[1] - left[0]) / 2) * total);
     const rows = this.grid.wholeHeight;

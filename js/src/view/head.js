@@ -1,7 +1,8 @@
 // What stands above columns: the labels of the examples, and the tokens.
 
-import { shownToken } from "../core/align.js";
-import { firstOf, visible } from "../core/tokens.js";
+import { shownColumn, shownToken } from "../core/align.js";
+import { firstOf, inLine, visible } from "../core/tokens.js";
+import { drawBands } from "./bands.js";
 
 /** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
 /** @typedef {import("../core/layout.js").Columns} Columns */
@@ -10,29 +11,38 @@ import { firstOf, visible } from "../core/tokens.js";
 export const GUTTER = 84;
 const TOKENS = 20;
 const LABELS = 18;
+/** A track has a band, and a name beside it. */
+const BAND = { height: 7, pitch: 10 };
 
 /**
- * How high the head of a layer is: in all, and the tokens' part.
+ * How high the head of a layer is: in all, and what of it belongs to a column.
  * @param {import("../core/model.js").Layer | undefined} layer
+ * @param {unknown[]} tracks that are shown
  */
-export function headOf(layer) {
-  const tokens = layer?.tokens ? TOKENS : 6;
-  return { tokens, height: tokens + (layer && layer.examples > 1 ? LABELS : 0) };
+export function headOf(layer, tracks) {
+  const bands = tracks.length * BAND.pitch;
+  const tokens = (layer?.tokens ? TOKENS : 6) + bands;
+  return {
+    height: tokens + (layer && layer.examples > 1 ? LABELS : 0),
+    column: tokens - (layer?.tokens ? 1 : 3),
+    bands,
+  };
 }
 
 /**
  * Draw them both.
  * @param {CanvasRenderingContext2D} context
- * @param {{source: AnySource, theme: import("./theme.js").Theme, align: string, column: number}} scene the selected column
+ * @param {{source: AnySource, theme: import("./theme.js").Theme, align: string, column: number, tracks: import("../core/tracks.js").Track[]}} scene the selected column
  * @param {{columns: Columns, left: number, width: number, size: number}} place how far it is scrolled, the
  *   width of the whole, the size of the font
  */
 export function drawHead(
   context,
-  { source, theme, align, column: selected },
+  { source, theme, align, column: selected, tracks },
   { columns, left, width, size },
 ) {
-  const { height: header } = headOf(source.layer);
+  const head = headOf(source.layer, tracks);
+  const header = head.height - head.bands;
   const { timesteps, examples, tokens } = source.layer;
   if (timesteps * examples === 0) return;
   const room = width - GUTTER;
@@ -42,10 +52,17 @@ export function drawHead(
   context.textAlign = "right";
   if (examples > 1) context.fillText("example", GUTTER - 12, LABELS / 2 + 1);
   if (tokens) context.fillText("token", GUTTER - 12, header - TOKENS / 2);
+  context.font = `9px ${theme.font}`;
+  tracks.forEach(({ title }, row) => {
+    const y = header + row * BAND.pitch + 5;
+    context.fillText(cut(context, title, GUTTER - 16), GUTTER - 12, y);
+  });
   context.save();
   context.beginPath();
-  context.rect(GUTTER, 0, room, header);
+  context.rect(GUTTER, 0, room, head.height);
   context.clip();
+  const places = tracks.length > 0 ? placesOf(source.layer, columns, { left, width, align }) : [];
+  drawBands(context, { source, theme, tracks }, places, { y: header + 1, ...BAND });
   if (examples > 1) drawLabels(context, source, { theme, columns, left, room, selected });
   if (tokens && columns.width >= 7) {
     context.font = `${Math.max(9, Math.min(13, size + 1))}px ${theme.mono}`;
@@ -89,15 +106,46 @@ function drawLabels(context, source, { theme, columns, left, room, selected }) {
     context.fillRect(x, 2, 1, LABELS - 2);
     context.fillStyle = chosen ? theme.colour.fg : theme.colour.muted;
     const label = source.label(example);
-    let text =
-      label === undefined
-        ? String(example)
-        : [...label].map((c) => (c === " " ? c : visible(c))).join("");
-    while (text.length > 1 && context.measureText(text).width > wide - (at - x)) {
-      text = text.length > 2 ? `${text.slice(0, -2)}…` : text.slice(0, 1);
-    }
-    context.fillText(text, at + 4, LABELS / 2 + 1);
+    const text = label === undefined ? String(example) : inLine(label);
+    context.fillText(cut(context, text, wide - (at - x)), at + 4, LABELS / 2 + 1);
   }
+}
+
+/**
+ * As much of a text as there is room for.
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} text
+ * @param {number} room
+ */
+function cut(context, text, room) {
+  let shown = text;
+  while (shown.length > 1 && context.measureText(shown).width > room) {
+    shown = shown.length > 2 ? `${shown.slice(0, -2)}…` : shown.slice(0, 1);
+  }
+  return shown;
+}
+
+/**
+ * Where the columns in view stand, no less than a pixel each, and whose tokens they bear.
+ * @param {import("../core/model.js").Layer} layer
+ * @param {Columns} columns
+ * @param {{left: number, width: number, align: string}} view
+ */
+function placesOf(layer, columns, { left, width, align }) {
+  /** @type {[number, number, number, number][]} */
+  const places = [];
+  const count = layer.timesteps * layer.examples;
+  for (let column = columns.nearest(left), next = 0; column < count; column = next) {
+    const x = Math.round(columns.start(column) - left);
+    if (x > width) break;
+    next = column + 1;
+    while (next < count && columns.start(next) - left < x + 1) next++;
+    const from = shownColumn(layer, column, align);
+    const to = shownColumn(layer, next - 1, align) ?? next - 1;
+    const right = Math.max(x + 1, Math.round(columns.end(next - 1) - left));
+    places.push([GUTTER + x, GUTTER + right, from ?? column, from === undefined ? column : to + 1]);
+  }
+  return places;
 }
 
 /**

@@ -5,10 +5,12 @@ import { cellName, inPart } from "../core/model.js";
 import { css, ink, mix } from "../core/palettes.js";
 import { areWords, TextLayout } from "../core/text_layout.js";
 import { charactersOf } from "../core/tokens.js";
+import { drawBands } from "./bands.js";
 import { PADDING, PLAIN } from "./colours.js";
 import { button, element, tick } from "./dom.js";
 import { Glyphs, stamp } from "./glyphs.js";
 import { GuessList, guessesAndTruth, guessesAt, shade } from "./guesses.js";
+import { Scroller } from "./scroller.js";
 
 /** A token's box, and the size of its letters. */
 const ROW = 19;
@@ -22,6 +24,8 @@ const ROOM_FOR_GUESSES = 52;
 const SEAM = 1;
 const APART = 2;
 const FURTHER_APART = 9;
+/** A concept track under a line. */
+const BAND = { height: 4, pitch: 5 };
 const EDGE = 12;
 const TOP = 6;
 const MOST_HEIGHT = 420;
@@ -36,11 +40,7 @@ const PICTURE = /\p{Emoji_Presentation}|\ufe0f/u;
 /** A token that brings its own colours. @typedef {{text: string, x: number, y: number, colour: number}} Picture */
 
 export class TextPane {
-  #width = 0;
-  #height = 0;
   #reveal = true;
-  /** The height that we gave it. */
-  #ownHeight = "";
   /** @type {TextLayout | undefined} */
   #layout;
   #key = /** @type {unknown[]} */ ([]);
@@ -77,37 +77,24 @@ export class TextPane {
     this.pin.className = "lw-pin";
     this.told = element("span");
     this.caption = element("div", { class: "lw-caption" }, [this.told, this.pin]);
-    this.canvas = element("canvas", { "aria-hidden": "true" });
-    this.spacer = element("div", { class: "lw-spacer" });
-    this.scroller = element(
-      "div",
-      {
-        class: "lw-text",
-        tabindex: 0,
-        role: "application",
-        "aria-roledescription": "text",
-        "aria-label":
-          "A cell over the text. Left and right go through the timesteps, up and down through the " +
-          "lines, [ and ] through the cells; p pins the cell.",
-      },
-      [element("div", { class: "lw-pinned" }, [this.canvas]), this.spacer],
+    this.view = new Scroller(
+      "lw-text",
+      "text",
+      "A cell over the text. Left and right go through the timesteps, up and down through the " +
+        "lines, [ and ] through the cells; p pins the cell.",
+      () => frame.schedule(),
     );
+    this.scroller = this.view.root;
     this.empty = element("div", { class: "lw-empty" });
     this.list = new GuessList();
     this.menus = [];
     this.tools = [this.marks.root, this.guesses.root];
     this.body = [this.caption, this.scroller, this.empty, this.list.root];
     this.#listen();
-    this.resizing = new ResizeObserver(() => {
-      this.resize();
-      this.frame.schedule();
-    });
-    this.resizing.observe(this.scroller);
   }
 
   #listen() {
     const { scroller, frame } = this;
-    scroller.addEventListener("scroll", () => frame.schedule());
     scroller.addEventListener("keydown", (event) => this.#press(event));
     scroller.addEventListener("pointerdown", (event) => {
       const under = this.#under(event);
@@ -136,7 +123,7 @@ export class TextPane {
   }
 
   destroy() {
-    this.resizing.disconnect();
+    this.view.destroy();
   }
 
   /** What is under the pointer now, also if text or cell changed while it rested. */
@@ -152,8 +139,7 @@ export class TextPane {
   }
 
   resize() {
-    this.#width = this.scroller.clientWidth;
-    this.#height = this.scroller.clientHeight;
+    this.view.resize();
   }
 
   // -- what is shown ---------------------------------------------------------------------------
@@ -180,10 +166,12 @@ export class TextPane {
     const rows = this.#cells.length;
     const guesses = this.#ranks * GUESS_ROW + (this.#ranks ? 2 : 0);
     const coloured = rows * (ROW + SEAM) - SEAM;
-    const apart = rows > 1 || guesses ? FURTHER_APART : APART;
+    const bands = this.state.tracks.length * BAND.pitch;
+    const apart = rows > 1 || guesses || bands ? FURTHER_APART : APART;
     const widest = this.#short(Math.max(0, this.state.layer.cells - 1)).length;
     const gutter = rows > 1 ? 7 * widest + 10 : 0;
-    return { coloured, guesses, pitch: coloured + guesses + apart, left: EDGE + gutter };
+    const pitch = coloured + bands + guesses + apart;
+    return { coloured, bands, guesses, pitch, left: EDGE + gutter };
   }
 
   /** @param {string} text @param {number} size @param {string} weight */
@@ -224,7 +212,7 @@ export class TextPane {
     if (!this.#kind && passage.known > 0) this.#kind = { passage, words: areWords(passage) };
     const { left, pitch } = this.#lengths;
     const marks = state.model.get("marks");
-    const width = this.#width - left - EDGE;
+    const width = this.view.width - left - EDGE;
     const after = this.#predict && passage.known === passage.codes.length;
     const { mono } = frame.theme;
     const key = [passage, passage.known, marks, width, after, mono, pitch, this.#ranks];
@@ -244,14 +232,8 @@ export class TextPane {
       after,
     });
     const height = this.#layout.lines * pitch + 2 * TOP;
-    this.spacer.style.height = `${height}px`;
-    // As high as it needs to be, until a person drags its corner.
-    const own = `${Math.min(height, MOST_HEIGHT)}px`;
-    if (this.scroller.style.height === this.#ownHeight && own !== this.#ownHeight) {
-      this.#ownHeight = own;
-      this.scroller.style.height = own;
-      this.resize();
-    }
+    this.view.stretch("", height);
+    this.view.grow(Math.min(height, MOST_HEIGHT));
     if (anchor) {
       const line = this.#layout.lineOf(Math.min(anchor.box, this.#layout.count - 1));
       this.scroller.scrollTop = TOP + line * pitch - anchor.offset;
@@ -269,7 +251,7 @@ export class TextPane {
     const top = this.scroller.scrollTop;
     const selected = this.#boxOf(this.state.model.get("timestep"));
     const y = TOP + layout.lineOf(selected) * pitch - top;
-    if (selected >= 0 && y > -pitch && y < this.#height) return { box: selected, offset: y };
+    if (selected >= 0 && y > -pitch && y < this.view.height) return { box: selected, offset: y };
     const line = Math.min(layout.lines - 1, Math.max(0, Math.floor((top - TOP) / pitch)));
     return { box: layout.starts[line], offset: TOP + line * pitch - top };
   }
@@ -307,7 +289,7 @@ export class TextPane {
     if (this.empty.textContent !== nothing) this.empty.textContent = nothing;
     this.scroller.hidden = nothing !== "";
     this.#tell(source);
-    if (nothing || this.#width <= 0) return;
+    if (nothing || this.view.width <= 0) return;
     this.#arrange();
     if (this.#reveal) this.#show();
     this.#draw();
@@ -350,37 +332,32 @@ export class TextPane {
     const y = TOP + layout.lineOf(box) * pitch;
     const top = this.scroller.scrollTop;
     if (y - TOP < top) this.scroller.scrollTop = y - TOP;
-    else if (y + pitch > top + this.#height) this.scroller.scrollTop = y + pitch - this.#height;
+    else if (y + pitch > top + this.view.height)
+      this.scroller.scrollTop = y + pitch - this.view.height;
   }
 
   // -- drawing: the boxes and letters into one image, outlines and pictures on top ------------------
 
   #draw() {
-    const { frame, canvas } = this;
-    const { theme } = frame;
+    const { theme } = this.frame;
     const layout = /** @type {TextLayout} */ (this.#layout);
     const ratio = window.devicePixelRatio || 1;
-    const [width, height] = [Math.round(this.#width * ratio), Math.round(this.#height * ratio)];
-    if (width <= 0 || height <= 0) return;
+    const context = this.view.prepare();
+    const { width, height } = this.view.canvas;
+    if (!context || width <= 0 || height <= 0) return;
     if (this.#image.width !== width || this.#image.height !== height) {
       this.#image = new ImageData(width, height);
       this.#pixels = new Uint32Array(this.#image.data.buffer);
-      canvas.width = width;
-      canvas.height = height;
-      canvas.style.width = `${this.#width}px`;
-      canvas.style.height = `${this.#height}px`;
     }
-    const context = canvas.getContext("2d");
-    if (!context) return;
     this.#pixels.fill(theme.background);
     this.#letters.use(`${LETTERS * ratio}px ${theme.mono}`, LETTERS * ratio);
     this.#names.use(`${GUTTER_LETTERS * ratio}px ${theme.font}`, GUTTER_LETTERS * ratio);
     this.#guessed.use(`${GUESS_LETTERS * ratio}px ${theme.mono}`, GUESS_LETTERS * ratio);
     this.#bold.use(`bold ${GUESS_LETTERS * ratio}px ${theme.mono}`, GUESS_LETTERS * ratio);
-    const { pitch, coloured, left } = this.#lengths;
+    const { pitch, coloured, bands, left } = this.#lengths;
     const top = this.scroller.scrollTop;
     const first = Math.max(0, Math.floor((top - TOP) / pitch));
-    const stop = Math.min(layout.lines, Math.ceil((top - TOP + this.#height) / pitch));
+    const stop = Math.min(layout.lines, Math.ceil((top - TOP + this.view.height) / pitch));
     /** @type {Picture[]} */
     const pictures = [];
     /** @type {[number, number, number, number][]} */
@@ -393,11 +370,12 @@ export class TextPane {
         this.#row(line, cell, y + row * (ROW + SEAM), at);
         if (cells.length > 1) this.#name(cell, y + row * (ROW + SEAM), at);
       });
-      if (this.#ranks) this.#guessRows(line, y + coloured + 2, at);
+      if (this.#ranks) this.#guessRows(line, y + coloured + bands + 2, at);
     }
-    context.setTransform(1, 0, 0, 1, 0, 0);
     context.putImageData(this.#image, 0, 0);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    for (let line = first; line < stop; line++) {
+      this.#bands(context, line, TOP + line * pitch - top + coloured + 1);
+    }
     context.font = `${LETTERS}px ${theme.mono}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
@@ -471,6 +449,31 @@ export class TextPane {
         paint,
       );
     }
+  }
+
+  /**
+   * The concept tracks of a line's tokens, wherever their values stand.
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} line
+   * @param {number} y
+   */
+  #bands(context, line, y) {
+    const { state, frame } = this;
+    const layout = /** @type {TextLayout} */ (this.#layout);
+    const source = /** @type {AnySource} */ (frame.source);
+    const { left } = this.#lengths;
+    const { timesteps } = source.layer;
+    const offset = state.model.get("example") * timesteps;
+    /** @type {[number, number, number, number][]} */
+    const places = [];
+    for (let box = layout.starts[line]; box < Math.min(layout.end(line), timesteps); box++) {
+      const x = left + layout.left[box];
+      places.push([x, x + layout.widths[box], offset + box, offset + box + 1]);
+    }
+    drawBands(context, { source, theme: frame.theme, tracks: state.tracks }, places, {
+      y,
+      ...BAND,
+    });
   }
 
   /**
@@ -596,14 +599,14 @@ export class TextPane {
   #under(event) {
     const layout = this.#layout;
     if (!layout || this.scroller.hidden) return undefined;
-    const { pitch, left, coloured, guesses } = this.#lengths;
-    const bounds = this.scroller.getBoundingClientRect();
-    const x = event.clientX - bounds.left - left;
-    const y = event.clientY - bounds.top - TOP + this.scroller.scrollTop;
+    const { pitch, left, coloured, bands, guesses } = this.#lengths;
+    const at = this.view.at(event);
+    const x = at.x - left;
+    const y = at.y - TOP + this.scroller.scrollTop;
     const line = Math.floor(y / pitch);
     const below = y - line * pitch;
     const cell = this.#cells[Math.floor(below / (ROW + SEAM))];
-    if (y < 0 || line >= layout.lines || below >= coloured + guesses + 2) return undefined;
+    if (y < 0 || line >= layout.lines || below >= coloured + bands + guesses + 2) return undefined;
     if (x < 0) return this.#cells.length > 1 && x > EDGE - left ? { cell } : undefined;
     const box = layout.at(line, x);
     const timestep = this.#timestepOf(box);
@@ -657,7 +660,7 @@ export class TextPane {
     const { model, layer } = this.state;
     const box = this.#boxOf(model.get("timestep"));
     const line = layout.lineOf(Math.max(0, box));
-    const page = Math.max(1, Math.floor(this.#height / this.#lengths.pitch) - 1);
+    const page = Math.max(1, Math.floor(this.view.height / this.#lengths.pitch) - 1);
     const modified = event.ctrlKey || event.metaKey;
     const cell = (/** @type {number} */ step) => {
       const to = Math.max(0, Math.min(layer.cells - 1, model.get("cell") + step));
