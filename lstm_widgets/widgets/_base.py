@@ -312,14 +312,21 @@ class RecordingWidget(PageWidget):
 
     @traitlets.validate("tracks")
     def _check_tracks(self, proposal: dict[str, Any]) -> Any:  # noqa: ANN401 - a person's own
-        given = proposal["value"]
-        said = {} if given is None else tracks_of(self.recording, given)
+        # Here, not once the trait has changed: an array in it may have, while it is the same.
+        self._say(tracks_of(self.recording, proposal["value"]))
+        return proposal["value"]
+
+    @traitlets.observe("tracks")
+    def _on_tracks(self, change: dict[str, Any]) -> None:
+        if change["new"] is None:  # which is not validated
+            self._say({})
+
+    def _say(self, said: dict[str, tuple[Track, ...]]) -> None:
+        """Give the page the tracks of all layers."""
         described, codes = encoded(said)
-        # Here, not when the trait has changed: an array in it may have, while it is the same.
         self._said = said
         with self.hold_sync():
             self._tracks, self._track_codes = described, codes
-        return given
 
     @traitlets.observe("layer", "signal")
     def _on_shown(self, change: dict[str, Any]) -> None:
