@@ -11,12 +11,17 @@ const SHORT = [
 /** @type {import("esbuild").BuildOptions} */
 const options = {
   entryPoints: [
-    ...["cell_grid", "example_grid", "explorer", "gate_inspector", "text_heatmap"].flatMap(
-      (name) => [
-        { in: `src/widgets/${name}.js`, out: name },
-        { in: `src/widgets/${name}.css`, out: name },
-      ],
-    ),
+    ...[
+      "cell_grid",
+      "example_grid",
+      "explorer",
+      "gate_inspector",
+      "relevance_heatmap",
+      "text_heatmap",
+    ].flatMap((name) => [
+      { in: `src/widgets/${name}.js`, out: name },
+      { in: `src/widgets/${name}.css`, out: name },
+    ]),
     { in: "src/export/page.js", out: "page" },
   ],
   outdir: "../lstm_widgets/static",

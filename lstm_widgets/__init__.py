@@ -14,6 +14,7 @@ from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
 from lstm_widgets.widgets.explorer import Explorer
 from lstm_widgets.widgets.gate_inspector import GateInspector
+from lstm_widgets.widgets.relevance_heatmap import RelevanceHeatmap
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Generation",
     "Recording",
     "RecordingError",
+    "RelevanceHeatmap",
     "TextHeatmap",
     "concepts",
     "deletion_curve",

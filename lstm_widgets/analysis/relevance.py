@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
     from lstm_widgets.recorders.explained import Pass
 
-__all__ = ["METHODS", "relevance"]
+__all__ = ["METHODS", "UNSIGNED", "relevance"]
 
 METHODS = ("lrp", "sensitivity", "gradient_x_input", "integrated_gradients", "occlusion")
 """The methods of :func:`relevance`."""
+
+UNSIGNED = frozenset({"sensitivity"})
+"""Those that say how much, but not in which direction: never negative."""
 
 
 def relevance(
@@ -139,7 +142,8 @@ def relevance(
           relevance, 0 with enough steps. NaN for the other methods, which promise no sum;
         - ``mask`` ``(example, timestep)``, if some timesteps are padding.
 
-        ``target``, ``predicted`` and ``confidence`` are missing for a cell.
+        ``target``, ``predicted`` and ``confidence`` are missing for a cell. ``attrs["outputs"]`` is
+        how many logits the model has (with one, ``target`` is 0, and it is that of class 1).
 
     Raises
     ------
@@ -192,7 +196,10 @@ def relevance(
                 gradients=asked != ("lrp",),
             )
             parts.append(work.results(asked, steps, occlude_with, per_dimension))
-    return _dataset(explained, asked, parts, rule=rule, steps=steps, tokens=rows, labels=labels)
+    dataset = _dataset(explained, asked, parts, rule=rule, steps=steps, tokens=rows, labels=labels)
+    if state is None:
+        dataset.attrs["outputs"] = int(work.logits.shape[-1])
+    return dataset
 
 
 class _Work:

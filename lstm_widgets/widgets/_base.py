@@ -16,7 +16,7 @@ from lstm_widgets.widgets._snapshot import Snapshot
 from lstm_widgets.widgets._still import foot, nothing, stack
 from lstm_widgets.widgets._tiles import SignalTiles
 from lstm_widgets.widgets._tracks import Track, encoded, tracks_of
-from lstm_widgets.widgets._widget import PageWidget
+from lstm_widgets.widgets._widget import PageWidget, checked_scale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -300,15 +300,7 @@ class RecordingWidget(PageWidget):
 
     @traitlets.validate("scale")
     def _check_scale(self, proposal: dict[str, Any]) -> str | tuple[float, float]:
-        scale: str | tuple[float, float] = proposal["value"]
-        if not isinstance(scale, str):
-            low, high = scale
-            if not -float("inf") < low < high < float("inf"):
-                raise traitlets.TraitError(
-                    f"scale: expected one of {', '.join(SCALES)} or (lowest, highest) with "
-                    f"lowest < highest, both finite; got {scale}"
-                )
-        return scale
+        return checked_scale(proposal["value"], SCALES)
 
     @traitlets.validate("tracks")
     def _check_tracks(self, proposal: dict[str, Any]) -> Any:  # noqa: ANN401 - a person's own

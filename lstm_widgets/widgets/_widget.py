@@ -164,3 +164,17 @@ class PageWidget(anywidget.AnyWidget):
             self.send(*self._answer(content))
         except Exception as error:  # noqa: BLE001 - the page shows it
             self.send({"id": request, "error": f"{type(error).__name__}: {error}"})
+
+
+def checked_scale(
+    scale: str | tuple[float, float], named: tuple[str, ...]
+) -> str | tuple[float, float]:
+    """Refuse a fixed range that is none."""
+    if not isinstance(scale, str):
+        low, high = scale
+        if not -float("inf") < low < high < float("inf"):
+            raise traitlets.TraitError(
+                f"scale: expected one of {', '.join(named)} or (lowest, highest) with "
+                f"lowest < highest, both finite; got {scale}"
+            )
+    return scale

@@ -39,7 +39,8 @@ class CellGrid(RecordingWidget):
         Values of smaller magnitude are faded.
     palette : str, optional
         ``"auto"`` (RdBu_r, on a dark page berlin; cividis for gates), or one by its name: RdBu_r,
-        PuOr_r, vik, berlin, managua_r, red_cyan, cividis, viridis, blue_white_red_20.
+        PuOr_r, vik, berlin, managua_r, red_cyan, cividis, viridis, Purples,
+        Purples_dark, blue_white_red_20.
     scale : str or tuple of float, optional
         What the outermost colours stand for: ``"layer"``, ``"cell"``, ``"sigmoid"``, ``"squared"`` or
         (lowest, highest).

@@ -5,6 +5,7 @@
 // scrolled out of view meanwhile is thus never asked for, which is all that cancelling could save: what
 // is missing is forgotten after each frame, and found missing again by the frame that an answer brings.
 
+import { Calls } from "./calls.js";
 import { BLOCK } from "./codes.js";
 import { bytes, floats } from "./model.js";
 import { Passage } from "./passage.js";
@@ -18,10 +19,6 @@ const REPLY_BYTES = 1024 * 1024;
 /** The most tokens of a text to ask for at once. */
 const PIECE = 65_536;
 const KEPT_PASSAGES = 8;
-const WAITING_AFTER = 300;
-const SILENT_AFTER = 10_000;
-const AGAIN_AFTER = 5000;
-const SILENT = "The kernel does not answer: run the cell again.";
 
 /** @typedef {{rows: Map<number, Uint8Array>, bytes: number, used: number}} Block */
 /**
@@ -33,8 +30,6 @@ const SILENT = "The kernel does not answer: run the cell again.";
  * @property {Float32Array} targets (timestep), the probability of what really came next
  */
 /** @typedef {{tokens: string[] | null, labels: string[] | null, first: number, mask: Uint8Array}} Strip */
-
-let numbers = 0;
 
 /**
  * Keep no more than so many.
@@ -84,29 +79,23 @@ export class Requests {
   /** @type {Set<number>} */
   #missingGuesses = new Set();
 
-  /** @type {string | undefined} */
-  #pending;
-  #refused = false;
-  /** @type {ReturnType<typeof setTimeout>[]} */
-  #timers = [];
-  /** What to tell a person about the kernel; empty while all is well. */
-  notice = "";
-
   /**
    * @param {import("./model.js").Model} model
    * @param {import("./source.js").Source} source
    * @param {() => void} onArrival
    */
   constructor(model, source, onArrival) {
-    this.model = model;
     this.source = source;
-    this.onArrival = onArrival;
-    model.on("msg:custom", this.#receive);
+    this.calls = new Calls(model, (reply, buffers) => this.#keep(reply, buffers), onArrival);
   }
 
   dispose() {
-    this.model.off("msg:custom", this.#receive);
-    this.#timers.forEach(clearTimeout);
+    this.calls.dispose();
+  }
+
+  /** What to tell a person about the kernel; empty while all is well. */
+  get notice() {
+    return this.calls.notice;
   }
 
   /**
@@ -221,21 +210,7 @@ export class Requests {
     this.#missingSeries.clear();
     this.#missingText = undefined;
     this.#missingGuesses.clear();
-    if (!request || this.#pending || this.#refused) return;
-    try {
-      this.model.send(request);
-    } catch {
-      // The connection is closed for good: the kernel was restarted.
-      this.notice = SILENT;
-      this.#refused = true;
-      this.#timers = [setTimeout(this.onArrival)];
-      return;
-    }
-    this.#pending = request.id;
-    this.#timers = [
-      setTimeout(() => this.#say("waiting for the kernel …"), WAITING_AFTER),
-      setTimeout(() => this.#say(SILENT), SILENT_AFTER),
-    ];
+    this.calls.ask(request);
   }
 
   /** One request for all that is missing; undefined if nothing is. */
@@ -252,7 +227,6 @@ export class Requests {
     const exact = this.#missingExact;
     const start = exact ? Math.max(0, exact[1] - BLOCK / 2) : 0;
     const request = {
-      id: `${++numbers}-${Math.random().toString(36).slice(2)}`,
       layer: this.source.layer.name,
       signal: this.source.signal,
       tiles,
@@ -265,41 +239,10 @@ export class Requests {
       text: this.#missingText ?? null,
       predictions: [...this.#missingGuesses].slice(0, 64),
     };
-    const { id: _id, layer: _layer, signal: _signal, similarity, ...others } = request;
+    const { layer: _layer, signal: _signal, similarity, ...others } = request;
     const some = Object.values(others).some((wanted) => wanted?.length);
     return some || similarity !== null ? request : undefined;
   }
-
-  /** After a refusal, ask again after a while only. */
-  #pause() {
-    this.#refused = true;
-    this.#timers = [
-      setTimeout(() => {
-        this.#refused = false;
-        this.onArrival();
-      }, AGAIN_AFTER),
-    ];
-  }
-
-  /** @param {string} notice */
-  #say(notice) {
-    this.notice = notice;
-    this.onArrival();
-  }
-
-  /**
-   * @param {any} reply
-   * @param {any[]} buffers
-   */
-  #receive = (reply, buffers) => {
-    if (this.#pending === undefined || reply?.id !== this.#pending) return;
-    this.#pending = undefined;
-    this.#timers.forEach(clearTimeout);
-    this.notice = reply.error ? `The kernel could not answer: ${reply.error}` : "";
-    if (reply.error) this.#pause();
-    else this.#keep(reply, buffers);
-    this.onArrival();
-  };
 
   /**
    * @param {any} reply

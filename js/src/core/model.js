@@ -9,6 +9,13 @@
  * @property {(event: string, callback: (...args: any[]) => void) => void} on
  * @property {(event: string, callback: (...args: any[]) => void) => void} off
  * @property {(message: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]) => void} send
+ * @property {WidgetManager} [widget_manager] what hosts have that can show a widget within another
+ */
+
+/**
+ * @typedef {object} WidgetManager
+ * @property {(id: string) => Promise<unknown>} get_model
+ * @property {(model: unknown) => Promise<{el: HTMLElement, remove: () => void}>} create_view
  */
 
 /**

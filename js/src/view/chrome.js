@@ -65,10 +65,11 @@ export class Chrome {
   /**
    * Put everything into the page, and begin to paint.
    * @param {HTMLElement} el where the host wants the widget
-   * @param {{panes: P[], first?: Node[], last?: Node[], sliders?: Node[], rows?: Node[], legend: Node}} parts the
-   *   panes; menus before and after theirs; what else stands above the panes
+   * @param {{panes: P[], first?: Node[], last?: Node[], sliders?: Node[], rows?: Node[], legend: Node,
+   *   below?: Node[]}} parts the panes; menus before and after theirs; what else stands above the panes;
+   *   what stands below the foot
    */
-  show(el, { panes, first = [], last = [], sliders = [], rows = [], legend }) {
+  show(el, { panes, first = [], last = [], sliders = [], rows = [], legend, below = [] }) {
     this.panes = panes;
     this.root.append(
       element("div", { class: "lw-bar" }, [
@@ -82,10 +83,13 @@ export class Chrome {
       element(
         "div",
         { class: "lw-panes" },
-        panes.map((pane) => element("div", { class: "lw-pane" }, pane.body)),
+        panes
+          .filter((pane) => pane.body.length > 0)
+          .map((pane) => element("div", { class: "lw-pane" }, pane.body)),
       ),
       this.notice,
       element("div", { class: "lw-foot" }, [element("div", {}, [this.status, this.about]), legend]),
+      ...below,
       this.spoken,
     );
     // The host's shortcuts are not for keys that a control uses.

@@ -138,3 +138,24 @@ export function tick(name, onChange) {
     },
   };
 }
+
+/**
+ * A labelled box to write a text into.
+ * @param {string} name
+ * @param {string} hint what stands in it while it is empty
+ * @param {(value: string) => void} onInput
+ */
+export function field(name, hint, onInput) {
+  const id = freshId();
+  const input = element("input", { type: "search", id, placeholder: hint, "data-control": name });
+  const root = element("div", { class: "lw-menu" }, [element("label", { for: id }, [name]), input]);
+  input.addEventListener("input", () => onInput(input.value));
+  return {
+    root,
+    /** @param {string} value */
+    update(value) {
+      // Not under the hands of who is writing.
+      if (input.value !== value && document.activeElement !== input) input.value = value;
+    },
+  };
+}

@@ -9,7 +9,7 @@ import { luminance, pixel } from "../core/palettes.js";
  * @property {number} foreground a pixel
  * @property {string} font
  * @property {string} mono
- * @property {Record<"fg" | "muted" | "line" | "accent" | "bg" | "bar", string>} colour
+ * @property {Record<"fg" | "muted" | "line" | "accent" | "bg" | "bar" | "warn", string>} colour
  */
 
 /** @param {string} colour any CSS colour @returns {number} a pixel */
@@ -56,6 +56,7 @@ export function readTheme(root) {
       accent: variable("accent"),
       bg: variable("bg"),
       bar: variable("bar"),
+      warn: variable("warn"),
     },
   };
 }

@@ -1,0 +1,22 @@
+// How relevance is put into words and numbers.
+
+/** A method's name as it is written. @param {string} name */
+export const methodName = (name) => name.replaceAll("_x_", " × ").replaceAll("_", " ");
+
+/** How many, with a space between thousands. @param {number} count */
+export const counted = (count) => count.toLocaleString("en").replaceAll(",", "\u202f");
+
+/**
+ * Where the value of largest magnitude stands; a NaN before all.
+ * @param {Float32Array} values
+ * @param {number} start
+ * @param {number} stop
+ */
+export function strongest(values, start, stop) {
+  let best = start;
+  for (let t = start + 1; t < stop; t++) {
+    if (Number.isNaN(values[best])) break;
+    if (!(Math.abs(values[t]) <= Math.abs(values[best]))) best = t;
+  }
+  return best;
+}
