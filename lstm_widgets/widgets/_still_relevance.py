@@ -208,14 +208,24 @@ def relevance_picture(
         return stack([nothing(), _foot(page)])
     found = np.flatnonzero(order == example)
     rank = int(found[0]) if len(found) else 0
-    first, parts, room = max(0, rank - 1), list[Image.Image](), _MOST
-    for chosen in order[first:]:
-        part = _example(page, int(chosen))
+    parts = _fitting(page, order, 0)
+    if rank >= len(parts):
+        parts = _fitting(page, order, rank - 1)
+    return stack([_header(page), *parts, _foot(page)])
+
+
+def _fitting(page: _Page, order: NDArray[np.uint32], first: int) -> list[Image.Image]:
+    """Draw as many examples as there is room for, from one on; at the end, some before it."""
+    parts: list[Image.Image] = []
+    room = _MOST
+    ranks = [*range(first, len(order)), *range(first - 1, -1, -1)]
+    for rank in ranks:
+        part = _example(page, int(order[rank]))
         room -= part.height
         if parts and room < 0:
             break
-        parts.append(part)
-    return stack([_header(page), *parts, _foot(page)])
+        parts.insert(0 if rank < first else len(parts), part)
+    return parts
 
 
 def _header(page: _Page) -> Image.Image:

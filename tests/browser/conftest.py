@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from typing import TYPE_CHECKING
 
 import lab
 import pytest
-from widget_page import SETUP
+from widget_page import SETUP, Saved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -88,3 +89,35 @@ def show(open_notebook):
             notebook.theme("light")
         assert notebook.errors == []
         assert notebook.outside == []
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """Save a widget, and open the file with the network cut."""
+    with contextlib.ExitStack() as stack:
+        opened = []
+
+        def open_page(widget, *, scheme="light", before=None, scripts=True, **options):
+            path = tmp_path / f"page-{len(opened)}.html"
+            widget.save_html(path, **options)
+            context = browser.new_context(
+                viewport={"width": 1280, "height": 900},
+                color_scheme=scheme,
+                java_script_enabled=scripts,
+            )
+            stack.callback(context.close)
+            context.set_default_timeout(15_000)
+            context.set_offline(True)
+            # A file is no request to the network: whatever else is asked for fails, and is told below.
+            context.route(re.compile(r"^(?!file:|data:)"), lambda route: route.abort())
+            saved = Saved(context.new_page())
+            if before:
+                saved.page.add_init_script(before)
+            saved.page.goto(path.as_uri())
+            opened.append((saved, path))
+            return saved
+
+        yield open_page
+        for saved, path in opened:
+            assert [url for url in saved.asked if not url.startswith("data:")] == [path.as_uri()]
+            assert saved.errors == []

@@ -24,7 +24,7 @@ BLUE_WHITE_RED_20 = (
 )
 #: Levels of 255 by which the page's ramps may be off: it keeps fewer stops than matplotlib's 256
 #: colours and draws straight lines between them.
-SPREAD = {"RdBu_r": 3, "berlin": 4, "cividis": 6, "blue_white_red_20": 0.5}
+SPREAD = {"RdBu_r": 3, "berlin": 4, "cividis": 6, "Purples": 3, "blue_white_red_20": 0.5}
 #: What of a value below the threshold is left.
 KEPT = 0.14
 

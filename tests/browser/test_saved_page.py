@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 
 import numpy as np
@@ -21,52 +20,6 @@ from lstm_widgets.recording import RecordedPredictions
 from lstm_widgets.widgets import _export
 
 PAPER = {"light": (255, 255, 255), "dark": (17, 20, 23)}
-
-
-class Saved:
-    """A saved page in the browser; in place of the notebook that a widget would stand in."""
-
-    def __init__(self, page):
-        self.page = page
-        self.asked, self.errors = [], []
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", lambda message: self.errors.append(message.text))
-
-    def output(self, _index):
-        return self.page.locator("#widget")
-
-
-@pytest.fixture
-def open_page(browser, tmp_path):
-    """Save a widget, and open the file with the network cut."""
-    with contextlib.ExitStack() as stack:
-        opened = []
-
-        def open_page(widget, *, scheme="light", before=None, scripts=True, **options):
-            path = tmp_path / f"page-{len(opened)}.html"
-            widget.save_html(path, **options)
-            context = browser.new_context(
-                viewport={"width": 1280, "height": 900},
-                color_scheme=scheme,
-                java_script_enabled=scripts,
-            )
-            stack.callback(context.close)
-            context.set_default_timeout(15_000)
-            context.set_offline(True)
-            # A file is no request to the network: whatever else is asked for fails, and is told below.
-            context.route(re.compile(r"^(?!file:|data:)"), lambda route: route.abort())
-            saved = Saved(context.new_page())
-            if before:
-                saved.page.add_init_script(before)
-            saved.page.goto(path.as_uri())
-            opened.append((saved, path))
-            return saved
-
-        yield open_page
-        for saved, path in opened:
-            assert [url for url in saved.asked if not url.startswith("data:")] == [path.as_uri()]
-            assert saved.errors == []
 
 
 class SavedSums(Sums):

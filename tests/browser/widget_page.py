@@ -93,3 +93,17 @@ class Widget:
                 }"""
             )
         )
+
+
+class Saved:
+    """A saved page in the browser; in place of the notebook that a widget would stand in."""
+
+    def __init__(self, page):
+        self.page = page
+        self.asked, self.errors = [], []
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda message: self.errors.append(message.text))
+
+    def output(self, _index):
+        return self.page.locator("#widget")

@@ -105,7 +105,7 @@ export class WordRows {
   nearest(line, x) {
     let best = this.starts[line];
     const off = (/** @type {number} */ i) =>
-      Math.max(0, this.left[i] - x, x - this.left[i] - this.widths[i]);
+      Math.max(0, this.left[i] - x, x - this.left[i] - this.widths[i] + 1);
     for (let i = best + 1; i < this.end(line); i++) if (off(i) < off(best)) best = i;
     return best;
   }

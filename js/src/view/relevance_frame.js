@@ -184,7 +184,7 @@ export class RelevanceFrame extends Chrome {
       const m = bands.indexOf(band);
       const [low, high] = band.range(own ? (row?.largest(m) ?? 1) : band.largest);
       const unit = `${methodName(band.name)}${own ? ` in example ${example}` : ""}`;
-const clips = band.fixed && (band.signed || low > 0);
+      const clips = band.fixed && (band.signed || low > 0);
       this.legends[i].show({
         ramp: band.ramp,
         low: (clips ? "≤ " : "") + short(low),
