@@ -10,6 +10,8 @@ managua_r            the same, dark centre, reversed
 red_cyan             two ends and white; the diverging pair of notebooks on XML text
 cividis              Nuñez, Anderton and Renslow 2018
 viridis              matplotlib (Smith and van der Walt)
+Purples              ColorBrewer's Purples (Brewer and Harrower)
+Purples_dark         its hue from black on, for dark pages
 blue_white_red_20    the 20 steps of the published notebooks, all of them: a comma missing after
                      a1d0e8 merges two there
 ===================  =========================================================================

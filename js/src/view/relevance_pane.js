@@ -6,6 +6,7 @@ import { charactersOf, visible } from "../core/tokens.js";
 import { boxesOf, Shelf, WordRows } from "../core/word_rows.js";
 import { element } from "./dom.js";
 import { outline } from "./head.js";
+import { Scroller } from "./scroller.js";
 
 /** @typedef {import("./relevance_frame.js").RelevanceFrame} RelevanceFrame */
 /** @typedef {import("../core/examples.js").Row} Row */
@@ -43,11 +44,7 @@ const MOVES = new Set(["example", "timestep", "sort", "predicted", "outcome", "s
 const PERIOD = 6;
 
 export class RelevancePane {
-  #width = 0;
-  #height = 0;
   #reveal = true;
-  /** The height that we gave it. */
-  #ownHeight = "";
   /** @type {Map<number, {row: Row, key: string, rows: WordRows}>} */
   #layouts = new Map();
   /** Widths of texts in the font of words. @type {Map<string, number>} */
@@ -67,21 +64,13 @@ export class RelevancePane {
   constructor(frame) {
     this.frame = frame;
     this.state = frame.state;
-    this.canvas = element("canvas", { "aria-hidden": "true" });
-    this.spacer = element("div", { class: "lw-spacer" });
-    this.scroller = element(
-      "div",
-      {
-        class: "lw-rows",
-        tabindex: 0,
-        role: "application",
-        "aria-roledescription": "examples",
-        "aria-label":
-          "Words of many examples on the colours of their relevance. Up and down go through the " +
-          "examples, left and right through the words, [ and ] through the methods; space unfolds an " +
-          "example, Enter opens it in the Explorer.",
-      },
-      [element("div", { class: "lw-pinned" }, [this.canvas]), this.spacer],
+    this.scroller = new Scroller(
+      "lw-rows",
+      "examples",
+      "Words of many examples on the colours of their relevance. Up and down go through the " +
+        "examples, left and right through the words, [ and ] through the methods; space unfolds an " +
+        "example, Enter opens it in the Explorer.",
+      () => frame.schedule(),
     );
     this.heads = {
       example: element("span"),
@@ -97,18 +86,13 @@ export class RelevancePane {
     this.empty = element("div", { class: "lw-empty" });
     this.menus = [];
     this.tools = [];
-    this.body = [this.header, this.scroller, this.empty];
+    this.body = [this.header, this.scroller.root, this.empty];
     this.#listen();
-    this.resizing = new ResizeObserver(() => {
-      this.resize();
-      this.frame.schedule();
-    });
-    this.resizing.observe(this.scroller);
   }
 
   #listen() {
-    const { scroller, frame } = this;
-    scroller.addEventListener("scroll", () => frame.schedule());
+    const { frame } = this;
+    const scroller = this.scroller.root;
     scroller.addEventListener("keydown", (event) => this.#press(event));
     scroller.addEventListener("click", (event) => this.#click(event));
     scroller.addEventListener("pointermove", (event) => {
@@ -122,7 +106,7 @@ export class RelevancePane {
   }
 
   destroy() {
-    this.resizing.disconnect();
+    this.scroller.destroy();
   }
 
   /** @param {Set<string>} names */
@@ -131,8 +115,7 @@ export class RelevancePane {
   }
 
   resize() {
-    this.#width = this.scroller.clientWidth;
-    this.#height = this.scroller.clientHeight;
+    this.scroller.resize();
   }
 
   /** What is under the pointer now, also if rows have moved while it rested. */
@@ -162,7 +145,7 @@ export class RelevancePane {
     );
     const method = bands.length > 1 ? Math.ceil(named) + 8 : 0;
     const left = EDGE + number + 10 + classes + 12 + method;
-    const room = Math.max(80, this.#width - left - EDGE);
+    const room = Math.max(80, this.scroller.width - left - EDGE);
     const line = bands.length * (BAND + SEAM) - SEAM + (bands.length > 1 ? FURTHER_APART : APART);
     const apart = bands.length > 1 ? FURTHER_APART : APART;
     const need = (/** @type {number} */ long) => Math.max(1, Math.ceil((long * CHARACTER) / room));
@@ -179,7 +162,7 @@ export class RelevancePane {
     for (const [, name] of summary.classes.slice(0, 100)) {
       widest = Math.max(widest, 1.07 * this.#measure(visible(name.slice(0, 40)), 12, "sans"));
     }
-    return Math.ceil(Math.max(72, Math.min(widest, 0.14 * this.#width, 160)) + SURE);
+    return Math.ceil(Math.max(72, Math.min(widest, 0.14 * this.scroller.width, 160)) + SURE);
   }
 
   /**
@@ -309,21 +292,15 @@ export class RelevancePane {
     if (order?.length === 0 && !none) nothing = "No example passes the filters.";
     if (!order) nothing = "The examples are on their way …";
     if (this.empty.textContent !== nothing) this.empty.textContent = nothing;
-    this.header.hidden = this.scroller.hidden = nothing !== "";
+    this.header.hidden = this.scroller.root.hidden = nothing !== "";
     if (nothing) return;
-    if (this.#width <= 0) this.resize();
-    if (this.#width <= 0 || !order) return;
+    if (this.scroller.width <= 0) this.resize();
+    if (this.scroller.width <= 0 || !order) return;
     this.#tellHeads();
     let shelf = this.#shelf;
-    // As high as it needs to be, until a person drags its corner.
-    const own = `${Math.min(shelf.height, MOST_HEIGHT)}px`;
-    if (this.scroller.style.height === this.#ownHeight && own !== this.#ownHeight) {
-      this.#ownHeight = own;
-      this.scroller.style.height = own;
-      this.resize();
-      shelf = this.#shelf;
-    }
-    this.spacer.style.height = `${shelf.height}px`;
+    this.scroller.grow(Math.min(shelf.height, MOST_HEIGHT));
+    shelf = this.#shelf;
+    this.scroller.stretch("", shelf.height);
     this.#place(shelf);
     this.#draw(shelf, order);
   }
@@ -345,11 +322,12 @@ export class RelevancePane {
     heads.example.style.width = `${EDGE + number}px`;
     heads.classes.style.width = `${classes + 22}px`;
     heads.method.style.width = `${method}px`;
+    heads.method.hidden = method === 0;
   }
 
   /** Scroll to what is selected, if it is to be seen; and keep rows where they were looked at. */
   #place(shelf = this.#shelf) {
-    const { scroller } = this;
+    const scroller = this.scroller.root;
     const example = this.state.model.get("example");
     const rank = this.#rankOf(example);
     if (this.#held) {
@@ -367,14 +345,15 @@ export class RelevancePane {
     const row = this.state.examples.row(example);
     const { line } = this.#lengths;
     let [start, stop] = [shelf.start(rank), shelf.start(rank) + shelf.size(rank)];
-    if (row && stop - start > this.#height) {
+    if (row && stop - start > this.scroller.height) {
       const shown = this.#shown(example, row);
       const at = shown.lineOf(shown.boxOf(this.state.model.get("timestep")));
       [start, stop] = [start + at * line, start + (at + 1) * line + 2 * MARGIN];
     }
     this.#reveal = !row; // its height is not known yet
     if (start < scroller.scrollTop) scroller.scrollTop = start;
-    else if (stop > scroller.scrollTop + this.#height) scroller.scrollTop = stop - this.#height;
+    else if (stop > scroller.scrollTop + this.scroller.height)
+      scroller.scrollTop = stop - this.scroller.height;
   }
 
   /**
@@ -382,24 +361,15 @@ export class RelevancePane {
    * @param {Uint32Array} order
    */
   #draw(shelf, order) {
-    const { canvas, frame } = this;
-    const { theme } = frame;
-    const context = canvas.getContext("2d");
+    const { theme } = this.frame;
+    const context = this.scroller.prepare();
     if (!context) return;
-    const ratio = window.devicePixelRatio || 1;
-    const size = [Math.round(this.#width * ratio), Math.round(this.#height * ratio)];
-    if (canvas.width !== size[0] || canvas.height !== size[1]) {
-      [canvas.width, canvas.height] = size;
-      canvas.style.width = `${this.#width}px`;
-      canvas.style.height = `${this.#height}px`;
-    }
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.fillStyle = theme.colour.bg;
-    context.fillRect(0, 0, this.#width, this.#height);
+    context.fillRect(0, 0, this.scroller.width, this.scroller.height);
     context.textBaseline = "middle";
-    const top = this.scroller.scrollTop;
+    const top = this.scroller.root.scrollTop;
     const first = shelf.at(top);
-    const last = shelf.at(top + this.#height - 1);
+    const last = shelf.at(top + this.scroller.height - 1);
     for (let rank = first; rank <= last; rank++) {
       this.#example(context, order[rank], shelf.start(rank) - top, shelf.size(rank));
     }
@@ -424,12 +394,12 @@ export class RelevancePane {
     const selected = state.model.get("example") === example;
     if (selected) {
       context.fillStyle = css(mix(theme.background, theme.foreground, 0.05));
-      context.fillRect(0, y, this.#width, height - 1);
+      context.fillRect(0, y, this.scroller.width, height - 1);
       context.fillStyle = theme.colour.accent;
       context.fillRect(0, y, 3, height - 1);
     }
     context.fillStyle = theme.colour.line;
-    context.fillRect(0, y + height - 1, this.#width, 1);
+    context.fillRect(0, y + height - 1, this.scroller.width, 1);
     const row = state.examples.row(example);
     const { number } = this.#lengths;
     context.textAlign = "right";
@@ -504,7 +474,7 @@ export class RelevancePane {
     });
     for (let at = 0; at < shown.lines; at++) {
       const top = y + at * line;
-      if (top > this.#height || top + line < 0) continue;
+      if (top > this.scroller.height || top + line < 0) continue;
       for (const [k, { m, band, values, range }] of looks.entries()) {
         const bandTop = top + k * (BAND + SEAM);
         if (named) {
@@ -633,13 +603,12 @@ export class RelevancePane {
    */
   #under(event) {
     const { order, examples } = this.state;
-    if (!order?.length || this.scroller.hidden) return undefined;
-    const bounds = this.scroller.getBoundingClientRect();
-    const [x, at] = [event.clientX - bounds.left, event.clientY - bounds.top];
+    if (!order?.length || this.scroller.root.hidden) return undefined;
+    const { x, y: at } = this.scroller.at(event);
     // On a scroll bar is nothing.
-    if (x < 0 || x >= this.#width || at < 0 || at >= this.#height) return undefined;
+    if (x < 0 || x >= this.scroller.width || at < 0 || at >= this.scroller.height) return undefined;
     const shelf = this.#shelf;
-    const y = at + this.scroller.scrollTop;
+    const y = at + this.scroller.root.scrollTop;
     if (y >= shelf.height) return undefined;
     const rank = shelf.at(y);
     const example = order[rank];
@@ -681,7 +650,7 @@ export class RelevancePane {
   #hold(example) {
     const rank = this.#rankOf(example);
     if (rank < 0) return;
-    this.#held = { example, y: this.#shelf.start(rank) - this.scroller.scrollTop };
+    this.#held = { example, y: this.#shelf.start(rank) - this.scroller.root.scrollTop };
   }
 
   /** The first timestep of an example that is no padding. @param {number} example */
@@ -733,7 +702,7 @@ export class RelevancePane {
     const modified = event.ctrlKey || event.metaKey;
     // From an example that is not shown, keys lead to those that are.
     const rank = this.#rankOf(model.get("example"));
-    const page = Math.max(1, Math.floor(this.#height / this.#lengths.pitch) - 1);
+    const page = Math.max(1, Math.floor(this.scroller.height / this.#lengths.pitch) - 1);
     const go = (/** @type {number} */ step) => this.#goTo(rank < 0 ? 0 : rank + step);
     const method = (/** @type {number} */ step) => {
       const to = Math.max(0, Math.min(summary.methods.length - 1, this.state.method + step));
