@@ -84,7 +84,7 @@ test-browser: setup-browser ## The tests in a real JupyterLab
 	$(PYTEST) tests/browser
 
 bench: setup-browser ## Run the benchmarks and print their ratios
-	@for script in recording grid text relevance matching; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in recording grid text relevance matching ranking; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 constraints: $(PY_READY) ## Renew constraints.txt from the newest versions that fit together
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \

@@ -79,6 +79,14 @@ def test_auroc_is_that_of_scikit_learn(n, levels, seed):
             assert scores[cell, track] == pytest.approx(2 * expected - 1, abs=1e-9)
 
 
+@given(st.lists(st.floats(allow_nan=False, width=32), max_size=40), st.sampled_from("fd"))
+def test_order_of_floats(values, kind):
+    values = np.array([*values, 0.0, -0.0, -1.5], kind)
+    order, ranks = statistics.ranked_rows(values[None])
+    np.testing.assert_array_equal(order[0], np.argsort(values, kind="stable"))
+    np.testing.assert_allclose(ranks[0], mean_ranks(values) - (len(values) + 1) / 2)
+
+
 @given(st.lists(st.floats(0, 1) | st.just(np.nan), max_size=30))
 def test_benjamini_hochberg(p_values):
     p = np.array(p_values)

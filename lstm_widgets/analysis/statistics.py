@@ -37,12 +37,29 @@ def ranked_rows(values: Floats) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.f
     ranks = np.empty(values.shape, np.float64)
 
     def one(row: int) -> None:
-        order[row] = np.argsort(values[row])
-        ranks[row, order[row]] = _shared_ranks(values[row, order[row]])
+        places = _order(values[row])
+        order[row] = places
+        ranks[row, places] = _shared_ranks(values[row][places])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # sorting lets go of the interpreter's lock
         list(pool.map(one, range(len(values))))
     return order, ranks
+
+
+def _order(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Return the places of floats, smallest first: as argsort, but by their bits, 16 at a time.
+
+    A stable argsort of 16-bit numbers counts instead of comparing, which is several times as quick.
+    """
+    size = 8 * values.dtype.itemsize
+    bits = (values + values.dtype.type(0)).view(f"u{size // 8}")  # -0 becomes 0
+    negative = bits >> (size - 1) == 1
+    # In this form they are in order as numbers without a sign.
+    bits ^= np.where(negative, ~bits.dtype.type(0), bits.dtype.type(1 << (size - 1)))
+    order = np.argsort(bits.astype(np.uint16), kind="stable")
+    for digit in range(16, size, 16):
+        order = order[np.argsort((bits >> digit).astype(np.uint16)[order], kind="stable")]
+    return order
 
 
 def _shared_ranks(ordered: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -1,0 +1,103 @@
+"""What ranking cells costs, against a loop of scikit-learn's ``roc_auc_score``.
+
+Run: ``python benchmarks/ranking.py`` (about a minute on two cores).
+
+1 024 cells, 100 000 timesteps, 20 yes/no concepts. Three things are timed:
+
+- every AUROC, and nothing else;
+- ``rank_cells`` without lags and shifts: AUROC on both halves, thresholds, F1, the table;
+- ``rank_cells`` as it is called: 11 lags, and 200 shifted tracks for each pair of cell and concept.
+
+The loop calls ``roc_auc_score`` for each pair. It is run on a sample of pairs drawn at random, and
+the rest is taken to cost as much; for the last line it would be called again for each lag on one half
+and each shift on the other. Ours is run whole. Of the sample, the largest difference is shown.
+
+Processor time is shown, of all threads together: what else runs on the machine doesn't count, and a
+second core doesn't help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics as middle
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+import lstm_widgets as lw
+from lstm_widgets.analysis import statistics
+from lstm_widgets.recording import RecordedLayer, Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONCEPTS, LAGS, SHIFTS = 20, 11, 200
+# Cells whose ranks are in memory at a time.
+BLOCK = 64
+
+
+def timed(function: Callable[[], object]) -> tuple[float, object]:
+    start = time.process_time()
+    result = function()
+    return time.process_time() - start, result
+
+
+def every_auroc(values: np.ndarray, tracks: np.ndarray) -> np.ndarray:
+    """AUROC ``(cell, concept)`` of values ``(timestep, cell)``."""
+    parts = []
+    for start in range(0, values.shape[1], BLOCK):
+        block = np.ascontiguousarray(np.ascontiguousarray(values[:, start : start + BLOCK]).T)
+        parts.append(statistics.signed_aurocs(statistics.ranked_rows(block)[1], tracks))
+    return (np.concatenate(parts) + 1) / 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What ranking cells costs.")
+    parser.add_argument("--cells", type=int, default=1024)
+    parser.add_argument("--timesteps", type=int, default=100_000)
+    parser.add_argument("--pairs", type=int, default=60, help="pairs of the loop (default 60)")
+    asked = parser.parse_args()
+
+    rng = np.random.default_rng(0)
+    n, cells = asked.timesteps, asked.cells
+    values = np.tanh(rng.normal(size=(n, cells)).astype(np.float32))
+    values[:, ::4] = np.round(values[:, ::4], 2)  # every fourth cell has equal values
+    tracks = np.stack([rng.random(n) < rate for rate in np.geomspace(0.005, 0.5, CONCEPTS)])
+    values[:, :CONCEPTS] += 0.5 * tracks.T
+    layer = RecordedLayer("lstm", "LSTM", {"hidden_state": values[None]})
+    recording = Recording.from_layers([layer])
+    said = {f"concept {k}": track[None] for k, track in enumerate(tracks)}
+
+    seconds, largest = [], 0.0
+    our_time, aurocs = timed(lambda: every_auroc(values, tracks.astype(np.float32)))
+    for cell, k in zip(
+        rng.integers(0, cells, asked.pairs), rng.integers(0, CONCEPTS, asked.pairs), strict=True
+    ):
+        values_of_cell = np.ascontiguousarray(values[:, cell])
+        took, auroc = timed(lambda z=tracks[k], x=values_of_cell: roc_auc_score(z, x))
+        seconds.append(took)
+        largest = max(largest, abs(auroc - aurocs[cell, k]))
+    loop = middle.median(seconds) * cells * CONCEPTS
+    plain_time, _ = timed(lambda: lw.rank_cells(recording, said, lags=0, shifts=0))
+    whole_time, _ = timed(lambda: lw.rank_cells(recording, said))
+
+    print(f"{cells} cells, {n} timesteps, {CONCEPTS} concepts")
+    print(
+        f"roc_auc_score: {middle.median(seconds) * 1e3:.1f} ms a pair (median of {asked.pairs})\n"
+    )
+    print(f"{'':34}{'ours':>9}{'loop*':>12}{'ratio':>10}")
+    # A call on half of the text takes half as long.
+    calls = {"every AUROC": (our_time, 1), "rank_cells(lags=0, shifts=0)": (plain_time, 1)}
+    calls["rank_cells(): lags and null, too"] = (whole_time, (LAGS + 1 + SHIFTS) / 2)
+    for name, (ours, times) in calls.items():
+        print(f"{name:34}{ours:>8.1f}s{times * loop:>11.0f}s{times * loop / ours:>9.0f}x")
+    print(f"\n* extrapolated from {asked.pairs} pairs.   largest difference of AUROC {largest:.1e}")
+    if largest > 1e-6:
+        sys.exit("the AUROCs differ")
+
+
+if __name__ == "__main__":
+    main()
