@@ -6,6 +6,7 @@ from lstm_widgets.analysis.evaluation import deletion_curve, pointing_game
 from lstm_widgets.analysis.matching import match
 from lstm_widgets.analysis.ranking import rank_cells
 from lstm_widgets.analysis.relevance import relevance
+from lstm_widgets.analysis.screening import screen_cells
 from lstm_widgets.recorders.generate import Generation, generate
 from lstm_widgets.recorders.keras import RecordingError, record
 from lstm_widgets.recorders.legacy import load_legacy
@@ -38,4 +39,5 @@ __all__ = [
     "rank_cells",
     "record",
     "relevance",
+    "screen_cells",
 ]

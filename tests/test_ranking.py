@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import lstm_widgets as lw
 from lstm_widgets import concepts as c
-from lstm_widgets.analysis import ranking, statistics
+from lstm_widgets.analysis import blocks, ranking, statistics
 from lstm_widgets.datasets import characters
 from lstm_widgets.recording import RecordedLayer, Recording
 
@@ -395,23 +395,23 @@ def test_blocks_and_files_change_nothing(monkeypatch, tmp_path):
     whole = lw.rank_cells(recording, asked)
     assert set(whole.signal) == {"hidden_state", "cell_state"}
     recording.save(tmp_path / "saved.zarr")
-    monkeypatch.setattr(ranking, "_BLOCK_VALUES", 240 * 2)
+    monkeypatch.setattr(blocks, "_BLOCK_VALUES", 240 * 2)
     monkeypatch.setattr(ranking, "_SHIFTED_VALUES", 999)
-    blocks = lw.rank_cells(lw.open_recording(tmp_path / "saved.zarr"), asked)
+    parts = lw.rank_cells(lw.open_recording(tmp_path / "saved.zarr"), asked)
     keys = ["signal", "cell", "concept"]
-    whole, blocks = (table.sort_values(keys, ignore_index=True) for table in (whole, blocks))
-    assert list(whole.columns) == list(blocks.columns)
+    whole, parts = (table.sort_values(keys, ignore_index=True) for table in (whole, parts))
+    assert list(whole.columns) == list(parts.columns)
     for name in whole:
         if whole[name].dtype.kind == "f":
-            np.testing.assert_allclose(whole[name], blocks[name], atol=1e-5)
+            np.testing.assert_allclose(whole[name], parts[name], atol=1e-5)
         else:
-            assert whole[name].tolist() == blocks[name].tolist()
+            assert whole[name].tolist() == parts[name].tolist()
 
 
 def test_interrupted_keeps_what_is_done(monkeypatch):
     recording = recording_of(RNG.normal(size=(1, 100, 4)), letters(1, 100))
     whole = lw.rank_cells(recording, [c.whitespace])
-    monkeypatch.setattr(ranking, "_BLOCK_VALUES", 100)
+    monkeypatch.setattr(blocks, "_BLOCK_VALUES", 100)
     columns, calls = ranking._Work.columns, []
 
     def interrupted(work, pool):

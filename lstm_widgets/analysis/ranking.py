@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.analysis import blocks, statistics
 from lstm_widgets.analysis import concepts as named
-from lstm_widgets.analysis import statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,8 +33,6 @@ STATES = ("hidden_state", "cell_state")
 #: From which q-value on a row counts as possibly nothing, where rows are sorted.
 SURE = 0.05
 
-# Values (cell × timestep) that are worked on at a time.
-_BLOCK_VALUES = 1 << 24
 # Values (shift × timestep) of shifted tracks that are made at a time.
 _SHIFTED_VALUES = 1 << 24
 # What single precision may have cost a shifted score: less far from the score counts as equal.
@@ -122,17 +120,17 @@ def rank_cells(
         name: _Text.of(recording, concepts, name, lags=lags, shifts=shifts, seed=seed)
         for name in asked
     }
-    blocks = [
+    work = [
         (name, one, cells)
         for name, signals in asked.items()
         for one in signals
-        for cells in _blocks(recording[name].sizes["cell"], texts[name].timesteps)
+        for cells in blocks.blocks_of(recording[name].sizes["cell"], int(texts[name].mask.sum()))
     ]
     pool, tables = _Pool(), []
     complete = True
-    with tqdm(total=sum(len(cells) for *_, cells in blocks), desc="ranking", unit="cell") as bar:
+    with tqdm(total=sum(len(cells) for *_, cells in work), desc="ranking", unit="cell") as bar:
         try:
-            for name, one, cells in blocks:
+            for name, one, cells in work:
                 columns = _Work(texts[name], recording, name, one, cells).columns(pool)
                 tables.append(pd.DataFrame(columns))
                 bar.update(len(cells))
@@ -186,11 +184,6 @@ def _asked(
     if not asked:
         raise ValueError("layer: expected one or more, got none")
     return asked
-
-
-def _blocks(cells: int, timesteps: int) -> Iterator[range]:
-    step = max(1, _BLOCK_VALUES // max(timesteps, 1))
-    return (range(start, min(start + step, cells)) for start in range(0, cells, step))
 
 
 # The text: halves, tracks, shifts -----------------------------------------------------------------
@@ -297,7 +290,6 @@ class _Text:
     """What all cells of a layer are held against."""
 
     mask: npt.NDArray[np.bool_]
-    timesteps: int
     lags: Places
     halves: tuple[_Half, _Half]
     tracks: list[_Track]
@@ -322,9 +314,7 @@ class _Text:
         given = named.tracks(recording, concepts, layer=layer)
         if not given:
             raise ValueError("concepts: expected one or more, got none")
-        dataset = recording[layer]
-        shape = (dataset.sizes["example"], dataset.sizes["timestep"])
-        mask = np.asarray(dataset["mask"]) if "mask" in dataset else np.ones(shape, bool)
+        mask = blocks.mask_of(recording[layer])
         rng = np.random.default_rng(seed)
         spans = _halved(mask.sum(axis=1), rng)
         chosen = _standard_lags(lags, spans)
@@ -340,7 +330,7 @@ class _Text:
             for name, track in given.items()
         ]
         turns = rng.random((shifts, len(halves[1].starts)))
-        return cls(mask, int(mask.sum()), chosen, halves, tracks, turns)
+        return cls(mask, chosen, halves, tracks, turns)
 
 
 def _ranks_of(said: Floats) -> npt.NDArray[np.float32]:
@@ -396,8 +386,7 @@ class _Work:
     ) -> None:
         self._text = text
         self._names = (layer, signal, cells)
-        read = recording[layer][signal][:, :, cells.start : cells.stop].to_numpy()
-        self._values = np.ascontiguousarray(read[text.mask].T)
+        self._values = blocks.read(recording[layer][signal], text.mask, cells)
         self._finite = np.isfinite(self._values).all(axis=1)
         self._values[~self._finite] = 0
 
@@ -492,12 +481,11 @@ class _Work:
                 pearson[rows, k] = _pearson(x[np.ix_(rows, there)], y[there])
                 continue
             yes = y > 0
-            limit = threshold[rows, k, None]
-            up = sign[rows, k, None] > 0
-            called = np.where(up, x[rows] >= limit, x[rows] <= limit)
-            found = np.count_nonzero(called & yes, axis=1)
-            total = np.count_nonzero(called, axis=1) + yes.sum()
-            f1[rows, k] = 2 * found / np.maximum(total, 1)
+            for row in rows:
+                limit = threshold[row, k]
+                called = x[row] >= limit if sign[row, k] > 0 else x[row] <= limit
+                total = int(called.sum() + yes.sum())
+                f1[row, k] = 2 * int((called & yes).sum()) / max(total, 1)
             base_rate[rows, k] = yes.mean()
         f1[np.isnan(threshold)] = np.nan
         return f1, base_rate, pearson

@@ -1,0 +1,171 @@
+"""What can be said of cells without any concept: which are switches, which remember, which are dead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.analysis import blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    import pandas as pd
+
+    from lstm_widgets.recording import Recording
+
+    Floats = npt.NDArray[np.floating[Any]]
+
+__all__ = ["screen_cells"]
+
+#: The gates, which are between 0 and 1.
+GATES = ("input_gate", "forget_gate", "output_gate", "update_gate", "reset_gate")
+#: Those that tell how much of its state a cell keeps: f of an LSTM, z of a GRU.
+KEEPING = ("forget_gate", "update_gate")
+#: A cell whose largest and smallest value are closer than this is dead.
+STILL = 0.01
+
+
+def screen_cells(
+    recording: Recording,
+    *,
+    signal: str = "hidden_state",
+    layer: str | Sequence[str] | None = None,
+    threshold: float = 0.3,
+    saturation: float = 0.1,
+) -> pd.DataFrame:
+    r"""Measure what each cell does, whatever it may mean.
+
+    Parameters
+    ----------
+    recording
+        Opened from a file, it is read block by block.
+    signal
+        Whose values are looked at, beside the gates.
+    layer
+        One layer or several. Default: all that have the signal.
+    threshold
+        From which absolute value on a cell is on.
+    saturation
+        How near to 0 or 1 a gate counts as saturated.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a cell, NaN where the cell has values that aren't finite.
+
+        - ``layer, cell``
+        - ``forget_gate_left, forget_gate_right`` and so on, for each gate that was recorded: the
+          share of timesteps at which it is saturated, below ``saturation`` or above
+          1 - ``saturation``. (As in Karpathy, Johnson & Fei-Fei 2015, arXiv:1506.02078.)
+        - ``time_constant``: :math:`1 / (1 - \bar f)`, about how many timesteps a cell remembers, by
+          the mean of its forget gate (of a GRU, its update gate).
+        - ``bimodality``: Sarle's coefficient, :math:`(g^2 + 1) / (k + 3 (n-1)^2 / ((n-2)(n-3)))` of
+          skewness g and excess kurtosis k; above 5/9, as an even distribution has it, the cell may
+          be a switch.
+        - ``persistence``: the correlation of its values with those one timestep later.
+        - ``median_run``: how many timesteps it is on for when it is on; NaN if it never is.
+        - ``on``: the share of timesteps at which it is on.
+        - ``dead``: whether all its values are within 0.01 of each other.
+
+    Raises
+    ------
+    ValueError
+        If a layer hasn't the signal, or an argument doesn't fit.
+    """
+    import pandas as pd  # noqa: PLC0415
+    from tqdm.auto import tqdm  # noqa: PLC0415
+
+    if not 0 < saturation < 0.5:
+        raise ValueError(f"saturation: expected a number between 0 and 0.5, got {saturation!r}")
+    if not threshold > 0:
+        raise ValueError(f"threshold: expected a number greater than 0, got {threshold!r}")
+    if layer is None:
+        layers = tuple(name for name in recording.layers if signal in recording.signals(name))
+    else:
+        layers = (layer,) if isinstance(layer, str) else tuple(layer)
+    for name in layers:
+        if signal not in (has := recording.signals(name)):
+            raise ValueError(
+                f"signal: expected one of {', '.join(map(repr, has))} of layer {name!r}, "
+                f"got {signal!r}"
+            )
+    if not layers:
+        raise ValueError(f"signal: expected one that a layer has, got {signal!r}")
+    masks = {name: blocks.mask_of(recording[name]) for name in layers}
+    work = [
+        (name, cells)
+        for name in layers
+        for cells in blocks.blocks_of(recording[name].sizes["cell"], int(masks[name].sum()))
+    ]
+    tables = []
+    for name, cells in tqdm(work, desc="screening", unit="block", leave=False):
+        columns: dict[str, Any] = {"layer": name, "cell": np.array(cells)}
+        has = recording.signals(name)
+        for gate in GATES:
+            if gate in has:
+                values = blocks.read(recording[name][gate], masks[name], cells)
+                columns |= _saturation(values, gate, saturation)
+        values = blocks.read(recording[name][signal], masks[name], cells)
+        columns |= _values(values, _first(masks[name]), threshold)
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _first(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Tell which of the timesteps that aren't padding are the first of their example."""
+    first = np.zeros(mask.shape, bool)
+    rows = np.flatnonzero(mask.any(axis=1))
+    first[rows, mask[rows].argmax(axis=1)] = True
+    return np.asarray(first[mask])
+
+
+def _saturation(values: Floats, gate: str, saturation: float) -> dict[str, Floats]:
+    unknown = ~np.isfinite(values).all(axis=1)
+    columns = {
+        f"{gate}_left": (values < saturation).mean(axis=1),
+        f"{gate}_right": (values > 1 - saturation).mean(axis=1),
+    }
+    if gate in KEEPING:
+        with np.errstate(divide="ignore"):
+            columns["time_constant"] = 1 / (1 - values.mean(axis=1, dtype=np.float64))
+    return {name: np.where(unknown, np.nan, column) for name, column in columns.items()}
+
+
+def _values(values: Floats, first: npt.NDArray[np.bool_], threshold: float) -> dict[str, Any]:
+    unknown = ~np.isfinite(values).all(axis=1)
+    values = np.where(unknown[:, None], 0, values)
+    n = values.shape[1]
+    away = values - values.mean(axis=1, keepdims=True, dtype=np.float64)
+    variance = (away**2).mean(axis=1)
+    later = ~first[1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skewness = (away**3).mean(axis=1) / variance**1.5 * np.sqrt(n * (n - 1)) / (n - 2)
+        kurtosis = (away**4).mean(axis=1) / variance**2 - 3
+        kurtosis = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * kurtosis + 6)
+        bimodality = (skewness**2 + 1) / (kurtosis + 3 * (n - 1) ** 2 / ((n - 2) * (n - 3)))
+        one, next_one = away[:, :-1][:, later], away[:, 1:][:, later]
+        lengths = (one**2).sum(axis=1) * (next_one**2).sum(axis=1)
+        persistence = (one * next_one).sum(axis=1) / np.sqrt(lengths)
+    on = np.abs(values) >= threshold
+    columns = {
+        "bimodality": bimodality,
+        "persistence": persistence,
+        "median_run": np.array([_median_run(row, first) for row in on]),
+        "on": on.mean(axis=1),
+    }
+    still = np.ptp(values, axis=1) < STILL
+    return {name: np.where(unknown, np.nan, column) for name, column in columns.items()} | {
+        "dead": still & ~unknown
+    }
+
+
+def _median_run(on: npt.NDArray[np.bool_], first: npt.NDArray[np.bool_]) -> float:
+    """How long the cell is on when it is on: the median of runs, which end with their example."""
+    if not on.any():
+        return float("nan")
+    before = np.append(False, on[:-1]) & ~first
+    after = np.append(on[1:] & ~first[1:], False)
+    return float(np.median(np.flatnonzero(on & ~after) - np.flatnonzero(on & ~before) + 1))
