@@ -117,13 +117,13 @@ def screen_cells(
 def _first(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Tell which of the timesteps that aren't padding are the first of their example."""
     first = np.zeros(mask.shape, bool)
-    rows = np.flatnonzero(mask.any(axis=1))
-    first[rows, mask[rows].argmax(axis=1)] = True
+    rows = np.flatnonzero(np.any(mask, axis=1))
+    first[rows, np.argmax(mask[rows], axis=1)] = True
     return np.asarray(first[mask])
 
 
 def _saturation(values: Floats, gate: str, saturation: float) -> dict[str, Floats]:
-    unknown = ~np.isfinite(values).all(axis=1)
+    unknown = ~np.all(np.isfinite(values), axis=1, keepdims=True)
     columns = {
         f"{gate}_left": (values < saturation).mean(axis=1),
         f"{gate}_right": (values > 1 - saturation).mean(axis=1),
@@ -131,12 +131,12 @@ def _saturation(values: Floats, gate: str, saturation: float) -> dict[str, Float
     if gate in KEEPING:
         with np.errstate(divide="ignore"):
             columns["time_constant"] = 1 / (1 - values.mean(axis=1, dtype=np.float64))
-    return {name: np.where(unknown, np.nan, column) for name, column in columns.items()}
+    return {name: np.where(unknown[:, 0], np.nan, column) for name, column in columns.items()}
 
 
 def _values(values: Floats, first: npt.NDArray[np.bool_], threshold: float) -> dict[str, Any]:
-    unknown = ~np.isfinite(values).all(axis=1)
-    values = np.where(unknown[:, None], 0, values)
+    unknown = ~np.all(np.isfinite(values), axis=1, keepdims=True)
+    values = np.where(unknown, 0, values)
     n = values.shape[1]
     away = values - values.mean(axis=1, keepdims=True, dtype=np.float64)
     variance = (away**2).mean(axis=1)
@@ -157,8 +157,9 @@ def _values(values: Floats, first: npt.NDArray[np.bool_], threshold: float) -> d
         "on": on.mean(axis=1),
     }
     still = np.ptp(values, axis=1) < STILL
-    return {name: np.where(unknown, np.nan, column) for name, column in columns.items()} | {
-        "dead": still & ~unknown
+    known = ~unknown[:, 0]
+    return {name: np.where(known, column, np.nan) for name, column in columns.items()} | {
+        "dead": still & known
     }
 
 
