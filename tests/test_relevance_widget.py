@@ -441,7 +441,8 @@ def half(name, position):
     """The upper half of a palette of ours that Matplotlib doesn't have, registered for the test."""
     from lstm_widgets.widgets._colours import TABLE  # noqa: PLC0415
 
-    made = mpl.colors.LinearSegmentedColormap.from_list("half", TABLE[name]["colours"], 1024)
+    colours = [f"#{colour}" for colour in TABLE[name]["colours"].split()]
+    made = mpl.colors.LinearSegmentedColormap.from_list("half", colours, 1024)
     upper = mpl.colors.ListedColormap(made(np.linspace(0.5, 1, 512)), "upper_half")
     mpl.colormaps.register(upper, force=True)
     return "upper_half", position
