@@ -1,6 +1,7 @@
 """See what every cell of a recurrent network has learned."""
 
 from lstm_widgets.analysis import concepts
+from lstm_widgets.analysis.ablation import Ablation, ablate
 from lstm_widgets.analysis.dependency import dependency
 from lstm_widgets.analysis.evaluation import deletion_curve, pointing_game
 from lstm_widgets.analysis.matching import match
@@ -8,6 +9,7 @@ from lstm_widgets.analysis.ranking import rank_cells
 from lstm_widgets.analysis.relevance import relevance
 from lstm_widgets.analysis.screening import screen_cells
 from lstm_widgets.recorders.generate import Generation, generate
+from lstm_widgets.recorders.held import Held
 from lstm_widgets.recorders.keras import RecordingError, record
 from lstm_widgets.recorders.legacy import load_legacy
 from lstm_widgets.recording import Recording, open_recording
@@ -19,15 +21,18 @@ from lstm_widgets.widgets.relevance_heatmap import RelevanceHeatmap
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 __all__ = [
+    "Ablation",
     "CellGrid",
     "ExampleGrid",
     "Explorer",
     "GateInspector",
     "Generation",
+    "Held",
     "Recording",
     "RecordingError",
     "RelevanceHeatmap",
     "TextHeatmap",
+    "ablate",
     "concepts",
     "deletion_curve",
     "dependency",

@@ -165,7 +165,9 @@ class Recording:
         datasets = {layer.name: _dataset(layer, labels) for layer in layers}
         guesses = None
         if predictions is not None:
-            guesses = _predictions(predictions, next(iter(datasets.values())).sizes["example"])
+            guesses = predictions_dataset(
+                predictions, next(iter(datasets.values())).sizes["example"]
+            )
         return cls(_tree(datasets, guesses, {"layers": names, **_jsonable(attrs, "attrs")}))
 
     @property
@@ -382,7 +384,8 @@ def _dataset(layer: RecordedLayer, labels: Sequence[str] | None) -> xr.Dataset:
     return xr.Dataset(variables, coords, _jsonable(attrs, where))
 
 
-def _predictions(given: RecordedPredictions, examples: int) -> xr.Dataset:
+def predictions_dataset(given: RecordedPredictions, examples: int) -> xr.Dataset:
+    """Check predictions, and make of them what :attr:`Recording.predictions` gives."""
     shape = given.ids.shape
     if len(shape) != len(PREDICTION_AXES) or shape[0] != examples:
         raise ValueError(

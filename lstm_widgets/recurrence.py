@@ -20,7 +20,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -64,6 +64,14 @@ _CACHED_WEIGHTS = 1 << 16
 _BLOCK_BYTES = 1 << 26
 # Fewer examples than this are not worth a thread of their own.
 _EXAMPLES_PER_THREAD = 16
+
+
+Holds: TypeAlias = "Mapping[str, tuple[np.ndarray, np.ndarray]]"
+"""Which cells are held at what, by signal: bool and float ``(example, units)``.
+
+At each timestep that is no padding, a value of the signal is replaced where the first is True, as
+soon as it is computed: what follows from it in that step and later follows from the held value.
+"""
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,7 @@ def step(
     activation: Callable[[Any], Any],
     recurrent_activation: Callable[[Any], Any],
     reset_after: bool = False,
+    hold: Callable[[str, Any], Any] = lambda _, values: values,
 ) -> tuple[Any, ...]:
     r"""Compute all signals of one timestep.
 
@@ -159,6 +168,8 @@ def step(
         Elementwise functions.
     reset_after
         See above; for GRU only.
+    hold
+        From a signal's name and its values to those that the cell goes on with.
 
     Returns
     -------
@@ -169,12 +180,12 @@ def step(
     units = recurrent_kernel.shape[0]
     hidden = state[0]
     if kind == "LSTM":
-        input_gate = recurrent_activation(z[:, :units])
-        forget_gate = recurrent_activation(z[:, units : 2 * units])
-        candidate = activation(z[:, 2 * units : 3 * units])
-        output_gate = recurrent_activation(z[:, 3 * units :])
-        cell = forget_gate * state[1] + input_gate * candidate
-        new_hidden = output_gate * activation(cell)
+        input_gate = hold("input_gate", recurrent_activation(z[:, :units]))
+        forget_gate = hold("forget_gate", recurrent_activation(z[:, units : 2 * units]))
+        candidate = hold("candidate", activation(z[:, 2 * units : 3 * units]))
+        output_gate = hold("output_gate", recurrent_activation(z[:, 3 * units :]))
+        cell = hold("cell_state", forget_gate * state[1] + input_gate * candidate)
+        new_hidden = hold("hidden_state", output_gate * activation(cell))
         return new_hidden, cell, input_gate, forget_gate, candidate, output_gate
     if kind == "GRU":
         if reset_after:
@@ -182,18 +193,19 @@ def step(
             if recurrent_bias is not None:
                 inner = inner + recurrent_bias
             gates = recurrent_activation(z[:, : 2 * units] + inner[:, : 2 * units])
-            update_gate, reset_gate = gates[:, :units], gates[:, units:]
+            update_gate, reset_gate = gates[:, :units], hold("reset_gate", gates[:, units:])
             recurrent = reset_gate * inner[:, 2 * units :]
         else:
             inner = hidden @ recurrent_kernel[:, : 2 * units]
             gates = recurrent_activation(z[:, : 2 * units] + inner)
-            update_gate, reset_gate = gates[:, :units], gates[:, units:]
+            update_gate, reset_gate = gates[:, :units], hold("reset_gate", gates[:, units:])
             recurrent = (reset_gate * hidden) @ recurrent_kernel[:, 2 * units :]
-        candidate = activation(z[:, 2 * units :] + recurrent)
-        new_hidden = update_gate * hidden + (1 - update_gate) * candidate
+        update_gate = hold("update_gate", update_gate)
+        candidate = hold("candidate", activation(z[:, 2 * units :] + recurrent))
+        new_hidden = hold("hidden_state", update_gate * hidden + (1 - update_gate) * candidate)
         return new_hidden, update_gate, reset_gate, candidate
     if kind == "SimpleRNN":
-        return (activation(z),)
+        return (hold("hidden_state", activation(z)),)
     msg = f"kind must be one of {', '.join(SIGNALS)}; got {kind!r}"
     raise ValueError(msg)
 
@@ -206,6 +218,7 @@ def scan(
     out: Mapping[str, np.ndarray],
     *,
     reverse: bool = False,
+    held: Holds | None = None,
 ) -> list[Any]:
     """Run a cell over whole sequences and write its signals into ``out``.
 
@@ -226,15 +239,24 @@ def scan(
         those carried on, at padding that of the step before; gates are as computed.
     reverse
         Read the sequences from their end.
+    held
+        What is held, see :data:`Holds`. None: nothing.
 
     Returns
     -------
     list
         The state after the last step, as tensors like ``initial_state``.
     """
-    if _prefers_steps(cell, sequences, mask, tuple(out)):
-        return _scan_steps(cell, sequences, initial_state, mask, out, reverse=reverse)
-    return _scan_compiled(cell, sequences, initial_state, mask, out, reverse=reverse)
+    import tensorflow as tf  # noqa: PLC0415
+
+    held = {
+        name: (held[name][0], tf.cast(held[name][1], sequences.dtype))
+        for name in SIGNALS[cell.kind]
+        if held and name in held
+    }
+    by_steps = _prefers_steps(cell, sequences, mask, (tuple(out), tuple(held)))
+    run = _scan_steps if by_steps else _scan_compiled
+    return run(cell, sequences, initial_state, mask, out, reverse=reverse, held=held)
 
 
 def scan_last(
@@ -246,12 +268,13 @@ def scan_last(
     names: Sequence[str],
     hidden: np.ndarray | None = None,
     reverse: bool = False,
+    held: Holds | None = None,
 ) -> tuple[dict[str, np.ndarray], list[Any]]:
     """Run a cell over whole sequences, but keep its signals of the last step only.
 
     Parameters
     ----------
-    cell, sequences, initial_state, mask, reverse
+    cell, sequences, initial_state, mask, reverse, held
         As for :func:`scan`.
     names
         The signals to keep.
@@ -276,7 +299,7 @@ def scan_last(
         if hidden is not None:
             out["hidden_state"] = hidden[:, part]
         real = None if mask is None else mask[:, part]
-        return scan(cell, sequences[:, part], state, real, out, reverse=reverse)
+        return scan(cell, sequences[:, part], state, real, out, reverse=reverse, held=held)
 
     state = list(initial_state)
     if timesteps > few:
@@ -321,7 +344,7 @@ def _in_numpy(cell: Cell, sequences: Any) -> bool:
 
 
 def _prefers_steps(
-    cell: Cell, sequences: Any, mask: np.ndarray | None, names: tuple[str, ...]
+    cell: Cell, sequences: Any, mask: np.ndarray | None, names: tuple[tuple[str, ...], ...]
 ) -> bool:
     """Whether to go step by step, given what that has cost on such calls so far."""
     examples, timesteps, features = sequences.shape
@@ -356,6 +379,17 @@ def _recurrent_bias(cell: Cell) -> Any:
     return cell.bias[1] if cell.bias is not None and two else None
 
 
+def _holding(
+    held: Mapping[str, tuple[Any, Any]], where: Callable[[Any, Any, Any], Any]
+) -> Callable[[str, Any], Any]:
+    """Make what :func:`step` takes for ``hold``."""
+
+    def hold(name: str, values: Any) -> Any:
+        return where(held[name][0], held[name][1], values) if name in held else values
+
+    return hold
+
+
 def _scan_steps(
     cell: Cell,
     sequences: Any,
@@ -364,6 +398,7 @@ def _scan_steps(
     out: Mapping[str, np.ndarray],
     *,
     reverse: bool,
+    held: Holds,
 ) -> list[Any]:
     """Run the loop in Python: on NumPy arrays where they do, else on eager tensors."""
     import tensorflow as tf  # noqa: PLC0415
@@ -381,6 +416,7 @@ def _scan_steps(
     recurrent_bias = None if recurrent_bias is None else convert(recurrent_bias)
     recurrent_kernel = convert(cell.recurrent_kernel)
     state = [convert(s) for s in initial_state]
+    hold = _holding({name: tuple(map(convert, pair)) for name, pair in held.items()}, where)
     keep = [(k, out[name]) for k, name in enumerate(SIGNALS[cell.kind]) if name in out]
     count = len(state)
     timesteps = range(int(sequences.shape[1]))
@@ -398,6 +434,7 @@ def _scan_steps(
                 activation=activation,
                 recurrent_activation=recurrent_activation,
                 reset_after=cell.reset_after,
+                hold=hold,
             )
             if mask is not None:
                 real = mask[:, t, None]
@@ -420,6 +457,7 @@ def _compiled(
     with_mask: bool,
     reverse: bool,
     names: tuple[str, ...],
+    held_names: tuple[str, ...],
     shape: tuple[int, int, int],
     units: int,
     dtype: str,
@@ -430,8 +468,8 @@ def _compiled(
     It takes :data:`_UNROLLED` timesteps a round, and as many rounds as it is told, up to
     ``timesteps``.
 
-    The weights are arguments, so that one compilation serves all layers of the same shape, and
-    training between two recordings.
+    The weights, and what is held, are arguments, so that one compilation serves all layers of the
+    same shape, training between two recordings, and all cells and values that may be held.
     """
     import tensorflow as tf  # noqa: PLC0415
 
@@ -443,8 +481,9 @@ def _compiled(
     # out to memory and back, which costs more than it saves.
     in_advance = examples < 8 and features * width > _CACHED_WEIGHTS
 
-    def loop(rounds: Any, x: Any, mask: Any, *weights_and_state: Any) -> tuple[Any, ...]:
+    def loop(rounds: Any, x: Any, mask: Any, held: Any, *weights_and_state: Any) -> tuple[Any, ...]:
         kernel, recurrent_kernel, bias, *state = weights_and_state
+        hold = _holding(held, tf.where)
         input_bias, recurrent_bias = bias, None
         if with_bias and kind == "GRU" and reset_after:
             input_bias, recurrent_bias = bias[0], bias[1]
@@ -477,6 +516,7 @@ def _compiled(
                     activation=activation,
                     recurrent_activation=recurrent_activation,
                     reset_after=reset_after,
+                    hold=hold,
                 )
                 if with_mask:
                     real = mask[:, at * _UNROLLED + k, None]
@@ -509,6 +549,10 @@ def _compiled(
         tf.TensorSpec((), tf.int32),
         spec(shape),
         tf.TensorSpec((examples, timesteps) if with_mask else (), tf.bool),
+        {
+            name: (tf.TensorSpec((examples, units), tf.bool), spec((examples, units)))
+            for name in held_names
+        },
         spec((features, width)),
         spec((units, width)),
         spec(bias_shape if with_bias else ()),
@@ -529,6 +573,7 @@ def _scan_compiled(
     out: Mapping[str, np.ndarray],
     *,
     reverse: bool,
+    held: Holds,
 ) -> list[Any]:
     """Run the compiled loop, one block of examples per thread, in stretches of timesteps."""
     timesteps = int(sequences.shape[1])
@@ -546,6 +591,7 @@ def _scan_compiled(
             None if mask is None else mask[:, ours],
             {name: array[:, ours] for name, array in out.items()},
             reverse=reverse,
+            held=held,
         )
     if rest:
         left = slice(0, rest) if reverse else slice(timesteps, None)
@@ -556,6 +602,7 @@ def _scan_compiled(
             None if mask is None else mask[:, left],
             {name: array[:, left] for name, array in out.items()},
             reverse=reverse,
+            held=held,
         )
     return state
 
@@ -573,6 +620,7 @@ def _scan_rounds(
     out: Mapping[str, np.ndarray],
     *,
     reverse: bool,
+    held: Holds,
 ) -> list[Any]:
     """Run the compiled loop over a number of timesteps that is a multiple of _UNROLLED."""
     import tensorflow as tf  # noqa: PLC0415
@@ -595,6 +643,7 @@ def _scan_rounds(
         with_mask=mask is not None,
         reverse=reverse,
         names=names,
+        held_names=tuple(held),
         shape=(block, length, features),
         units=cell.units,
         dtype=sequences.dtype.name,
@@ -608,13 +657,18 @@ def _scan_rounds(
 
     def run(first: int) -> list[Any]:
         last = min(first + block, examples)
-        state = [_part(s, (slice(first, last),), (block,)) for s in initial_state]
+        rows, all_rows = (slice(first, last),), (block,)
+        state = [_part(s, rows, all_rows) for s in initial_state]
+        holds = {
+            name: tuple(_part(tf.convert_to_tensor(array), rows, all_rows) for array in pair)
+            for name, pair in held.items()
+        }
         for start in starts:
             stop = min(start + length, timesteps)
             part, shape = (slice(first, last), slice(start, stop)), (block, length)
             real = tf.constant(True) if mask is None else _part(tf.constant(mask), part, shape)
             rounds = tf.constant((stop - start) // _UNROLLED)
-            results = function(rounds, _part(sequences, part, shape), real, *weights, *state)
+            results = function(rounds, _part(sequences, part, shape), real, holds, *weights, *state)
             state = list(results[: len(state)])
             for name, values in zip(names, results[len(state) :], strict=True):
                 array = np.asarray(memoryview(values)) if jit else values.numpy()

@@ -114,14 +114,20 @@ def _kinds(layer: Any) -> tuple[tuple[str, ...], str]:
 
 
 class Selection:
-    """Which layers and which of their signals are to be kept."""
+    """Which layers and which of their signals are to be kept.
+
+    With ``keep=False`` the layers are needed, but none of their signals.
+    """
 
     def __init__(
         self,
         found: Sequence[Found],
         layers: Sequence[str] | str | None,
         signals: Sequence[str] | str | None,
+        *,
+        keep: bool = True,
     ) -> None:
+        self._keep = keep
         if not found:
             raise ValueError(
                 "model: expected at least one recurrent layer (LSTM, GRU, SimpleRNN, RNN), "
@@ -162,7 +168,7 @@ class Selection:
 
     def signals(self, unit: str, kind: str) -> tuple[str, ...]:
         """Which signals are to be kept of it, in the order of :data:`SIGNALS`."""
-        if not self.keeps(unit):
+        if not self._keep or not self.keeps(unit):
             return ()
         return tuple(n for n in SIGNALS[kind] if self._signals is None or n in self._signals)
 

@@ -85,7 +85,7 @@ def read(model: Any, batch: Any, start: int, stop: int, session: Session) -> Any
             f"are no values yet (inside of tf.vectorized_map or the like)"
         )
     session.end()
-    if session.check == "full" and not session.began_in_padding:
+    if session.check == "full" and not session.began_in_padding and not session.holding.layers:
         _assign(before)
         with session.paused():
             batch = load_keras().tree.map_structure(tf.convert_to_tensor, batch)

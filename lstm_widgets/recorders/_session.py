@@ -31,8 +31,9 @@ from lstm_widgets.recorders._layers import (
     load_keras,
     without_call,
 )
+from lstm_widgets.recorders.held import Held, Holding
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
-from lstm_widgets.recurrence import SIGNALS, STATES, Cell, scan, scan_last
+from lstm_widgets.recurrence import SIGNALS, STATES, Cell, Holds, scan, scan_last
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -105,6 +106,7 @@ class Unit:
     difference: float = 0.0
     checked_examples: int = 0
     checked_timesteps: int = 0
+    held: bool = False  # whether cells of it are, so that the layer's own loop gives something else
     reached: int = 0  # first example of the last batch in which the model called it
 
     @property
@@ -122,6 +124,7 @@ class _Run:
     state: list[Any]
     out: dict[str, Any]  # signals, at every timestep or, of windows, at their end
     hidden: Any  # (example, timestep, cell), if the model goes on with it
+    held: Holds | None = None
 
 
 class Session:
@@ -135,8 +138,10 @@ class Session:
         tolerance: float | None,
         *,
         every_output: bool = False,
+        held: Sequence[Sequence[Held]] = ((),),
     ) -> None:
         self.selection = selection
+        self.holding = Holding(selection.found, held)
         self.reading = reading
         self.check = check
         self.tolerance = tolerance
@@ -184,6 +189,9 @@ class Session:
                     f"model: layer {unit.name!r} is called for some examples only "
                     f"(not for {self._start} to {self._stop - 1})"
                 )
+        for name in self.holding.layers:
+            if name not in self.units:
+                raise ValueError(f"held: the model doesn't call its layer {name!r}")
 
     def go_on(self) -> None:
         """Let the next piece of a text start from where this one ended."""
@@ -250,6 +258,8 @@ class Session:
                 name = f"{one.name}:{call}{unit_name[len(one.name) :]}"
             unit = self._unit(name, kind, layer, cell, (int(x.shape[1]), int(cell.units)))
             unit.reached = self._start
+            held = self.holding.of(name, int(x.shape[0]))
+            unit.held = held is not None
             run = _Run(
                 x=tf.cast(x, cell.compute_dtype),
                 real=real,
@@ -257,6 +267,7 @@ class Session:
                 state=[tf.cast(s, cell.compute_dtype) for s in states[position:][: STATES[kind]]],
                 out={},
                 hidden=None,
+                held=held,
             )
             if self.reading.mode == "windows":
                 self._scan_windows(unit, read_cell(kind, cell), run, layer, cell is cells[-1])
@@ -269,7 +280,7 @@ class Session:
             position += STATES[kind]
             if cell is not cells[-1]:
                 x = tf.convert_to_tensor(run.hidden)
-        if self.check:
+        if self.check and not any(unit.held for unit, _, _ in kept):
             compare = self._compare_ends if self.reading.mode == "windows" else self._compare_layer
             compare(layer, sequences, initial_state, real, kept)
 
@@ -292,7 +303,7 @@ class Session:
     def _expect_shape(self, name: str, examples: int, timesteps: int) -> None:
         """Notice when the axes of what a layer receives aren't what was put into the model."""
         mode = self.reading.mode
-        expected = 1 if mode == "pieces" else self._stop - self._start
+        expected = self.holding.copies * (1 if mode == "pieces" else self._stop - self._start)
         # The last call may be filled up, to a prescribed number of windows.
         fits = examples >= expected if mode == "windows" else examples == expected
         if not fits:
@@ -315,7 +326,9 @@ class Session:
             # The model goes on with it, in full precision, even if it isn't kept.
             shape = (*run.x.shape[:2], cell.units)
             run.out["hidden_state"] = np.empty(shape, np.float64 if double else np.float32)
-        run.state = scan(cell, run.x, run.state, run.real, run.out, reverse=run.reverse)
+        run.state = scan(
+            cell, run.x, run.state, run.real, run.out, reverse=run.reverse, held=run.held
+        )
         run.hidden = run.out["hidden_state"]
         if double and "hidden_state" in unit.signals:
             unit.signals["hidden_state"][place] = run.hidden
@@ -334,6 +347,7 @@ class Session:
             names=tuple(unit.signals),
             hidden=run.hidden,
             reverse=run.reverse,
+            held=run.held,
         )
         run.out |= ends
         place = self.reading.place(self._start, self._stop)
@@ -341,6 +355,7 @@ class Session:
             unit.signals[name][place] = values[: self._stop - self._start]
 
     def _keep_mask(self, unit: Unit, real: npt.NDArray[np.bool_]) -> None:
+        real = real[: len(real) // self.holding.copies]
         if self.reading.mode == "windows":
             real = real[: self._stop - self._start, -1]
         unit.mask[self.reading.place(self._start, self._stop)] = real
@@ -560,7 +575,7 @@ class Session:
             check={
                 "difference": unit.difference,
                 "tolerance": unit.tolerance,
-                "mode": self.check or "none",
+                "mode": "none" if unit.held else self.check or "none",
                 "examples": unit.checked_examples,
                 "timesteps": unit.checked_timesteps,
             },
@@ -572,7 +587,9 @@ class Session:
         attrs = {"model": model.name, "model_config": _plain_config(model), "versions": _versions()}
         if self.reading.mode == "windows":
             attrs["window"] = self.reading.window
-        if self.check == "full":
+        if self.holding.layers:
+            attrs["held"] = self.holding.described
+        elif self.check == "full":
             attrs["outputs_difference"] = self._outputs_difference
         return attrs
 

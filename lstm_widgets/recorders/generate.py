@@ -15,6 +15,7 @@ from lstm_widgets.recorders._inputs import expect_positive, prescribed_batch_siz
 from lstm_widgets.recorders._layers import Selection, find_layers
 from lstm_widgets.recorders._run import build_model, prepared, read
 from lstm_widgets.recorders._session import Reading, Session
+from lstm_widgets.recorders.held import Held, standard_held
 from lstm_widgets.recorders.keras import expect_model
 from lstm_widgets.recorders.predictions import Guesses, expect_symbols
 from lstm_widgets.recorders.vocabulary import Encoding, Vocabulary
@@ -70,6 +71,7 @@ def generate(
     rng: int | np.random.Generator | None = None,
     top_k: int | None = None,
     encode: Callable[[npt.NDArray[np.int64]], Any] | None = None,
+    held: Held | Sequence[Held] | None = None,
 ) -> Generation:
     """Continue a text, one token after the other, each drawn from what the model predicts.
 
@@ -102,6 +104,8 @@ def generate(
     encode
         What makes of ids, int64 ``(example, timestep)``, what the model is called with. Default:
         ids, one-hot or ids scaled to ``id / len(vocabulary)``, by the shape of the model's input.
+    held
+        Cells that are held at a value, while the seed is read too, see :class:`lstm_widgets.Held`.
 
     Returns
     -------
@@ -141,6 +145,7 @@ def generate(
         window=window,
         encode=encode,
         top_k=top_k,
+        held=standard_held(held),
     )
     done = writer.write(temperature, np.random.default_rng(rng))
     written = slice(writer.begun, done)
@@ -168,6 +173,7 @@ class _Writer:
         window: int | None,
         encode: Callable[[Ids], Any] | None,
         top_k: int,
+        held: Sequence[Held],
     ) -> None:
         self._model = model
         self._names = names
@@ -194,7 +200,12 @@ class _Writer:
         self._prescribed = prescribed_batch_size(model, self._selection)
         self._size = texts.standard_size(self._reading, self._selection, self._prescribed, None)
         self._session = Session(
-            self._selection, self._reading, "prefix", None, every_output=window is None
+            self._selection,
+            self._reading,
+            "prefix",
+            None,
+            every_output=window is None,
+            held=(held,),
         )
         self._guesses = Guesses(
             top_k,

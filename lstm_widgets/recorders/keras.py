@@ -37,6 +37,7 @@ from lstm_widgets.recorders._layers import (
 )
 from lstm_widgets.recorders._run import build_model, run
 from lstm_widgets.recorders._session import Reading, Session
+from lstm_widgets.recorders.held import Held, standard_held
 from lstm_widgets.recorders.predictions import Guesses, expect_symbols
 from lstm_widgets.recorders.vocabulary import Encoding, Vocabulary
 
@@ -62,6 +63,7 @@ def record(
     layers: Sequence[str] | str | None = None,
     signals: Sequence[str] | str | None = None,
     batch_size: int | None = None,
+    held: Held | Sequence[Held] | None = None,
     check: Check = "prefix",
     tolerance: float | None = None,
 ) -> Recording:
@@ -118,6 +120,9 @@ def record(
     batch_size
         How many examples (of a text: timesteps, or windows) run at a time. Default: 256 examples,
         4096 timesteps, as many windows as fit into some memory, or what the model prescribes.
+    held
+        Cells that are held at a value meanwhile, see :class:`lstm_widgets.Held`. The layers that
+        have them aren't checked.
     check
         ``"prefix"``: the first timesteps of a few examples of every batch are computed again by
         each layer's own loop. ``"full"``: all of them, and the model's outputs too. False: nothing.
@@ -172,7 +177,14 @@ def record(
     reading = given.reading(model)
     batch, size = given.batches(model, reading, selection, batch_size)
     every_output = top_k is not None and reading.mode == "pieces"
-    session = Session(selection, reading, check, tolerance, every_output=every_output)
+    session = Session(
+        selection,
+        reading,
+        check,
+        tolerance,
+        every_output=every_output,
+        held=(standard_held(held),),
+    )
     guesses = None
     if top_k is not None:
         guesses = Guesses(top_k, reading, given.ids, names, symbols=given.symbols, text=given.text)

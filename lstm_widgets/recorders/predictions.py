@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lstm_widgets.recorders._session import Reading
     from lstm_widgets.recorders.vocabulary import Vocabulary
 
-__all__ = ["Guesses", "expect_symbols"]
+__all__ = ["Guesses", "are_logits", "expect_symbols", "placed"]
 
 # Outputs that sum to 1 as closely as this are probabilities, not logits.
 NEARLY_ONE = 1e-3
@@ -85,13 +85,12 @@ class Guesses:
         import tensorflow as tf  # noqa: PLC0415
 
         output = _only(load_keras().tree.flatten(outputs), self._top_k)
-        if self._reading.mode == "windows":
-            output = (output if len(output.shape) == 2 else output[:, -1])[: stop - start]
-        elif self._text and len(output.shape) == 2:
+        if self._text and self._reading.mode != "windows" and len(output.shape) == 2:
             raise ValueError(
                 "top_k: expected a model with an output for every timestep, or a window=; got one "
                 f"with outputs of shape {tuple(output.shape)}"
             )
+        output, place, timesteps = placed(output, self._reading, (start, stop), mask)
         probabilities = self._probabilities(tf.convert_to_tensor(output))
         best = tf.math.top_k(probabilities, self._top_k)
         values = probabilities.numpy()
@@ -99,11 +98,7 @@ class Guesses:
         self._mask = mask
         if self._room is None:
             self._same = self._predicts_what_it_reads(values.shape[-1])
-        room = self._made_room(mask.shape[1] if single else values.shape[-2])
-        place = self._reading.place(start, stop)
-        if single:
-            last = mask.shape[1] - 1 - mask[start:stop, ::-1].argmax(axis=1)
-            place = (np.arange(start, stop), last)
+        room = self._made_room(timesteps)
         # Where there are NaN, none is the largest.
         whole = np.isfinite(values).all(axis=-1, keepdims=True)
         room.ids[place] = np.where(whole, best.indices.numpy(), -1)
@@ -153,15 +148,54 @@ class Guesses:
 
         values = tf.cast(outputs, tf.float32)
         if self._logits is None:
-            rows = values.numpy().reshape(-1, values.shape[-1])
-            rows = rows[(rows < np.inf).all(axis=1)]  # logits may be -inf
-            tolerance = NEARLY_ONE_BFLOAT16 if outputs.dtype == tf.bfloat16 else NEARLY_ONE
-            if not len(rows):
-                return values  # all NaN: those to come will tell
-            self._logits = not (
-                (rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) <= tolerance).all()
-            )
+            self._logits = are_logits(values.numpy(), half=outputs.dtype == tf.bfloat16)
         return tf.nn.softmax(values) if self._logits else values
+
+
+def placed(
+    output: Any, reading: Reading, part: tuple[int, int], mask: npt.NDArray[np.bool_]
+) -> tuple[Any, tuple[Any, ...], int]:
+    """Tell where the output of one call stands in the recording.
+
+    Parameters
+    ----------
+    output
+        ``(example, timestep, symbol)`` or ``(example, symbol)``, of windows and of examples; the
+        latter has its place at the example's last timestep that is no padding.
+    reading
+        How the calls stand in the recording.
+    part
+        From where to where this call has read.
+    mask
+        That of the last recurrent layer ``(example, timestep)``, of the whole recording and filled
+        in so far.
+
+    Returns
+    -------
+    tuple
+        What of the output is in the recording, its place there, and the number of timesteps of each
+        example (of a text that is read in parts, those of this part).
+    """
+    start, stop = part
+    if reading.mode == "windows":
+        output = (output if len(output.shape) == 2 else output[:, -1])[: stop - start]
+    if reading.mode == "examples" and len(output.shape) == 2:
+        last = mask.shape[1] - 1 - mask[start:stop, ::-1].argmax(axis=1)
+        return output, (np.arange(start, stop), last), int(mask.shape[1])
+    return output, reading.place(start, stop), int(output.shape[-2])
+
+
+def are_logits(values: npt.NDArray[Any], *, half: bool = False) -> bool | None:
+    """Tell whether outputs are logits and not a distribution already; None if all are NaN.
+
+    ``half`` is for values that were bfloat16.
+    """
+    rows = values.reshape(-1, values.shape[-1])
+    rows = rows[(rows < np.inf).all(axis=1)]  # logits may be -inf
+    if not len(rows):
+        return None
+    tolerance = NEARLY_ONE_BFLOAT16 if half else NEARLY_ONE
+    return not ((rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) <= tolerance).all())
 
 
 def _of_ids(values: Any, ids: Any) -> Any:

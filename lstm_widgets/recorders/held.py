@@ -1,0 +1,189 @@
+# Keras has no types, so what comes from it is Any.
+# ruff: noqa: ANN401
+"""Which cells of a model are held at a value while it runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lstm_widgets.recorders._layers import without_call
+from lstm_widgets.recurrence import SIGNALS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lstm_widgets.recorders._layers import Found
+    from lstm_widgets.recurrence import Holds
+
+__all__ = ["Held", "Holding", "parts_of", "standard_held"]
+
+
+@dataclass(frozen=True, init=False)
+class Held:
+    """Cells of one layer that are held at a value, at every timestep that is no padding.
+
+    Held is one signal, where it is computed: with a gate held, the states follow from the held
+    gate; with the hidden state held, the next timestep and the next layer read the held value.
+
+    Parameters
+    ----------
+    cells
+        One cell, or several.
+    value
+        What they are held at: one number, or one for each cell.
+    layer
+        The layer, by its name in a recording; of a Bidirectional also the name of both directions,
+        whose cells then count on from one to the other. None: the model's first recurrent layer.
+    signal
+        One of the layer's signals.
+    """
+
+    cells: tuple[int, ...]
+    value: tuple[float, ...]
+    layer: str | None
+    signal: str
+
+    def __init__(
+        self,
+        cells: int | Sequence[int],
+        value: float | Sequence[float] = 0.0,
+        layer: str | None = None,
+        signal: str = "hidden_state",
+    ) -> None:
+        several, values = _several(cells), _several(value)
+        for cell in several:
+            whole = isinstance(cell, (int, np.integer)) and not isinstance(cell, bool)
+            if not whole or cell < 0:
+                raise ValueError(f"cells: expected whole numbers from 0 on, got {cell!r}")
+        if len(set(several)) != len(several):
+            raise ValueError(f"cells: expected different ones, got {cells!r:.80}")
+        for one in values:
+            number = isinstance(one, (int, float, np.number)) and not isinstance(one, bool)
+            if not number or not np.isfinite(one):
+                raise ValueError(f"value: expected finite numbers, got {one!r:.80}")
+        if not hasattr(value, "__len__"):
+            values = values * len(several)
+        if len(values) != len(several):
+            raise ValueError(
+                f"value: expected one number, or one for each of {len(several)} cells, got "
+                f"{len(values)}"
+            )
+        for name, known in {
+            "cells": tuple(map(int, several)),
+            "value": tuple(map(float, values)),
+            "layer": layer,
+            "signal": signal,
+        }.items():
+            object.__setattr__(self, name, known)
+
+
+def _several(given: Any) -> tuple[Any, ...]:
+    if isinstance(given, str) or not hasattr(given, "__len__"):
+        return (given,)
+    return tuple(given)
+
+
+def standard_held(held: Held | Sequence[Held] | None) -> tuple[Held, ...]:
+    """List what is to be held."""
+    several = () if held is None else (held,) if isinstance(held, Held) else tuple(held)
+    for one in several:
+        if not isinstance(one, Held):
+            raise TypeError(f"held: expected a lstm_widgets.Held, or several, got {one!r:.80}")
+    return several
+
+
+class Holding:
+    """Which cells are held, in each of several copies of what a model reads.
+
+    Parameters
+    ----------
+    found
+        The model's recurrent layers.
+    copies
+        What is held in each copy. All examples of the first copy come first, then those of the
+        second one, and so on.
+    """
+
+    def __init__(self, found: Sequence[Found], copies: Sequence[Sequence[Held]] = ((),)) -> None:
+        self.copies = len(copies)
+        self._found = found
+        #: What is held in the first copy, as JSON can hold it.
+        self.described = [asdict(held) for held in copies[0]]
+        self._held: dict[str, dict[str, tuple[Any, Any]]] = {}
+        for copy, several in enumerate(copies):
+            for held in several:
+                self._add(copy, held)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names under which layers with held cells are recorded."""
+        return tuple(self._held)
+
+    def of(self, name: str, rows: int) -> Holds | None:
+        """Tell what is held of a layer, at each of the rows of a batch."""
+        if name not in self._held:
+            return None
+        times = rows // self.copies
+        return {
+            signal: (np.repeat(are_held, times, axis=0), np.repeat(values, times, axis=0))
+            for signal, (are_held, values) in self._held[name].items()
+        }
+
+    def _add(self, copy: int, held: Held) -> None:
+        parts = parts_of(self._found, held.layer)
+        cells, values = np.array(held.cells, np.intp), np.array(held.value, np.float64)
+        total = sum(part.units for part in parts)
+        if (cells >= total).any():
+            raise ValueError(
+                f"cells: expected 0 to {total - 1} (layer {held.layer or parts[0].name!r}), got "
+                f"{cells.max()}"
+            )
+        for name, kind, units in parts:
+            if held.signal not in SIGNALS[kind]:
+                raise ValueError(
+                    f"signal: expected one of {', '.join(map(repr, SIGNALS[kind]))} (layer "
+                    f"{name!r}), got {held.signal!r}"
+                )
+            here = (cells >= 0) & (cells < units)
+            if here.any():
+                shape = (self.copies, units)
+                new = np.zeros(shape, np.bool_), np.zeros(shape, np.float64)
+                pair = self._held.setdefault(name, {}).setdefault(held.signal, new)
+                pair[0][copy, cells[here]] = True
+                pair[1][copy, cells[here]] = values[here]
+            cells = cells - units
+
+
+class Part(NamedTuple):
+    """A layer, or one direction of it: its name in a recording, its kind, its number of cells."""
+
+    name: str
+    kind: str
+    units: int
+
+
+def parts_of(found: Sequence[Found], layer: str | None) -> list[Part]:
+    """Find a layer, or both directions of one, by its name in a recording; None: the first."""
+    known: dict[str, tuple[Found, Part]] = {}
+    for one in found:
+        cells = getattr(one.layer.cell, "cells", [one.layer.cell])
+        for unit, kind, cell in zip(one.units, one.kinds, cells, strict=True):
+            known[unit] = (one, Part(unit, kind, int(cell.units)))
+    layer = next(iter(known)) if layer is None else layer
+    names = [without_call(layer)]
+    if names[0] not in known:
+        ways = [re.fullmatch(r"(.+)/(?:forward|backward)(/.+)?", unit) for unit in known]
+        names = [way[0] for way in ways if way and way[1] + (way[2] or "") == names[0]]
+    if not names:
+        raise ValueError(f"layer: expected one of {', '.join(map(repr, known))}, got {layer!r}")
+    call = re.search(r":\d+(?=/cell_\d+$|$)", layer)
+    parts = []
+    for name in names:
+        one, part = known[name]
+        tail = name[len(one.name) :]
+        parts.append(part._replace(name=one.name + (call[0] if call else "") + tail))
+    return parts
