@@ -13,6 +13,7 @@ const options = {
   entryPoints: [
     ...[
       "cell_grid",
+      "dependency_heatmap",
       "example_grid",
       "explorer",
       "gate_inspector",

@@ -14,6 +14,7 @@ from lstm_widgets.recorders.keras import RecordingError, record
 from lstm_widgets.recorders.legacy import load_legacy
 from lstm_widgets.recording import Recording, open_recording
 from lstm_widgets.widgets.cell_grid import CellGrid
+from lstm_widgets.widgets.dependency_heatmap import DependencyHeatmap
 from lstm_widgets.widgets.example_grid import ExampleGrid
 from lstm_widgets.widgets.explorer import Explorer
 from lstm_widgets.widgets.gate_inspector import GateInspector
@@ -23,6 +24,7 @@ from lstm_widgets.widgets.text_heatmap import TextHeatmap
 __all__ = [
     "Ablation",
     "CellGrid",
+    "DependencyHeatmap",
     "ExampleGrid",
     "Explorer",
     "GateInspector",

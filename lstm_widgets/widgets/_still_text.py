@@ -35,7 +35,7 @@ _ROW, _GUESS_ROW, _SEAM, _APART, _FURTHER_APART = 19, 14, 1, 2, 9
 _CAPTION = 28
 #: Of a concept track under a line: the band, and from one to the next.
 _BAND, _BAND_PITCH = 4, 5
-_CHARACTER, _ROOM_FOR_GUESSES, _TAB = 8, 52, 8
+CHARACTER, _ROOM_FOR_GUESSES, _TAB = 8, 52, 8
 #: So much of the text before the selected timestep is laid out, to find where lines begin.
 _BEFORE, _AFTER = 6000, 3000
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef]$")
@@ -201,7 +201,7 @@ def _laid_out(shown: Snapshot, cells: list[int], *, marks: bool, guesses: bool) 
     words = are_words(tokens)
     widest = shown.cell_name(shown.layer["cells"] - 1)
     left = EDGE + (7 * len(widest) + 10 if len(cells) > 1 else 0)
-    character = _CHARACTER + (2 if ranks else 0)
+    character = CHARACTER + (2 if ranks else 0)
     lines = lines_of(
         tokens,
         WIDTH - left - EDGE,

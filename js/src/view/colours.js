@@ -138,10 +138,21 @@ export class Colours {
    * @param {number} y
    */
   pattern(mark, colour, x, y) {
-    const { background, foreground } = this.theme;
-    if (mark === IS_NAN) return (x + y) % 6 < 2 ? foreground : colour;
-    if (mark === CLIPPED) return (x - y + 6000) % 6 === 0 ? mix(colour, ink(colour), 0.65) : colour;
-    const veiled = mix(colour, background, 0.75);
-    return x % DOTS === 0 && y % DOTS === 0 ? mix(background, foreground, 0.5) : veiled;
+    return patterned(this.theme, mark, colour, x, y);
   }
+}
+
+/**
+ * The pattern of a mark at one pixel, over a colour.
+ * @param {import("./theme.js").Theme} theme
+ * @param {number} mark
+ * @param {number} colour
+ * @param {number} x device pixels
+ * @param {number} y
+ */
+export function patterned({ background, foreground }, mark, colour, x, y) {
+  if (mark === IS_NAN) return (x + y) % 6 < 2 ? foreground : colour;
+  if (mark === CLIPPED) return (x - y + 6000) % 6 === 0 ? mix(colour, ink(colour), 0.65) : colour;
+  const veiled = mix(colour, background, 0.75);
+  return x % DOTS === 0 && y % DOTS === 0 ? mix(background, foreground, 0.5) : veiled;
 }

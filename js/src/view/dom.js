@@ -64,7 +64,7 @@ export function menu(name, onChange) {
 /**
  * A slider with a number box, both of which speak.
  * @param {string} name
- * @param {(value: number) => void} onInput
+ * @param {(value: number, typed: boolean) => void} onInput told the value, and whether it was typed
  */
 export function slider(name, onInput) {
   const id = freshId();
@@ -83,11 +83,11 @@ export function slider(name, onInput) {
   ]);
   const clamp = (/** @type {number} */ value) =>
     Math.max(Number(range.min), Math.min(Number(range.max), value));
-  range.addEventListener("input", () => onInput(Number(range.value)));
+  range.addEventListener("input", () => onInput(Number(range.value), false));
   box.addEventListener("input", () => {
     if (box.value !== "" && Number.isFinite(box.valueAsNumber)) {
       const whole = range.step === "1";
-      onInput(clamp(whole ? Math.round(box.valueAsNumber) : box.valueAsNumber));
+      onInput(clamp(whole ? Math.round(box.valueAsNumber) : box.valueAsNumber), true);
     }
   });
   box.addEventListener("change", () => {
@@ -95,9 +95,10 @@ export function slider(name, onInput) {
   });
   return {
     root,
-    /** @param {{value: number, max: number, step?: number, text?: string}} to */
-    update({ value, max, step = 1, text = String(value) }) {
+    /** @param {{value: number, min?: number, max: number, step?: number, text?: string}} to */
+    update({ value, min = 0, max, step = 1, text = String(value) }) {
       for (const input of [range, box]) {
+        if (input.min !== String(min)) input.min = String(min);
         if (input.max !== String(max)) input.max = String(max);
         if (input.step !== String(step)) input.step = String(step);
       }
@@ -106,7 +107,7 @@ export function slider(name, onInput) {
       const emptied = document.activeElement === box && box.value === "";
       if (box.valueAsNumber !== value && !emptied) box.value = String(Number(value.toFixed(4)));
       range.setAttribute("aria-valuetext", text);
-      range.disabled = box.disabled = max === 0;
+      range.disabled = box.disabled = max === min;
     },
   };
 }

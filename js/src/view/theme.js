@@ -7,6 +7,7 @@ import { luminance, pixel } from "../core/palettes.js";
  * @property {boolean} dark
  * @property {number} background a pixel
  * @property {number} foreground a pixel
+ * @property {number} accent a pixel
  * @property {string} font
  * @property {string} mono
  * @property {Record<"fg" | "muted" | "line" | "accent" | "bg" | "bar" | "warn", string>} colour
@@ -47,6 +48,7 @@ export function readTheme(root) {
     dark,
     background: parse(variable("bg")),
     foreground: parse(variable("fg")),
+    accent: parse(variable("accent")),
     font: style.fontFamily,
     mono: variable("mono"),
     colour: {

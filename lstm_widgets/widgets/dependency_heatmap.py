@@ -1,0 +1,254 @@
+"""How strongly predictions depend on each token that was read before, over running text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import traitlets
+
+from lstm_widgets.widgets import _export
+from lstm_widgets.widgets._colours import TABLE
+from lstm_widgets.widgets._dependency import (
+    standard_dependencies,
+    standard_texts,
+)
+from lstm_widgets.widgets._protocol import sendable
+from lstm_widgets.widgets._still import nothing, stack
+from lstm_widgets.widgets._still_dependency import Shown, foot_of_dependency, model_text
+from lstm_widgets.widgets._widget import STATIC, PageWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import xarray as xr
+    from PIL.Image import Image
+
+#: Dependencies of at most so many bytes travel to the page whole, and need no kernel there.
+WHOLE_BYTES = 2 * 1024 * 1024
+PALETTES = ("auto", *(name for name, palette in TABLE.items() if palette["kind"] == "sequential"))
+_SHARED_TRAITS = ("example", "timestep", "align", "palette")
+
+
+class DependencyHeatmap(PageWidget):
+    """
+    How strongly the prediction at one timestep depends on each token, over running text.
+
+    The tokens that a model has read are coloured by how strongly its prediction depends on them. What it
+    hasn't read yet is grey, without a colour. Several models stand one under the other, for the same
+    prediction.
+
+    Parameters
+    ----------
+    dependency : xarray.DataArray or dict of xarray.DataArray
+        What `lstm_widgets.dependency` gave; or of several models that have read the same text, by their
+        names.
+    tokens : str or list of str, optional
+        What stands at each timestep, from 0 on; of several examples one sequence each. Default: the tokens
+        that the dependencies carry.
+    example, timestep : int, optional
+        The example, and the timestep after which the prediction is made that is explained at first.
+        Default: the last that was computed.
+    input_timestep : int, optional
+        The token whose number is read out. Default: the one on which each prediction depends the most.
+    scale : {"prediction", "all"}, optional
+        What the outermost colour stands for: the largest value of the prediction, or of all predictions.
+    same_scale : bool, optional
+        Whether all models have one scale, or each its own.
+    log_scale : bool, optional
+        Whether colours follow the logarithm, over three powers of ten.
+    hover : {"explain", "read"}, optional
+        Whether pointing at a token explains the prediction made there, or reads out the token's number.
+    marks : bool, optional
+        Show newlines, tabs and spaces as marks.
+    align : {"read", "predict"}, optional
+        Whether a prediction is found at the token just read, or at the one that comes next.
+    palette : str, optional
+        A sequential palette. Default: Purples, and Purples_dark on a dark page.
+
+    Raises
+    ------
+    TypeError
+        For an unknown keyword, or a dependency that is none.
+    ValueError
+        If the dependencies, or the tokens, aren't of the same text.
+    traitlets.TraitError
+        For a value that a trait doesn't take.
+
+    Examples
+    --------
+    >>> at = range(300, 316)
+    >>> dependency = {  # doctest: +SKIP
+    ...     name: lw.dependency(model, text, vocabulary=symbols, at=at) for name, model in models.items()
+    ... }
+    >>> lw.DependencyHeatmap(dependency)  # doctest: +SKIP
+    """
+
+    _esm = STATIC / "dependency_heatmap.js"
+    _css = STATIC / "dependency_heatmap.css"
+    _own_traits: ClassVar[tuple[str, ...]] = (
+        *("input_timestep", "scale", "same_scale", "log_scale", "hover", "marks"),
+    )
+
+    example = traitlets.Int(0, help="The selected example.").tag(sync=True)
+    timestep = traitlets.Int(0, help="The timestep whose prediction is explained.").tag(sync=True)
+    input_timestep = traitlets.Int(
+        None, allow_none=True, help="The token whose number is read out; None: the strongest."
+    ).tag(sync=True)
+    scale = traitlets.Enum(
+        ("prediction", "all"),
+        "prediction",
+        help="The outermost colour is the largest value of the 'prediction', or of 'all' of them.",
+    ).tag(sync=True)
+    same_scale = traitlets.Bool(False, help="One scale for all models.").tag(sync=True)
+    log_scale = traitlets.Bool(False, help="Colours follow the logarithm.").tag(sync=True)
+    hover = traitlets.Enum(
+        ("explain", "read"),
+        "explain",
+        help="Pointing at a token explains the prediction there, or reads out the token's number.",
+    ).tag(sync=True)
+    marks = traitlets.Bool(False, help="Show newlines, tabs and spaces as marks.").tag(sync=True)
+    align = traitlets.Enum(
+        ("read", "predict"),
+        "read",
+        help="Find a prediction at the token just read ('read'), or at the one that comes next.",
+    ).tag(sync=True)
+    palette = traitlets.Enum(
+        PALETTES, "auto", help="'auto' is Purples, and Purples_dark on a dark page."
+    ).tag(sync=True)
+
+    _models: traitlets.List[dict[str, Any]] = traitlets.List(help="What was computed.").tag(
+        sync=True
+    )
+    _extent = traitlets.Dict(help="The text's first timestep, and the one after its last.").tag(
+        sync=True
+    )
+    _text: traitlets.List[dict[str, Any]] = traitlets.List(
+        help="Tokens and targets of each example, if all is here."
+    ).tag(sync=True, echo_update=False)
+    _whole = traitlets.Bytes(
+        help="Of each model int32 starts (example, row), int32 stops, then all stretches, float32."
+    ).tag(sync=True, echo_update=False)
+
+    #: The most pixels that the lines of all models take in a still picture.
+    _still_height: ClassVar[int] = 400
+
+    def __init__(
+        self,
+        dependency: xr.DataArray | Mapping[str, xr.DataArray],
+        *,
+        tokens: str | Sequence[str] | Sequence[Sequence[str]] | None = None,
+        **traits: Any,  # noqa: ANN401 - each trait checks its own
+    ) -> None:
+        self._expect_known(traits, given=("tokens",), shared=_SHARED_TRAITS)
+        models = standard_dependencies(dependency)
+        first, stop, texts = standard_texts(models, tokens)
+        self.dependency = dependency
+        self._dependencies = models
+        self._texts = texts
+        self._span = first, stop
+        if "timestep" not in traits:
+            ends = [model.timesteps[-1] for model in models if len(model.timesteps)]
+            traits["timestep"] = int(max(ends, default=first))
+        extent = {
+            "first": first,
+            "stop": stop,
+            "examples": models[0].examples,
+            "tokens": texts is not None,
+        }
+        state: dict[str, Any] = {"_models": [model.described for model in models]}
+        if sum(model.size for model in models) <= WHOLE_BYTES:
+            state |= self._everything()
+        super().__init__(_extent=extent, **state, **traits)
+
+    def _everything(self) -> dict[str, Any]:
+        """Give all that the page needs."""
+        examples = range(self._dependencies[0].examples)
+        return {
+            "_text": [self._text_of(example) for example in examples],
+            "_whole": b"".join(model.packed() for model in self._dependencies),
+        }
+
+    def _text_of(self, example: int) -> dict[str, Any]:
+        """Give the tokens of an example, and what each model's predictions are of."""
+        tokens = None
+        if self._texts is not None:
+            tokens = [sendable(token) for token in self._texts[example]]
+        targets = [model.targets_of(example) for model in self._dependencies]
+        return {"tokens": tokens, "targets": targets}
+
+    # -- selection -------------------------------------------------------------------------------
+
+    @traitlets.validate("example")
+    def _check_example(self, proposal: dict[str, Any]) -> int:
+        count = self._dependencies[0].examples
+        example: int = proposal["value"]
+        if not 0 <= example < max(1, count):
+            raise traitlets.TraitError(f"example: expected 0 to {max(1, count) - 1}, got {example}")
+        return example
+
+    @traitlets.validate("timestep", "input_timestep")
+    def _check_timestep(self, proposal: dict[str, Any]) -> int | None:
+        name, timestep = proposal["trait"].name, proposal["value"]
+        first, stop = self._span
+        if timestep is not None and not first <= timestep < max(first + 1, stop):
+            raise traitlets.TraitError(
+                f"{name}: expected {first} to {max(first, stop - 1)}, got {timestep}"
+            )
+        return None if timestep is None else int(timestep)
+
+    def __repr__(self) -> str:
+        names = ", ".join(repr(model.name) for model in self._dependencies if model.name)
+        models = f"models=[{names}], " if names else ""
+        return f"<{type(self).__name__} {models}example={self.example}, timestep={self.timestep}>"
+
+    # -- leaving the notebook --------------------------------------------------------------------
+
+    @property
+    def _subject(self) -> str:
+        return ", ".join(model.name for model in self._dependencies if model.name)
+
+    def _file_state(self) -> tuple[dict[str, Any], list[str]]:
+        size = sum(model.size for model in self._dependencies)
+        if size > _export.FILE_BYTES:
+            raise ValueError(
+                f"save_html: the dependencies take {size / 2**20:.1f} MiB; a file holds at most "
+                f"{_export.FILE_BYTES / 2**20:.0f} MiB. Compute fewer predictions, with at="
+            )
+        return self._everything(), []
+
+    def _still(self) -> Image:
+        """Draw the widget as it is now, on light paper."""
+        shown = Shown(
+            self._dependencies,
+            self._texts,
+            self._span,
+            **{
+                name: getattr(self, name)
+                for name in ("example", "timestep", "input_timestep", "scale", "align", "palette")
+            },
+            same_scale=self.same_scale,
+            log_scale=self.log_scale,
+            marks=self.marks,
+        )
+        if shown.empty:
+            return stack([nothing()])
+        most = self._still_height // len(self._dependencies)
+        pictures = [model_text(shown, model, most=most) for model in self._dependencies]
+        return stack([*pictures, foot_of_dependency(shown)])
+
+    # -- the page's requests ---------------------------------------------------------------------
+
+    def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        """Give rows of an example, and its text or the picture of all rows if that is wanted too."""
+        example = content["example"]
+        reply = {"id": content["id"], "example": example, "rows": []}
+        reply["text"] = self._text_of(example) if content.get("text") else None
+        buffers = []
+        for k, row in content["rows"]:
+            model = self._dependencies[k]
+            reply["rows"].append([k, row, int(model.starts[example, row])])
+            buffers.append(model.row(example, row).tobytes())
+        reply["near"] = content.get("near", [])
+        for k, start, stop in reply["near"]:
+            buffers.append(self._dependencies[k].near(example, start, stop).tobytes())
+        return reply, buffers
