@@ -40,8 +40,8 @@ FORBIDDEN = [
 def test_every_widget_has_its_bundle() -> None:
     names = {path.name for path in BUNDLES}
     widgets = (
-        *("cell_grid", "example_grid", "explorer", "gate_inspector"),
-        *("relevance_heatmap", "text_heatmap"),
+        *("cell_grid", "dependency_heatmap", "example_grid", "explorer"),
+        *("gate_inspector", "relevance_heatmap", "text_heatmap"),
     )
     assert names == {f"{widget}.{kind}" for widget in widgets for kind in ("js", "css")} | {
         "page.js"
