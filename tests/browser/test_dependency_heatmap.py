@@ -13,7 +13,7 @@ from expected import frames, picture, wrong
 from lab import eventually
 from playwright.sync_api import expect
 from test_text_heatmap import wrapped
-from widget_page import Widget, number
+from widget_page import Saved, Widget, number
 
 import lstm_widgets as lw
 from lstm_widgets.widgets._colours import TABLE
@@ -338,16 +338,6 @@ def test_tokens_are_text_and_nothing_is_something(show):
     expect(empty.locator(".lw-empty")).to_have_text("Nothing to show: there are no tokens.")
 
 
-class Saved:
-    """A saved page in the browser; in place of the notebook."""
-
-    def __init__(self, page):
-        self.page = page
-
-    def output(self, _index):
-        return self.page.locator("#widget")
-
-
 class SavedTexts(Texts):
     def becomes(self, **traits):
         box = self.control("timestep number")
@@ -362,12 +352,10 @@ def test_a_saved_page(browser, tmp_path, scheme):
     context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
     try:
         context.set_offline(True)
-        page = context.new_page()
-        errors = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text))
+        saved = Saved(context.new_page())
+        page = saved.page
         page.goto(path.as_uri())
-        texts = SavedTexts(Saved(page), 0, models)
+        texts = SavedTexts(saved, 0, models)
         texts.__class__.paper = PAPER[scheme]
         palette = {"light": "Purples", "dark": "Purples_dark"}[scheme]
         texts.check(80, palette=palette)
@@ -378,6 +366,7 @@ def test_a_saved_page(browser, tmp_path, scheme):
         texts.point(0, 60)
         texts.says(60)
         assert page.locator("h1").inner_text() == "Dependency heatmap: LSTM, SimpleRNN"
-        assert errors == []
+        assert saved.errors == []
+        assert saved.asked[1:] == [url for url in saved.asked if url.startswith("data:")]
     finally:
         context.close()
