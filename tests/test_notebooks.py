@@ -13,6 +13,7 @@ NOTEBOOKS = (
     "02_language_model.ipynb",
     "03_xml.ipynb",
     "04_lstm_vs_rnn.ipynb",
+    "05_sentiment.ipynb",
 )
 
 
