@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -45,6 +46,16 @@ def test_committed_outputs_are_small_and_whole(root, name):
     outputs = [output for cell in cells for output in cell["outputs"]]
     assert not any(output["output_type"] == "error" for output in outputs)
     assert not any(output.get("name") == "stderr" for output in outputs)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_every_widget_has_left_its_picture(root, name):
+    notebook = json.loads((root / "notebooks" / name).read_text("utf-8"))
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    shown = [output["data"] for output in outputs if "data" in output]
+    named = [data for data in shown if re.match(r"<\w+ |HBox|VBox", "".join(data["text/plain"]))]
+    assert named
+    assert all("image/png" in data for data in named)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

@@ -150,6 +150,15 @@ export class DependencyFrame extends Chrome {
     this.about.textContent = this.#about;
   }
 
+  /** Whether something in the text stands before what was read. */
+  get #windowed() {
+    const { state } = this;
+    return state.models.some((_, k) => {
+      const row = state.row(k, state.timestep);
+      return row && row !== "none" && row.start > state.extent.first;
+    });
+  }
+
   /** What there is, and how to read it. */
   get #about() {
     const { extent, available, models } = this.state;
@@ -162,7 +171,7 @@ export class DependencyFrame extends Chrome {
       `${available.length} predictions${few ? ", underlined" : ""}`,
       norms.length ? `norm ${norms.join(", ")}` : "",
       "grey: not yet read",
-      "dotted: before what was read",
+      this.#windowed ? "dotted: before its window" : "",
     ]
       .filter(Boolean)
       .join(" · ");

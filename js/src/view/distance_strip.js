@@ -9,6 +9,8 @@ import { sized } from "./scroller.js";
 /** The height of the picture, and the most that a prediction or a token takes of it. */
 const HEIGHT = 64;
 const WIDEST = 14;
+/** What stands beside it in its row, and the edges. */
+const BESIDE = 84;
 const HIGHEST = 8;
 
 /** @typedef {import("../core/dependency.js").Near} Near */
@@ -53,7 +55,7 @@ export class DistanceStrip {
   }
 
   resize() {
-    this.#width = this.canvas.parentElement ? this.canvas.parentElement.clientWidth - 76 : 0;
+    this.#width = this.canvas.parentElement ? this.canvas.parentElement.clientWidth - BESIDE : 0;
   }
 
   /** How wide a prediction is, and how high a token. */
