@@ -116,6 +116,15 @@ def test_a_padded_beginning_is_not_selected():
     assert lw.RelevanceHeatmap(relevance, timestep=0).timestep == 0
 
 
+def test_the_first_that_is_shown_is_selected():
+    relevance = made()
+    order = np.argsort(-relevance["confidence"].values)
+    assert lw.RelevanceHeatmap(relevance, sort="most_confident").example == order[0]
+    assert lw.RelevanceHeatmap(relevance, predicted=1).example == 1
+    assert lw.RelevanceHeatmap(relevance, predicted=1, example=2).example == 2
+    assert lw.RelevanceHeatmap(relevance, search="no such words").example == 0
+
+
 BAD = [
     ("example", 6, ["example", "0 to 5", "6"]),
     ("example", -1, ["example", "0 to 5", "-1"]),

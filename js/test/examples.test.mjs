@@ -11,7 +11,7 @@ const { boxesOf, Shelf, WordRows } = await load("core/word_rows.js");
 /** @type {typeof import("../src/core/band_colours.js")} */
 const { Band } = await load("core/band_colours.js");
 /** @type {typeof import("../src/core/relevance_words.js")} */
-const { counted, methodName, strongest } = await load("core/relevance_words.js");
+const { counted, methodName, strongest, sureness } = await load("core/relevance_words.js");
 
 const table = JSON.parse(await readFile(new URL("examples.json", import.meta.url), "utf8"));
 
@@ -309,6 +309,7 @@ test("numbers and names in words", () => {
   ]);
   assert.equal(methodName("gradient_x_input"), "gradient × input");
   assert.equal(methodName("integrated_gradients"), "integrated gradients");
+  assert.deepEqual([0.5, 0.9994, 0.9996, 1].map(sureness), ["0.500", "0.999", "> .999", "1.000"]);
   const values = Float32Array.of(1, -3, 3, Number.NaN, 9);
   assert.equal(strongest(values, 0, 1), 0);
   assert.equal(strongest(values, 0, 3), 1);

@@ -234,7 +234,8 @@ def _header(page: _Page) -> Image.Image:
     classes = "predicted, true" if knows else "predicted"
     texts = [("example", EDGE + _NUMBER, "rm")]
     texts.append((classes if page.examples.knows_predicted else "score", EDGE + _NUMBER + 10, "lm"))
-    texts.append(("words" if page.examples.tokens is not None else "timesteps", page.left, "lm"))
+    words = "words" if page.examples.words else "tokens"
+    texts.append((words if page.examples.tokens is not None else "timesteps", page.left, "lm"))
     for text, x, anchor in texts:
         write(draw, (x, 10), text, size=11, colour=MUTED, anchor=anchor)
     return image
@@ -335,7 +336,8 @@ def _classes(draw: ImageDraw.ImageDraw, page: _Page, example: int, *, chosen: bo
     sure = float(examples.confidence[example])
     write(draw, (x, y), name, kind="bold", room=_CLASSES - 56)
     if not np.isnan(sure):
-        write(draw, (x + _CLASSES - 10, y), f"{sure:.3f}", colour=MUTED, anchor="rm")
+        text = "> .999" if 0.9995 <= sure < 1 else f"{sure:.3f}"
+        write(draw, (x + _CLASSES - 10, y), text, colour=MUTED, anchor="rm")
     if examples.true[example] >= 0:
         right = bool(examples.right[example])
         colour = MUTED if right else WARN

@@ -52,7 +52,8 @@ class RelevanceHeatmap(PageWidget):
     recording : Recording, optional
         What ``record()`` gave for the same model and inputs: `Explorer` shows it.
     example, timestep : int, optional
-        What is selected at first.
+        What is selected at first. Default: the first example that is shown, and its first timestep
+        that is no padding.
     method : str, optional
         The selected method, which the legend and the status line begin with.
     all_methods : bool, optional
@@ -150,25 +151,25 @@ class RelevanceHeatmap(PageWidget):
         self.recording = recording
         self._layer = None if recording is None else _shown_layer(recording, self._examples)
         traits.setdefault("method", self._examples.methods[0])
-        if "timestep" not in traits:
-            traits["timestep"] = self._first_timestep(traits.get("example", 0))
         state: dict[str, Any] = {"_summary": self._examples.summary()}
         state["_summary"]["recording"] = "here" if recording is not None else "missing"
         if self._examples.size <= WHOLE_BYTES:
             state |= self._whole_state()
         super().__init__(**state, **traits)
+        if "example" not in traits and self.shown.size:
+            self.example = int(self.shown[0])
+        if "timestep" not in traits:
+            self.timestep = self._first_timestep()
         self._open()
 
     def _whole_state(self) -> dict[str, Any]:
         text, values = self._examples.rows(slice(None))
         return {"_whole": values, "_text": text}
 
-    def _first_timestep(self, example: object) -> int:
-        """Find the first timestep of an example that is no padding."""
+    def _first_timestep(self) -> int:
+        """Find the first timestep of the selected example that is no padding."""
         mask = self._examples.mask
-        if mask is None or not isinstance(example, int) or not 0 <= example < len(mask):
-            return 0
-        return int(mask[example].argmax()) if mask.shape[1] else 0
+        return 0 if mask is None or not mask.size else int(mask[self.example].argmax())
 
     # -- what is shown ---------------------------------------------------------------------------
 

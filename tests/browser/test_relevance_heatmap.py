@@ -330,7 +330,11 @@ def test_filters_search_and_order(show):
     shows([k for k in wrong_ones if predicted[k] == 1])
     expect(heat.control("predicted")).to_contain_text(f"positive ({(predicted == 1).sum()})")
     heat.set(outcome="all")
+    heat.scroll(top=700)
+    assert heat.scrolled[1] == 700
     heat.control("sort by").select_option("least_confident")
+    # An order is chosen to see what comes first.
+    eventually(lambda: heat.scrolled[1], 0)
     positive = every[predicted == 1]
     shows(positive[np.argsort(confidence[positive], kind="stable")])
     heat.set(predicted=None, sort="index")
@@ -524,13 +528,11 @@ def test_a_saved_page(open_page, scheme):
     found = np.flatnonzero(predicted != true)
     found = found[np.argsort(-confidence[found], kind="stable")]
     expect(page.about).to_contain_text(f"{len(found)} of 300 examples")
-    page.scroll(top=0)  # from where the selected one came into view
     page.check(list(enumerate(found))[:8], look=look)
     page.control("search").fill("not")
     texts = [" ".join(t[m]) for t, m in zip(page.tokens, page.mask, strict=True)]
     found = [k for k in found if "not" in texts[k]]
     expect(page.about).to_contain_text(f"{len(found)} of 300 examples")
-    page.scroll(top=0)  # from where the selected one came into view
     page.check(list(enumerate(found))[:8], look=look)
     page.frame.press("Control+End")
     page.says(found[-1], 0)

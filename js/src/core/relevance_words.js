@@ -20,3 +20,8 @@ export function strongest(values, start, stop) {
   }
   return best;
 }
+
+/** A probability in three digits; one that is not quite certain doesn't look as if it were. @param {number} value */
+export function sureness(value) {
+  return value >= 0.9995 && value < 1 ? "> .999" : value.toFixed(3);
+}

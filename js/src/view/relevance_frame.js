@@ -63,7 +63,9 @@ export class RelevanceFrame extends Chrome {
       ),
       palette: menu("palette", set("palette")),
     };
-    this.all = tick("all methods", set("all_methods"));
+    this.all = tick("all", set("all_methods"));
+    this.all.root.title = "a band for each method";
+    this.all.root.querySelector("input")?.setAttribute("aria-label", "all methods");
     this.search = field("search", "contains …", (text) => {
       clearTimeout(this.#searching);
       this.#searching = setTimeout(() => state.set({ search: text }, this), SEARCHED_AFTER);

@@ -1,7 +1,7 @@
 // Many examples as rows of words, each word on the colour of its relevance, one band a method.
 
 import { css, ink, mix } from "../core/palettes.js";
-import { counted, methodName, strongest } from "../core/relevance_words.js";
+import { counted, methodName, strongest, sureness } from "../core/relevance_words.js";
 import { charactersOf, visible } from "../core/tokens.js";
 import { boxesOf, Shelf, WordRows } from "../core/word_rows.js";
 import { element } from "./dom.js";
@@ -38,13 +38,17 @@ const CHARACTER = 7.83;
 const KEPT = 400;
 /** Rows that are asked for before they are scrolled into view. */
 const AHEAD = 1;
-const MOVES = new Set(["example", "timestep", "sort", "predicted", "outcome", "search"]);
+const MOVES = new Set(["example", "timestep"]);
+/** What is chosen to see what then comes first. */
+const ASKS = new Set(["sort", "predicted", "outcome", "search"]);
 
 /** How far apart the marks of what is no plain value are. */
 const PERIOD = 6;
 
 export class RelevancePane {
   #reveal = true;
+  /** Whether to go to the first row: other rows are shown, or in another order. */
+  #restart = false;
   /** @type {Map<number, {row: Row, key: string, rows: WordRows}>} */
   #layouts = new Map();
   /** Widths of texts in the font of words. @type {Map<string, number>} */
@@ -112,6 +116,7 @@ export class RelevancePane {
   /** @param {Set<string>} names */
   changed(names) {
     if (this.frame.follows(names, MOVES)) this.#reveal = true;
+    if (this.frame.follows(names, ASKS)) this.#restart = true;
   }
 
   resize() {
@@ -313,7 +318,7 @@ export class RelevancePane {
       example: "example",
       classes: summary.predicted ? `predicted${summary.outcome ? ", true" : ""}` : "score",
       method: method ? "method" : "",
-      words: summary.tokens ? "words" : "timesteps",
+      words: summary.tokens ? (summary.words ? "words" : "tokens") : "timesteps",
     };
     for (const [name, text] of Object.entries(texts)) {
       const head = heads[/** @type {keyof typeof heads} */ (name)];
@@ -335,13 +340,10 @@ export class RelevancePane {
       if (held >= 0) scroller.scrollTop = shelf.start(held) - this.#held.y;
       this.#held = undefined;
     }
+    if (this.#restart) scroller.scrollTop = 0;
+    if (this.#restart || rank < 0) this.#reveal = false;
+    this.#restart = false;
     if (!this.#reveal) return;
-    if (rank < 0) {
-      // What is selected is not among the rows that are shown: the first are.
-      this.#reveal = false;
-      scroller.scrollTop = 0;
-      return;
-    }
     const row = this.state.examples.row(example);
     const { line } = this.#lengths;
     let [start, stop] = [shelf.start(rank), shelf.start(rank) + shelf.size(rank)];
@@ -439,7 +441,7 @@ export class RelevancePane {
         write(visible(row.label), { line: 1, colour: theme.colour.muted });
       return;
     }
-    const sure = Number.isNaN(row.confidence) ? "" : row.confidence.toFixed(3);
+    const sure = Number.isNaN(row.confidence) ? "" : sureness(row.confidence);
     const taken = sure ? SURE : 0;
     write(visible(this.state.className(row.predicted)), { room: classes - taken, bold: true });
     context.textAlign = "right";
