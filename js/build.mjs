@@ -12,6 +12,7 @@ const SHORT = [
 const options = {
   entryPoints: [
     ...[
+      "cell_finder",
       "cell_grid",
       "dependency_heatmap",
       "example_grid",

@@ -13,6 +13,7 @@ from lstm_widgets.recorders.held import Held
 from lstm_widgets.recorders.keras import RecordingError, record
 from lstm_widgets.recorders.legacy import load_legacy
 from lstm_widgets.recording import Recording, open_recording
+from lstm_widgets.widgets.cell_finder import CellFinder
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.dependency_heatmap import DependencyHeatmap
 from lstm_widgets.widgets.example_grid import ExampleGrid
@@ -23,6 +24,7 @@ from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 __all__ = [
     "Ablation",
+    "CellFinder",
     "CellGrid",
     "DependencyHeatmap",
     "ExampleGrid",

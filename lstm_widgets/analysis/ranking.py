@@ -17,7 +17,7 @@ from lstm_widgets.analysis import blocks, statistics
 from lstm_widgets.analysis import concepts as named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
     import pandas as pd
@@ -148,6 +148,37 @@ def rank_cells(
     used = {name: text.lags.tolist() for name, text in texts.items()}
     table.attrs = {"seed": seed, "shifts": shifts, "lags": used, "complete": complete}
     return table
+
+
+def shifted_scores(
+    recording: Recording,
+    concept: named.Concepts,
+    row: Mapping[str, Any],
+    *,
+    lags: Sequence[int],
+    shifts: int,
+    seed: int,
+) -> npt.NDArray[np.float32]:
+    """Tell the null of one row again.
+
+    Parameters
+    ----------
+    recording, concept
+        What was ranked, and for what: one concept, as for ``tracks``.
+    row
+        The row: ``layer``, ``signal``, ``cell`` and ``lag``.
+    lags, shifts, seed
+        As the ``attrs`` of the ranking have them; ``lags`` those of the row's layer.
+
+    Returns
+    -------
+    numpy.ndarray
+        Held-out scores of the shifted concept, ``(shift,)``.
+    """
+    layer, cell = str(row["layer"]), int(row["cell"])
+    text = _Text.of(recording, concept, layer, lags=lags, shifts=shifts, seed=seed)
+    work = _Work(text, recording, layer, str(row["signal"]), range(cell, cell + 1))
+    return np.asarray(work.shifted(int(row["lag"]))[0, 0])
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
@@ -508,7 +539,38 @@ class _Work:
         score: Floats,
         pool: _Pool,
     ) -> tuple[Floats, Floats]:
-        """Compare with shifted tracks: p-values, and by how many spreads a score is above chance.
+        """Compare with shifted tracks: p-values, and by how many spreads a score is above chance."""
+        shifts = len(self._text.turns)
+        if not shifts:
+            return np.full(score.shape, np.nan), np.full(score.shape, np.nan)
+        told = np.asarray(~np.isnan(score))
+        null = self._shifted(x, order, ranks, chosen, np.asarray(told.any(axis=0)))
+        directed = null * sign[:, :, None]
+        # A shifted track that cannot be scored (all of its few yes came to lie at the rim) counts
+        # as one that scores as well.
+        hits = np.count_nonzero(~(directed < (score * sign)[:, :, None] - _ROUNDING), axis=2)
+        p_value = np.where(told, (1 + hits) / (1 + shifts), np.nan)
+        standing = np.full(score.shape, np.nan)
+        standing[told] = pool.add(np.nan_to_num(directed[told]), (score * sign)[told])
+        return p_value, standing
+
+    def shifted(self, lag: int) -> npt.NDArray[np.float32]:
+        """Score the cells at one lag for shifted tracks: ``(cell, concept, shift)``."""
+        x = self._values[:, self._text.held_out.places]
+        order, ranks = statistics.ranked_rows(x)
+        (at,) = np.flatnonzero(self._text.lags == lag)
+        chosen = np.full((len(x), len(self._text.tracks)), at)
+        return self._shifted(x, order, ranks, chosen, np.ones(chosen.shape[1], bool))
+
+    def _shifted(
+        self,
+        x: Floats,
+        order: Places,
+        ranks: Floats,
+        chosen: Places,
+        wanted: npt.NDArray[np.bool_],
+    ) -> npt.NDArray[np.float32]:
+        """Score the cells for shifted tracks ``(cell, concept, shift)``, 0 for those not wanted.
 
         A track turned round and then held against the cells at a lag is the track turned round by
         some timesteps more. So what it may become by turning is the same for every lag, and the
@@ -516,30 +578,20 @@ class _Work:
         """
         text = self._text
         shifts = len(text.turns)
-        if not shifts:
-            return np.full(score.shape, np.nan), np.full(score.shape, np.nan)
-        null = np.zeros((*score.shape, shifts), np.float32)
+        null = np.zeros((*chosen.shape, shifts), np.float32)
         singles = ranks.astype(np.float32)
         step = max(1, _SHIFTED_VALUES // len(text.held_out.places))
         for start in range(0, shifts, step):
             part = slice(start, start + step)
             turned = text.held_out.turned(text.turns[part])
             for k, track in enumerate(text.tracks):
-                if not track.holes and not np.isnan(score[:, k]).all():
+                if not track.holes and wanted[k]:
                     tracks = track.ranks[self._dealt(part) if track.constant else turned]
                     null[:, k, part] = track.scores(singles, tracks)
         for k, rows, track, places in self._by_lag(chosen):
             if track.holes:
                 null[rows, k] = self._null_with_holes(x[rows], order[rows], track, places)
-        directed = null * sign[:, :, None]
-        # A shifted track that cannot be scored (all of its few yes came to lie at the rim) counts
-        # as one that scores as well.
-        hits = np.count_nonzero(~(directed < (score * sign)[:, :, None] - _ROUNDING), axis=2)
-        p_value = np.where(np.isnan(score), np.nan, (1 + hits) / (1 + shifts))
-        standing = np.full(score.shape, np.nan)
-        told = ~np.isnan(score)
-        standing[told] = pool.add(np.nan_to_num(directed[told]), (score * sign)[told])
-        return p_value, standing
+        return null
 
     def _dealt(self, part: slice) -> Places:
         """Where tracks come from that are dealt out to other examples: int ``(shift, n)``."""

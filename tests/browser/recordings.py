@@ -306,3 +306,25 @@ def several(*layers):
     return Recording.from_layers(
         [recurrent(kind, name=kind.lower(), backwards=backwards) for kind, backwards in layers]
     )
+
+
+def planted():
+    """Make two layers over written text, in which one cell follows the quotes, and one counts a line."""
+    rng = np.random.default_rng(21)
+    words = PROSE.translate(str.maketrans("", "", "“”")).split()
+    lines = [" ".join(rng.choice(words, rng.integers(4, 20))) for _ in range(60)]
+    text = "".join(f"“{line}”\n" if rng.random() < 0.4 else f"{line}\n" for line in lines)
+    said = np.cumsum([{"“": 1, "”": -1}.get(character, 0) for character in text])
+    line = np.zeros(len(text))
+    for t in range(1, len(text)):
+        line[t] = 0 if text[t - 1] == "\n" else line[t - 1] + 1
+    upper = 0.3 * rng.standard_normal((1, len(text), 6))
+    upper[0, :, 4] = np.tanh(-1.5 * said + 0.6 + 0.3 * rng.standard_normal(len(text)))
+    lower = 0.3 * rng.standard_normal((1, len(text), 5))
+    lower[0, :, 2] = line / 200 + 0.05 * rng.standard_normal(len(text))
+    return Recording.from_layers(
+        [
+            layer("upper", {"hidden_state": upper}, tokens=[text]),
+            layer("lower", {"hidden_state": lower, "cell_state": 2 * lower}, tokens=[text]),
+        ]
+    )

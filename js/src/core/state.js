@@ -26,6 +26,7 @@ const SHOWN = [
   "guesses",
   "hidden_tracks",
   "_tracks",
+  "row",
   "_summary",
   "_overview",
   "_whole",

@@ -1,0 +1,279 @@
+"""What speaks for a cell that seems to follow a concept: passages, distributions and a null.
+
+`passages`, `histogram` and `lagged` are functions of arrays ``(example, timestep)``: the values of one
+cell, and what a concept says of each timestep. `gather` puts them together for a row of a ranking.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.analysis.concepts import tracks
+from lstm_widgets.analysis.ranking import shifted_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from lstm_widgets.analysis.concepts import Concepts
+    from lstm_widgets.recording import Recording
+
+__all__ = ["Evidence", "Histogram", "Passage", "gather", "histogram", "lagged", "passages"]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A stretch of one example in which a cell is looked at."""
+
+    kind: str
+    """``"highest"``, ``"lowest"``, or ``"sample"``."""
+    example: int
+    start: int
+    """The first timestep."""
+    stop: int
+    """The timestep after the last."""
+    peak: int
+    """The timestep that the passage was chosen for."""
+
+
+def passages(
+    values: npt.NDArray[np.floating],
+    mask: npt.NDArray[np.bool_] | None = None,
+    *,
+    extremes: int = 3,
+    samples: int = 4,
+    around: int = 40,
+    seed: int = 0,
+) -> list[Passage]:
+    """
+    Choose where to look at a cell: at its extremes, and at what it does in between.
+
+    Extremes alone flatter a cell: what it does most of the time is seen in the samples, one from each
+    of as many equally frequent ranges of its values.
+
+    Parameters
+    ----------
+    values
+        The cell's values, ``(example, timestep)``. NaN is never chosen.
+    mask
+        False marks padding, which is never chosen, and cut off at the ends of a passage.
+    extremes
+        How many passages of the highest values, and how many of the lowest.
+    samples
+        How many ranges of values a passage is drawn from, each as frequent as the others.
+    around
+        Timesteps of a passage on each side of the one that it was chosen for, within its example.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    list of Passage
+        The highest, falling; the lowest, rising; the samples, from the range of the highest values
+        down. None is chosen for a timestep that stands in another. Fewer, where there are too few
+        timesteps.
+    """
+    flat, width = values.reshape(-1), values.shape[1]
+    here = np.ones(flat.shape, np.bool_) if mask is None else mask.reshape(-1)
+    known = here & ~np.isnan(flat)
+    free = known.copy()
+    found: list[Passage] = []
+
+    def take(kind: str, at: int) -> None:
+        example, peak = divmod(at, width)
+        start, stop = max(0, peak - around), min(width, peak + around + 1)
+        inside = np.flatnonzero(here[example * width + start : example * width + stop])
+        start, stop = start + int(inside[0]), start + int(inside[-1]) + 1
+        found.append(Passage(kind, example, start, stop, peak))
+        free[example * width + start : example * width + stop] = False
+
+    for kind, sign in (("highest", 1), ("lowest", -1)):
+        for _ in range(extremes):
+            if not free.any():
+                break
+            take(kind, int(np.where(free, sign * flat, -np.inf).argmax()))
+    if samples and known.any():
+        limits = np.quantile(flat[known], np.linspace(0, 1, samples + 1), method="inverted_cdf")
+        rng = np.random.default_rng(seed)
+        for low, high in zip(limits[-2::-1], limits[:0:-1], strict=True):
+            inside = np.flatnonzero(free & (flat >= low) & (flat <= high))
+            if len(inside):
+                take("sample", int(rng.choice(inside)))
+    return found
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How a cell's values lie where a concept holds, and where it doesn't."""
+
+    edges: npt.NDArray[np.float64]
+    """``(bin + 1,)``; the last bin has its upper edge, too."""
+    inside: npt.NDArray[np.int64]
+    """Timesteps in each bin where the concept holds."""
+    outside: npt.NDArray[np.int64]
+    """Timesteps in each bin where it doesn't."""
+    split: float
+    """The median of a numeric concept, above which it is taken to hold; NaN of yes or no."""
+    infinite: int
+    """Timesteps at which the value is infinite: they are in no bin."""
+
+
+def histogram(
+    values: npt.NDArray[np.floating],
+    said: npt.NDArray[np.floating],
+    *,
+    numeric: bool = False,
+    bins: int = 40,
+) -> Histogram:
+    """
+    Count a cell's values with a concept and without.
+
+    Parameters
+    ----------
+    values
+        The cell's values, ``(example, timestep)``.
+    said
+        What the concept says of the same timesteps: 1 or 0, or a number; NaN where it says nothing,
+        as at padding. Those count nowhere.
+    numeric
+        Whether the concept is a number. It is taken to hold above its median.
+    bins
+        How many, equally wide, from the least finite value to the greatest.
+
+    Returns
+    -------
+    Histogram
+    """
+    known = ~np.isnan(said) & ~np.isnan(values)
+    value, say = values[known].astype(np.float64), said[known]
+    split = float(np.median(say)) if numeric and len(say) else np.nan
+    holds = say > split if numeric else say > 0
+    finite = np.isfinite(value)
+    low, high = (value[finite].min(), value[finite].max()) if finite.any() else (0.0, 0.0)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    edges = np.linspace(low, high, bins + 1)
+    inside, outside = (
+        np.histogram(value[finite & which], edges)[0].astype(np.int64) for which in (holds, ~holds)
+    )
+    return Histogram(edges, inside, outside, split, int((~finite).sum()))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for one row of a ranking, and against it."""
+
+    cell: npt.NDArray[np.float32]
+    """The cell's values, ``(example, timestep)``."""
+    passages: list[Passage]
+    said: npt.NDArray[np.float64] | None
+    """What the concept says, ``(example, timestep)``, moved by the row's lag: what it is held against;
+    NaN where nothing is said. None of a concept that isn't known."""
+    histogram: Histogram | None
+    null: npt.NDArray[np.float32] | None
+    """Held-out scores of the shifted concept, ``(shift,)``; None where they can't be told again."""
+
+
+def read(
+    recording: Recording, row: Mapping[str, Any]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Read the cell of a row of a ranking: its values and where they are no padding."""
+    dataset = recording[str(row["layer"])]
+    values = dataset[str(row["signal"])][:, :, int(row["cell"])].to_numpy()
+    mask = dataset["mask"].to_numpy() if "mask" in dataset else np.ones(values.shape, np.bool_)
+    return values, mask
+
+
+def strongest(recording: Recording, row: Mapping[str, Any]) -> tuple[int, int] | None:
+    """
+    Find where a cell is at its strongest in the direction of its row.
+
+    Parameters
+    ----------
+    recording, row
+        As for `gather`, and the row's ``sign``.
+
+    Returns
+    -------
+    tuple of int or None
+        Example and timestep of its highest value, or with a sign of -1 of its lowest. None if it has
+        none.
+    """
+    values, mask = read(recording, row)
+    up = row["sign"] > 0
+    found = passages(values if up else -values, mask, extremes=1, samples=0)
+    return (found[0].example, found[0].peak) if found else None
+
+
+def gather(
+    recording: Recording,
+    row: Mapping[str, Any],
+    concept: Concepts | None,
+    how: Mapping[str, Any] | None = None,
+) -> Evidence:
+    """
+    Gather the evidence for one row of a ranking.
+
+    Parameters
+    ----------
+    recording
+        What was ranked.
+    row
+        A row of what ``rank_cells`` gave: ``layer``, ``signal``, ``cell``, ``kind`` and ``lag``.
+    concept
+        The concept of the row alone, as for ``tracks``; None if it isn't known.
+    how
+        The ``attrs`` of the ranking: ``seed``, ``shifts`` and ``lags``, from which its null is made
+        again. Without them there is none.
+
+    Returns
+    -------
+    Evidence
+    """
+    layer = str(row["layer"])
+    values, mask = read(recording, row)
+    found = passages(values, mask)
+    if concept is None:
+        return Evidence(values, found, None, None, None)
+    (track,) = tracks(recording, concept, layer=layer).data_vars.values()
+    said = lagged(track.to_numpy(), mask, int(row["lag"]))
+    null = None
+    if how is not None and how.get("shifts") and layer in how.get("lags", {}):
+        null = shifted_scores(
+            recording, concept, row, lags=how["lags"][layer], shifts=how["shifts"], seed=how["seed"]
+        )
+    drawn = histogram(values, said, numeric=row["kind"] == "numeric")
+    return Evidence(values, found, said, drawn, null)
+
+
+def lagged(
+    said: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_], lag: int
+) -> npt.NDArray[np.float64]:
+    """
+    Move what a concept says by some timesteps, within each example and past its padding.
+
+    Parameters
+    ----------
+    said
+        ``(example, timestep)``.
+    mask
+        False marks padding.
+    lag
+        Where it is said moves so many timesteps later; earlier, if below 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        NaN at padding, and where nothing comes from within the example.
+    """
+    moved = np.full(said.shape, np.nan)
+    for example, here in enumerate(mask):
+        places = np.flatnonzero(here)
+        to = np.arange(len(places)) + lag
+        inside = (to >= 0) & (to < len(places))
+        moved[example, places[to[inside]]] = said[example, places[inside]]
+    return moved

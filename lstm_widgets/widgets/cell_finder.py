@@ -1,0 +1,240 @@
+"""Which cells follow which concepts, with the evidence beside each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from operator import index
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import traitlets
+
+from lstm_widgets.analysis import concepts as ready
+from lstm_widgets.analysis.evidence import gather, strongest
+from lstm_widgets.analysis.ranking import rank_cells
+from lstm_widgets.recording import Recording
+from lstm_widgets.widgets._finder import (
+    encoded_evidence,
+    encoded_ranking,
+    expect_ranking,
+    on_slider,
+)
+from lstm_widgets.widgets._widget import STATIC
+from lstm_widgets.widgets.cell_grid import CellGrid
+from lstm_widgets.widgets.text_heatmap import TextHeatmap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+    from lstm_widgets.analysis.concepts import Concept, Concepts
+    from lstm_widgets.analysis.evidence import Evidence
+
+#: Rows whose evidence is kept.
+_KEPT = 64
+#: Rows whose evidence goes into a file.
+_IN_A_FILE = 50
+
+
+class CellFinder(CellGrid, TextHeatmap):
+    """
+    A ranking of cells as a table, and the evidence for each row.
+
+    Choosing a row shows its cell in the grid and over the text, where it is at its strongest, with the
+    row's threshold in the slider and its concept as a band under the tokens. The card beside the table
+    has the cell's highest and lowest passages and a sample of the others, its values with and without
+    the concept, and the held-out score among those of a concept that was shifted at random.
+
+    Parameters
+    ----------
+    recording : Recording
+        What ``record()`` or ``open_recording()`` gave.
+    concepts : Concept, list, dict or pandas.DataFrame
+        What cells are ranked by, as for ``rank_cells``; or what ``rank_cells`` gave, or some rows of it.
+    ranking : pandas.DataFrame, optional
+        What ``rank_cells`` gave for these concepts. Default: it is called, for the hidden states. A
+        ranking without its concepts has no evidence for those that ``lstm_widgets.concepts`` has not
+        got by their names.
+    row : int, optional
+        Which row of the ranking is chosen at first. Default: the best.
+    **traits
+        Every trait of `CellGrid` and `TextHeatmap`. Without ``tracks``, they are the concept of the row.
+
+    Raises
+    ------
+    TypeError
+        For an unknown keyword, or what is no recording and no concept.
+    ValueError
+        For a ranking of something else.
+
+    Examples
+    --------
+    >>> lw.CellFinder(recording, lw.concepts.TEXT)  # doctest: +SKIP
+    """
+
+    _esm = STATIC / "cell_finder.js"
+    _css = STATIC / "cell_finder.css"
+    _own_traits: ClassVar[tuple[str, ...]] = (
+        *("row", *CellGrid._own_traits),  # noqa: SLF001
+        *TextHeatmap._own_traits,  # noqa: SLF001
+    )
+    _still_height: ClassVar[int] = 240
+
+    row = traitlets.Int(-1, help="The chosen row of the ranking; -1 for none.").tag(sync=True)
+    _ranking = traitlets.Dict(help="What codes in the ranking stand for.").tag(
+        sync=True, echo_update=False
+    )
+    _ranked = traitlets.Bytes(help="float32 (column, row).").tag(sync=True, echo_update=False)
+    _evidence = traitlets.Dict(help="In a file: the evidence of rows by their numbers.").tag(
+        sync=True, echo_update=False
+    )
+
+    def __init__(
+        self,
+        recording: Recording,
+        concepts: Concepts | pd.DataFrame,
+        *,
+        ranking: pd.DataFrame | None = None,
+        **traits: Any,  # noqa: ANN401 - each trait checks its own
+    ) -> None:
+        import pandas as pd  # noqa: PLC0415 - `import lstm_widgets` must not need it
+
+        if not isinstance(recording, Recording):
+            super().__init__(recording)  # which says what was expected
+        if isinstance(concepts, pd.DataFrame):
+            if ranking is not None:
+                raise TypeError(
+                    "concepts: expected concepts, because there is a ranking; got another"
+                )
+            ranking, concepts = (
+                concepts,
+                _ready(concepts["concept"]) if "concept" in concepts else {},
+            )
+        elif ranking is None:
+            ranking = rank_cells(recording, concepts, signal=_first_signals(recording))
+        elif not isinstance(ranking, pd.DataFrame):
+            raise TypeError(
+                f"ranking: expected a DataFrame from rank_cells(), got {type(ranking).__name__}"
+            )
+        expect_ranking(ranking, recording)
+        #: The ranking; ``row`` counts from its top.
+        self.ranking = ranking
+        self._concepts = concepts
+        self._gathered: dict[int, dict[str, Any]] = {}
+        self._gathering = threading.RLock()
+        self._own_tracks = "tracks" not in traits
+        # Before the page is told of the widget.
+        self._ranking, self._ranked = encoded_ranking(ranking)
+        here = {"layer", "signal", "cell"} & traits.keys()
+        row = traits.pop("row", -1 if here or not len(ranking) else 0)
+        super().__init__(recording, **traits)
+        if row != self.row:
+            self.row = row
+
+    @traitlets.validate("row")
+    def _check_row(self, proposal: dict[str, Any]) -> int:
+        row: int = proposal["value"]
+        if not -1 <= row < len(self.ranking):
+            raise traitlets.TraitError(
+                f"row: expected 0 to {len(self.ranking) - 1}, or -1 for none, got {row}"
+            )
+        return row
+
+    @traitlets.observe("row")
+    def _go(self, _change: dict[str, Any]) -> None:
+        """Show the cell of the chosen row, at its strongest passage."""
+        if self.row < 0:
+            return
+        row = self._row(self.row)
+        if self._own_tracks:
+            with suppress(ValueError):  # of so long a text there is no band, which is all
+                self.tracks = _of_name(self._concepts, row["concept"])
+        place = strongest(self.recording, row)
+        threshold = on_slider(row["threshold"], row["sign"])
+        with self.hold_sync(), self.hold_trait_notifications():
+            for name in ("layer", "signal", "cell"):
+                setattr(self, name, row[name])
+            if threshold is not None:
+                self.threshold = threshold
+            if place is not None:
+                self.example, self.timestep = place
+
+    def _row(self, number: int) -> dict[str, Any]:
+        row: dict[str, Any] = self.ranking.iloc[number].to_dict()
+        return row | {name: int(row[name]) for name in ("cell", "lag", "sign")}
+
+    # -- the evidence ----------------------------------------------------------------------------
+
+    def evidence(self, row: int | None = None) -> Evidence:
+        """
+        Gather the evidence for a row of the ranking.
+
+        Parameters
+        ----------
+        row : int, optional
+            Which; default: the chosen one.
+
+        Returns
+        -------
+        Evidence
+            Passages, values with and without the concept, scores of the shifted concept.
+
+        Raises
+        ------
+        ValueError
+            If no row is chosen, or there is none of this number.
+        """
+        number = self.row if row is None else index(row)
+        if not 0 <= number < len(self.ranking):
+            raise ValueError(f"row: expected 0 to {len(self.ranking) - 1}, got {number}")
+        chosen = self._row(number)
+        concept = _of_name(self._concepts, chosen["concept"])
+        return gather(self.recording, chosen, concept, self.ranking.attrs)
+
+    def _encoded(self, number: int) -> dict[str, Any]:
+        """Write the evidence for a row for the page; what was asked for last is kept."""
+        with self._gathering:
+            found = self._gathered.pop(number, None)
+            if found is None:
+                found = encoded_evidence(self.evidence(number), self.recording, self._row(number))
+            self._gathered[number] = found
+            while len(self._gathered) > _KEPT:
+                del self._gathered[next(iter(self._gathered))]
+            return found
+
+    def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        if "evidence" not in content:
+            return super()._answer(content)
+        row = index(content["evidence"])
+        return {"id": content["id"], "evidence": row, **self._encoded(row)}, []
+
+    def _file_state(self) -> tuple[dict[str, Any], list[str]]:
+        state, missing = super()._file_state()
+        held = {*range(min(_IN_A_FILE, len(self.ranking))), *([self.row] if self.row >= 0 else [])}
+        if len(held) < len(self.ranking):
+            missing = [*missing, f"the evidence of all rows but the best {_IN_A_FILE}"]
+        return state | {
+            "_evidence": {str(row): self._encoded(row) for row in sorted(held)}
+        }, missing
+
+
+def _first_signals(recording: Recording) -> list[str] | None:
+    """Name the signal to rank by where all layers have it."""
+    common = all("hidden_state" in recording.signals(layer) for layer in recording.layers)
+    return ["hidden_state"] if common else None
+
+
+def _ready(names: Iterable[str]) -> dict[str, Concept]:
+    """Find the concepts that there are by their names."""
+    known = {name: getattr(ready, name, None) for name in dict.fromkeys(names)}
+    return {name: found for name, found in known.items() if isinstance(found, ready.Concept)}
+
+
+def _of_name(concepts: Concepts, name: str) -> Concepts | None:
+    """Choose one of several concepts; None if it isn't among them."""
+    if isinstance(concepts, Mapping):
+        return {name: concepts[name]} if name in concepts else None
+    several = [concepts] if isinstance(concepts, ready.Concept) else concepts
+    return [concept for concept in several if concept.name == name] or None
