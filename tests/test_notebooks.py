@@ -15,6 +15,7 @@ NOTEBOOKS = (
     "03_xml.ipynb",
     "04_lstm_vs_rnn.ipynb",
     "05_sentiment.ipynb",
+    "06_find_cells.ipynb",
 )
 
 
