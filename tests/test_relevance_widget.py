@@ -95,6 +95,15 @@ def test_characters_are_searched_without_spaces():
     assert lw.RelevanceHeatmap(relevance, search="3 +").shown.tolist() == []
 
 
+@pytest.mark.parametrize("masked", [True, False])
+def test_words_are_told_from_characters_whatever_the_padding(masked):
+    padding = [""] * 9
+    for tokens, words in ((["very", "good", "film"], True), (["3", "+", "4"], False)):
+        mask = [[1, 1, 1, *[0] * 9]] if masked else None
+        relevance = dataset([[*tokens, *padding]], np.zeros((2, 1, 12)), mask=mask)
+        assert Examples(relevance).words is words
+
+
 # -- what it takes and refuses ------------------------------------------------------------------------
 
 

@@ -179,6 +179,10 @@ test("words are told from characters and pieces by what they are", () => {
   assert.ok(!areWords(passageOf(words.map((word) => ` ${word}`))));
   assert.ok(!areWords(passageOf(["👩‍🔬", "👨‍👩‍👧‍👦", "e\u0301", "🇩🇪"])));
   assert.ok(!areWords(passageOf([])));
+  const padding = Array(100).fill("");
+  assert.ok(areWords(passageOf([...words, ...padding])));
+  assert.ok(!areWords(passageOf([...words.join(""), ...padding])));
+  assert.ok(!areWords(passageOf(padding)));
 });
 
 test("white space is blank, or a mark", () => {

@@ -53,7 +53,8 @@ def are_words(tokens: Sequence[str]) -> bool:
     """Tell whether tokens are words that were cut out of a text together with no white space."""
     ends = sum(token[:1].isspace() or token[-1:].isspace() for token in tokens)
     longer = sum(len(token) > 1 for token in tokens)
-    return ends <= 0.02 * len(tokens) and longer > len(tokens) / 2
+    count = sum(token != "" for token in tokens)  # padding is neither words nor characters
+    return ends <= 0.02 * count and longer > count / 2
 
 
 class Box(NamedTuple):

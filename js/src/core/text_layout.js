@@ -33,12 +33,14 @@ export function written(token, marks) {
 export function areWords({ table, codes, known }) {
   const spaced = table.map((token) => /^\s|\s$/.test(token));
   const long = table.map((token) => charactersOf(token.slice(0, LONGEST)).length > 1);
-  let [ends, longer] = [0, 0];
+  let [ends, longer, count] = [0, 0, 0];
   for (let i = 0; i < known; i++) {
+    // Padding is neither words nor characters.
+    if (table[codes[i]] !== "") count++;
     if (spaced[codes[i]]) ends++;
     if (long[codes[i]]) longer++;
   }
-  return known > 0 && ends <= FEW * known && longer > known / 2;
+  return count > 0 && ends <= FEW * count && longer > count / 2;
 }
 
 /** What a line needs to know of a token. */
