@@ -16,16 +16,17 @@ than twice the cost of having known in advance).
 from __future__ import annotations
 
 import functools
-import os
+import operator
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from lstm_widgets.blocks import cpus, in_blocks, product, threads
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 SIGNALS: dict[str, tuple[str, ...]] = {
     "LSTM": (
@@ -56,6 +57,11 @@ _SECONDS_PER_TENSOR_CALL = 4e-5
 _SECONDS_PER_ACTIVATION = 2e-9
 _SECONDS_PER_PRODUCT = 5e-11
 
+# What one call of the compiled loop costs before its first timestep, isn't made up for by fewer
+# timesteps than this, where each has at least so many values.
+_SHORT, _WIDE = 64, 1 << 14
+# Values of the inputs' products that the loop in Python makes at a time.
+_PROJECTED = 1 << 16
 # Timesteps that the compiled loop takes at a time: writes get fewer and larger.
 _UNROLLED = 4
 # Weights, counted, that stay in a cache close enough to be read again at every timestep.
@@ -115,6 +121,63 @@ class Cell:
         """The number of cells (in the sense of the recording: units) of the layer."""
         return int(self.recurrent_kernel.shape[0])
 
+    def in_numpy(self) -> Cell:
+        """Return the same with NumPy arrays, halves as singles, and NumPy's activations."""
+        known = [ACTIVATIONS.get(name) for name in self.activation_names]
+        given = (self.activation, self.recurrent_activation)
+        functions = [a.function if a else f for a, f in zip(known, given, strict=True)]
+        return replace(
+            self,
+            kernel=plain_array(self.kernel),
+            recurrent_kernel=plain_array(self.recurrent_kernel),
+            bias=None if self.bias is None else plain_array(self.bias),
+            activation=functions[0],
+            recurrent_activation=functions[1],
+        )
+
+
+def plain_array(values: Any) -> np.ndarray:
+    """Turn a tensor into an array that NumPy computes with: halves become singles."""
+    array: np.ndarray = np.asarray(values)
+    return array if array.dtype.itemsize >= 4 else array.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An elementwise function on arrays.
+
+    Attributes
+    ----------
+    function
+        From what goes in to what comes out.
+    slope
+        From what came out to the derivative there.
+    """
+
+    function: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray], np.ndarray]
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    # Not 1 / (1 + exp(-x)), which overflows with a warning.
+    y: np.ndarray = np.multiply(x, 0.5)
+    np.tanh(y, out=y)
+    y *= 0.5
+    y += 0.5
+    return y
+
+
+ACTIVATIONS: dict[str | None, Activation] = {
+    "tanh": Activation(np.tanh, lambda y: 1 - y * y),
+    "sigmoid": Activation(_sigmoid, lambda y: y - y * y),
+    "linear": Activation(lambda x: x, np.ones_like),
+    "relu": Activation(lambda x: np.maximum(x, 0), lambda y: (y > 0).astype(y.dtype)),
+    "hard_sigmoid": Activation(
+        lambda x: np.clip(x / 6 + 0.5, 0, 1), lambda y: ((y > 0) & (y < 1)) / y.dtype.type(6)
+    ),
+}
+"""The activations that NumPy does, by the names that Keras has for them."""
+
 
 def step(
     kind: str,
@@ -127,6 +190,7 @@ def step(
     recurrent_activation: Callable[[Any], Any],
     reset_after: bool = False,
     hold: Callable[[str, Any], Any] = lambda _, values: values,
+    matmul: Callable[[Any, Any], Any] = operator.matmul,
 ) -> tuple[Any, ...]:
     r"""Compute all signals of one timestep.
 
@@ -170,6 +234,8 @@ def step(
         See above; for GRU only.
     hold
         From a signal's name and its values to those that the cell goes on with.
+    matmul
+        What multiplies matrices.
 
     Returns
     -------
@@ -188,19 +254,16 @@ def step(
         new_hidden = hold("hidden_state", output_gate * activation(cell))
         return new_hidden, cell, input_gate, forget_gate, candidate, output_gate
     if kind == "GRU":
+        inner = matmul(hidden, recurrent_kernel if reset_after else recurrent_kernel[:, :-units])
+        if recurrent_bias is not None:
+            inner = inner + recurrent_bias
+        gates = z[:, : 2 * units] + inner[:, : 2 * units]
+        update_gate = hold("update_gate", recurrent_activation(gates[:, :units]))
+        reset_gate = hold("reset_gate", recurrent_activation(gates[:, units:]))
         if reset_after:
-            inner = hidden @ recurrent_kernel
-            if recurrent_bias is not None:
-                inner = inner + recurrent_bias
-            gates = recurrent_activation(z[:, : 2 * units] + inner[:, : 2 * units])
-            update_gate, reset_gate = gates[:, :units], hold("reset_gate", gates[:, units:])
             recurrent = reset_gate * inner[:, 2 * units :]
         else:
-            inner = hidden @ recurrent_kernel[:, : 2 * units]
-            gates = recurrent_activation(z[:, : 2 * units] + inner)
-            update_gate, reset_gate = gates[:, :units], hold("reset_gate", gates[:, units:])
-            recurrent = (reset_gate * hidden) @ recurrent_kernel[:, 2 * units :]
-        update_gate = hold("update_gate", update_gate)
+            recurrent = matmul(reset_gate * hidden, recurrent_kernel[:, 2 * units :])
         candidate = hold("candidate", activation(z[:, 2 * units :] + recurrent))
         new_hidden = hold("hidden_state", update_gate * hidden + (1 - update_gate) * candidate)
         return new_hidden, update_gate, reset_gate, candidate
@@ -311,20 +374,6 @@ def scan_last(
     return {name: out[name][:, 0 if reverse else -1] for name in names}, state
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    # Not 1 / (1 + exp(-x)), which overflows with a warning.
-    return np.asarray(0.5 * np.tanh(0.5 * x) + 0.5)
-
-
-_NUMPY_ACTIVATIONS: dict[str | None, Callable[[np.ndarray], np.ndarray]] = {
-    "tanh": np.tanh,
-    "sigmoid": _sigmoid,
-    "linear": lambda x: x,
-    "relu": lambda x: np.maximum(x, 0),
-    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
-}
-
-
 _spent: dict[Any, float] = {}
 _spent_lock = threading.Lock()
 
@@ -332,14 +381,14 @@ _spent_lock = threading.Lock()
 def _in_numpy(cell: Cell, sequences: Any) -> bool:
     """Whether NumPy can take the steps, and without threads for its products.
 
-    OpenBLAS shares larger products out to threads that spin while they wait: many short ones in a
-    row then cost more than TensorFlow's overhead, and much more when other processes run.
+    OpenBLAS shares the larger products of a vector out to threads that spin while they wait: many
+    short ones in a row then cost more than TensorFlow's overhead, and much more when other
+    processes run.
     """
-    examples, units, width = int(sequences.shape[0]), cell.units, _GATES[cell.kind] * cell.units
     return (
         sequences.dtype.size >= 4
-        and set(cell.activation_names) <= set(_NUMPY_ACTIVATIONS)
-        and (units * width < 9216 if examples == 1 else examples * units * width < 262_144)
+        and set(cell.activation_names) <= set(ACTIVATIONS)
+        and (int(sequences.shape[0]) > 1 or _GATES[cell.kind] * cell.units**2 < 9216)
     )
 
 
@@ -351,6 +400,8 @@ def _prefers_steps(
     if 0 in (examples, timesteps, features):
         return True
     width = _GATES[cell.kind] * cell.units
+    if timesteps < _SHORT and examples * width >= _WIDE and _in_numpy(cell, sequences):
+        return True
     per_call = _SECONDS_PER_NUMPY_CALL if _in_numpy(cell, sequences) else _SECONDS_PER_TENSOR_CALL
     seconds = timesteps * (
         _CALLS_PER_STEP[cell.kind] * per_call
@@ -390,6 +441,73 @@ def _holding(
     return hold
 
 
+def steps(
+    cell: Cell,
+    sequences: Any,
+    initial_state: Sequence[Any],
+    mask: np.ndarray | None,
+    *,
+    reverse: bool = False,
+    held: Holds | None = None,
+) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Take one timestep after the other.
+
+    Parameters
+    ----------
+    cell, sequences, initial_state, mask, reverse, held
+        As for :func:`scan`; all tensors, or all arrays, those of the cell as well.
+
+    Yields
+    ------
+    tuple
+        The index of the timestep, and its signals in the order of :data:`SIGNALS`; states as
+        carried on.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    arrays = isinstance(sequences, np.ndarray)
+    matmul, where = (product, np.where) if arrays else (operator.matmul, tf.where)
+    examples, timesteps, features = sequences.shape
+    width = cell.kernel.shape[1]
+    input_bias, recurrent_bias = _input_bias(cell), _recurrent_bias(cell)
+    hold = _holding(held or {}, where)
+    state = list(initial_state)
+    at_once = max(1, _PROJECTED // max(1, examples * width)) if arrays else timesteps
+    starts = range(0, timesteps, at_once)
+    for start in reversed(starts) if reverse else starts:
+        x = sequences[:, start : start + at_once]
+        if arrays:
+            x = x.swapaxes(0, 1)
+            projected = matmul(x.reshape(-1, features), cell.kernel).reshape(*x.shape[:2], width)
+        else:
+            projected = tf.transpose(tf.tensordot(x, cell.kernel, 1), (1, 0, 2))
+        if input_bias is not None:
+            projected += input_bias
+        indices = range(len(projected))
+        for k in reversed(indices) if reverse else indices:
+            z = projected[k]
+            if cell.kind != "GRU":
+                z += matmul(state[0], cell.recurrent_kernel)
+            values = step(
+                cell.kind,
+                z,
+                state,
+                recurrent_kernel=cell.recurrent_kernel,
+                recurrent_bias=recurrent_bias,
+                activation=cell.activation,
+                recurrent_activation=cell.recurrent_activation,
+                reset_after=cell.reset_after,
+                hold=hold,
+                matmul=matmul,
+            )
+            if mask is not None:
+                real = mask[:, start + k, None]
+                carried = (where(real, n, s) for n, s in zip(values, state, strict=False))
+                values = (*carried, *values[len(state) :])
+            state = list(values[: len(state)])
+            yield start + k, values
+
+
 def _scan_steps(
     cell: Cell,
     sequences: Any,
@@ -403,47 +521,28 @@ def _scan_steps(
     """Run the loop in Python: on NumPy arrays where they do, else on eager tensors."""
     import tensorflow as tf  # noqa: PLC0415
 
-    activation, recurrent_activation = cell.activation, cell.recurrent_activation
-    convert, where = tf.convert_to_tensor, tf.where
     if _in_numpy(cell, sequences):
-        convert, where = np.asarray, np.where
-        activation, recurrent_activation = (_NUMPY_ACTIVATIONS[n] for n in cell.activation_names)
-    projected = tf.tensordot(sequences, cell.kernel, 1)
-    input_bias, recurrent_bias = _input_bias(cell), _recurrent_bias(cell)
-    if input_bias is not None:
-        projected += input_bias
-    projected = convert(tf.transpose(projected, (1, 0, 2)))
-    recurrent_bias = None if recurrent_bias is None else convert(recurrent_bias)
-    recurrent_kernel = convert(cell.recurrent_kernel)
-    state = [convert(s) for s in initial_state]
-    hold = _holding({name: tuple(map(convert, pair)) for name, pair in held.items()}, where)
-    keep = [(k, out[name]) for k, name in enumerate(SIGNALS[cell.kind]) if name in out]
-    count = len(state)
-    timesteps = range(int(sequences.shape[1]))
-    with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
-        for t in reversed(timesteps) if reverse else timesteps:
-            z = projected[t]
-            if cell.kind != "GRU":
-                z = z + state[0] @ recurrent_kernel
-            values = step(
-                cell.kind,
-                z,
-                state,
-                recurrent_kernel=recurrent_kernel,
-                recurrent_bias=recurrent_bias,
-                activation=activation,
-                recurrent_activation=recurrent_activation,
-                reset_after=cell.reset_after,
-                hold=hold,
-            )
-            if mask is not None:
-                real = mask[:, t, None]
-                carried = (where(real, n, s) for n, s in zip(values, state, strict=False))
-                values = (*carried, *values[count:])
-            state = list(values[:count])
-            for k, array in keep:
-                array[:, t] = values[k]
-    return [tf.convert_to_tensor(s) for s in state]
+        cell, sequences = cell.in_numpy(), np.asarray(sequences)
+        initial_state = [np.asarray(s) for s in initial_state]
+        held = {name: (np.asarray(which), np.asarray(v)) for name, (which, v) in held.items()}
+    kept = [(k, out[name]) for k, name in enumerate(SIGNALS[cell.kind]) if name in out]
+
+    def run(some: slice) -> list[Any]:
+        state = [s[some] for s in initial_state]
+        real = None if mask is None else mask[some]
+        holds = {name: (which[some], value[some]) for name, (which, value) in held.items()}
+        taken = steps(cell, sequences[some], state, real, reverse=reverse, held=holds)
+        with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
+            for t, values in taken:
+                state = list(values[: len(state)])
+                for k, array in kept:
+                    array[some, t] = values[k]
+        return state
+
+    if not isinstance(sequences, np.ndarray):
+        return run(slice(None))
+    ended = in_blocks(run, len(sequences), int(max(cell.kernel.shape)))
+    return [tf.convert_to_tensor(np.concatenate(parts)) for parts in zip(*ended, strict=True)]
 
 
 @functools.lru_cache(maxsize=64)
@@ -560,11 +659,6 @@ def _compiled(
     )
 
 
-@functools.cache
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _scan_compiled(
     cell: Cell,
     sequences: Any,
@@ -607,11 +701,6 @@ def _scan_compiled(
     return state
 
 
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_cpus(), "lstm-widgets")
-
-
 def _scan_rounds(
     cell: Cell,
     sequences: Any,
@@ -626,7 +715,7 @@ def _scan_rounds(
     import tensorflow as tf  # noqa: PLC0415
 
     examples, timesteps, features = (int(n) for n in sequences.shape)
-    parts = max(1, min(_cpus(), examples // _EXAMPLES_PER_THREAD))
+    parts = max(1, min(cpus(), examples // _EXAMPLES_PER_THREAD))
     block = -(-examples // parts)
     names = tuple(name for name in SIGNALS[cell.kind] if name in out)
     step_bytes = block * cell.units * sequences.dtype.size * (len(names) + _GATES[cell.kind])
@@ -677,7 +766,7 @@ def _scan_rounds(
 
     if parts == 1:
         return run(0)
-    states = list(_threads().map(run, range(0, examples, block)))
+    states = list(threads().map(run, range(0, examples, block)))
     return [tf.concat(state, 0) for state in zip(*states, strict=True)]
 
 

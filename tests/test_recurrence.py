@@ -133,7 +133,7 @@ def test_the_loops_agree_on_parts_rests_and_wide_inputs(monkeypatch, kind, rever
     examples, timesteps, features = shape
     # Small blocks, so that one run has several threads and stretches, with rests of both.
     monkeypatch.setattr(recurrence, "_BLOCK_BYTES", 40_000)
-    monkeypatch.setattr(recurrence, "_cpus", lambda: 2)
+    monkeypatch.setattr(recurrence, "cpus", lambda: 2)
     _, ours = make_cell(kind, features, 60)
     rng = np.random.default_rng(1)
     x = rng.normal(size=(examples, timesteps, features)).astype(np.float32) / features**0.5

@@ -6,6 +6,7 @@ import keras
 import naive
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers as L
@@ -222,6 +223,46 @@ def test_gradients_are_those_that_differences_find(layers):
             without[0, t] = 0
             expected = (score(x[[k]]) - score(without))[0]
             np.testing.assert_allclose(occluded.relevance[t], expected, atol=1e-12)
+
+
+KERAS = [
+    (kind, {**options, **more})
+    for kind, (_, options) in KINDS.items()
+    for more in (
+        {},
+        {"activation": "relu", "recurrent_activation": "hard_sigmoid", "use_bias": False},
+        {"activation": "softsign", "recurrent_activation": "softmax"},
+    )
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), KERAS)
+def test_gradients_are_those_of_keras(kind, options):
+    layer, _ = KINDS[kind]
+    if layer is L.SimpleRNN:
+        options = {name: v for name, v in options.items() if name != "recurrent_activation"}
+    x, state = keras.Input((5, 3)), keras.Input((4,), name="state")
+    states = [state, state] if layer is L.LSTM else [state]
+    # Two cells, one over the other, that start from a state and see padding, from the end.
+    first = layer(4, return_sequences=True, go_backwards=True, **options)
+    hidden = first(L.Masking()(x), initial_state=states)
+    model = shaken(keras.Model([x, state], L.Dense(2)(layer(3, **options)(hidden))))
+    values, start = RNG.normal(size=(40, 5, 3)), RNG.normal(size=(40, 4))
+    values[0, 3:] = values[1, :2] = 0
+    result = lw.relevance(
+        model,
+        [values, start],
+        methods=["gradient_x_input"],
+        target=1,
+        source=x.name,
+        per_dimension=True,
+    )
+    with tf.GradientTape() as tape:
+        vectors = tf.constant(values)
+        tape.watch(vectors)
+        score = model([vectors, tf.constant(start)])[:, 1]
+    expected = tape.gradient(score, vectors).numpy() * values
+    np.testing.assert_allclose(result.relevance_per_dimension[0], expected, atol=1e-10)
 
 
 def test_few_steps_leave_a_gap():

@@ -27,19 +27,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.analysis.sequences import Sequences, Steps, walk_back
+from lstm_widgets.blocks import product
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
+    from lstm_widgets.recurrence import Cell
+
     Floats = npt.NDArray[np.floating[Any]]
 
-__all__ = ["Rule", "Sequences", "Weights", "linear", "mean_over_time", "recurrent", "total"]
-
-
-# Multiply-adds of one product. OpenBLAS shares larger ones out to threads, which costs more than it
-# saves where many short products come one after the other; and what fits is close at hand.
-_PRODUCT = 1 << 18
+__all__ = ["Rule", "linear", "mean_over_time", "recurrent", "total"]
 
 
 @dataclass(frozen=True)
@@ -59,50 +59,31 @@ class Rule:
 
     def stabiliser(self, z: Floats) -> Floats:
         """Return epsilon with the sign of z."""
-        epsilon = z.dtype.type(self.epsilon)
-        return np.where(z >= 0, epsilon, -epsilon)
+        # + 0.0 makes of -0.0, whose sign is negative, 0.0.
+        stabiliser: Floats = np.copysign(z.dtype.type(self.epsilon), z + z.dtype.type(0))
+        return stabiliser
 
-    def of_all(self, lost: Floats, fan_in: int) -> Floats | float:
-        """Share what bias and stabiliser took, summed over outputs, out among all inputs alike."""
-        if not self.bias_factor:
-            return 0.0
-        share: Floats = lost.sum(axis=-1, keepdims=True) * (self.bias_factor / fan_in)
-        return share
+    def give_back(
+        self, parts: Sequence[Floats], share: Floats, *taken: Floats | None, fan_in: int
+    ) -> None:
+        """Share what bias and stabiliser have taken of the outputs out among all inputs alike.
 
-
-@dataclass(frozen=True)
-class Weights:
-    """A recurrent cell's weights as arrays, laid out as in :class:`lstm_widgets.recurrence.Cell`.
-
-    Attributes
-    ----------
-    kernel, recurrent_kernel, bias, reset_after
-        As there.
-    """
-
-    kernel: Floats
-    recurrent_kernel: Floats
-    bias: Floats | None
-    reset_after: bool = False
-
-    def candidate(self) -> tuple[Floats, Floats, Floats, Floats]:
-        """Take out what computes the candidate (of SimpleRNN: the hidden state).
-
-        The gates take no relevance, so that nothing else is needed.
-
-        Returns
-        -------
-        tuple
-            Kernel, recurrent kernel, and the biases of the one and the other product, ``(units,)``
-            each.
+        Parameters
+        ----------
+        parts
+            What the inputs have so far ``(..., inputs)``; changed.
+        share
+            The outputs' relevance divided by what they are.
+        taken
+            Bias and stabiliser.
+        fan_in
+            How many inputs there are.
         """
-        units = self.recurrent_kernel.shape[0]
-        gates = self.recurrent_kernel.shape[1] // units
-        columns = slice(2 * units, 3 * units) if gates > 1 else slice(None)
-        none = np.zeros(units, self.kernel.dtype)
-        bias = none if self.bias is None else self.bias[..., columns]
-        both = (bias[0], bias[1]) if bias.ndim == 2 else (bias, none)
-        return self.kernel[:, columns], self.recurrent_kernel[:, columns], *both
+        if self.bias_factor:
+            whole = sum(each for each in taken if each is not None)
+            lost = (share * whole).sum(axis=-1, keepdims=True) * (self.bias_factor / fan_in)
+            for part in parts:
+                np.add(part, lost, out=part)
 
 
 def linear(
@@ -138,8 +119,8 @@ def linear(
     """
     stabiliser = rule.stabiliser(z)
     share = relevance / (z + stabiliser)
-    lost = (stabiliser if bias is None else stabiliser + bias) * share
-    result: Floats = x * (share @ kernel.T) + rule.of_all(lost, kernel.shape[0])
+    result: Floats = x * (share @ kernel.T)
+    rule.give_back([result], share, stabiliser, bias, fan_in=kernel.shape[0])
     return result
 
 
@@ -167,8 +148,9 @@ def total(parts: Sequence[Floats], whole: Floats, relevance: Floats, rule: Rule)
     """
     stabiliser = rule.stabiliser(whole)
     share = relevance / (whole + stabiliser)
-    lost = rule.of_all(stabiliser * share, len(parts) * whole.shape[-1])
-    return [part * share + lost for part in parts]
+    result: list[Floats] = [part * share for part in parts]
+    rule.give_back(result, share, stabiliser, fan_in=len(parts) * whole.shape[-1])
+    return result
 
 
 def mean_over_time(
@@ -203,40 +185,8 @@ def mean_over_time(
     return result
 
 
-@dataclass(frozen=True)
-class Sequences:
-    """What a recurrent layer did: all that relevance needs to find its way back.
-
-    Attributes
-    ----------
-    kind
-        ``"LSTM"``, ``"GRU"`` or ``"SimpleRNN"``.
-    weights
-        The cell's.
-    x
-        What the layer received, ``(example, timestep, features)``.
-    initial_state
-        Hidden state, and for LSTM cell state, before the first timestep: ``(example, units)``.
-    signals
-        Those of :data:`lstm_widgets.recurrence.SIGNALS`, ``(example, timestep, units)``, index t
-        for the input's timestep t; hidden and cell state as carried on at padding.
-    mask
-        Bool ``(example, timestep)``, False at padding; None: no padding.
-    reverse
-        Whether the layer read from the end.
-    """
-
-    kind: str
-    weights: Weights
-    x: Floats
-    initial_state: Sequence[Floats]
-    signals: Mapping[str, Floats]
-    mask: npt.NDArray[np.bool_] | None = None
-    reverse: bool = False
-
-
 def recurrent(
-    layer: Sequences, relevance: Floats, last_relevance: Sequence[Floats], rule: Rule
+    layer: Sequences, relevance: Floats | None, last_relevance: Sequence[Floats], rule: Rule
 ) -> tuple[Floats, list[Floats]]:
     r"""Hand relevance back through a recurrent layer, from its last timestep to its first.
 
@@ -258,7 +208,7 @@ def recurrent(
         What it did.
     relevance
         Of the hidden state at each timestep, as far as later layers gave it some:
-        ``(example, timestep, units)``.
+        ``(example, timestep, units)``; None: they gave none.
     last_relevance
         The same for the state that the layer ended with, in the order of ``initial_state``.
     rule
@@ -269,157 +219,113 @@ def recurrent(
     tuple
         Relevance of ``x``, and of each initial state.
     """
-    units, features = relevance.shape[2], layer.x.shape[2]
-    at_once = max(1, _PRODUCT // (units * max(units, features)))
-    of_x = np.empty_like(layer.x)
-    of_states = [np.empty_like(state) for state in layer.initial_state]
-    for start in range(0, len(of_x), at_once):
-        some = slice(start, start + at_once)
-        steps = _Steps(layer, some, relevance, last_relevance)
-        of_some, of_some_states = _BACKWARD[layer.kind](layer.weights, steps, rule)
-        of_x[some] = steps.as_given(of_some)
-        for whole, part in zip(of_states, of_some_states, strict=True):
-            whole[some] = part
-    return of_x, of_states
+    back = _BACK[layer.cell.kind](layer.cell, rule)
+    return walk_back(layer, back.walk, relevance, last_relevance)
 
 
-class _Steps:
-    """The same for some examples, with time as the first axis, in the order of reading."""
+class _Back:
+    """What the steps of all examples share: the linear map below the candidate.
 
-    def __init__(
-        self,
-        layer: Sequences,
-        some: slice,
-        relevance: Floats,
-        last_relevance: Sequence[Floats],
-    ) -> None:
-        self._order = slice(None, None, -1 if layer.reverse else 1)
-        self.x = self._in_order(layer.x[some])
-        self.signals = {
-            name: self._in_order(values[some]) for name, values in layer.signals.items()
-        }
-        self.before = {
-            name: np.concatenate([start[None, some], self.signals[name][:-1]])
-            for name, start in zip(
-                ("hidden_state", "cell_state"), layer.initial_state, strict=False
-            )
-        }
-        self.relevance = self._in_order(relevance[some])
-        self.last_relevance = [given[some] for given in last_relevance]
-        self.real = None if layer.mask is None else self._in_order(layer.mask[some])[..., None]
-
-    def _in_order(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.ascontiguousarray(array.swapaxes(0, 1)[self._order])
-
-    def as_given(self, array: Floats) -> Floats:
-        """Put the axes, and time, back."""
-        return np.ascontiguousarray(array[self._order].swapaxes(0, 1))
-
-    def carried(self, t: int, new: Floats, old: Floats) -> Floats:
-        """Choose between what a timestep hands on and, at padding, what passes through."""
-        return new if self.real is None else np.where(self.real[t], new, old)
-
-
-def _lstm(weights: Weights, steps: _Steps, rule: Rule) -> tuple[Floats, list[Floats]]:
-    kernel, recurrent_kernel, bias, _ = weights.candidate()
-    units = len(recurrent_kernel)
-    signals, previous = steps.signals, steps.before["hidden_state"]
-    below = _Below(steps, steps.x @ kernel + previous @ recurrent_kernel + bias, bias, rule)
-    kept = signals["forget_gate"] * steps.before["cell_state"]
-    written = signals["input_gate"] * signals["candidate"]
-    stabiliser = rule.stabiliser(signals["cell_state"])
-    denominator = signals["cell_state"] + stabiliser
-
-    of_hidden, of_cell = steps.last_relevance
-    for t in reversed(range(len(steps.x))):
-        given = of_hidden + steps.relevance[t]
-        share = (of_cell + given) / denominator[t]
-        lost = rule.of_all(stabiliser[t] * share, 2 * units)
-        message = below.share(t, written[t] * share + lost)
-        hidden = previous[t] * (message @ recurrent_kernel.T) + below.lost(t, message)
-        of_hidden = steps.carried(t, hidden, given)
-        of_cell = steps.carried(t, kept[t] * share + lost, of_cell)
-    return below.of_input(kernel), [of_hidden, of_cell]
-
-
-def _gru(weights: Weights, steps: _Steps, rule: Rule) -> tuple[Floats, list[Floats]]:
-    kernel, recurrent_kernel, bias, inner_bias = weights.candidate()
-    units = len(recurrent_kernel)
-    signals, previous = steps.signals, steps.before["hidden_state"]
-    update, reset = signals["update_gate"], signals["reset_gate"]
-    z = steps.x @ kernel + bias
-    if weights.reset_after:
-        z += reset * (previous @ recurrent_kernel + inner_bias)
-        below = _Below(steps, z, bias + reset * inner_bias, rule)
-    else:
-        z += (reset * previous) @ recurrent_kernel
-        below = _Below(steps, z, bias, rule)
-    kept = update * previous
-    written = (1 - update) * signals["candidate"]
-    stabiliser = rule.stabiliser(signals["hidden_state"])
-    denominator = signals["hidden_state"] + stabiliser
-
-    (of_hidden,) = steps.last_relevance
-    for t in reversed(range(len(steps.x))):
-        given = of_hidden + steps.relevance[t]
-        share = given / denominator[t]
-        lost = rule.of_all(stabiliser[t] * share, 2 * units)
-        message = below.share(t, written[t] * share + lost)
-        if weights.reset_after:
-            through = previous[t] * ((message * reset[t]) @ recurrent_kernel.T)
-        else:
-            through = reset[t] * previous[t] * (message @ recurrent_kernel.T)
-        hidden = kept[t] * share + lost + through + below.lost(t, message)
-        of_hidden = steps.carried(t, hidden, given)
-    return below.of_input(kernel), [of_hidden]
-
-
-def _simple_rnn(weights: Weights, steps: _Steps, rule: Rule) -> tuple[Floats, list[Floats]]:
-    kernel, recurrent_kernel, bias, _ = weights.candidate()
-    previous = steps.before["hidden_state"]
-    below = _Below(steps, steps.x @ kernel + previous @ recurrent_kernel + bias, bias, rule)
-
-    (of_hidden,) = steps.last_relevance
-    for t in reversed(range(len(steps.x))):
-        given = of_hidden + steps.relevance[t]
-        message = below.share(t, given)
-        hidden = previous[t] * (message @ recurrent_kernel.T) + below.lost(t, message)
-        of_hidden = steps.carried(t, hidden, given)
-    return below.of_input(kernel), [of_hidden]
-
-
-_BACKWARD = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple_rnn}
-
-
-class _Below:
-    """The linear map below the candidate, from input and hidden state, at every timestep.
-
-    What it gives to the input waits until the loop over time is over: one product then does it for
-    all timesteps.
+    Below the hidden state, in a SimpleRNN. The gates take no relevance, so that no other weights
+    are needed.
     """
 
-    def __init__(self, steps: _Steps, z: Floats, bias: Floats, rule: Rule) -> None:
-        stabiliser = rule.stabiliser(z)
-        self._steps = steps
-        self._denominator = z + stabiliser
-        self._constant = stabiliser + bias
-        self._rule = rule
-        self._fan_in = steps.x.shape[-1] + z.shape[-1]
-        self._messages = np.empty_like(z)
+    def __init__(self, cell: Cell, rule: Rule) -> None:
+        self.rule = rule
+        self.units = cell.units
+        self.reset_after = cell.reset_after
+        first = 0 if cell.kind == "SimpleRNN" else 2 * self.units
+        columns = slice(first, first + self.units)
+        self.kernel = np.ascontiguousarray(cell.kernel[:, columns])
+        self.recurrent_kernel = np.ascontiguousarray(cell.recurrent_kernel[:, columns])
+        self.back_kernel = np.ascontiguousarray(self.kernel.T)
+        self.back_recurrent_kernel = np.ascontiguousarray(self.recurrent_kernel.T)
+        bias = np.zeros_like(cell.kernel[0]) if cell.bias is None else cell.bias
+        bias = bias[..., columns]
+        self.bias, self.inner_bias = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
 
-    def share(self, t: int, relevance: Floats) -> Floats:
-        """Divide the outputs' relevance by what they are; at padding there is none."""
-        message: Floats = np.divide(relevance, self._denominator[t], out=self._messages[t])
-        if self._steps.real is not None:
-            np.copyto(message, 0, where=~self._steps.real[t])
-        return message
+    def below(
+        self,
+        steps: Steps,
+        t: int,
+        relevance: Floats,
+        *,
+        z: Floats,
+        before: Floats,
+        bias: Floats,
+        scale: Floats | None = None,
+    ) -> Floats:
+        """Hand relevance back through the map, to the input and to the hidden state before.
 
-    def lost(self, t: int, message: Floats) -> Floats | float:
-        """Return what each input gets of the shares of bias and stabiliser."""
-        return self._rule.of_all(self._constant[t] * message, self._fan_in)
+        ``z`` is what came out of it, ``before`` what went into its recurrent product, ``scale``
+        what this product was multiplied by, and ``bias`` what the inputs had no part in.
+        """
+        stabiliser = self.rule.stabiliser(z)
+        share = steps.real(t, relevance / (z + stabiliser))
+        of_x = np.multiply(steps.x[t], product(share, self.back_kernel), out=steps.of_x[t])
+        scaled = share if scale is None else share * scale
+        of_before: Floats = before * product(scaled, self.back_recurrent_kernel)
+        fan_in = sum(self.kernel.shape)
+        self.rule.give_back([of_x, of_before], share, stabiliser, bias, fan_in=fan_in)
+        return of_before
 
-    def of_input(self, kernel: Floats) -> Floats:
-        """Return the relevance of the layer's input."""
-        lost = self._rule.of_all(self._constant * self._messages, self._fan_in)
-        result: Floats = self._steps.x * (self._messages @ kernel.T) + lost
-        return result
+
+class _Lstm(_Back):
+    def walk(self, steps: Steps) -> list[Floats]:
+        of_hidden, of_cell = steps.last
+        for t in steps.backwards():
+            _, cell, i, f, g, _ = steps.at(t)
+            before, cell_before = steps.before(t)
+            given = steps.with_given(t, of_hidden)
+            kept, written = total([f * cell_before, i * g], cell, of_cell + given, self.rule)
+            z = product(steps.x[t], self.kernel)
+            z += product(before, self.recurrent_kernel)
+            z += self.bias
+            arrived = self.below(steps, t, written, z=z, before=before, bias=self.bias)
+            of_hidden = steps.carried(t, arrived, given)
+            of_cell = steps.carried(t, kept, of_cell)
+        return [of_hidden, of_cell]
+
+
+class _Gru(_Back):
+    def walk(self, steps: Steps) -> list[Floats]:
+        (of_hidden,) = steps.last
+        for t in steps.backwards():
+            hidden, update, reset, g = steps.at(t)
+            (before,) = steps.before(t)
+            given = steps.with_given(t, of_hidden)
+            parts = [update * before, (1 - update) * g]
+            kept, written = total(parts, hidden, given, self.rule)
+            z = product(steps.x[t], self.kernel)
+            bias, scale = self.bias, None
+            if self.reset_after:
+                z += reset * product(before, self.recurrent_kernel)
+                bias, scale = bias + reset * self.inner_bias, reset
+            else:
+                before = reset * before
+                z += product(before, self.recurrent_kernel)
+            z += bias
+            arrived = self.below(steps, t, written, z=z, before=before, bias=bias, scale=scale)
+            of_hidden = steps.carried(t, kept + arrived, given)
+        return [of_hidden]
+
+
+class _SimpleRnn(_Back):
+    def walk(self, steps: Steps) -> list[Floats]:
+        (of_hidden,) = steps.last
+        for t in steps.backwards():
+            (before,) = steps.before(t)
+            given = steps.with_given(t, of_hidden)
+            z = product(steps.x[t], self.kernel)
+            z += product(before, self.recurrent_kernel)
+            z += self.bias
+            arrived = self.below(steps, t, given, z=z, before=before, bias=self.bias)
+            of_hidden = steps.carried(t, arrived, given)
+        return [of_hidden]
+
+
+_BACK: dict[str, Callable[[Cell, Rule], Any]] = {
+    "LSTM": _Lstm,
+    "GRU": _Gru,
+    "SimpleRNN": _SimpleRnn,
+}

@@ -121,7 +121,8 @@ def relevance(
     per_dimension
         Whether to keep what each dimension of the vectors got, too.
     batch_size
-        How many examples run at a time. Default: 256, or what the model prescribes.
+        How many examples run at a time. Default: 256, more if they are short, or what the model
+        prescribes.
 
     Returns
     -------
@@ -193,7 +194,7 @@ def relevance(
                 rule,
                 None if targets is None else targets[batch.rows],
                 None if timesteps is None else timesteps[batch.rows],
-                gradients=asked != ("lrp",),
+                relevance="lrp" in asked,
             )
             parts.append(work.results(asked, steps, occlude_with, per_dimension))
     dataset = _dataset(explained, asked, parts, rule=rule, steps=steps, tokens=rows, labels=labels)
@@ -213,15 +214,14 @@ class _Work:
         target: npt.NDArray[np.intp] | None,
         timestep: npt.NDArray[np.intp] | None,
         *,
-        gradients: bool,
+        relevance: bool,
     ) -> None:
         self._explained = explained
         self._batch = batch
         self._rule = rule
         # The timestep of a cell is the run's business, that of an output the score's.
         self._timestep = timestep
-        self._first = explained.run(batch, timestep=timestep, rule=None if gradients else rule)
-        self._gradients = gradients
+        self._first = explained.run(batch, timestep=timestep, relevance=relevance)
         self.mask = self._first.mask
         if explained.cell is None:
             self._timestep = standard_timestep(self._first, timestep)
@@ -246,29 +246,33 @@ class _Work:
         per_dimension: bool,
     ) -> dict[str, npt.NDArray[Any]]:
         """Run the methods; everything has the examples along its second axis, or its first."""
-        dimensions = []
-        elsewhere = np.full((len(methods), len(self.score)), np.nan, self.score.dtype)
+        shape = (len(methods), *self.x.shape[:2])
+        relevance = np.empty(shape, self.x.dtype)
+        elsewhere = np.full(shape[:2], np.nan, self.score.dtype)
         gap = elsewhere.copy()
+        each = np.full((*shape, self.x.shape[2]), np.nan, self.x.dtype) if per_dimension else None
         for k, method in enumerate(methods):
+            if method == "occlusion":
+                relevance[k] = self._occlusion(occlude_with)
+                continue
+            promised = None  # what the sum of the relevance should be
             if method == "lrp":
-                each, elsewhere[k] = self._lrp()
-                gap[k] = self.score - each.sum(axis=(1, 2)) - elsewhere[k]
+                arrived, elsewhere[k] = self._first.back(self._score, self._rule)
+                factors = [_plain(arrived)]
+                promised = self.score - elsewhere[k]
             elif method == "integrated_gradients":
-                each, baseline = self._integrated(steps)
-                gap[k] = self.score - baseline - each.sum(axis=(1, 2))
-            elif method == "occlusion":
-                each = self._occlusion(occlude_with)[..., None]
+                mean, baseline = self._integrated(steps)
+                factors = [mean, self.x]
+                promised = self.score - baseline
             else:
-                gradient = self._gradient
-                each = gradient**2 if method == "sensitivity" else gradient * self.x
-            dimensions.append(each)
-        relevance = np.stack([each.sum(axis=-1) for each in dimensions])
+                factors = [self._gradient, self._gradient if method == "sensitivity" else self.x]
+            relevance[k] = _summed(factors)
+            if promised is not None:
+                gap[k] = promised - relevance[k].sum(axis=1)
+            if each is not None:
+                each[k] = functools.reduce(np.multiply, factors)
         results = {"relevance": relevance, "elsewhere": elsewhere, "gap": gap, "score": self.score}
-        if per_dimension:
-            each = np.full((len(methods), *self.x.shape), np.nan, self.x.dtype)
-            for k, values in enumerate(dimensions):
-                if methods[k] != "occlusion":
-                    each[k] = values
+        if each is not None:
             results["relevance_per_dimension"] = each
         if self.mask is not None:
             results["mask"] = self.mask
@@ -280,15 +284,6 @@ class _Work:
     @functools.cached_property
     def _gradient(self) -> npt.NDArray[Any]:
         return _plain(self._first.back(self._score)[0])
-
-    def _lrp(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        done, score = self._first, self._score
-        if self._gradients:
-            timestep = None if self._explained.cell is None else self._timestep
-            done = self._explained.run(self._batch, timestep=timestep, rule=self._rule)
-            score = self._scored(done, 1)
-        arrived, elsewhere = done.back(score, score)
-        return _plain(arrived), elsewhere
 
     def _variants(
         self, count: int, vary: Callable[[int], tuple[Batch, npt.NDArray[Any] | None]]
@@ -313,7 +308,7 @@ class _Work:
             yield these, done, self._scored(done, copies)
 
     def _integrated(self, steps: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Integrated gradients ``(example, timestep, dimension)``, and the baseline's score."""
+        """Return the mean gradient ``(example, timestep, dimension)``, and the baseline's score."""
         nodes, weights = np.polynomial.legendre.leggauss(steps)
         # The baseline is one node more, without weight.
         alphas = np.append((nodes + 1) / 2, 0.0).astype(self.x.dtype)
@@ -326,7 +321,7 @@ class _Work:
             gradients = _plain(done.back(score)[0]).reshape(len(these), *self.x.shape)
             mean += np.tensordot(weights[these.start : these.stop], gradients, 1)
             baseline = _plain(score)[-len(self.score) :]
-        return mean * self.x, baseline
+        return mean, baseline
 
     def _occlusion(self, occlude_with: str | int) -> npt.NDArray[Any]:
         """How much the score falls without each token, ``(example, timestep)``."""
@@ -468,6 +463,13 @@ def confidence(logits: npt.NDArray[Any], activation: str) -> dict[str, npt.NDArr
         best = np.abs(logits[..., 0]) if logits.shape[-1] == 1 else logits.max(axis=-1)
         return {"confidence": 0.5 + 0.5 * np.tanh(best / 2)}
     return {}
+
+
+def _summed(factors: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Sum one array, or the product of two, over its last axis, without making the product."""
+    if len(factors) == 1:
+        return np.asarray(factors[0].sum(axis=-1))
+    return np.asarray(np.einsum("etd,etd->et", *factors))
 
 
 def _plain(values: Any) -> npt.NDArray[Any]:

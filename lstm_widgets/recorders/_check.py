@@ -59,7 +59,7 @@ class OwnLoop:
 
     def __init__(self, layer: Any) -> None:
         self._layer = weakref.ref(layer)
-        self._uses = 0
+        self._uses: dict[Any, int] = {}
         self._traced: dict[Any, Any] = {}
 
     @classmethod
@@ -76,14 +76,14 @@ class OwnLoop:
         import tensorflow as tf  # noqa: PLC0415
 
         tree = load_keras().tree
-        self._uses += 1
         mask = None if real is None else tf.constant(real)
-        if not traced and self._uses <= UNTRACED_CHECKS:
-            _, outputs, states = self._run(x, state, mask)
-            return outputs, tree.flatten(states)
         arguments = [x, *tree.flatten(state), *([] if mask is None else [mask])]
         count = len(tree.flatten(state))
         key = (mask is None, *((tuple(a.shape), a.dtype) for a in arguments))
+        self._uses[key] = self._uses.get(key, 0) + 1
+        if not traced and self._uses[key] <= UNTRACED_CHECKS:
+            _, outputs, states = self._run(x, state, mask)
+            return outputs, tree.flatten(states)
         if key not in self._traced:
 
             def run(x: Any, *flat: Any) -> Any:

@@ -7,7 +7,8 @@ The model is called as it is. For the time of a call, a few methods of its layer
 - the last activation is left out, so that the model returns logits;
 - the layer at which tokens are told apart (an Embedding, say) shows its output, or takes another
   in its place;
-- for relevance propagation, :mod:`lstm_widgets.recorders.propagation` gives each layer its rule.
+- recurrent layers run our loop, and for relevance propagation each layer gets its rule, by
+  :mod:`lstm_widgets.recorders.propagation`.
 
 So masks, initial states, merging of directions and everything else stay the model's own.
 """
@@ -15,6 +16,7 @@ So masks, initial states, merging of directions and everything else stay the mod
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -23,7 +25,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lstm_widgets.recorders import propagation
-from lstm_widgets.recorders._check import CHECKED_EXAMPLES, TOLERANCES, RecordingError, difference
+from lstm_widgets.recorders._check import (
+    CHECKED_EXAMPLES,
+    TOLERANCES,
+    OwnLoop,
+    RecordingError,
+    difference,
+)
 from lstm_widgets.recorders._inputs import (
     count_examples,
     cut,
@@ -46,6 +54,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Batch", "CellState", "Explained", "Pass", "Source"]
 
+# Values of the source that run at a time even if that is more examples than usual.
+_SOURCE_VALUES = 1 << 22
 # Layers whose `activation` the logits go into.
 _ACTIVATED = ("Dense", "EinsumDense", "Conv1D", "Activation")
 # Layers behind which the logits are still what went into the last activation before them.
@@ -113,11 +123,14 @@ class Source:
         The Embedding, or None if it is an input of vectors.
     leaf
         Which of the model's inputs it is, or which has the Embedding's ids; None: neither.
+    size
+        How many values it has for each example.
     """
 
     name: str
     layer: Any
     leaf: int | None
+    size: int
 
 
 @dataclass
@@ -128,6 +141,8 @@ class Pass:
     ----------
     tape
         The TensorFlow tape that recorded it; persistent.
+    rule
+        On the way back: the rule of relevance; None: what goes back are gradients.
     source
         What the tokens became: tensor ``(row, timestep, dimension)``.
     logits
@@ -142,27 +157,38 @@ class Pass:
     """
 
     tape: Any
+    rule: Rule | None = None
     source: Any = None
     logits: Any = None
     mask: npt.NDArray[np.bool_] | None = None
     kept: dict[str, Any] = field(default_factory=dict)
     others: list[Any] = field(default_factory=list)
     problem: Exception | None = None
+    _arrived: list[npt.NDArray[Any]] = field(default_factory=list)
+
+    def arrives(self, tensor: Any, values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+        """Take what arrives at a tensor if it is the source, past TensorFlow, which would copy it."""
+        if tensor is not self.source:
+            return values
+        self._arrived.append(values)
+        return None
 
     def fail(self, problem: Exception) -> None:
         """Stop the call. Keras would rewrite the error on its way out, so it is kept here."""
         self.problem = problem
         raise problem
 
-    def back(self, score: Any, given: Any = None) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    def back(
+        self, score: Any, rule: Rule | None = None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Go back from one score a row.
 
         Parameters
         ----------
         score
             Tensor ``(row,)``.
-        given
-            What each score starts with: relevance; None: 1, for the gradient.
+        rule
+            Share the score out as relevance; None: take its gradient.
 
         Returns
         -------
@@ -172,17 +198,21 @@ class Pass:
         """
         import tensorflow as tf  # noqa: PLC0415
 
+        self.rule = rule
         arrived, *rest = self.tape.gradient(
-            score,
-            [self.source, *self.others],
-            output_gradients=given,
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            score, [self.source, *self.others], output_gradients=None if rule is None else score
         )
+        parts, self._arrived = self._arrived, []
+        if arrived is not None:
+            parts.append(np.asarray(tf.convert_to_tensor(arrived)))
         rows = int(self.source.shape[0])
         other = np.zeros(rows, self.source.dtype.as_numpy_dtype)
         for part in rest:
-            other += np.asarray(tf.convert_to_tensor(part)).reshape(rows, -1).sum(axis=1)
-        return np.asarray(tf.convert_to_tensor(arrived)), other
+            if part is not None:
+                other += np.asarray(tf.convert_to_tensor(part)).reshape(rows, -1).sum(axis=1)
+        if not parts:
+            return np.zeros(self.source.shape, other.dtype), other
+        return functools.reduce(np.add, parts), other
 
 
 class _ReachedError(Exception):
@@ -204,7 +234,8 @@ class Explained:
     cell
         Explain this cell's state instead of the model's output.
     batch_size
-        How many examples run at a time; None: 256, or what the model prescribes.
+        How many examples run at a time; None: 256, more if they are short, or what the model
+        prescribes.
 
     Attributes
     ----------
@@ -268,7 +299,7 @@ class Explained:
         if cell is not None:
             self._cell_layer, self._state = self._find_state(cell)
         rows = self.batch_size if self.fixed else min(self.batch_size, CHECKED_EXAMPLES)
-        with self.states_as_found():
+        with self.states_as_found(), propagation.replaced(_own_loops(self._found)):
             trace = _Trace.of(model, self.batch(0, rows), self._call)
         layers = {id(call.layer): call.layer for call in trace.calls}.values()
         self._embeddings = [x for x in layers if isinstance(x, keras.layers.Embedding)]
@@ -278,6 +309,8 @@ class Explained:
             operations = propagation.operations_of(model)
             self._operations = [x for x in operations if not isinstance(x, keras.Layer)]
         self.source = _find_source(trace, self._names(), source)
+        if batch_size is None and not self.fixed:
+            self.batch_size = max(self.batch_size, _SOURCE_VALUES // self.source.size)
         self._head = _Head("linear", ()) if cell else _find_head(trace)
         # What the first call is held against.
         self._expected: Any = None if cell else trace.output
@@ -394,7 +427,7 @@ class Explained:
         values: Any = None,
         kept: Mapping[str, Any] | None = None,
         timestep: npt.NDArray[np.intp] | None = None,
-        rule: Rule | None = None,
+        relevance: bool = False,
     ) -> Pass:
         """Call the model, ready to go back from what it returns.
 
@@ -409,8 +442,9 @@ class Explained:
         timestep
             If a cell's state is explained: the timestep after which, ``(row,)``; None: the last one
             that its layer reads.
-        rule
-            Go back by relevance propagation; None: by gradients.
+        relevance
+            Whether the way back is to be open for relevance, too, which not every layer has a rule
+            for.
 
         Returns
         -------
@@ -439,15 +473,7 @@ class Explained:
                     tape.watch(tensor)
                     if tensor is not done.source:
                         done.others.append(tensor)
-            patches = [*self._source_patches(done, values), *self._mask_patches(done, kept)]
-            loops: Mapping[int, Any] = {}
-            if rule is not None:
-                rules, loops = propagation.patches(self._model, self._found, done, rule)
-                patches += rules
-            patches += self._head.patches
-            if self.cell is not None:
-                patches.append(self._state_patch(done, timestep, loops))
-            with propagation.replaced(patches):
+            with propagation.replaced(self._patches(done, values, kept, timestep, relevance)):
                 try:
                     done.logits = self._call(Batch(tuple(tensors), batch.rows))
                 except Exception:
@@ -463,6 +489,24 @@ class Explained:
         if self._expected is not None and values is None:
             self._compare(done.logits)
         return done
+
+    def _patches(
+        self,
+        done: Pass,
+        values: Any,
+        kept: Mapping[str, Any] | None,
+        timestep: npt.NDArray[np.intp] | None,
+        relevance: bool,
+    ) -> Iterator[propagation.Patch]:
+        """List what is replaced; later ones build on what earlier ones have put in place."""
+        yield from self._source_patches(done, values)
+        yield from self._mask_patches(done, kept)
+        yield from propagation.loops(self._found, done)
+        if relevance:
+            yield from propagation.rules(self._model, self._found, done)
+        yield from self._head.patches
+        if self.cell is not None:
+            yield self._state_patch(done, timestep)
 
     def _call(self, batch: Batch) -> Any:
         outputs = load_keras().tree.flatten(call_model(self._model, self._structured(batch)))
@@ -554,14 +598,13 @@ class Explained:
                 patches.append((layer, "call", masking(layer, compute_mask)))
         return patches
 
-    def _state_patch(
-        self, done: Pass, timestep: npt.NDArray[np.intp] | None, loops: Mapping[int, Any]
-    ) -> Any:
+    def _state_patch(self, done: Pass, timestep: npt.NDArray[np.intp] | None) -> propagation.Patch:
         """End the call where the layer of the explained cell has its state."""
         import tensorflow as tf  # noqa: PLC0415
 
         tree = load_keras().tree
         layer = self._cell_layer
+        loop = layer.inner_loop
 
         def inner_loop(
             sequences: Any,
@@ -583,7 +626,6 @@ class Explained:
                 read = t >= at if layer.go_backwards else t <= at
                 real = None if mask is None else mask_array(tree.flatten(mask)[0])
                 mask = tf.constant(read if real is None else read & real)
-            loop = loops.get(id(layer)) or type(layer).inner_loop.__get__(layer)
             _, _, states = loop(sequences, initial_state, mask, training=False)
             done.logits = tree.flatten(states)[self._state]
             done.fail(_ReachedError())
@@ -684,6 +726,33 @@ class _Trace:
         return next((call for call in self.calls if call.output is tensor), None)
 
 
+def _own_loops(found: Sequence[Any]) -> Iterator[propagation.Patch]:
+    """Let recurrent layers run their own loops, but keep these for the next time."""
+    tree = load_keras().tree
+
+    def kept(layer: Any) -> Callable[..., Any]:
+        def inner_loop(
+            sequences: Any,
+            initial_state: Any,
+            mask: Any,
+            training: bool = False,  # noqa: ARG001  (inference only)
+        ) -> tuple[Any, Any, Any]:
+            import tensorflow as tf  # noqa: PLC0415
+
+            if not tf.executing_eagerly():
+                own = type(layer).inner_loop
+                return own(layer, sequences, initial_state, mask)  # type: ignore[no-any-return]
+            real = None if mask is None else mask_array(tree.flatten(mask)[0])
+            outputs, states = OwnLoop.of(layer)(sequences, initial_state, real, traced=False)
+            return outputs[:, -1], outputs, tree.pack_sequence_as(initial_state, states)
+
+        return inner_loop
+
+    for one in found:
+        if not one.problem:
+            yield one.layer, "inner_loop", kept(one.layer)
+
+
 def _layers(model: Any) -> list[Any]:
     """List all layers of a model, but for those inside of recurrent ones."""
     keras = load_keras()
@@ -708,10 +777,11 @@ def _find_source(trace: _Trace, names: Sequence[str], wanted: str | None) -> Sou
     for call in trace.calls:
         if isinstance(call.layer, keras.layers.Embedding) and len(call.output.shape) == 3:
             name = call.layer.name
-            embeddings[name] = Source(name, call.layer, leaves.get(id(call.argument)))
+            size = int(np.prod(call.output.shape[1:]))
+            embeddings[name] = Source(name, call.layer, leaves.get(id(call.argument)), size)
             times[name] = times.get(name, 0) + 1
     vectors = {
-        name: Source(name, None, k)
+        name: Source(name, None, k, int(np.prod(tensor.shape[1:])))
         for k, (name, tensor) in enumerate(zip(names, trace.tensors, strict=True))
         if len(tensor.shape) == 3 and tensor.dtype.is_floating
     }

@@ -1,11 +1,12 @@
 # Keras and TensorFlow have no types, so what comes from them is Any.
 # ruff: noqa: ANN401
-"""Relevance propagation through a Keras model.
+"""The way back through a Keras model: gradients, or relevance.
 
-Each layer gets its rule of :mod:`lstm_widgets.analysis.lrp` as the gradient of what it computes.
-Going back from a score, TensorFlow then carries relevance where it would carry gradients, through
-whatever wiring the model has. Layers that only move values about need no rule: their gradient moves
-relevance about just so.
+Recurrent layers run our loop, which keeps what the way back takes. For relevance propagation, each
+layer gets its rule of :mod:`lstm_widgets.analysis.lrp` in the place of its gradient. Going back from
+a score, TensorFlow then carries relevance where it would carry gradients, through whatever wiring
+the model has. Layers that only move values about need no rule: their gradient moves relevance about
+just so.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.analysis import lrp
+from lstm_widgets.analysis import gradients, lrp
+from lstm_widgets.analysis.sequences import Sequences
 from lstm_widgets.recorders._layers import UnsupportedLayerError, load_keras
 from lstm_widgets.recorders._session import (
     as_returned,
@@ -24,7 +26,7 @@ from lstm_widgets.recorders._session import (
     mask_array,
     read_cell,
 )
-from lstm_widgets.recurrence import SIGNALS, STATES, Cell, scan
+from lstm_widgets.recurrence import SIGNALS, STATES, Cell, plain_array, scan, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.recorders.explained import Pass
 
-__all__ = ["Patch", "is_stock", "patches", "replaced"]
+__all__ = ["Patch", "is_stock", "loops", "replaced", "rules"]
 
 OTHERS = "The methods 'sensitivity', 'gradient_x_input', 'integrated_gradients' and 'occlusion' work here"
 
@@ -86,10 +88,27 @@ def is_stock(layer: Any, names: Sequence[str]) -> bool:
     return False
 
 
-def patches(
-    model: Any, found: Sequence[Any], done: Pass, rule: lrp.Rule
-) -> tuple[list[Patch], dict[int, Callable[..., Any]]]:
-    """Give every layer of a model its rule.
+def loops(found: Sequence[Any], done: Pass) -> Iterator[Patch]:
+    """Let recurrent layers run our loop.
+
+    Parameters
+    ----------
+    found
+        The layers, as the recorder lists them. Those with a problem keep their own.
+    done
+        The pass that the loops are for. Initial states that no layer computed are added to its
+        ``others``.
+    """
+    for one in found:
+        if not one.problem:
+            yield one.layer, "inner_loop", _loop(one, done)
+            yield one.layer, "get_initial_state", _shown_states(one.layer, done)
+            # Else a Bidirectional on a GPU might compute both directions past these loops.
+            yield one.layer, "use_cudnn", False
+
+
+def rules(model: Any, found: Sequence[Any], done: Pass) -> Iterator[Patch]:
+    """Give every layer of a model its rule, but for the recurrent ones, whose loops have it.
 
     Parameters
     ----------
@@ -98,15 +117,7 @@ def patches(
     found
         Its recurrent layers, as the recorder lists them.
     done
-        The pass that the rules are for. Initial states that no layer computed are added to its
-        ``others``; a layer without rule fails it as soon as it is called.
-    rule
-        Epsilon and bias factor.
-
-    Returns
-    -------
-    tuple
-        The patches, and by the id of each recurrent layer the loop that stands in for its own.
+        The pass that the rules are for. A layer without rule fails it as soon as it is called.
 
     Raises
     ------
@@ -114,37 +125,20 @@ def patches(
         If the model has code of its own between its layers.
     """
     keras = load_keras()
-    by_id = {id(one.layer): one for one in found}
-    result: list[Patch] = []
-    loops: dict[int, Callable[..., Any]] = {}
-
-    def recurrent(layer: Any) -> None:
-        one = by_id[id(layer)]
+    for one in found:
         if one.problem:
-            result.append((layer, "call", _no_rule(done, one.name, one.problem)))
-            return
-        loops[id(layer)] = _loop(one, done, rule)
-        result.append((layer, "inner_loop", loops[id(layer)]))
-        result.append((layer, "get_initial_state", _shown_states(layer, done)))
-        # Else a Bidirectional on a GPU might compute both directions past these loops.
-        result.append((layer, "use_cudnn", False))
-
+            yield one.layer, "call", _no_rule(done, one.name, one.problem)
     for operation in operations_of(model):
-        if isinstance(operation, keras.layers.RNN):
-            recurrent(operation)
-        elif isinstance(operation, keras.layers.Bidirectional):
-            recurrent(operation.forward_layer)
-            recurrent(operation.backward_layer)
+        if isinstance(operation, keras.layers.Bidirectional):
             if operation.merge_mode == "mul":
                 problem = "a Bidirectional that multiplies its directions"
-                result.append((operation, "call", _no_rule(done, operation.name, problem)))
+                yield operation, "call", _no_rule(done, operation.name, problem)
             elif operation.merge_mode in ("sum", "ave"):
-                result.append((operation, "call", _merge(operation, rule)))
-        else:
-            call = _call(operation, done, rule)
+                yield operation, "call", _merge(operation, done)
+        elif not isinstance(operation, keras.layers.RNN):
+            call = _call(operation, done)
             if call is not None:
-                result.append((operation, "call", call))
-    return result, loops
+                yield operation, "call", call
 
 
 def operations_of(model: Any) -> Iterator[Any]:
@@ -176,7 +170,7 @@ def _no_rule(done: Pass, name: str, what: str) -> Callable[..., Any]:
     return refused
 
 
-def _call(operation: Any, done: Pass, rule: lrp.Rule) -> Callable[..., Any] | None:
+def _call(operation: Any, done: Pass) -> Callable[..., Any] | None:
     """Make what stands in for a layer's `call`; None: nothing has to."""
     name, kind = operation.name, type(operation).__name__
     refused = _no_rule(done, name, f"a {kind}")
@@ -197,28 +191,29 @@ def _call(operation: Any, done: Pass, rule: lrp.Rule) -> Callable[..., Any] | No
         return outputs
 
     def dense(inputs: Any, training: bool | None = None) -> Any:  # noqa: ARG001
-        return refused() if mixes() else _dense(operation, inputs, rule)
+        return refused() if mixes() else _dense(operation, inputs, done)
 
     def elementwise(inputs: Any, **options: Any) -> Any:
         if mixes():
             return refused()
-        return _routed([inputs], [call(inputs, **options)], lambda relevance: [relevance])[0]
+        return _activated(lambda x: call(x, **options), inputs, done)
 
     def pooled(inputs: Any, mask: Any = None) -> Any:
         real = None if mask is None else np.asarray(mask).astype(np.bool_)
-        mean = call(inputs, mask=mask)
-        return _routed(
+        return _ruled(
+            lambda x: call(x, mask=mask),
             [inputs],
-            [mean],
-            lambda relevance: [
-                lrp.mean_over_time(_array(inputs), _array(mean), real, relevance, rule)
-            ],
-        )[0]
+            lambda rule, given, mean, x: [lrp.mean_over_time(x, mean, real, given, rule)],
+            done,
+        )
 
     def added(inputs: Any) -> Any:
         if len({tuple(part.shape) for part in inputs}) > 1:
             return refused()
-        return _summed(inputs, call(inputs), rule, 1 if kind == "Add" else len(inputs))
+        return _summed(lambda *parts: call(list(parts)), inputs, divisor(len(inputs)), done)
+
+    def divisor(parts: int) -> int:
+        return 1 if kind == "Add" else parts
 
     if is_stock(operation, ("Dense",)):
         return dense
@@ -234,18 +229,10 @@ def _call(operation: Any, done: Pass, rule: lrp.Rule) -> Callable[..., Any] | No
 # The rules on tensors -----------------------------------------------------------------------------
 
 
-def _array(tensor: Any) -> npt.NDArray[Any]:
-    """Turn a tensor into an array that NumPy computes with: halves become singles."""
-    array = np.asarray(tensor)
-    return array if array.dtype.itemsize >= 4 else array.astype(np.float32)
-
-
-def _routed(
-    sources: Sequence[Any],
-    outputs: Sequence[Any],
-    backward: Callable[..., Sequence[npt.NDArray[Any]]],
+def _tied(
+    sources: Sequence[Any], outputs: Sequence[Any], backward: Callable[..., Sequence[Any]]
 ) -> list[Any]:
-    """Return the outputs, tied to their sources by a rule instead of by their gradient.
+    """Return the outputs, tied to their sources by a way back of our own.
 
     Parameters
     ----------
@@ -254,53 +241,101 @@ def _routed(
     outputs
         Tensors that were computed from them.
     backward
-        From the relevance of each output, as arrays, to that of each source.
+        From what arrives at each output to what arrives at each source; None: nothing.
     """
     import tensorflow as tf  # noqa: PLC0415
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def routed(*_: Any) -> Any:
-        def grad(*upstream: Any) -> list[Any]:
-            arrived = backward(*map(_array, upstream))
-            return [tf.cast(r, s.dtype) for r, s in zip(arrived, sources, strict=True)]
+    def tied(*_: Any) -> Any:
+        def grad(*given: Any) -> list[Any]:
+            arrived = backward(*given)
+            return [
+                None if a is None else tf.cast(a, s.dtype)
+                for a, s in zip(arrived, sources, strict=True)
+            ]
 
         return [tf.identity(output) for output in outputs], grad
 
     outputs = [tf.stop_gradient(output) for output in outputs]
-    return list(routed(*sources))
+    return list(tied(*sources))
 
 
-def _dense(layer: Any, inputs: Any, rule: lrp.Rule) -> Any:
+def _ruled(
+    function: Callable[..., Any],
+    sources: Sequence[Any],
+    rule: Callable[..., Sequence[npt.NDArray[Any]]],
+    done: Pass,
+) -> Any:
+    """Compute something that relevance goes back through by a rule, and gradients as ever.
+
+    Parameters
+    ----------
+    function
+        From the sources to the output.
+    sources
+        Tensors.
+    rule
+        From the two numbers of the epsilon rule, the relevance of the output, the output and the
+        sources, as arrays, to the relevance of each source.
+    done
+        The pass that this is for.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        inside = [tf.stop_gradient(source) for source in sources]
+        tape.watch(inside)
+        output = function(*inside)
+
+    def backward(given: Any) -> Any:
+        if done.rule is None:
+            return tape.gradient(output, inside, output_gradients=given)
+        return rule(done.rule, *map(plain_array, (given, output, *inside)))
+
+    return _tied(sources, [output], backward)[0]
+
+
+def _activated(function: Callable[[Any], Any], inputs: Any, done: Pass) -> Any:
+    """Apply an elementwise function, which hands relevance on as it is."""
+    return _ruled(function, [inputs], lambda _rule, given, *_: [given], done)
+
+
+def _dense(layer: Any, inputs: Any, done: Pass) -> Any:
     import tensorflow as tf  # noqa: PLC0415
 
     convert = load_keras().ops.convert_to_tensor
     kernel = tf.cast(convert(layer.kernel), inputs.dtype)
-    z = tf.tensordot(inputs, kernel, 1)
-    bias = None
-    if layer.use_bias:
-        bias = tf.cast(convert(layer.bias), inputs.dtype)
-        z += bias
-    output = z if layer.activation is None else layer.activation(z)
+    bias = tf.cast(convert(layer.bias), inputs.dtype) if layer.use_bias else None
 
-    def backward(relevance: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        of_bias = None if bias is None else _array(bias)
-        return [
-            lrp.linear(_array(inputs), _array(kernel), _array(z), relevance, rule, bias=of_bias)
-        ]
+    def linear(x: Any) -> Any:
+        z = tf.tensordot(x, kernel, 1)
+        return z if bias is None else z + bias
 
-    return _routed([inputs], [output], backward)[0]
-
-
-def _summed(parts: Sequence[Any], whole: Any, rule: lrp.Rule, divisor: int) -> Any:
-    """Tie a sum, or an average, to its parts."""
-
-    def backward(relevance: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        return lrp.total([_array(p) / divisor for p in parts], _array(whole), relevance, rule)
-
-    return _routed(parts, [whole], backward)[0]
+    of_bias = None if bias is None else plain_array(bias)
+    z = _ruled(
+        linear,
+        [inputs],
+        lambda rule, given, z, x: [
+            lrp.linear(x, plain_array(kernel), z, given, rule, bias=of_bias)
+        ],
+        done,
+    )
+    return z if layer.activation is None else _activated(layer.activation, z, done)
 
 
-def _merge(layer: Any, rule: lrp.Rule) -> Callable[..., Any]:
+def _summed(function: Callable[..., Any], parts: Sequence[Any], divisor: int, done: Pass) -> Any:
+    """Compute a sum, or an average, of parts."""
+    return _ruled(
+        function,
+        parts,
+        lambda rule, given, whole, *parts: lrp.total(
+            [part / divisor for part in parts], whole, given, rule
+        ),
+        done,
+    )
+
+
+def _merge(layer: Any, done: Pass) -> Callable[..., Any]:
     """Make the `call` of a Bidirectional that adds or averages its directions."""
     call, mode = layer.call, layer.merge_mode
 
@@ -308,7 +343,9 @@ def _merge(layer: Any, rule: lrp.Rule) -> Callable[..., Any]:
         with replaced([(layer, "merge_mode", None)]):
             forward, backward, *states = call(*args, **kwargs)
         divisor = 1 if mode == "sum" else 2
-        output = _summed([forward, backward], (forward + backward) / divisor, rule, divisor)
+        output = _summed(
+            lambda one, other: (one + other) / divisor, [forward, backward], divisor, done
+        )
         return (output, *states) if states else output
 
     return merged
@@ -332,11 +369,10 @@ def _end_at(states: Sequence[Any], done: Pass) -> None:
         done.others.append(state)
 
 
-def _loop(one: Any, done: Pass, rule: lrp.Rule) -> Callable[..., Any]:
+def _loop(one: Any, done: Pass) -> Callable[..., Any]:
     """Make the loop that stands in for a recurrent layer's own."""
     layer = one.layer
-    stacked = is_stack(layer)
-    cells = layer.cell.cells if stacked else [layer.cell]
+    cells = layer.cell.cells if is_stack(layer) else [layer.cell]
 
     def inner_loop(
         sequences: Any,
@@ -346,6 +382,9 @@ def _loop(one: Any, done: Pass, rule: lrp.Rule) -> Callable[..., Any]:
     ) -> tuple[Any, Any, Any]:
         import tensorflow as tf  # noqa: PLC0415
 
+        if not tf.executing_eagerly():  # in a tf.function of the model
+            own = type(layer).inner_loop
+            return own(layer, sequences, initial_state, mask)  # type: ignore[no-any-return]
         tree = load_keras().tree
         states = [tf.convert_to_tensor(state) for state in tree.flatten(initial_state)]
         if layer.stateful:
@@ -354,14 +393,17 @@ def _loop(one: Any, done: Pass, rule: lrp.Rule) -> Callable[..., Any]:
         hidden = sequences
         last: list[Any] = []
         for cell, kind in zip(cells, one.kinds, strict=True):
-            hidden = tf.cast(hidden, cell.compute_dtype)
-            own = [tf.cast(s, cell.compute_dtype) for s in states[len(last) :][: STATES[kind]]]
-            equations = read_cell(kind, cell)
             hidden, *ended = _scanned(
-                equations, hidden, own, rule, mask=real, reverse=layer.go_backwards
+                read_cell(kind, cell),
+                tf.cast(hidden, cell.compute_dtype),
+                [tf.cast(s, cell.compute_dtype) for s in states[len(last) :][: STATES[kind]]],
+                done,
+                mask=real,
+                reverse=layer.go_backwards,
+                over_time=layer.return_sequences or cell is not cells[-1],
             )
             last += ended
-        ones = np.ones((*hidden.shape[:2], 1), np.bool_)
+        ones = np.ones((*sequences.shape[:2], 1), np.bool_)
         packed = tree.pack_sequence_as(initial_state, last)
         if layer.return_sequences:
             shown = as_returned(ones, real, layer)
@@ -390,12 +432,13 @@ def _scanned(
     cell: Cell,
     x: Any,
     states: Sequence[Any],
-    rule: lrp.Rule,
+    done: Pass,
     *,
     mask: npt.NDArray[np.bool_] | None,
     reverse: bool,
+    over_time: bool,
 ) -> list[Any]:
-    """Run one cell over whole sequences: its hidden state over time, and its last states."""
+    """Run one cell over whole sequences: its hidden state ``over_time``, and its last states."""
     import tensorflow as tf  # noqa: PLC0415
 
     shape = (int(x.shape[1]), int(x.shape[0]), cell.units)
@@ -404,22 +447,48 @@ def _scanned(
     signals = {name: np.empty(shape, dtype).swapaxes(0, 1) for name in SIGNALS[cell.kind]}
     last = scan(cell, x, states, mask, signals, reverse=reverse)
 
-    def backward(
-        relevance: npt.NDArray[Any], *last_relevance: npt.NDArray[Any]
-    ) -> list[npt.NDArray[Any]]:
-        weights = lrp.Weights(
-            _array(cell.kernel),
-            _array(cell.recurrent_kernel),
-            None if cell.bias is None else _array(cell.bias),
-            reset_after=cell.reset_after,
-        )
-        layer = lrp.Sequences(
-            *(cell.kind, weights, _array(x), [_array(state) for state in states], signals),
+    def backward(*given: Any) -> Any:
+        if done.rule is None and not gradients.known(cell):
+            return _gradient(cell, x, states, given, mask, reverse=reverse, over_time=over_time)
+        layer = Sequences(
+            *(cell.in_numpy(), plain_array(x), [plain_array(s) for s in states], signals),
             mask=mask,
             reverse=reverse,
         )
-        of_x, of_states = lrp.recurrent(layer, relevance, last_relevance, rule)
-        return [of_x, *of_states]
+        arrived = [plain_array(tensor) for tensor in given]
+        of_hidden = arrived.pop(0) if over_time else None
+        if done.rule is None:
+            of_x, of_states = gradients.recurrent(layer, of_hidden, arrived)
+        else:
+            of_x, of_states = lrp.recurrent(layer, of_hidden, arrived, done.rule)
+        return [done.arrives(x, of_x), *of_states]
 
-    hidden = tf.cast(signals["hidden_state"], x.dtype)
-    return _routed([x, *states], [hidden, *last], backward)
+    hidden = [tf.cast(signals["hidden_state"], x.dtype)] if over_time else []
+    tied = _tied([x, *states], [*hidden, *last], backward)
+    return tied if over_time else [None, *tied]
+
+
+def _gradient(
+    cell: Cell,
+    x: Any,
+    states: Sequence[Any],
+    given: Sequence[Any],
+    mask: npt.NDArray[np.bool_] | None,
+    *,
+    reverse: bool,
+    over_time: bool,
+) -> Any:
+    """Let TensorFlow differentiate the loop, for activations that only it knows."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch([x, *states])
+        last = list(states)
+        hidden = []
+        for _, values in steps(cell, x, states, mask, reverse=reverse):
+            last = list(values[: len(states)])
+            hidden.append(values[0])
+        if reverse:
+            hidden.reverse()
+        outputs = [tf.stack(hidden, axis=1), *last] if over_time else last
+    return tape.gradient(outputs, [x, *states], output_gradients=given)
