@@ -31,7 +31,7 @@ def test_both_loops_hold_every_signal_as_a_plain_loop_does(
     monkeypatch, kind, reset_after, by_steps
 ):
     monkeypatch.setattr(recurrence, "_prefers_steps", lambda *_: by_steps)
-    monkeypatch.setattr(recurrence, "_cpus", lambda: 2)
+    monkeypatch.setattr(recurrence, "cpus", lambda: 2)
     examples, timesteps, features, units = 33, 6, 3, 5
     gates = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}[kind] * units
     bias = (2, gates) if kind == "GRU" and reset_after else (gates,)

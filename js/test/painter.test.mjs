@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ZERO } from "../src/core/codes.js";
 import { Columns, runs } from "../src/core/layout.js";
 import { WholeSource } from "../src/core/source.js";
 import { FakeModel, load, random } from "./load.mjs";
@@ -67,9 +68,10 @@ function coloursOf(source, look = {}) {
 /**
  * Paint, and give the pixels.
  * @param {WholeSource} source
- * @param {{column: number, row: number, width: number, height: number, scroll?: number, top?: number, order?: number[], colours?: InstanceType<typeof Colours>}} look
+ * @param {{column: number, row: number, width: number, height: number, scroll?: number, top?: number, order?: Int32Array, colours?: InstanceType<typeof Colours>}} look
  */
-function paint(source, { column, row, width, height, scroll = 0, top = 0, order, colours }) {
+function paint(source, look, painter = new Painter()) {
+  const { column, row, width, height, scroll = 0, top = 0, order, colours } = look;
   const columns = new Columns(source.layer.examples, source.layer.timesteps, column);
   let image = new FakeImage(0, 0);
   const context = /** @type {any} */ ({
@@ -77,11 +79,11 @@ function paint(source, { column, row, width, height, scroll = 0, top = 0, order,
       image = given;
     },
   });
-  new Painter().paint(context, {
+  painter.paint(context, {
     source,
     align: "read",
     colours: colours ?? coloursOf(source),
-    order: Int32Array.from(order ?? source.rows.map((_, cell) => cell)),
+    order: order ?? Int32Array.from(source.rows.map((_, cell) => cell)),
     runs: runs(columns, scroll, width, 1),
     left: 0,
     top: 0,
@@ -159,7 +161,15 @@ test("each square has the colour of its value, in the order of the rows", () => 
     [0, 0],
     [25, 7],
   ]) {
-    const at = paint(source, { column: 4, row: 5, width: 120, height: 20, order, scroll, top });
+    const at = paint(source, {
+      column: 4,
+      row: 5,
+      width: 120,
+      height: 20,
+      order: Int32Array.from(order),
+      scroll,
+      top,
+    });
     for (let y = 0; y < 20; y++) {
       const cell = order[Math.floor((y + top) / 5)];
       for (let x = 0; x < 120; x++) {
@@ -231,7 +241,53 @@ test("NaN, clipped values and padding are told by a pattern, not by colour alone
 test("nothing to paint is no error", () => {
   const source = sourceOf(noise(3, 4));
   paint(source, { column: 4, row: 4, width: 0, height: 10 });
-  const at = paint(source, { column: 4, row: 4, width: 10, height: 10, order: [] });
+  const at = paint(source, { column: 4, row: 4, width: 10, height: 10, order: new Int32Array(0) });
   assert.equal(at(5, 5), BACKGROUND);
   assert.equal(mix(BACKGROUND, BACKGROUND, 0.5), BACKGROUND);
+});
+
+test("a step that changes no square looks at no value, every other one does", () => {
+  const source = sourceOf(noise(40, 300));
+  const painter = new Painter();
+  const { tile } = source;
+  let looks = 0;
+  let missing = false;
+  source.tile = (level, block, cell) => {
+    looks++;
+    return missing && cell === 3 ? undefined : tile.call(source, level, block, cell);
+  };
+  source.coarse = () => ZERO;
+  const order = Int32Array.from({ length: 40 }, (_, row) => row);
+  const colours = coloursOf(source);
+  let look = { column: 7, row: 8, width: 200, height: 90, order, colours };
+  const step = (change = {}) => {
+    look = { ...look, ...change };
+    looks = 0;
+    const found = paint(source, look, painter);
+    const looked = looks;
+    const fresh = paint(source, look);
+    for (let i = 0; i < 200 * 90; i++)
+      assert.equal(found(i % 200, (i / 200) | 0), fresh(i % 200, (i / 200) | 0));
+    return looked;
+  };
+  assert.ok(step() > 10);
+  assert.ok(step() <= 1);
+  for (const change of [
+    { scroll: 3 },
+    { top: 5 },
+    { colours: coloursOf(source, { threshold: 0.5 }) },
+    { order: order.slice().reverse() },
+    { column: 9 },
+    { row: 11 },
+  ]) {
+    assert.ok(step(change) > 5, JSON.stringify(change));
+    assert.ok(step() <= 1);
+  }
+  // What isn't there yet is asked for again in every frame.
+  missing = true;
+  step({ order });
+  assert.ok(step() > 5);
+  missing = false;
+  assert.ok(step() > 5);
+  assert.ok(step() <= 1);
 });

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import recordings
-from expected import Look, frames, picture
+from expected import Look, frames, picture, wrong
 from lab import eventually
 from playwright.sync_api import expect
 from widget_page import Widget, number
@@ -58,8 +58,12 @@ class Sums(Grid):
         down = (y >= self.header) & (y + SQUARE <= height)
         return columns[seen], rows[down], x[seen].astype(int), y[down].astype(int)
 
-    def check(self, look, *, signal="hidden_state", order=None):
-        """Compare squares in view with what the values are drawn like."""
+    def check(self, look, **shown):
+        """Compare squares in view with what the values are drawn like, as soon as they are."""
+        eventually(lambda: self.mistakes(look, **shown), [])
+
+    def mistakes(self, look, *, signal="hidden_state", order=None):
+        """Tell which squares in view aren't drawn like their values."""
         dataset = self.recording["lstm"]
         values = dataset[signal].values.reshape(-1, 40).T
         order = np.arange(40) if order is None else np.asarray(order)
@@ -78,7 +82,7 @@ class Sums(Grid):
         low, high = look.colours(drawn, largest[cells, None], float(largest.max()))
         known = ~np.isnan(drawn)
         left, middle = np.broadcast_arrays(x[None, :] + 2, y[:, None] + 7)
-        self.paints(self.canvas, left[known], middle[known], low[known], high[known])
+        return wrong(self.canvas, left[known], middle[known], low[known], high[known])
 
 
 def test_whole_recording_is_painted(show):

@@ -35,6 +35,8 @@ export class Frame extends Chrome {
   #key = /** @type {unknown[]} */ ([]);
   /** @type {Colours | undefined} */
   #colours;
+  /** The layer that the foot tells of. @type {import("../core/model.js").Layer | undefined} */
+  #told;
 
   /**
    * @param {State} state
@@ -162,6 +164,19 @@ export class Frame extends Chrome {
     });
     const most = Math.max(1, Math.ceil((source?.largest ?? 1) * 10) / 10, get("threshold"));
     this.sliders.threshold.update({ value: get("threshold"), max: most, step: 0.01 });
+    if (layer !== this.#told) this.#tell(layer);
+    const { colours } = this;
+    if (colours) this.legend.update(colours);
+    this.tracks.update(this.theme);
+    this.root.setAttribute("aria-busy", String(!source));
+  }
+
+  /**
+   * Say what a layer's recording is, and whether it was checked.
+   * @param {import("../core/model.js").Layer} layer
+   */
+  #tell(layer) {
+    this.#told = layer;
     const { difference, mode } = layer.check;
     const checked = mode && mode !== "none" && Number.isFinite(difference);
     this.about.textContent = [
@@ -175,10 +190,6 @@ export class Frame extends Chrome {
       checked ? `✓ equals the layer to ${difference?.toExponential(0)}` : "not checked",
     ]);
     this.about.append(" · ", check);
-    const { colours } = this;
-    if (colours) this.legend.update(colours);
-    this.tracks.update(this.theme);
-    this.root.setAttribute("aria-busy", String(!source));
   }
 
   /**

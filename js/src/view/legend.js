@@ -14,6 +14,8 @@ export function short(value, signed = false) {
 }
 
 export class Legend {
+  #colours = /** @type {unknown} */ (undefined);
+
   constructor() {
     this.bar = element("span", { class: "lw-ramp" });
     this.low = element("span");
@@ -28,8 +30,11 @@ export class Legend {
     ]);
   }
 
-  /** @param {import("./colours.js").Colours} colours */
-  update({ mapping, ramp }) {
+  /** @param {import("./colours.js").Colours} colours the same object until the look changes */
+  update(colours) {
+    if (colours === this.#colours) return;
+    this.#colours = colours;
+    const { mapping, ramp } = colours;
     const { scale, diverging } = mapping;
     let [low, high] = mapping.range;
     if (scale === "sigmoid") [low, high] = [0, 1];

@@ -16,6 +16,9 @@ import { Pooled } from "./pooled.js";
 const LINED = 6;
 export const LETTERED = 12;
 
+/** What tells where runs are. */
+const SIDES = /** @type {const} */ (["first", "last", "from", "to"]);
+
 export class Painter {
   #image = new ImageData(1, 1);
   #pixels = new Uint32Array(1);
@@ -26,6 +29,9 @@ export class Painter {
   #pooled = new Pooled();
   /** The colours in which the image shows what #pooled has found. @type {Colours | undefined} */
   #painted;
+  /** What the image shows, and where its runs stand; nothing if some of it was not there yet. */
+  #shown = /** @type {unknown[]} */ ([]);
+  #runs = /** @type {Runs | undefined} */ (undefined);
 
   /**
    * Paint all rows in view.
@@ -56,10 +62,33 @@ export class Painter {
       this.#painted = undefined;
     }
     if (this.#codes.length < what.runs.count) this.#codes = new Uint8Array(what.runs.count);
-    if (what.rowHeight >= 1) this.#rows(what);
-    else this.#thin(what);
-    if (letters) this.#letters(what, letters);
+    if (!this.#shows(what, letters)) {
+      if (what.rowHeight >= 1) this.#rows(what);
+      else this.#thin(what);
+      if (letters) this.#letters(what, letters);
+    }
     context.putImageData(this.#image, left, top);
+  }
+
+  /**
+   * Whether the image shows this already: a step of the selection changes no square.
+   * @param {Parameters<Painter["paint"]>[1]} what
+   * @param {{font: string} | undefined} letters
+   */
+  #shows({ source, align, colours, order, runs, scroll, rowHeight, columnWidth }, letters) {
+    const look = [source, source.version, align, colours, order, letters?.font, this.#pixels];
+    const shown = [...look, scroll, rowHeight, columnWidth, runs.level, runs.cut];
+    const before = this.#runs;
+    const still =
+      before !== undefined &&
+      order.length > 0 &&
+      shown.every((part, i) => part === this.#shown[i]) &&
+      SIDES.every((side) => runs[side].every((at, i) => at === before[side][i]));
+    this.#shown = shown;
+    this.#runs = runs;
+    // Tiles in view are shown as used, which keeps them.
+    if (still) this.#gather(source, order[Math.floor(scroll / rowHeight)], runs);
+    return still;
   }
 
   /** @param {Parameters<Painter["paint"]>[1]} what */
@@ -70,6 +99,8 @@ export class Painter {
     const codes = this.#codes;
     const { count, from, to } = runs;
     this.#painted = undefined;
+    // Padding is asked for anew as long as it isn't known, which isn't told from none.
+    if (source.layer.masked && !source.layer.tokens) this.#runs = undefined;
     this.#pixels.fill(colours.theme.background);
     const padding = source.layer.masked ? paddedRuns(source, runs) : undefined;
     line.fill(colours.theme.background);
@@ -121,6 +152,7 @@ export class Painter {
    */
   #thin(what) {
     const { colours } = what;
+    this.#runs = undefined; // what #pooled has found is kept there
     const found = this.#pooled.find(what);
     if (!found && this.#painted === colours) return;
     this.#painted = colours;
@@ -148,6 +180,7 @@ export class Painter {
         start = block * BLOCK;
         stop = start + BLOCK;
         tile = source.tile(level, block, cell);
+        if (!tile) this.#runs = undefined;
       }
       const end = last[run];
       let code = tile ? tile[bin - start] : source.coarse(cell, level, bin);
@@ -156,6 +189,7 @@ export class Painter {
         let other = 0;
         if (next >= stop) {
           const beside = source.tile(level, stop / BLOCK, cell);
+          if (!beside) this.#runs = undefined;
           other = beside ? beside[next - stop] : source.coarse(cell, level, next);
         } else other = tile ? tile[next - start] : source.coarse(cell, level, next);
         const otherSize = Math.abs(other - ZERO);
@@ -180,6 +214,7 @@ export class Painter {
     const glyphs = [];
     for (let run = 0; run < runs.count; run++) {
       const token = shownToken(source, runs.first[run], align);
+      if (token === undefined) this.#runs = undefined;
       const room = runs.to[run] - runs.from[run] - 1;
       const unseen = token === undefined || token === " ";
       const fits = Math.max(1, Math.floor(room / (0.62 * size)));
