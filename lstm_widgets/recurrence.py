@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from lstm_widgets.blocks import cpus, in_blocks, product, threads
+from lstm_widgets.parallel import cpus, in_blocks, product, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis.sequences import Sequences, Steps, walk_back
-from lstm_widgets.blocks import product
+from lstm_widgets.parallel import product
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

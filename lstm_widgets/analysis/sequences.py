@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.blocks import in_blocks
+from lstm_widgets.parallel import in_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

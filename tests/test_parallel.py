@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from lstm_widgets import blocks
-from lstm_widgets.blocks import in_blocks, product
+from lstm_widgets import parallel
+from lstm_widgets.parallel import in_blocks, product
 
 RNG = np.random.default_rng(0)
 
@@ -27,7 +27,7 @@ def test_products_are_those_of_numpy(rows, inner, columns, dtype):
 @pytest.mark.parametrize("examples", [0, 1, 5, 300, 4097])
 @pytest.mark.parametrize("width", [1, 100, 1 << 17])
 def test_every_example_is_in_one_block(monkeypatch, examples, width):
-    monkeypatch.setattr(blocks, "cpus", lambda: 2)
+    monkeypatch.setattr(parallel, "cpus", lambda: 2)
     parts = in_blocks(lambda some: np.arange(examples)[some], examples, width)
     np.testing.assert_array_equal(np.concatenate(parts), np.arange(examples))
 
