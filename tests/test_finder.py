@@ -7,6 +7,7 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -253,3 +254,42 @@ def test_a_file_holds_the_evidence_of_the_best(recording, ranking, tmp_path, mon
     text = (tmp_path / "finder.html").read_text("utf-8")
     assert "Not in this file, but in the notebook: the evidence of all rows but the best 3." in text
     assert finder._evidence == {}
+
+
+def test_the_model_is_run_without_a_cell_on_demand(ranking, recording):
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((None,), dtype="int32")
+    states = keras.layers.LSTM(4, return_sequences=True, name="lstm")(
+        keras.layers.Embedding(3, 5)(inputs)
+    )
+    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(states))
+    text = "".join(np.random.default_rng(5).choice(list("ab\n"), 120))
+    recorded = lw.record(model, text, vocabulary=list("ab\n"))
+    said = [lw.concepts.newline, lw.concepts.position_in_line]
+    more = {"vocabulary": list("ab\n")}
+    finder = lw.CellFinder(recorded, said, model=model, inputs=text, ablation=more)
+    assert finder._can_ablate
+    table = finder.ranking
+    for concept in said:
+        number = int(table.index[table.concept == concept.name][0])
+        assert "ablation" not in ask(finder, evidence=number)
+        reply = ask(finder, ablate=number)
+        held = [concept] if concept.kind == "yes_no" else None
+        cell = int(table.cell[number])
+        found = lw.ablate(model, text, cell, layer="lstm", concepts=held, **more).table.iloc[0]
+        told = {"loss": found.loss, "held": found.loss_held, "guesses": found.changed_guesses}
+        if held:
+            told |= {"there": found["newline"], "elsewhere": found["not newline"]}
+        assert reply["evidence"] == number
+        assert reply["ablation"] == pytest.approx(told)
+        assert reply["ablation"]["held"] != reply["ablation"]["loss"]
+        # It stays with the evidence, and goes into a file, which has no model.
+        assert ask(finder, evidence=number)["ablation"] == reply["ablation"]
+        state, _ = finder._file_state()
+        assert state["_evidence"][str(number)]["ablation"] == reply["ablation"]
+        assert state["_can_ablate"] is False
+    alone = lw.CellFinder(recording, ranking)
+    assert not alone._can_ablate
+    assert "expected model= and inputs=" in ask(alone, ablate=0)["error"]
+    with pytest.raises(TypeError, match="model, inputs"):
+        lw.CellFinder(recording, ranking, model=model)

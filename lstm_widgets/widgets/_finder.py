@@ -156,5 +156,33 @@ def encoded_evidence(
     }
 
 
+def encoded_ablation(found: pd.Series[Any], concept: str) -> dict[str, float]:
+    """
+    Write for the page what it cost to hold a cell at zero.
+
+    Parameters
+    ----------
+    found : pandas.Series
+        A row of the table of an ``Ablation``.
+    concept : str
+        The concept of the cell's row in the ranking.
+
+    Returns
+    -------
+    dict of float
+        ``loss``, ``held``; where they are known ``there``, the change where the concept holds,
+        ``elsewhere``, and ``guesses``, the share of most probable symbols that became others.
+    """
+    names = {
+        "loss": "loss",
+        "loss_held": "held",
+        concept: "there",
+        f"not {concept}": "elsewhere",
+        "changed_guesses": "guesses",
+    }
+    known = {short: float(found[name]) for name, short in names.items() if name in found}
+    return {name: value for name, value in known.items() if np.isfinite(value)}
+
+
 def _packed(values: np.ndarray[Any, Any]) -> str:
     return b64encode(np.ascontiguousarray(values, np.float32).tobytes()).decode()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from operator import index
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
 from lstm_widgets.analysis import concepts as ready
+from lstm_widgets.analysis.ablation import ablate
 from lstm_widgets.analysis.evidence import gather, strongest
 from lstm_widgets.analysis.ranking import rank_cells
 from lstm_widgets.recording import Recording
 from lstm_widgets.widgets._finder import (
+    encoded_ablation,
     encoded_evidence,
     encoded_ranking,
     expect_ranking,
@@ -45,7 +48,8 @@ class CellFinder(CellGrid, TextHeatmap):
     Choosing a row shows its cell in the grid and over the text, where it is at its strongest, with the
     row's threshold in the slider and its concept as a band under the tokens. The card beside the table
     has the cell's highest and lowest passages and a sample of the others, its values with and without
-    the concept, and the held-out score among those of a concept that was shifted at random.
+    the concept, and the held-out score among those of a concept that was shifted at random; with the
+    model at hand, what it costs to do without the cell.
 
     Parameters
     ----------
@@ -57,6 +61,11 @@ class CellFinder(CellGrid, TextHeatmap):
         What ``rank_cells`` gave for these concepts. Default: it is called, for the hidden states. A
         ranking without its concepts has no evidence for those that ``lstm_widgets.concepts`` has not
         got by their names.
+    model, inputs : optional
+        The model and what it reads, as for ``ablate``. With them, the card tells on demand what it
+        costs the model to have the cell of a row held at zero.
+    ablation : dict, optional
+        Further arguments of ``ablate``, such as ``vocabulary``, ``window`` and ``targets``.
     row : int, optional
         Which row of the ranking is chosen at first. Default: the best.
     **traits
@@ -91,12 +100,17 @@ class CellFinder(CellGrid, TextHeatmap):
         sync=True, echo_update=False
     )
 
+    _can_ablate = traitlets.Bool(False, help="Whether the model can be run.").tag(sync=True)
+
     def __init__(
         self,
         recording: Recording,
         concepts: Concepts | pd.DataFrame,
         *,
         ranking: pd.DataFrame | None = None,
+        model: Any = None,  # noqa: ANN401 - Keras has no types
+        inputs: Any = None,  # noqa: ANN401
+        ablation: Mapping[str, Any] | None = None,
         **traits: Any,  # noqa: ANN401 - each trait checks its own
     ) -> None:
         import pandas as pd  # noqa: PLC0415 - `import lstm_widgets` must not need it
@@ -119,9 +133,13 @@ class CellFinder(CellGrid, TextHeatmap):
                 f"ranking: expected a DataFrame from rank_cells(), got {type(ranking).__name__}"
             )
         expect_ranking(ranking, recording)
+        if (model is None) != (inputs is None):
+            raise TypeError("model, inputs: expected both or none of them, got one")
         #: The ranking; ``row`` counts from its top.
         self.ranking = ranking
         self._concepts = concepts
+        self._ablate = None if model is None else partial(ablate, model, inputs, **(ablation or {}))
+        self._can_ablate = model is not None
         self._gathered: dict[int, dict[str, Any]] = {}
         self._gathering = threading.RLock()
         self._own_tracks = "tracks" not in traits
@@ -205,19 +223,37 @@ class CellFinder(CellGrid, TextHeatmap):
             return found
 
     def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-        if "evidence" not in content:
+        if "ablate" in content:
+            row = index(content["ablate"])
+            self._run_without(row)
+        elif "evidence" in content:
+            row = index(content["evidence"])
+        else:
             return super()._answer(content)
-        row = index(content["evidence"])
         return {"id": content["id"], "evidence": row, **self._encoded(row)}, []
+
+    def _run_without(self, number: int) -> None:
+        """Run the model with the cell of a row held at zero, and add what came out to its evidence."""
+        if self._ablate is None:
+            raise ValueError("ablate: expected model= and inputs= of CellFinder, got none")
+        with self._gathering:
+            evidence, row = self._encoded(number), self._row(number)
+            concept = _of_name(self._concepts, row["concept"])
+            found = self._ablate(
+                cells=row["cell"],
+                layer=row["layer"],
+                signal=row["signal"],
+                concepts=concept if row["kind"] == "yes_no" else None,
+            )
+            evidence["ablation"] = encoded_ablation(found.table.iloc[0], row["concept"])
 
     def _file_state(self) -> tuple[dict[str, Any], list[str]]:
         state, missing = super()._file_state()
         held = {*range(min(_IN_A_FILE, len(self.ranking))), *([self.row] if self.row >= 0 else [])}
         if len(held) < len(self.ranking):
             missing = [*missing, f"the evidence of all rows but the best {_IN_A_FILE}"]
-        return state | {
-            "_evidence": {str(row): self._encoded(row) for row in sorted(held)}
-        }, missing
+        state["_evidence"] = {str(row): self._encoded(row) for row in sorted(held)}
+        return state | {"_can_ablate": False}, missing
 
 
 def _first_signals(recording: Recording) -> list[str] | None:

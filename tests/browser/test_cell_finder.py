@@ -69,7 +69,7 @@ class Finder(Widget):
     def reads(self, number_):
         """Hold the card against Python's numbers."""
         row = self.ranking.iloc[number_]
-        facts = self.card.locator(".lw-facts")
+        facts = self.card.locator(".lw-facts").first
         for name in ("score", "selection_score"):
             expect(facts).to_contain_text(number(row[name]))
         if row.kind == "yes_no":
@@ -126,7 +126,7 @@ def test_a_ranking_is_sorted_filtered_and_chosen(show):
     # A numeric concept: its own words and numbers.
     finder.row(kept[-1]).click()
     finder.shows(kept[-1])
-    expect(finder.card.locator(".lw-facts")).to_contain_text("Spearman's ρ")
+    expect(finder.card.locator(".lw-facts").first).to_contain_text("Spearman's ρ")
     finder.control("find").fill("nothing at all")
     expect(finder.table).to_contain_text("No row passes the filter.")
     finder.control("find").fill("")
@@ -231,6 +231,21 @@ def test_the_card_moves_the_views_and_draws_what_python_counts(show):
     mark = charts.last.locator("line")
     assert abs(float(mark.get_attribute("x1")) - 50 * (1 + row.score)) < 1e-3
 
+    # What the model does without the cell: said that it isn't known, or told on demand.
+    held = finder.card.locator(".lw-held")
+    expect(held).to_contain_text("with model= and inputs= only")
+    notebook.kernel.run(
+        """import pandas as pd, types
+losses = {"loss": 1.25, "loss_held": 1.5, "inside_double_quotes": 0.75, "changed_guesses": 0.125}
+grid._ablate = lambda **_: types.SimpleNamespace(table=pd.DataFrame([losses]))
+grid._can_ablate = True
+grid.threshold = 0.01"""
+    )
+    held.get_by_role("button", name="hold this cell at 0").click()
+    expect(held).to_contain_text("1.5000 (+0.2500)")
+    expect(held).to_contain_text("+0.7500")
+    expect(held).to_contain_text("12.5 %")
+
     # Dark: the same on dark paper, text that can be read.
     notebook.theme("dark")
     expect(finder.root).to_have_attribute("data-theme", "dark")
@@ -295,3 +310,27 @@ grid"""
     notebook.kernel.run("grid._concepts = {name: 3 for name in HOSTILE}; grid._own_tracks = False")
     notebook.kernel.run("grid.row = 17")
     expect(finder.card).to_contain_text("The kernel could not answer: TypeError: concepts[")
+
+
+def test_a_saved_page_has_the_evidence_of_the_best(open_page, monkeypatch):
+    monkeypatch.setattr("lstm_widgets.widgets.cell_finder._IN_A_FILE", 4)
+    recording, ranking = ranked()
+    finder = Finder(
+        open_page(lw.CellFinder(recording, CONCEPTS, ranking=ranking)), 0, recording, ranking
+    )
+    finder.reads(0)
+    expect(finder.card.locator("svg")).to_have_count(2)
+    for number_ in (3, 1):
+        row = ranking.iloc[number_]
+        finder.row(number_).click()
+        values = recording[row.layer][row.signal].to_numpy()[0, :, row.cell]
+        at = int(values.argmax() if row.sign > 0 else values.argmin())
+        expect(finder.status).to_contain_text(f"{row.layer} · cell {row.cell} · t={at} ")
+        finder.reads(number_)
+    finder.row(6).click()
+    row = ranking.iloc[6]
+    expect(finder.status).to_contain_text(f"{row.layer} · cell {row.cell} · ")
+    expect(finder.card).to_contain_text("This file holds the evidence of the best rows only")
+    expect(finder.card.locator("svg")).to_have_count(0)
+    finder.control("find").fill("vowel")
+    expect(finder.told).to_contain_text(f"of {len(ranking)} rows")

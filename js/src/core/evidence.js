@@ -31,12 +31,13 @@ import { floats } from "./model.js";
  * @property {Stretch[]} passages
  * @property {Histogram | null} histogram
  * @property {Float32Array | undefined} null scores of the shifted concept
+ * @property {Record<string, number> | undefined} ablation losses as it is and with the cell held, changes
  */
 
 const KEPT = 64;
 
 /** @param {any} sent @returns {Evidence} */
-export function decoded({ passages, histogram, null: scores }) {
+export function decoded({ passages, histogram, null: scores, ablation }) {
   const some = (/** @type {string | null} */ packed) => (packed ? floats(packed) : undefined);
   return {
     passages: passages.map((/** @type {any} */ passage) => ({
@@ -46,6 +47,7 @@ export function decoded({ passages, histogram, null: scores }) {
     })),
     histogram,
     null: some(scores),
+    ablation,
   };
 }
 
@@ -68,6 +70,8 @@ export class EvidenceStore {
   #kept = new Map();
   /** @type {number | undefined} */
   #wanted;
+  /** The row for which the model is run. @type {number | undefined} */
+  #running;
 
   /**
    * @param {import("./model.js").Model} model
@@ -77,11 +81,14 @@ export class EvidenceStore {
     /** What a saved page has; nothing in a notebook. @type {Record<string, any>} */
     this.held = model.get("_evidence") ?? {};
     this.saved = Object.keys(this.held).length > 0;
-    this.calls = new Calls(model, (reply) => this.#keep(reply.evidence, reply), onArrival);
+    const keep = (/** @type {any} */ reply) => this.#keep(reply.evidence, reply);
+    this.calls = new Calls(model, keep, onArrival);
+    this.runs = new Calls(model, keep, onArrival);
   }
 
   dispose() {
     this.calls.dispose();
+    this.runs.dispose();
   }
 
   /**
@@ -115,6 +122,19 @@ export class EvidenceStore {
   /** Ask for what was last looked for and missing: what was wanted before that no longer is. */
   flush() {
     if (this.#wanted !== undefined) this.calls.ask({ evidence: this.#wanted });
+  }
+
+  /** Have the model run with the cell of a row held. @param {number} row */
+  ablate(row) {
+    this.#running = row;
+    this.runs.ask({ ablate: row });
+  }
+
+  /** What to tell of that run, until its answer is here. @param {number} row */
+  told(row) {
+    if (this.#running !== row || this.#kept.get(row)?.ablation) return "";
+    const { notice } = this.runs;
+    return notice.startsWith("The kernel could not") ? notice : "The model is running …";
   }
 
   /** What to tell a person about the kernel. */

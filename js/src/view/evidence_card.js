@@ -27,6 +27,7 @@ const words = (name) => name.replaceAll("_", " ");
 
 export class EvidenceCard {
   #key = /** @type {unknown[]} */ ([]);
+  #heldKey = "";
   /** Which timestep a token is. @type {WeakMap<Element, {example: number, timestep: number}>} */
   #places = new WeakMap();
   /** What is under the pointer. @type {{example: number, timestep: number} | undefined} */
@@ -35,7 +36,8 @@ export class EvidenceCard {
   /**
    * @param {Ranking} ranking
    * @param {{go: (place: {example: number, timestep: number}) => void, set: (threshold: number) => void,
-   *   change: () => void}} calls to show a place, to put a threshold into the slider, to be painted
+   *   ablate: () => void, change: () => void}} calls to show a place, to put a threshold into the slider,
+   *   to run the model without the cell, to be painted
    */
   constructor(ranking, calls) {
     this.ranking = ranking;
@@ -45,12 +47,14 @@ export class EvidenceCard {
     this.charts = element("div", { class: "lw-charts" });
     this.list = element("div", { class: "lw-passages", role: "group", "aria-label": "passages" });
     this.told = element("div", { class: "lw-told" });
+    this.held = element("div", { class: "lw-facts lw-held", role: "status" });
     this.root = element("section", { class: "lw-card", "aria-label": "evidence" }, [
       this.head,
       this.facts,
       this.charts,
       this.list,
       this.told,
+      this.held,
     ]);
     const point = (/** @type {PointerEvent | undefined} */ event) => {
       const at = event?.target instanceof Element ? event.target : undefined;
@@ -253,6 +257,57 @@ export class EvidenceCard {
       this.calls.go(token ?? { example, timestep: peak });
     });
     return line;
+  }
+
+  /**
+   * What the model does without the cell.
+   * @param {Record<string, number> | undefined} found
+   * @param {boolean} possible whether it can be run
+   * @param {string} told what to say meanwhile
+   */
+  ablation(found, possible, told) {
+    const key = JSON.stringify([this.#key[0], found, possible, told]);
+    if (this.#heldKey === key) return;
+    this.#heldKey = key;
+    /** @type {(Node | string)[]} */
+    let parts = ["What the model does without this cell is told with model= and inputs= only."];
+    if (found) {
+      const change = (/** @type {number} */ by) => `${by > 0 ? "+" : ""}${number(by)}`;
+      const facts = [
+        ["loss", number(found.loss), "of the model as it is"],
+        [
+          "held at 0",
+          `${number(found.held)} (${change(found.held - found.loss)})`,
+          "its loss with this cell held",
+        ],
+        ["where the concept holds", found.there, "change of the loss there"],
+        ["elsewhere", found.elsewhere, "change of the loss elsewhere"],
+      ].filter(([, value]) => value !== undefined);
+      parts = facts.map(([name, value, title]) =>
+        element("div", { title: /** @type {string} */ (title) }, [
+          element("small", {}, [/** @type {string} */ (name)]),
+          element("span", {}, [
+            typeof value === "number" ? change(value) : /** @type {string} */ (value),
+          ]),
+        ]),
+      );
+      if (found.guesses !== undefined) {
+        parts.push(
+          element("div", {}, [
+            element("small", {}, ["first guesses changed"]),
+            element("span", {}, [`${(100 * found.guesses).toFixed(1)} %`]),
+          ]),
+        );
+      }
+    } else if (told) parts = [told];
+    else if (possible) {
+      const name = "hold this cell at 0 and run the model";
+      parts = [
+        button("hold at 0", name, () => this.calls.ablate()),
+        "and see what the model does without it",
+      ];
+    }
+    this.held.replaceChildren(...parts);
   }
 
   /**

@@ -27,6 +27,10 @@ export class FinderPane {
     this.card = new EvidenceCard(this.ranking, {
       go: (place) => this.#choose(this.state.model.get("row"), place),
       set: (threshold) => this.state.set({ threshold }, frame),
+      ablate: () => {
+        this.store.ablate(this.state.model.get("row"));
+        change();
+      },
       change,
     });
     this.nothing = element("div", { class: "lw-empty" }, ["Choose a row to see its evidence."]);
@@ -120,6 +124,8 @@ export class FinderPane {
     const last = this.#colours?.row === row ? this.#colours.colours : undefined;
     this.nothing.hidden = row >= 0;
     this.card.update(row, evidence, this.#missing(row), last);
+    const possible = this.state.model.get("_can_ablate");
+    this.card.ablation(evidence?.ablation, possible, this.store.told(row));
     this.store.flush();
   }
 
