@@ -293,3 +293,26 @@ def test_the_model_is_run_without_a_cell_on_demand(ranking, recording):
     assert "expected model= and inputs=" in ask(alone, ablate=0)["error"]
     with pytest.raises(TypeError, match="model, inputs"):
         lw.CellFinder(recording, ranking, model=model)
+
+
+def test_the_still_picture_marks_the_chosen_row(recording, ranking):
+    marked = (222, 233, 249)
+
+    def rows(finder):
+        picture = np.asarray(finder._still())
+        return np.flatnonzero((picture[:, 3] == marked).all(axis=-1))
+
+    first = rows(lw.CellFinder(recording, ranking))
+    assert first.tolist() == list(range(first[0], first[0] + 20))
+    assert rows(lw.CellFinder(recording, ranking, row=2))[0] == first[0] + 40
+    # Of a row further down, the rows about it; of none, no mark.
+    assert rows(lw.CellFinder(recording, ranking, row=20))[0] == first[0] + 100
+    assert len(rows(lw.CellFinder(recording, ranking, cell=1))) == 0
+    assert len(rows(lw.CellFinder(recording, ranking.iloc[:0]))) == 0
+    # Its bar goes to the side of the score, as far as that is large.
+    place = ranking.index[ranking.score < -0.5][0]
+    chosen = lw.CellFinder(recording, ranking, row=int(place))
+    picture = np.asarray(chosen._still())
+    bar = (picture[rows(chosen)[10], 700:801] == (107, 118, 134)).all(axis=-1)
+    assert abs(bar[:50].sum() + 50 * ranking.score[place]) < 2
+    assert bar[52:].sum() == 0

@@ -23,6 +23,7 @@ from lstm_widgets.widgets._finder import (
     expect_ranking,
     on_slider,
 )
+from lstm_widgets.widgets._still_finder import ranked_rows
 from lstm_widgets.widgets._widget import STATIC
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pandas as pd
+    from PIL.Image import Image
 
     from lstm_widgets.analysis.concepts import Concept, Concepts
     from lstm_widgets.analysis.evidence import Evidence
+    from lstm_widgets.widgets._snapshot import Snapshot
 
 #: Rows whose evidence is kept.
 _KEPT = 64
@@ -182,6 +185,9 @@ class CellFinder(CellGrid, TextHeatmap):
     def _row(self, number: int) -> dict[str, Any]:
         row: dict[str, Any] = self.ranking.iloc[number].to_dict()
         return row | {name: int(row[name]) for name in ("cell", "lag", "sign")}
+
+    def _pictures(self, shown: Snapshot) -> list[Image]:
+        return [ranked_rows(self.ranking, self.row), *super()._pictures(shown)]
 
     # -- the evidence ----------------------------------------------------------------------------
 
