@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_widgets as lw
+from lstm_widgets import _recording_store
 from lstm_widgets import concepts as c
 from lstm_widgets.analysis import blocks, ranking, statistics
 from lstm_widgets.datasets import characters
@@ -406,6 +408,25 @@ def test_blocks_and_files_change_nothing(monkeypatch, tmp_path):
             np.testing.assert_allclose(whole[name], parts[name], atol=1e-5)
         else:
             assert whole[name].tolist() == parts[name].tolist()
+
+
+def test_memory_is_that_of_a_block(monkeypatch, tmp_path):
+    values = RNG.normal(size=(1, 10_000, 256)).astype(np.float32)
+    size = values.nbytes
+    monkeypatch.setattr(_recording_store, "CHUNK_BYTES", 2**17)  # several are read at once
+    recording_of(values, letters(1, 10_000)).save(tmp_path / "saved.zarr")
+    del values
+    monkeypatch.setattr(blocks, "_BLOCK_VALUES", 10_000 * 16)
+    monkeypatch.setattr(ranking, "_SHIFTED_VALUES", 50_000)
+    recording = lw.open_recording(tmp_path / "saved.zarr")
+    tracemalloc.start()
+    try:
+        table = lw.rank_cells(recording, [c.newline], shifts=2)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(table) == 256
+    assert peak < size / 1.5
 
 
 def test_interrupted_keeps_what_is_done(monkeypatch):

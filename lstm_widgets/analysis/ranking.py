@@ -34,7 +34,7 @@ STATES = ("hidden_state", "cell_state")
 SURE = 0.05
 
 # Values (shift × timestep) of shifted tracks that are made at a time.
-_SHIFTED_VALUES = 1 << 24
+_SHIFTED_VALUES = 1 << 22
 # What single precision may have cost a shifted score: less far from the score counts as equal.
 _ROUNDING = 1e-5
 
@@ -574,7 +574,8 @@ class _Work:
 
         A track turned round and then held against the cells at a lag is the track turned round by
         some timesteps more. So what it may become by turning is the same for every lag, and the
-        score itself is one of these.
+        score itself is one of these. (Numbers keep the ranks that they have in the half, whatever
+        falls off at the rim.)
         """
         text = self._text
         shifts = len(text.turns)

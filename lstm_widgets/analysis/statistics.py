@@ -35,11 +35,13 @@ def ranked_rows(values: Floats) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.f
     """
     order = np.empty(values.shape, np.int32)
     ranks = np.empty(values.shape, np.float64)
+    different = _ranks_of_different(values.shape[1])
 
     def one(row: int) -> None:
         places = _order(values[row])
         order[row] = places
-        ranks[row, places] = _shared_ranks(values[row][places])
+        ranks_of_row = ranks[row]
+        ranks_of_row[places] = _shared_ranks(values[row][places], different)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # sorting lets go of the interpreter's lock
         list(pool.map(one, range(len(values))))
@@ -53,23 +55,30 @@ def _order(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     """
     size = 8 * values.dtype.itemsize
     bits = (values + values.dtype.type(0)).view(f"u{size // 8}")  # -0 becomes 0
-    negative = bits >> (size - 1) == 1
-    # In this form they are in order as numbers without a sign.
-    bits ^= np.where(negative, ~bits.dtype.type(0), bits.dtype.type(1 << (size - 1)))
+    # In this form they are in order as numbers without a sign: negative ones with all bits turned
+    # round, the others with the first.
+    turned = (bits.view(f"i{size // 8}") >> (size - 1)).view(bits.dtype)
+    turned |= bits.dtype.type(1 << (size - 1))
+    bits ^= turned
     order = np.argsort(bits.astype(np.uint16), kind="stable")
     for digit in range(16, size, 16):
         order = order[np.argsort((bits >> digit).astype(np.uint16)[order], kind="stable")]
     return order
 
 
-def _shared_ranks(ordered: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Rank sorted values, less the mean rank."""
-    n = len(ordered)
-    ranks = np.arange(n, dtype=np.float64) - (n - 1) / 2
+def _ranks_of_different(n: int) -> npt.NDArray[np.float64]:
+    """Rank n sorted values that all differ, less the mean rank."""
+    return np.arange(n, dtype=np.float64) - (n - 1) / 2
+
+
+def _shared_ranks(
+    ordered: npt.NDArray[Any], ranks: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Rank sorted values, of which equal ones share the mean of theirs."""
     same = ordered[1:] == ordered[:-1]
     if same.any():
         firsts = np.flatnonzero(np.append(True, ~same))
-        counts = np.diff(np.append(firsts, n))
+        counts = np.diff(np.append(firsts, len(ordered)))
         ranks = np.repeat(ranks[firsts] + (counts - 1) / 2, counts)
     return ranks
 
@@ -79,9 +88,10 @@ def ranks_within(
 ) -> npt.NDArray[np.float64]:
     """Rank those values of each row that are chosen, 0 elsewhere; ``order`` as of `ranked_rows`."""
     ranks = np.zeros(values.shape)
+    different = _ranks_of_different(int(chosen.sum()))
     for row, places in enumerate(order):
         kept = places[chosen[places]]
-        ranks[row, kept] = _shared_ranks(values[row, kept])
+        ranks[row, kept] = _shared_ranks(values[row, kept], different)
     return ranks
 
 
