@@ -167,6 +167,7 @@ def test_the_card_moves_the_views_and_draws_what_python_counts(show):
 
     # The threshold comes back into the slider.
     finder.set(threshold=0.0)
+    expect(finder.control("threshold number")).to_have_value("0")
     finder.card.get_by_role("button", name="put the threshold into the slider").click()
     finder.becomes(threshold=abs(float(row.threshold)))
 
