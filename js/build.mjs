@@ -20,6 +20,7 @@ const options = {
       "gate_inspector",
       "relevance_heatmap",
       "text_heatmap",
+      "what_if",
     ].flatMap((name) => [
       { in: `src/widgets/${name}.js`, out: name },
       { in: `src/widgets/${name}.css`, out: name },

@@ -21,6 +21,7 @@ from lstm_widgets.widgets.explorer import Explorer
 from lstm_widgets.widgets.gate_inspector import GateInspector
 from lstm_widgets.widgets.relevance_heatmap import RelevanceHeatmap
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
+from lstm_widgets.widgets.what_if import WhatIf
 
 __all__ = [
     "Ablation",
@@ -36,6 +37,7 @@ __all__ = [
     "RecordingError",
     "RelevanceHeatmap",
     "TextHeatmap",
+    "WhatIf",
     "ablate",
     "concepts",
     "deletion_curve",

@@ -41,7 +41,7 @@ def test_every_widget_has_its_bundle() -> None:
     names = {path.name for path in BUNDLES}
     widgets = (
         *("cell_finder", "cell_grid", "dependency_heatmap", "example_grid", "explorer"),
-        *("gate_inspector", "relevance_heatmap", "text_heatmap"),
+        *("gate_inspector", "relevance_heatmap", "text_heatmap", "what_if"),
     )
     assert names == {f"{widget}.{kind}" for widget in widgets for kind in ("js", "css")} | {
         "page.js"

@@ -27,6 +27,7 @@ const SHOWN = [
   "hidden_tracks",
   "_tracks",
   "row",
+  "_recorded",
   "_summary",
   "_overview",
   "_whole",
@@ -62,7 +63,8 @@ export class State extends SharedState {
     const whole = model.get("_whole")?.byteLength > 0;
     const summary = model.get("_summary");
     const [layer, signal] = [this.layer, model.get("signal")];
-    const key = JSON.stringify([layer.name, signal]);
+    // A widget that runs the model gets another recording each time.
+    const key = JSON.stringify([layer.name, signal, model.get("_recorded")]);
     if (this.#source && this.#key === key) return this.#source;
     if (!layer.signals.includes(signal)) return undefined;
     if (!whole && (summary.layer !== layer.name || summary.signal !== signal)) return undefined;

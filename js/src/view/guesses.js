@@ -72,10 +72,11 @@ export function shade({ background, foreground }, probability) {
 export class GuessList {
   #shown = "";
 
-  constructor() {
+  /** @param {string} label */
+  constructor(label = "next token:") {
     this.list = element("ol");
     this.root = element("div", { class: "lw-guesses", "aria-live": "polite" }, [
-      "next token:",
+      element("span", {}, [label]),
       this.list,
     ]);
   }

@@ -1,0 +1,217 @@
+"""Another text, another value of one cell: what the model makes of it at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import traitlets
+
+from lstm_widgets.recorders.held import Held
+from lstm_widgets.recorders.keras import record
+from lstm_widgets.widgets._protocol import sendable
+from lstm_widgets.widgets._widget import STATIC
+from lstm_widgets.widgets.text_heatmap import TextHeatmap
+
+if TYPE_CHECKING:
+    from lstm_widgets.recorders._check import Check
+    from lstm_widgets.recording import Recording
+
+
+class WhatIf(TextHeatmap):
+    """
+    A text to edit, and a cell to hold at a value: the model runs again, and its guesses change.
+
+    The text stands on the colours of one cell, as in `TextHeatmap`. Below the field in which it can be
+    changed, a slider holds the selected cell at a value at every timestep. What the loss was before and
+    is now stands beside it, and under the text the guesses for the selected token, with the cell held
+    and without. It needs a kernel; a saved page shows what was computed last.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A Keras 3 model that predicts the next token, as for ``record()``.
+    text : str
+        The text at first.
+    vocabulary : object
+        What the model's symbols stand for, as for ``record()``.
+    layer, signal : str, optional
+        What is shown and held; default: the first recurrent layer and its hidden state.
+    window : int, optional
+        How many tokens the model reads for each prediction, as for ``record()``.
+    top_k : int, optional
+        How many guesses to show.
+    held : float, optional
+        At what the selected cell is held at first; None: at nothing.
+    **traits
+        Every trait of `TextHeatmap`.
+
+    Attributes
+    ----------
+    text, held
+        Set them, and the model runs.
+    recording : Recording
+        What was recorded last, with the cell held.
+    loss, loss_held : float
+        The mean cross-entropy of the next token, as the model is and with the cell held.
+
+    Examples
+    --------
+    >>> lw.WhatIf(model, "she said", vocabulary=characters, cell=22)  # doctest: +SKIP
+    """
+
+    _esm = STATIC / "what_if.js"
+    _css = STATIC / "what_if.css"
+
+    text = traitlets.Unicode(help="The text that the model has read.").tag(sync=True)
+    held = traitlets.Float(None, allow_none=True, help="What the selected cell is held at.").tag(
+        sync=True
+    )
+    _recorded = traitlets.Int(help="Goes up with every run of the model.").tag(sync=True)
+    _result = traitlets.Dict(help="What came of the last run, and of what that was.").tag(sync=True)
+
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - Keras has no types
+        text: str,
+        *,
+        vocabulary: Any,  # noqa: ANN401
+        layer: str | None = None,
+        signal: str = "hidden_state",
+        window: int | None = None,
+        top_k: int = 5,
+        held: float | None = None,
+        **traits: Any,  # noqa: ANN401 - each trait checks its own
+    ) -> None:
+        if not isinstance(text, str):
+            raise TypeError(f"text: expected a str, got {text!r:.80}")
+        self._running = True
+        self._from_page = False
+        self._model = model
+        self._options = {"vocabulary": vocabulary, "window": window, "top_k": top_k}
+        self._options |= {"signals": [signal]}
+        if layer is not None:
+            self._options["layers"] = [layer]
+        recording = self._read(text)
+        if layer is None:
+            layer = next(iter(recording.bidirectional), recording.layers[0])
+            self._options["layers"] = [layer]
+            recording = self._read(text)
+        self._as_it_is = (text, recording)
+        super().__init__(recording, layer=layer, signal=signal, **traits)
+        self._running = False
+        self._run(text, self.cell, held)
+
+    @property
+    def loss(self) -> float:
+        """The mean cross-entropy of the next token, of the model as it is."""
+        return _finite_or_not(self._result["loss"])
+
+    @property
+    def loss_held(self) -> float:
+        """The same with the cell held."""
+        return _finite_or_not(self._result["loss_held"])
+
+    def _read(self, text: str, held: Held | None = None) -> Recording:
+        # The layers are checked when nothing is held.
+        check: Check = "prefix" if held is None else False
+        recording = record(self._model, text, held=held, check=check, **self._options)
+        known = () if recording.predictions is None else recording.predictions.data_vars
+        if not {"predicted_token", "target_probability"} <= set(known):
+            raise ValueError(
+                "model: expected one that predicts the next token of the vocabulary, and a text of at "
+                "least two tokens (with window=, of more than the window)"
+            )
+        return recording
+
+    def _run(self, text: str, cell: int, held: float | None) -> None:
+        """Let the model read the text, and show what comes of it."""
+        if held is not None and not np.isfinite(held):
+            raise ValueError(f"held: expected a finite number or None, got {held!r}")
+        read, as_it_is = self._as_it_is
+        if read != text:
+            as_it_is = self._read(text)
+        recording = as_it_is
+        if held is not None:
+            recording = self._read(text, Held(cell, held, self.layer, self.signal))
+        result = _compared(as_it_is, recording) | {"text": text, "cell": cell, "held": held}
+        self._as_it_is = (text, as_it_is)
+        self._running = True
+        try:
+            # In one message, so that the page never shows a part of it.
+            with self.hold_sync():
+                self.recording = recording
+                self.set_trait("cell", cell)
+                self.timestep = min(self.timestep, self._sizes(self.layer)["timestep"] - 1)
+                state = {"_whole": b"", "_text": {}} | self._state_of(recording)
+                for name, value in {**state, "text": text, "held": held}.items():
+                    setattr(self, name, value)
+                self._summarise()
+                self._result = result
+                self._recorded += 1
+        finally:
+            self._running = False
+
+    @traitlets.observe("text", "held", "cell")
+    def _on_wish(self, change: dict[str, Any]) -> None:
+        if self._running or self._from_page:
+            return  # the page asks for what it wants itself, the newest only
+        if change["name"] == "cell" and self.held is None:
+            return
+        try:
+            self._run(self.text, self.cell, self.held)
+        except Exception:
+            self._running = True
+            setattr(self, change["name"], change["old"])
+            self._running = False
+            raise
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take a change from the page."""
+        self._from_page = True
+        try:
+            super().set_state(sync_data)
+        finally:
+            self._from_page = False
+
+    def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        if content.get("kind") != "run":
+            return super()._answer(content)
+        held = content["held"]
+        self._run(content["text"], int(content["cell"]), None if held is None else float(held))
+        return {"id": content["id"]}, []
+
+
+def _finite_or_not(loss: float | None) -> float:
+    return float("inf") if loss is None else loss
+
+
+def _compared(as_it_is: Recording, held: Recording) -> dict[str, Any]:
+    """Tell both losses, how many top guesses differ, and the guesses of the model as it is."""
+    one, other = as_it_is.predictions, held.predictions
+    assert one is not None  # noqa: S101  (both have them)
+    assert other is not None  # noqa: S101
+    known = ~np.isnan(one["target_probability"].values[0])
+    with np.errstate(divide="ignore"):
+        losses = [
+            float(-np.log(each["target_probability"].values[0, known].astype(np.float64)).mean())
+            for each in (one, other)
+        ]
+    best, best_held = one["predicted_id"].values[0, :, 0], other["predicted_id"].values[0, :, 0]
+    result: dict[str, Any] = {
+        # JSON has no infinity.
+        "loss": losses[0] if np.isfinite(losses[0]) else None,
+        "loss_held": losses[1] if np.isfinite(losses[1]) else None,
+        "known": int(known.sum()),
+        "changed": int((best != best_held)[known].sum()),
+        "before": [],
+    }
+    if held is not as_it_is:
+        tokens, probabilities = one["predicted_token"].values[0], one["probability"].values[0]
+        result["before"] = [
+            [[sendable(str(token)), float(p)] for token, p in zip(*pair, strict=True)]
+            if known_here
+            else []
+            for known_here, *pair in zip(best >= 0, tokens, probabilities, strict=True)
+        ]
+    return result
