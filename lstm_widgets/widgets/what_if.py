@@ -144,6 +144,9 @@ class WhatIf(TextHeatmap):
                 self.set_trait("cell", cell)
                 self.timestep = min(self.timestep, self._sizes(self.layer)["timestep"] - 1)
                 state = {"_whole": b"", "_text": {}} | self._state_of(recording)
+                # The page then knows each layer for another one.
+                for each in state["_layers"]:
+                    each["run"] = self._recorded + 1
                 for name, value in {**state, "text": text, "held": held}.items():
                     setattr(self, name, value)
                 self._summarise()

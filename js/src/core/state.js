@@ -27,7 +27,6 @@ const SHOWN = [
   "hidden_tracks",
   "_tracks",
   "row",
-  "_recorded",
   "_summary",
   "_overview",
   "_whole",
@@ -63,8 +62,8 @@ export class State extends SharedState {
     const whole = model.get("_whole")?.byteLength > 0;
     const summary = model.get("_summary");
     const [layer, signal] = [this.layer, model.get("signal")];
-    // A widget that runs the model gets another recording each time.
-    const key = JSON.stringify([layer.name, signal, model.get("_recorded")]);
+    // All that is told of the layer: where a model runs, it has the number of the run.
+    const key = JSON.stringify([layer, signal]);
     if (this.#source && this.#key === key) return this.#source;
     if (!layer.signals.includes(signal)) return undefined;
     if (!whole && (summary.layer !== layer.name || summary.signal !== signal)) return undefined;

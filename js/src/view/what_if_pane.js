@@ -75,10 +75,12 @@ export class WhatIfPane {
       this.#typing = setTimeout(() => this.#ask(), TYPED_AFTER);
     });
     model.on("msg:custom", this.#receive);
+    model.on("change:_recorded", this.#recorded);
   }
 
   destroy() {
     this.state.model.off("msg:custom", this.#receive);
+    this.state.model.off("change:_recorded", this.#recorded);
     clearTimeout(this.#typing);
     this.#timers.forEach(clearTimeout);
   }
@@ -91,8 +93,12 @@ export class WhatIfPane {
 
   /** @param {Set<string>} names */
   changed(names) {
+    if (names.has("cell") && this.#held !== null) this.#ask();
+  }
+
+  #recorded = () => {
     const { model } = this.state;
-    if (names.has("_recorded") && !this.#pending) {
+    if (!this.#pending) {
       // Python has set the text or the value.
       const text = model.get("text");
       if (text !== this.#synced || this.#refused) this.area.value = text;
@@ -100,9 +106,9 @@ export class WhatIfPane {
       this.#value = this.#held ?? this.#value;
       this.#refused = undefined;
     }
-    if (names.has("_recorded")) this.#synced = model.get("text");
-    if (names.has("cell") && this.#held !== null) this.#ask();
-  }
+    this.#synced = model.get("text");
+    this.frame.schedule();
+  };
 
   /** @param {number | null} held */
   #hold(held) {
