@@ -119,6 +119,8 @@ def test_a_row_of_which_nothing_is_known_is_empty():
     array.values[0, 0, 1] = np.nan
     (rows,) = unpacked(lw.DependencyHeatmap(array))
     assert len(rows[1][1]) == 0
+    # By default the last of which something is known is shown.
+    assert lw.DependencyHeatmap(array).timestep == 3
     np.testing.assert_array_equal(rows[0][1], array.values[0, 0, :4])
 
 

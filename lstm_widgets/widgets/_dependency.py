@@ -116,6 +116,13 @@ class Dependency:
         """How many bytes all stretches take."""
         return 4 * int((self.stops - self.starts).sum(dtype=np.int64)) + 8 * self.starts.size
 
+    def last(self, example: int) -> int:
+        """Give the timestep of the last prediction of which something is known; -1 if there is none."""
+        if example not in range(self.examples):
+            return -1
+        known = self.timesteps[self.stops[example] > self.starts[example]]
+        return int(known[-1]) if len(known) else -1
+
     def row_of(self, timestep: int) -> int:
         """Find the row of a prediction; -1 if it was not computed."""
         row = int(np.searchsorted(self.timesteps, timestep))

@@ -47,7 +47,7 @@ class DependencyHeatmap(PageWidget):
         that the dependencies carry.
     example, timestep : int, optional
         The example, and the timestep after which the prediction is made that is explained at first.
-        Default: the last that was computed.
+        Default: the last of which something is known.
     input_timestep : int, optional
         The token whose number is read out. Default: the one on which each prediction depends the most.
     scale : {"prediction", "all"}, optional
@@ -147,8 +147,8 @@ class DependencyHeatmap(PageWidget):
         self._texts = texts
         self._span = first, stop
         if "timestep" not in traits:
-            ends = [model.timesteps[-1] for model in models if len(model.timesteps)]
-            traits["timestep"] = int(max(ends, default=first))
+            example = traits.get("example", 0)
+            traits["timestep"] = max(first, *(model.last(example) for model in models))
         extent = {
             "first": first,
             "stop": stop,

@@ -310,6 +310,9 @@ def test_what_is_large_comes_when_one_looks(shown):
     texts.text(0).press("ArrowLeft")
     texts.says(1996)
     texts.check(1996)
+    # Where lines are wrapped anew, what is explained stays in view.
+    texts.notebook.page.set_viewport_size({"width": 900, "height": 900})
+    texts.check(1996)
     texts.text(0).press("Control+Home")
     texts.becomes(timestep=200)
     texts.says(200)

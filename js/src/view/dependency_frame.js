@@ -27,6 +27,9 @@ const CHOICES = {
 
 /** @extends {Chrome<DependencyState, DependencyPane>} */
 export class DependencyFrame extends Chrome {
+  /** How far texts were scrolled because another one was. @type {Map<import("./text_sheet.js").TextSheet, number>} */
+  #followed = new Map();
+
   /**
    * @param {DependencyState} state
    * @param {HTMLElement} el where the host wants the widget
@@ -76,11 +79,20 @@ export class DependencyFrame extends Chrome {
     state.set({ timestep }, this);
   }
 
-  /** All texts are scrolled together. @param {number} top */
-  scrolled(top) {
-    for (const { sheet } of this.panes) {
-      if (sheet.root.scrollTop !== top) sheet.root.scrollTop = top;
+  /**
+   * All texts are scrolled together. One that can't follow as far doesn't hold the others back.
+   * @param {import("./text_sheet.js").TextSheet} moved
+   */
+  scrolled(moved) {
+    const top = moved.root.scrollTop;
+    if (top !== this.#followed.get(moved)) {
+      for (const { sheet } of this.panes) {
+        if (sheet === moved || sheet.root.scrollTop === top) continue;
+        sheet.root.scrollTop = top;
+        this.#followed.set(sheet, sheet.root.scrollTop);
+      }
     }
+    this.#followed.delete(moved);
     this.schedule();
   }
 

@@ -40,7 +40,7 @@ export class DependencyPane {
       `The text${this.#info.name ? `, ${this.#info.name}` : ""}. Left and right go through the predictions, up ` +
         "and down through the lines; [ and ] through the tokens whose number is read out, Escape lets go " +
         "of it.",
-      () => frame.scrolled(this.sheet.root.scrollTop),
+      () => frame.scrolled(this.sheet),
     );
     this.strip = new DistanceStrip(
       (row) => this.#go(this.#info.timesteps[row]),
@@ -158,12 +158,14 @@ export class DependencyPane {
     if (this.told.textContent !== told) this.told.textContent = told;
     if (nothing || sheet.view.width <= 0) return;
     const { passage } = state;
-    sheet.arrange(passage, {
+    const style = {
       theme: frame.theme,
       marks: model.get("marks"),
       after: this.#shift > 0,
       most: state.models.length > 1 ? MOST_OF_SEVERAL : MOST_HEIGHT,
-    });
+    };
+    // Where lines are wrapped anew, what is explained stays in view.
+    if (sheet.arrange(passage, style)) this.#reveal = true;
     const box = this.#boxOf(state.timestep);
     if (this.#reveal && box < sheet.count) {
       this.#reveal = false;

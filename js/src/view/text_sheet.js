@@ -104,6 +104,7 @@ export class TextSheet {
    * @param {Passage} passage
    * @param {{theme: Theme, marks: boolean, after: boolean, most: number}} style whether white space shows as
    *   marks, whether a box follows for the token that comes after the last; the most pixels in height
+   * @returns {boolean} whether anything has changed
    */
   arrange(passage, { theme, marks, after, most }) {
     if (this.#kind?.passage !== passage || this.#kind.known !== passage.known) {
@@ -113,7 +114,7 @@ export class TextSheet {
     const { mono } = theme;
     const width = this.view.width - 2 * EDGE;
     const key = [passage, passage.known, marks, width, after, mono, most];
-    if (key.every((part, i) => part === this.#key[i])) return;
+    if (key.every((part, i) => part === this.#key[i])) return false;
     this.#key = key;
     this.#cut.clear();
     const character = Math.round(this.#measure("0", mono));
@@ -129,6 +130,7 @@ export class TextSheet {
     const height = this.#layout.lines * (ROW + APART) + 2 * TOP;
     this.view.stretch("", height);
     this.view.grow(Math.min(height, most));
+    return true;
   }
 
   /**
