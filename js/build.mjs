@@ -6,7 +6,10 @@ const SHORT = [
   ...["abs", "ceil", "floor", "max", "min", "round"].map((name) => ["Math", name]),
   ...["isFinite", "isNaN"].map((name) => ["Number", name]),
   ["Array", "from"],
+  ...["entries", "values"].map((name) => ["Object", name]),
+  ["JSON", "stringify"],
 ];
+const CLASSES = ["Float32Array", "Int32Array", "Uint8Array", "Uint32Array"];
 
 /** @type {import("esbuild").BuildOptions} */
 const options = {
@@ -39,6 +42,7 @@ const options = {
   define: {
     "define.amd": "false",
     ...Object.fromEntries(SHORT.map(([of, name]) => [`${of}.${name}`, `short_${name}`])),
+    ...Object.fromEntries(CLASSES.map((name) => [name, `short_${name}`])),
   },
   inject: ["src/short.js"],
   logLevel: "info",

@@ -10,3 +10,11 @@ export const {
 } = Math;
 export const { isFinite: short_isFinite, isNaN: short_isNaN } = Number;
 export const { from: short_from } = Array;
+export const { entries: short_entries, values: short_values } = Object;
+export const { stringify: short_stringify } = JSON;
+export const [short_Float32Array, short_Int32Array, short_Uint8Array, short_Uint32Array] = [
+  globalThis.Float32Array,
+  globalThis.Int32Array,
+  globalThis.Uint8Array,
+  globalThis.Uint32Array,
+];

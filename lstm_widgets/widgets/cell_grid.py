@@ -8,7 +8,7 @@ import numpy as np
 import traitlets
 
 from lstm_widgets.widgets import _still
-from lstm_widgets.widgets._base import RecordingWidget
+from lstm_widgets.widgets._matches import MatchingWidget
 from lstm_widgets.widgets._widget import STATIC
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SORTS = ("index", "mean_magnitude", "variance", "similarity")
 
 
-class CellGrid(RecordingWidget):
+class CellGrid(MatchingWidget):
     r"""
     All cells of one layer over all timesteps of one signal, as a grid to scroll and zoom.
 
@@ -47,6 +47,17 @@ class CellGrid(RecordingWidget):
     sort : str, optional
         The order of the rows: ``"index"``, ``"mean_magnitude"``, ``"variance"`` (both falling) or
         ``"similarity"`` (Pearson's correlation with the selected cell, falling).
+    tracks : list of Concept or dict, optional
+        What stands under the tokens as bands, each with its name: concepts, or by name concepts,
+        functions from the tokens of an example to an array, regular expressions, or arrays
+        ``(example, timestep)``, of bool (yes or no) or of numbers (NaN where there is none).
+    hidden_tracks : tuple of str, optional
+        The names of those that are not shown.
+    span : tuple of int, optional
+        The chosen span of tokens, (first, last) timestep of the selected example. Below stand the cells
+        that mark it and the other spans that they mark, as `match` finds them, with the widget's
+        threshold (0.3 while that is 0). Drag over tokens, or press shift with the left or right
+        arrow key.
     hide_quiet_cells : bool, optional
         Leave out the cells whose mean \\|value\\| is below the threshold.
 
@@ -58,7 +69,7 @@ class CellGrid(RecordingWidget):
 
     _esm = STATIC / "cell_grid.js"
     _css = STATIC / "cell_grid.css"
-    _own_traits: ClassVar[tuple[str, ...]] = ("sort", "hide_quiet_cells")
+    _own_traits: ClassVar[tuple[str, ...]] = ("span", "sort", "hide_quiet_cells")
 
     sort = traitlets.Enum(SORTS, "index", help="The order of the rows.").tag(sync=True)
     hide_quiet_cells = traitlets.Bool(

@@ -32,6 +32,10 @@ class ExampleGrid(RecordingWidget):
         What is shown at first; default: the first layer and its hidden state.
     cell, example, timestep : int, optional
         What is selected at first.
+    tracks : list of Concept or dict, optional
+        Concepts that stand under the tokens as bands, as in `CellGrid`.
+    hidden_tracks : tuple of str, optional
+        The names of those that are not shown.
     threshold : float, optional
         Values of smaller magnitude are faded.
     palette : str, optional

@@ -31,8 +31,8 @@ class Explorer(CellGrid, TextHeatmap):
         hidden state.
     **traits
         Every trait of `CellGrid`, `TextHeatmap` and `GateInspector`: ``cell``, ``example``,
-        ``timestep``, ``threshold``, ``palette``, ``scale``, ``align``, ``sort``, ``hide_quiet_cells``,
-        ``cells``, ``marks``, ``guesses``.
+        ``timestep``, ``threshold``, ``palette``, ``scale``, ``align``, ``tracks``, ``hidden_tracks``,
+        ``span``, ``sort``, ``hide_quiet_cells``, ``cells``, ``marks``, ``guesses``.
 
     Examples
     --------
@@ -41,7 +41,9 @@ class Explorer(CellGrid, TextHeatmap):
 
     _esm = STATIC / "explorer.js"
     _css = STATIC / "explorer.css"
-    _own_traits: ClassVar[tuple[str, ...]] = (*CellGrid._own_traits, *TextHeatmap._own_traits)  # noqa: SLF001
+    _own_traits: ClassVar[tuple[str, ...]] = tuple(
+        dict.fromkeys((*CellGrid._own_traits, *TextHeatmap._own_traits))  # noqa: SLF001
+    )
     _still_height: ClassVar[int] = 240
 
     def _pictures(self, shown: Snapshot) -> list[Image]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
-from lstm_widgets.widgets._base import RecordingWidget
+from lstm_widgets.widgets._matches import MatchingWidget
 from lstm_widgets.widgets._still_text import text
 from lstm_widgets.widgets._widget import STATIC
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lstm_widgets.widgets._snapshot import Snapshot
 
 
-class TextHeatmap(RecordingWidget):
+class TextHeatmap(MatchingWidget):
     """
     One cell over running text, wrapped as it was written.
 
@@ -40,6 +40,12 @@ class TextHeatmap(RecordingWidget):
     guesses : bool, optional
         Show the model's top guesses under each token, where the recording has predictions
         (``record(..., top_k=5)``).
+    tracks : list of Concept or dict, optional
+        Concepts that stand under the tokens as bands, as in `CellGrid`.
+    hidden_tracks : tuple of str, optional
+        The names of those that are not shown.
+    span : tuple of int, optional
+        The chosen span of tokens, as in `CellGrid`.
     threshold : float, optional
         Values of smaller magnitude are faded.
     palette : str, optional
@@ -57,7 +63,7 @@ class TextHeatmap(RecordingWidget):
 
     _esm = STATIC / "text_heatmap.js"
     _css = STATIC / "text_heatmap.css"
-    _own_traits: ClassVar[tuple[str, ...]] = ("cells", "marks", "guesses")
+    _own_traits: ClassVar[tuple[str, ...]] = ("span", "cells", "marks", "guesses")
 
     cells = traitlets.Tuple(
         help="The pinned cells: each has its own row under every line of the text."

@@ -44,9 +44,9 @@ export function encode(values, scale) {
  * @param {number} scale
  */
 export function decode(code, scale) {
-  if (code === NAN) return Number.NaN;
-  if (code === POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
-  if (code === NEGATIVE_INFINITY) return Number.NEGATIVE_INFINITY;
+  if (code === NAN) return NaN;
+  if (code === POSITIVE_INFINITY) return Infinity;
+  if (code === NEGATIVE_INFINITY) return -Infinity;
   return ((code - ZERO) / STEPS) * scale;
 }
 

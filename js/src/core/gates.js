@@ -50,7 +50,7 @@ const RULES = {
     state: "hidden_state",
     symbol: "h",
     needs: ["hidden_state"],
-    write: () => Number.NaN,
+    write: () => NaN,
   },
 };
 
@@ -137,18 +137,18 @@ export function changeAt({ layer, cell, at, padding }, column) {
   const rule = ruleOf(layer);
   const now = Object.fromEntries(rule.needs.map((signal) => [signal, at(signal, column)]));
   const previous = layer.windowed ? -1 : columnBefore(layer, cell, column);
-  const beside = previous < 0 ? Number.NaN : at(rule.state, previous);
+  const beside = previous < 0 ? NaN : at(rule.state, previous);
   if (beside === undefined || Object.values(now).includes(undefined)) return undefined;
   const state = Number(now[rule.state]);
   if (padding(column) && layer.windowed) {
-    const unknown = Number.NaN;
+    const unknown = NaN;
     return { from: "window", before: unknown, keep: unknown, write: unknown, change: unknown };
   }
   // Through padding the state passes unchanged.
   if (padding(column)) return { from: "padding", before: state, keep: 0, write: 0, change: 0 };
   if (!rule.gate) {
     const from = Number.isNaN(beside) ? "nowhere" : "column";
-    return { from, before: beside, keep: Number.NaN, write: Number.NaN, change: state - beside };
+    return { from, before: beside, keep: NaN, write: NaN, change: state - beside };
   }
   const share = Number(now[rule.gate]);
   const write = rule.write((signal) => Number(now[signal]));
@@ -174,7 +174,7 @@ function stateBefore(state, share, write, beside, tolerance) {
   const unchecked = [state, share, write].some(Number.isNaN);
   if (!Number.isNaN(beside) && (unchecked || near(share * beside + write, state)))
     return [beside, "column"];
-  if (Math.abs(share) < LEAST_SHARE || unchecked) return [Number.NaN, "nowhere"];
+  if (Math.abs(share) < LEAST_SHARE || unchecked) return [NaN, "nowhere"];
   // Nothing but rounding is left where the state before was zero.
   const left = state - write;
   return [Math.abs(left) <= ROUNDING * size ? 0 : left / share, "equation"];
@@ -194,7 +194,7 @@ export function signalsOf(source, cell) {
     cell,
     at: (signal, column) => {
       const which = layer.signals.indexOf(signal);
-      if (which < 0) return Number.NaN;
+      if (which < 0) return NaN;
       const block = Math.floor(column / BLOCK);
       if (!blocks.has(block)) blocks.set(block, source.series(block, cell));
       return blocks.get(block)?.[which][column % BLOCK];

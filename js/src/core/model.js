@@ -49,6 +49,12 @@ export function inPart(layer, cell) {
   return { part: Math.floor(cell / each), index: cell % each };
 }
 
+/** A cell's number, in its direction if there are two. @param {Layer} layer @param {number} cell */
+export function cellNumber(layer, cell) {
+  const { part, index } = inPart(layer, cell);
+  return layer.parts ? `${"→←"[part]}${index}` : String(cell);
+}
+
 /** A cell's name in a sentence. @param {Layer} layer @param {number} cell */
 export function cellName(layer, cell) {
   const { part, index } = inPart(layer, cell);

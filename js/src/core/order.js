@@ -22,8 +22,7 @@ export function orderCells({ cells, sort, meanMagnitude, variance, similarity, q
           ? similarity
           : undefined;
   if (!by) return order;
-  const key = (/** @type {number} */ cell) =>
-    Number.isNaN(by[cell]) ? Number.NEGATIVE_INFINITY : by[cell];
+  const key = (/** @type {number} */ cell) => (Number.isNaN(by[cell]) ? -Infinity : by[cell]);
   return order.sort((a, b) => {
     const [left, right] = [key(a), key(b)];
     return left === right ? a - b : right > left ? 1 : -1;

@@ -40,11 +40,6 @@ export class Source {
     this.overview = new Uint8Array(0);
   }
 
-  /** Goes up when more has arrived. */
-  get version() {
-    return 0;
-  }
-
   /** Bins of a level. @param {number} level */
   bins(level) {
     return Math.ceil(this.columns / 2 ** level);
@@ -380,10 +375,6 @@ export class KernelSource extends Source {
    */
   similarity(cell) {
     return this.requests.similarity(cell);
-  }
-
-  get version() {
-    return this.requests.version;
   }
 
   request() {

@@ -25,6 +25,7 @@ const SHOWN = [
   "marks",
   "guesses",
   "hidden_tracks",
+  "span",
   "_tracks",
   "row",
   "_summary",
@@ -108,6 +109,41 @@ export class State extends SharedState {
       { example: Math.floor(kept / timesteps), timestep: kept % timesteps, ...more },
       origin,
     );
+  }
+
+  /** The first and last column of the span that is chosen; undefined if none is. */
+  get span() {
+    const { model, layer } = this;
+    const span = model.get("span");
+    const start = model.get("_span_example") * layer.timesteps;
+    return span ? [start + span[0], start + span[1]] : undefined;
+  }
+
+  /**
+   * Choose a span within one example, and select its end.
+   * @param {number} from the column where it begins
+   * @param {number} to
+   * @param {unknown} origin
+   */
+  brush(from, to, origin) {
+    const { timesteps } = this.layer;
+    const example = Math.floor(from / timesteps);
+    const start = from % timesteps;
+    const end = Math.max(0, Math.min(timesteps - 1, to - example * timesteps));
+    const span = start < end ? [start, end] : [end, start];
+    this.set({ example, timestep: end, span, _span_example: example }, origin);
+  }
+
+  /**
+   * Move the end of the span that is selected; one begins here if none ends here.
+   * @param {number} step
+   * @param {unknown} origin
+   */
+  extend(step, origin) {
+    const { column } = this;
+    const [first, last] = this.span ?? [column, column];
+    const from = column === last ? first : column === first ? last : column;
+    this.brush(from, column + step, origin);
   }
 
   /**

@@ -166,7 +166,7 @@ export class ExamplePane {
         return source.exact(cell, column) ?? code ?? source.coarse(cell, 0, column);
       });
       const key = (/** @type {number} */ example) =>
-        Number.isNaN(value[example]) ? Number.NEGATIVE_INFINITY : value[example];
+        Number.isNaN(value[example]) ? -Infinity : value[example];
       this.#order.sort((a, b) => (key(a) === key(b) ? a - b : key(b) > key(a) ? 1 : -1));
     }
     this.#rankOf = new Int32Array(examples);

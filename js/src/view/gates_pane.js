@@ -315,6 +315,7 @@ export class GatesPane {
         align: state.model.get("align"),
         column: state.column,
         tracks: state.tracks,
+        span: state.span,
       },
       {
         columns,

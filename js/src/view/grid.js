@@ -12,7 +12,7 @@ import {
   toScroll,
   zoomStep,
 } from "../core/layout.js";
-import { inPart } from "../core/model.js";
+import { cellNumber } from "../core/model.js";
 import { drawHead, GUTTER, headOf, outline } from "./head.js";
 import { LETTERED, Painter } from "./painter.js";
 import { Scroller } from "./scroller.js";
@@ -33,6 +33,7 @@ const MOST_ROW = 22;
  * @property {number} column the selected column
  * @property {string} align which token stands at a column
  * @property {import("../core/tracks.js").Track[]} tracks
+ * @property {number[] | undefined} span its first and last column
  */
 
 export class Grid {
@@ -40,12 +41,15 @@ export class Grid {
   /** @type {Scene | undefined} */
   #scene;
   square = 15;
+  /** Whether the pointer went down on the tokens. */
+  #brushing = false;
   /** @type {{cell: number, column: number} | undefined} */
   hovered;
 
   /**
    * @param {object} on
    * @param {(cell: number, column: number) => void} on.select
+   * @param {(from: number, to: number) => void} on.brush columns of tokens that are dragged over
    * @param {() => void} on.hover
    * @param {() => void} on.change whatever needs a new frame
    */
@@ -55,7 +59,8 @@ export class Grid {
       "lw-grid",
       "grid of cells and timesteps",
       "Values of all cells. Arrow keys move, Home and End go to the ends of a row, " +
-        "Page up and Page down go ten rows, plus and minus zoom, 0 shows all.",
+        "Page up and Page down go ten rows, plus and minus zoom, 0 shows all, " +
+        "shift with left and right chooses a span of tokens.",
       on.change,
     );
     const { root } = this.view;
@@ -67,7 +72,25 @@ export class Grid {
     });
     root.addEventListener("click", (event) => {
       const under = this.#under(event);
-      if (under) on.select(under.cell, under.column);
+      if (under && !this.#brushing) on.select(under.cell, under.column);
+    });
+    root.addEventListener("pointerdown", (event) => {
+      const { x, y } = this.view.at(event);
+      this.#brushing = y < this.#header && x >= GUTTER && event.button === 0;
+      if (!this.#scene || !this.#brushing) return;
+      const from = this.columns.nearest(this.scroll("left") + x - GUTTER);
+      root.setPointerCapture(event.pointerId);
+      const drag = (/** @type {PointerEvent} */ moved) => {
+        const { x } = this.view.at(moved);
+        on.brush(from, this.columns.nearest(this.scroll("left") + x - GUTTER));
+      };
+      on.brush(from, from);
+      root.addEventListener("pointermove", drag);
+      for (const end of ["pointerup", "pointercancel"]) {
+        root.addEventListener(end, () => root.removeEventListener("pointermove", drag), {
+          once: true,
+        });
+      }
     });
     this.view.onZoom((direction, x, y) => this.zoom(direction, x, y));
   }
@@ -332,8 +355,7 @@ export class Grid {
       if (chosen || (row % every === 0 && apart)) {
         context.font = `${chosen ? "bold " : ""}${size}px ${theme.font}`;
         context.fillStyle = chosen ? theme.colour.fg : theme.colour.muted;
-        const { part, index } = inPart(source.layer, order[row]);
-        const text = source.layer.parts ? `${"→←"[part]}${index}` : String(order[row]);
+        const text = cellNumber(source.layer, order[row]);
         context.fillText(text, GUTTER - 12 - Grid.BAR, middle + 0.5);
       }
     }

@@ -25,6 +25,8 @@ export class GridPane {
   /** The cell that the rows are sorted by similarity to; the grid's own steps keep it. */
   #anchor = -1;
   #stepping = false;
+  /** Whether the drag over tokens that is going on has left the first. */
+  #brushed = false;
   #reveal = true;
   #sized = false;
   #shown = false;
@@ -40,6 +42,11 @@ export class GridPane {
     this.quiet = tick("hide quiet cells", set("hide_quiet_cells"));
     this.grid = new Grid({
       select: (cell, column) => this.#step({ cell }, column),
+      brush: (from, to) => {
+        if (from !== to || this.#brushed) this.state.brush(from, to, this.frame);
+        else this.#step({}, from);
+        this.#brushed = from !== to;
+      },
       hover: () => this.frame.schedule(),
       change: () => this.frame.schedule(),
     });
@@ -128,6 +135,7 @@ export class GridPane {
       column,
       align: model.get("align"),
       tracks: this.state.tracks,
+      span: this.state.span,
     };
     this.grid.show(scene);
     if (!this.#sized) {
@@ -173,14 +181,16 @@ export class GridPane {
       const cell = this.#order[Math.max(0, Math.min(this.#order.length - 1, next))];
       if (cell !== undefined) this.#step({ cell }, column);
     };
+    const side = (/** @type {number} */ step) =>
+      event.shiftKey ? this.state.extend(step, this.frame) : this.#step({}, column + step);
     const first = model.get("example") * layer.timesteps;
     const end = layer.examples * layer.timesteps - 1;
     /** @type {Record<string, () => void>} */
     const keys = {
       ArrowUp: () => to(row - 1),
       ArrowDown: () => to(row + 1),
-      ArrowLeft: () => this.#step({}, column - 1),
-      ArrowRight: () => this.#step({}, column + 1),
+      ArrowLeft: () => side(-1),
+      ArrowRight: () => side(1),
       Home: () => this.#step(modified ? { cell: this.#order[0] ?? 0 } : {}, modified ? 0 : first),
       End: () =>
         modified

@@ -32,13 +32,14 @@ export function headOf(layer, tracks) {
 /**
  * Draw them both.
  * @param {CanvasRenderingContext2D} context
- * @param {{source: AnySource, theme: import("./theme.js").Theme, align: string, column: number, tracks: import("../core/tracks.js").Track[]}} scene the selected column
+ * @param {{source: AnySource, theme: import("./theme.js").Theme, align: string, column: number, tracks: import("../core/tracks.js").Track[], span?: number[]}} scene the selected
+ *   column, and the first and last of the span that is chosen
  * @param {{columns: Columns, left: number, width: number, size: number}} place how far it is scrolled, the
  *   width of the whole, the size of the font
  */
 export function drawHead(
   context,
-  { source, theme, align, column: selected, tracks },
+  { source, theme, align, column: selected, tracks, span },
   { columns, left, width, size },
 ) {
   const head = headOf(source.layer, tracks);
@@ -63,6 +64,16 @@ export function drawHead(
   context.clip();
   const places = tracks.length > 0 ? placesOf(source.layer, columns, { left, width, align }) : [];
   drawBands(context, { source, theme, tracks }, places, { y: header + 1, ...BAND });
+  if (span) {
+    const x = GUTTER + columns.start(span[0]) - left;
+    context.fillStyle = theme.colour.accent;
+    context.fillRect(
+      x,
+      header - (tokens ? TOKENS : 6),
+      columns.end(span[1]) - left + GUTTER - x,
+      2,
+    );
+  }
   if (examples > 1) drawLabels(context, source, { theme, columns, left, room, selected });
   if (tokens && columns.width >= 7) {
     context.font = `${Math.max(9, Math.min(13, size + 1))}px ${theme.mono}`;

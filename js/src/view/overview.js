@@ -138,8 +138,7 @@ export class Overview {
           const cell = order[row];
           for (let bin = from; bin < to; bin++) {
             const code = source.overview[cell * bins + bin];
-            const size =
-              code === NAN ? Number.POSITIVE_INFINITY : Math.abs(code - ZERO) * largest[cell];
+            const size = code === NAN ? Infinity : Math.abs(code - ZERO) * largest[cell];
             if (size > most) {
               most = size;
               this.#codes[y * width + x] = code;

@@ -1,7 +1,7 @@
 // One cell, or some, over the running text, wrapped as it was written.
 
 import { BLOCK } from "../core/codes.js";
-import { cellName, inPart } from "../core/model.js";
+import { cellName, cellNumber } from "../core/model.js";
 import { css, ink, mix } from "../core/palettes.js";
 import { areWords, TextLayout } from "../core/text_layout.js";
 import { charactersOf } from "../core/tokens.js";
@@ -48,7 +48,8 @@ export class TextPane {
   #kind;
   /** Where up and down lead, while one goes on with them. @type {number | undefined} */
   #goal;
-  #dragging = false;
+  /** The column in which a drag began. @type {number | undefined} */
+  #from;
   /** Where the pointer rests; not while keys are used. @type {PointerEvent | undefined} */
   #pointer;
 
@@ -81,7 +82,7 @@ export class TextPane {
       "lw-text",
       "text",
       "A cell over the text. Left and right go through the timesteps, up and down through the " +
-        "lines, [ and ] through the cells; p pins the cell.",
+        "lines, shift with left and right chooses a span, [ and ] go through the cells; p pins the cell.",
       () => frame.schedule(),
     );
     this.scroller = this.view.root;
@@ -100,20 +101,24 @@ export class TextPane {
       const under = this.#under(event);
       if (event.button !== 0 || !under) return;
       if (under.column !== undefined) {
-        this.#dragging = true;
+        this.#from = under.column;
         scroller.setPointerCapture(event.pointerId);
       }
       this.#select(under);
     });
     scroller.addEventListener("pointermove", (event) => {
       const under = this.#under(event);
-      if (this.#dragging && under?.column !== undefined) this.#select({ column: under.column });
+      const to = under?.column ?? this.state.column;
+      if (this.#from !== undefined && to !== this.state.column) {
+        this.#goal = undefined;
+        this.state.brush(this.#from, to, frame);
+      }
       this.#pointer = event;
       frame.schedule();
     });
     for (const end of ["pointerup", "pointercancel"]) {
       scroller.addEventListener(end, () => {
-        this.#dragging = false;
+        this.#from = undefined;
       });
     }
     scroller.addEventListener("pointerleave", () => {
@@ -168,7 +173,7 @@ export class TextPane {
     const coloured = rows * (ROW + SEAM) - SEAM;
     const bands = this.state.tracks.length * BAND.pitch;
     const apart = rows > 1 || guesses || bands ? FURTHER_APART : APART;
-    const widest = this.#short(Math.max(0, this.state.layer.cells - 1)).length;
+    const widest = cellNumber(this.state.layer, Math.max(0, this.state.layer.cells - 1)).length;
     const gutter = rows > 1 ? 7 * widest + 10 : 0;
     const pitch = coloured + bands + guesses + apart;
     return { coloured, bands, guesses, pitch, left: EDGE + gutter };
@@ -374,7 +379,9 @@ export class TextPane {
     }
     context.putImageData(this.#image, 0, 0);
     for (let line = first; line < stop; line++) {
-      this.#bands(context, line, TOP + line * pitch - top + coloured + 1);
+      const y = TOP + line * pitch - top;
+      this.#bands(context, line, y + coloured + 1);
+      this.#span(context, line, y - 3);
     }
     context.font = `${LETTERS}px ${theme.mono}`;
     context.textAlign = "center";
@@ -477,6 +484,25 @@ export class TextPane {
   }
 
   /**
+   * What of the span that is chosen is in a line.
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} line
+   * @param {number} y
+   */
+  #span(context, line, y) {
+    const { state, frame } = this;
+    const layout = /** @type {TextLayout} */ (this.#layout);
+    const offset = state.model.get("example") * state.layer.timesteps - (this.#predict ? 1 : 0);
+    const [first, last] = state.span ?? [-1, -1];
+    const a = Math.max(first - offset, layout.starts[line]);
+    const b = Math.min(last - offset, layout.end(line) - 1);
+    if (a > b) return;
+    const x = this.#lengths.left + layout.left[a];
+    context.fillStyle = frame.theme.colour.accent;
+    context.fillRect(x, y, this.#lengths.left + layout.left[b] + layout.widths[b] - x, 2);
+  }
+
+  /**
    * Put a text into the middle of a stretch.
    * @param {Glyphs} glyphs
    * @param {string} text
@@ -492,13 +518,6 @@ export class TextPane {
     stamp(this.#pixels, this.#image.width, glyph, x, middle - (glyph.height >> 1), colour);
   }
 
-  /** A cell's number, in its direction if there are two. @param {number} cell */
-  #short(cell) {
-    const { layer } = this.state;
-    const { part, index } = inPart(layer, cell);
-    return layer.parts ? `${"→←"[part]}${index}` : String(cell);
-  }
-
   /**
    * A cell's number before its row.
    * @param {number} cell
@@ -508,7 +527,7 @@ export class TextPane {
   #name(cell, y, { ratio, left }) {
     const { foreground, background } = this.frame.theme;
     const selected = cell === this.state.model.get("cell");
-    const glyph = this.#names.of(this.#short(cell));
+    const glyph = this.#names.of(cellNumber(this.state.layer, cell));
     if (!glyph) return;
     const x = Math.round((left - 6) * ratio) - glyph.width;
     const middle = Math.round((y + ROW / 2) * ratio);
@@ -666,6 +685,8 @@ export class TextPane {
       const to = Math.max(0, Math.min(layer.cells - 1, model.get("cell") + step));
       this.state.set({ cell: to }, this.frame);
     };
+    const side = (/** @type {number} */ step) =>
+      event.shiftKey ? this.state.extend(step, this.frame) : this.#go(box + step);
     const steps = /** @type {Record<string, number>} */ ({
       ArrowUp: -1,
       ArrowDown: 1,
@@ -674,8 +695,8 @@ export class TextPane {
     });
     /** @type {Record<string, () => void>} */
     const keys = {
-      ArrowLeft: () => this.#go(box - 1),
-      ArrowRight: () => this.#go(box + 1),
+      ArrowLeft: () => side(-1),
+      ArrowRight: () => side(1),
       Home: () => this.#go(modified ? 0 : layout.starts[line]),
       End: () => this.#go((modified ? layout.count : layout.end(line)) - 1),
       "[": () => cell(-1),

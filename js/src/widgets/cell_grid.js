@@ -2,5 +2,6 @@
 
 import { GridPane } from "../view/grid_pane.js";
 import { hosted } from "../view/host.js";
+import { MatchesPane } from "../view/matches_pane.js";
 
-export default hosted("Cell grid", [GridPane]);
+export default hosted("Cell grid", [GridPane, MatchesPane]);
