@@ -9,7 +9,33 @@ const SHORT = [
   ...["entries", "values"].map((name) => ["Object", name]),
   ["JSON", "stringify"],
 ];
-const CLASSES = ["Float32Array", "Int32Array", "Uint8Array", "Uint32Array"];
+const GLOBALS = [
+  ...["Float32Array", "Int32Array", "Uint8Array", "Uint32Array"],
+  ...["Map", "Number", "Set", "String", "document"],
+];
+
+/**
+ * Members that only our own sources name: they are made short, too. None may be a name of the DOM, or one
+ * that Python sends (tests/test_bundle.py).
+ */
+const OWN = [
+  ...["addCoded", "announce", "bins", "brush", "clips", "codes", "coarse", "coloured"],
+  ...["describe", "dispose", "everyTrack", "faded", "foreground", "gate", "highest", "hovered"],
+  ...["legend", "meanMagnitude", "menus", "onArrival", "notice", "onReply", "onZoom"],
+  ...["overviewLevel", "panes", "passage", "pointing", "preferredHeight", "probabilities"],
+  ...[
+    "pixel",
+    "quietBelow",
+    "ramp",
+    "readout",
+    "resizing",
+    "rowOf",
+    "schedule",
+    "scroller",
+    "settle",
+  ],
+  ...["sliders", "spacer", "square", "statistics", "tile", "warning", "wholeHeight"],
+];
 
 /** @type {import("esbuild").BuildOptions} */
 const options = {
@@ -41,10 +67,12 @@ const options = {
   // No AMD: a UMD dependency would find the page's RequireJS instead of its exports.
   define: {
     "define.amd": "false",
+    undefined: "short_undefined",
     ...Object.fromEntries(SHORT.map(([of, name]) => [`${of}.${name}`, `short_${name}`])),
-    ...Object.fromEntries(CLASSES.map((name) => [name, `short_${name}`])),
+    ...Object.fromEntries(GLOBALS.map((name) => [name, `short_${name}`])),
   },
   inject: ["src/short.js"],
+  mangleProps: new RegExp(`^(${OWN.join("|")})$`),
   logLevel: "info",
 };
 

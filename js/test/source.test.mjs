@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { BLOCK, decode, encode, strongest } from "../src/core/codes.js";
+import { KernelSource } from "../src/core/kernel_source.js";
 import { cellName } from "../src/core/model.js";
-import { KernelSource, valueAt, WholeSource } from "../src/core/source.js";
+import { valueAt, WholeSource } from "../src/core/source.js";
 import { FakeModel, random } from "./load.mjs";
 
 beforeEach(() => mock.timers.enable({ apis: ["setTimeout"] }));

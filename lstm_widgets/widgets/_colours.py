@@ -10,6 +10,7 @@ managua_r            the same, dark centre, reversed
 red_cyan             two ends and white; the diverging pair of notebooks on XML text
 cividis              Nuñez, Anderton and Renslow 2018
 viridis              matplotlib (Smith and van der Walt)
+Purples              ColorBrewer (Brewer and Harrower); Purples_dark the same hue for dark pages
 Purples              ColorBrewer's Purples (Brewer and Harrower)
 Purples_dark         its hue from black on, for dark pages
 blue_white_red_20    the 20 steps of the published notebooks, all of them: a comma missing after
@@ -65,7 +66,7 @@ def ramp(name: str) -> NDArray[np.uint8]:
     """Give all colours of a palette in order: uint8 (RAMP, 3)."""
     stops = np.array([_channels(colour) for colour in TABLE[name]["colours"].split()], np.float64)
     place = np.arange(RAMP)
-    if TABLE[name]["stepped"]:
+    if TABLE[name].get("stepped"):
         step = np.minimum(len(stops) - 1, (place / RAMP * len(stops)).astype(int))
         return _rounded(stops[step])
     at = place / (RAMP - 1) * (len(stops) - 1)

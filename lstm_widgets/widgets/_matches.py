@@ -9,14 +9,17 @@ import traitlets
 from lstm_widgets.analysis.matching import match
 from lstm_widgets.widgets._base import RecordingWidget
 from lstm_widgets.widgets._protocol import sendable
+from lstm_widgets.widgets._texts import in_line
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from lstm_widgets.recording import Recording
 
 #: From which size of activation on a cell counts as on, while the widget's threshold fades nothing.
 THRESHOLD = 0.3
 #: So many matches are listed, with so many tokens around each, and no more of its own.
-_LISTED, _AROUND, _LONGEST = 50, 10, 60
+_LISTED, _AROUND, _LONGEST = 50, 16, 60
 
 
 class MatchingWidget(RecordingWidget):
@@ -96,9 +99,10 @@ def matches_of(
     Returns
     -------
     dict
-        ``threshold``; the ``cells`` and their ``signs``; ``matches``, a dict each: ``example``,
-        ``start``, ``stop``, ``overlap``, ``shared``, ``label``, and the ``tokens`` around it, which
-        begin at timestep ``from``.
+        What is ``told`` of the cells, and their ``count`` of matches, in words; the ``cells`` and their
+        ``signs``; ``matches``, a dict each: ``words`` on the match, its first ``column``
+        (``example * timesteps + timestep``) and its ``length``, and the ``tokens`` around it, which begin
+        at column ``from``.
     """
     first, last = span
     threshold = threshold or THRESHOLD
@@ -112,22 +116,39 @@ def matches_of(
         limit=_LISTED,
     )
     dataset = recording[recording.bidirectional.get(layer, (layer,))[0]]
-    tokens = dataset["token"] if "token" in dataset.coords else None
-    matches = []
-    for row in table.itertuples():
-        begin = max(0, row.start - _AROUND)
-        end = min(dataset.sizes["timestep"], row.start + _LONGEST, row.stop + _AROUND)
-        around = [] if tokens is None else tokens[row.example, begin:end].values.tolist()
-        matches.append(
-            {
-                **{
-                    name: int(getattr(row, name)) for name in ("example", "start", "stop", "shared")
-                },
-                "overlap": float(row.overlap),
-                "label": None if row.label is None else sendable(row.label),
-                "from": begin,
-                "tokens": [sendable(token) for token in around],
-            }
-        )
-    chosen = {name: [int(value) for value in table.attrs[name]] for name in ("cells", "signs")}
-    return {"threshold": threshold, **chosen, "matches": matches}
+    cells, signs = ([int(each) for each in table.attrs[name]] for name in ("cells", "signs"))
+    on = f"|value| ≥ {threshold:g} all through the span and not just outside"
+    others = f"{len(table) or 'no'} other span{'s' * (len(table) != 1)}"
+    matches = [_listed(dataset, row, len(cells)) for row in table.itertuples()]
+    return {
+        "told": f"Cells with {on}" if cells else f"There is no cell with {on}",
+        "count": others if cells else "",
+        "cells": cells,
+        "signs": signs,
+        "matches": matches,
+    }
+
+
+def _listed(dataset: xr.Dataset, row: Any, cells: int) -> dict[str, Any]:  # noqa: ANN401 - a row of a table
+    """Describe one match to the page."""
+    timesteps = dataset.sizes["timestep"]
+    begin = max(0, row.start - _AROUND)
+    end = min(timesteps, row.start + _LONGEST, row.stop + _AROUND)
+    around = []
+    if "token" in dataset.coords:
+        around = dataset["token"][row.example, begin:end].values.tolist()
+    example = f"example {row.example}, " if dataset.sizes["example"] > 1 else ""
+    if row.label is not None:
+        example = f"example {row.example} {in_line(sendable(row.label))}, "
+    upto = f" to {row.stop - 1}" if row.stop > row.start + 1 else ""
+    return {
+        "words": [
+            f"overlap {row.overlap:.2f}",
+            f"{row.shared} of {cells} cells",
+            f"{example}t={row.start}{upto}",
+        ],
+        "column": int(row.example * timesteps + row.start),
+        "length": int(row.stop - row.start),
+        "from": int(row.example * timesteps + begin),
+        "tokens": [sendable(token) for token in around],
+    }

@@ -14,7 +14,7 @@ export function shownColumn({ timesteps }, column, align) {
 
 /**
  * The token that stands at a column.
- * @param {import("./source.js").WholeSource | import("./source.js").KernelSource} source
+ * @param {import("./source.js").AnySource} source
  * @param {number} column
  * @param {string} align
  * @returns {string | undefined} undefined if unknown, or if the example ends before it

@@ -15,6 +15,7 @@ export class Calls {
   #timers = [];
   #onReply;
   #onArrival;
+  #again;
   /** What to tell a person about the kernel; empty while all is well. */
   notice = "";
 
@@ -22,8 +23,10 @@ export class Calls {
    * @param {import("./model.js").Model} model
    * @param {(reply: any, buffers: any[]) => void} onReply keeps what has come
    * @param {() => void} onArrival is told that there is something new to show
+   * @param {number} again milliseconds after which to ask again what was refused
    */
-  constructor(model, onReply, onArrival) {
+  constructor(model, onReply, onArrival, again = AGAIN_AFTER) {
+    this.#again = again;
     this.model = model;
     this.#onReply = onReply;
     this.#onArrival = onArrival;
@@ -36,11 +39,11 @@ export class Calls {
   }
 
   /**
-   * Ask, unless an answer is still due.
+   * Ask, unless an answer is still due; tell whether it was asked.
    * @param {Record<string, unknown> | undefined} request undefined if there is nothing to ask for
    */
   ask(request) {
-    if (!request || this.#pending || this.#refused) return;
+    if (!request || this.#pending || this.#refused) return false;
     const id = `${++numbers}-${Math.random().toString(36).slice(2)}`;
     try {
       this.model.send({ id, ...request });
@@ -49,13 +52,14 @@ export class Calls {
       this.notice = SILENT;
       this.#refused = true;
       this.#timers = [setTimeout(this.#onArrival)];
-      return;
+      return false;
     }
     this.#pending = id;
     this.#timers = [
       setTimeout(() => this.#say("waiting for the kernel …"), WAITING_AFTER),
       setTimeout(() => this.#say(SILENT), SILENT_AFTER),
     ];
+    return true;
   }
 
   /** After a refusal, ask again after a while only. */
@@ -65,7 +69,7 @@ export class Calls {
       setTimeout(() => {
         this.#refused = false;
         this.#onArrival();
-      }, AGAIN_AFTER),
+      }, this.#again),
     ];
   }
 

@@ -181,7 +181,7 @@ function stateBefore(state, share, write, beside, tolerance) {
 }
 
 /**
- * @param {import("./source.js").WholeSource | import("./source.js").KernelSource} source
+ * @param {import("./source.js").AnySource} source
  * @param {number} cell
  * @returns {Signals}
  */

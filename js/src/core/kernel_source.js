@@ -6,9 +6,10 @@
 // is missing is forgotten after each frame, and found missing again by the frame that an answer brings.
 
 import { Calls } from "./calls.js";
-import { BLOCK } from "./codes.js";
+import { BLOCK, strongest } from "./codes.js";
 import { bytes, floats } from "./model.js";
 import { Passage } from "./passage.js";
+import { Source } from "./source.js";
 
 /** Tiles that are kept, in bytes. */
 const KEPT_BYTES = 24 * 1024 * 1024;
@@ -43,13 +44,12 @@ function dropOldest(map, most) {
   }
 }
 
-export class Requests {
+/** What is in view comes from the kernel, and is kept for a while. */
+export class KernelSource extends Source {
   /** @type {Map<number, Block>} */
   #tiles = new Map();
   #bytes = 0;
   #clock = 0;
-  /** Goes up with every answer. */
-  version = 0;
   /** @type {Map<number, Strip>} */
   #strips = new Map();
   /** @type {Map<number, {start: number, values: Float32Array}>} */
@@ -81,11 +81,17 @@ export class Requests {
 
   /**
    * @param {import("./model.js").Model} model
-   * @param {import("./source.js").Source} source
+   * @param {import("./model.js").Layer} layer
+   * @param {string} signal
    * @param {() => void} onArrival
    */
-  constructor(model, source, onArrival) {
-    this.source = source;
+  constructor(model, layer, signal, onArrival) {
+    super(model, layer, signal);
+    const all = floats(model.get("_statistics"));
+    const part = (/** @type {number} */ i) => all.subarray(i * layer.cells, (i + 1) * layer.cells);
+    this.statistics = { largest: part(0), meanMagnitude: part(1), variance: part(2) };
+    this.overviewLevel = model.get("_summary").level;
+    this.overview = bytes(model.get("_overview"));
     this.calls = new Calls(model, (reply, buffers) => this.#keep(reply, buffers), onArrival);
   }
 
@@ -104,6 +110,7 @@ export class Requests {
    * @param {number} cell
    */
   tile(level, block, cell) {
+    if (level >= this.overviewLevel) return this.#fromOverview(level, block, cell);
     const key = level * 2 ** 32 + block;
     const found = this.#tiles.get(key);
     const row = found?.rows.get(cell);
@@ -117,6 +124,23 @@ export class Requests {
     return undefined;
   }
 
+  /**
+   * @param {number} level
+   * @param {number} block
+   * @param {number} cell
+   */
+  #fromOverview(level, block, cell) {
+    const bins = this.bins(this.overviewLevel);
+    const row = this.overview.subarray(cell * bins, (cell + 1) * bins);
+    if (level === this.overviewLevel) return row.subarray(block * BLOCK, (block + 1) * BLOCK);
+    const size = 2 ** (level - this.overviewLevel);
+    const stop = Math.min(this.bins(level), (block + 1) * BLOCK);
+    return Uint8Array.from({ length: stop - block * BLOCK }, (_, i) => {
+      const start = (block * BLOCK + i) * size;
+      return strongest(row, start, Math.min(start + size, bins));
+    });
+  }
+
   /** @param {number} column */
   #strip(column) {
     const block = Math.floor(column / BLOCK);
@@ -127,14 +151,15 @@ export class Requests {
 
   /** @param {number} column */
   token(column) {
-    const { timesteps } = this.source.layer;
+    const { timesteps, tokens } = this.layer;
+    if (!tokens) return undefined;
     const passage = this.#passages.get(Math.floor(column / timesteps));
     return passage?.token(column % timesteps) ?? this.#strip(column)?.tokens?.[column % BLOCK];
   }
 
   /** @param {number} example */
   passage(example) {
-    const { timesteps, tokens } = this.source.layer;
+    const { timesteps, tokens } = this.layer;
     let passage = this.#passages.get(example);
     if (!passage) {
       passage = tokens ? new Passage(timesteps) : Passage.blank(timesteps);
@@ -148,12 +173,14 @@ export class Requests {
 
   /** @param {number} example */
   label(example) {
-    const strip = this.#strip(example * this.source.layer.timesteps);
+    if (!this.layer.labels) return undefined;
+    const strip = this.#strip(example * this.layer.timesteps);
     return strip?.labels?.[example - strip.first];
   }
 
   /** @param {number} column */
   padding(column) {
+    if (!this.layer.masked) return false;
     const mask = this.#strip(column)?.mask;
     return mask !== undefined && mask[column % BLOCK] === 0;
   }
@@ -200,7 +227,7 @@ export class Requests {
   }
 
   /** Ask for all that was missing since the last time, unless an answer is still due. */
-  flush() {
+  request() {
     this.#clock++;
     const request = this.#wanted();
     this.#missingTiles.clear();
@@ -227,11 +254,11 @@ export class Requests {
     const exact = this.#missingExact;
     const start = exact ? Math.max(0, exact[1] - BLOCK / 2) : 0;
     const request = {
-      layer: this.source.layer.name,
-      signal: this.source.signal,
+      layer: this.layer.name,
+      signal: this.signal,
       tiles,
       columns,
-      values: exact ? [exact[0], start, Math.min(this.source.columns, start + BLOCK)] : null,
+      values: exact ? [exact[0], start, Math.min(this.columns, start + BLOCK)] : null,
       similarity: this.#missingSimilarity ?? null,
       series: [...this.#missingSeries]
         .slice(0, 64)
@@ -249,7 +276,6 @@ export class Requests {
    * @param {any[]} buffers
    */
   #keep(reply, buffers) {
-    this.version++;
     let next = 0;
     for (const [level, block, cells] of reply.tiles) {
       const codes = bytes(buffers[next++]);
@@ -284,7 +310,7 @@ export class Requests {
     }
     for (const [cell, block] of reply.series) {
       const values = floats(buffers[next++]);
-      const { signals } = this.source.layer;
+      const { signals } = this.layer;
       const width = values.length / signals.length;
       this.#series.set(
         cell * 2 ** 32 + block,

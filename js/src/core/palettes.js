@@ -2,7 +2,7 @@
 
 import table from "../../../lstm_widgets/widgets/palettes.json";
 
-/** Colours in hexadecimal, a space between two. @typedef {{kind: string, stepped: boolean, colours: string}} Palette */
+/** Colours in hexadecimal, a space between two. @typedef {{kind: string, stepped?: boolean, colours: string}} Palette */
 /** @typedef {"layer" | "cell" | "sigmoid" | "squared" | [number, number]} Scale */
 
 /** @type {Record<string, Palette>} */

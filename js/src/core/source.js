@@ -2,13 +2,13 @@
 // of the recording or asks the kernel for what is in view.
 
 import { BLOCK, decode, encode, halve, NAN, OVERVIEW_CODES, strongest } from "./codes.js";
-import { Requests } from "./kernel_source.js";
 import { bytes, floats } from "./model.js";
 import { correlations } from "./order.js";
 import { Passage } from "./passage.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").Layer} Layer */
+/** @typedef {WholeSource | import("./kernel_source.js").KernelSource} AnySource */
 
 /**
  * @typedef {object} Statistics
@@ -280,119 +280,9 @@ export class WholeSource extends Source {
   }
 }
 
-/** What is in view comes from the kernel, and is kept for a while. */
-export class KernelSource extends Source {
-  /**
-   * @param {Model} model
-   * @param {Layer} layer
-   * @param {string} signal
-   * @param {() => void} onArrival
-   */
-  constructor(model, layer, signal, onArrival) {
-    super(model, layer, signal);
-    const all = floats(model.get("_statistics"));
-    const part = (/** @type {number} */ i) => all.subarray(i * layer.cells, (i + 1) * layer.cells);
-    this.statistics = { largest: part(0), meanMagnitude: part(1), variance: part(2) };
-    this.overviewLevel = model.get("_summary").level;
-    this.overview = bytes(model.get("_overview"));
-    this.requests = new Requests(model, this, onArrival);
-  }
-
-  /**
-   * @param {number} level
-   * @param {number} block
-   * @param {number} cell
-   * @returns {Uint8Array | undefined}
-   */
-  tile(level, block, cell) {
-    if (level >= this.overviewLevel) return this.#fromOverview(level, block, cell);
-    return this.requests.tile(level, block, cell);
-  }
-
-  /**
-   * @param {number} level
-   * @param {number} block
-   * @param {number} cell
-   */
-  #fromOverview(level, block, cell) {
-    const bins = this.bins(this.overviewLevel);
-    const row = this.overview.subarray(cell * bins, (cell + 1) * bins);
-    if (level === this.overviewLevel) return row.subarray(block * BLOCK, (block + 1) * BLOCK);
-    const size = 2 ** (level - this.overviewLevel);
-    const stop = Math.min(this.bins(level), (block + 1) * BLOCK);
-    return Uint8Array.from({ length: stop - block * BLOCK }, (_, i) => {
-      const start = (block * BLOCK + i) * size;
-      return strongest(row, start, Math.min(start + size, bins));
-    });
-  }
-
-  /** @param {number} column @returns {string | undefined} */
-  token(column) {
-    return this.layer.tokens ? this.requests.token(column) : undefined;
-  }
-
-  /** @param {number} block */
-  guesses(block) {
-    return this.requests.guesses(block);
-  }
-
-  /** The tokens of an example as far as they are here; the rest is asked for. @param {number} example */
-  passage(example) {
-    return this.requests.passage(example);
-  }
-
-  /** @param {number} example @returns {string | undefined} */
-  label(example) {
-    return this.layer.labels ? this.requests.label(example) : undefined;
-  }
-
-  /** @param {number} column */
-  padding(column) {
-    return this.layer.masked && this.requests.padding(column);
-  }
-
-  /**
-   * @param {number} cell
-   * @param {number} column
-   * @returns {number | undefined}
-   */
-  exact(cell, column) {
-    return this.requests.exact(cell, column);
-  }
-
-  /**
-   * @param {number} block
-   * @param {number} cell
-   * @returns {Float32Array[] | undefined}
-   */
-  series(block, cell) {
-    return this.requests.series(block, cell);
-  }
-
-  /**
-   * @param {number} cell
-   * @returns {Float32Array | undefined}
-   */
-  similarity(cell) {
-    return this.requests.similarity(cell);
-  }
-
-  request() {
-    this.requests.flush();
-  }
-
-  dispose() {
-    this.requests.dispose();
-  }
-
-  get notice() {
-    return this.requests.notice;
-  }
-}
-
 /**
  * The value as far as the page knows it: exact, or what its code stands for.
- * @param {WholeSource | KernelSource} source
+ * @param {AnySource} source
  * @param {number} cell
  * @param {number} column
  * @returns {{value: number, exact: boolean}}

@@ -1,8 +1,9 @@
 // A recording in the page: what is shown of it, and changes to the selection.
 
+import { KernelSource } from "./kernel_source.js";
 import { resolve } from "./palettes.js";
 import { SharedState } from "./shared_state.js";
-import { KernelSource, WholeSource } from "./source.js";
+import { WholeSource } from "./source.js";
 import { tracksOf } from "./tracks.js";
 
 /** @typedef {import("./model.js").Model} Model */

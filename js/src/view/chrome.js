@@ -1,7 +1,7 @@
 // What stands around every widget's pictures: a bar, panes, messages, a foot with the status line. It
 // keeps traits and controls in step, follows the page's theme and paints once a frame.
 
-import { element, freshId } from "./dom.js";
+import { div, element, freshId, listen } from "./dom.js";
 import { readTheme, watchTheme } from "./theme.js";
 
 /** @typedef {import("../core/shared_state.js").SharedState} SharedState */
@@ -49,10 +49,10 @@ export class Chrome {
   constructor(state, name) {
     this.state = state;
     this.theme = /** @type {import("./theme.js").Theme} */ (/** @type {unknown} */ (undefined));
-    this.status = element("div", { class: "lw-status" });
+    this.status = div("lw-status");
     this.notice = element("div", { class: "lw-notice", role: "status" });
     this.spoken = element("div", { class: "lw-spoken", "aria-live": "polite" });
-    this.about = element("div", { class: "lw-about" });
+    this.about = div("lw-about");
     this.root = element("div", {
       class: `lw lw-${name.toLowerCase().replaceAll(" ", "-")}`,
       role: "group",
@@ -72,31 +72,29 @@ export class Chrome {
   show(el, { panes, first = [], last = [], sliders = [], rows = [], legend, below = [] }) {
     this.panes = panes;
     this.root.append(
-      element("div", { class: "lw-bar" }, [
+      div("lw-bar", [
         ...first,
         ...panes.flatMap((pane) => pane.menus),
         ...last,
         ...panes.flatMap((pane) => pane.tools),
       ]),
-      ...(sliders.length ? [element("div", { class: "lw-sliders" }, sliders)] : []),
+      ...(sliders.length ? [div("lw-sliders", sliders)] : []),
       ...rows,
       element(
         "div",
         { class: "lw-panes" },
-        panes
-          .filter((pane) => pane.body.length > 0)
-          .map((pane) => element("div", { class: "lw-pane" }, pane.body)),
+        panes.filter((pane) => pane.body.length > 0).map((pane) => div("lw-pane", pane.body)),
       ),
       this.notice,
-      element("div", { class: "lw-foot" }, [element("div", {}, [this.status, this.about]), legend]),
+      div("lw-foot", [element("div", {}, [this.status, this.about]), legend]),
       ...below,
       this.spoken,
     );
     // The host's shortcuts are not for keys that a control uses.
     // Who moves by keys wants to know where that led, not what the pointer rests on.
-    this.root.addEventListener("keydown", () => this.#point(false), { capture: true });
-    this.root.addEventListener("pointermove", () => this.#point(true), { capture: true });
-    this.root.addEventListener("keydown", (event) => {
+    listen(this.root, "keydown", () => this.#point(false), { capture: true });
+    listen(this.root, "pointermove", () => this.#point(true), { capture: true });
+    listen(this.root, "keydown", (event) => {
       if (event.key !== "Escape" && event.key !== "Tab") event.stopPropagation();
     });
     el.append(this.root);

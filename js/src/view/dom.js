@@ -16,6 +16,41 @@ export function element(tag, attributes = {}, children = []) {
   return made;
 }
 
+/**
+ * A box of a class.
+ * @param {string} name
+ * @param {(Node | string)[]} children
+ */
+export function div(name, children = []) {
+  return element("div", { class: name }, children);
+}
+
+/**
+ * Listen to an event.
+ * @template {keyof HTMLElementEventMap} K
+ * @param {EventTarget} target
+ * @param {K} type
+ * @param {(event: HTMLElementEventMap[K]) => void} call
+ * @param {AddEventListenerOptions} [options]
+ */
+export function listen(target, type, call, options) {
+  target.addEventListener(type, /** @type {EventListener} */ (call), options);
+}
+
+/**
+ * Do what a key stands for.
+ * @param {KeyboardEvent} event
+ * @param {Record<string, () => void>} keys
+ * @param {string[]} modified those that may be pressed with control
+ */
+export function press(event, keys, modified = []) {
+  const act = keys[event.key];
+  const control = event.ctrlKey || event.metaKey;
+  if (!act || event.altKey || (control && !modified.includes(event.key))) return;
+  event.preventDefault();
+  act();
+}
+
 let ids = 0;
 
 /** A fresh id, unlike any other in the page. */
@@ -32,11 +67,8 @@ export function freshId() {
 export function menu(name, onChange) {
   const id = freshId();
   const select = element("select", { id, "data-control": name });
-  const root = element("div", { class: "lw-menu" }, [
-    element("label", { for: id }, [name]),
-    select,
-  ]);
-  select.addEventListener("change", () => onChange(select.value));
+  const root = div("lw-menu", [element("label", { for: id }, [name]), select]);
+  listen(select, "change", () => onChange(select.value));
   let shown = "";
   return {
     root,
@@ -76,21 +108,17 @@ export function slider(name, onInput) {
     min: 0,
     step: 1,
   });
-  const root = element("div", { class: "lw-slider" }, [
-    element("label", { for: id }, [name]),
-    range,
-    box,
-  ]);
+  const root = div("lw-slider", [element("label", { for: id }, [name]), range, box]);
   const clamp = (/** @type {number} */ value) =>
     Math.max(Number(range.min), Math.min(Number(range.max), value));
-  range.addEventListener("input", () => onInput(Number(range.value), false));
-  box.addEventListener("input", () => {
+  listen(range, "input", () => onInput(Number(range.value), false));
+  listen(box, "input", () => {
     if (box.value !== "" && Number.isFinite(box.valueAsNumber)) {
       const whole = range.step === "1";
       onInput(clamp(whole ? Math.round(box.valueAsNumber) : box.valueAsNumber), true);
     }
   });
-  box.addEventListener("change", () => {
+  listen(box, "change", () => {
     box.value = range.value;
   });
   return {
@@ -119,7 +147,7 @@ export function slider(name, onInput) {
  */
 export function button(text, name, onClick) {
   const made = element("button", { type: "button", title: name, "aria-label": name }, [text]);
-  made.addEventListener("click", onClick);
+  listen(made, "click", onClick);
   return made;
 }
 
@@ -130,7 +158,7 @@ export function button(text, name, onClick) {
  */
 export function tick(name, onChange) {
   const input = element("input", { type: "checkbox", "data-control": name });
-  input.addEventListener("change", () => onChange(input.checked));
+  listen(input, "change", () => onChange(input.checked));
   return {
     root: element("label", { class: "lw-tick" }, [input, name]),
     /** @param {boolean} value */

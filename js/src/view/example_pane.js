@@ -7,7 +7,7 @@ import { css, ink } from "../core/palettes.js";
 import { firstOf, visible } from "../core/tokens.js";
 import { drawBands } from "./bands.js";
 import { CLIPPED, IS_NAN, PADDING } from "./colours.js";
-import { element, menu } from "./dom.js";
+import { div, listen, menu, press } from "./dom.js";
 import { Scroller } from "./scroller.js";
 
 const ROW = 26;
@@ -61,22 +61,22 @@ export class ExamplePane {
       () => this.frame.schedule(),
     );
     this.scroller = this.view.root;
-    this.empty = element("div", { class: "lw-empty" });
+    this.empty = div("lw-empty");
     this.menus = [this.sort.root];
     this.tools = [];
     this.body = [this.scroller, this.empty];
-    this.scroller.addEventListener("keydown", (event) => this.#key(event));
-    this.scroller.addEventListener("click", (event) => {
+    listen(this.scroller, "keydown", (event) => this.#key(event));
+    listen(this.scroller, "click", (event) => {
       const column = this.#under(event);
       if (column !== undefined) state.select(column, this.frame);
     });
-    this.scroller.addEventListener("pointermove", (event) => {
+    listen(this.scroller, "pointermove", (event) => {
       const column = this.#under(event);
       if (column === this.#pointed) return;
       this.#pointed = column;
       this.frame.schedule();
     });
-    this.scroller.addEventListener("pointerleave", () => {
+    listen(this.scroller, "pointerleave", () => {
       this.#pointed = undefined;
       this.frame.schedule();
     });
@@ -400,9 +400,6 @@ export class ExamplePane {
       PageUp: () => go(rank - 10 * across),
       PageDown: () => go(rank + 10 * across),
     };
-    const act = keys[event.key];
-    if (!act || event.altKey || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    act();
+    press(event, keys);
   }
 }

@@ -12,7 +12,7 @@ import { element, menu, slider } from "./dom.js";
 import { Legend } from "./legend.js";
 
 /** @typedef {import("../core/state.js").State} State */
-/** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
+/** @typedef {import("../core/source.js").AnySource} AnySource */
 
 /**
  * One picture of a recording.

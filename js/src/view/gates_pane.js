@@ -26,7 +26,7 @@ import { css, RAMP, ramp, resolve } from "../core/palettes.js";
 import { WholeSource } from "../core/source.js";
 import { charactersOf, number, quoted, visible } from "../core/tokens.js";
 import { FADE } from "./colours.js";
-import { button, element } from "./dom.js";
+import { button, div, element, listen, press } from "./dom.js";
 import { drawHead, GUTTER, headOf, outline } from "./head.js";
 import { Scroller } from "./scroller.js";
 
@@ -95,16 +95,16 @@ export class GatesPane {
       () => this.frame.schedule(),
     );
     this.scroller = this.view.root;
-    this.legend = element("div", { class: "lw-gates-legend" });
-    this.values = element("div", { class: "lw-gates-values" });
-    this.sum = element("div", { class: "lw-gates-sum" });
-    this.note = element("div", { class: "lw-gates-note" });
-    this.empty = element("div", { class: "lw-empty" });
+    this.legend = div("lw-gates-legend");
+    this.values = div("lw-gates-values");
+    this.sum = div("lw-gates-sum");
+    this.note = div("lw-gates-note");
+    this.empty = div("lw-empty");
     // The status line speaks of the value; here it is the sum that is spoken.
     this.why = element("div", { "aria-live": "polite" }, [this.sum, this.note]);
-    this.readout = element("div", { class: "lw-gates-read" }, [this.values, this.why]);
+    this.readout = div("lw-gates-read", [this.values, this.why]);
     this.body = [
-      element("div", { class: "lw-gates-title" }, [
+      div("lw-gates-title", [
         this.title,
         element("div", { class: "lw-zoom", role: "group", "aria-label": "zoom of the timesteps" }, [
           button("−", "narrower", () => this.#zoom(-1)),
@@ -117,10 +117,10 @@ export class GatesPane {
       this.readout,
     ];
     const { scroller } = this;
-    scroller.addEventListener("keydown", (event) => this.#key(event));
-    scroller.addEventListener("click", (event) => this.#click(event));
-    scroller.addEventListener("pointermove", (event) => this.#hover(this.#under(event)));
-    scroller.addEventListener("pointerleave", () => this.#hover(-1));
+    listen(scroller, "keydown", (event) => this.#key(event));
+    listen(scroller, "click", (event) => this.#click(event));
+    listen(scroller, "pointermove", (event) => this.#hover(this.#under(event)));
+    listen(scroller, "pointerleave", () => this.#hover(-1));
     this.view.onZoom((direction, x) => this.#zoom(direction, x));
   }
 
@@ -268,10 +268,7 @@ export class GatesPane {
         this.frame.schedule();
       },
     };
-    const act = keys[event.key];
-    if (!act || event.altKey || event.ctrlKey || event.metaKey) return;
-    event.preventDefault();
-    act();
+    press(event, keys);
   }
 
   // -- painting -----------------------------------------------------------------------------------

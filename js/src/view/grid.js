@@ -13,11 +13,12 @@ import {
   zoomStep,
 } from "../core/layout.js";
 import { cellNumber } from "../core/model.js";
+import { listen } from "./dom.js";
 import { drawHead, GUTTER, headOf, outline } from "./head.js";
 import { LETTERED, Painter } from "./painter.js";
 import { Scroller } from "./scroller.js";
 
-/** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
+/** @typedef {import("../core/source.js").AnySource} AnySource */
 
 /** Rows higher than this only waste room when everything fits. */
 const MOST_ROW = 22;
@@ -65,29 +66,31 @@ export class Grid {
     );
     const { root } = this.view;
     this.root = root;
-    root.addEventListener("pointermove", (event) => this.#hover(event));
-    root.addEventListener("pointerleave", () => {
+    listen(root, "pointermove", (event) => this.#hover(event));
+    listen(root, "pointerleave", () => {
       this.hovered = undefined;
       on.hover();
     });
-    root.addEventListener("click", (event) => {
+    listen(root, "click", (event) => {
       const under = this.#under(event);
       if (under && !this.#brushing) on.select(under.cell, under.column);
     });
-    root.addEventListener("pointerdown", (event) => {
+    listen(root, "pointerdown", (event) => {
       const { x, y } = this.view.at(event);
       this.#brushing = y < this.#header && x >= GUTTER && event.button === 0;
       if (!this.#scene || !this.#brushing) return;
       const from = this.columns.nearest(this.scroll("left") + x - GUTTER);
       root.setPointerCapture(event.pointerId);
+      let left = false;
       const drag = (/** @type {PointerEvent} */ moved) => {
-        const { x } = this.view.at(moved);
-        on.brush(from, this.columns.nearest(this.scroll("left") + x - GUTTER));
+        const to = this.columns.nearest(this.scroll("left") + this.view.at(moved).x - GUTTER);
+        left ||= to !== from;
+        if (left) on.brush(from, to);
       };
-      on.brush(from, from);
-      root.addEventListener("pointermove", drag);
-      for (const end of ["pointerup", "pointercancel"]) {
-        root.addEventListener(end, () => root.removeEventListener("pointermove", drag), {
+      on.select(this.#scene.cell, from);
+      listen(root, "pointermove", drag);
+      for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) {
+        listen(root, end, () => root.removeEventListener("pointermove", drag), {
           once: true,
         });
       }

@@ -1,7 +1,7 @@
 // All cells over all timesteps.
 
 import { orderCells } from "../core/order.js";
-import { button, element, menu, tick } from "./dom.js";
+import { button, div, element, listen, menu, press, tick } from "./dom.js";
 import { Grid } from "./grid.js";
 import { Overview } from "./overview.js";
 
@@ -25,8 +25,6 @@ export class GridPane {
   /** The cell that the rows are sorted by similarity to; the grid's own steps keep it. */
   #anchor = -1;
   #stepping = false;
-  /** Whether the drag over tokens that is going on has left the first. */
-  #brushed = false;
   #reveal = true;
   #sized = false;
   #shown = false;
@@ -42,16 +40,12 @@ export class GridPane {
     this.quiet = tick("hide quiet cells", set("hide_quiet_cells"));
     this.grid = new Grid({
       select: (cell, column) => this.#step({ cell }, column),
-      brush: (from, to) => {
-        if (from !== to || this.#brushed) this.state.brush(from, to, this.frame);
-        else this.#step({}, from);
-        this.#brushed = from !== to;
-      },
+      brush: (from, to) => this.state.brush(from, to, this.frame),
       hover: () => this.frame.schedule(),
       change: () => this.frame.schedule(),
     });
     this.overview = new Overview((x, y) => this.#go(x, y));
-    this.empty = element("div", { class: "lw-empty" });
+    this.empty = div("lw-empty");
     this.menus = [this.sort.root];
     this.tools = [
       this.quiet.root,
@@ -62,7 +56,7 @@ export class GridPane {
       ]),
     ];
     this.body = [this.grid.root, this.empty, this.overview.root];
-    this.grid.root.addEventListener("keydown", (event) => this.#key(event));
+    listen(this.grid.root, "keydown", (event) => this.#key(event));
   }
 
   destroy() {
@@ -203,9 +197,6 @@ export class GridPane {
       "-": () => this.grid.zoom(-1),
       0: () => this.grid.fit(),
     };
-    const act = keys[event.key];
-    if (!act || event.altKey || (modified && !["Home", "End"].includes(event.key))) return;
-    event.preventDefault();
-    act();
+    press(event, keys, ["Home", "End"]);
   }
 }

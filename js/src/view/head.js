@@ -4,7 +4,7 @@ import { shownColumn, shownToken } from "../core/align.js";
 import { firstOf, inLine, visible } from "../core/tokens.js";
 import { drawBands } from "./bands.js";
 
-/** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
+/** @typedef {import("../core/source.js").AnySource} AnySource */
 /** @typedef {import("../core/layout.js").Columns} Columns */
 
 /** What stands at the left of columns: numbers and bars of cells, names of signals. */
@@ -65,14 +65,12 @@ export function drawHead(
   const places = tracks.length > 0 ? placesOf(source.layer, columns, { left, width, align }) : [];
   drawBands(context, { source, theme, tracks }, places, { y: header + 1, ...BAND });
   if (span) {
-    const x = GUTTER + columns.start(span[0]) - left;
+    const [x, end] = [columns.start(span[0]), columns.end(span[1])].map((at) => GUTTER + at - left);
     context.fillStyle = theme.colour.accent;
-    context.fillRect(
-      x,
-      header - (tokens ? TOKENS : 6),
-      columns.end(span[1]) - left + GUTTER - x,
-      2,
-    );
+    context.fillRect(x, header - 2, end - x, 2);
+    context.globalAlpha = 0.18;
+    context.fillRect(x, header - TOKENS, end - x, TOKENS);
+    context.globalAlpha = 1;
   }
   if (examples > 1) drawLabels(context, source, { theme, columns, left, room, selected });
   if (tokens && columns.width >= 7) {

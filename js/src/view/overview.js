@@ -1,7 +1,7 @@
 // The strip with everything on it and the view drawn in; drag it to go elsewhere.
 
 import { decode, NAN, STEPS, ZERO } from "../core/codes.js";
-import { element } from "./dom.js";
+import { div, element, listen } from "./dom.js";
 
 const HEIGHT = 56;
 
@@ -43,16 +43,16 @@ export class Overview {
   constructor(onGo) {
     this.canvas = element("canvas", { "aria-hidden": "true" });
     this.title = element("span", {}, ["overview"]);
-    this.root = element("div", { class: "lw-overview" }, [this.title, this.canvas]);
+    this.root = div("lw-overview", [this.title, this.canvas]);
     const go = (/** @type {PointerEvent} */ event) => {
       const box = this.canvas.getBoundingClientRect();
       onGo((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
     };
-    this.canvas.addEventListener("pointerdown", (event) => {
+    listen(this.canvas, "pointerdown", (event) => {
       this.canvas.setPointerCapture(event.pointerId);
       go(event);
     });
-    this.canvas.addEventListener("pointermove", (event) => {
+    listen(this.canvas, "pointermove", (event) => {
       if (this.canvas.hasPointerCapture(event.pointerId)) go(event);
     });
   }

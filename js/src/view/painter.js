@@ -8,7 +8,7 @@ import { DOTS, PADDING, PLAIN } from "./colours.js";
 import { Glyphs, stamp } from "./glyphs.js";
 import { Pooled } from "./pooled.js";
 
-/** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
+/** @typedef {import("../core/source.js").AnySource} AnySource */
 /** @typedef {ReturnType<typeof import("../core/layout.js").runs>} Runs */
 /** @typedef {import("./colours.js").Colours} Colours */
 

@@ -4,7 +4,7 @@
 
 import { BLOCK, NAN, ZERO } from "../core/codes.js";
 
-/** @typedef {import("../core/source.js").WholeSource | import("../core/source.js").KernelSource} AnySource */
+/** @typedef {import("../core/source.js").AnySource} AnySource */
 /** @typedef {Pick<Parameters<import("./painter.js").Painter["paint"]>[1], "source" | "order" | "runs" | "width" | "height" | "scroll" | "rowHeight">} What */
 
 /**

@@ -1,6 +1,6 @@
 // A canvas that stays in view while an empty box as large as the whole is scrolled.
 
-import { element } from "./dom.js";
+import { div, element, listen } from "./dom.js";
 
 export class Scroller {
   /** What is seen of it, in CSS pixels. */
@@ -17,7 +17,7 @@ export class Scroller {
    */
   constructor(name, kind, label, onChange) {
     this.canvas = element("canvas", { "aria-hidden": "true" });
-    this.spacer = element("div", { class: "lw-spacer" });
+    this.spacer = div("lw-spacer");
     this.root = element(
       "div",
       {
@@ -27,9 +27,9 @@ export class Scroller {
         "aria-roledescription": kind,
         "aria-label": label,
       },
-      [element("div", { class: "lw-pinned" }, [this.canvas]), this.spacer],
+      [div("lw-pinned", [this.canvas]), this.spacer],
     );
-    this.root.addEventListener("scroll", onChange);
+    listen(this.root, "scroll", onChange);
     this.resizing = new ResizeObserver(() => {
       this.resize();
       onChange();
@@ -64,7 +64,7 @@ export class Scroller {
       const { x, y } = this.at(event);
       zoom(event.deltaY < 0 ? 1 : -1, x, y);
     };
-    this.root.addEventListener("wheel", turn, { passive: false });
+    listen(this.root, "wheel", turn, { passive: false });
   }
 
   /** As high as it needs to be, until a person drags its corner. @param {number} height */

@@ -7,7 +7,7 @@ import { areWords, TextLayout } from "../core/text_layout.js";
 import { charactersOf } from "../core/tokens.js";
 import { drawBands } from "./bands.js";
 import { PADDING, PLAIN } from "./colours.js";
-import { button, element, tick } from "./dom.js";
+import { button, div, element, listen, press, tick } from "./dom.js";
 import { Glyphs, stamp } from "./glyphs.js";
 import { GuessList, guessesAndTruth, guessesAt, shade } from "./guesses.js";
 import { Scroller } from "./scroller.js";
@@ -77,7 +77,7 @@ export class TextPane {
     this.pin = button("pin", "", () => this.#pin());
     this.pin.className = "lw-pin";
     this.told = element("span");
-    this.caption = element("div", { class: "lw-caption" }, [this.told, this.pin]);
+    this.caption = div("lw-caption", [this.told, this.pin]);
     this.view = new Scroller(
       "lw-text",
       "text",
@@ -86,7 +86,7 @@ export class TextPane {
       () => frame.schedule(),
     );
     this.scroller = this.view.root;
-    this.empty = element("div", { class: "lw-empty" });
+    this.empty = div("lw-empty");
     this.list = new GuessList();
     this.menus = [];
     this.tools = [this.marks.root, this.guesses.root];
@@ -96,8 +96,8 @@ export class TextPane {
 
   #listen() {
     const { scroller, frame } = this;
-    scroller.addEventListener("keydown", (event) => this.#press(event));
-    scroller.addEventListener("pointerdown", (event) => {
+    listen(scroller, "keydown", (event) => this.#press(event));
+    listen(scroller, "pointerdown", (event) => {
       const under = this.#under(event);
       if (event.button !== 0 || !under) return;
       if (under.column !== undefined) {
@@ -106,7 +106,7 @@ export class TextPane {
       }
       this.#select(under);
     });
-    scroller.addEventListener("pointermove", (event) => {
+    listen(scroller, "pointermove", (event) => {
       const under = this.#under(event);
       const to = under?.column ?? this.state.column;
       if (this.#from !== undefined && to !== this.state.column) {
@@ -116,12 +116,12 @@ export class TextPane {
       this.#pointer = event;
       frame.schedule();
     });
-    for (const end of ["pointerup", "pointercancel"]) {
-      scroller.addEventListener(end, () => {
+    for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) {
+      listen(scroller, end, () => {
         this.#from = undefined;
       });
     }
-    scroller.addEventListener("pointerleave", () => {
+    listen(scroller, "pointerleave", () => {
       this.#pointer = undefined;
       frame.schedule();
     });
@@ -687,31 +687,28 @@ export class TextPane {
     };
     const side = (/** @type {number} */ step) =>
       event.shiftKey ? this.state.extend(step, this.frame) : this.#go(box + step);
-    const steps = /** @type {Record<string, number>} */ ({
-      ArrowUp: -1,
-      ArrowDown: 1,
-      PageUp: -page,
-      PageDown: page,
-    });
-    /** @type {Record<string, () => void>} */
-    const keys = {
-      ArrowLeft: () => side(-1),
-      ArrowRight: () => side(1),
-      Home: () => this.#go(modified ? 0 : layout.starts[line]),
-      End: () => this.#go((modified ? layout.count : layout.end(line)) - 1),
-      "[": () => cell(-1),
-      "]": () => cell(1),
-      p: () => this.#pin(),
-    };
-    const [step, act] = [steps[event.key], keys[event.key]];
-    if (!(step || act) || event.altKey || (modified && !["Home", "End"].includes(event.key)))
-      return;
-    event.preventDefault();
-    this.#pointer = undefined;
-    if (step) this.#step(step);
-    else {
+    // What goes up and down keeps its place in the line.
+    const along = (/** @type {() => void} */ act) => () => {
       this.#goal = undefined;
       act();
-    }
+    };
+    this.#pointer = undefined;
+    press(
+      event,
+      {
+        ArrowUp: () => this.#step(-1),
+        ArrowDown: () => this.#step(1),
+        PageUp: () => this.#step(-page),
+        PageDown: () => this.#step(page),
+        ArrowLeft: along(() => side(-1)),
+        ArrowRight: along(() => side(1)),
+        Home: along(() => this.#go(modified ? 0 : layout.starts[line])),
+        End: along(() => this.#go((modified ? layout.count : layout.end(line)) - 1)),
+        "[": along(() => cell(-1)),
+        "]": along(() => cell(1)),
+        p: along(() => this.#pin()),
+      },
+      ["Home", "End"],
+    );
   }
 }
