@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-STATIC = Path(__file__).resolve().parents[1] / "lstm_widgets" / "static"
+ROOT = Path(__file__).resolve().parents[1]
+STATIC = ROOT / "lstm_widgets" / "static"
 BUNDLES = sorted(path for path in STATIC.iterdir() if path.is_file())
 #: A name of XML is no address: nothing is fetched from it.
 NAMESPACES = ("http://www.w3.org/2000/svg", "http://www.w3.org/1999/xhtml")
@@ -71,3 +72,17 @@ def test_a_bundle_is_one_module_with_a_default(path: Path) -> None:
     text = path.read_text("utf-8")
     assert re.search(r"export\s*\{[^}]*\bas default\b", text)
     assert "define.amd" not in text
+
+
+def test_what_is_made_short_is_no_name_that_python_sends_or_that_is_asked_for_as_text() -> None:
+    build = (ROOT / "js" / "build.mjs").read_text("utf-8")
+    own = re.search(r"const OWN = \[(.*?)\];", build, re.DOTALL)
+    assert own
+    names = re.findall(r'"(\w+)"', own[1])
+    assert len(names) > 10
+    sources = [*(ROOT / "lstm_widgets").rglob("*.py"), *(ROOT / "js" / "src").rglob("*.js")]
+    sources.append(ROOT / "lstm_widgets" / "widgets" / "palettes.json")
+    quoted = {
+        name for path in sources for name in re.findall(r"[\"'](\w+)[\"']", path.read_text("utf-8"))
+    }
+    assert not quoted & set(names)

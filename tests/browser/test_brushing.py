@@ -119,7 +119,8 @@ def test_a_span_is_dragged_and_its_matches_are_gone_to(matching):
         line, head = picture(text.canvas), picture(text.grid.locator("canvas"))
         text_row = [tuple(map(int, line[TOP - 2, EDGE + t * CHARACTER + 4])) for t in (7, 8, 9, 11)]
         head_row = [
-            tuple(map(int, head[LABELS + TOKENS - 1, GUTTER + t * SQUARE + 7])) for t in (7, 8, 9, 11)
+            tuple(map(int, head[LABELS + TOKENS - 1, GUTTER + t * SQUARE + 7]))
+            for t in (7, 8, 9, 11)
         ]
         return [[colour == accent for colour in row] for row in (text_row, head_row)]
 
