@@ -11,7 +11,6 @@ from expected import frames, picture
 from lab import eventually
 from playwright.sync_api import expect
 from test_cell_grid import GUTTER, LABELS, SQUARE, TOKENS
-from test_saved_page import open_page  # noqa: F401 - a fixture
 from test_text_heatmap import CHARACTER, EDGE, ROW, TOP, Text
 
 import lstm_widgets as lw
@@ -196,7 +195,7 @@ def test_a_span_is_dragged_over_the_head_of_the_grid_and_moved_by_keys(matching)
     expect(text.options).to_have_count(len(expected(planted(), (100, 103))))
 
 
-def test_without_a_kernel_it_says_so(open_page):  # noqa: F811
+def test_without_a_kernel_it_says_so(open_page):
     page = open_page(lw.TextHeatmap(planted(), cell=1))
     root = page.output(0).locator(".lw")
     root.locator(".lw-text").press("Shift+ArrowRight")

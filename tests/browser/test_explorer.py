@@ -85,7 +85,7 @@ def test_it_needs_no_scrolling_sideways(show):
         assert root.bounding_box()["width"] <= width
     # Where there is room, the gates stand beside the text, and both end together.
     notebook.page.set_viewport_size({"width": 1920, "height": 1200})
-    _, text, gates = (pane.bounding_box() for pane in root.locator(".lw-pane").all())
+    _, text, gates, _ = (pane.bounding_box() for pane in root.locator(".lw-pane").all())
     assert text["y"] == gates["y"]
     assert text["height"] == gates["height"]
     assert text["x"] + text["width"] <= gates["x"] + 1

@@ -8,7 +8,6 @@ from expected import picture
 from lab import eventually
 from playwright.sync_api import expect
 from test_cell_grid import GUTTER, LABELS, SQUARE, TOKENS
-from test_saved_page import open_page  # noqa: F401 - a fixture
 from test_text_heatmap import CHARACTER, EDGE, ROW, TOP, Text
 
 import lstm_widgets as lw
@@ -119,7 +118,7 @@ def test_bands_stand_under_the_tokens_of_every_view(show):
     eventually(lambda: bands_of_text(text, 2, rows=1)[0][1], light)
 
 
-def test_a_saved_page_has_them_and_hides_them(open_page):  # noqa: F811
+def test_a_saved_page_has_them_and_hides_them(open_page):
     recording = recordings.sums()
     said = np.arange(24 * 5).reshape(24, 5) % 2 == 0
     page = open_page(lw.CellGrid(recording, timestep=2, tracks={"<b>even</b>": said}))
