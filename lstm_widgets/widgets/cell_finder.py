@@ -88,9 +88,8 @@ class CellFinder(CellGrid, TextHeatmap):
 
     _esm = STATIC / "cell_finder.js"
     _css = STATIC / "cell_finder.css"
-    _own_traits: ClassVar[tuple[str, ...]] = (
-        *("row", *CellGrid._own_traits),  # noqa: SLF001
-        *TextHeatmap._own_traits,  # noqa: SLF001
+    _own_traits: ClassVar[tuple[str, ...]] = tuple(
+        dict.fromkeys(("row", *CellGrid._own_traits, *TextHeatmap._own_traits))  # noqa: SLF001
     )
     _still_height: ClassVar[int] = 240
 
