@@ -20,7 +20,7 @@ const GLOBALS = [
  */
 const OWN = [
   ...["addCoded", "announce", "bins", "brush", "clips", "codes", "coarse", "coloured"],
-  ...["describe", "dispose", "everyTrack", "faded", "foreground", "gate", "highest", "hovered"],
+  ...["describe", "dispose", "everyTrack", "faded", "foreground", "gate", "hovered"],
   ...["legend", "meanMagnitude", "menus", "onArrival", "notice", "onReply", "onZoom"],
   ...["overviewLevel", "panes", "passage", "pointing", "preferredHeight", "probabilities"],
   ...[

@@ -65,12 +65,12 @@ test("of several columns the highest counts, and padding has none", () => {
     0,
     Uint8Array.of(0, 2, 1, NONE, 3),
   );
-  assert.equal(track.highest(bare, 0, 3), 2);
-  assert.equal(track.highest(bare, 3, 4), NONE);
-  assert.equal(track.highest(bare, 2, 5), 3);
+  assert.equal(track.top(bare, 0, 3), 2);
+  assert.equal(track.top(bare, 3, 4), NONE);
+  assert.equal(track.top(bare, 2, 5), 3);
   const padded = { padding: (/** @type {number} */ column) => column === 4 };
-  assert.equal(track.highest(padded, 2, 5), 1);
-  assert.equal(track.highest(padded, 4, 5), NONE);
+  assert.equal(track.top(padded, 2, 5), 1);
+  assert.equal(track.top(padded, 4, 5), NONE);
 });
 
 test("a name is text in which nothing acts", () => {

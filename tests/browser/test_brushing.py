@@ -180,6 +180,7 @@ def test_a_span_is_dragged_over_the_head_of_the_grid_and_moved_by_keys(matching)
     text.becomes(span=[11, 12], timestep=12)
     # The end of an example is the end of its spans.
     text.set(example=0, timestep=219)
+    expect(text.status).to_contain_text("t=219 ")
     text.grid.press("Shift+ArrowRight")
     text.becomes(span=[219, 219], timestep=219, example=0)
     # From Python; what it says no to is said below.

@@ -42,7 +42,7 @@ export class Track {
    * @param {number} from
    * @param {number} to
    */
-  highest(source, from, to) {
+  top(source, from, to) {
     let highest = -1;
     for (let column = from; column < to; column++) {
       const code = source.padding(column) ? NONE : this.code(column);

@@ -50,7 +50,7 @@ export function drawBands(context, { source, theme, tracks }, places, { y, heigh
   tracks.forEach((track, row) => {
     const colours = coloursOf(track, theme);
     for (const [left, right, from, to] of places) {
-      const code = track.highest(source, from, to);
+      const code = track.top(source, from, to);
       if (code === NONE) continue;
       context.fillStyle = colours[code];
       context.fillRect(left, y + row * pitch, right - left, height);

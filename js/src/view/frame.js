@@ -229,7 +229,7 @@ export class Frame extends Chrome {
     const at = shownColumn(layer, column, model.get("align"));
     if (at !== undefined) {
       const say = (/** @type {import("../core/tracks.js").Track} */ track) =>
-        track.say(track.highest(source, at, at + 1));
+        track.say(track.top(source, at, at + 1));
       parts.push(...this.state.tracks.map(say));
     }
     return { text: parts.join(" · "), full: exact ? String(value) : "" };

@@ -130,7 +130,7 @@ export class MatchesPane {
     const { source, theme } = this.frame;
     const { tracks } = this.state;
     const bands = tracks.map((track, row) => {
-      const code = source ? track.highest(source, column, column + 1) : NONE;
+      const code = source ? track.top(source, column, column + 1) : NONE;
       const colour = coloursOf(track, theme)[code] ?? "transparent";
       const y = (tracks.length - 1 - row) * BAND;
       return `linear-gradient(${colour} 0 0) 0 calc(100% - ${y}px) / 100% ${BAND - 1}px no-repeat`;
