@@ -276,6 +276,7 @@ export class KernelSource extends Source {
    * @param {any[]} buffers
    */
   #keep(reply, buffers) {
+    this.version++;
     let next = 0;
     for (const [level, block, cells] of reply.tiles) {
       const codes = bytes(buffers[next++]);

@@ -19,6 +19,9 @@ import { Passage } from "./passage.js";
 
 /** What every view reads. */
 export class Source {
+  /** Goes up when more has arrived. */
+  version = 0;
+
   /**
    * @param {Model} model
    * @param {Layer} layer
