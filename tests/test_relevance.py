@@ -573,7 +573,8 @@ def test_what_comes_back():
     assert list(result.method.values) == ["lrp", "sensitivity", "gradient_x_input"]
     assert result.token.values.tolist() == tokens
     assert result.label.values.tolist() == ["one", "two"]
-    assert result.attrs == {"source": "embedding", "epsilon": 0.001, "bias_factor": 0.0}
+    told = {"source": "embedding", "epsilon": 0.001, "bias_factor": 0.0, "outputs": 3}
+    assert result.attrs == told
     assert "mask" not in result
     assert np.isnan(result.gap.sel({"method": "sensitivity"})).all()
     assert not np.isnan(result.gap.sel({"method": "lrp"})).any()
