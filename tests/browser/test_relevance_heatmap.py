@@ -330,6 +330,7 @@ def test_filters_search_and_order(show):
     shows([k for k in wrong_ones if predicted[k] == 1])
     expect(heat.control("predicted")).to_contain_text(f"positive ({(predicted == 1).sum()})")
     heat.set(outcome="all")
+    eventually(lambda: len(heat.get("shown")), int((predicted == 1).sum()))
     heat.scroll(top=700)
     assert heat.scrolled[1] == 700
     heat.control("sort by").select_option("least_confident")
