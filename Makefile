@@ -12,9 +12,10 @@ JS_READY := js/node_modules/.ready
 STATIC := lstm_widgets/static
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# A file of tests stays with one process, and the files stay in order: pages and kernels start once a
-# process, after the tests that want no event loop.
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+# As many processes as there are cores, each with whole files. Not so in the browser: pages that have to
+# share a core with others come late, and a test that waits for one can't tell that from never.
+TEST_PYTHON := $(BIN)/python -m pytest --ignore=tests/browser -n auto --dist loadfile
+TEST_BROWSER := $(BIN)/python -m pytest tests/browser
 # JupyterLab won't start for root (a container, usually) unless told to.
 LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -29,7 +30,8 @@ test: ## Check everything: lint, types, JavaScript, bundles, Python, browser, no
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-js
 	@$(MAKE) --no-print-directory bundle
-	$(PYTEST)
+	$(TEST_PYTHON)
+	$(TEST_BROWSER)
 
 setup: $(PY_READY) ## Set up .venv with the package and its development tools
 
@@ -78,10 +80,10 @@ bundle: $(JS_READY) ## Rebuild the bundles; fail if the committed ones differ
 	  { echo "$(STATIC) differs from what js/ builds: commit the rebuilt files" >&2; exit 1; }
 
 test-python: $(PY_READY) ## The Python tests that need no browser
-	$(PYTEST) --ignore=tests/browser
+	$(TEST_PYTHON)
 
 test-browser: setup-browser ## The tests in a real JupyterLab
-	$(PYTEST) tests/browser
+	$(TEST_BROWSER)
 
 bench: setup-browser ## Run the benchmarks and print their ratios
 	@for script in recording grid text relevance matching ranking; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done

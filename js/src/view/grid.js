@@ -77,7 +77,8 @@ export class Grid {
     });
     listen(root, "pointerdown", (event) => {
       const { x, y } = this.view.at(event);
-      this.#brushing = y < this.#header && x >= GUTTER && event.button === 0;
+      const above = this.#header - y;
+      this.#brushing = above > 0 && above <= this.#tokens && x >= GUTTER && event.button === 0;
       if (!this.#scene || !this.#brushing) return;
       const from = this.columns.nearest(this.scroll("left") + x - GUTTER);
       root.setPointerCapture(event.pointerId);
@@ -100,6 +101,11 @@ export class Grid {
 
   get #header() {
     return headOf(this.#scene?.source.layer, this.#scene?.tracks ?? []).height;
+  }
+
+  /** How much of that belongs to columns: not the labels of the examples. */
+  get #tokens() {
+    return headOf(this.#scene?.source.layer, this.#scene?.tracks ?? []).column;
   }
 
   get #room() {
