@@ -355,6 +355,7 @@ def test_large_recording_of_many_examples(show):
     loud = np.flatnonzero(np.abs(values[real]).mean(axis=0) >= 0.3)
     assert 3 < len(loud) < 16
     grid.set(sort="index", threshold=0.3, hide_quiet_cells=True)
+    expect(grid.control("hide quiet cells")).to_be_checked()
     grid.frame.press("Control+Home")
     grid.becomes(cell=loud[0], example=0, timestep=0)
     grid.frame.press("ArrowDown")

@@ -223,6 +223,7 @@ def test_words_are_painted_in_the_colours_of_their_relevance(show):
     heat.set(scale="example", palette="cividis")
     heat.check(every, look=dict.fromkeys(NAMES, "cividis"))
     heat.set(palette="auto", all_methods=False, method="gradient_x_input")
+    expect(heat.control("method")).to_have_value("gradient_x_input")
     heat.bands = [2]
     heat.check([(k, k) for k in range(9)])
     largest = np.abs(heat.values[2, 3]).max()
