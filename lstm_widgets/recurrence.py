@@ -16,14 +16,14 @@ than twice the cost of having known in advance).
 from __future__ import annotations
 
 import functools
-import operator
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from lstm_widgets.parallel import cpus, in_blocks, product, threads
+from lstm_widgets.in_place import Program
+from lstm_widgets.parallel import cpus, in_blocks, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,11 +57,8 @@ _SECONDS_PER_TENSOR_CALL = 4e-5
 _SECONDS_PER_ACTIVATION = 2e-9
 _SECONDS_PER_PRODUCT = 5e-11
 
-# What one call of the compiled loop costs before its first timestep, isn't made up for by fewer
-# timesteps than this, where each has at least so many values.
-_SHORT, _WIDE = 64, 1 << 14
-# Values of the inputs' products that the loop in Python makes at a time.
-_PROJECTED = 1 << 16
+# From so many values a timestep, and up to so many units, NumPy is as fast as the compiled loop.
+_WIDE, _FEW_UNITS = 1 << 16, 128
 # Timesteps that the compiled loop takes at a time: writes get fewer and larger.
 _UNROLLED = 4
 # Weights, counted, that stay in a cache close enough to be read again at every timestep.
@@ -173,7 +170,8 @@ ACTIVATIONS: dict[str | None, Activation] = {
     "linear": Activation(lambda x: x, np.ones_like),
     "relu": Activation(lambda x: np.maximum(x, 0), lambda y: (y > 0).astype(y.dtype)),
     "hard_sigmoid": Activation(
-        lambda x: np.clip(x / 6 + 0.5, 0, 1), lambda y: ((y > 0) & (y < 1)) / y.dtype.type(6)
+        lambda x: np.minimum(np.maximum(x / 6 + 0.5, 0), 1),
+        lambda y: ((y > 0) & (y < 1)) / y.dtype.type(6),
     ),
 }
 """The activations that NumPy does, by the names that Keras has for them."""
@@ -190,7 +188,6 @@ def step(
     recurrent_activation: Callable[[Any], Any],
     reset_after: bool = False,
     hold: Callable[[str, Any], Any] = lambda _, values: values,
-    matmul: Callable[[Any, Any], Any] = operator.matmul,
 ) -> tuple[Any, ...]:
     r"""Compute all signals of one timestep.
 
@@ -234,8 +231,6 @@ def step(
         See above; for GRU only.
     hold
         From a signal's name and its values to those that the cell goes on with.
-    matmul
-        What multiplies matrices.
 
     Returns
     -------
@@ -254,7 +249,7 @@ def step(
         new_hidden = hold("hidden_state", output_gate * activation(cell))
         return new_hidden, cell, input_gate, forget_gate, candidate, output_gate
     if kind == "GRU":
-        inner = matmul(hidden, recurrent_kernel if reset_after else recurrent_kernel[:, :-units])
+        inner = hidden @ (recurrent_kernel if reset_after else recurrent_kernel[:, :-units])
         if recurrent_bias is not None:
             inner = inner + recurrent_bias
         gates = z[:, : 2 * units] + inner[:, : 2 * units]
@@ -263,7 +258,7 @@ def step(
         if reset_after:
             recurrent = reset_gate * inner[:, 2 * units :]
         else:
-            recurrent = matmul(reset_gate * hidden, recurrent_kernel[:, 2 * units :])
+            recurrent = (reset_gate * hidden) @ recurrent_kernel[:, 2 * units :]
         candidate = hold("candidate", activation(z[:, 2 * units :] + recurrent))
         new_hidden = hold("hidden_state", update_gate * hidden + (1 - update_gate) * candidate)
         return new_hidden, update_gate, reset_gate, candidate
@@ -379,17 +374,8 @@ _spent_lock = threading.Lock()
 
 
 def _in_numpy(cell: Cell, sequences: Any) -> bool:
-    """Whether NumPy can take the steps, and without threads for its products.
-
-    OpenBLAS shares the larger products of a vector out to threads that spin while they wait: many
-    short ones in a row then cost more than TensorFlow's overhead, and much more when other
-    processes run.
-    """
-    return (
-        sequences.dtype.size >= 4
-        and set(cell.activation_names) <= set(ACTIVATIONS)
-        and (int(sequences.shape[0]) > 1 or _GATES[cell.kind] * cell.units**2 < 9216)
-    )
+    """Whether NumPy can take the steps."""
+    return sequences.dtype.size >= 4 and set(cell.activation_names) <= set(ACTIVATIONS)
 
 
 def _prefers_steps(
@@ -400,9 +386,10 @@ def _prefers_steps(
     if 0 in (examples, timesteps, features):
         return True
     width = _GATES[cell.kind] * cell.units
-    if timesteps < _SHORT and examples * width >= _WIDE and _in_numpy(cell, sequences):
+    in_numpy = _in_numpy(cell, sequences)
+    if in_numpy and examples * width >= _WIDE and cell.units <= _FEW_UNITS:
         return True
-    per_call = _SECONDS_PER_NUMPY_CALL if _in_numpy(cell, sequences) else _SECONDS_PER_TENSOR_CALL
+    per_call = _SECONDS_PER_NUMPY_CALL if in_numpy else _SECONDS_PER_TENSOR_CALL
     seconds = timesteps * (
         _CALLS_PER_STEP[cell.kind] * per_call
         + examples * width * _SECONDS_PER_ACTIVATION
@@ -450,12 +437,12 @@ def steps(
     reverse: bool = False,
     held: Holds | None = None,
 ) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """Take one timestep after the other.
+    """Take one timestep after the other, on tensors.
 
     Parameters
     ----------
     cell, sequences, initial_state, mask, reverse, held
-        As for :func:`scan`; all tensors, or all arrays, those of the cell as well.
+        As for :func:`scan`.
 
     Yields
     ------
@@ -465,47 +452,47 @@ def steps(
     """
     import tensorflow as tf  # noqa: PLC0415
 
-    arrays = isinstance(sequences, np.ndarray)
-    matmul, where = (product, np.where) if arrays else (operator.matmul, tf.where)
-    examples, timesteps, features = sequences.shape
-    width = cell.kernel.shape[1]
-    input_bias, recurrent_bias = _input_bias(cell), _recurrent_bias(cell)
-    hold = _holding(held or {}, where)
+    projected = tf.transpose(tf.tensordot(sequences, cell.kernel, 1), (1, 0, 2))
+    bias = _input_bias(cell)
+    if bias is not None:
+        projected += bias
+    taken = _one_step(cell, held or {}, tf.where)
     state = list(initial_state)
-    at_once = max(1, _PROJECTED // max(1, examples * width)) if arrays else timesteps
-    starts = range(0, timesteps, at_once)
-    for start in reversed(starts) if reverse else starts:
-        x = sequences[:, start : start + at_once]
-        if arrays:
-            x = x.swapaxes(0, 1)
-            projected = matmul(x.reshape(-1, features), cell.kernel).reshape(*x.shape[:2], width)
-        else:
-            projected = tf.transpose(tf.tensordot(x, cell.kernel, 1), (1, 0, 2))
-        if input_bias is not None:
-            projected += input_bias
-        indices = range(len(projected))
-        for k in reversed(indices) if reverse else indices:
-            z = projected[k]
-            if cell.kind != "GRU":
-                z += matmul(state[0], cell.recurrent_kernel)
-            values = step(
-                cell.kind,
-                z,
-                state,
-                recurrent_kernel=cell.recurrent_kernel,
-                recurrent_bias=recurrent_bias,
-                activation=cell.activation,
-                recurrent_activation=cell.recurrent_activation,
-                reset_after=cell.reset_after,
-                hold=hold,
-                matmul=matmul,
-            )
-            if mask is not None:
-                real = mask[:, start + k, None]
-                carried = (where(real, n, s) for n, s in zip(values, state, strict=False))
-                values = (*carried, *values[len(state) :])
-            state = list(values[: len(state)])
-            yield start + k, values
+    indices = range(len(projected))
+    for t in reversed(indices) if reverse else indices:
+        z = projected[t]
+        if cell.kind != "GRU":
+            z += state[0] @ cell.recurrent_kernel
+        values = taken(z, *state, *([] if mask is None else [mask[:, t, None]]))
+        state = list(values[: len(state)])
+        yield t, values
+
+
+def _one_step(
+    cell: Cell, held: Mapping[str, tuple[Any, Any]], where: Callable[[Any, Any, Any], Any]
+) -> Callable[..., tuple[Any, ...]]:
+    """Make the function from z, states, and what is no padding to signals, states as carried on."""
+    count = STATES[cell.kind]
+
+    def taken(z: Any, *state_and_real: Any) -> tuple[Any, ...]:
+        state, real = state_and_real[:count], state_and_real[count:]
+        values = step(
+            cell.kind,
+            z,
+            state,
+            recurrent_kernel=cell.recurrent_kernel,
+            recurrent_bias=_recurrent_bias(cell),
+            activation=cell.activation,
+            recurrent_activation=cell.recurrent_activation,
+            reset_after=cell.reset_after,
+            hold=_holding(held, where),
+        )
+        if real:
+            carried = (where(real[0], n, s) for n, s in zip(values, state, strict=False))
+            values = (*carried, *values[count:])
+        return values
+
+    return taken
 
 
 def _scan_steps(
@@ -521,28 +508,84 @@ def _scan_steps(
     """Run the loop in Python: on NumPy arrays where they do, else on eager tensors."""
     import tensorflow as tf  # noqa: PLC0415
 
-    if _in_numpy(cell, sequences):
-        cell, sequences = cell.in_numpy(), np.asarray(sequences)
-        initial_state = [np.asarray(s) for s in initial_state]
-        held = {name: (np.asarray(which), np.asarray(v)) for name, (which, v) in held.items()}
-    kept = [(k, out[name]) for k, name in enumerate(SIGNALS[cell.kind]) if name in out]
-
-    def run(some: slice) -> list[Any]:
-        state = [s[some] for s in initial_state]
-        real = None if mask is None else mask[some]
-        holds = {name: (which[some], value[some]) for name, (which, value) in held.items()}
-        taken = steps(cell, sequences[some], state, real, reverse=reverse, held=holds)
-        with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
-            for t, values in taken:
-                state = list(values[: len(state)])
-                for k, array in kept:
-                    array[some, t] = values[k]
+    if not _in_numpy(cell, sequences):
+        state = list(initial_state)
+        for t, values in steps(cell, sequences, state, mask, reverse=reverse, held=held):
+            state = list(values[: len(state)])
+            for name, value in zip(SIGNALS[cell.kind], values, strict=True):
+                if name in out:
+                    out[name][:, t] = value
         return state
+    cell, sequences = cell.in_numpy(), np.asarray(sequences)
+    initial_state = [np.asarray(s) for s in initial_state]
+    held = {name: (np.asarray(which), np.asarray(v)) for name, (which, v) in held.items()}
 
-    if not isinstance(sequences, np.ndarray):
-        return run(slice(None))
+    def run(some: slice) -> list[np.ndarray]:
+        return _scan_in_numpy(
+            cell,
+            sequences[some],
+            [s[some] for s in initial_state],
+            None if mask is None else mask[some],
+            {name: array[some] for name, array in out.items()},
+            reverse=reverse,
+            held={name: (which[some], value[some]) for name, (which, value) in held.items()},
+        )
+
     ended = in_blocks(run, len(sequences), int(max(cell.kernel.shape)))
     return [tf.convert_to_tensor(np.concatenate(parts)) for parts in zip(*ended, strict=True)]
+
+
+def _scan_in_numpy(
+    cell: Cell,
+    sequences: np.ndarray,
+    initial_state: Sequence[np.ndarray],
+    mask: np.ndarray | None,
+    out: Mapping[str, np.ndarray],
+    *,
+    reverse: bool,
+    held: Holds,
+) -> list[np.ndarray]:
+    """Run the loop on arrays, in place."""
+    examples, timesteps, features = sequences.shape
+    # One product for input, hidden state and bias, but for a GRU, whose gates act in between.
+    kernels, widths = [cell.kernel], [features]
+    if cell.kind != "GRU":
+        kernels.append(cell.recurrent_kernel)
+        widths.append(cell.units)
+    bias = _input_bias(cell)
+    if bias is not None:
+        kernels.append(bias[None])
+        widths.append(1)
+    kernel = np.concatenate(kernels)
+    inputs = np.ones((examples, len(kernel)), kernel.dtype)
+    x, *rest = np.split(inputs, np.cumsum(widths)[:-1], axis=1)
+    state = [np.array(s) for s in initial_state]
+    if cell.kind != "GRU":
+        state[0] = rest[0]
+        state[0][:] = initial_state[0]
+    real = [] if mask is None else [np.empty((examples, 1), np.bool_)]
+
+    def taken(inputs: Any, *state_and_real: Any) -> tuple[Any, ...]:
+        return _one_step(cell, held, np.where)(inputs @ kernel, *state_and_real)
+
+    with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
+        go_on = Program(taken, inputs, *state, *real)
+        kept = [
+            (out[name], values)
+            for name, values in zip(SIGNALS[cell.kind], go_on.results, strict=True)
+            if name in out
+        ]
+        carried = list(zip(state, go_on.results, strict=False))
+        for t in reversed(range(timesteps)) if reverse else range(timesteps):
+            x[:] = sequences[:, t]
+            if mask is not None:
+                real[0][:, 0] = mask[:, t]
+            go_on()
+            for array, values in kept:
+                array[:, t] = values
+            for before, values in carried:
+                before[:] = values
+    return state
 
 
 @functools.lru_cache(maxsize=64)
@@ -680,7 +723,7 @@ def _scan_compiled(
         ours = slice(offset, offset + timesteps)
         state = _scan_rounds(
             cell,
-            sequences[:, ours],
+            sequences[:, ours] if rest else sequences,  # without a copy, if it can be
             state,
             None if mask is None else mask[:, ours],
             {name: array[:, ours] for name, array in out.items()},

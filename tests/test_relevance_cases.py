@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import keras
 import naive
 import numpy as np
@@ -10,6 +13,8 @@ import tensorflow as tf
 from keras import layers as L
 
 import lstm_widgets as lw
+from lstm_widgets.analysis import lrp
+from lstm_widgets.recorders.explained import Explained
 from lstm_widgets.recorders.keras import UnsupportedLayerError
 
 RNG = np.random.default_rng(11)
@@ -357,3 +362,20 @@ def test_fifth_mistake_another_forward_pass_than_the_one_that_is_shown():
     assert abs(float(stripped.score[0] - result.score[0])) > 1e-3
     moved = stripped.relevance.values[:, 0] - result.relevance.values[:, 0, 2:]
     assert (np.abs(moved).max(axis=1) > 1e-4).all()
+
+
+# Memory -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_what_a_call_needed_is_freed_with_it(reader):
+    model = words(*READERS[reader](), L.Dense(2))
+    ids = RNG.integers(1, 9, (5, 4))
+    explained_model = Explained(model, ids)
+    done = explained_model.run(explained_model.batch(0, 5), relevance=True)
+    score = explained_model.score(done, np.zeros(5, int), None)
+    done.back(score, lrp.Rule())
+    left = [weakref.ref(done), weakref.ref(done.source), weakref.ref(done.logits)]
+    del done, score
+    gc.collect()
+    assert [each() for each in left] == [None, None, None]

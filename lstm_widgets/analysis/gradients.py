@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis.sequences import Sequences, Steps, walk_back
-from lstm_widgets.parallel import product
 from lstm_widgets.recurrence import ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -64,73 +63,90 @@ class _Back:
         self.activation = cell.activation
         self.slope, self.gate_slope = (ACTIVATIONS[n].slope for n in cell.activation_names)
 
-    def hand_on(self, steps: Steps, t: int, of_z: Floats) -> Floats:
-        """Go from what went into the activations to the input; return what is left at padding."""
-        of_z = steps.real(t, of_z)
-        steps.of_x[t] = product(of_z, self.kernel)
-        return of_z
+    def room(self, steps: Steps) -> Floats:
+        """Make room for the gradients of what goes into the activations, of every step."""
+        return np.empty((*steps.x.shape[:2], self.kernel.shape[0]), steps.x.dtype)
+
+    def hand_on(self, steps: Steps, of_z: Floats) -> None:
+        """Go from them to the inputs."""
+        np.matmul(of_z, self.kernel, out=steps.of_x)
 
 
 class _Lstm(_Back):
     def walk(self, steps: Steps) -> list[Floats]:
         of_hidden, of_cell = steps.last
+        _, cell, i, f, g, o = steps.signals
+        shown = self.activation(cell)
+        to_cell = o * self.slope(shown)
+        of_z = self.room(steps)
+        gates = of_z.reshape(*of_z.shape[:2], 4, self.units)
+        # What a gate's gradient is a multiple of: first these factors, then the gradients.
+        gates[..., 0, :] = g * self.gate_slope(i)
+        gates[..., 1, :] = steps.before[1] * self.gate_slope(f)
+        gates[..., 2, :] = i * self.slope(g)
+        gates[..., 3, :] = shown * self.gate_slope(o)
         for t in steps.backwards():
-            _, cell, i, f, g, o = steps.at(t)
-            _, cell_before = steps.before(t)
             given = steps.with_given(t, of_hidden)
-            shown = self.activation(cell)
-            through = of_cell + given * o * self.slope(shown)
-            of_z = np.concatenate(
-                [
-                    through * g * self.gate_slope(i),
-                    through * cell_before * self.gate_slope(f),
-                    through * i * self.slope(g),
-                    given * shown * self.gate_slope(o),
-                ],
-                axis=1,
-            )
-            of_z = self.hand_on(steps, t, of_z)
-            of_hidden = steps.carried(t, product(of_z, self.recurrent_kernel), given)
-            of_cell = steps.carried(t, through * f, of_cell)
+            through = of_cell + given * to_cell[t]
+            gates[t, :, :3] *= through[:, None]
+            gates[t, :, 3] *= given
+            arrived = steps.real(t, of_z[t]) @ self.recurrent_kernel
+            of_hidden = steps.carried(t, arrived, given)
+            of_cell = steps.carried(t, through * f[t], of_cell)
+        self.hand_on(steps, of_z)
         return [of_hidden, of_cell]
 
 
 class _Gru(_Back):
     def walk(self, steps: Steps) -> list[Floats]:
         (of_hidden,) = steps.last
+        _, update, reset, g = steps.signals
+        (before,) = steps.before
+        units, kernel = self.units, self.recurrent_kernel
+        of_z = self.room(steps)
+        of_z[..., :units] = (before - g) * self.gate_slope(update)
+        of_z[..., units : 2 * units] = self.gate_slope(reset)
+        of_z[..., 2 * units :] = (1 - update) * self.slope(g)
+        inner = self.inner(before)
         for t in steps.backwards():
-            _, update, reset, g = steps.at(t)
-            (before,) = steps.before(t)
             given = steps.with_given(t, of_hidden)
-            of_update = given * (before - g) * self.gate_slope(update)
-            of_g = given * (1 - update) * self.slope(g)
-            of_reset, of_before = self.candidate(of_g, reset, before)
-            of_gates = np.concatenate([of_update, of_reset * self.gate_slope(reset)], axis=1)
-            of_before += given * update + product(of_gates, self.recurrent_kernel[: 2 * self.units])
-            self.hand_on(steps, t, np.concatenate([of_gates, of_g], axis=1))
+            of_z[t, :, :units] *= given
+            of_g = of_z[t, :, 2 * units :]
+            of_g *= given
+            of_before = given * update[t]
+            if inner is None:
+                of_both = of_g @ kernel[2 * units :]
+                of_z[t, :, units : 2 * units] *= of_both * before[t]
+                of_before += of_both * reset[t]
+            else:
+                of_z[t, :, units : 2 * units] *= of_g * inner[t]
+                of_before += (of_g * reset[t]) @ kernel[2 * units :]
+            of_before += of_z[t, :, : 2 * units] @ kernel[: 2 * units]
+            steps.real(t, of_z[t])
             of_hidden = steps.carried(t, of_before, given)
+        self.hand_on(steps, of_z)
         return [of_hidden]
 
-    def candidate(self, of_g: Floats, reset: Floats, before: Floats) -> tuple[Floats, Floats]:
-        """Go from the candidate to the reset gate and to the state before."""
-        units, cell = self.units, self.cell
-        kernel = self.recurrent_kernel[2 * units :]
+    def inner(self, before: Floats) -> Floats | None:
+        """Find what the reset gate multiplies, if it acts after the recurrent product."""
+        cell, units = self.cell, self.units
         if not cell.reset_after:
-            of_both = product(of_g, kernel)
-            return of_both * before, of_both * reset
-        inner = product(before, cell.recurrent_kernel[:, 2 * units :])
+            return None
+        inner: Floats = before @ cell.recurrent_kernel[:, 2 * units :]
         if cell.bias is not None:
             inner += cell.bias[1, 2 * units :]
-        return of_g * inner, product(of_g * reset, kernel)
+        return inner
 
 
 class _SimpleRnn(_Back):
     def walk(self, steps: Steps) -> list[Floats]:
         (of_hidden,) = steps.last
+        of_z = np.array(self.slope(steps.signals[0]))
         for t in steps.backwards():
             given = steps.with_given(t, of_hidden)
-            of_z = self.hand_on(steps, t, given * self.slope(steps.at(t)[0]))
-            of_hidden = steps.carried(t, product(of_z, self.recurrent_kernel), given)
+            of_z[t] *= given
+            of_hidden = steps.carried(t, steps.real(t, of_z[t]) @ self.recurrent_kernel, given)
+        self.hand_on(steps, of_z)
         return [of_hidden]
 
 

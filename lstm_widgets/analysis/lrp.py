@@ -28,10 +28,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis.sequences import Sequences, Steps, walk_back
-from lstm_widgets.parallel import product
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import EllipsisType
 
     import numpy.typing as npt
 
@@ -60,30 +60,28 @@ class Rule:
     def stabiliser(self, z: Floats) -> Floats:
         """Return epsilon with the sign of z."""
         # + 0.0 makes of -0.0, whose sign is negative, 0.0.
-        stabiliser: Floats = np.copysign(z.dtype.type(self.epsilon), z + z.dtype.type(0))
-        return stabiliser
+        stabiliser: Floats = z + z.dtype.type(0)
+        return np.copysign(z.dtype.type(self.epsilon), stabiliser, out=stabiliser)
 
-    def give_back(
-        self, parts: Sequence[Floats], share: Floats, *taken: Floats | None, fan_in: int
-    ) -> None:
+    def given_back(self, share: Floats, taken: Floats, fan_in: int) -> Floats:
         """Share what bias and stabiliser have taken of the outputs out among all inputs alike.
 
         Parameters
         ----------
-        parts
-            What the inputs have so far ``(..., inputs)``; changed.
         share
-            The outputs' relevance divided by what they are.
+            The outputs' relevance divided by what they are, ``(..., outputs)``.
         taken
             Bias and stabiliser.
         fan_in
             How many inputs there are.
+
+        Returns
+        -------
+        numpy.ndarray
+            What each input gets, ``(..., 1)``.
         """
-        if self.bias_factor:
-            whole = sum(each for each in taken if each is not None)
-            lost = (share * whole).sum(axis=-1, keepdims=True) * (self.bias_factor / fan_in)
-            for part in parts:
-                np.add(part, lost, out=part)
+        lost: Floats = (share * taken).sum(axis=-1, keepdims=True)
+        return lost * share.dtype.type(self.bias_factor / fan_in)
 
 
 def linear(
@@ -120,7 +118,9 @@ def linear(
     stabiliser = rule.stabiliser(z)
     share = relevance / (z + stabiliser)
     result: Floats = x * (share @ kernel.T)
-    rule.give_back([result], share, stabiliser, bias, fan_in=kernel.shape[0])
+    if rule.bias_factor:
+        taken = stabiliser if bias is None else stabiliser + bias
+        result += rule.given_back(share, taken, fan_in=kernel.shape[0])
     return result
 
 
@@ -146,11 +146,29 @@ def total(parts: Sequence[Floats], whole: Floats, relevance: Floats, rule: Rule)
     list
         Relevance of each part.
     """
-    stabiliser = rule.stabiliser(whole)
-    share = relevance / (whole + stabiliser)
-    result: list[Floats] = [part * share for part in parts]
-    rule.give_back(result, share, stabiliser, fan_in=len(parts) * whole.shape[-1])
-    return result
+    return _Sum(parts, whole, rule).shared(relevance)
+
+
+class _Sum:
+    """An elementwise sum, ready to share out what arrives at it.
+
+    Parts and whole may have timesteps as their first axis, which are then told apart.
+    """
+
+    def __init__(self, parts: Sequence[Floats], whole: Floats, rule: Rule) -> None:
+        self._rule, self._fan_in = rule, len(parts) * whole.shape[-1]
+        stabiliser = rule.stabiliser(whole)
+        divisor = whole + stabiliser
+        self._fractions = [part / divisor for part in parts]
+        self._taken = stabiliser / divisor if rule.bias_factor else None
+
+    def shared(self, relevance: Floats, at: int | EllipsisType = ...) -> list[Floats]:
+        result: list[Floats] = [fraction[at] * relevance for fraction in self._fractions]
+        if self._taken is not None:
+            given = self._rule.given_back(relevance, self._taken[at], self._fan_in)
+            for part in result:
+                np.add(part, given, out=part)
+        return result
 
 
 def mean_over_time(
@@ -224,10 +242,9 @@ def recurrent(
 
 
 class _Back:
-    """What the steps of all examples share: the linear map below the candidate.
+    """The linear map below the candidate; below the hidden state, in a SimpleRNN.
 
-    Below the hidden state, in a SimpleRNN. The gates take no relevance, so that no other weights
-    are needed.
+    The gates take no relevance, so that no other weights are needed.
     """
 
     def __init__(self, cell: Cell, rule: Rule) -> None:
@@ -244,83 +261,106 @@ class _Back:
         bias = bias[..., columns]
         self.bias, self.inner_bias = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
 
-    def below(
+    def below(self, steps: Steps, before: Floats, scale: Floats | None = None) -> _Map:
+        """Find the map at every step.
+
+        ``before`` is what goes into its recurrent product, ``scale`` what that is multiplied by.
+        """
+        z = before @ self.recurrent_kernel
+        bias = self.bias
+        if scale is not None:
+            z *= scale
+            bias = bias + scale * self.inner_bias
+        z += steps.x @ self.kernel
+        z += bias
+        return _Map(self, steps, before, z=z, scale=scale, bias=bias)
+
+
+class _Map:
+    """The linear map below the candidate at every step, and the way back through it."""
+
+    def __init__(
         self,
+        back: _Back,
         steps: Steps,
-        t: int,
-        relevance: Floats,
+        before: Floats,
         *,
         z: Floats,
-        before: Floats,
+        scale: Floats | None,
         bias: Floats,
-        scale: Floats | None = None,
-    ) -> Floats:
-        """Hand relevance back through the map, to the input and to the hidden state before.
+    ) -> None:
+        self._back, self._steps, self._before, self._scale = back, steps, before, scale
+        stabiliser = back.rule.stabiliser(z)
+        self._divisor = z + stabiliser
+        self._taken = stabiliser + bias if back.rule.bias_factor else None
+        self._shares = np.empty_like(z)
+        self._given = np.empty((*z.shape[:2], 1), z.dtype)
 
-        ``z`` is what came out of it, ``before`` what went into its recurrent product, ``scale``
-        what this product was multiplied by, and ``bias`` what the inputs had no part in.
-        """
-        stabiliser = self.rule.stabiliser(z)
-        share = steps.real(t, relevance / (z + stabiliser))
-        of_x = np.multiply(steps.x[t], product(share, self.back_kernel), out=steps.of_x[t])
-        scaled = share if scale is None else share * scale
-        of_before: Floats = before * product(scaled, self.back_recurrent_kernel)
-        fan_in = sum(self.kernel.shape)
-        self.rule.give_back([of_x, of_before], share, stabiliser, bias, fan_in=fan_in)
-        return of_before
+    def before(self, t: int, relevance: Floats) -> Floats:
+        """Hand relevance of the candidate back to the hidden state before."""
+        back = self._back
+        share = np.divide(relevance, self._divisor[t], out=self._shares[t])
+        self._steps.real(t, share)
+        scaled = share if self._scale is None else share * self._scale[t]
+        result: Floats = scaled @ back.back_recurrent_kernel
+        result *= self._before[t]
+        if self._taken is not None:
+            fan_in = sum(back.kernel.shape)
+            self._given[t] = back.rule.given_back(share, self._taken[t], fan_in)
+            result += self._given[t]
+        return result
+
+    def inputs(self) -> None:
+        """Hand it back to the inputs, of all steps at once."""
+        steps = self._steps
+        np.multiply(steps.x, self._shares @ self._back.back_kernel, out=steps.of_x)
+        if self._taken is not None:
+            steps.of_x += self._given
 
 
 class _Lstm(_Back):
     def walk(self, steps: Steps) -> list[Floats]:
         of_hidden, of_cell = steps.last
+        _, cell, i, f, g, _ = steps.signals
+        before, cell_before = steps.before
+        sums = _Sum([f * cell_before, i * g], cell, self.rule)
+        below = self.below(steps, before)
         for t in steps.backwards():
-            _, cell, i, f, g, _ = steps.at(t)
-            before, cell_before = steps.before(t)
             given = steps.with_given(t, of_hidden)
-            kept, written = total([f * cell_before, i * g], cell, of_cell + given, self.rule)
-            z = product(steps.x[t], self.kernel)
-            z += product(before, self.recurrent_kernel)
-            z += self.bias
-            arrived = self.below(steps, t, written, z=z, before=before, bias=self.bias)
-            of_hidden = steps.carried(t, arrived, given)
+            kept, written = sums.shared(of_cell + given, t)
+            of_hidden = steps.carried(t, below.before(t, written), given)
             of_cell = steps.carried(t, kept, of_cell)
+        below.inputs()
         return [of_hidden, of_cell]
 
 
 class _Gru(_Back):
     def walk(self, steps: Steps) -> list[Floats]:
         (of_hidden,) = steps.last
+        hidden, update, reset, g = steps.signals
+        (before,) = steps.before
+        sums = _Sum([update * before, (1 - update) * g], hidden, self.rule)
+        below = (
+            self.below(steps, before, reset)
+            if self.reset_after
+            else self.below(steps, reset * before)
+        )
         for t in steps.backwards():
-            hidden, update, reset, g = steps.at(t)
-            (before,) = steps.before(t)
             given = steps.with_given(t, of_hidden)
-            parts = [update * before, (1 - update) * g]
-            kept, written = total(parts, hidden, given, self.rule)
-            z = product(steps.x[t], self.kernel)
-            bias, scale = self.bias, None
-            if self.reset_after:
-                z += reset * product(before, self.recurrent_kernel)
-                bias, scale = bias + reset * self.inner_bias, reset
-            else:
-                before = reset * before
-                z += product(before, self.recurrent_kernel)
-            z += bias
-            arrived = self.below(steps, t, written, z=z, before=before, bias=bias, scale=scale)
-            of_hidden = steps.carried(t, kept + arrived, given)
+            kept, written = sums.shared(given, t)
+            of_hidden = steps.carried(t, kept + below.before(t, written), given)
+        below.inputs()
         return [of_hidden]
 
 
 class _SimpleRnn(_Back):
     def walk(self, steps: Steps) -> list[Floats]:
         (of_hidden,) = steps.last
+        below = self.below(steps, steps.before[0])
         for t in steps.backwards():
-            (before,) = steps.before(t)
             given = steps.with_given(t, of_hidden)
-            z = product(steps.x[t], self.kernel)
-            z += product(before, self.recurrent_kernel)
-            z += self.bias
-            arrived = self.below(steps, t, given, z=z, before=before, bias=self.bias)
-            of_hidden = steps.carried(t, arrived, given)
+            of_hidden = steps.carried(t, below.before(t, given), given)
+        below.inputs()
         return [of_hidden]
 
 

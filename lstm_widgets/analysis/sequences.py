@@ -85,12 +85,17 @@ def walk_back(
 class Steps:
     """Some examples of a layer, with time as the first axis, in the order of reading.
 
+    What needs nothing of the steps after it is done for all steps at once: products then are large,
+    and little is left to do one by one.
+
     Attributes
     ----------
     x, of_x
-        What was received, and room for what arrives there.
+        What was received, and room for what arrives there, ``(timestep, example, features)``.
     signals
-        The signals, by name.
+        In the order of :data:`lstm_widgets.recurrence.SIGNALS`, ``(timestep, example, units)``.
+    before
+        The states before each step, in the order of ``initial_state``, likewise.
     last
         What arrives at the states after the last step.
     """
@@ -107,9 +112,12 @@ class Steps:
             return array[some].swapaxes(0, 1)[:: -1 if layer.reverse else 1]
 
         self.x, self.of_x = in_order(layer.x), in_order(of_x)
-        self.signals = {name: in_order(values) for name, values in layer.signals.items()}
+        self.signals = [in_order(values) for values in layer.signals.values()]
+        self.before = [
+            np.concatenate([state[some][None], values[:-1]])
+            for state, values in zip(layer.initial_state, self.signals, strict=False)
+        ]
         self.last = [arrived[some] for arrived in last]
-        self._start = [state[some] for state in layer.initial_state]
         self._given = None if given is None else in_order(given)
         self._real = None if layer.mask is None else in_order(layer.mask)[..., None]
 
@@ -117,23 +125,15 @@ class Steps:
         """Return the steps, the last one first."""
         return range(len(self.x))[::-1]
 
-    def at(self, t: int) -> list[Floats]:
-        """Return the signals of a step."""
-        return [values[t] for values in self.signals.values()]
-
-    def before(self, t: int) -> list[Floats]:
-        """Return the states before a step."""
-        if t == 0:
-            return self._start
-        return [v[t - 1] for v in list(self.signals.values())[: len(self._start)]]
-
     def with_given(self, t: int, arrived: Floats) -> Floats:
         """Add what arrives at the hidden state from later layers to what comes from later steps."""
         return arrived if self._given is None else arrived + self._given[t]
 
     def real(self, t: int, values: Floats) -> Floats:
-        """Put zeros where a step is padding."""
-        return values if self._real is None else np.where(self._real[t], values, 0)
+        """Put zeros where a step is padding, in place."""
+        if self._real is not None:
+            np.copyto(values, 0, where=~self._real[t])
+        return values
 
     def carried(self, t: int, new: Floats, old: Floats) -> Floats:
         """Choose between what a step hands on and, at padding, what passes through."""

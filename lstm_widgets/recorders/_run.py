@@ -145,7 +145,8 @@ def _states(model: Any, found: Sequence[Found]) -> list[tuple[Any, Any]]:
 
 def _assign(states: Sequence[tuple[Any, Any]]) -> None:
     for variable, value in states:
-        variable.assign(value)
+        if variable.numpy().tobytes() != value.tobytes():
+            variable.assign(value)
 
 
 @contextlib.contextmanager

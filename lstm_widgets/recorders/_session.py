@@ -295,7 +295,8 @@ class Session:
             if begun and real is not None and not real[:, 0].all():
                 self.began_in_padding = True
             outputs = tf.cast(as_returned(run.hidden, real, layer, begun=begun), dtype)
-            return outputs[:, -1], outputs, packed
+            # Keras doesn't look at the last output of a layer that returns all.
+            return new_states[-STATES[one.kinds[-1]]], outputs, packed
         last = np.asarray(new_states[-STATES[one.kinds[-1]]])
         final = tf.cast(last_as_returned(last, real, layer, begun=begun), dtype)
         return final, final[:, None], packed
@@ -420,9 +421,10 @@ class Session:
             positions = timesteps - 1 - positions
         order = np.sort(positions, axis=1)
         ends = positions[:, -1]
-        whole = len(rows) == examples and length == timesteps
-        x = sequences if whole else tf.gather(tf.gather(sequences, rows), order, batch_dims=1)
-        state = tree.map_structure(lambda s: s if whole else tf.gather(s, rows), initial_state)
+        x, state = sequences, initial_state
+        if len(rows) < examples or length < timesteps:
+            x = tf.constant(np.asarray(sequences)[rows[:, None], order])
+            state = tree.map_structure(lambda s: tf.constant(np.asarray(s)[rows]), initial_state)
         window = None if real is None else real[rows[:, None], order]
         outputs, states = OwnLoop.of(layer)(x, state, window, traced=self.check == "full")
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -473,7 +474,10 @@ class Explained:
                     tape.watch(tensor)
                     if tensor is not done.source:
                         done.others.append(tensor)
-            with propagation.replaced(self._patches(done, values, kept, timestep, relevance)):
+            # The tape has the ways back. If these had the pass, which has the tape, none of it
+            # would ever be freed: Python doesn't see what a tape refers to.
+            seen = weakref.proxy(done)
+            with propagation.replaced(self._patches(seen, values, kept, timestep, relevance)):
                 try:
                     done.logits = self._call(Batch(tuple(tensors), batch.rows))
                 except Exception:

@@ -441,10 +441,11 @@ def _scanned(
     """Run one cell over whole sequences: its hidden state ``over_time``, and its last states."""
     import tensorflow as tf  # noqa: PLC0415
 
-    shape = (int(x.shape[1]), int(x.shape[0]), cell.units)
-    dtype = np.float64 if x.dtype == tf.float64 else np.float32
+    names = SIGNALS[cell.kind]
     # In memory, time comes first: that is how the values are made and how they are needed.
-    signals = {name: np.empty(shape, dtype).swapaxes(0, 1) for name in SIGNALS[cell.kind]}
+    shape = (len(names), int(x.shape[1]), int(x.shape[0]), cell.units)
+    dtype = np.float64 if x.dtype == tf.float64 else np.float32
+    signals = dict(zip(names, np.empty(shape, dtype).swapaxes(1, 2), strict=True))
     last = scan(cell, x, states, mask, signals, reverse=reverse)
 
     def backward(*given: Any) -> Any:
