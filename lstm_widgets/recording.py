@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,9 +118,14 @@ class Recording:
     Recordings come from :func:`lstm_widgets.record` and :func:`lstm_widgets.open_recording`.
     """
 
-    def __init__(self, tree: xr.DataTree) -> None:
-        self.tree = tree
-        self._paths = _tree_paths(tree.attrs["layers"])
+    def __init__(self, layers: Sequence[str], make_tree: Callable[[], xr.DataTree]) -> None:
+        self._paths = _tree_paths(layers)
+        self._make_tree = make_tree
+
+    @functools.cached_property
+    def tree(self) -> xr.DataTree:
+        """All of it, as xarray has it; made when it is first looked at."""
+        return self._make_tree()
 
     @classmethod
     def from_layers(
@@ -162,13 +168,17 @@ class Recording:
         if "layers" in attrs:
             raise ValueError("attrs: 'layers' is kept for the names of the layers")
 
-        datasets = {layer.name: _dataset(layer, labels) for layer in layers}
-        guesses = None
-        if predictions is not None:
-            guesses = predictions_dataset(
-                predictions, next(iter(datasets.values())).sizes["example"]
-            )
-        return cls(_tree(datasets, guesses, {"layers": names, **_jsonable(attrs, "attrs")}))
+        shapes = [_expect_layer(layer, labels) for layer in layers]
+        own_attrs = {layer.name: _attrs(layer) for layer in layers}
+        column = None if labels is None else np.array([*labels, ""], object)[:-1]
+        guesses = None if predictions is None else predictions_dataset(predictions, shapes[0][0])
+        attrs = {"layers": names, **_jsonable(attrs, "attrs")}
+
+        def make_tree() -> xr.DataTree:
+            datasets = {x.name: _dataset(x, column, own_attrs[x.name]) for x in layers}
+            return _tree(datasets, guesses, attrs)
+
+        return cls(names, make_tree)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -293,7 +303,8 @@ def open_recording(path: str | PathLike[str]) -> Recording:
         If it is no recording, an unfinished or damaged one, or one of a newer format.
     """
     layers, predictions, attrs = _recording_store.read(Path(path))
-    return Recording(_tree(dict(zip(attrs["layers"], layers, strict=True)), predictions, attrs))
+    datasets = dict(zip(attrs["layers"], layers, strict=True))
+    return Recording(attrs["layers"], lambda: _tree(datasets, predictions, attrs))
 
 
 def _side_by_side(forward: xr.Dataset, backward: xr.Dataset) -> xr.Dataset:
@@ -339,7 +350,8 @@ def _tree_paths(names: Sequence[str]) -> dict[str, str]:
     return paths
 
 
-def _dataset(layer: RecordedLayer, labels: Sequence[str] | None) -> xr.Dataset:
+def _expect_layer(layer: RecordedLayer, labels: Sequence[str] | None) -> tuple[int, ...]:
+    """Check what a recorder hands over of a layer; return the shape of its signals."""
     where = f"layer {layer.name!r}"
     if not layer.signals:
         raise ValueError(f"{where}: expected at least one signal, got none")
@@ -350,20 +362,11 @@ def _dataset(layer: RecordedLayer, labels: Sequence[str] | None) -> xr.Dataset:
         if name in RESERVED or not name.isidentifier():
             raise ValueError(f"{where}: a signal cannot be called {name!r}")
         _expect(values, f"{where}: signal {name!r}", np.dtype(np.float32), shape)
-
-    variables: dict[Hashable, Any] = {name: (AXES, v) for name, v in layer.signals.items()}
-    coords: dict[Hashable, Any] = {
-        axis: np.arange(size) for axis, size in zip(AXES, shape, strict=True)
-    }
-    masked_share = 0.0
     if layer.mask is not None:
         _expect(layer.mask, f"{where}: mask", np.dtype(np.bool_), shape[:2])
-        variables["mask"] = (AXES[:2], layer.mask)
-        masked_share = 1.0 - float(layer.mask.mean()) if layer.mask.size else 0.0
     if layer.tokens is not None:
         _expect(layer.tokens, f"{where}: tokens", np.dtype(np.object_), shape[:2])
         _expect_strings(layer.tokens.ravel(), f"{where}: tokens")
-        coords["token"] = (AXES[:2], layer.tokens)
     if labels is not None:
         if isinstance(labels, str) or len(labels) != shape[0]:
             raise ValueError(
@@ -371,9 +374,13 @@ def _dataset(layer: RecordedLayer, labels: Sequence[str] | None) -> xr.Dataset:
                 f"got {len(labels)} for {labels!r:.80}"
             )
         _expect_strings(labels, "labels")
-        column = np.empty(shape[0], dtype=object)
-        column[:] = labels
-        coords["label"] = (AXES[:1], column)
+    return shape
+
+
+def _attrs(layer: RecordedLayer) -> dict[str, Any]:
+    masked_share = 0.0
+    if layer.mask is not None and layer.mask.size:
+        masked_share = 1.0 - float(layer.mask.mean())
     attrs = {
         "kind": layer.kind,
         "go_backwards": layer.go_backwards,
@@ -381,7 +388,24 @@ def _dataset(layer: RecordedLayer, labels: Sequence[str] | None) -> xr.Dataset:
         "check": layer.check,
         "config": layer.config,
     }
-    return xr.Dataset(variables, coords, _jsonable(attrs, where))
+    return _jsonable(attrs, f"layer {layer.name!r}")
+
+
+def _dataset(
+    layer: RecordedLayer, labels: npt.NDArray[np.object_] | None, attrs: dict[str, Any]
+) -> xr.Dataset:
+    shape = next(iter(layer.signals.values())).shape
+    variables: dict[Hashable, Any] = {name: (AXES, v) for name, v in layer.signals.items()}
+    coords: dict[Hashable, Any] = {
+        axis: np.arange(size) for axis, size in zip(AXES, shape, strict=True)
+    }
+    if layer.mask is not None:
+        variables["mask"] = (AXES[:2], layer.mask)
+    if layer.tokens is not None:
+        coords["token"] = (AXES[:2], layer.tokens)
+    if labels is not None:
+        coords["label"] = (AXES[:1], labels)
+    return xr.Dataset(variables, coords, attrs)
 
 
 def predictions_dataset(given: RecordedPredictions, examples: int) -> xr.Dataset:
