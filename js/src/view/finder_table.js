@@ -7,20 +7,20 @@ import { element, freshId, menu } from "./dom.js";
 
 /** Height of a row, as in finder_pane.css. */
 const ROW = 24;
-/** Columns of numbers: what they are called, what that means, whether they fall at first. */
+/** Columns: what they are called, what that means; how wide, or as wide as the longest name. */
 const COLUMNS = /** @type {[name: string, title: string, told: string, width: string][]} */ ([
-  ["layer", "layer", "the layer", "minmax(0, 0.8fr)"],
-  ["signal", "signal", "the signal", "minmax(0, 1fr)"],
-  ["cell", "cell", "the cell", "38px"],
+  ["layer", "layer", "the layer", ""],
+  ["signal", "signal", "the signal", ""],
+  ["cell", "cell", "the cell", "32px"],
   ["concept", "concept", "what the cell is held against", "minmax(0, 1.8fr)"],
-  ["lag", "lag", "how many timesteps later the cell shows the concept", "32px"],
+  ["lag", "lag", "how many timesteps later the cell shows the concept", "26px"],
   [
     "score",
     "score",
     "on held-out text: 2·AUROC − 1 of yes or no, Spearman's ρ of a number; sorted by size",
-    "minmax(90px, 1fr)",
+    "minmax(74px, 1fr)",
   ],
-  ["q_value", "q", "the share of rows up to this one that shifted concepts explain", "46px"],
+  ["q_value", "q", "the share of rows up to this one that shifted concepts explain", "40px"],
 ]);
 const FALLING = new Set(["score"]);
 const NUMBERS = new Set(["cell", "lag", "q_value"]);
@@ -115,7 +115,12 @@ export class FinderTable {
         this.body,
       ],
     );
-    this.grid.style.setProperty("--lw-columns", this.columns.map((c) => c[3]).join(" "));
+    const width = (/** @type {string} */ name) =>
+      `minmax(0, ${Math.min(18, Math.max(...ranking.names[name].map((n) => n.length)))}ch)`;
+    this.grid.style.setProperty(
+      "--lw-columns",
+      this.columns.map(([name, , , given]) => given || width(name)).join(" "),
+    );
     this.root = element("div", { class: "lw-ranking" }, [
       element("div", { class: "lw-filters" }, [
         element("div", { class: "lw-menu lw-find" }, [element("label", {}, ["rows"]), this.find]),
