@@ -10,12 +10,11 @@ the same seed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from lstm_widgets.datasets._writer import Writer
 
 __all__ = ["SYMBOLS", "generate", "inside_brackets", "inside_quotes", "plain"]
 
@@ -49,21 +48,12 @@ _SAID = ("said", "whispered", "answered", "cried", "repeated")
 _MANNERS = ("", "", " quietly", " at last", " with a smile", " from the window")
 
 
-class _Writer:
+class _Writer(Writer):
     """Draws words and writes the sentences made of them."""
 
     def __init__(self, seed: int, quotes: str) -> None:
-        self._random = np.random.default_rng(seed)
+        super().__init__(seed)
         self.opening, self.closing, self.apostrophe = _QUOTES[quotes]
-
-    def chance(self, probability: float) -> bool:
-        return bool(self._random.random() < probability)
-
-    def number(self, lowest: int, highest: int) -> int:
-        return int(self._random.integers(lowest, highest, endpoint=True))
-
-    def one(self, choices: Sequence[str]) -> str:
-        return choices[self.number(0, len(choices) - 1)]
 
     def scene(self, number: int) -> str:
         paragraphs = [self.told() if self.chance(0.3) else self.spoken() for _ in range(6)]

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lstm_widgets.datasets._writer import Writer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -121,17 +123,8 @@ class Arrays(NamedTuple):
     matters: npt.NDArray[np.bool_]
 
 
-class _Writer:
+class _Writer(Writer):
     """Draws words and writes reviews; words that matter bear a ``*`` until the end."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = np.random.default_rng(seed)
-
-    def number(self, lowest: int, highest: int) -> int:
-        return int(self._random.integers(lowest, highest, endpoint=True))
-
-    def one(self, choices: Sequence[str]) -> str:
-        return choices[self.number(0, len(choices) - 1)]
 
     def review(self) -> Review:
         label = self.number(0, 1)

@@ -8,12 +8,7 @@ seed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from lstm_widgets.datasets._writer import Writer
 
 __all__ = ["SYMBOLS", "documents", "generate"]
 
@@ -59,17 +54,8 @@ _WORDS = (
 )
 
 
-class _Writer:
+class _Writer(Writer):
     """Draws tags, attributes and words, and writes them down."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = np.random.default_rng(seed)
-
-    def number(self, lowest: int, highest: int) -> int:
-        return int(self._random.integers(lowest, highest, endpoint=True))
-
-    def one(self, choices: Sequence[str]) -> str:
-        return choices[self.number(0, len(choices) - 1)]
 
     def element(self, tag: str, depth: int) -> str:
         attributes, children = _TAGS[tag]

@@ -4,12 +4,12 @@ import { BLOCK } from "../core/codes.js";
 import { cellName, cellNumber } from "../core/model.js";
 import { css, ink, mix } from "../core/palettes.js";
 import { areWords, TextLayout } from "../core/text_layout.js";
-import { charactersOf } from "../core/tokens.js";
 import { drawBands } from "./bands.js";
 import { PADDING, PLAIN } from "./colours.js";
 import { button, div, element, listen, press, tick } from "./dom.js";
 import { Glyphs, stamp } from "./glyphs.js";
 import { GuessList, guessesAndTruth, guessesAt, shade } from "./guesses.js";
+import { Ruler } from "./ruler.js";
 import { Scroller } from "./scroller.js";
 
 /** A token's box, and the size of its letters. */
@@ -59,9 +59,7 @@ export class TextPane {
   #guessed = new Glyphs();
   #bold = new Glyphs();
   #names = new Glyphs();
-  /** Texts cut to a width. @type {Map<string, string>} */
-  #cut = new Map();
-  #ruler = document.createElement("canvas").getContext("2d");
+  #ruler = new Ruler();
 
   /** @param {Frame} frame */
   constructor(frame) {
@@ -179,35 +177,6 @@ export class TextPane {
     return { coloured, bands, guesses, pitch, left: EDGE + gutter };
   }
 
-  /** @param {string} text @param {number} size @param {string} weight */
-  #measure(text, size, weight = "") {
-    if (!this.#ruler) return 0;
-    this.#ruler.font = `${weight} ${size}px ${this.frame.theme.mono}`;
-    return this.#ruler.measureText(text).width;
-  }
-
-  /**
-   * As much of a text as there is room for.
-   * @param {string} text
-   * @param {number} room
-   * @param {number} size
-   */
-  #fit(text, room, size) {
-    if (text.length === 1) return text;
-    const key = `${size} ${room} ${text}`;
-    let fitting = this.#cut.get(key);
-    if (fitting === undefined) {
-      const characters = charactersOf(text);
-      while (characters.length > 1 && this.#measure(characters.join(""), size) > room + 0.5) {
-        characters.splice(-2, 2, "…");
-      }
-      fitting = characters.join("");
-      if (this.#cut.size > 20_000) this.#cut.clear();
-      this.#cut.set(key, fitting);
-    }
-    return fitting;
-  }
-
   /** Lay the text out anew if anything has changed that it hangs on. */
   #arrange() {
     const { state, frame } = this;
@@ -224,14 +193,14 @@ export class TextPane {
     if (key.every((part, i) => part === this.#key[i])) return;
     const anchor = this.#anchor(passage === this.#key[0]);
     this.#key = key;
-    this.#cut.clear();
-    const character = Math.round(this.#measure("0", LETTERS)) + (this.#ranks ? 2 : 0);
+    this.#ruler.use(mono);
+    const character = Math.round(this.#ruler.measure("0", LETTERS)) + (this.#ranks ? 2 : 0);
     const words = this.#kind?.words ?? false;
     this.#layout = new TextLayout(passage, {
       width,
       character,
       least: words && this.#ranks ? ROOM_FOR_GUESSES : character,
-      measure: (text) => this.#measure(text, LETTERS),
+      measure: (text) => this.#ruler.measure(text, LETTERS),
       marks,
       words,
       after,
@@ -449,7 +418,7 @@ export class TextPane {
       const paint = timestep < 0 ? frame.theme.foreground : ink(colour);
       this.#stamp(
         this.#letters,
-        this.#fit(text, layout.widths[box], LETTERS),
+        this.#ruler.fit(text, layout.widths[box], LETTERS),
         x0,
         x1,
         middle,
@@ -564,7 +533,7 @@ export class TextPane {
         for (let row = Math.max(0, y0); row < Math.min(height, y1); row++) {
           this.#pixels.fill(colour, row * width + x0, row * width + Math.min(width, x1));
         }
-        const shown = this.#fit(text, size, GUESS_LETTERS);
+        const shown = this.#ruler.fit(text, size, GUESS_LETTERS);
         const glyphs = right ? this.#bold : this.#guessed;
         this.#stamp(glyphs, shown, x0, x1, (y0 + y1) >> 1, ink(colour));
         if (right) frames.push([x, top, size, GUESS_ROW]);

@@ -3,9 +3,9 @@
 
 import { css } from "../core/palettes.js";
 import { areWords, TextLayout } from "../core/text_layout.js";
-import { charactersOf } from "../core/tokens.js";
 import { PLAIN, patterned } from "./colours.js";
 import { Glyphs, stamp } from "./glyphs.js";
+import { Ruler } from "./ruler.js";
 import { Scroller } from "./scroller.js";
 
 /** A token's box, and the size of its letters. */
@@ -43,9 +43,7 @@ export class TextSheet {
   #image = new ImageData(1, 1);
   #pixels = new Uint32Array(1);
   #letters = new Glyphs();
-  /** Texts cut to a width. @type {Map<string, string>} */
-  #cut = new Map();
-  #ruler = document.createElement("canvas").getContext("2d");
+  #ruler = new Ruler();
 
   /**
    * @param {string} label what it is and how it is used, for those who don't see it
@@ -70,35 +68,6 @@ export class TextSheet {
     return Math.max(1, Math.floor(this.view.height / (ROW + APART)) - 1);
   }
 
-  /** @param {string} text @param {string} mono */
-  #measure(text, mono) {
-    if (!this.#ruler) return 0;
-    this.#ruler.font = `${LETTERS}px ${mono}`;
-    return this.#ruler.measureText(text).width;
-  }
-
-  /**
-   * As much of a text as there is room for.
-   * @param {string} text
-   * @param {number} room
-   * @param {string} mono
-   */
-  #fit(text, room, mono) {
-    if (text.length === 1) return text;
-    const key = `${room} ${text}`;
-    let fitting = this.#cut.get(key);
-    if (fitting === undefined) {
-      const characters = charactersOf(text);
-      while (characters.length > 1 && this.#measure(characters.join(""), mono) > room + 0.5) {
-        characters.splice(-2, 2, "…");
-      }
-      fitting = characters.join("");
-      if (this.#cut.size > 20_000) this.#cut.clear();
-      this.#cut.set(key, fitting);
-    }
-    return fitting;
-  }
-
   /**
    * Lay the text out anew if anything has changed that it hangs on.
    * @param {Passage} passage
@@ -116,13 +85,13 @@ export class TextSheet {
     const key = [passage, passage.known, marks, width, after, mono, most];
     if (key.every((part, i) => part === this.#key[i])) return false;
     this.#key = key;
-    this.#cut.clear();
-    const character = Math.round(this.#measure("0", mono));
+    this.#ruler.use(mono);
+    const character = Math.round(this.#ruler.measure("0", LETTERS));
     this.#layout = new TextLayout(passage, {
       width,
       character,
       least: character,
-      measure: (text) => this.#measure(text, mono),
+      measure: (text) => this.#ruler.measure(text, LETTERS),
       marks,
       words,
       after: after && passage.known === passage.codes.length,
@@ -183,7 +152,7 @@ export class TextSheet {
           pictures.push({ text, x: x + size / 2, y: y + ROW / 2 + 0.5, colour: look.ink });
           continue;
         }
-        const glyph = this.#letters.of(this.#fit(text, size, theme.mono));
+        const glyph = this.#letters.of(this.#ruler.fit(text, size, LETTERS));
         if (!glyph) continue;
         const [x0, x1] = [Math.round(x * ratio), Math.round((x + size) * ratio)];
         const middle = Math.round((y + ROW / 2) * ratio) - (glyph.height >> 1);
