@@ -5,12 +5,12 @@
 :func:`step` is the one place where the equations stand. It is written with operators that NumPy
 arrays and TensorFlow tensors share, and two loops run it:
 
-- a loop in Python, which needs no compilation and is what short work gets;
+- a loop in Python, which needs no compilation and is what short work and wide batches get;
 - an XLA-compiled loop, on one block of the batch per thread, for everything else.
 
 :func:`scan` chooses. A compilation costs a fraction of a second, so for each shape the first loop
 is used until the time that it has cost adds up to a compilation (the ski-rental rule: never more
-than twice the cost of having known in advance).
+than twice the cost of having known in advance), and for good where it is as fast.
 """
 
 from __future__ import annotations
