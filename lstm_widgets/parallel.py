@@ -19,7 +19,7 @@ __all__ = ["cpus", "in_blocks", "threads"]
 
 # Values of the widest array of a block, of which a handful fit into a processor's own cache; and
 # those that are worth a thread of their own: with fewer, threads wait for each other's Python.
-_BLOCK_VALUES = 1 << 16
+_BLOCK_VALUES = 1 << 17
 _THREAD_VALUES = 1 << 15
 
 
