@@ -66,10 +66,6 @@ class _Noted(np.lib.mixins.NDArrayOperatorsMixin):
         self.array = array
         self._calls = calls
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.array.shape
-
     def __getitem__(self, key: Any) -> _Noted:
         return _Noted(self.array[key], self._calls)
 

@@ -152,6 +152,18 @@ export function button(text, name, onClick) {
 }
 
 /**
+ * One that stands in a line of text.
+ * @param {string} text
+ * @param {string} name what it does, for those who don't see it
+ * @param {() => void} onClick
+ */
+export function smallButton(text, name, onClick) {
+  const made = button(text, name, onClick);
+  made.className = "lw-small";
+  return made;
+}
+
+/**
  * A labelled box to tick.
  * @param {string} name
  * @param {(value: boolean) => void} onChange

@@ -4,7 +4,7 @@ import { counted } from "../core/evidence.js";
 import { css, ink } from "../core/palettes.js";
 import { number, visible } from "../core/tokens.js";
 import { chart } from "./charts.js";
-import { button, element } from "./dom.js";
+import { element, smallButton } from "./dom.js";
 import { digits } from "./finder_table.js";
 
 /** @typedef {import("../core/evidence.js").Evidence} Evidence */
@@ -136,7 +136,7 @@ export class EvidenceCard {
       parts.push(element("em", {}, ["not what the slider asks: |value| ≥"]));
     } else {
       parts.push(
-        button("use", "put the threshold into the slider", () => this.calls.set(threshold)),
+        smallButton("use", "put the threshold into the slider", () => this.calls.set(threshold)),
       );
     }
     this.facts.append(element("div", { class: "lw-rule" }, parts));
@@ -303,7 +303,7 @@ export class EvidenceCard {
     else if (possible) {
       const name = "hold this cell at 0 and run the model";
       parts = [
-        button("hold at 0", name, () => this.calls.ablate()),
+        smallButton("hold at 0", name, () => this.calls.ablate()),
         "and see what the model does without it",
       ];
     }

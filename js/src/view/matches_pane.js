@@ -5,7 +5,7 @@ import { cellName, cellNumber } from "../core/model.js";
 import { written } from "../core/text_layout.js";
 import { NONE } from "../core/tracks.js";
 import { coloursOf } from "./bands.js";
-import { button, div, element, freshId, listen, press } from "./dom.js";
+import { div, element, freshId, listen, press, smallButton } from "./dom.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
 /**
@@ -49,7 +49,9 @@ export class MatchesPane {
       tabindex: 0,
       "aria-label": "matches, the best first; Enter goes there",
     });
-    const clear = button("×", "let go of the span", () => this.state.set({ span: null }, frame));
+    const clear = smallButton("×", "let go of the span", () =>
+      this.state.set({ span: null }, frame),
+    );
     this.root = div("lw-matches", [
       element("div", {}, [this.told, this.cells, this.count, clear]),
       this.list,
@@ -103,7 +105,7 @@ export class MatchesPane {
   #cell(cell, sign) {
     const { layer } = this.state;
     const name = `${cellName(layer, cell)}, ${sign > 0 ? "above" : "below"} zero`;
-    return button(`${sign > 0 ? "+" : "−"} ${cellNumber(layer, cell)}`, name, () =>
+    return smallButton(`${sign > 0 ? "+" : "−"} ${cellNumber(layer, cell)}`, name, () =>
       this.state.set({ cell }, this.frame),
     );
   }

@@ -6,7 +6,7 @@ import { css, ink, mix } from "../core/palettes.js";
 import { areWords, TextLayout } from "../core/text_layout.js";
 import { drawBands } from "./bands.js";
 import { PADDING, PLAIN } from "./colours.js";
-import { button, div, element, listen, press, tick } from "./dom.js";
+import { div, element, listen, press, smallButton, tick } from "./dom.js";
 import { Glyphs, stamp } from "./glyphs.js";
 import { GuessList, guessesAndTruth, guessesAt, shade } from "./guesses.js";
 import { Ruler } from "./ruler.js";
@@ -72,8 +72,8 @@ export class TextPane {
     this.marks.root.title = "show newlines, tabs and spaces as marks";
     this.guesses = tick("top guesses", set("guesses"));
     this.guesses.root.title = "show the model's top guesses under each token";
-    this.pin = button("pin", "", () => this.#pin());
-    this.pin.className = "lw-pin";
+    this.pin = smallButton("pin", "", () => this.#pin());
+    this.pin.classList.add("lw-pin");
     this.told = element("span");
     this.caption = div("lw-caption", [this.told, this.pin]);
     this.view = new Scroller(
