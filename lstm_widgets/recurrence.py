@@ -188,6 +188,7 @@ def step(
     recurrent_activation: Callable[[Any], Any],
     reset_after: bool = False,
     hold: Callable[[str, Any], Any] = lambda _, values: values,
+    activated: Callable[[Any], Sequence[Any]] | None = None,
 ) -> tuple[Any, ...]:
     r"""Compute all signals of one timestep.
 
@@ -231,6 +232,9 @@ def step(
         See above; for GRU only.
     hold
         From a signal's name and its values to those that the cell goes on with.
+    activated
+        For LSTM: from z to input gate, forget gate, candidate and output gate, where that can be
+        done at once. None: one after the other, by their activations.
 
     Returns
     -------
@@ -241,10 +245,13 @@ def step(
     units = recurrent_kernel.shape[0]
     hidden = state[0]
     if kind == "LSTM":
-        input_gate = hold("input_gate", recurrent_activation(z[:, :units]))
-        forget_gate = hold("forget_gate", recurrent_activation(z[:, units : 2 * units]))
-        candidate = hold("candidate", activation(z[:, 2 * units : 3 * units]))
-        output_gate = hold("output_gate", recurrent_activation(z[:, 3 * units :]))
+        if activated is None:
+            i, f, o = (recurrent_activation(z[:, k * units :][:, :units]) for k in (0, 1, 3))
+            g = activation(z[:, 2 * units : 3 * units])
+        else:
+            i, f, g, o = activated(z)
+        input_gate, forget_gate = hold("input_gate", i), hold("forget_gate", f)
+        candidate, output_gate = hold("candidate", g), hold("output_gate", o)
         cell = hold("cell_state", forget_gate * state[1] + input_gate * candidate)
         new_hidden = hold("hidden_state", output_gate * activation(cell))
         return new_hidden, cell, input_gate, forget_gate, candidate, output_gate
@@ -469,7 +476,10 @@ def steps(
 
 
 def _one_step(
-    cell: Cell, held: Mapping[str, tuple[Any, Any]], where: Callable[[Any, Any, Any], Any]
+    cell: Cell,
+    held: Mapping[str, tuple[Any, Any]],
+    where: Callable[[Any, Any, Any], Any],
+    activated: Callable[[Any], Sequence[Any]] | None = None,
 ) -> Callable[..., tuple[Any, ...]]:
     """Make the function from z, states, and what is no padding to signals, states as carried on."""
     count = STATES[cell.kind]
@@ -486,6 +496,7 @@ def _one_step(
             recurrent_activation=cell.recurrent_activation,
             reset_after=cell.reset_after,
             hold=_holding(held, where),
+            activated=activated,
         )
         if real:
             carried = (where(real[0], n, s) for n, s in zip(values, state, strict=False))
@@ -557,6 +568,12 @@ def _scan_in_numpy(
         kernels.append(bias[None])
         widths.append(1)
     kernel = np.concatenate(kernels)
+    activated = None
+    if cell.kind == "LSTM" and cell.activation_names == ("tanh", "sigmoid"):
+        # sigmoid(z) = tanh(z / 2) / 2 + 1 / 2: with halves of their weights, which are exact, gates
+        # and candidate are one tanh.
+        kernel *= np.repeat(np.array([0.5, 0.5, 1, 0.5], kernel.dtype), cell.units)
+        activated = _gates_at_once
     inputs = np.ones((examples, len(kernel)), kernel.dtype)
     x, *rest = np.split(inputs, np.cumsum(widths)[:-1], axis=1)
     state = [np.array(s) for s in initial_state]
@@ -566,16 +583,15 @@ def _scan_in_numpy(
     real = [] if mask is None else [np.empty((examples, 1), np.bool_)]
 
     def taken(inputs: Any, *state_and_real: Any) -> tuple[Any, ...]:
-        return _one_step(cell, held, np.where)(inputs @ kernel, *state_and_real)
+        return _one_step(cell, held, np.where, activated)(inputs @ kernel, *state_and_real)
 
     with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
-        go_on = Program(taken, inputs, *state, *real)
+        go_on = Program(taken, inputs, *state, *real, onto=state)
         kept = [
             (out[name], values)
             for name, values in zip(SIGNALS[cell.kind], go_on.results, strict=True)
             if name in out
         ]
-        carried = list(zip(state, go_on.results, strict=False))
         for t in reversed(range(timesteps)) if reverse else range(timesteps):
             x[:] = sequences[:, t]
             if mask is not None:
@@ -583,9 +599,18 @@ def _scan_in_numpy(
             go_on()
             for array, values in kept:
                 array[:, t] = values
-            for before, values in carried:
-                before[:] = values
     return state
+
+
+def _gates_at_once(z: Any) -> tuple[Any, ...]:
+    """Make of z, halved where it goes into a sigmoid, the gates of an LSTM, in place."""
+    units = z.shape[1] // 4
+    z = np.tanh(z, out=z)
+    gates = z * 0.5 + 0.5
+    return (
+        *(gates[:, :units], gates[:, units : 2 * units]),
+        *(z[:, 2 * units : 3 * units], gates[:, 3 * units :]),
+    )
 
 
 @functools.lru_cache(maxsize=64)

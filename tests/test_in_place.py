@@ -57,3 +57,47 @@ def test_results_of_one_operation_are_not_those_of_another():
 def test_what_cannot_be_taken_down_is_refused(function):
     with pytest.raises(TypeError):
         Program(function, RNG.normal(size=2))
+
+
+def twice(a, b):
+    both = a + b
+    return both, both
+
+
+def with_a_part(a, b):
+    more = a + 1
+    return more, more[:, :1] * b
+
+
+# What makes it hard to let results stand where arguments were.
+ONTO = {
+    "nothing reads it any more": lambda a, b: (a * 2 + b, b - 1),
+    "it is read later": lambda a, b: (a + 1, b * a),
+    "an argument itself": lambda a, b: (a, b + a),
+    "they change places": lambda a, b: (b, a),
+    "twice the same": twice,
+    "a part of something": lambda a, b: ((a * 2)[:, ::-1], b + 1),
+    "a part of it is used": with_a_part,
+    "in place": lambda a, b: (ACTIVATIONS["sigmoid"].function(a + b), a * b),
+    "chosen": lambda a, b: (np.where(a > b, a + 1, b), np.where(a > b, b + 1, a)),
+    "a product": lambda a, b: (a @ np.eye(3)[::-1] + b, a * 0.5),
+}
+
+
+@pytest.mark.parametrize("name", ONTO)
+@pytest.mark.parametrize("count", [1, 2])
+def test_results_stand_where_the_next_call_finds_them(name, count):
+    function = ONTO[name]
+    state = [RNG.normal(size=(4, 3)), RNG.normal(size=(4, 3))]
+    expected = [array.copy() for array in state]
+    program = Program(function, *state, onto=state[:count])
+    for array, before in zip(state, expected, strict=True):  # taking it down changes nothing
+        np.testing.assert_array_equal(array, before)
+    for _ in range(3):
+        program()
+        results = [np.array(result) for result in function(*expected)]
+        expected[:count] = results[:count]
+        for found, right in zip(program.results, results, strict=True):
+            np.testing.assert_array_equal(found, right)
+        for array, right in zip(state, expected, strict=True):
+            np.testing.assert_array_equal(array, right)

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+# From so many bytes NumPy asks for large pages.
+_LARGE_BYTES = 1 << 22
+
+
 class SymbolicCallError(Exception):
     """A layer was called inside a tf.function, where there are no values yet."""
 
@@ -375,15 +379,13 @@ class Session:
                 tolerance = TOLERANCES.get(cell.compute_dtype, TOLERANCES["float32"])
             names = self.selection.signals(name, kind)
             axes = self.reading.shape(shape[0])
-            # In one piece, which the system can back with large pages: many small ones cost as
-            # much as the computation.
-            values = np.empty((len(names), *axes, shape[1]), np.float32)
+            signals = _room(names, (*axes, shape[1]))
             mask = np.ones(axes, np.bool_)
             if self.reading.mode == "windows":
                 # These timesteps have no window.
-                values[:, :, : self.reading.window - 1] = np.nan
+                for values in signals.values():
+                    values[:, : self.reading.window - 1] = np.nan
                 mask[:, : self.reading.window - 1] = False
-            signals = dict(zip(names, values, strict=True))
             unit = self.units[name] = Unit(name, kind, layer, signals, mask, tolerance)
         elif self.reading.mode == "examples" and unit.timesteps != shape[0]:
             raise UnsupportedLayerError(
@@ -594,6 +596,14 @@ class Session:
         elif self.check == "full":
             attrs["outputs_difference"] = self._outputs_difference
         return attrs
+
+
+def _room(names: Sequence[str], shape: tuple[int, ...]) -> dict[str, npt.NDArray[np.float32]]:
+    """Make room for signals, backed by large pages: many small ones cost as much as computing."""
+    if np.prod(shape) * 4 < _LARGE_BYTES:
+        return dict(zip(names, np.empty((len(names), *shape), np.float32), strict=True))
+    # Each of its own: what was freed before can serve again, and what is kept keeps no others.
+    return {name: np.empty(shape, np.float32) for name in names}
 
 
 def is_stack(layer: Any) -> bool:
