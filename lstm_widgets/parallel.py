@@ -5,17 +5,19 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    Item = TypeVar("Item")
     Result = TypeVar("Result")
 
-__all__ = ["cpus", "in_blocks", "threads"]
+__all__ = ["cpus", "in_blocks", "mapped"]
 
 # Values of the widest array of a block, of which a handful fit into a processor's own cache; and
 # those that are worth a thread of their own: with fewer, threads wait for each other's Python.
@@ -46,9 +48,44 @@ def in_blocks(function: Callable[[slice], Result], examples: int, width: int) ->
     size = max(1, -(-examples // parts))
     blocks = [slice(k, min(k + size, examples)) for k in range(0, examples, size)]
     with _limited, _blas().limit(limits=1):
-        if len(blocks) < 2:
-            return [function(slice(0, examples))]
-        return list(threads().map(function, blocks))
+        return mapped(function, blocks or [slice(0, 0)])
+
+
+def mapped(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Call a function with each item, in this thread and as many others as there are processors.
+
+    Parameters
+    ----------
+    function
+        What to call.
+    items
+        With what.
+
+    Returns
+    -------
+    list
+        What it returned, in the order of the items.
+    """
+    todo = deque(range(len(items)))
+    results: dict[int, Result] = {}
+
+    def work() -> None:
+        while True:
+            try:
+                k = todo.popleft()
+            except IndexError:
+                return
+            results[k] = function(items[k])
+
+    others = [_threads().submit(work) for _ in range(min(cpus(), len(items)) - 1)]
+    try:
+        work()
+    finally:
+        todo.clear()
+        wait(others)
+    for other in others:
+        other.result()
+    return [results[k] for k in range(len(items))]
 
 
 # BLAS would share products out to threads of its own, which spin while they wait for the next:
@@ -69,6 +106,5 @@ def cpus() -> int:
 
 
 @functools.cache
-def threads() -> ThreadPoolExecutor:
-    """Return as many threads as there are processors, the same each time."""
+def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(cpus(), "lstm-widgets")

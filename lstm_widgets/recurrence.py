@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from lstm_widgets.in_place import Program
-from lstm_widgets.parallel import cpus, in_blocks, threads
+from lstm_widgets.parallel import cpus, in_blocks, mapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -817,36 +817,33 @@ def _scan_rounds(
         rows, all_rows = (slice(first, last),), (block,)
         state = [_part(s, rows, all_rows) for s in initial_state]
         holds = {
-            name: tuple(_part(tf.convert_to_tensor(array), rows, all_rows) for array in pair)
+            name: tuple(_part(array, rows, all_rows) for array in pair)
             for name, pair in held.items()
         }
         for start in starts:
             stop = min(start + length, timesteps)
             part, shape = (slice(first, last), slice(start, stop)), (block, length)
-            real = tf.constant(True) if mask is None else _part(tf.constant(mask), part, shape)
+            real = tf.constant(True) if mask is None else _part(mask, part, shape)
             rounds = tf.constant((stop - start) // _UNROLLED)
             results = function(rounds, _part(sequences, part, shape), real, holds, *weights, *state)
             state = list(results[: len(state)])
             for name, values in zip(names, results[len(state) :], strict=True):
                 array = np.asarray(memoryview(values)) if jit else values.numpy()
                 out[name][part] = array[: stop - start, : last - first].swapaxes(0, 1)
-        return [s[: last - first] for s in state]
+        return [np.asarray(s)[: last - first] for s in state]
 
-    if parts == 1:
-        return run(0)
-    states = list(threads().map(run, range(0, examples, block)))
-    return [tf.concat(state, 0) for state in zip(*states, strict=True)]
+    ended = mapped(run, range(0, examples, block))
+    return [tf.convert_to_tensor(np.concatenate(parts)) for parts in zip(*ended, strict=True)]
 
 
-def _part(tensor: Any, part: tuple[slice, ...], shape: tuple[int, ...]) -> Any:
-    """Cut a part out of a tensor's first axes, and fill it up with zeros to a shape."""
+def _part(values: Any, part: tuple[slice, ...], shape: tuple[int, ...]) -> Any:
+    """Cut a part out of the first axes of a tensor or array, filled up with zeros to a shape."""
     import tensorflow as tf  # noqa: PLC0415
 
-    if tuple(tensor.shape[: len(shape)]) == shape:
-        return tensor
-    tensor = tensor[part]
-    missing = [n - int(m) for n, m in zip(shape, tensor.shape, strict=False)]
-    if not any(missing):
-        return tensor
-    rest = len(tensor.shape) - len(missing)
-    return tf.pad(tensor, [(0, n) for n in missing] + [(0, 0)] * rest)
+    if tuple(values.shape[: len(shape)]) != shape:
+        values = np.asarray(values)[part]
+        missing = [n - m for n, m in zip(shape, values.shape, strict=False)]
+        if any(missing):
+            rest = values.ndim - len(missing)
+            values = np.pad(values, [(0, n) for n in missing] + [(0, 0)] * rest)
+    return tf.convert_to_tensor(values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -27,6 +28,14 @@ ROOT = Path(__file__).resolve().parents[1]
 def root() -> Path:
     """Return the folder of the checkout."""
     return ROOT
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let a module's random numbers start anew, so that no test depends on those before it."""
+    generator = getattr(getattr(item, "module", None), "RNG", None)
+    if generator is not None:
+        generator.bit_generator.state = np.random.default_rng(0).bit_generator.state
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

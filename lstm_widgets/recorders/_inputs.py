@@ -110,7 +110,9 @@ def leaves(inputs: Any) -> list[Any]:
 
 
 def cut(inputs: Any, start: int, stop: int) -> Any:
-    """Take some of the examples."""
+    """Take some of the examples; all of them without a copy."""
+    if start == 0 and all(stop >= len(value) for value in leaves(inputs)):
+        return inputs
     if isinstance(inputs, Mapping):
         return {key: value[start:stop] for key, value in inputs.items()}
     if isinstance(inputs, list):

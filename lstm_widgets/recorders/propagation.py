@@ -446,7 +446,8 @@ def _scanned(
     shape = (len(names), int(x.shape[1]), int(x.shape[0]), cell.units)
     dtype = np.float64 if x.dtype == tf.float64 else np.float32
     signals = dict(zip(names, np.empty(shape, dtype).swapaxes(1, 2), strict=True))
-    last = scan(cell, x, states, mask, signals, reverse=reverse)
+    with done.tape.stop_recording():  # the way back is ours
+        last = scan(cell, x, states, mask, signals, reverse=reverse)
 
     def backward(*given: Any) -> Any:
         if done.rule is None and not gradients.known(cell):
