@@ -769,3 +769,21 @@ def test_errors_of_models_and_inputs():
     two = keras.Model(inputs, [L.Dense(2)(L.LSTM(2)(embedding(inputs))), inputs])
     with pytest.raises(ValueError, match="model: expected one output, got 2"):
         lw.relevance(two, ids)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bias_factor", [0, 0.4, 1])
+@pytest.mark.parametrize("merge_mode", [None, "concat", "sum"])
+def test_a_sum_is_that_of_the_dimensions(kind, bias_factor, merge_mode):
+    layer, options = KINDS[kind]
+    recurrent = layer(4, go_backwards=merge_mode is None, **options)
+    if merge_mode is not None:
+        recurrent = L.Bidirectional(recurrent, merge_mode=merge_mode)
+    model, ids = words(recurrent, L.Dense(3)), RNG.integers(0, 3, (6, 5))
+    both = [
+        lw.relevance(model, ids, methods="lrp", bias_factor=bias_factor, per_dimension=each)
+        for each in (False, True)
+    ]
+    expected = both[1].relevance_per_dimension.sum("dimension")
+    np.testing.assert_allclose(both[0].relevance, expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(both[0].gap, both[1].gap, atol=1e-12)

@@ -204,7 +204,12 @@ def mean_over_time(
 
 
 def recurrent(
-    layer: Sequences, relevance: Floats | None, last_relevance: Sequence[Floats], rule: Rule
+    layer: Sequences,
+    relevance: Floats | None,
+    last_relevance: Sequence[Floats],
+    rule: Rule,
+    *,
+    summed: bool = False,
 ) -> tuple[Floats, list[Floats]]:
     r"""Hand relevance back through a recurrent layer, from its last timestep to its first.
 
@@ -220,6 +225,10 @@ def recurrent(
 
     At masked timesteps the state passes through, and so does its relevance.
 
+    What a timestep's inputs get of the map :math:`z_j = \sum_i x_i w_{ij} + \dots` is, summed up,
+    :math:`\sum_j s_j \sum_i x_i w_{ij}` with :math:`s_j` the relevance of an output divided by what it
+    is: no product more than those that went into z.
+
     Parameters
     ----------
     layer
@@ -231,14 +240,16 @@ def recurrent(
         The same for the state that the layer ended with, in the order of ``initial_state``.
     rule
         Epsilon and bias factor.
+    summed
+        Whether the relevance of ``x`` is to be summed over its last axis, which keeps length 1.
 
     Returns
     -------
     tuple
         Relevance of ``x``, and of each initial state.
     """
-    back = _BACK[layer.cell.kind](layer.cell, rule)
-    return walk_back(layer, back.walk, relevance, last_relevance)
+    back = _BACK[layer.cell.kind](layer.cell, rule, summed=summed)
+    return walk_back(layer, back.walk, relevance, last_relevance, summed=summed)
 
 
 class _Back:
@@ -247,8 +258,9 @@ class _Back:
     The gates take no relevance, so that no other weights are needed.
     """
 
-    def __init__(self, cell: Cell, rule: Rule) -> None:
+    def __init__(self, cell: Cell, rule: Rule, *, summed: bool) -> None:
         self.rule = rule
+        self.summed = summed
         self.units = cell.units
         self.reset_after = cell.reset_after
         first = 0 if cell.kind == "SimpleRNN" else 2 * self.units
@@ -271,9 +283,10 @@ class _Back:
         if scale is not None:
             z *= scale
             bias = bias + scale * self.inner_bias
-        z += steps.x @ self.kernel
+        of_inputs = steps.x @ self.kernel
+        z += of_inputs
         z += bias
-        return _Map(self, steps, before, z=z, scale=scale, bias=bias)
+        return _Map(self, steps, before, z=z, of_inputs=of_inputs, scale=scale, bias=bias)
 
 
 class _Map:
@@ -286,10 +299,12 @@ class _Map:
         before: Floats,
         *,
         z: Floats,
+        of_inputs: Floats,
         scale: Floats | None,
         bias: Floats,
     ) -> None:
         self._back, self._steps, self._before, self._scale = back, steps, before, scale
+        self._of_inputs = of_inputs
         stabiliser = back.rule.stabiliser(z)
         self._divisor = z + stabiliser
         self._taken = stabiliser + bias if back.rule.bias_factor else None
@@ -312,10 +327,13 @@ class _Map:
 
     def inputs(self) -> None:
         """Hand it back to the inputs, of all steps at once."""
-        steps = self._steps
-        np.multiply(steps.x, self._shares @ self._back.back_kernel, out=steps.of_x)
+        back, steps = self._back, self._steps
+        if back.summed:
+            np.einsum("tnj,tnj->tn", self._shares, self._of_inputs, out=steps.of_x[..., 0])
+        else:
+            np.multiply(steps.x, self._shares @ back.back_kernel, out=steps.of_x)
         if self._taken is not None:
-            steps.of_x += self._given
+            steps.of_x += self._given * (back.kernel.shape[0] if back.summed else 1)
 
 
 class _Lstm(_Back):
@@ -364,7 +382,7 @@ class _SimpleRnn(_Back):
         return [of_hidden]
 
 
-_BACK: dict[str, Callable[[Cell, Rule], Any]] = {
+_BACK: dict[str, Callable[..., Any]] = {
     "LSTM": _Lstm,
     "GRU": _Gru,
     "SimpleRNN": _SimpleRnn,

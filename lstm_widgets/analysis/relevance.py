@@ -257,7 +257,9 @@ class _Work:
                 continue
             promised = None  # what the sum of the relevance should be
             if method == "lrp":
-                arrived, elsewhere[k] = self._first.back(self._score, self._rule)
+                arrived, elsewhere[k] = self._first.back(
+                    self._score, self._rule, summed=not per_dimension
+                )
                 factors = [_plain(arrived)]
                 promised = self.score - elsewhere[k]
             elif method == "integrated_gradients":

@@ -55,6 +55,8 @@ def walk_back(
     walk: Callable[[Steps], list[Floats]],
     given: Floats | None,
     last: Sequence[Floats],
+    *,
+    summed: bool = False,
 ) -> tuple[Floats, list[Floats]]:
     """Go from a layer's outputs back to its inputs, in blocks of examples.
 
@@ -70,13 +72,15 @@ def walk_back(
         nothing.
     last
         What arrives at the state that the layer ended with, in the order of ``initial_state``.
+    summed
+        Whether the walk sums up what arrives at each timestep.
 
     Returns
     -------
     tuple
-        What arrives at ``x``, and at each initial state.
+        What arrives at ``x``, its last axis of length 1 if summed; and at each initial state.
     """
-    of_x = np.empty_like(layer.x)
+    of_x = np.empty((*layer.x.shape[:2], 1 if summed else layer.x.shape[2]), layer.x.dtype)
     width = max(layer.cell.kernel.shape)
     arrived = in_blocks(lambda some: walk(Steps(layer, some, given, last, of_x)), len(of_x), width)
     return of_x, [np.concatenate(parts) for parts in zip(*arrived, strict=True)]
@@ -91,7 +95,8 @@ class Steps:
     Attributes
     ----------
     x, of_x
-        What was received, and room for what arrives there, ``(timestep, example, features)``.
+        What was received, and room for what arrives there, ``(timestep, example, features)``,
+        or ``(timestep, example, 1)`` for sums.
     signals
         In the order of :data:`lstm_widgets.recurrence.SIGNALS`, ``(timestep, example, units)``.
     before

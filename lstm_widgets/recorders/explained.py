@@ -144,6 +144,8 @@ class Pass:
         The TensorFlow tape that recorded it; persistent.
     rule
         On the way back: the rule of relevance; None: what goes back are gradients.
+    summed
+        On the way back of relevance: whether only each token's sum is asked for.
     source
         What the tokens became: tensor ``(row, timestep, dimension)``.
     logits
@@ -159,6 +161,7 @@ class Pass:
 
     tape: Any
     rule: Rule | None = None
+    summed: bool = False
     source: Any = None
     logits: Any = None
     mask: npt.NDArray[np.bool_] | None = None
@@ -180,7 +183,7 @@ class Pass:
         raise problem
 
     def back(
-        self, score: Any, rule: Rule | None = None
+        self, score: Any, rule: Rule | None = None, *, summed: bool = False
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Go back from one score a row.
 
@@ -190,16 +193,18 @@ class Pass:
             Tensor ``(row,)``.
         rule
             Share the score out as relevance; None: take its gradient.
+        summed
+            Sum up what arrives at each token, which costs less than to tell its dimensions apart.
 
         Returns
         -------
         tuple
-            What arrived at the source ``(row, timestep, dimension)``, and, summed up, at everything
-            else that the score may draw on ``(row,)``.
+            What arrived at the source ``(row, timestep, dimension)``, summed ``(row, timestep, 1)``;
+            and, summed up, at everything else that the score may draw on ``(row,)``.
         """
         import tensorflow as tf  # noqa: PLC0415
 
-        self.rule = rule
+        self.rule, self.summed = rule, summed
         arrived, *rest = self.tape.gradient(
             score, [self.source, *self.others], output_gradients=None if rule is None else score
         )
@@ -211,8 +216,9 @@ class Pass:
         for part in rest:
             if part is not None:
                 other += np.asarray(tf.convert_to_tensor(part)).reshape(rows, -1).sum(axis=1)
-        if not parts:
-            return np.zeros(self.source.shape, other.dtype), other
+        parts = parts or [np.zeros(self.source.shape, other.dtype)]
+        if summed:
+            parts = [part.sum(axis=-1, keepdims=True) for part in parts]
         return functools.reduce(np.add, parts), other
 
 

@@ -462,7 +462,8 @@ def _scanned(
         if done.rule is None:
             of_x, of_states = gradients.recurrent(layer, of_hidden, arrived)
         else:
-            of_x, of_states = lrp.recurrent(layer, of_hidden, arrived, done.rule)
+            summed = done.summed and x is done.source
+            of_x, of_states = lrp.recurrent(layer, of_hidden, arrived, done.rule, summed=summed)
         return [done.arrives(x, of_x), *of_states]
 
     hidden = [tf.cast(signals["hidden_state"], x.dtype)] if over_time else []
