@@ -7,11 +7,13 @@ import naive
 import numpy as np
 import pytest
 import tensorflow as tf
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers as L
 
 import lstm_widgets as lw
+from lstm_widgets.recorders.explained import Explained
 from lstm_widgets.recorders.keras import UnsupportedLayerError
 
 RNG = np.random.default_rng(0)
@@ -787,3 +789,27 @@ def test_a_sum_is_that_of_the_dimensions(kind, bias_factor, merge_mode):
     expected = both[1].relevance_per_dimension.sum("dimension")
     np.testing.assert_allclose(both[0].relevance, expected, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(both[0].gap, both[1].gap, atol=1e-12)
+
+
+def test_what_is_done_when_interrupted_is_kept(monkeypatch):
+    model, ids = words(L.LSTM(4), L.Dense(3)), RNG.integers(1, 9, (7, 4))
+    more = {
+        "tokens": ids.astype(str).tolist(),
+        "labels": [f"example {k}" for k in range(7)],
+        "target": RNG.integers(0, 3, 7),
+    }
+    whole = lw.relevance(model, ids, batch_size=2, **more)
+    run, stops = Explained.run, iter([False, False, True])
+
+    def interrupted(*arguments, **options):
+        if next(stops):
+            raise KeyboardInterrupt
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(Explained, "run", interrupted)
+    with pytest.warns(UserWarning, match="interrupted: these are the first 4 examples"):
+        part = lw.relevance(model, ids, batch_size=2, **more)
+    xr.testing.assert_identical(part, whole.isel(example=slice(4)))
+    stops = iter([True])
+    with pytest.raises(KeyboardInterrupt):
+        lw.relevance(model, ids, batch_size=2)

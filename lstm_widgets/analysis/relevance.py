@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -157,6 +158,11 @@ def relevance(
         are out of reach.
     RecordingError
         If the outputs that follow from the logits aren't those of the model.
+
+    Warns
+    -----
+    UserWarning
+        If it was interrupted; the dataset then has the batches of examples that were done.
     """
     asked = _standard_methods(methods)
     rule = Rule(
@@ -185,18 +191,24 @@ def relevance(
     targets = standard_indices("target", target, explained.count)
     timesteps = standard_indices("timestep", timestep, explained.count)
 
-    parts = []
+    parts: list[dict[str, npt.NDArray[Any]]] = []
     with explained.states_as_found():
-        for batch in explained.batches("relevance"):
-            work = _Work(
-                explained,
-                batch,
-                rule,
-                None if targets is None else targets[batch.rows],
-                None if timesteps is None else timesteps[batch.rows],
-                relevance="lrp" in asked,
-            )
-            parts.append(work.results(asked, steps, occlude_with, per_dimension))
+        try:
+            for batch in explained.batches("relevance"):
+                work = _Work(
+                    explained,
+                    batch,
+                    rule,
+                    None if targets is None else targets[batch.rows],
+                    None if timesteps is None else timesteps[batch.rows],
+                    relevance="lrp" in asked,
+                )
+                parts.append(work.results(asked, steps, occlude_with, per_dimension))
+        except KeyboardInterrupt:
+            if not parts:
+                raise
+            done = sum(len(part["score"]) for part in parts)
+            warnings.warn(f"interrupted: these are the first {done} examples", stacklevel=2)
     dataset = _dataset(explained, asked, parts, rule=rule, steps=steps, tokens=rows, labels=labels)
     if state is None:
         dataset.attrs["outputs"] = int(work.logits.shape[-1])
@@ -515,9 +527,9 @@ def _dataset(
         "timestep": np.arange(timesteps),
     }
     if tokens is not None:
-        coords["token"] = (("example", "timestep"), token_grid(tokens, timesteps))
+        coords["token"] = (("example", "timestep"), token_grid(tokens[:examples], timesteps))
     if labels is not None:
-        coords["label"] = ("example", np.array(list(labels), object))
+        coords["label"] = ("example", np.array(list(labels), object)[:examples])
     attrs: dict[str, Any] = {"source": explained.source.name}
     if explained.cell is not None:
         attrs |= asdict(explained.cell)
