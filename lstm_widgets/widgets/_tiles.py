@@ -8,12 +8,13 @@ values of one level of one cell make a tile.
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from lstm_widgets.parallel import mapped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,8 +27,9 @@ OVERVIEW_BYTES = 256 * 1024
 BASE_LEVEL = 4
 
 ZERO, NEGATIVE_INFINITY, POSITIVE_INFINITY, NAN = 127, 0, 254, 255
-#: Values that are summed at a time: float64, they stay in a core's cache.
-_CACHED = 1 << 15
+#: Values that are summed at a time: few enough for a cache, and enough that two threads seldom wait
+#: for each other's Python.
+_CACHED = 1 << 18
 _STEPS = 126  # on each side of zero
 
 
@@ -171,8 +173,7 @@ class SignalTiles:
             return sums
 
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            with ThreadPoolExecutor(2) as threads:
-                total = sum(threads.map(one, starts), np.zeros((4, self.cells)))
+            total = sum(mapped(one, starts), np.zeros((4, self.cells)))
             count, magnitude, distance, square = total
             magnitudes = np.abs(base)
             if np.isfinite(magnitudes).all():
