@@ -10,7 +10,7 @@ from keras import layers as L
 
 import lstm_widgets as lw
 
-RNG = np.random.default_rng(4)
+RNG = np.random.default_rng(0)
 
 
 def shaken(model):

@@ -687,3 +687,13 @@ def test_recording_is_silent():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         record(model, sequences(2, 6, 3))
+
+
+def test_a_large_signal_that_is_kept_keeps_no_others():
+    model = keras.Sequential([keras.Input((128, 2)), L.LSTM(128, name="lstm")])
+    layer = record(model, RNG.normal(size=(64, 128, 2)).astype(np.float32))["lstm"]
+    for name in SIGNALS["LSTM"]:
+        values = layer[name].values
+        while values.base is not None:
+            values = values.base
+        assert values.nbytes == 64 * 128 * 128 * 4
