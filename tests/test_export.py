@@ -270,13 +270,72 @@ def test_what_never_travels_whole_does_here(saved):
     large = Recording.from_layers([layer("one", (1, 9000, 40), ("hidden_state", "input_gate"))])
     widget = CellGrid(large, signal="input_gate")
     assert not widget._whole
-    page = saved(widget)
+    page = saved(widget, exact=True)
     values = [large["one"][name].values[0].T for name in ("hidden_state", "input_gate")]
     assert page.held == {"_whole": np.stack(values).tobytes()}
     assert page.state["_summary"] == {}
     # The widget itself is as it was.
     assert not widget._whole
     assert widget._overview
+
+
+def test_a_large_recording_takes_a_byte_a_value(saved, tmp_path):
+    """What a byte stands for is within half a step of the value, and what is no number stays so."""
+    names = ("hidden_state", "cell_state")
+    wide = [layer("one", (3, 2500, 40), names, masked=True), layer("two", (1, 9, 5), names)]
+    values = wide[0].signals["cell_state"]
+    values[..., 7] *= 1e-3
+    values[..., 8] = 0
+    values[1, 1, 9], values[1, 2, 9], values[2, 0, 9] = np.nan, np.inf, -np.inf
+    widget = CellGrid(Recording.from_layers(wide))
+    assert not widget._whole
+    page = saved(widget)
+    assert all(entry["rounded"] for entry in page.state["_layers"])
+    assert "Values marked ≈ are rounded to 1/252 of their cell's largest" in page.texts["p"]
+    packed = page.held["_whole"]
+    sizes = [7500 * 40, 7500 * 40, 9 * 5, 9 * 5]
+    codes = np.frombuffer(packed, np.uint8, sum(sizes))
+    statistics = np.frombuffer(packed, np.float32, 3 * (40 + 40 + 5 + 5), sum(sizes))
+    mask = packed[sum(sizes) + statistics.nbytes :]
+    assert mask == wide[0].mask.astype(np.uint8).tobytes()
+
+    found = codes[sizes[0] : 2 * sizes[0]].reshape(40, 7500).astype(float)
+    largest, mean, variance = statistics[120:240].reshape(3, 40)
+    true = values.reshape(7500, 40).T.astype(float)
+    finite = np.isfinite(true)
+    np.testing.assert_array_equal(largest, np.abs(np.where(finite, true, 0)).max(axis=1))
+    near = np.abs((found - 127) / 126 * largest[:, None] - true)[finite]
+    assert np.all(near <= np.broadcast_to(largest[:, None] / 252 * (1 + 1e-6), true.shape)[finite])
+    specials = [found[9, k] for k in (2501, 2502, 5000)]
+    assert specials == [255, 254, 0]
+    real = wide[0].mask.reshape(-1)
+    cells = np.arange(40) != 9
+    np.testing.assert_allclose(mean[cells], np.abs(true[cells][:, real]).mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(variance[cells], true[cells][:, real].var(axis=1), rtol=1e-4)
+
+    rounded = (tmp_path / "page.html").stat().st_size
+    exact = saved(widget, exact=True)
+    assert not any("rounded" in entry for entry in exact.state["_layers"])
+    assert "≈" not in exact.texts["p"]
+    assert 3 * rounded < (tmp_path / "page.html").stat().st_size
+
+
+def test_a_small_recording_is_exact_unless_asked(saved):
+    whole = recording()
+    widget = CellGrid(whole)
+    assert "≈" not in saved(widget).texts["p"]
+    page = saved(widget, exact=False)
+    assert page.state["_layers"][0]["rounded"]
+    # Two signals of (2, 5, 3) and (2, 4, 6), their statistics, and the mask of the first layer.
+    assert len(page.held["_whole"]) == 2 * (30 + 48) + 2 * 12 * (3 + 6) + 10
+
+
+def test_what_fits_is_counted_as_it_stands_in_the_file(monkeypatch):
+    widget = CellGrid(recording(), layer="two", signal="cell_state")
+    monkeypatch.setattr(_export, "FILE_BYTES", 156)  # of codes: 30 a signal, and 48
+    assert list(_export.fitting(widget._layers, "two", "cell_state", 1)) == ["one", "two"]
+    with pytest.raises(ValueError, match=r"exact=False takes a quarter of that\. Or record fewer"):
+        _export.fitting(widget._layers, "two", "cell_state", 4)
 
 
 def test_the_page_is_of_now(saved):

@@ -126,6 +126,65 @@ test("what travels whole has all signals of a cell by blocks", () => {
   }
 });
 
+test("where only codes are in the page, numbers are known to be near", () => {
+  const { next } = random(9);
+  const names = ["both/forward", "both/backward"];
+  const part = { examples: 2, timesteps: 3, rounded: true };
+  const [columns, cells] = [6, 2];
+  const layers = [
+    layerOf({ ...part, name: "first", cells: 1, masked: false, signals: ["cell_state"] }),
+    layerOf({ ...part, name: "both", cells: 2 * cells, parts: names }),
+    ...names.map((name) => layerOf({ ...part, name, cells })),
+  ];
+  /** @type {Float32Array[]} */
+  const rows = [];
+  const codes = [];
+  const statistics = [];
+  for (const { parts, cells, signals } of layers) {
+    for (const _ of parts ? [] : signals) {
+      const own = Array.from({ length: cells }, () =>
+        Float32Array.from({ length: columns }, () => 6 * next() - 3),
+      );
+      own[0][4] = Number.NaN;
+      const largest = own.map((row) => Math.max(...row.map((v) => Math.abs(v) || 0)));
+      codes.push(...own.map((row, cell) => encode(row, Math.fround(largest[cell]))));
+      // The page takes means and variances as they come.
+      const sent = [...largest, ...own.map((_, i) => 10 + i), ...own.map((_, i) => 20 + i)];
+      statistics.push(Buffer.from(Float32Array.from(sent).buffer));
+      rows.push(...own);
+    }
+  }
+  const mask = Uint8Array.from([1, 1, 0, 1, 1, 1]);
+  const model = new FakeModel({
+    _layers: layers,
+    _whole: Buffer.concat([...codes, ...statistics, mask, mask]),
+    _text: Object.fromEntries(layers.map(({ name }) => [name, {}])),
+  });
+  // Rows stand as (layer, signal, cell): of the gate, cells 0 and 1 of either direction.
+  const wanted = [rows[3], rows[4], rows[7], rows[8]];
+  const source = new WholeSource(model, layers[1], "forget_gate");
+  wanted.forEach((row, cell) => {
+    const scale = source.statistics.largest[cell];
+    assert.equal(scale, Math.max(...row.map((v) => Math.abs(v) || 0)));
+    const series = source.series(0, cell);
+    row.forEach((value, column) => {
+      assert.equal(source.exact(cell, column), undefined);
+      const told = valueAt(source, cell, column);
+      assert.equal(told.exact, false);
+      if (Number.isNaN(value)) assert.ok(Number.isNaN(told.value));
+      else assert.ok(Math.abs(told.value - value) <= scale / 252 + 1e-6);
+      assert.equal(series?.[1][column], Math.fround(told.value));
+    });
+  });
+  assert.deepEqual([...source.statistics.meanMagnitude], [10, 11, 10, 11]);
+  assert.deepEqual([...source.statistics.variance], [20, 21, 20, 21]);
+  assert.equal(source.padding(2), true);
+  assert.equal(source.padding(3), false);
+  const alike = source.similarity(1);
+  assert.ok(Math.abs((alike?.[1] ?? 0) - 1) < 1e-6);
+  assert.deepEqual(new WholeSource(model, layers[0], "cell_state").series(0, 0)?.length, 1);
+});
+
 test("tokens and labels are those of the layer", () => {
   const { model } = whole();
   const [a, , c] = SMALL.map((layer) => new WholeSource(model, layer, "hidden_state"));

@@ -6,7 +6,6 @@ import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import traitlets
 
 from lstm_widgets.recording import Recording
@@ -16,10 +15,11 @@ from lstm_widgets.widgets._snapshot import Snapshot
 from lstm_widgets.widgets._still import foot, nothing, stack
 from lstm_widgets.widgets._tiles import SignalTiles
 from lstm_widgets.widgets._tracks import Track, encoded, tracks_of
-from lstm_widgets.widgets._widget import PageWidget, checked_scale
+from lstm_widgets.widgets._widget import FileState, PageWidget, checked_scale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from os import PathLike
 
     from PIL.Image import Image
 
@@ -149,7 +149,8 @@ class RecordingWidget(PageWidget):
     _overview = traitlets.Bytes(help="uint8 codes (cell, bin).").tag(sync=True, echo_update=False)
     _statistics = traitlets.Bytes(help="float32 (3, cell).").tag(sync=True, echo_update=False)
     _whole = traitlets.Bytes(
-        help="float32 (layer, signal, cell, column), then masks, then guesses."
+        help="float32 (layer, signal, cell, column), then masks, then guesses. In a saved page, of "
+        "layers that are 'rounded': uint8 codes, and float32 (layer, signal, 3, cell) behind them."
     ).tag(sync=True, echo_update=False)
     _text = traitlets.Dict(help="Tokens and labels of a recording that travels whole.").tag(
         sync=True, echo_update=False
@@ -217,9 +218,14 @@ class RecordingWidget(PageWidget):
         return state
 
     @staticmethod
-    def _whole_of(recording: Recording, kept: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-        """Give all that the page needs of some signals of some layers, in their order."""
-        values, masks, text = [], [], {}
+    def _whole_of(
+        recording: Recording, kept: Mapping[str, tuple[str, ...]], *, exact: bool = True
+    ) -> dict[str, Any]:
+        """Give all that the page needs of some signals of some layers, in their order.
+
+        Values as they are, or a byte each, and then the statistics that these go with.
+        """
+        values, statistics, masks, text = [], [], [], {}
         table, guesses = None, []
         predictions = recording.predictions
         if predictions is not None:
@@ -229,14 +235,17 @@ class RecordingWidget(PageWidget):
         for name, signals in kept.items():
             dataset = recording[name]
             count = dataset.sizes["example"] * dataset.sizes["timestep"]
+            mask = dataset["mask"].values if "mask" in dataset else None
             for signal in signals:
-                array = dataset[signal].values.astype(np.float32, copy=False)
-                values.append(array.reshape(count, dataset.sizes["cell"]).T.tobytes())
+                tiles = SignalTiles(dataset[signal].values, mask)
+                values.append(tiles.flat.T.tobytes() if exact else tiles.codes)
+                if not exact:
+                    statistics.append(tiles.statistics.tobytes())
             masks.append(mask_of(dataset, 0, count))
             text[name] = columns_of(dataset, 0, count)
             if table is not None:
                 text[name]["guessed"] = table
-        return {"_whole": b"".join([*values, *masks, *guesses]), "_text": text}
+        return {"_whole": b"".join([*values, *statistics, *masks, *guesses]), "_text": text}
 
     def _summarise(self) -> None:
         """Give the page the overview of what is shown, unless it has all of it."""
@@ -244,13 +253,10 @@ class RecordingWidget(PageWidget):
             return
         tiles = _tiles_of(self.recording, self.layer, self.signal)
         level, overview = tiles.overview
-        statistics = tiles.statistics
         with self.hold_sync():
             self._summary = {"layer": self.layer, "signal": self.signal, "level": level}
             self._overview = overview.tobytes()
-            self._statistics = np.stack(
-                [statistics.largest, statistics.mean_magnitude, statistics.variance]
-            ).tobytes()
+            self._statistics = tiles.statistics.tobytes()
 
     # -- selection -------------------------------------------------------------------------------
 
@@ -339,17 +345,64 @@ class RecordingWidget(PageWidget):
     def _subject(self) -> str:
         return self.layer
 
-    def _file_state(self) -> tuple[dict[str, Any], list[str]]:
+    def save_html(
+        self,
+        path: str | PathLike[str],
+        *,
+        title: str | None = None,
+        overwrite: bool = False,
+        exact: bool | None = None,
+    ) -> None:
+        """
+        Write the widget, as it is now, to one HTML file that needs no kernel and no network.
+
+        Sliders, keys, menus and both themes work there. Of a recording that takes more than 64 MiB as it
+        stands in the file, the layer shown goes in, or else only the signal shown; the page names what
+        was left out.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write.
+        title : str, optional
+            The heading. Default: the kind of widget, and what it shows.
+        overwrite : bool, default False
+            Whether a file that stands there may be replaced.
+        exact : bool, optional
+            True: values stand in the file as they are, float32. False: a byte each, as they are drawn,
+            rounded to 1/252 of the largest magnitude of their cell; such numbers are marked ≈ on the
+            screen, and the file is about a quarter as large. Default: exact up to 2 MiB of float32.
+
+        Raises
+        ------
+        FileExistsError
+            If something stands there that may not be replaced.
+        FileNotFoundError
+            If the folder doesn't exist.
+        ValueError
+            If the signal shown takes more than 64 MiB alone.
+
+        Examples
+        --------
+        >>> grid.save_html("grid.html", title="Cells that count")  # doctest: +SKIP
+        """
+        exact = bool(self._whole) if exact is None else exact
+        self._write_page(path, title, self._file_state(exact=exact), overwrite=overwrite)
+
+    def _file_state(self, *, exact: bool = True) -> FileState:
         """Give a file the whole recording if it fits, else the layer shown, else only the signal."""
-        kept = _export.fitting(self._layers, self.layer, self.signal)
+        kept = _export.fitting(self._layers, self.layer, self.signal, 4 if exact else 1)
         layers = [_export.without(layer, kept) for layer in self._layers]
         missing = [
             f"{layer['name']} ({', '.join(layer['absent'])})"
             for layer in layers
             if "absent" in layer and "parts" not in layer
         ]
+        if not exact:
+            layers = [layer | {"rounded": True} for layer in layers]
         state = {"_summary": {}, "_overview": b"", "_statistics": b"", "_layers": layers}
-        return state | self._whole_of(self.recording, kept), missing
+        whole = self._whole_of(self.recording, kept, exact=exact)
+        return FileState(state | whole, missing, rounded=not exact)
 
     def _snapshot(self) -> Snapshot:
         """Put together what is shown, to draw it."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-#: A file holds at most so many bytes of values (float32), before they are packed.
+#: A file holds at most so many bytes of values, before they are packed.
 FILE_BYTES = 64 * 1024 * 1024
 
 _STYLE = """\
@@ -80,7 +80,7 @@ _PAGE = """\
 
 
 def fitting(
-    layers: Sequence[Mapping[str, Any]], layer: str, signal: str
+    layers: Sequence[Mapping[str, Any]], layer: str, signal: str, width: int = 4
 ) -> dict[str, tuple[str, ...]]:
     """
     Choose what of a recording goes into a file.
@@ -91,6 +91,8 @@ def fitting(
         A widget's ``_layers``.
     layer, signal : str
         What is shown.
+    width : int
+        Bytes that a value takes.
 
     Returns
     -------
@@ -112,15 +114,17 @@ def fitting(
 
     def size(kept: Mapping[str, tuple[str, ...]]) -> int:
         each = (len(signals) * _values(stored[name]) for name, signals in kept.items())
-        return 4 * sum(each)
+        return width * sum(each)
 
     for kept in (everything, whole_layer, one_signal):
         if size(kept) <= FILE_BYTES:
             return kept
     raise ValueError(
         f"save_html: {signal!r} of layer {layer!r} takes {size(one_signal) / 2**20:.1f} MiB; a file "
-        f"holds at most {FILE_BYTES / 2**20:.0f} MiB. Record fewer examples, timesteps or cells for "
-        f"the page, or keep the recording itself with recording.save()"
+        f"holds at most {FILE_BYTES / 2**20:.0f} MiB. "
+        + ("exact=False takes a quarter of that. Or record" if width > 1 else "Record")
+        + " fewer examples, timesteps or cells for the page, or keep the recording itself with "
+        "recording.save()"
     )
 
 
@@ -163,6 +167,7 @@ def page(
     title: str,
     version: str,
     missing: Sequence[str],
+    rounded: bool = False,
 ) -> str:
     """
     Write a widget as a page.
@@ -183,6 +188,8 @@ def page(
         Of this package.
     missing : list of str
         What there is in the notebook but not in the page.
+    rounded : bool
+        Whether values in it are rounded to what is drawn.
 
     Returns
     -------
@@ -192,6 +199,8 @@ def page(
     about = (
         f"Made with lstm_widgets {version}. This page works without Python and without a network."
     )
+    if rounded:
+        about += " Values marked ≈ are rounded to 1/252 of their cell's largest magnitude."
     if missing:
         about += f" Not in this file, but in the notebook: {', '.join(missing)}."
     held = {name: value for name, value in traits.items() if isinstance(value, bytes) and value}

@@ -106,6 +106,10 @@ class CellStatistics:
     variance: NDArray[np.float32]
     """The mean squared distance from the mean, without padding; NaN likewise."""
 
+    def tobytes(self) -> bytes:
+        """Give what the page reads: float32 (3, cell)."""
+        return np.stack([self.largest, self.mean_magnitude, self.variance]).tobytes()
+
 
 def _selection(cells: list[int]) -> slice | NDArray[np.intp]:
     """Prefer a slice, which copies nothing, where the cells stand in a row."""
@@ -203,6 +207,16 @@ class SignalTiles:
             level += 1
         pooled = self._level(level, 0, math.ceil(self.columns / (1 << level)), slice(None))
         return level, encode(pooled.T, self.statistics.largest[:, None])
+
+    @property
+    def codes(self) -> bytes:
+        """All values, a byte each: uint8 codes (cell, column)."""
+        largest = self.statistics.largest[:, None]
+        block = max(1, _CACHED // max(1, self.columns))
+        return b"".join(
+            encode(self.flat[:, cell : cell + block].T, largest[cell : cell + block]).tobytes()
+            for cell in range(0, self.cells, block)
+        )
 
     def tile(self, level: int, block: int, cells: list[int]) -> NDArray[np.uint8]:
         """

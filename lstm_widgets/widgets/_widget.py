@@ -8,7 +8,7 @@ import warnings
 from base64 import b64encode
 from importlib import metadata, resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import anywidget
 import traitlets
@@ -27,6 +27,16 @@ PALETTES: tuple[str, ...] = (
     "auto",
     *json.loads(resources.files(__package__).joinpath("palettes.json").read_text("utf-8")),
 )
+
+
+class FileState(NamedTuple):
+    """What a saved page has in place of the widget's own traits."""
+
+    traits: dict[str, Any]
+    missing: list[str]
+    """What the page goes without, in words."""
+    rounded: bool = False
+    """Whether values in it are rounded to what is drawn."""
 
 
 class PageWidget(anywidget.AnyWidget):
@@ -77,9 +87,9 @@ class PageWidget(anywidget.AnyWidget):
         """What is shown, in the heading of a file."""
         return ""
 
-    def _file_state(self) -> tuple[dict[str, Any], list[str]]:
+    def _file_state(self) -> FileState:
         """Give the traits that a file has in place of the widget's own, and name what it goes without."""
-        return {}, []
+        return FileState({}, [])
 
     def save_html(
         self, path: str | PathLike[str], *, title: str | None = None, overwrite: bool = False
@@ -87,9 +97,7 @@ class PageWidget(anywidget.AnyWidget):
         """
         Write the widget, as it is now, to one HTML file that needs no kernel and no network.
 
-        Sliders, keys, menus and both themes work there. What is shown goes in whole up to 64 MiB
-        (float32). Of a larger recording, the layer shown goes in, or else only the signal shown; the
-        page names what was left out.
+        Sliders, keys, menus and both themes work there. What is shown goes in whole, up to 64 MiB.
 
         Parameters
         ----------
@@ -113,9 +121,13 @@ class PageWidget(anywidget.AnyWidget):
         --------
         >>> grid.save_html("grid.html", title="Cells that count")  # doctest: +SKIP
         """
-        theirs, missing = self._file_state()
+        self._write_page(path, title, self._file_state(), overwrite=overwrite)
+
+    def _write_page(
+        self, path: str | PathLike[str], title: str | None, file: FileState, *, overwrite: bool
+    ) -> None:
         host = {"_esm", "_css", "_anywidget_id", *anywidget.AnyWidget.class_trait_names()}
-        state = self.get_state([name for name in self.keys if name not in host]) | theirs
+        state = self.get_state([name for name in self.keys if name not in host]) | file.traits
         kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
         heading = f"{kind}: {self._subject}" if self._subject else kind
         text = _export.page(
@@ -126,7 +138,8 @@ class PageWidget(anywidget.AnyWidget):
             still=self._png(),
             title=heading if title is None else title,
             version=metadata.version("lstm-widgets"),
-            missing=missing,
+            missing=file.missing,
+            rounded=file.rounded,
         )
         _export.write(path, text, overwrite=overwrite)
 

@@ -24,7 +24,7 @@ from lstm_widgets.widgets._finder import (
     on_slider,
 )
 from lstm_widgets.widgets._still_finder import ranked_rows
-from lstm_widgets.widgets._widget import STATIC
+from lstm_widgets.widgets._widget import STATIC, FileState
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
@@ -252,13 +252,13 @@ class CellFinder(CellGrid, TextHeatmap):
             )
             evidence["ablation"] = encoded_ablation(found.table.iloc[0], row["concept"])
 
-    def _file_state(self) -> tuple[dict[str, Any], list[str]]:
-        state, missing = super()._file_state()
+    def _file_state(self, *, exact: bool = True) -> FileState:
+        state, missing, rounded = super()._file_state(exact=exact)
         held = {*range(min(_IN_A_FILE, len(self.ranking))), *([self.row] if self.row >= 0 else [])}
         if len(held) < len(self.ranking):
             missing = [*missing, f"the evidence of all rows but the best {_IN_A_FILE}"]
         state["_evidence"] = {str(row): self._encoded(row) for row in sorted(held)}
-        return state | {"_can_ablate": False}, missing
+        return FileState(state | {"_can_ablate": False}, missing, rounded)
 
 
 def _first_signals(recording: Recording) -> list[str] | None:

@@ -15,7 +15,7 @@ from lstm_widgets.widgets._dependency import (
 from lstm_widgets.widgets._protocol import sendable
 from lstm_widgets.widgets._still import nothing, stack
 from lstm_widgets.widgets._still_dependency import Shown, foot_of_dependency, model_text
-from lstm_widgets.widgets._widget import STATIC, PageWidget
+from lstm_widgets.widgets._widget import STATIC, FileState, PageWidget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -207,14 +207,14 @@ class DependencyHeatmap(PageWidget):
     def _subject(self) -> str:
         return ", ".join(model.name for model in self._dependencies if model.name)
 
-    def _file_state(self) -> tuple[dict[str, Any], list[str]]:
+    def _file_state(self) -> FileState:
         size = sum(model.size for model in self._dependencies)
         if size > _export.FILE_BYTES:
             raise ValueError(
                 f"save_html: the dependencies take {size / 2**20:.1f} MiB; a file holds at most "
                 f"{_export.FILE_BYTES / 2**20:.0f} MiB. Compute fewer predictions, with at="
             )
-        return self._everything(), []
+        return FileState(self._everything(), [])
 
     def _still(self) -> Image:
         """Draw the widget as it is now, on light paper."""

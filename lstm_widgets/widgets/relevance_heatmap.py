@@ -12,7 +12,7 @@ from lstm_widgets.widgets import _export
 from lstm_widgets.widgets._base import WHOLE_BYTES
 from lstm_widgets.widgets._examples import OUTCOMES, SORTS, Examples, Question, class_number
 from lstm_widgets.widgets._still_relevance import relevance_picture
-from lstm_widgets.widgets._widget import STATIC, PageWidget, checked_scale
+from lstm_widgets.widgets._widget import STATIC, FileState, PageWidget, checked_scale
 from lstm_widgets.widgets.explorer import Explorer
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ class RelevanceHeatmap(PageWidget):
 
     # -- leaving the notebook, and the page's requests ---------------------------------------------
 
-    def _file_state(self) -> tuple[dict[str, Any], list[str]]:
+    def _file_state(self) -> FileState:
         if self._examples.size > _export.FILE_BYTES:
             raise ValueError(
                 f"save_html: this relevance takes {self._examples.size / 2**20:.1f} MiB; a file holds at "
@@ -293,7 +293,7 @@ class RelevanceHeatmap(PageWidget):
             )
         summary = {**self._summary, "recording": "left out" if self.recording else "missing"}
         state = {"_summary": summary, "_explorer": None, "exploring": False}
-        return state | self._whole_state(), ["the recording"] if self.recording else []
+        return FileState(state | self._whole_state(), ["the recording"] if self.recording else [])
 
     def _still(self) -> Image:
         return relevance_picture(

@@ -199,7 +199,9 @@ def test_a_part_of_a_large_recording(open_page, monkeypatch):
 
 def test_a_recording_that_travels_in_tiles_is_whole_in_a_page(open_page):
     recording = recordings.long_text()
-    saved = open_page(lw.CellGrid(recording, cell=recordings.SPIKE_CELL, timestep=31_110))
+    saved = open_page(
+        lw.CellGrid(recording, cell=recordings.SPIKE_CELL, timestep=31_110), exact=True
+    )
     grid = SavedSums(saved, 0, recording)
     grid.frame.press("ArrowRight")
     expect(grid.status).to_have_text(
@@ -281,6 +283,26 @@ def test_a_page_of_one_signal_says_which_are_not_in_it(open_page, monkeypatch):
     )
     change = number(float(state[9]) - float(state[8]))
     expect(root.locator(".lw-gates-read .lw-gates-sum")).to_contain_text(change)
+
+
+def test_rounded_numbers_are_marked(open_page):
+    recording = recordings.gates("LSTM")
+    saved = open_page(lw.Explorer(recording, cell=3, timestep=9), exact=False)
+    root = saved.output(0).locator(".lw")
+    at = recording["layer"].isel(example=0)
+    shown = {"hidden_state": ".lw-status", "cell_state": ".lw-gates-values"}
+    for signal, where in shown.items():
+        row = at[signal].values[:, 3]
+        said = root.locator(where)
+        expect(said).to_contain_text("≈ ")
+        words = signal if where == ".lw-status" else signal.replace("_", " ") + " c"
+        (text,) = re.findall(rf"{words} ≈ (−?[\d.]+)", said.inner_text().replace("\n", " "))
+        assert abs(float(text.replace("−", "-")) - row[9]) <= np.abs(row).max() / 252 + 1e-4
+    # The change is that of the rounded states, and says so.
+    expect(root.locator("div.lw-gates-sum")).to_contain_text(
+        re.compile(r"i·g ≈ \(.* ≈ [+−]0\.\d{4}$")
+    )
+    expect(saved.page.locator("#about")).to_contain_text("Values marked ≈ are rounded")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

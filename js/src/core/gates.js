@@ -152,7 +152,10 @@ export function changeAt({ layer, cell, at, padding }, column) {
   }
   const share = Number(now[rule.gate]);
   const write = rule.write((signal) => Number(now[signal]));
-  const [before, from] = stateBefore(state, share, write, beside, layer.check?.tolerance ?? 0);
+  const [before, from] = layer.rounded
+    ? // Rounded values fulfil no equation: what stands before is believed.
+      /** @type {const} */ ([beside, Number.isNaN(beside) ? "nowhere" : "column"])
+    : stateBefore(state, share, write, beside, layer.check?.tolerance ?? 0);
   return { from, before, keep: (share - 1) * before, write, change: state - before };
 }
 
@@ -288,7 +291,9 @@ export function explain({ layer, cell, at }, column, happened) {
     const why =
       !gate || missing.length
         ? "not recorded"
-        : `${SYMBOLS[gate]} is ${Number.isNaN(share) ? "NaN" : "too small to tell"}`;
+        : layer.rounded
+          ? "the values in this page are rounded"
+          : `${SYMBOLS[gate]} is ${Number.isNaN(share) ? "NaN" : "too small to tell"}`;
     notes.push(
       `${s}₋₁, the state before${first ? " the first timestep" : ""}, is unknown: ${why}.`,
     );
@@ -299,22 +304,23 @@ export function explain({ layer, cell, at }, column, happened) {
   return { sum: sumOf(), note: notes.join(" ") };
 
   function sumOf() {
+    const is = layer.rounded ? "≈" : "=";
     const total = Number.isNaN(change) ? "unknown" : signed(change);
     if (!gate) {
       if (!has("hidden_state") || from === "nowhere") return `Δ${s} = ${s} − ${s}₋₁ is unknown`;
-      return `Δ${s} = ${s} − ${s}₋₁ = ${number(of("hidden_state"))} − ${factor(before)} = ${total}`;
+      return `Δ${s} = ${s} − ${s}₋₁ ${is} ${number(of("hidden_state"))} − ${factor(before)} ${is} ${total}`;
     }
     const z = SYMBOLS[gate];
     const lstm = layer.kind === "LSTM";
     const formula = `Δ${s} = (${z} − 1)·${s}₋₁ + ${lstm ? "i·g" : `(1 − ${z})·h̃`}`;
     if (missing.length || from === "nowhere") {
-      return `${formula} = ${total}${Number.isNaN(write) ? "" : `, of which written ${signed(write)}`}`;
+      return `${formula} ${is} ${total}${Number.isNaN(write) ? "" : `, of which written ${signed(write)}`}`;
     }
     const share = number(of(gate));
     const put = lstm ? factor(of("input_gate")) : `(1 − ${share})`;
     return (
-      `${formula} = (${share} − 1)·${factor(before)} + ${put}·${factor(of("candidate"))}` +
-      ` = ${number(keep)} ${write < 0 ? "−" : "+"} ${number(Math.abs(write))} = ${total}`
+      `${formula} ${is} (${share} − 1)·${factor(before)} + ${put}·${factor(of("candidate"))}` +
+      ` ${is} ${number(keep)} ${write < 0 ? "−" : "+"} ${number(Math.abs(write))} ${is} ${total}`
     );
   }
 }

@@ -9,7 +9,7 @@ import { Calls } from "./calls.js";
 import { BLOCK, strongest } from "./codes.js";
 import { bytes, floats } from "./model.js";
 import { Passage } from "./passage.js";
-import { Source } from "./source.js";
+import { Source, statisticsOf } from "./source.js";
 
 /** Tiles that are kept, in bytes. */
 const KEPT_BYTES = 24 * 1024 * 1024;
@@ -87,9 +87,7 @@ export class KernelSource extends Source {
    */
   constructor(model, layer, signal, onArrival) {
     super(model, layer, signal);
-    const all = floats(model.get("_statistics"));
-    const part = (/** @type {number} */ i) => all.subarray(i * layer.cells, (i + 1) * layer.cells);
-    this.statistics = { largest: part(0), meanMagnitude: part(1), variance: part(2) };
+    this.statistics = statisticsOf([floats(model.get("_statistics"))]);
     this.overviewLevel = model.get("_summary").level;
     this.overview = bytes(model.get("_overview"));
     this.calls = new Calls(model, (reply, buffers) => this.#keep(reply, buffers), onArrival);

@@ -27,6 +27,7 @@
  * @property {boolean} windowed whether each timestep has read a window of its own
  * @property {string[]} signals none of a layer that a saved page doesn't have
  * @property {string[]} [absent] signals that a saved page doesn't have
+ * @property {boolean} [rounded] whether a saved page has codes in place of values
  * @property {number} examples
  * @property {number} timesteps
  * @property {number} cells
@@ -61,6 +62,16 @@ export function cellName(layer, cell) {
   return layer.parts ? `cell ${cell} (${["forward", "backward"][part]} ${index})` : `cell ${cell}`;
 }
 
+/** @param {string} text in base64 */
+function fromBase64(text) {
+  const characters = atob(text);
+  const { length } = characters;
+  const found = new Uint8Array(length);
+  // A plain loop: a callback for each of some millions takes seconds.
+  for (let i = 0; i < length; i++) found[i] = characters.charCodeAt(i);
+  return found;
+}
+
 /**
  * Bytes from whatever a host hands over: a DataView with an offset, an ArrayBuffer, base64 text.
  * @param {any} value
@@ -68,7 +79,7 @@ export function cellName(layer, cell) {
  */
 export function bytes(value) {
   if (!value) return new Uint8Array(0);
-  if (typeof value === "string") return Uint8Array.from(atob(value), (c) => c.charCodeAt(0));
+  if (typeof value === "string") return fromBase64(value);
   if (ArrayBuffer.isView(value)) {
     return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   }

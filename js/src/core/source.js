@@ -2,7 +2,7 @@
 // of the recording or asks the kernel for what is in view.
 
 import { BLOCK, decode, encode, halve, NAN, OVERVIEW_CODES, strongest } from "./codes.js";
-import { bytes, floats } from "./model.js";
+import { bytes, floats, inPart } from "./model.js";
 import { correlations } from "./order.js";
 import { Passage } from "./passage.js";
 
@@ -73,7 +73,7 @@ export class Source {
 }
 
 /**
- * One signal of one layer out of all that is in the page.
+ * One signal of one layer out of all that is in the page: values, or codes and what goes with them.
  * @param {Model} model
  * @param {string} name
  * @param {string} signal
@@ -82,28 +82,61 @@ function stored(model, name, signal) {
   const whole = bytes(model.get("_whole"));
   /** @type {Layer[]} */
   const layers = model.get("_layers").filter((/** @type {Layer} */ layer) => !layer.parts);
-  // Values of all layers first, then the masks of those that have one.
-  const size = (/** @type {Layer} */ { examples, timesteps, cells, signals }) =>
-    4 * examples * timesteps * cells * signals.length;
+  // Values of all layers first, then statistics of those that have codes, then the masks.
+  const width = layers[0].rounded ? 1 : 4;
   let at = 0;
-  let maskAt = layers.reduce((sum, layer) => sum + size(layer), 0);
+  let statisticsAt = 0;
+  for (const { examples, timesteps, cells, signals } of layers)
+    statisticsAt += width * examples * timesteps * cells * signals.length;
+  let maskAt = statisticsAt;
+  if (width === 1) for (const { cells, signals } of layers) maskAt += 12 * cells * signals.length;
   for (const layer of layers) {
+    const { cells, signals } = layer;
     const columns = layer.examples * layer.timesteps;
     if (layer.name !== name) {
-      at += size(layer);
+      at += width * columns * cells * signals.length;
+      statisticsAt += 12 * cells * signals.length;
       if (layer.masked) maskAt += columns;
       continue;
     }
-    at += 4 * columns * layer.cells * layer.signals.indexOf(signal);
-    const values = floats(whole.subarray(at, at + 4 * columns * layer.cells));
+    const which = signals.indexOf(signal);
+    at += width * columns * cells * which;
+    statisticsAt += 12 * cells * which;
+    const part = whole.subarray(at, at + width * columns * cells);
+    /**
+     * @template {Float32Array | Uint8Array} T
+     * @param {T} all
+     */
+    const rows = (all) =>
+      Array.from(
+        { length: cells },
+        (_, cell) => /** @type {T} */ (all.subarray(cell * columns, (cell + 1) * columns)),
+      );
     return {
-      rows: Array.from({ length: layer.cells }, (_, cell) =>
-        values.subarray(cell * columns, (cell + 1) * columns),
+      values: width === 4 ? rows(floats(part)) : [],
+      codes: width === 1 ? rows(part) : [],
+      statistics: floats(
+        whole.subarray(statisticsAt, statisticsAt + (width === 1 ? 12 * cells : 0)),
       ),
       mask: layer.masked ? whole.slice(maskAt, maskAt + columns) : undefined,
     };
   }
   throw new Error(`no layer ${name}`);
+}
+
+/**
+ * Statistics of the cells of a layer, or of both its directions.
+ * @param {Float32Array[]} parts each (3, cell)
+ * @returns {Statistics}
+ */
+export function statisticsOf(parts) {
+  const each = (/** @type {number} */ i) =>
+    Float32Array.from(
+      parts.flatMap((part) => [
+        ...part.subarray((i * part.length) / 3, ((i + 1) * part.length) / 3),
+      ]),
+    );
+  return { largest: each(0), meanMagnitude: each(1), variance: each(2) };
 }
 
 /** All of it is in the page. */
@@ -118,17 +151,22 @@ export class WholeSource extends Source {
    */
   constructor(model, layer, signal) {
     super(model, layer, signal);
-    const parts = (layer.parts ?? [layer.name]).map((name) => stored(model, name, signal));
-    /** @type {Float32Array[]} */
-    this.rows = parts.flatMap((part) => part.rows);
+    /** @type {Map<string, ReturnType<typeof stored>[]>} */
+    this.stored = new Map();
+    const parts = this.#parts(signal);
+    /** The numbers of the array; none where only their codes are in the page. */
+    this.rows = parts.flatMap((part) => part.values);
     this.mask = parts[0].mask;
     this.text = model.get("_text")[layer.parts?.[0] ?? layer.name];
-    /** @type {Map<string, Float32Array[]>} */
-    this.others = new Map();
     this.guessed = this.#readGuesses(bytes(model.get("_whole")));
-    for (let cell = 0; cell < layer.cells; cell++) this.#measure(cell);
+    if (layer.rounded) this.statistics = statisticsOf(parts.map((part) => part.statistics));
+    else for (let cell = 0; cell < layer.cells; cell++) this.#measure(cell);
     /** @type {Uint8Array[][]} */
-    this.levels = [this.rows.map((row, cell) => encode(row, this.statistics.largest[cell]))];
+    this.levels = [
+      layer.rounded
+        ? parts.flatMap((part) => part.codes)
+        : this.rows.map((row, cell) => encode(row, this.statistics.largest[cell])),
+    ];
     while (layer.cells * this.bins(this.overviewLevel) > OVERVIEW_CODES) this.overviewLevel++;
     const bins = this.bins(this.overviewLevel);
     this.overview = new Uint8Array(layer.cells * bins);
@@ -195,19 +233,34 @@ export class WholeSource extends Source {
    * @returns {Float32Array[] | undefined}
    */
   series(block, cell) {
-    const part = (/** @type {string} */ signal) =>
-      this.#rowsOf(signal)[cell].subarray(block * BLOCK, (block + 1) * BLOCK);
-    return this.layer.signals.map(part);
+    return this.layer.signals.map((signal) =>
+      this.#stretch(signal, cell, block * BLOCK, (block + 1) * BLOCK),
+    );
   }
 
-  /** @param {string} signal */
-  #rowsOf(signal) {
-    if (signal === this.signal) return this.rows;
-    const parts = this.layer.parts ?? [this.layer.name];
-    const rows =
-      this.others.get(signal) ?? parts.flatMap((name) => stored(this.model, name, signal).rows);
-    this.others.set(signal, rows);
-    return rows;
+  /** What is in the page of a signal: one direction after the other. @param {string} signal */
+  #parts(signal) {
+    const { layer, model } = this;
+    const names = layer.parts ?? [layer.name];
+    const parts = this.stored.get(signal) ?? names.map((name) => stored(model, name, signal));
+    this.stored.set(signal, parts);
+    return parts;
+  }
+
+  /**
+   * A stretch of one cell of any signal: the numbers of the array, or what their codes stand for.
+   * @param {string} signal
+   * @param {number} cell
+   * @param {number} start
+   * @param {number} stop
+   * @returns {Float32Array}
+   */
+  #stretch(signal, cell, start, stop) {
+    const { part, index } = inPart(this.layer, cell);
+    const { values, codes, statistics } = this.#parts(signal)[part];
+    if (!this.layer.rounded) return values[index].subarray(start, stop);
+    const scale = statistics[index];
+    return Float32Array.from(codes[index].subarray(start, stop), (code) => decode(code, scale));
   }
 
   /** @param {number} column @returns {string | undefined} */
@@ -254,13 +307,13 @@ export class WholeSource extends Source {
   }
 
   /**
-   * The number in the array; undefined if it is on its way.
+   * The number in the array; undefined if it isn't in the page.
    * @param {number} cell
    * @param {number} column
    * @returns {number | undefined}
    */
   exact(cell, column) {
-    return this.rows[cell][column];
+    return this.rows[cell]?.[column];
   }
 
   /**
@@ -269,7 +322,8 @@ export class WholeSource extends Source {
    * @returns {Float32Array | undefined}
    */
   similarity(cell) {
-    return correlations(this.rows, cell, (column) => !this.padding(column));
+    const rows = this.levels[0].map((_, k) => this.#stretch(this.signal, k, 0, this.columns));
+    return correlations(rows, cell, (column) => !this.padding(column));
   }
 
   /** Ask for what was missing since the last time. Nothing can be. */

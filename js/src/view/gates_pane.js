@@ -675,9 +675,10 @@ export class GatesPane {
       element("b", {}, [at]),
       ...layer.signals.map((signal, i) => {
         const value = values[i];
-        const text = value === undefined ? "…" : number(value);
+        const text = value === undefined ? "…" : `${layer.rounded ? "≈ " : ""}${number(value)}`;
         const symbol = symbolOf(signal, layer.kind);
-        return element("span", { title: value === undefined ? "" : String(value) }, [
+        const full = value === undefined || layer.rounded ? "" : String(value);
+        return element("span", { title: full }, [
           `${words(signal)} `,
           ...(symbol ? [element("i", {}, [symbol]), " "] : []),
           element("b", {}, [text]),
