@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import anywidget
+import ipywidgets
 import traitlets
 
 from lstm_widgets.widgets import _export
@@ -52,6 +53,11 @@ class PageWidget(anywidget.AnyWidget):
         "auto",
         help="'auto' is RdBu_r for what has a sign (berlin on a dark page), and another for what has none.",
     ).tag(sync=True)
+
+    @traitlets.default("layout")
+    def _fills_its_box(self) -> ipywidgets.Layout:
+        """Share the room of a box with what stands beside it, however narrow that is."""
+        return ipywidgets.Layout(flex="1 1 auto", min_width="0")
 
     #: Traits of a subclass that a user sets, beside those that it shares with others.
     _own_traits: ClassVar[tuple[str, ...]] = ()
