@@ -1,4 +1,4 @@
-"""One JupyterLab and one Chromium a session; a page a notebook; kernels end with their test."""
+"""One Jupyter server and one Chromium a session; a page a notebook; kernels end with their test."""
 
 from __future__ import annotations
 
@@ -44,11 +44,15 @@ def browser() -> Iterator[Browser]:
 def open_notebook(
     server: lab.Server, browser: Browser, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., lab.Notebook]]:
-    """Open a notebook made of the given code cells, or a copy of the file at the given path."""
+    """
+    Open a notebook made of the given code cells, or a copy of the file at the given path.
+
+    In JupyterLab, or in Notebook 7 with ``app="notebook"``.
+    """
     opened: list[lab.Notebook] = []
     test = re.sub(r"\W+", "-", request.node.name).strip("-")
 
-    def open_notebook(cells: Sequence[str] | Path) -> lab.Notebook:
+    def open_notebook(cells: Sequence[str] | Path, *, app: str = "lab") -> lab.Notebook:
         name = f"{test}-{len(opened)}.ipynb"
         if isinstance(cells, (list, tuple)):
             server.write(name, cells)
@@ -56,7 +60,7 @@ def open_notebook(
             shutil.copyfile(cells, server.root / name)
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         context.set_default_timeout(15_000)
-        notebook = lab.Notebook(context.new_page(), server, name)
+        notebook = lab.Notebook(context.new_page(), server, name, app)
         opened.append(notebook)
         return notebook.open()
 
@@ -76,8 +80,8 @@ def show(open_notebook):
     """Open a notebook of the given cells, after one with the recordings, and run it."""
     opened = []
 
-    def show(*cells):
-        notebook = open_notebook([SETUP, *cells])
+    def show(*cells, app="lab"):
+        notebook = open_notebook([SETUP, *cells], app=app)
         opened.append(notebook)
         notebook.run_all()
         return notebook

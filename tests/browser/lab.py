@@ -1,7 +1,7 @@
-"""A real JupyterLab in a real Chromium, for tests and benchmarks.
+"""A real JupyterLab and Notebook 7 in a real Chromium, for tests and benchmarks.
 
-``serve`` starts a JupyterLab of its own (own settings, own kernels, no network), ``launch`` a browser,
-and ``Notebook`` is one open notebook: run its cells, ask its kernel, look at its page.
+``serve`` starts a server of its own (own settings, own kernels, no network), which is both, ``launch`` a
+browser, and ``Notebook`` is one open notebook: run its cells, ask its kernel, look at its page.
 """
 
 from __future__ import annotations
@@ -157,6 +157,7 @@ def serve(folder: Path) -> Iterator[Server]:
         "--IdentityProvider.token=",
         "--ServerApp.disable_check_xsrf=True",
         "--LabApp.extension_manager=readonly",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
     ]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -304,6 +305,8 @@ class Notebook:
     page: Page
     server: Server
     name: str
+    #: the application that shows it: "lab", or "notebook" for Notebook 7
+    app: str = "lab"
     #: addresses outside the server that the page asked for
     outside: list[str] = field(default_factory=list)
     #: uncaught errors of the page, and what it wrote to its console as errors
@@ -330,9 +333,12 @@ class Notebook:
     def open(self, *, timeout: float = 60) -> Notebook:
         """Open the notebook in a workspace of its own and wait for its kernel."""
         name = urllib.parse.quote(self.name)
-        self.page.goto(f"{self.server.url}lab/workspaces/{self.workspace}/tree/{name}?reset")
+        lab = f"lab/workspaces/{self.workspace}/tree/{name}?reset"
+        where = {"lab": lab, "notebook": f"notebooks/{name}"}[self.app]
+        self.page.goto(f"{self.server.url}{where}")
         self.wait_until_ready(timeout=timeout)
         self.dismiss_dialogs()
+        self.errors.clear()  # what the application says while it starts is its own
         return self
 
     def reload(self, *, timeout: float = 60) -> None:
@@ -394,6 +400,14 @@ class Notebook:
                 if output["output_type"] == "error":
                     text = ANSI.sub("", "\n".join(output["traceback"]))
                     raise CellError(f"cell {number} of {self.name}:\n{text}")
+
+    def state(self) -> dict[str, Any]:
+        """Give the cells (kind, source, how often run), the selected one, the mode, and what is unsaved."""
+        return self._in_panel(
+            """const { widgets, activeCellIndex, mode } = panel.content;
+            const cell = ({ model }) => [model.type, model.sharedModel.source, model.executionCount];
+            return { cells: widgets.map(cell), activeCellIndex, mode, dirty: panel.context.model.dirty };"""
+        )
 
     def count(self) -> int:
         """Return the number of cells."""

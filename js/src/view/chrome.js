@@ -1,7 +1,7 @@
 // What stands around every widget's pictures: a bar, panes, messages, a foot with the status line. It
 // keeps traits and controls in step, follows the page's theme and paints once a frame.
 
-import { div, element, freshId, listen } from "./dom.js";
+import { div, element, freshId, isHosts, listen, OUR_KEYS } from "./dom.js";
 import { readTheme, watchTheme } from "./theme.js";
 
 /** @typedef {import("../core/shared_state.js").SharedState} SharedState */
@@ -58,7 +58,7 @@ export class Chrome {
       role: "group",
       id: freshId(),
       "aria-label": name,
-      "data-lm-suppress-shortcuts": "true",
+      [OUR_KEYS]: "true",
     });
   }
 
@@ -90,16 +90,13 @@ export class Chrome {
       ...below,
       this.spoken,
     );
-    // The host's shortcuts are not for keys that a control uses.
     // Who moves by keys wants to know where that led, not what the pointer rests on.
     listen(this.root, "keydown", () => this.#point(false), { capture: true });
     listen(this.root, "pointermove", () => this.#point(true), { capture: true });
-    listen(this.root, "keydown", (event) => {
-      if (event.key !== "Escape" && event.key !== "Tab") event.stopPropagation();
-    });
+    const { signal } = this.#traits;
+    this.#keepKeys(signal);
     el.append(this.root);
 
-    const { signal } = this.#traits;
     const unwatch = this.state.watch((names) => {
       this.#stale = true;
       for (const pane of this.panes) pane.changed(names);
@@ -123,6 +120,33 @@ export class Chrome {
     cancelAnimationFrame(this.#scheduled);
     clearTimeout(this.#speaking);
     this.root.remove();
+  }
+
+  /**
+   * Keep keys from the host while something of ours has the focus, but for those that are the host's.
+   * @param {AbortSignal} signal
+   */
+  #keepKeys(signal) {
+    // Jupyter takes keys at the document, on their way in: what it looks for has to be right before that.
+    const mark = (/** @type {KeyboardEvent} */ event) => {
+      const target = /** @type {Element} */ (event.composedPath()[0]);
+      if (!this.root.contains(target)) return;
+      const hosts = isHosts(event, target);
+      for (
+        let at = target;
+        this.root.contains(at);
+        at = /** @type {Element} */ (at.parentElement)
+      ) {
+        if (hosts) at.removeAttribute(OUR_KEYS);
+        else if (at === target || at === this.root) at.setAttribute(OUR_KEYS, "true");
+      }
+    };
+    listen(window, "keydown", mark, { capture: true, signal });
+    listen(this.root, "keydown", (event) => {
+      const target = /** @type {Element} */ (event.target);
+      const passes = isHosts(event, target) || event.key === "Escape" || event.key === "Tab";
+      if (event.defaultPrevented || !passes) event.stopPropagation();
+    });
   }
 
   /** @param {boolean} pointing */

@@ -1,5 +1,9 @@
 // Small pieces of the page. Text only ever goes in as text.
 
+/** What Jupyter's front ends look for before they take a key: on what has the focus, and on what it is in. */
+export const OUR_KEYS = "data-lm-suppress-shortcuts";
+const FOCUSABLE = new Set(["button", "input", "select", "textarea"]);
+
 /**
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
@@ -12,6 +16,7 @@ export function element(tag, attributes = {}, children = []) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== false) made.setAttribute(name, value === true ? "" : String(value));
   }
+  if (FOCUSABLE.has(tag) || "tabindex" in attributes) made.setAttribute(OUR_KEYS, "true");
   made.append(...children);
   return made;
 }
@@ -49,6 +54,28 @@ export function press(event, keys, modified = []) {
   if (!act || event.altKey || (control && !modified.includes(event.key))) return;
   event.preventDefault();
   act();
+}
+
+/** Keys that panes use with control. */
+const WITH_CONTROL = new Set(["Home", "End"]);
+/** What control does in a field that is written into. */
+const EDITING = /^([acvxyz]|Arrow.*|Home|End|Backspace|Delete)$/i;
+
+/**
+ * Whether a key is the browser's or the notebook's, whatever has the focus: those to save, find, print.
+ * @param {KeyboardEvent} event
+ * @param {Element} target what has the focus
+ */
+export function isHosts(event, target) {
+  const { key } = event;
+  if (/^F\d+$/.test(key)) return true;
+  if (key === "Enter") return false; // which runs cells
+  // What AltGr, or the Mac's option key, types is a character.
+  if (event.getModifierState("AltGraph")) return false;
+  const field = target.matches("input, textarea");
+  if (event.altKey) return !field;
+  if (!event.ctrlKey && !event.metaKey) return false;
+  return !(field ? EDITING.test(key) : WITH_CONTROL.has(key));
 }
 
 let ids = 0;
