@@ -62,7 +62,8 @@ def test_every_number(monkeypatch):
         assert found.persistence == pytest.approx(expected, rel=1e-4)
     monkeypatch.setattr(blocks, "_BLOCK_VALUES", 1)
     again = lw.screen_cells(recording, threshold=0.4, saturation=0.2)
-    for name in table.columns[1:]:
+    assert again.reason.tolist() == table.reason.tolist()
+    for name in table.columns.drop(["layer", "reason"]):
         np.testing.assert_allclose(again[name], table[name])
 
 
@@ -103,3 +104,47 @@ def test_what_is_refused():
         lw.screen_cells(recording, saturation=0.6)
     with pytest.raises(ValueError, match="threshold"):
         lw.screen_cells(recording, threshold=0)
+
+
+SHORT = [(1, 1, 2), (1, 2, 2), (1, 3, 2), (3, 1, 2), (1, 0, 2), (0, 4, 2)]
+
+
+@pytest.mark.parametrize("shape", SHORT)
+def test_what_is_too_short_is_nan_with_a_reason(shape):
+    values = RNG.random(shape)
+    gates = RNG.random(shape)
+    table = lw.screen_cells(recording_of({"hidden_state": values, "forget_gate": gates}))
+    n = shape[0] * shape[1]
+    assert table.bimodality.isna().all() == (n < 4)
+    assert table.persistence.isna().all() == (shape[1] < 2 or n == 0)
+    assert table.forget_gate_left.isna().all() == (n == 0)
+    assert (table.reason == "").all() == (n >= 4)
+    assert not table.dead.any()
+    for reason in table.reason:
+        if n == 0:
+            assert reason == "no timestep"
+        elif n == 1:
+            assert "1 timestep only: no bimodality" in reason
+        elif shape == (3, 1, 2):
+            assert "1 timestep an example: no persistence" in reason
+        elif shape[0] == 1 < shape[1]:
+            assert f"{n} timesteps only: no bimodality" in reason
+
+
+def test_each_reason_names_what_is_missing():
+    values = np.stack([np.full(50, 0.2), RNG.normal(size=50) / 50, RNG.normal(size=50)], axis=1)
+    values = np.repeat(values[None], 4, axis=2)[:, :, [0, 4, 8, 9]]
+    values[0, 7, 3] = np.inf
+    table = lw.screen_cells(recording_of({"hidden_state": values}), threshold=0.5)
+    assert table.reason.tolist() == [
+        "never changes: no bimodality and persistence; never on: no median_run",
+        "never on: no median_run",
+        "",
+        "values that aren't finite",
+    ]
+
+
+def test_a_layer_without_cells_gives_no_rows():
+    table = lw.screen_cells(recording_of({"hidden_state": np.zeros((1, 5, 0))}))
+    assert len(table) == 0
+    assert {"bimodality", "dead", "reason"} <= set(table.columns)

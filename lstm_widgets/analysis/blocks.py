@@ -19,9 +19,9 @@ _BLOCK_VALUES = 1 << 24
 
 
 def blocks_of(cells: int, timesteps: int) -> Iterator[range]:
-    """Cut the cells of a layer into blocks that fit into memory."""
+    """Cut the cells of a layer into blocks that fit into memory; no cells are one empty block."""
     step = max(1, _BLOCK_VALUES // max(timesteps, 1))
-    return (range(start, min(start + step, cells)) for start in range(0, cells, step))
+    return (range(start, min(start + step, cells)) for start in range(0, max(cells, 1), step))
 
 
 def mask_of(layer: xr.Dataset) -> npt.NDArray[np.bool_]:

@@ -26,6 +26,8 @@ GATES = ("input_gate", "forget_gate", "output_gate", "update_gate", "reset_gate"
 KEEPING = ("forget_gate", "update_gate")
 #: A cell whose largest and smallest value are closer than this is dead.
 STILL = 0.01
+# The excess kurtosis of a sample divides by the number of its values less this.
+_LEAST = 3
 
 
 def screen_cells(
@@ -68,7 +70,8 @@ def screen_cells(
         - ``persistence``: the correlation of its values with those one timestep later.
         - ``median_run``: how many timesteps it is on for when it is on; NaN if it never is.
         - ``on``: the share of timesteps at which it is on.
-        - ``dead``: whether all its values are within 0.01 of each other.
+        - ``dead``: whether all its values (two or more) are within 0.01 of each other.
+        - ``reason``: why something of it is NaN, such as ``"never on: no median_run"``; else "".
 
     Raises
     ------
@@ -117,50 +120,98 @@ def screen_cells(
 def _first(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Tell which of the timesteps that aren't padding are the first of their example."""
     first = np.zeros(mask.shape, bool)
-    rows = np.flatnonzero(np.any(mask, axis=1))
-    first[rows, np.argmax(mask[rows], axis=1)] = True
+    rows = np.flatnonzero(mask.any(axis=1))
+    if len(rows):
+        first[rows, np.argmax(mask[rows], axis=1)] = True
     return np.asarray(first[mask])
 
 
 def _saturation(values: Floats, gate: str, saturation: float) -> dict[str, Floats]:
     unknown = ~np.all(np.isfinite(values), axis=1, keepdims=True)
+    if not values.shape[1]:
+        unknown[:] = True
+        values = np.full((len(values), 1), np.nan)
     columns = {
         f"{gate}_left": (values < saturation).mean(axis=1),
         f"{gate}_right": (values > 1 - saturation).mean(axis=1),
     }
     if gate in KEEPING:
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             columns["time_constant"] = 1 / (1 - values.mean(axis=1, dtype=np.float64))
     return {name: np.where(unknown[:, 0], np.nan, column) for name, column in columns.items()}
 
 
 def _values(values: Floats, first: npt.NDArray[np.bool_], threshold: float) -> dict[str, Any]:
-    unknown = ~np.all(np.isfinite(values), axis=1, keepdims=True)
-    values = np.where(unknown, 0, values)
     n = values.shape[1]
+    if not n:
+        nothing = np.full(len(values), np.nan)
+        names = ("bimodality", "persistence", "median_run", "on")
+        dead = np.zeros(len(values), bool)
+        reason = np.full(len(values), "no timestep", object)
+        return dict.fromkeys(names, nothing) | {"dead": dead, "reason": reason}
+    known = np.all(np.isfinite(values), axis=1)
+    values = np.where(known[:, None], values, 0)
     away = values - values.mean(axis=1, keepdims=True, dtype=np.float64)
-    variance = (away**2).mean(axis=1)
-    later = ~first[1:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        skewness = (away**3).mean(axis=1) / variance**1.5 * np.sqrt(n * (n - 1)) / (n - 2)
-        kurtosis = (away**4).mean(axis=1) / variance**2 - 3
-        kurtosis = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * kurtosis + 6)
-        bimodality = (skewness**2 + 1) / (kurtosis + 3 * (n - 1) ** 2 / ((n - 2) * (n - 3)))
-        one, next_one = away[:, :-1][:, later], away[:, 1:][:, later]
-        lengths = (one**2).sum(axis=1) * (next_one**2).sum(axis=1)
-        persistence = (one * next_one).sum(axis=1) / np.sqrt(lengths)
     on = np.abs(values) >= threshold
     columns = {
-        "bimodality": bimodality,
-        "persistence": persistence,
+        "bimodality": _bimodality(away),
+        "persistence": _persistence(away, ~first[1:]),
         "median_run": np.array([_median_run(row, first) for row in on]),
         "on": on.mean(axis=1),
     }
-    still = np.ptp(values, axis=1) < STILL
-    known = ~unknown[:, 0]
-    return {name: np.where(known, column, np.nan) for name, column in columns.items()} | {
-        "dead": still & known
+    flat = (away**2).mean(axis=1) == 0
+    steps = (~first[1:]).any()
+    why = {
+        "bimodality": np.where(flat & (n > _LEAST), "never changes", f"{_count(n)} only"),
+        "persistence": np.where(flat & steps, "never changes", "1 timestep an example"),
+        "median_run": np.full(len(values), "never on"),
     }
+    found = {name: np.where(known, column, np.nan) for name, column in columns.items()}
+    return found | {
+        "dead": (np.ptp(values, axis=1) < STILL) & known & (n > 1),
+        "reason": np.array([_reason(row, known, found, why) for row in range(len(values))], object),
+    }
+
+
+def _bimodality(away: npt.NDArray[np.float64]) -> Floats:
+    """Sarle's coefficient of rows less their means; NaN of less than four values, or equal ones."""
+    n = away.shape[1]
+    if n <= _LEAST:
+        return np.full(len(away), np.nan)
+    variance = (away**2).mean(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skewness = (away**3).mean(axis=1) / variance**1.5 * np.sqrt(n * (n - 1)) / (n - 2)
+        kurtosis = (away**4).mean(axis=1) / variance**2 - 3
+    kurtosis = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * kurtosis + 6)
+    return np.asarray((skewness**2 + 1) / (kurtosis + 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))))
+
+
+def _persistence(away: npt.NDArray[np.float64], later: npt.NDArray[np.bool_]) -> Floats:
+    """Correlate rows with what follows one timestep later, where ``later`` says that it does."""
+    one, next_one = away[:, :-1][:, later], away[:, 1:][:, later]
+    lengths = (one**2).sum(axis=1) * (next_one**2).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((one * next_one).sum(axis=1) / np.sqrt(lengths))
+
+
+def _count(timesteps: int) -> str:
+    return f"{timesteps} timestep{'s' * (timesteps != 1)}"
+
+
+def _reason(
+    row: int,
+    known: npt.NDArray[np.bool_],
+    found: dict[str, Floats],
+    why: dict[str, npt.NDArray[Any]],
+) -> str:
+    """Say in words what could not be told of a cell, and why."""
+    if not known[row]:
+        return "values that aren't finite"
+    missing: dict[str, list[str]] = {}
+    for name, reasons in why.items():
+        if np.isnan(found[name][row]):
+            missing.setdefault(str(reasons[row]), []).append(name)
+    return "; ".join(f"{reason}: no {' and '.join(names)}" for reason, names in missing.items())
 
 
 def _median_run(on: npt.NDArray[np.bool_], first: npt.NDArray[np.bool_]) -> float:
