@@ -51,7 +51,7 @@ def asked(widget: Any, **changed: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("widget", WIDGETS)
 def test_cells_and_matches_are_those_of_match(widget: Any) -> None:
     recording = planted()
-    shown = widget(recording, span=(4, 6))
+    shown = widget(recording, span=(4, 7))
     table = lw.match(recording, (4, 7), layer="lstm", threshold=0.3)
     reply = asked(shown)
     assert (reply["cells"], reply["signs"]) == ([1, 3], [1, -1])
@@ -76,7 +76,7 @@ def test_cells_and_matches_are_those_of_match(widget: Any) -> None:
 
 
 def test_the_threshold_takes_part_and_nothing_found_is_told() -> None:
-    shown = lw.CellGrid(planted(), span=(4, 6), threshold=0.7)
+    shown = lw.CellGrid(planted(), span=(4, 7), threshold=0.7)
     assert asked(shown)["cells"] == [3]
     none = asked(shown, threshold=0.95)
     assert none["told"].startswith("There is no cell with |value| ≥ 0.95")
@@ -84,38 +84,38 @@ def test_the_threshold_takes_part_and_nothing_found_is_told() -> None:
 
 
 def test_without_tokens_places_are_told_alone() -> None:
-    reply = asked(lw.CellGrid(planted(tokens=False), span=(4, 6)))
+    reply = asked(lw.CellGrid(planted(tokens=False), span=(4, 7)))
     assert [match["tokens"] for match in reply["matches"]] == [[], []]
 
 
 def test_what_can_not_be_answered_is_answered_with_the_reason() -> None:
-    shown = lw.TextHeatmap(planted(), span=(4, 6))
+    shown = lw.TextHeatmap(planted(), span=(4, 7))
     assert "signal" in asked(shown, signal="none")["error"]
     assert "span" in asked(shown, span=[4, 300])["error"]
 
 
-@pytest.mark.parametrize("span", [(3, 2), (-1, 2), (0, 30), (1,), (1, 2, 3), "ab", 4, (0.5, 2)])
+@pytest.mark.parametrize("span", [(3, 2), (3, 3), (-1, 2), (0, 31), (1,), (1, 2, 3), "ab", 4, (0.5, 2)])
 def test_what_is_no_span_is_refused_by_name(span: Any) -> None:
     with pytest.raises(TraitError, match="span"):
         lw.CellGrid(planted(), span=span)
-    shown = lw.CellGrid(planted(), span=(4, 6))
+    shown = lw.CellGrid(planted(), span=(4, 7))
     with pytest.raises(TraitError, match="span"):
         shown.span = span
-    assert shown.span == (4, 6)
+    assert shown.span == (4, 7)
 
 
 def test_a_span_stays_with_its_example_and_goes_with_its_layer() -> None:
-    shown = lw.Explorer(planted(), example=1, span=(10, 12))
+    shown = lw.Explorer(planted(), example=1, span=(10, 13))
     assert shown._span_example == 1
     shown.example = 0
-    assert (shown.span, shown._span_example) == ((10, 12), 1)
-    shown.span = (2, 3)
+    assert (shown.span, shown._span_example) == ((10, 13), 1)
+    shown.span = (2, 4)
     assert shown._span_example == 0
     shown.layer = "short"
-    assert shown.span == (2, 3)
-    shown.layer, shown.span = "lstm", (4, 6)
+    assert shown.span == (2, 4)
+    shown.layer, shown.span = "lstm", (4, 7)
     shown.layer = "short"
     assert shown.span is None
     # As the page sends it: all in one message.
-    shown.set_state({"span": [1, 2], "_span_example": 1, "example": 1, "timestep": 2})
-    assert (shown.span, shown._span_example, shown.example) == ((1, 2), 1, 1)
+    shown.set_state({"span": [1, 3], "_span_example": 1, "example": 1, "timestep": 2})
+    assert (shown.span, shown._span_example, shown.example) == ((1, 3), 1, 1)

@@ -212,3 +212,28 @@ test("auto is sequential for gates and squares, by the page light or dark", () =
   model.set("palette", "viridis");
   assert.equal(state.palette(true), "viridis");
 });
+
+test("a span stops before its second number, whichever way it is dragged or moved by keys", () => {
+  const model = modelWith({ span: null, _span_example: 0 });
+  const state = new State(model);
+  const chosen = () => [model.get("span"), model.get("_span_example"), model.get("timestep")];
+  state.brush(6, 8, undefined);
+  assert.deepEqual(chosen(), [[1, 4], 1, 3]);
+  assert.deepEqual(state.span, [6, 9]);
+  state.brush(8, 6, undefined);
+  assert.deepEqual(chosen(), [[1, 4], 1, 1]);
+  state.brush(8, 99, undefined); // not past its example
+  assert.deepEqual(chosen(), [[3, 5], 1, 4]);
+  state.brush(7, 7, undefined);
+  assert.deepEqual(chosen(), [[2, 3], 1, 2]);
+  // Keys move the end that is selected, through the other one.
+  state.extend(1, undefined);
+  assert.deepEqual(chosen(), [[2, 4], 1, 3]);
+  for (let step = 0; step < 3; step++) state.extend(-1, undefined);
+  assert.deepEqual(chosen(), [[0, 3], 1, 0]);
+  state.extend(-1, undefined);
+  assert.deepEqual(chosen(), [[0, 3], 1, 0]);
+  state.select(2, undefined);
+  state.extend(1, undefined);
+  assert.deepEqual(chosen(), [[2, 4], 0, 3]);
+});

@@ -30,7 +30,7 @@ class MatchingWidget(RecordingWidget):
         traitlets.Int(),
         default_value=None,
         allow_none=True,
-        help="The chosen span of tokens: its first and last timestep, of the example that was "
+        help="The chosen span of tokens, (start, stop), stop excluded, of the example that was "
         "selected when it was chosen. Below stand the cells that mark it, and other spans that they "
         "mark.",
     ).tag(sync=True)
@@ -38,15 +38,15 @@ class MatchingWidget(RecordingWidget):
 
     @traitlets.validate("span")
     def _check_span(self, proposal: dict[str, Any]) -> tuple[int, int]:
-        first, last = proposal["value"]
+        start, stop = proposal["value"]
         if self.layer in self._names:
             timesteps = self._sizes(self.layer)["timestep"]
-            if not 0 <= first <= last < timesteps:
+            if not 0 <= start < stop <= timesteps:
                 raise traitlets.TraitError(
-                    f"span: expected (first, last) with 0 <= first <= last <= {timesteps - 1} "
-                    f"(layer {self.layer!r}), got {(first, last)}"
+                    f"span: expected (start, stop) with 0 <= start < stop <= {timesteps}, the "
+                    f"timesteps of layer {self.layer!r}, got {(start, stop)}"
                 )
-        return first, last
+        return start, stop
 
     @traitlets.observe("span")
     def _on_span(self, _change: dict[str, Any]) -> None:
@@ -57,7 +57,7 @@ class MatchingWidget(RecordingWidget):
         if self.span is None or self.layer not in self._names:
             return
         sizes = self._sizes(self.layer)
-        if self.span[1] >= sizes["timestep"] or self._span_example >= sizes["example"]:
+        if self.span[1] > sizes["timestep"] or self._span_example >= sizes["example"]:
             self.set_trait("span", None)
 
     def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -90,7 +90,7 @@ def matches_of(
     ----------
     recording : Recording
     span : tuple of int
-        Its first and last timestep.
+        ``(start, stop)``: its timesteps from ``start`` up to, without, ``stop``.
     layer, signal, example
         Of what.
     threshold : float
@@ -104,11 +104,10 @@ def matches_of(
         (``example * timesteps + timestep``) and its ``length``, and the ``tokens`` around it, which begin
         at column ``from``.
     """
-    first, last = span
     threshold = threshold or THRESHOLD
     table = match(
         recording,
-        (first, last + 1),
+        span,
         layer=layer,
         signal=signal,
         example=example,

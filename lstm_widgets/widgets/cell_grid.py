@@ -54,10 +54,10 @@ class CellGrid(MatchingWidget):
     hidden_tracks : tuple of str, optional
         The names of those that are not shown.
     span : tuple of int, optional
-        The chosen span of tokens, (first, last) timestep of the selected example. Below stand the cells
-        that mark it and the other spans that they mark, as `match` finds them, with the widget's
-        threshold (0.3 while that is 0). Drag over tokens, or press shift with the left or right
-        arrow key.
+        The chosen span of tokens, ``(start, stop)``, timesteps of the selected example, ``stop``
+        excluded. Below stand the cells that mark it and the other spans that they mark, as `match`
+        finds them, with the widget's threshold (0.3 while that is 0). Drag over tokens, or press
+        shift with the left or right arrow key.
     hide_quiet_cells : bool, optional
         Leave out the cells whose mean \\|value\\| is below the threshold.
 

@@ -92,7 +92,7 @@ def test_a_span_is_dragged_and_its_matches_are_gone_to(matching):
     text, page = matching, matching.notebook.page
     expect(text.panel).to_be_hidden()
     text.drag_text(8, 10)
-    text.becomes(span=[8, 10], example=0, timestep=10)
+    text.becomes(span=[8, 11], example=0, timestep=10)
     table = expected(recording, (8, 11))
     assert table.attrs["cells"] == [2, 4]
     expect(text.panel.locator(".lw-matches-cells button")).to_have_text(["+ 2", "− 4"])
@@ -130,7 +130,7 @@ def test_a_span_is_dragged_and_its_matches_are_gone_to(matching):
     text.becomes(cell=4)
     last = table.iloc[-1]
     text.options.last.click()
-    text.becomes(example=int(last.example), timestep=int(last.start), span=[8, 10])
+    text.becomes(example=int(last.example), timestep=int(last.start), span=[8, 11])
     expect(text.options).to_have_count(len(table))
     # By keys, too; the screen reader is told which one it is.
     text.list.focus()
@@ -163,36 +163,36 @@ def test_a_span_is_dragged_and_its_matches_are_gone_to(matching):
 def test_a_span_is_dragged_over_the_head_of_the_grid_and_moved_by_keys(matching):
     text = matching
     text.drag_head(33, 31)
-    text.becomes(span=[31, 33], timestep=31)
+    text.becomes(span=[31, 34], timestep=31)
     # A click selects, and leaves the span alone.
     text.drag_head(12, 12)
-    text.becomes(span=[31, 33], timestep=12, cell=1)
+    text.becomes(span=[31, 34], timestep=12, cell=1)
     text.grid.focus()
     text.grid.press("Shift+ArrowRight")
-    text.becomes(span=[12, 13], timestep=13)
+    text.becomes(span=[12, 14], timestep=13)
     text.grid.press("Shift+ArrowRight")
-    text.becomes(span=[12, 14], timestep=14)
+    text.becomes(span=[12, 15], timestep=14)
     text.grid.press("Shift+ArrowLeft")
     text.frame.press("Shift+ArrowLeft")
     text.frame.press("Shift+ArrowLeft")
-    text.becomes(span=[11, 12], timestep=11)
+    text.becomes(span=[11, 13], timestep=11)
     text.frame.press("ArrowRight")
-    text.becomes(span=[11, 12], timestep=12)
+    text.becomes(span=[11, 13], timestep=12)
     # The end of an example is the end of its spans.
     text.set(example=0, timestep=219)
     expect(text.status).to_contain_text("t=219 ")
     text.grid.press("Shift+ArrowRight")
-    text.becomes(span=[219, 219], timestep=219, example=0)
+    text.becomes(span=[219, 220], timestep=219, example=0)
     # From Python; what it says no to is said below.
-    text.set(span=(100, 102))
+    text.set(span=(100, 103))
     expect(text.panel.locator(".lw-matches-cells button")).to_have_text(["+ 2", "− 4"])
     text.notebook.kernel.run(
         "import lstm_widgets.widgets._matches as answers\nmatch, answers.match = answers.match, None"
     )
-    text.set(span=(8, 10))
+    text.set(span=(8, 11))
     expect(text.panel).to_contain_text("The kernel could not answer: ")
     text.notebook.kernel.run("answers.match = match")
-    text.set(span=(100, 102))
+    text.set(span=(100, 103))
     expect(text.options).to_have_count(len(expected(planted(), (100, 103))))
 
 

@@ -112,7 +112,7 @@ export class State extends SharedState {
     );
   }
 
-  /** The first and last column of the span that is chosen; undefined if none is. */
+  /** The columns of the span that is chosen: its first, and that after its last; undefined if none is. */
   get span() {
     const { model, layer } = this;
     const span = model.get("span");
@@ -131,7 +131,7 @@ export class State extends SharedState {
     const example = Math.floor(from / timesteps);
     const start = from % timesteps;
     const end = Math.max(0, Math.min(timesteps - 1, to - example * timesteps));
-    const span = start < end ? [start, end] : [end, start];
+    const span = [Math.min(start, end), Math.max(start, end) + 1];
     this.set({ example, timestep: end, span, _span_example: example }, origin);
   }
 
@@ -142,8 +142,8 @@ export class State extends SharedState {
    */
   extend(step, origin) {
     const { column } = this;
-    const [first, last] = this.span ?? [column, column];
-    const from = column === last ? first : column === first ? last : column;
+    const [start, stop] = this.span ?? [column, column + 1];
+    const from = column === stop - 1 ? start : column === start ? stop - 1 : column;
     this.brush(from, column + step, origin);
   }
 

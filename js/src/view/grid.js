@@ -34,7 +34,7 @@ const MOST_ROW = 22;
  * @property {number} column the selected column
  * @property {string} align which token stands at a column
  * @property {import("../core/tracks.js").Track[]} tracks
- * @property {number[] | undefined} span its first and last column
+ * @property {number[] | undefined} span its first column and that after its last
  */
 
 export class Grid {

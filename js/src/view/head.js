@@ -33,7 +33,7 @@ export function headOf(layer, tracks) {
  * Draw them both.
  * @param {CanvasRenderingContext2D} context
  * @param {{source: AnySource, theme: import("./theme.js").Theme, align: string, column: number, tracks: import("../core/tracks.js").Track[], span?: number[]}} scene the selected
- *   column, and the first and last of the span that is chosen
+ *   column, and the first of the span that is chosen and that after its last
  * @param {{columns: Columns, left: number, width: number, size: number}} place how far it is scrolled, the
  *   width of the whole, the size of the font
  */
@@ -65,7 +65,9 @@ export function drawHead(
   const places = tracks.length > 0 ? placesOf(source.layer, columns, { left, width, align }) : [];
   drawBands(context, { source, theme, tracks }, places, { y: header + 1, ...BAND });
   if (span) {
-    const [x, end] = [columns.start(span[0]), columns.end(span[1])].map((at) => GUTTER + at - left);
+    const [x, end] = [columns.start(span[0]), columns.end(span[1] - 1)].map(
+      (at) => GUTTER + at - left,
+    );
     context.fillStyle = theme.colour.accent;
     context.fillRect(x, header - 2, end - x, 2);
     context.globalAlpha = 0.18;

@@ -462,9 +462,9 @@ export class TextPane {
     const { state, frame } = this;
     const layout = /** @type {TextLayout} */ (this.#layout);
     const offset = state.model.get("example") * state.layer.timesteps - (this.#predict ? 1 : 0);
-    const [first, last] = state.span ?? [-1, -1];
-    const a = Math.max(first - offset, layout.starts[line]);
-    const b = Math.min(last - offset, layout.end(line) - 1);
+    const [start, stop] = state.span ?? [-1, -1];
+    const a = Math.max(start - offset, layout.starts[line]);
+    const b = Math.min(stop - offset, layout.end(line)) - 1;
     if (a > b) return;
     const x = this.#lengths.left + layout.left[a];
     context.fillStyle = frame.theme.colour.accent;
