@@ -94,7 +94,9 @@ def test_what_can_not_be_answered_is_answered_with_the_reason() -> None:
     assert "span" in asked(shown, span=[4, 300])["error"]
 
 
-@pytest.mark.parametrize("span", [(3, 2), (3, 3), (-1, 2), (0, 31), (1,), (1, 2, 3), "ab", 4, (0.5, 2)])
+@pytest.mark.parametrize(
+    "span", [(3, 2), (3, 3), (-1, 2), (0, 31), (1,), (1, 2, 3), "ab", 4, (0.5, 2)]
+)
 def test_what_is_no_span_is_refused_by_name(span: Any) -> None:
     with pytest.raises(TraitError, match="span"):
         lw.CellGrid(planted(), span=span)
@@ -119,3 +121,14 @@ def test_a_span_stays_with_its_example_and_goes_with_its_layer() -> None:
     # As the page sends it: all in one message.
     shown.set_state({"span": [1, 3], "_span_example": 1, "example": 1, "timestep": 2})
     assert (shown.span, shown._span_example, shown.example) == ((1, 3), 1, 1)
+
+
+def test_what_was_let_go_of_is_said_in_a_sentence() -> None:
+    shown = lw.TextHeatmap(planted(), span=(3, 7))  # from one timestep before the cells are on
+    reply = asked(shown)
+    assert (reply["cells"], reply["signs"]) == ([1, 3], [1, -1])
+    assert reply["told"] == (
+        "No cell has |value| ≥ 0.3 all through the span and not just outside. These mark it best: "
+        "within 1 timestep of either end of the span they may be on or off."
+    )
+    assert len(reply["matches"]) == 2

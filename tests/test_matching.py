@@ -180,3 +180,64 @@ def test_bad_input_is_named(options, message):
 def test_an_unknown_layer_is_named():
     with pytest.raises(LayerNotFoundError, match="'gru'"):
         lw.match(planted(), (5, 7), layer="gru")
+
+
+def told_of(values, span, **more):
+    """Chosen (cell, sign) pairs and what was let go of."""
+    table = lw.match(recording_of(values), span, relax=True, **more)
+    return list(zip(table.attrs["cells"], table.attrs["signs"], strict=True)), table
+
+
+@pytest.mark.parametrize("late", [0, 1, 2, 3])
+def test_ends_that_are_a_little_off_are_let_go_of_first(late):
+    values = np.zeros((2, 60, 5), np.float32)
+    for example, start in ((0, 10), (0, 30), (1, 20)):  # on from a little later, and for as long
+        values[example, start + late : start + 12 + late, 1] = 0.8
+        values[example, start - 5 : start + 14, 2] = -0.8  # far from the ends of what is chosen
+    values[..., 4] = 1  # always on
+    chosen, table = told_of(values, (10, 22))
+    assert chosen == [(1, 1)]
+    assert [(row.example, row.start) for row in table.itertuples()] == [
+        (0, 30 + late),
+        (1, 20 + late),
+    ]
+    ends = f"within {late} timestep{'s' * (late != 1)} of either end of the span"
+    assert table.attrs["relaxed"].startswith(ends if late else "")
+    assert bool(table.attrs["relaxed"]) == (late > 0)
+    strict = lw.match(recording_of(values), (10, 22))
+    assert strict.attrs == {"cells": [1] if late == 0 else [], "signs": [1] if late == 0 else []}
+
+
+def test_then_a_part_of_the_span_and_at_last_those_that_are_on_more_often_in_it():
+    values = np.zeros((1, 80, 3), np.float32)
+    values[0, 20:40, 0] = -0.5
+    values[0, [25, 30, 31], 0] = 0  # off at three of twenty
+    values[0, 22:40:2, 1] = 0.9  # at half of them, and nowhere else
+    chosen, table = told_of(values, (20, 40))
+    assert chosen == [(0, -1)]
+    assert "on at 75% of the rest of it or more" in table.attrs["relaxed"]
+    chosen, table = told_of(values[..., 1:], (20, 40))
+    assert chosen == [(0, 1)]
+    assert table.attrs["relaxed"] == "they are on in the span more often than beside it"
+    chosen, table = told_of(values[..., 2:], (20, 40))
+    assert (chosen, table.attrs["relaxed"], len(table)) == ([], "", 0)
+
+
+@given(cases(), st.sampled_from([1, 20, 1 << 22]))
+def test_what_marks_a_span_strictly_is_never_relaxed(case, block):
+    values, mask, span, example, padding = case
+    recording = recording_of(values, mask=mask)
+    options = {"example": example, "padding": padding, "limit": 1000}
+    strict = lw.match(recording, span, **options)
+    before = matching._BLOCK_VALUES
+    matching._BLOCK_VALUES = block
+    try:
+        relaxed = lw.match(recording, span, relax=True, **options)
+    finally:
+        matching._BLOCK_VALUES = before
+    if strict.attrs["cells"]:
+        assert relaxed.attrs.pop("relaxed") == ""
+        assert relaxed.attrs == strict.attrs
+        assert relaxed.equals(strict)
+    else:
+        assert bool(relaxed.attrs["relaxed"]) == bool(relaxed.attrs["cells"])

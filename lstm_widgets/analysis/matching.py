@@ -40,6 +40,11 @@ COLUMNS = ("example", "start", "stop", "overlap", "shared", "cells_on", "text", 
 
 # Values that are read at a time.
 _BLOCK_VALUES = 1 << 22
+# What is let go of where no cell marks a span, a little more each time: how many timesteps at each
+# end are not looked at, and at how many of the others a cell has to be on.
+_RELAXED = ((1, 1.0), (2, 1.0), (3, 1.0), (3, 0.9), (3, 0.75))
+# At last: the cells that are on in the span more often than beside it, by this much at the least.
+_BEST, _MORE = 5, 0.15
 
 
 def match(
@@ -51,6 +56,7 @@ def match(
     example: int = 0,
     threshold: float = 0.3,
     padding: Sequence[int] = (1, 1),
+    relax: bool = False,
     limit: int = 50,
 ) -> pd.DataFrame:
     """Find the cells that mark a span of tokens, and the other spans that they mark.
@@ -78,6 +84,12 @@ def match(
     padding
         At how many timesteps to the left and to the right of a span its cells have to be off.
         Beyond the ends of an example, and at padding and NaN, a cell is off.
+    relax
+        Whether, where no cell marks the span as strictly as that, those are chosen that mark it
+        best. What is let go of, in this order, until some do: the one, two, three timesteps at each
+        side of either end of the span (there a cell may be on or off); then a tenth and a quarter
+        of the other timesteps in the span; at last the five are chosen that are on in it the most
+        often, compared with as many timesteps on either side of it, by a share of 0.15 or more.
     limit
         The most spans that are listed.
 
@@ -91,7 +103,8 @@ def match(
         both as a share of those that are in either (Jaccard); ``shared`` and ``cells_on``, the
         numbers of chosen cells and of all cells that are on (int); ``text``, the tokens, and
         ``label``, those of the example, None where not recorded. ``attrs`` has the chosen ``cells``
-        and their ``signs`` (1 or -1), as lists.
+        and their ``signs`` (1 or -1), as lists; and with ``relax`` what was let go of, in words,
+        ``relaxed``: "" if nothing was.
 
     Raises
     ------
@@ -117,13 +130,38 @@ def match(
         raise ValueError(f"threshold: expected a positive finite number, got {threshold!r}")
     limit = _whole("limit", limit, 0)
     rows = _Rows(dataset[signal], dataset.get("mask"))
-    search = _Search(rows, float(threshold), _expect_pair("padding", padding, "(left, right)"))
+    sides = _expect_pair("padding", padding, "(left, right)")
+    search = _Search(rows, float(threshold), sides)
     selected = example * rows.timesteps + np.array([start, stop])
     cells, signs = search.cells_of(selected)
+    relaxed = ""
+    for slack, share in _RELAXED if relax and not len(cells) else ():
+        search = _Search(rows, float(threshold), sides, slack)
+        cells, signs = search.cells_that_mostly(selected, share)
+        if len(cells):
+            relaxed = _told(slack, share)
+            break
+    else:
+        if relax and not len(cells):
+            cells, signs = search.cells_rather_than_beside(selected)
+            relaxed = _RATHER if len(cells) else ""
     found = search.best(cells, signs, selected, limit)
     table = pd.DataFrame(_columns(dataset, found, len(cells)), columns=[*COLUMNS])
     table.attrs |= {"cells": cells.tolist(), "signs": signs.tolist()}
+    if relax:
+        table.attrs["relaxed"] = relaxed
     return table
+
+
+_RATHER = "they are on in the span more often than beside it"
+
+
+def _told(slack: int, share: float) -> str:
+    """Say what was let go of."""
+    told = f"within {slack} timestep{'s' * (slack != 1)} of either end of the span they may be on or off"
+    return (
+        told if share == 1 else f"{told}, and they are on at {share:.0%} of the rest of it or more"
+    )
 
 
 class _Rows:
@@ -178,11 +216,18 @@ class _Found:
 class _Search:
     """What is searched for, and in what."""
 
-    def __init__(self, rows: _Rows, threshold: float, padding: tuple[int, int]) -> None:
+    def __init__(
+        self, rows: _Rows, threshold: float, padding: tuple[int, int], slack: int = 0
+    ) -> None:
         self._rows = rows
         self._threshold = np.float32(threshold)
-        self._padding = padding
-        self._distances = (*range(-padding[0], 0), *range(1, padding[1] + 1))
+        self._slack = slack
+        before, behind = padding
+        # Where cells have to be off: so far before the first timestep, or behind the last.
+        self._distances = (
+            *range(-before - slack, -slack),
+            *range(slack + 1, slack + behind + 1),
+        )
 
     def cells_of(self, run: Places) -> tuple[Places, Places]:
         """List the cells that are on all through a stretch and off just outside; their signs."""
@@ -190,6 +235,44 @@ class _Search:
         positive, negative = np.unpackbits(bits, axis=1)[:, : self._rows.cells].astype(np.intp)
         cells = np.flatnonzero(positive | negative)
         return cells, (positive - negative)[cells]
+
+    def cells_that_mostly(self, run: Places, share: float) -> tuple[Places, Places]:
+        """List the cells that are on at most of a stretch, but for its ends, and off outside."""
+        start, stop = run.tolist()
+        ends = min(self._slack, (stop - start - 1) // 2)
+        marks = self._share_on(start + ends, stop - ends) >= share
+        for distance in self._distances:
+            rows = self._rows.beside(run[None], distance)
+            if rows[0] >= 0:
+                marks &= ~self._on(rows)[0]
+        marks &= marks[0] != marks[1]  # not with one sign and the other, half of it each
+        cells = np.flatnonzero(marks[0] | marks[1])
+        return cells, np.where(marks[0], 1, -1)[cells]
+
+    def cells_rather_than_beside(self, run: Places) -> tuple[Places, Places]:
+        """List the few cells that are on in a stretch more often than beside it."""
+        start, stop = run.tolist()
+        width = max(stop - start, 10)
+        first = start - start % self._rows.timesteps  # of the example
+        last = first + self._rows.timesteps
+        sides = ((max(first, start - width), start), (stop, min(last, stop + width)))
+        near = sum(b - a for a, b in sides)
+        beside = sum(self._share_on(a, b) * (b - a) for a, b in sides) / max(1, near)
+        more = self._share_on(start, stop) - beside
+        cells = np.sort(np.argsort(-more.max(axis=0), kind="stable")[:_BEST])
+        cells = cells[more.max(axis=0)[cells] >= _MORE]
+        return cells, np.where(more[0] >= more[1], 1, -1)[cells]
+
+    def _share_on(self, start: int, stop: int) -> npt.NDArray[np.float64]:
+        """Tell at which share of some rows each cell is on, above and below: ``(2, cell)``."""
+        on = np.zeros((2, self._rows.cells))
+        for first in range(start, stop, self._rows.block):
+            on += self._on(np.arange(first, min(first + self._rows.block, stop))).sum(axis=0)
+        return on / max(1, stop - start)
+
+    def _on(self, rows: Places) -> Flags:
+        """Tell which cells are on at some rows near each other: ``(row, 2, cell)``, above and below."""
+        return np.unpackbits(self._bits_at(rows), axis=2)[..., : self._rows.cells].astype(np.bool_)
 
     def best(self, cells: Places, signs: Places, selected: Places, limit: int) -> _Found:
         """Find the best stretches for some cells, besides the selected one.
@@ -291,10 +374,10 @@ class _Search:
             ``(stretch, 2, bytes)``: the bits of the cells that are positive, and those of the
             negative ones.
         """
-        before, behind = self._padding
         low, high = int(runs[:, 0].min()), int(runs[:, 1].max())
         if len(runs) > 1:
-            self._rows.read(max(0, low - before), min(high + behind, self._rows.count))
+            before, behind = min(0, *self._distances, 0), max(0, *self._distances, 0)
+            self._rows.read(max(0, low + before), min(high + behind, self._rows.count))
             lengths = runs[:, 1] - runs[:, 0]
             starts = np.cumsum(lengths) - lengths
             inside = np.arange(lengths.sum()) + np.repeat(runs[:, 0] - starts, lengths)

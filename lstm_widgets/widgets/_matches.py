@@ -112,15 +112,21 @@ def matches_of(
         signal=signal,
         example=example,
         threshold=threshold,
+        relax=True,
         limit=_LISTED,
     )
     dataset = recording[recording.bidirectional.get(layer, (layer,))[0]]
     cells, signs = ([int(each) for each in table.attrs[name]] for name in ("cells", "signs"))
     on = f"|value| ≥ {threshold:g} all through the span and not just outside"
+    told = f"Cells with {on}" if cells else f"There is no cell with {on}"
+    if relaxed := table.attrs["relaxed"]:
+        told = f"No cell has {on}. These mark it best: {relaxed}."
+    elif not cells:
+        told += ", nor one that comes near: try a lower threshold"
     others = f"{len(table) or 'no'} other span{'s' * (len(table) != 1)}"
     matches = [_listed(dataset, row, len(cells)) for row in table.itertuples()]
     return {
-        "told": f"Cells with {on}" if cells else f"There is no cell with {on}",
+        "told": told,
         "count": others if cells else "",
         "cells": cells,
         "signs": signs,
