@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import lab
 import pytest
+from odd_host import OddHost
 from widget_page import SETUP, Saved
 
 if TYPE_CHECKING:
@@ -125,3 +126,24 @@ def open_page(browser, tmp_path):
         for saved, path in opened:
             assert [url for url in saved.asked if not url.startswith("data:")] == [path.as_uri()]
             assert saved.errors == []
+
+
+@pytest.fixture
+def open_host(browser):
+    """Open a page with a host of its own, and nothing else in it than what is given; see `OddHost`."""
+    with contextlib.ExitStack() as stack:
+        opened = []
+
+        def open_host(body="<body></body>", *, scheme="light"):
+            context = browser.new_context(
+                viewport={"width": 1280, "height": 900}, color_scheme=scheme
+            )
+            stack.callback(context.close)
+            context.set_default_timeout(15_000)
+            context.set_offline(True)
+            opened.append(OddHost(context.new_page(), body))
+            return opened[-1]
+
+        yield open_host
+        for host in opened:
+            assert host.errors == []

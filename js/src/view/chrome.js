@@ -2,7 +2,7 @@
 // keeps traits and controls in step, follows the page's theme and paints once a frame.
 
 import { div, element, freshId, isHosts, listen, OUR_KEYS } from "./dom.js";
-import { readTheme, watchTheme } from "./theme.js";
+import { readTheme, watchRatio, watchTheme } from "./theme.js";
 
 /** @typedef {import("../core/shared_state.js").SharedState} SharedState */
 
@@ -35,6 +35,10 @@ export class Chrome {
   #painted = 0;
   #traits = new AbortController();
   #stale = true;
+  /** Whether there was no room when something was to be painted. */
+  #lost = false;
+  /** What went wrong in a pane, for the reader. */
+  #broken = "";
   /** Whether the pointer was moved last, and no key pressed since. */
   pointing = true;
   /** @type {P[]} */
@@ -99,17 +103,19 @@ export class Chrome {
 
     const unwatch = this.state.watch((names) => {
       this.#stale = true;
-      for (const pane of this.panes) pane.changed(names);
+      this.#each((pane) => pane.changed(names));
       this.schedule();
     });
     signal.addEventListener("abort", unwatch);
     watchTheme(() => this.#retheme(), signal);
     // Sizes are not known before the host has put us into the page, and change when it does.
-    const resizing = new ResizeObserver(() => {
+    const resized = () => {
       if (!this.theme) this.#retheme();
-      for (const pane of this.panes) pane.resize();
-      this.schedule();
-    });
+      this.#each((pane) => pane.resize());
+      this.schedule(true);
+    };
+    watchRatio(resized, signal);
+    const resizing = new ResizeObserver(resized);
     resizing.observe(this.root);
     signal.addEventListener("abort", () => resizing.disconnect());
   }
@@ -170,43 +176,67 @@ export class Chrome {
   #retheme() {
     if (!this.root.isConnected) return;
     const theme = readTheme(this.root);
-    if (JSON.stringify(theme) !== JSON.stringify(this.theme)) {
-      this.theme = theme;
-      this.#stale = true;
-    }
+    const before = JSON.stringify(this.theme);
+    this.theme = theme;
     // While a host changes its style sheets we may have no size, and what was to be painted then is lost.
+    if (JSON.stringify(theme) === before && !this.#lost) return;
+    this.#stale = true;
     cancelAnimationFrame(this.#scheduled);
     this.#scheduled = 0;
-    this.schedule();
+    this.schedule(true);
   }
 
   /**
    * Paint once for all that changes now: right after the event that changed it, unless this frame has
    * been painted already; then with the next.
+   * @param {boolean} later with the next in any case: an observer of sizes may not change one itself
    */
-  schedule() {
+  schedule(later = performance.now() - this.#painted <= FRAME) {
     if (this.#scheduled) return;
     const paint = (/** @type {boolean} */ inFrame) => {
       this.#scheduled = 0;
       if (this.theme && this.root.isConnected && this.root.clientWidth > 0) this.#paint();
       // A host may take us out of the page and put us back within a frame, unseen by the observer of
       // our size. If we are still out at the frame, that observer will tell when we are back.
-      else if (!inFrame) this.#scheduled = requestAnimationFrame(() => paint(true));
+      else if (inFrame) this.#lost = true;
+      else this.#scheduled = requestAnimationFrame(() => paint(true));
     };
-    if (performance.now() - this.#painted > FRAME) {
+    if (later) this.#scheduled = requestAnimationFrame(() => paint(true));
+    else {
       this.#scheduled = -1;
       queueMicrotask(() => paint(false));
-    } else this.#scheduled = requestAnimationFrame(() => paint(true));
+    }
   }
 
   #paint() {
     this.#painted = performance.now();
-    if (this.#stale) this.update();
+    this.#lost = false;
+    const broken = this.#broken; // of a change or a size, since the last time
+    this.#broken = "";
+    if (this.#stale) this.#attempt(() => this.update());
     this.#stale = false;
-    this.#say();
-    for (const pane of this.panes) pane.paint();
-    this.request();
+    this.#each((pane) => pane.paint());
+    this.#attempt(() => this.#say());
+    this.#attempt(() => this.request());
+    const notice = this.#broken || broken || this.state.error || this.warning;
+    if (this.notice.textContent !== notice) this.notice.textContent = notice;
     this.root.dataset.paints = String(Number(this.root.dataset.paints ?? 0) + 1);
+  }
+
+  /** @param {(pane: P) => void} act */
+  #each(act) {
+    for (const pane of this.panes) this.#attempt(() => act(pane));
+  }
+
+  /** Do something; what goes wrong is told under the widget, and all the rest goes on. @param {() => void} act */
+  #attempt(act) {
+    try {
+      act();
+    } catch (error) {
+      const told = `This part can't be shown: ${error instanceof Error ? error.message : error}`;
+      if (this.notice.textContent !== told) console.error(error);
+      this.#broken = told;
+    }
   }
 
   /** Bring the controls up to date. */
@@ -233,8 +263,6 @@ export class Chrome {
     if (this.status.textContent !== text) this.status.textContent = text;
     this.status.title = full;
     this.status.classList.toggle("lw-hovered", hovered);
-    const notice = this.state.error || this.warning;
-    if (this.notice.textContent !== notice) this.notice.textContent = notice;
     if (!hovered) this.#speak(text);
   }
 

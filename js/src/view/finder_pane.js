@@ -44,7 +44,7 @@ export class FinderPane {
     ];
     this.resizing = new ResizeObserver(() => {
       this.table.resize();
-      frame.schedule();
+      frame.schedule(true);
     });
     this.resizing.observe(this.table.grid);
   }

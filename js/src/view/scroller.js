@@ -32,7 +32,7 @@ export class Scroller {
     listen(this.root, "scroll", onChange);
     this.resizing = new ResizeObserver(() => {
       this.resize();
-      onChange();
+      requestAnimationFrame(onChange); // an observer of sizes may not change one itself
     });
     this.resizing.observe(this.root);
   }
