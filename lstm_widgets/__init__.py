@@ -11,7 +11,7 @@ from lstm_widgets.analysis.screening import screen_cells
 from lstm_widgets.recorders.generate import Generation, generate
 from lstm_widgets.recorders.held import Held
 from lstm_widgets.recorders.keras import RecordingError, record
-from lstm_widgets.recorders.legacy import load_legacy
+from lstm_widgets.recorders.legacy import load_legacy, load_legacy_weights
 from lstm_widgets.recording import Recording, open_recording
 from lstm_widgets.widgets.cell_finder import CellFinder
 from lstm_widgets.widgets.cell_grid import CellGrid
@@ -44,6 +44,7 @@ __all__ = [
     "dependency",
     "generate",
     "load_legacy",
+    "load_legacy_weights",
     "match",
     "open_recording",
     "pointing_game",

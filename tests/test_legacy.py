@@ -8,6 +8,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import tf_keras
 from keras import layers as L
 
 import lstm_widgets as lw
@@ -211,8 +212,7 @@ def test_cudnn_gru(tmp_path):
 @pytest.mark.parametrize("merge", ["concat", "ave"])
 def test_bidirectional_around_cudnn(tmp_path, merge):
     forward, backward = cudnn_weights(3), cudnn_weights(3)
-    both = {f"forward_g/{key}": array for key, array in forward.items()}
-    both |= {f"backward_g/{key}": array for key, array in backward.items()}
+    both = both_directions(forward, backward)
     wrapper = entry("Bidirectional", "both", layer=recurrent("CuDNNGRU", "g"), merge_mode=merge)
     path = save_model(tmp_path / "both.h5", [wrapper], {"both": both})
     x = weights(2, 6, FEATURES)
@@ -235,9 +235,9 @@ def test_a_cudnn_layer_reads_backwards_and_keeps_its_state(tmp_path):
 # Other layers -------------------------------------------------------------------------------------
 
 
-def plain_weights(gates):
+def plain_weights(gates, features=FEATURES):
     return {
-        "kernel": weights(FEATURES, gates * UNITS),
+        "kernel": weights(features, gates * UNITS),
         "recurrent_kernel": weights(UNITS, gates * UNITS),
         "bias": weights(gates * UNITS),
     }
@@ -320,21 +320,91 @@ def test_the_layers_around(tmp_path):
     expect(lw.load_legacy(path), ids, expected)
 
 
-@pytest.mark.parametrize(("kind", "gates"), [("LSTM", 4), ("SimpleRNN", 1)])
-@pytest.mark.parametrize("whole", [False, True])
-def test_keras_itself_loads_weights_of_keras_2(tmp_path, kind, gates, whole):
-    saved = plain_weights(gates)
-    path = tmp_path / "weights.h5"
-    if whole:
-        save_model(path, [recurrent(kind, "lstm_1")], {"lstm_1": saved})
-    else:
-        with h5py.File(path, "w") as file:
-            save_weights(file, {"lstm_1": saved})
-    layer = getattr(L, kind)(UNITS, return_sequences=True, name="any")
+# Weights only ------------------------------------------------------------------------------------
+
+
+def weights_file(path, layers):
+    with h5py.File(path, "w") as file:
+        save_weights(file, layers)
+    return path
+
+
+def both_directions(forward, backward):
+    both = {f"forward_g/{key}": array for key, array in forward.items()}
+    return both | {f"backward_g/{key}": array for key, array in backward.items()}
+
+
+def test_weights_of_cudnn_layers(tmp_path):
+    """Into LSTM, GRU and Bidirectional, of Keras 3 and of Keras 2, which converts them itself."""
+    lstm, gru = cudnn_weights(4), cudnn_weights(3, UNITS)
+    forward, backward = cudnn_weights(4, UNITS), cudnn_weights(4, UNITS)
+    layers = {"lstm": lstm, "gru": gru, "both": both_directions(forward, backward)}
+    path = weights_file(tmp_path / "weights.h5", layers)
+
+    def build(k):
+        L = k.layers
+        return k.Sequential(
+            [
+                k.Input((6, FEATURES)),
+                L.LSTM(UNITS, return_sequences=True, name="lstm"),
+                L.GRU(UNITS, return_sequences=True, reset_after=True, name="gru"),
+                L.Bidirectional(L.LSTM(UNITS, return_sequences=True), name="both"),
+            ]
+        )
+
+    model = build(keras)
+    lw.load_legacy_weights(model, path)
+    x = weights(4, 6, FEATURES)
+    below = cudnn_gru(gru, cudnn_lstm(lstm, x)["hidden_state"])
+    directions = (
+        cudnn_lstm(forward, below)["hidden_state"],
+        cudnn_lstm(backward, below[:, ::-1])["hidden_state"][:, ::-1],
+    )
+    expect(model, x, np.concatenate(directions, -1))
+    old = build(tf_keras)
+    old.load_weights(path)
+    expect(model, x, old(x))
+    recording = lw.record(model, x, check="full")
+    for signal, values in cudnn_lstm(lstm, x).items():
+        np.testing.assert_allclose(recording["lstm"][signal], values, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "gates", "message"),
+    [
+        (
+            L.LSTM(UNITS, recurrent_activation="hard_sigmoid"),
+            4,
+            "a CuDNNLSTM with recurrent_activation='sigmoid' in Keras 2",
+        ),
+        (L.LSTM(UNITS, activation="relu"), 4, "a CuDNNLSTM with activation='tanh' in Keras 2"),
+        (L.GRU(UNITS, reset_after=False), 3, "a CuDNNGRU with reset_after=True in Keras 2"),
+    ],
+)
+def test_cudnn_computes_one_function_only(tmp_path, layer, gates, message):
+    path = weights_file(tmp_path / "weights.h5", {"old": cudnn_weights(gates)})
     model = keras.Sequential([keras.Input((6, FEATURES)), layer])
-    model.load_weights(path)
-    for ours, theirs in zip(model.get_weights(), saved.values(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ValueError, match=message):
+        lw.load_legacy_weights(model, path)
+
+
+def test_cudnn_among_layers_of_unknown_gates(tmp_path):
+    cudnn, plain = cudnn_weights(4), plain_weights(4, UNITS)
+    path = weights_file(tmp_path / "weights.h5", {"a": cudnn, "b": plain})
+    layers = [L.LSTM(UNITS, return_sequences=True, name=name) for name in "ab"]
+    model = keras.Sequential([keras.Input((6, FEATURES)), *layers])
+    with pytest.raises(ValueError, match="for the layer 'b', got None"):
+        lw.load_legacy_weights(model, path)
+    with pytest.raises(
+        ValueError, match="'hard_sigmoid' for the layer 'a', of which the file says"
+    ):
+        lw.load_legacy_weights(
+            model, path, recurrent_activation={"a": "hard_sigmoid", "b": "hard_sigmoid"}
+        )
+    lw.load_legacy_weights(model, path, recurrent_activation="hard_sigmoid")
+    x = weights(4, 6, FEATURES)
+    expected = keras_2_lstm(plain, cudnn_lstm(cudnn, x)["hidden_state"], np.tanh, hard_sigmoid)
+    expect(model, x, expected)
 
 
 # What is refused ----------------------------------------------------------------------------------
@@ -366,7 +436,15 @@ def lstm_file(path, **settings):
         ),
         (
             {"class_name": "Sequential", "config": {"name": "inner", "layers": []}},
-            "'inner' (Sequential): not converted",
+            "has the model 'inner' without layers",
+        ),
+        (
+            entry("Activation", "a", activation="hard_sigmoid"),
+            "'a' (Activation) with activation='h",
+        ),
+        (
+            {"class_name": "LSTM", "config": {"name": "a", "units": 2}},
+            "'a' (LSTM) without recurrent_activation",
         ),
         ("LSTM", "a part that Keras 2 doesn't write in a model: LSTM"),
     ],
@@ -379,12 +457,65 @@ def test_what_is_not_converted_is_named(tmp_path, layer, message):
     assert message in str(error.value)
 
 
-def test_models_that_are_not_sequential_are_refused(tmp_path):
+def functional(**changes):
+    """Describe a model: an input, a layer, an output."""
+    reads = [[["x", 0, 0, {}]]]
+    start = entry("InputLayer", "x", batch_input_shape=[None, 6, FEATURES])
+    layers = [
+        {**start, "name": "x", "inbound_nodes": []} | changes.pop("x", {}),
+        {**recurrent("CuDNNLSTM", "lstm_1"), "name": "lstm_1", "inbound_nodes": reads}
+        | changes.pop("lstm_1", {}),
+    ]
+    config = {"name": "model_1", "layers": layers, "input_layers": [["x", 0, 0]]}
+    return config | {"output_layers": [["lstm_1", 0, 0]]} | changes
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "message"),
+    [
+        ("Own", {}, r"is a model of the class Own, .*lw.load_legacy_weights\(model, path\)"),
+        ("Model", {"layers": []}, r"connected in a way .*lw.load_legacy_weights\(model, path\)"),
+        ("Functional", functional(output_layers=[["b", 0, 0]]), "connected in a way"),
+        ("Model", functional(output_layers=[["lstm_1", 0, 1]]), "inputs or outputs no layer makes"),
+        ("Model", functional(lstm_1={"inbound_nodes": [{"x": 1}]}), "connected in a way"),
+        (
+            "Model",
+            functional(lstm_1={"inbound_nodes": [[["lstm_1", 0, 0, {}]]]}),
+            "calls the layer 'lstm_1' with what no other layer makes",
+        ),
+        (
+            "Model",
+            functional(lstm_1={"inbound_nodes": [[["x", 0, 0, {"mask": ["x", 0, 0]}]]]}),
+            r"calls the layer 'lstm_1' with mask=\['x', 0, 0\]: not converted",
+        ),
+        (
+            "Model",
+            functional(lstm_1={"inbound_nodes": [[["x", 0, 0, {}], ["x", 0, 0, {}]]]}),
+            "'lstm_1' .*Keras 3 doesn't make: expected 2 initial states, got 1",
+        ),
+        (
+            "Model",
+            functional(x={"config": {"batch_input_shape": [None, 6, FEATURES], "sparse": True}}),
+            "the input 'x' with sparse=True: not converted",
+        ),
+    ],
+)
+def test_models_that_are_connected_otherwise_are_refused(tmp_path, kind, config, message):
     path = lstm_file(tmp_path / "m.h5")
     with h5py.File(path, "a") as file:
-        file.attrs["model_config"] = json.dumps({"class_name": "Model", "config": {"layers": []}})
-    with pytest.raises(ValueError, match=r"no Sequential model \(but Model\).*load_weights"):
+        file.attrs["model_config"] = json.dumps({"class_name": kind, "config": config})
+    with pytest.raises(ValueError, match=message):
         lw.load_legacy(path)
+
+
+def test_a_model_of_an_older_functional_description(tmp_path):
+    saved = cudnn_weights(4)
+    path = save_model(tmp_path / "m.h5", [recurrent("CuDNNLSTM", "lstm_1")], {"lstm_1": saved})
+    config = functional(lstm_1={"inbound_nodes": [[["x", 0, 0]]]})
+    with h5py.File(path, "a") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Model", "config": config})
+    x = weights(2, 6, FEATURES)
+    expect(lw.load_legacy(path), x, cudnn_lstm(saved, x)["hidden_state"])
 
 
 @pytest.mark.parametrize(
@@ -403,15 +534,13 @@ def test_other_versions_are_refused(tmp_path, version, message):
 def test_weights_only_are_refused(tmp_path):
     with h5py.File(tmp_path / "w.h5", "w") as file:
         save_weights(file, {"lstm_1": plain_weights(4)})
-    with pytest.raises(ValueError, match=r"weights only.* rebuild the model .* load_weights"):
+    with pytest.raises(ValueError, match=r"weights only.* lw.load_legacy_weights\(model, path\)"):
         lw.load_legacy(tmp_path / "w.h5")
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path):
     path = lstm_file(tmp_path / "m.h5", units=UNITS + 1)
-    message = (
-        r"'lstm_1' \(CuDNNLSTM\) with weights of shapes \[\(3, 20\), .* expected \[\(3, 24\), "
-    )
+    message = r"layer 'lstm_1' the weights kernel \(3, 20\), .* not those of .*: kernel \(3, 24\), "
     with pytest.raises(ValueError, match=message):
         lw.load_legacy(path)
     path = lstm_file(tmp_path / "m.h5")

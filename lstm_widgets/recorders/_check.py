@@ -69,6 +69,11 @@ class OwnLoop:
             cls._all[layer] = cls(layer)
         return cls._all[layer]
 
+    @classmethod
+    def forget(cls, layer: Any) -> None:
+        """Drop what has been traced of a layer that has become another."""
+        cls._all.pop(layer, None)
+
     def __call__(
         self, x: Any, state: Any, real: npt.NDArray[np.bool_] | None, *, traced: bool
     ) -> tuple[Any, list[Any]]:
