@@ -86,7 +86,7 @@ test("each layer has its own; both directions have those of one", () => {
   const sent = [{ name: "a", start: 0, values: null, exact: true }];
   const model = new FakeModel({
     _tracks: { lstm: sent, "both/forward": [] },
-    _track_codes: Uint8Array.of(2),
+    _track_codes: Uint8Array.of(2, 0, 0),
   });
   const [track] = tracksOf(model, LAYER);
   assert.deepEqual([track.code(0), track.code(1)], [0, 1]);
@@ -94,6 +94,8 @@ test("each layer has its own; both directions have those of one", () => {
   const both = { ...LAYER, name: "both", parts: ["lstm", "back"] };
   assert.equal(tracksOf(model, both).length, 1);
   assert.deepEqual(tracksOf(new FakeModel({}), LAYER), []);
+  model.set("_track_codes", Uint8Array.of(2, 0)); // not all of them yet
+  assert.deepEqual(tracksOf(model, LAYER), []);
 });
 
 test("what is said is said of the token that stands there, up to the end of its example", () => {

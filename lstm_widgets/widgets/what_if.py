@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -144,12 +145,15 @@ class WhatIf(TextHeatmap):
                 self.set_trait("cell", cell)
                 self.timestep = min(self.timestep, self._sizes(self.layer)["timestep"] - 1)
                 state = {"_whole": b"", "_text": {}} | self._state_of(recording)
-                # The page then knows each layer for another one.
-                for each in state["_layers"]:
-                    each["run"] = self._recorded + 1
+                # The page then knows each layer for another one, and what came with it.
+                run = {"run": self._recorded + 1}
+                for each in (*state["_layers"], *state["_text"].values()):
+                    each.update(run)
                 for name, value in {**state, "text": text, "held": held}.items():
                     setattr(self, name, value)
                 self._summarise()
+                whole = {"stamp": zlib.crc32(self._whole)} if self._whole else self._summary
+                self._summary = whole | run
                 self._result = result
                 self._recorded += 1
         finally:

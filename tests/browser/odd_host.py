@@ -59,6 +59,7 @@ globalThis.mount = async ({ id, esm, css, state, bytes, form, shadow, echo, into
   const style = document.createElement("style");
   style.textContent = css;
   inside.append(style, el);
+  el.dataset.mounted = String(mounted.length);
   const { default: made } = await import(URL.createObjectURL(new Blob([esm], { type: "text/javascript" })));
   const widget = typeof made === "function" ? await made() : made;
   const one = { id, model, el, widget, css, inside };
@@ -143,7 +144,7 @@ class Mounted:
         self.page = page
         self.number = number
         # Playwright looks into open shadow roots, too.
-        self.root = page.locator(".lw").nth(number)
+        self.root = page.locator(f"[data-mounted='{number}'] > .lw")
 
     def evaluate(self, body: str, argument: Any = None) -> Any:
         """Run code that sees the widget as ``one`` and its model as ``model``."""

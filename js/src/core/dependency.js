@@ -322,7 +322,6 @@ class KernelRows {
 export class DependencyState extends SharedState {
   /** @type {WholeRows | KernelRows | undefined} */
   #rows;
-  #key = /** @type {unknown} */ (undefined);
   /** @type {{text: Text | undefined, example: number, passage: Passage} | undefined} */
   #passage;
   /** @type {{of: unknown, timesteps: number[]} | undefined} */
@@ -331,6 +330,11 @@ export class DependencyState extends SharedState {
   /** @param {import("./model.js").Model} model */
   constructor(model) {
     super(model, SHOWN);
+  }
+
+  dispose() {
+    super.dispose();
+    this.#rows?.dispose();
   }
 
   /** @returns {ModelInfo[]} */
@@ -370,9 +374,13 @@ export class DependencyState extends SharedState {
     const { model } = this;
     const { first, stop, examples } = this.extent;
     const value = model.get(name);
-    if (name === "example") model.set(name, Math.max(0, Math.min(value, examples - 1)));
+    if (name === "example") this.put({ [name]: Math.max(0, Math.min(value, examples - 1)) });
     if (name === "timestep" || (name === "input_timestep" && value !== null)) {
-      model.set(name, Math.max(first, Math.min(value, stop - 1)));
+      this.put({ [name]: Math.max(first, Math.min(value, stop - 1)) });
+    }
+    if (name === "_whole" || name === "_models") {
+      this.#rows?.dispose();
+      this.#rows = undefined;
     }
   }
 
@@ -387,10 +395,8 @@ export class DependencyState extends SharedState {
   }
 
   get #source() {
-    const whole = this.model.get("_whole");
-    if (!this.#rows || this.#key !== whole) {
-      this.#rows?.dispose();
-      this.#key = whole;
+    if (!this.#rows) {
+      const whole = this.model.get("_whole");
       this.#rows =
         bytes(whole).length > 0 || this.available.length === 0
           ? new WholeRows(whole, this.models)

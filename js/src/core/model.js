@@ -19,6 +19,14 @@
  */
 
 /**
+ * What newer hosts give beside a model: other widgets, by references.
+ * @typedef {object} Host
+ * @property {(reference: string) => Promise<Model>} getModel
+ * @property {(reference: string) => Promise<{
+ *   render: (view: {el: HTMLElement, signal: AbortSignal}) => Promise<void>}>} getWidget
+ */
+
+/**
  * One layer of a recording, as Python describes it.
  * @typedef {object} Layer
  * @property {string} name
@@ -36,6 +44,7 @@
  * @property {boolean} labels
  * @property {number} [predictions] how many guesses each timestep has
  * @property {{difference?: number, tolerance?: number, mode?: string}} check
+ * @property {number} [run] where a model runs: the number of the run
  * @property {string[]} [parts] for both directions side by side: the names of the two
  */
 
@@ -62,13 +71,18 @@ export function cellName(layer, cell) {
   return layer.parts ? `cell ${cell} (${["forward", "backward"][part]} ${index})` : `cell ${cell}`;
 }
 
+/** The last long text that was decoded: a host that hands over base64 does so each time. */
+let decoded = { text: "", bytes: new Uint8Array(0) };
+const LONG = 65_536;
+
 /** @param {string} text in base64 */
 function fromBase64(text) {
+  if (text === decoded.text) return decoded.bytes;
   const characters = atob(text);
-  const { length } = characters;
-  const found = new Uint8Array(length);
+  const found = new Uint8Array(characters.length);
   // A plain loop: a callback for each of some millions takes seconds.
-  for (let i = 0; i < length; i++) found[i] = characters.charCodeAt(i);
+  for (let i = 0; i < found.length; i++) found[i] = characters.charCodeAt(i);
+  if (text.length > LONG) decoded = { text, bytes: found };
   return found;
 }
 
@@ -84,6 +98,24 @@ export function bytes(value) {
     return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   }
   return new Uint8Array(value);
+}
+
+/** @param {any} value */
+const binary = (value) => ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
+
+/**
+ * Whether two values of a trait are the same: hosts hand over the same in different objects.
+ * @param {any} a
+ * @param {any} b
+ */
+export function same(a, b) {
+  if (Object.is(a, b)) return true;
+  if (!a || !b || typeof a !== "object" || typeof b !== "object") return false;
+  if (!binary(a) || !binary(b)) return JSON.stringify(a) === JSON.stringify(b);
+  const [one, other] = [bytes(a), bytes(b)];
+  if (one.length !== other.length) return false;
+  for (let i = 0; i < one.length; i++) if (one[i] !== other[i]) return false;
+  return true;
 }
 
 /**

@@ -1,6 +1,7 @@
 // Relevance in the page: what is shown of it, and changes to the selection.
 
 import { KernelExamples, WholeExamples } from "./examples.js";
+import { bytes } from "./model.js";
 import { SharedState } from "./shared_state.js";
 
 /** Traits whose change any view has to show. */
@@ -25,11 +26,16 @@ export class RelevanceState extends SharedState {
   /** @param {import("./model.js").Model} model */
   constructor(model) {
     super(model, SHOWN);
-    const whole = model.get("_whole")?.byteLength > 0;
+    const whole = bytes(model.get("_whole")).length > 0;
     /** What to draw from. */
     this.examples = whole
       ? new WholeExamples(model)
       : new KernelExamples(model, () => this.announce("arrival"));
+  }
+
+  dispose() {
+    super.dispose();
+    this.examples.dispose();
   }
 
   get summary() {

@@ -73,6 +73,22 @@ export class Source {
 }
 
 /**
+ * How many bytes of all that is in the page some layers take.
+ * @param {Layer[]} layers
+ */
+export function wholeSize(layers) {
+  let [size, guesses] = [0, 0];
+  for (const layer of layers.filter(({ parts }) => !parts)) {
+    const { cells, signals, masked, rounded, predictions = 0 } = layer;
+    const columns = layer.examples * layer.timesteps;
+    size += signals.length * cells * (rounded ? columns + 12 : 4 * columns);
+    if (masked) size += columns;
+    if (predictions) guesses = Math.max(guesses, (8 * predictions + 4) * columns);
+  }
+  return size + guesses;
+}
+
+/**
  * One signal of one layer out of all that is in the page: values, or codes and what goes with them.
  * @param {Model} model
  * @param {string} name

@@ -1,13 +1,18 @@
 // A recording in the page: what is shown of it, and changes to the selection.
 
+import { checksum } from "./checksum.js";
 import { KernelSource } from "./kernel_source.js";
+import { bytes } from "./model.js";
 import { resolve } from "./palettes.js";
 import { SharedState } from "./shared_state.js";
-import { WholeSource } from "./source.js";
+import { WholeSource, wholeSize } from "./source.js";
 import { tracksOf } from "./tracks.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").Layer} Layer */
+
+/** What there is to draw from. */
+const ARRIVING = ["_layers", "_summary", "_overview", "_statistics", "_whole", "_text"];
 
 /** Traits whose change any view has to show. */
 const SHOWN = [
@@ -29,12 +34,12 @@ const SHOWN = [
   "span",
   "_tracks",
   "row",
-  "_summary",
-  "_overview",
-  "_whole",
+  "_track_codes",
+  "_span_example",
+  ...ARRIVING,
 ];
 
-const SETTLED = new Set(["layer", "signal", "example", "cell", "timestep"]);
+const SETTLED = new Set(["layer", "signal", "example", "cell", "timestep", "_layers"]);
 
 export class State extends SharedState {
   /** @type {WholeSource | KernelSource | undefined} */
@@ -48,6 +53,11 @@ export class State extends SharedState {
     super(model, SHOWN);
   }
 
+  dispose() {
+    super.dispose();
+    this.#source?.dispose();
+  }
+
   /** @returns {Layer[]} */
   get layers() {
     return this.model.get("_layers");
@@ -58,23 +68,42 @@ export class State extends SharedState {
     return this.layers.find((layer) => layer.name === this.model.get("layer")) ?? this.layers[0];
   }
 
-  /** What to draw from; undefined while the kernel prepares it. */
+  /** What to draw from; undefined while the kernel prepares it, or has not all of it arrived. */
   get source() {
-    const { model } = this;
-    const whole = model.get("_whole")?.byteLength > 0;
-    const summary = model.get("_summary");
-    const [layer, signal] = [this.layer, model.get("signal")];
+    const { model, layer } = this;
+    const signal = model.get("signal");
     // All that is told of the layer: where a model runs, it has the number of the run.
-    const key = JSON.stringify([layer, signal]);
+    const key = JSON.stringify([layer, signal, model.get("_summary").stamp]);
     if (this.#source && this.#key === key) return this.#source;
     if (!layer.signals.includes(signal)) return undefined;
-    if (!whole && (summary.layer !== layer.name || summary.signal !== signal)) return undefined;
+    const whole = bytes(model.get("_whole")).length > 0;
+    if (!(whole ? this.#wholeHere() : this.#overviewHere())) return undefined;
     this.#source?.dispose();
     this.#key = key;
     this.#source = whole
       ? new WholeSource(model, layer, signal)
       : new KernelSource(model, layer, signal, () => this.announce("arrival"));
     return this.#source;
+  }
+
+  /** Whether traits that belong together are those of one time: some hosts hand over one after the other. */
+  #wholeHere() {
+    const { model, layer, layers } = this;
+    const { run = layer.run, stamp } = model.get("_summary");
+    const text = model.get("_text")[layer.parts?.[0] ?? layer.name];
+    if (run !== layer.run || !text || (text.run ?? run) !== run) return false;
+    const whole = bytes(model.get("_whole"));
+    return whole.length >= wholeSize(layers) && (stamp === undefined || checksum(whole) === stamp);
+  }
+
+  #overviewHere() {
+    const { model, layer } = this;
+    const { run = layer.run, stamp, ...of } = model.get("_summary");
+    if (run !== layer.run || of.layer !== layer.name || of.signal !== model.get("signal")) {
+      return false;
+    }
+    const parts = [bytes(model.get("_statistics")), bytes(model.get("_overview"))];
+    return stamp === undefined || checksum(...parts) === stamp;
   }
 
   /** The concept tracks of the layer, also those that are hidden. */
@@ -153,6 +182,7 @@ export class State extends SharedState {
    * @param {string} name
    */
   settle(name) {
+    if (ARRIVING.includes(name)) this.#key = ""; // another source, once all is there
     if (!SETTLED.has(name)) return;
     const { model, layer } = this;
     /** @type {[string, unknown][]} */
@@ -162,7 +192,7 @@ export class State extends SharedState {
       ["timestep", Math.min(model.get("timestep"), Math.max(0, layer.timesteps - 1))],
     ];
     if (!layer.signals.includes(model.get("signal"))) wanted.push(["signal", layer.signals[0]]);
-    for (const [name, value] of wanted) if (model.get(name) !== value) model.set(name, value);
+    this.put(Object.fromEntries(wanted));
   }
 
   /** @param {boolean} dark */

@@ -36,6 +36,11 @@ export class Track {
     return this.values ? this.codes[column] : (this.codes[column >> 3] >> (column & 7)) & 1;
   }
 
+  /** How many codes a number of columns takes. @param {number} columns */
+  room(columns) {
+    return this.values ? columns : Math.ceil(columns / 8);
+  }
+
   /**
    * The highest code of some columns; padding has none.
    * @param {{padding: (column: number) => boolean}} source
@@ -87,5 +92,8 @@ export function tracksOf(model, layer) {
   /** @type {Sent[]} */
   const sent = model.get("_tracks")?.[layer.parts?.[0] ?? layer.name] ?? [];
   const codes = bytes(model.get("_track_codes"));
-  return sent.map((track, index) => new Track(track, index, codes));
+  // Codes may arrive after what they stand for.
+  return sent
+    .map((track, index) => new Track(track, index, codes))
+    .filter((track) => track.codes.length >= track.room(layer.examples * layer.timesteps));
 }

@@ -159,7 +159,7 @@ export function slider(name, onInput) {
       }
       if (Number(range.value) !== value) range.value = String(value);
       // A box that was emptied to type something else stays empty.
-      const emptied = document.activeElement === box && box.value === "";
+      const emptied = box.matches(":focus") && box.value === "";
       if (box.valueAsNumber !== value && !emptied) box.value = String(Number(value.toFixed(4)));
       range.setAttribute("aria-valuetext", text);
       range.disabled = box.disabled = max === min;
@@ -223,7 +223,7 @@ export function field(name, hint, onInput) {
     /** @param {string} value */
     update(value) {
       // Not under the hands of who is writing.
-      if (input.value !== value && document.activeElement !== input) input.value = value;
+      if (input.value !== value && !input.matches(":focus")) input.value = value;
     },
   };
 }

@@ -4,26 +4,36 @@ import { State } from "../core/state.js";
 import { Frame } from "./frame.js";
 
 /** @typedef {import("../core/model.js").Model} Model */
+/** @typedef {import("../core/model.js").Host} Host */
 
 /**
  * A widget's definition, made by a function: a host may share the module between widgets.
- * @template S
+ * @template {import("../core/shared_state.js").SharedState} S
  * @param {(model: Model) => S} makeState
- * @param {(state: S, el: HTMLElement) => {destroy: () => void}} makeView
+ * @param {(state: S, el: HTMLElement, host?: Host) => {destroy: () => void}} makeView
  */
 export function hostedView(makeState, makeView) {
   return () => {
     /** @type {S | undefined} */
     let state;
+    const end = () => {
+      state?.dispose();
+      state = undefined;
+    };
     return {
-      /** @param {{model: Model}} host */
+      /** @param {{model: Model}} given */
       initialize({ model }) {
-        state = makeState(model);
+        // A host may do so for each view, or anew with another module.
+        if (state?.model !== model) {
+          end();
+          state = makeState(model);
+        }
+        return end;
       },
-      /** @param {{model: Model, el: HTMLElement}} host */
-      render({ model, el }) {
+      /** @param {{model: Model, el: HTMLElement, host?: Host}} given */
+      render({ model, el, host }) {
         state ??= makeState(model);
-        const view = makeView(state, el);
+        const view = makeView(state, el, host);
         return () => view.destroy();
       },
     };
