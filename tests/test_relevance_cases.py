@@ -9,7 +9,6 @@ import keras
 import naive
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import layers as L
 
 import lstm_widgets as lw
@@ -106,17 +105,10 @@ def test_one_token_gets_what_the_model_says_more_than_without_it(kind):
     np.testing.assert_allclose(whole, one.score, atol=1e-9)
 
 
-def test_sentences_that_were_not_padded_are_refused():
+def test_a_sentence_on_its_own_is_one_example():
     model = words(L.LSTM(4), L.Dense(2))
-    message = "inputs: expected sequences of one length"
-    with pytest.raises(ValueError, match=message):
-        lw.relevance(model, [[1, 2, 3], [4]])
-    with pytest.raises(ValueError, match=message):
-        lw.relevance(model, [np.array([1, 2, 3]), np.array([4])])
-    with pytest.raises(ValueError, match=message):
-        lw.relevance(model, tf.ragged.constant([[1, 2, 3], [4]]))
-    with pytest.raises(ValueError, match=r"inputs: expected shape \(None, None\)"):
-        lw.relevance(model, np.array([1, 2, 3]))
+    alone = lw.relevance(model, np.array([1, 2, 3]))
+    np.testing.assert_array_equal(alone.relevance, lw.relevance(model, [[1, 2, 3]]).relevance)
     with pytest.raises(ValueError, match=r"at least one timestep, got shape \(2, 0\)"):
         lw.relevance(model, [[], []])
 

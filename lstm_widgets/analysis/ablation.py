@@ -29,7 +29,6 @@ from lstm_widgets.recorders._session import Session
 from lstm_widgets.recorders.held import Held, Holding, parts_of
 from lstm_widgets.recorders.keras import Given, expect_model
 from lstm_widgets.recorders.predictions import Guesses, are_logits, placed
-from lstm_widgets.recorders.vocabulary import Vocabulary
 from lstm_widgets.recording import predictions_dataset
 
 if TYPE_CHECKING:
@@ -100,7 +99,9 @@ def ablate(
     loss: Loss | None = None,
     top_k: int = 5,
     window: int | None = None,
+    pad: Any = None,
     vocabulary: Any = None,
+    unknown: int | str | None = None,
     tokens: Any = None,
     batch_size: int | None = None,
 ) -> Ablation:
@@ -112,7 +113,7 @@ def ablate(
 
     Parameters
     ----------
-    model, inputs, window, vocabulary, tokens
+    model, inputs, window, pad, vocabulary, unknown, tokens
         As for :func:`lstm_widgets.record`.
     cells
         One cell, or several. None, with ``each``: all of the layer.
@@ -165,10 +166,18 @@ def ablate(
         expect_positive(argument, number)
     if cells is None and not each:
         raise ValueError("cells: expected one or several, or each=True for all; got None")
-    names = None if vocabulary is None else Vocabulary(vocabulary)
-    given = Given(model, inputs, window, names, tokens, needs_ids=True)
+    given = Given(
+        model,
+        inputs,
+        window=window,
+        pad=pad,
+        vocabulary=vocabulary,
+        unknown=unknown,
+        tokens=tokens,
+        needs_ids=True,
+    )
     runs = _Runs(model, given, layer, signal, batch_size)
-    scores = _Scores(given, runs.reading, targets, loss, top_k=top_k, names=names)
+    scores = _Scores(given, runs.reading, targets, loss, top_k=top_k)
     chosen = Held(range(runs.units) if cells is None else cells, 0.0, runs.layer, signal)
     runs.expect(chosen)  # before anything runs
 
@@ -227,13 +236,11 @@ class _Scores:
         loss: Loss | None,
         *,
         top_k: int,
-        names: Vocabulary | None,
     ) -> None:
         self._given = given
         self._reading = reading
         self._loss = loss
         self._top_k = top_k
-        self._names = names
         self.symbols = 1  # values of each output, known after the first call
         self._logits: bool | None = None
         self._targets: Any = None
@@ -258,7 +265,7 @@ class _Scores:
                 f"targets: expected one for each of {self._given.examples} examples, or for each "
                 f"of its timesteps; got shape {targets.shape}"
             )
-        return targets
+        return np.asarray(self._given.in_order(targets))
 
     def take(
         self,
@@ -310,6 +317,10 @@ class _Scores:
                 "targets: expected at least one where the model has an output, got none"
             )
         outcome.loss[:, ~outcome.known] = np.nan
+        kept = self._reading.done(done)
+        outcome.loss, outcome.known = outcome.loss[:, *kept], outcome.known[kept]
+        if outcome.best is not None:
+            outcome.best = outcome.best[:, *kept]
         if outcome.guesses is not None:
             outcome.predictions = outcome.guesses.recorded(done)
         return outcome
@@ -329,7 +340,7 @@ class _Scores:
                     min(self._top_k, symbols),
                     self._reading,
                     self._given.ids,
-                    self._names,
+                    self._given.names,
                     symbols=self._given.symbols,
                     text=self._given.text,
                 )
@@ -498,13 +509,12 @@ class _Runs:
 
         tree, copies = load_keras().tree, session.holding.copies
         total = self.reading.total
-        starts: Any = range(0, max(total, 1), self._size)
-        if doing and len(starts) > 1:
-            starts = tqdm(starts, desc=doing, unit="batch", leave=False)
+        parts: Any = self.reading.parts(self._size)
+        if doing and len(parts) > 1:
+            parts = tqdm(parts, desc=doing, unit="batch", leave=False)
         outcome: _Outcome | None = None
         with prepared(self._model, session):
-            for start in starts:
-                stop = min(start + self._size, total)
+            for start, stop in parts:
                 batch = self._batch(start, stop)
                 if copies > 1:
                     batch = tree.map_structure(lambda v: tf.concat([v] * copies, 0), batch)

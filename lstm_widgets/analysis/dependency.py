@@ -13,16 +13,17 @@ import xarray as xr
 
 from lstm_widgets.analysis.relevance import in_range, predicted, token_grid
 from lstm_widgets.recorders import text as texts
-from lstm_widgets.recorders._inputs import expect_positive
+from lstm_widgets.recorders._inputs import expect_positive, leaves
+from lstm_widgets.recorders._layers import Selection, find_layers
 from lstm_widgets.recorders.explained import Batch, Explained
 from lstm_widgets.recorders.keras import Given, expect_model
-from lstm_widgets.recorders.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import numpy.typing as npt
 
+    from lstm_widgets.recorders._session import Reading
     from lstm_widgets.recorders.explained import Pass
 
     Floats = npt.NDArray[np.floating[Any]]
@@ -59,8 +60,10 @@ def dependency(
     wrt: Literal["embedding", "one_hot"] = "embedding",
     normalise: bool = False,
     window: int | None = None,
+    pad: Any = None,
     source: str | None = None,
     vocabulary: Any = None,
+    unknown: int | str | None = None,
     tokens: Sequence[str] | Sequence[Sequence[str]] | None = None,
     batch_size: int | None = None,
 ) -> xr.DataArray:
@@ -85,7 +88,8 @@ def dependency(
     inputs
         A batch, as in :func:`lstm_widgets.record`. Or a text, with one axis less (ids ``(n,)``,
         one-hot ``(n, symbols)``, scaled ids ``(n, 1)``, or with ``vocabulary`` as it is written):
-        one example of n timesteps.
+        one example of n timesteps. Of examples of several lengths, the rows and columns behind an
+        example's end are NaN, and targets -1.
     at
         The timesteps whose predictions are looked at, a stretch or any others; negative ones count
         from the end. None: all that have one, which for a long text are many rows of many columns.
@@ -114,10 +118,13 @@ def dependency(
     window
         W: the model reads a text in windows, and the prediction at a timestep is the one after the
         W tokens up to it. None: it reads the inputs as they are.
+    pad
+        What stands in front of the text in windows that begin before it, as in
+        :func:`lstm_widgets.record`: every timestep then has a prediction. Padding has no column.
     source
         The name of the Embedding layer, or of the input of vectors, whose tokens are meant; needed
         if the model has several.
-    vocabulary, tokens
+    vocabulary, unknown, tokens
         What stands at each timestep, as in :func:`lstm_widgets.record`: what ids stand for, or the
         tokens themselves.
     batch_size
@@ -152,13 +159,28 @@ def dependency(
     _expect_one_of("wrt", wrt, ("embedding", "one_hot"))
     if isinstance(tokens, Mapping):
         raise TypeError("tokens: expected those of the inputs, not of layers; got a dict")
-    names = None if vocabulary is None else Vocabulary(vocabulary)
-    given = Given(model, inputs, window, names, tokens, needs_ids=False)
-    whole, chosen, ends = given.inputs[None] if given.text else given.inputs, _timesteps(at), None
+    given = Given(
+        model,
+        inputs,
+        window=window,
+        pad=pad,
+        vocabulary=vocabulary,
+        unknown=unknown,
+        tokens=tokens,
+    )
+    names, whole, chosen, ends = given.names, given.whole, _timesteps(at), None
+    groups = given.groups()  # of examples of several lengths
+    if len(groups) > 1:
+        options: dict[str, Any] = {"at": at, "of": of, "target": target, "norm": norm, "wrt": wrt}
+        options |= {"normalise": normalise, "source": source, "batch_size": batch_size}
+        options |= {"vocabulary": vocabulary, "unknown": unknown}
+        return _by_length(model, groups, options, None if tokens is None else given.tokens)
     read = whole
     if window is not None:
-        ends = _window_ends(chosen, window, whole.shape[1])
-        read = np.stack([whole[0, t - window + 1 : t + 1] for t in ends])
+        reading = given.reading(model)
+        ends = _window_ends(chosen, reading)
+        read = given.batches(model, reading, Selection(find_layers(model), None, None), 1)[0]
+        read = np.concatenate([read(t - reading.before, t - reading.before + 1) for t in ends])
     elif chosen is not None and _reads_forwards(model):
         # What comes after the last of the predictions doesn't matter.
         chosen = in_range("at", chosen, whole.shape[1], "timesteps")
@@ -182,6 +204,7 @@ def dependency(
     if ends is not None:
         rows = ends[: len(values)]
         values, columns = _placed(values[:, 0], rows)
+        values, columns = values[:, columns >= 0], columns[columns >= 0]  # padding is no token
         values, targets = values[None], targets[:, 0][None]
     elif read is not whole:
         columns = np.arange(whole.shape[1])
@@ -392,15 +415,41 @@ def _reads_forwards(model: Any) -> bool:
     return free and not texts.obstacle(model)
 
 
-def _window_ends(chosen: Ids | None, window: int, count: int) -> Ids:
-    ends = np.arange(window - 1, count) if chosen is None else chosen
-    ends = in_range("at", ends, count, "timesteps")
-    if (ends < window - 1).any():
+def _window_ends(chosen: Ids | None, reading: Reading) -> Ids:
+    ends = np.arange(reading.before, reading.count) if chosen is None else chosen
+    ends = in_range("at", ends, reading.count, "timesteps")
+    if (ends < reading.before).any():
         raise ValueError(
-            f"at: expected timesteps from {window - 1}, where the first window of {window} tokens "
-            f"ends; got {ends.min()}"
+            f"at: expected timesteps from {reading.before}, where the first window of "
+            f"{reading.window} tokens ends (pad= fills up those before it); got {ends.min()}"
         )
     return ends
+
+
+def _by_length(
+    model: Any,
+    groups: Sequence[tuple[Ids, Any]],
+    options: Mapping[str, Any],
+    tokens: Sequence[Sequence[str]] | None,
+) -> xr.DataArray:
+    """Put together the dependencies of examples of several lengths, NaN behind their ends."""
+    parts, first = [], 0
+    for rows, inputs in groups:
+        some = dict(options)
+        target = some["target"]
+        if isinstance(target, (np.ndarray, list, tuple)) and np.ndim(target):
+            some["target"] = np.asarray(target)[rows]
+        if tokens is not None:
+            length = np.shape(leaves(inputs)[0])[1]
+            some["tokens"] = [row[:length] for row in tokens[first : first + len(rows)]]
+        part = dependency(model, inputs, **some)
+        parts.append(part.assign_coords(example=rows[: part.sizes["example"]]))
+        first += len(rows)
+    nothing = {"dependency": np.nan, "target": -1, "token": "", "target_token": ""}
+    joined = xr.concat(
+        [part.to_dataset() for part in parts], "example", join="outer", fill_value=nothing
+    )
+    return joined["dependency"].assign_attrs(parts[0].attrs).sortby("example")
 
 
 def _classes(explained: Explained, target: Any, tokens: Any) -> Ids | None:

@@ -13,6 +13,7 @@ from lstm_widgets.analysis.relevance import standard_timestep
 from lstm_widgets.recorders._check import TOLERANCES, difference
 from lstm_widgets.recorders._inputs import expect_positive
 from lstm_widgets.recorders.explained import Batch, Explained
+from lstm_widgets.recorders.keras import Given, expect_model
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -78,6 +79,8 @@ def deletion_curve(
     most: int = 10,
     replace_with: Literal["zero"] | int = "zero",
     seed: int = 0,
+    vocabulary: Any = None,
+    unknown: int | str | None = None,
     batch_size: int | None = None,
 ) -> xr.DataArray:
     """Take the most relevant tokens away, one after the other, and see the score fall.
@@ -87,7 +90,7 @@ def deletion_curve(
 
     Parameters
     ----------
-    model, inputs
+    model, inputs, vocabulary, unknown
         Those that the relevance is of.
     relevance
         What :func:`lstm_widgets.relevance` returned for them, of an output (not of a cell).
@@ -131,14 +134,36 @@ def deletion_curve(
         or replace_with < 0
     ):
         raise ValueError(f"replace_with: expected 'zero' or an id from 0, got {replace_with!r}")
-    explained = Explained(model, inputs, source=relevance.attrs["source"], batch_size=batch_size)
+    expect_model(model)
+    given = Given(model, inputs, vocabulary=vocabulary, unknown=unknown)
+    if given.examples != len(real):
+        raise ValueError(f"inputs: expected {len(real)} examples, got {given.examples}")
+    groups = given.groups()
+    if len(groups) > 1:
+        curves = []
+        for rows, some in groups:
+            length = int(np.flatnonzero(real[rows].any(axis=0)).max(initial=-1)) + 1
+            part = relevance.isel(example=rows, timestep=slice(length))
+            curves.append(
+                deletion_curve(
+                    model,
+                    some,
+                    part,
+                    most=most,
+                    replace_with=replace_with,
+                    seed=seed,
+                    batch_size=batch_size,
+                )
+            )
+        order = np.argsort(np.concatenate([rows for rows, _ in groups]))
+        return xr.concat(curves, "example").isel(example=order)
+    source = relevance.attrs["source"]
+    explained = Explained(model, given.whole, source=source, batch_size=batch_size)
     if replace_with != "zero" and (explained.source.layer is None or explained.source.leaf is None):
         raise ValueError(
             f"replace_with: expected 'zero', because {explained.source.name!r} takes no ids that "
             f"are an input of the model; got {replace_with!r}"
         )
-    if explained.count != len(real):
-        raise ValueError(f"inputs: expected {len(real)} examples, got {explained.count}")
     chance = np.random.default_rng(seed).random((1, *real.shape))
     turns = _turns(np.concatenate([values, chance]), real)
     scores = np.full((*turns.shape[:2], most + 1), np.nan, relevance["score"].dtype)
@@ -146,8 +171,8 @@ def deletion_curve(
         for batch in explained.batches("deletion"):
             some = _Removal(explained, batch, relevance.isel(example=batch.rows), replace_with)
             scores[:, batch.rows] = some.scores(turns[:, batch.rows], most)
-    unknown = np.isnan(np.where(real, values, 0)).any(axis=2)
-    scores[:-1][unknown] = np.nan
+    undefined = np.isnan(np.where(real, values, 0)).any(axis=2)
+    scores[:-1][undefined] = np.nan
     # More than there are tokens can't be taken away.
     scores[:, real.sum(axis=1)[:, None] < np.arange(most + 1)] = np.nan
     coords = {name: c for name, c in relevance.coords.items() if c.dims == ("example",)}

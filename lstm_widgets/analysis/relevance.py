@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,8 +14,9 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.analysis.lrp import Rule
-from lstm_widgets.recorders._inputs import expect_labels, standard_tokens
+from lstm_widgets.recorders._inputs import expect_labels
 from lstm_widgets.recorders.explained import Batch, CellState, Explained
+from lstm_widgets.recorders.keras import Given, expect_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -43,6 +45,8 @@ def relevance(
     cell: int | None = None,
     signal: Literal["hidden_state", "cell_state"] = "hidden_state",
     source: str | None = None,
+    vocabulary: Any = None,
+    unknown: int | str | None = None,
     tokens: Sequence[Sequence[str]] | None = None,
     labels: Sequence[str] | None = None,
     epsilon: float = 0.001,
@@ -89,7 +93,8 @@ def relevance(
         functional models. The other methods take any model whose last layer is a Dense, Activation,
         Softmax or recurrent one.
     inputs
-        What the model is called with, as in :func:`lstm_widgets.record`.
+        What the model is called with, as in :func:`lstm_widgets.record`. A text, with one axis less
+        or as it is written, is one example.
     methods
         Names among ``"lrp"``, ``"sensitivity"``, ``"gradient_x_input"``,
         ``"integrated_gradients"``, ``"occlusion"``.
@@ -108,9 +113,9 @@ def relevance(
     source
         The name of the Embedding layer, or of the input of vectors, whose tokens are meant; needed
         if the model has several.
-    tokens, labels
+    vocabulary, unknown, tokens, labels
         What stands at each timestep, and one label for each example, as in
-        :func:`lstm_widgets.record`. They become coordinates.
+        :func:`lstm_widgets.record`. Tokens and labels become coordinates.
     epsilon, bias_factor
         Of LRP. Epsilon keeps denominators away from 0. With ``bias_factor=1`` biases and epsilon
         hand on their share and the score is conserved; with 0 it is dropped.
@@ -178,38 +183,55 @@ def relevance(
         if target is not None:
             raise ValueError(f"target: expected None for the state of a cell, got {target!r}")
         state = CellState(layer, _whole("cell", cell, 0), signal)
-    explained = Explained(model, inputs, source=source, cell=state, batch_size=batch_size)
-    if occlude_with != "zero" and (explained.source.layer is None or explained.source.leaf is None):
-        raise ValueError(
-            f"occlude_with: expected 'zero', because {explained.source.name!r} takes no ids that "
-            f"are an input of the model; got {occlude_with!r}"
-        )
-    rows = None
-    if tokens is not None:
-        rows = standard_tokens(tokens, explained.count)
-    expect_labels(labels, explained.count)
-    targets = standard_indices("target", target, explained.count)
-    timesteps = standard_indices("timestep", timestep, explained.count)
+    expect_model(model)
+    if isinstance(tokens, Mapping):
+        raise TypeError("tokens: expected those of the inputs, not of layers; got a dict")
+    given = Given(model, inputs, vocabulary=vocabulary, unknown=unknown, tokens=tokens)
+    expect_labels(labels, given.examples)
+    targets = standard_indices("target", target, given.examples)
+    timesteps = standard_indices("timestep", timestep, given.examples)
 
+    groups = given.groups()
     parts: list[dict[str, npt.NDArray[Any]]] = []
-    with explained.states_as_found():
-        try:
-            for batch in explained.batches("relevance"):
-                work = _Work(
-                    explained,
-                    batch,
-                    rule,
-                    None if targets is None else targets[batch.rows],
-                    None if timesteps is None else timesteps[batch.rows],
-                    relevance="lrp" in asked,
+    try:
+        for group, some in groups:
+            explained = Explained(model, some, source=source, cell=state, batch_size=batch_size)
+            takes_ids = explained.source.layer is not None and explained.source.leaf is not None
+            if occlude_with != "zero" and not takes_ids:
+                raise ValueError(
+                    f"occlude_with: expected 'zero', because {explained.source.name!r} takes no ids "
+                    f"that are an input of the model; got {occlude_with!r}"
                 )
-                parts.append(work.results(asked, steps, occlude_with, per_dimension))
-        except KeyboardInterrupt:
-            if not parts:
-                raise
-            done = sum(len(part["score"]) for part in parts)
-            warnings.warn(f"interrupted: these are the first {done} examples", stacklevel=2)
-    dataset = _dataset(explained, asked, parts, rule=rule, steps=steps, tokens=rows, labels=labels)
+            with explained.states_as_found():
+                for batch in explained.batches("relevance"):
+                    rows = group[batch.rows]
+                    work = _Work(
+                        explained,
+                        batch,
+                        rule,
+                        None if targets is None else targets[rows],
+                        None if timesteps is None else timesteps[rows],
+                        relevance="lrp" in asked,
+                    )
+                    parts.append(work.results(asked, steps, occlude_with, per_dimension))
+    except KeyboardInterrupt:
+        if not parts:
+            raise
+        done = sum(len(part["score"]) for part in parts)
+        which = "first" if len(groups) == 1 else "longest"
+        warnings.warn(f"interrupted: these are the {which} {done} examples", stacklevel=2)
+    dataset = _dataset(
+        explained,
+        asked,
+        _of_one_length(parts) if len(groups) > 1 else parts,
+        rule=rule,
+        steps=steps,
+        tokens=given.tokens,
+        labels=given.in_order(labels),
+    )
+    if len(groups) > 1:
+        order = np.concatenate([group for group, _ in groups])[: dataset.sizes["example"]]
+        dataset = dataset.isel(example=np.argsort(order)).assign_coords(example=np.sort(order))
     if state is None:
         dataset.attrs["outputs"] = int(work.logits.shape[-1])
     return dataset
@@ -538,6 +560,23 @@ def _dataset(
     if "integrated_gradients" in methods:
         attrs["steps"] = steps
     return xr.Dataset(variables, coords, attrs)
+
+
+def _of_one_length(parts: Sequence[dict[str, Any]]) -> list[dict[str, npt.NDArray[Any]]]:
+    """Fill parts of several lengths up with NaN, and mask what fills them up."""
+    longest = max(part["relevance"].shape[2] for part in parts)
+    filled = []
+    for part in parts:
+        _, examples, timesteps = part["relevance"].shape
+        whole = {"mask": np.ones((examples, timesteps), np.bool_)} | part
+        for name, values in whole.items():
+            dims = _DIMS.get(name, ("example",))
+            if "timestep" in dims:
+                more = [(0, (longest - timesteps) * (dim == "timestep")) for dim in dims]
+                nothing = False if name == "mask" else np.nan
+                whole[name] = np.pad(values, more, constant_values=nothing)
+        filled.append(whole)
+    return filled
 
 
 def token_grid(tokens: Sequence[Sequence[str]], timesteps: int) -> npt.NDArray[np.object_]:

@@ -135,7 +135,8 @@ class Selection:
             )
         self._layers = _names("layers", layers)
         self._signals = _names("signals", signals)
-        units = [unit for one in found for unit in one.units]
+        # Also of layers that can't be recorded.
+        self.known = units = [unit for one in found for unit in one.units]
         for name in self._layers or ():
             base = without_call(name)
             if not any(unit == base or unit.startswith(f"{base}/") for unit in units):

@@ -33,18 +33,16 @@ def run(
     ``batch(start, stop)`` is what the model is called with, ``seen(outputs, start, stop)`` is told
     what comes out.
     """
-    total = session.reading.total
-    starts = range(0, max(total, 1), size)
-    progress: Any = starts
-    if len(starts) > 1:
+    parts = session.reading.parts(size)
+    progress: Any = parts
+    if len(parts) > 1:
         from tqdm.auto import tqdm  # noqa: PLC0415
 
-        progress = tqdm(starts, desc="recording", unit="batch", leave=False)
+        progress = tqdm(parts, desc="recording", unit="batch", leave=False)
     done = 0
     with prepared(model, session):
         try:
-            for start in progress:
-                stop = min(start + size, total)
+            for start, stop in progress:
                 seen(read(model, batch(start, stop), start, stop, session), start, stop)
                 done = stop
         except KeyboardInterrupt:
@@ -55,7 +53,7 @@ def run(
                 stacklevel=4,
             )
         finally:
-            if progress is not starts:
+            if progress is not parts:
                 progress.close()
     return done
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
+import itertools
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,39 +63,70 @@ class Reading:
         The number of examples, or of timesteps of the text.
     window
         The number of timesteps of a window.
+    padding
+        How many timesteps of padding stand in front of the text.
+    pad
+        What it was said to be.
+    lengths
+        Of examples that are read without padding, each call those of one length: their lengths,
+        the longest first, in the order in which they are read.
+    order
+        Which of the examples each of these is.
     """
 
     mode: Literal["examples", "pieces", "windows"]
     count: int
     window: int = 1
+    padding: int = 0
+    pad: Any = None
+    lengths: npt.NDArray[np.intp] | None = None
+    order: npt.NDArray[np.intp] | None = None
+
+    @property
+    def before(self) -> int:
+        """How many timesteps of the text have no window."""
+        return self.window - 1 - self.padding
 
     @property
     def total(self) -> int:
         """How many examples, timesteps or windows there are to be read."""
-        return self.count - self.window + 1
+        return self.count - self.before
+
+    def parts(self, size: int) -> list[tuple[int, int]]:
+        """Cut the total into what is read in one call each: from where to where."""
+        ends = [0, max(self.total, 1)]
+        if self.lengths is not None:
+            ends = [0, *(np.flatnonzero(np.diff(self.lengths)) + 1).tolist(), self.count]
+        return [
+            (start, min(start + size, self.total, stop))
+            for begin, stop in itertools.pairwise(ends)
+            for start in range(begin, stop, size)
+        ]
 
     def shape(self, timesteps: int) -> tuple[int, int]:
         """Tell the recording's numbers of examples and timesteps, of a call's timesteps."""
         return (self.count, timesteps) if self.mode == "examples" else (1, self.count)
 
-    def place(self, start: int, stop: int) -> tuple[Any, ...]:
+    def place(self, start: int, stop: int, timesteps: int) -> tuple[Any, ...]:
         """Index what ``start`` to ``stop`` of the total are in the recording."""
         if self.mode == "examples":
-            return (slice(start, stop),)
+            return (slice(start, stop), slice(0, timesteps))
         if self.mode == "pieces":
             return (slice(None), slice(start, stop))
-        return (0, slice(start + self.window - 1, stop + self.window - 1))
+        return (0, slice(start + self.before, stop + self.before))
 
-    def done(self, total: int) -> tuple[slice, ...]:
-        """Index that part of the recording that is there after ``total``."""
+    def done(self, total: int) -> tuple[Any, ...]:
+        """Index that part of the recording that is there after ``total``, examples in order."""
+        if self.order is not None:
+            return (np.argsort(self.order[:total]),)
         if self.mode == "examples":
             return (slice(total),)
-        return (slice(None), slice(total + self.window - 1))
+        return (slice(None), slice(total + self.before))
 
     def describe(self, total: int) -> str:
         """Say how much is there after ``total``."""
         what = "examples" if self.mode == "examples" else "timesteps"
-        return f"{total + self.window - 1} of {self.count} {what}"
+        return f"{total + self.before} of {self.count} {what}"
 
 
 @dataclass
@@ -324,7 +356,7 @@ class Session:
 
     def _scan(self, unit: Unit, cell: Cell, run: _Run) -> None:
         """Run a cell straight into the room of its signals."""
-        place = self.reading.place(self._start, self._stop)
+        place = self.reading.place(self._start, self._stop, int(run.x.shape[1]))
         run.out |= {name: array[place] for name, array in unit.signals.items()}
         double = run.x.dtype.name == "float64"
         if double or "hidden_state" not in run.out:
@@ -355,7 +387,7 @@ class Session:
             held=run.held,
         )
         run.out |= ends
-        place = self.reading.place(self._start, self._stop)
+        place = self.reading.place(self._start, self._stop, 1)
         for name, values in ends.items():
             unit.signals[name][place] = values[: self._stop - self._start]
 
@@ -363,7 +395,7 @@ class Session:
         real = real[: len(real) // self.holding.copies]
         if self.reading.mode == "windows":
             real = real[: self._stop - self._start, -1]
-        unit.mask[self.reading.place(self._start, self._stop)] = real
+        unit.mask[self.reading.place(self._start, self._stop, real.shape[-1])] = real
 
     def _unit(self, name: str, kind: str, layer: Any, cell: Any, shape: tuple[int, int]) -> Unit:
         """Find what is kept under a name; in the first batch, make room for it."""
@@ -384,14 +416,19 @@ class Session:
             if self.reading.mode == "windows":
                 # These timesteps have no window.
                 for values in signals.values():
-                    values[:, : self.reading.window - 1] = np.nan
-                mask[:, : self.reading.window - 1] = False
+                    values[:, : self.reading.before] = np.nan
+                mask[:, : self.reading.before] = False
             unit = self.units[name] = Unit(name, kind, layer, signals, mask, tolerance)
         elif self.reading.mode == "examples" and unit.timesteps != shape[0]:
-            raise UnsupportedLayerError(
-                f"model: layer {name!r} has {unit.timesteps} timesteps for the first examples and "
-                f"{shape[0]} for others; record them separately"
-            )
+            if self.reading.lengths is None or unit.timesteps < shape[0]:
+                raise UnsupportedLayerError(
+                    f"model: layer {name!r} has {unit.timesteps} timesteps for the first examples "
+                    f"and {shape[0]} for others; record them separately"
+                )
+            behind = (slice(self._start, self._stop), slice(shape[0], None))
+            for values in unit.signals.values():
+                values[behind] = np.nan
+            unit.mask[behind] = False
         return unit
 
     # The self-check -------------------------------------------------------------------------------
@@ -508,16 +545,21 @@ class Session:
             return
         lengths = {name: unit.timesteps for name, unit in self.units.items() if unit.signals}
         if isinstance(tokens, Mapping):
-            for name, rows in tokens.items():
-                if name not in lengths:
-                    raise ValueError(
-                        f"tokens: expected names among {', '.join(map(repr, lengths))}; "
-                        f"got {name!r}"
+            for name, named in tokens.items():
+                called = {u.timesteps for n, u in self.units.items() if name in _names_of(n)}
+                if not called:
+                    every = dict.fromkeys(
+                        n for unit in self.selection.known for n in _names_of(unit)[::-1]
                     )
-                given = {len(row) for row in rows}
-                if given - {lengths[name]}:
+                    if name in every:
+                        continue  # it isn't called, or can't be recorded
                     raise ValueError(
-                        f"tokens[{name!r}]: expected {lengths[name]} tokens for each example, "
+                        f"tokens: expected names among {', '.join(map(repr, every))}; got {name!r}"
+                    )
+                given = {len(row) for row in named}
+                if len(given) > 1 or not given <= called:
+                    raise ValueError(
+                        f"tokens[{name!r}]: expected {_counts(called)} tokens for each example, "
                         f"got {_counts(given)}"
                     )
             return
@@ -550,7 +592,7 @@ class Session:
             raise ValueError("layers, signals: no layer that was called has any of these signals")
         return Recording.from_layers(
             layers,
-            labels=None if labels is None else [str(label) for label in labels[kept[0]]],
+            labels=None if labels is None else [str(label) for label in _picked(labels, kept[0])],
             attrs=self._attrs(model),
             predictions=predictions,
         )
@@ -561,11 +603,14 @@ class Session:
         return sorted(self.units.values(), key=lambda unit: order.index(without_call(unit.name)))
 
     def _recorded(self, unit: Unit, kept: tuple[slice, ...], tokens: Any) -> RecordedLayer:
-        rows = tokens.get(unit.name) if isinstance(tokens, Mapping) else tokens
+        rows = tokens
+        if isinstance(tokens, Mapping):
+            rows = next((tokens[n] for n in _names_of(unit.name) if n in tokens), None)
         array = None
-        if rows is not None and all(len(row) == unit.timesteps for row in rows[kept[0]]):
-            array = np.empty(unit.mask.shape, object)[kept[0]]
-            for k, row in enumerate(rows[kept[0]]):
+        picked = None if rows is None else _picked(rows, kept[0])
+        if picked is not None and all(len(row) == unit.timesteps for row in picked):
+            array = np.empty((len(picked), unit.timesteps), object)
+            for k, row in enumerate(picked):
                 array[k] = row
             array = array[:, *kept[1:]]
         mask = unit.mask[kept]
@@ -591,11 +636,31 @@ class Session:
         attrs = {"model": model.name, "model_config": _plain_config(model), "versions": _versions()}
         if self.reading.mode == "windows":
             attrs["window"] = self.reading.window
+            if self.reading.padding:
+                attrs |= {"padding": self.reading.padding, "pad": _plain_pad(self.reading.pad)}
         if self.holding.layers:
             attrs["held"] = self.holding.described
         elif self.check == "full":
             attrs["outputs_difference"] = self._outputs_difference
         return attrs
+
+
+def _plain_pad(pad: Any) -> Any:
+    return pad if isinstance(pad, str) else np.asarray(pad).tolist()
+
+
+def _names_of(unit: str) -> list[str]:
+    """List the names by which a unit may be meant, the closest first.
+
+    ``"bi/forward:2"`` is also meant by ``"bi/forward"`` and ``"bi"``.
+    """
+    parts = without_call(unit).split("/")
+    wider = ["/".join(parts[:k]) for k in range(len(parts), 0, -1)]
+    return list(dict.fromkeys([unit, *wider]))
+
+
+def _picked(rows: Sequence[Any], index: Any) -> list[Any]:
+    return [rows[k] for k in np.arange(len(rows))[index]]
 
 
 def _room(names: Sequence[str], shape: tuple[int, ...]) -> dict[str, npt.NDArray[np.float32]]:

@@ -36,11 +36,9 @@ from lstm_widgets.recorders._check import (
 from lstm_widgets.recorders._inputs import (
     count_examples,
     cut,
-    expect_fit,
     expect_positive,
     leaves,
     standard_batch_size,
-    standard_inputs,
 )
 from lstm_widgets.recorders._layers import UnsupportedLayerError, find_layers, load_keras
 from lstm_widgets.recorders._run import call_model, states_as_found
@@ -234,7 +232,7 @@ class Explained:
     model
         A Keras 3 model.
     inputs
-        What it is called with, as :func:`lstm_widgets.record` takes it.
+        What it is called with, as :attr:`lstm_widgets.recorders.keras.Given.whole` gives it.
     source
         The name of the Embedding layer, or of the model's input of vectors, at which tokens are
         told apart; None: the only one there is.
@@ -278,8 +276,7 @@ class Explained:
         expect_model(model)
         expect_positive("batch_size", batch_size)
         self._model = model
-        self._inputs = standard_inputs(model, inputs)
-        expect_fit(model, self._inputs)
+        self._inputs = inputs
         self.count = count_examples(self._inputs)
         if not self.count:
             raise ValueError("inputs: expected at least one example, got none")

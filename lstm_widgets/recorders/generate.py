@@ -66,7 +66,9 @@ def generate(
     length: int,
     *,
     vocabulary: Any,
+    unknown: int | str | None = None,
     window: int | None = None,
+    pad: int | str | None = None,
     temperature: float = 1.0,
     rng: int | np.random.Generator | None = None,
     top_k: int | None = None,
@@ -92,6 +94,12 @@ def generate(
     window
         None: the model reads each token once, and its states are carried on. W: for each token it
         reads the last W, from its initial states.
+    unknown
+        The id, or the token, that characters of the seed are read as that aren't in the vocabulary,
+        as for :func:`lstm_widgets.record`.
+    pad
+        The id, or the token, that stands in front of the text for windows that begin before it, as
+        for :func:`lstm_widgets.record`; a seed may then be shorter than the window.
     temperature
         Tokens are drawn with probabilities proportional to those of the model to the power of
         ``1 / temperature``; 0 takes the most probable one.
@@ -116,7 +124,8 @@ def generate(
     TypeError
         If ``model`` is no Keras model, or an argument is of the wrong type.
     ValueError
-        If the seed is empty, shorter than the window or not in the vocabulary, if the model
+        If the seed is empty, shorter than the window without ``pad``, or not in the vocabulary
+        without ``unknown``, if the model
         doesn't predict symbols or not those of the vocabulary, or cannot read token by token (then
         ``window`` is needed).
     UnsupportedLayerError, RecordingError
@@ -132,7 +141,7 @@ def generate(
         expect_positive(argument, number)
     if not 0 <= temperature < np.inf:
         raise ValueError(f"temperature: expected a finite number from 0 on, got {temperature!r}")
-    names = Vocabulary(vocabulary)
+    names = Vocabulary(vocabulary, unknown)
     symbols = expect_symbols(model, top_k or 1)
     if symbols is not None:
         _expect_named(symbols, names)
@@ -143,6 +152,7 @@ def generate(
         length=int(length),
         names=names,
         window=window,
+        pad=pad,
         encode=encode,
         top_k=top_k,
         held=standard_held(held),
@@ -171,6 +181,7 @@ class _Writer:
         length: int,
         names: Vocabulary,
         window: int | None,
+        pad: int | str | None,
         encode: Callable[[Ids], Any] | None,
         top_k: int,
         held: Sequence[Held],
@@ -181,12 +192,14 @@ class _Writer:
         self.begun = len(ids)
         self.ids = np.concatenate([ids, np.full(length, -1, np.int64)])
         self.probabilities: list[npt.NDArray[np.float32]] = []
-        if window is not None and window > self.begun:
+        if window is not None and window > self.begun and pad is None:
             raise ValueError(
-                f"window: expected at most the {self.begun} tokens of the seed, got {window}"
+                f"window: expected at most the {self.begun} tokens of the seed, got {window}; pad= "
+                "fills up the windows in front of it"
             )
         mode: Any = "pieces" if window is None else "windows"
-        self._reading = Reading(mode, len(self.ids), window or 1)
+        padding = 0 if pad is None else (window or 1) - 1
+        self._reading = Reading(mode, len(self.ids), window or 1, padding, pad)
         self._encoding = Encoding.of(texts.input_shape(model), names.size)
         self._encode = encode
         if encode is None and self._encoding is None:
@@ -195,7 +208,8 @@ class _Writer:
                 f"written to (ids, one-hot of {names.size}, or scaled ids); got None"
             )
         self._expect_readable(window)
-        build_model(model, self._input(ids[None, : window or 1]))
+        self._pad = self._standard_pad(pad, window)
+        build_model(model, self._input(self._behind_padding(ids)[None, : window or 1]))
         self._selection = Selection(find_layers(model), None, None)
         self._prescribed = prescribed_batch_size(model, self._selection)
         self._size = texts.standard_size(self._reading, self._selection, self._prescribed, None)
@@ -216,6 +230,33 @@ class _Writer:
             text=True,
         )
 
+    def _standard_pad(self, pad: Any, window: int | None) -> int:
+        """Tell the id of padding; -1 for a vector of zeros."""
+        if pad is None:
+            return -1
+        if window is None:
+            raise ValueError(
+                f"pad: expected None, because without window= nothing is padded; got {pad!r}"
+            )
+        if isinstance(pad, str):
+            if self._names.has(pad):
+                return self._names.id_of(pad)
+            vectors = self._encode is None and self._encoding and self._encoding.kind != "ids"
+            if pad == "zero" and vectors:
+                return -1
+        whole = isinstance(pad, (int, np.integer)) and not isinstance(pad, bool)
+        if not whole or not 0 <= pad < len(self._names.tokens):
+            raise ValueError(
+                f"pad: expected a token of the vocabulary or an id from 0 to "
+                f"{len(self._names.tokens) - 1} ('zero' for a vector of zeros, of a model that takes "
+                f"vectors); got {pad!r:.80}"
+            )
+        return int(pad)
+
+    def _behind_padding(self, ids: Ids) -> Ids:
+        padded: Ids = texts.behind(np.array(self._pad), self._reading.padding, ids)
+        return padded
+
     def _expect_readable(self, window: int | None) -> None:
         shape = texts.input_shape(self._model)
         length = None if shape is None else shape[1]
@@ -232,7 +273,7 @@ class _Writer:
         """Write until the end or an interruption; return how many tokens there are."""
         from tqdm.auto import tqdm  # noqa: PLC0415
 
-        before = self._reading.window - 1  # timesteps that have no window
+        before = self._reading.before
         done = 0
         progress = tqdm(range(self.begun, len(self.ids)), desc="writing", unit="token", leave=False)
         with prepared(self._model, self._session), progress:
@@ -260,7 +301,8 @@ class _Writer:
 
     def _read(self, start: int, stop: int) -> npt.NDArray[np.float32]:
         """Let the model read more; return the probabilities of what comes next."""
-        batch = texts.batches(self.ids, self._reading, self._prescribed)(start, stop)
+        ids = self._behind_padding(self.ids)
+        batch = texts.batches(ids, self._reading, self._prescribed)(start, stop)
         outputs = read(self._model, self._input(batch), start, stop, self._session)
         values = self._guesses.take(outputs, start, stop, self._session.last_mask)
         last: npt.NDArray[np.float32] = values.reshape(-1, values.shape[-1])[-1]
@@ -282,7 +324,7 @@ class _Writer:
 
     def recording(self, done: int, tokens: list[str]) -> Recording:
         """Hand over what was recorded."""
-        total = done - self._reading.window + 1
+        total = done - self._reading.before
         missing = len(self.ids) - len(tokens)
         return self._session.recording(
             self._model, total, [tokens + [""] * missing], None, self._guesses.recorded(total)

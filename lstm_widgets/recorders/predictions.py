@@ -182,7 +182,8 @@ def placed(
     if reading.mode == "examples" and len(output.shape) == 2:
         last = mask.shape[1] - 1 - mask[start:stop, ::-1].argmax(axis=1)
         return output, (np.arange(start, stop), last), int(mask.shape[1])
-    return output, reading.place(start, stop), int(output.shape[-2])
+    timesteps = int(output.shape[-2])
+    return output, reading.place(start, stop, timesteps), timesteps
 
 
 def are_logits(values: npt.NDArray[Any], *, half: bool = False) -> bool | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.recorders._inputs import fits
+from lstm_widgets.recorders._gather import fits
 from lstm_widgets.recorders._layers import load_keras
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ WINDOWS = (64, 4096)
 BY_TIMESTEP = frozenset(
     {
         *("InputLayer", "Identity", "Embedding", "Dense", "TimeDistributed", "Masking"),
+        "StringLookup",
         *("Dropout", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "AlphaDropout"),
         *("Activation", "ReLU", "LeakyReLU", "ELU", "ActivityRegularization", "Rescaling"),
         *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"),
@@ -64,6 +65,25 @@ def is_written(inputs: Any) -> bool:
     )
 
 
+def takes_whole_texts(shape: tuple[int | None, ...] | None, lookup: Any) -> bool:
+    """Whether a model of strings gets one for each example, and not one for each timestep."""
+    if shape is None:
+        return isinstance(lookup, load_keras().layers.TextVectorization)
+    return len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+
+
+def as_str(token: str | bytes) -> str:
+    """Read a string as TensorFlow keeps it."""
+    return token.decode("utf-8", "replace") if isinstance(token, bytes) else str(token)
+
+
+def split(text: str | Sequence[str], vocabulary: Vocabulary) -> npt.NDArray[np.str_]:
+    """Cut a text into tokens, for a model that looks them up itself."""
+    if isinstance(text, str):
+        text = text.split() if vocabulary.separator == " " else list(text)
+    return np.array(text, np.str_)
+
+
 def encode(
     model: Any,
     text: str | Sequence[str],
@@ -78,7 +98,10 @@ def encode(
             "text"
         )
     if vocabulary is None:
-        raise ValueError("vocabulary: expected one, to read the text that inputs is; got None")
+        raise ValueError(
+            "vocabulary: expected one, to read the text that inputs is, because the model takes "
+            "numbers; got None"
+        )
     if encoding is None:
         raise ValueError(
             "inputs: expected an array, because the model's input is none that ids can be written "
@@ -106,10 +129,16 @@ def is_text(values: Any, shape: tuple[int | None, ...] | None, window: int | Non
 
 
 def standard_text(
-    values: Any, shape: tuple[int | None, ...] | None, window: int | None
+    values: Any,
+    shape: tuple[int | None, ...] | None,
+    window: int | None,
+    *,
+    padded: bool = False,
 ) -> npt.NDArray[Any]:
     """Check a text, and give it all the axes that the model's input has after the examples."""
     text = np.asarray(values)
+    if text.dtype == object:  # strings as TensorFlow keeps them
+        text = np.array([as_str(token) for token in text.flat], np.str_).reshape(text.shape)
     count = text.shape[0]
     if shape is not None:
         if len(shape) == text.ndim + 2 and shape[-1] == 1:
@@ -123,14 +152,67 @@ def standard_text(
         raise ValueError("inputs: expected a text of at least one token, got an empty one")
     if window is None:
         return text
-    if window > count:
-        raise ValueError(f"window: expected at most the {count} tokens of the text, got {window}")
+    if window > count and not padded:
+        raise ValueError(
+            f"window: expected at most the {count} tokens of the text, got {window}; pad= fills up "
+            "the windows in front of it"
+        )
     if shape is not None and shape[1] not in (None, window):
         raise ValueError(f"window: the model takes {shape[1]} timesteps, got {window}")
     return text
 
 
-def standard_text_tokens(tokens: Any, count: int) -> list[str]:
+def standard_pad(
+    pad: Any,
+    text: npt.NDArray[Any],
+    encoding: Encoding | None,
+    vocabulary: Vocabulary | None,
+) -> npt.NDArray[Any]:
+    """Make of a padding what stands at one timestep of a text, ``text.shape[1:]``."""
+    row = text.shape[1:]
+    if text.dtype.kind == "U":
+        if not isinstance(pad, str):
+            raise TypeError(
+                f"pad: expected a token (str), because the model reads such; got {pad!r}"
+            )
+        return np.array(pad)
+    if isinstance(pad, str):
+        token = vocabulary is not None and vocabulary.has(pad)
+        if not token and pad == "zero" and row:
+            return np.zeros(row, text.dtype)
+        if vocabulary is None or not token:
+            known = "" if row else ", because the model takes ids"
+            raise ValueError(
+                f"pad: expected a token of the vocabulary=, an id, or 'zero' for a vector of zeros"
+                f"{known}; got {pad!r}"
+            )
+        pad = vocabulary.id_of(pad)
+    whole = isinstance(pad, (int, np.integer)) and not isinstance(pad, bool)
+    if whole and encoding is not None and encoding.kind != "ids":
+        named = vocabulary is not None or encoding.kind == "one-hot"
+        ids = encoding.read(text if text.ndim == 2 else text[..., None]) if named else None
+        if ids is not None:
+            size = encoding.size
+            if not 0 <= pad < size:
+                raise ValueError(f"pad: expected an id from 0 to {size - 1}, got {pad}")
+            return encoding.write(np.array(pad)).reshape(row).astype(text.dtype)
+    value = np.asarray(pad)
+    if value.dtype.kind not in "biuf" or value.shape not in ((), row):
+        raise ValueError(
+            f"pad: expected an id, a token, or a row of shape {row} (or a number for all of it), "
+            f"got {pad!r:.80}"
+        )
+    if not row and not (whole and pad >= 0) and text.dtype.kind in "iu":
+        raise ValueError(f"pad: expected an id from 0, got {pad!r:.80}")
+    return np.broadcast_to(value.astype(text.dtype), row)
+
+
+def behind(pad: npt.NDArray[Any], count: int, text: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Put a text behind some timesteps of padding."""
+    return np.concatenate([np.broadcast_to(pad, (count, *text.shape[1:])), text])
+
+
+def standard_text_tokens(tokens: Any, count: int | None = None) -> list[str]:
     """Check the tokens of a text."""
     if not isinstance(tokens, (str, list, tuple, np.ndarray)):
         raise TypeError(
@@ -139,7 +221,7 @@ def standard_text_tokens(tokens: Any, count: int) -> list[str]:
     for token in tokens:
         if not isinstance(token, str):
             raise TypeError(f"tokens: expected str, got {token!r:.80}")
-    if len(tokens) != count:
+    if count is not None and len(tokens) != count:
         raise ValueError(f"tokens: expected {count}, one for each of the text, got {len(tokens)}")
     return [str(token) for token in tokens]
 

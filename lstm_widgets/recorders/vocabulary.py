@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
     Tokens = npt.NDArray[np.object_]
 
-__all__ = ["Encoding", "Vocabulary", "separator"]
+__all__ = ["Encoding", "Vocabulary", "ids_of_lookup", "separator", "standard_vocabulary"]
 
 # How far a scaled id may be from id / size, times size.
 NEARLY_WHOLE = 1e-2
@@ -42,6 +42,8 @@ class Vocabulary:
     given
         The tokens by id, as a list, tuple or str of characters; a dict from token to id (or from
         id to token); or a ``TextVectorization`` or ``StringLookup`` layer that has its vocabulary.
+    unknown
+        The id, or the token, that what isn't in the vocabulary is read as. A layer has its own.
 
     Attributes
     ----------
@@ -51,7 +53,7 @@ class Vocabulary:
         The number of tokens.
     """
 
-    def __init__(self, given: Any) -> None:
+    def __init__(self, given: Any, unknown: int | str | None = None) -> None:
         self._layer = _standard_layer(given)
         names = list(given.get_vocabulary()) if self._layer else _by_id(given)
         self.tokens: Tokens = np.empty(len(names), object)
@@ -62,6 +64,34 @@ class Vocabulary:
             if name is not None and self._ids.setdefault(name, k) != k and not self._layer:
                 raise ValueError(f"vocabulary: expected different tokens, got {name!r} twice")
         self._longest = max(map(len, self._ids), default=1)
+        self._own_unknown = _unknown_of(self._layer) if self._layer else None
+        self._unknown = self._standard_unknown(unknown)
+
+    def _standard_unknown(self, unknown: Any) -> int | None:
+        if unknown is None:
+            return None
+        if isinstance(unknown, str):
+            if unknown not in self._ids:
+                raise ValueError(
+                    f"unknown: expected an id or a token of the vocabulary, got {unknown!r}"
+                )
+            unknown = self._ids[unknown]
+        if isinstance(unknown, bool) or not isinstance(unknown, (int, np.integer)) or unknown < 0:
+            raise TypeError(f"unknown: expected an id (0 or more) or a token, got {unknown!r:.80}")
+        if self._own_unknown is not None and int(unknown) != self._own_unknown:
+            raise ValueError(
+                f"unknown: expected None, because the layer that vocabulary is reads what it "
+                f"doesn't know as id {self._own_unknown} itself; got {unknown!r}"
+            )
+        return int(unknown)
+
+    def has(self, token: str) -> bool:
+        """Whether a token is in the vocabulary."""
+        return token in self._ids
+
+    def id_of(self, token: str) -> int:
+        """Tell the id of a token of the vocabulary."""
+        return self._ids[token]
 
     @property
     def separator(self) -> str:
@@ -90,20 +120,49 @@ class Vocabulary:
         Raises
         ------
         ValueError
-            If something in the text is no token of the vocabulary, or what is given as a token is
-            several.
+            If something in the text is no token of the vocabulary and there is no id for such, or
+            what is given as a token is several.
         """
-        if self._layer is not None:
+        if self._layer is not None and hasattr(self._layer, "_split"):
             return self._encode_by_layer(text, where)
-        pieces = self._cut(text, where) if isinstance(text, str) else list(text)
-        for k, token in enumerate(pieces):
-            if token not in self._ids:
-                raise ValueError(f"{where}: {token!r} at position {k} is not in the vocabulary")
+        words = self._layer is not None and bool(self.separator)
+        if not isinstance(text, str):
+            pieces = list(text)
+        elif self._layer is not None:
+            pieces = text.split() if words else list(text)
+        else:
+            pieces = self._cut(text)
         tokens: Tokens = np.empty(len(pieces), object)
         tokens[:] = pieces
-        return tokens, np.array([self._ids[token] for token in pieces], np.int64)
+        if self._own_unknown is not None and pieces:
+            return tokens, np.asarray(self._layer(pieces)).astype(np.int64)
+        self._expect_known(pieces, where, written=isinstance(text, str) and not words)
+        ids = [self._ids.get(token, self._unknown) for token in pieces]
+        return tokens, np.array(ids, np.int64)
 
-    def _cut(self, text: str, where: str) -> list[str]:
+    def _expect_known(self, pieces: Sequence[str], where: str, *, written: bool) -> None:
+        """Refuse what isn't in the vocabulary, unless there is an id for it.
+
+        ``written`` tells that positions are those of characters, and not of tokens.
+        """
+        if self._unknown is not None:
+            return
+        unknown: dict[str, int] = {}
+        position = 0
+        for k, token in enumerate(pieces):
+            if token not in self._ids:
+                unknown.setdefault(token, position if written else k)
+            position += len(token)
+        if unknown:
+            (first, k), *others = unknown.items()
+            more = ", ".join(map(repr, list(dict(others))[:8]))
+            more = f" (nor are {more}{' and more' if len(others) > 8 else ''})" if others else ""
+            raise ValueError(
+                f"{where}: {first!r} at position {k} is not in the vocabulary{more}; unknown= tells "
+                "the id, or the token, that such are read as"
+            )
+
+    def _cut(self, text: str) -> list[str]:
         if self._longest == 1:
             return list(text)
         pieces: list[str] = []
@@ -114,30 +173,43 @@ class Vocabulary:
                 if piece in self._ids:
                     break
             else:
-                raise ValueError(
-                    f"{where}: {text[start]!r} at position {start} is not in the vocabulary"
-                )
+                piece = text[start]
             pieces.append(piece)
             start += len(piece)
         return pieces
 
     def _encode_by_layer(self, text: str | Sequence[str], where: str) -> tuple[Tokens, Ids]:
-        if hasattr(self._layer, "_split"):
-            pieces = [text] if isinstance(text, str) else list(text)
-            ids = np.asarray(self._layer(pieces)).astype(np.int64)
-            several = np.flatnonzero((ids != 0).sum(axis=1) > 1)
-            if len(pieces) > 1 and len(several):
-                raise ValueError(
-                    f"{where}: expected one text, as a str or a list of its tokens, got a list in "
-                    f"which {pieces[several[0]]!r:.60} is several tokens; several texts go in as "
-                    "an array of their ids"
-                )
-            ids = ids[0] if len(pieces) == 1 else ids[ids != 0]
-            return self.decode(ids), ids
-        pieces = list(text)
-        tokens: Tokens = np.empty(len(pieces), object)
-        tokens[:] = pieces
-        return tokens, np.asarray(self._layer(pieces)).astype(np.int64)
+        pieces = [text] if isinstance(text, str) else list(text)
+        ids = np.asarray(self._layer(pieces)).astype(np.int64)
+        several = np.flatnonzero((ids != 0).sum(axis=1) > 1)
+        if len(pieces) > 1 and len(several):
+            raise ValueError(
+                f"{where}: expected one text, as a str or a list of its tokens, got a list in "
+                f"which {pieces[several[0]]!r:.60} is several tokens; several texts go in as "
+                "an array of their ids"
+            )
+        ids = ids[0] if len(pieces) == 1 else ids[ids != 0]
+        return self.decode(ids), ids
+
+
+def standard_vocabulary(given: Any, unknown: int | str | None) -> Vocabulary | None:
+    """Make a vocabulary of what was given as one, if anything was."""
+    if given is not None:
+        return Vocabulary(given, unknown)
+    if unknown is not None:
+        raise ValueError(
+            f"unknown: expected None, because there is no vocabulary= that something could be "
+            f"missing in; got {unknown!r}"
+        )
+    return None
+
+
+def ids_of_lookup(layer: Any, values: Any) -> Ids | None:
+    """Let a model's own layer make ids of strings; None if it makes something else of them."""
+    if layer.get_config()["output_mode"] != "int":
+        return None
+    ids = layer(values)
+    return np.asarray(ids).astype(np.int64) if hasattr(ids, "numpy") else None
 
 
 @dataclass(frozen=True)
@@ -187,9 +259,10 @@ class Encoding:
     def write(self, ids: Ids) -> npt.NDArray[Any]:
         """Make an input ``(..., timestep)`` or ``(..., timestep, feature)`` of ids."""
         if self.kind == "one-hot":
-            return np.eye(self.size, dtype=np.float32)[ids]
+            known = (ids >= 0)[..., None]  # padding has -1
+            return np.eye(self.size, dtype=np.float32)[np.maximum(ids, 0)] * known
         if self.kind == "scaled":
-            return (ids / self.size).astype(np.float32)[..., None]
+            return (np.maximum(ids, 0) / self.size).astype(np.float32)[..., None]
         return ids
 
 
@@ -214,6 +287,14 @@ def _standard_layer(given: Any) -> Any:
     layer = type(given).from_config(config)
     layer.set_vocabulary(given.get_vocabulary(include_special_tokens=False))
     return layer
+
+
+def _unknown_of(layer: Any) -> int | None:
+    """Tell the id that a layer reads unknown tokens as, the first if it has several; or None."""
+    lookup = getattr(layer, "_lookup_layer", layer)
+    if not lookup.num_oov_indices:
+        return None
+    return int(lookup.mask_token is not None)
 
 
 def _by_id(given: Any) -> list[str | None]:

@@ -38,8 +38,12 @@ class WhatIf(TextHeatmap):
         What the model's symbols stand for, as for ``record()``.
     layer, signal : str, optional
         What is shown and held; default: the first recurrent layer and its hidden state.
+    unknown : int or str, optional
+        The id or token that what isn't in the vocabulary is read as, as for ``record()``.
     window : int, optional
         How many tokens the model reads for each prediction, as for ``record()``.
+    pad : optional
+        What stands in front of the text in windows that begin before it, as for ``record()``.
     top_k : int, optional
         How many guesses to show.
     held : float, optional
@@ -79,7 +83,9 @@ class WhatIf(TextHeatmap):
         vocabulary: Any,  # noqa: ANN401
         layer: str | None = None,
         signal: str = "hidden_state",
+        unknown: int | str | None = None,
         window: int | None = None,
+        pad: Any = None,  # noqa: ANN401
         top_k: int = 5,
         held: float | None = None,
         **traits: Any,  # noqa: ANN401 - each trait checks its own
@@ -90,6 +96,7 @@ class WhatIf(TextHeatmap):
         self._from_page = False
         self._model = model
         self._options = {"vocabulary": vocabulary, "window": window, "top_k": top_k}
+        self._options |= {"unknown": unknown, "pad": pad}
         self._options |= {"signals": [signal]}
         if layer is not None:
             self._options["layers"] = [layer]
