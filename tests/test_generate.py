@@ -1,8 +1,11 @@
 """`generate` against a plain loop that predicts, draws and appends."""
 
+import io
+
 import keras
 import numpy as np
 import pytest
+import tqdm.auto
 from keras import layers as L
 
 from lstm_widgets import generate, record
@@ -221,6 +224,149 @@ def test_an_interruption_keeps_what_is_written(monkeypatch, window):
         atol=1e-5,
         equal_nan=True,
     )
+
+
+def until(text, *stops):
+    """Cut a text behind the first of some pieces that is complete."""
+    ends = [text.find(stop) + len(stop) for stop in stops if stop in text]
+    return text[: min(ends)] if ends else text
+
+
+@pytest.mark.parametrize(
+    ("stop", "pieces", "window"),
+    [
+        ("f", ["f"], 5),
+        (SYMBOLS.index("f"), ["f"], None),
+        (["g", "\n"], ["g", "\n"], None),
+        ((np.int64(3), "e"), ["d", "e"], None),
+    ],
+)
+def test_a_continuation_ends_with_a_token(stop, pieces, window):
+    options = {"vocabulary": SYMBOLS, "rng": 4, "window": window}
+    whole = generate(language_model(), SEED, 40, **options)
+    made = generate(language_model(), SEED, 40, stop=stop, **options)
+    assert made.text == until(whole.text, *pieces)
+    assert len(made.text) < 40
+    assert "".join(made.tokens) == made.text == "".join(SYMBOLS[k] for k in made.ids)
+    np.testing.assert_array_equal(made.probabilities, whole.probabilities[: len(made.text)])
+    dataset = made.recording["upper"]
+    assert "".join(dataset.token.values[0]) == SEED + made.text
+    np.testing.assert_allclose(
+        dataset.hidden_state,
+        whole.recording["upper"].hidden_state[:, : len(SEED + made.text)],
+        atol=1e-6,
+        equal_nan=True,
+    )
+
+
+def test_a_continuation_ends_with_a_text():
+    options = {"vocabulary": SYMBOLS, "rng": 4}
+    model = language_model()
+    whole = generate(model, SEED, 12, **options).text
+    for start, stop in ((0, 2), (3, 5), (4, 9), (10, 12)):
+        text = whole[start:stop]
+        assert generate(model, SEED, 12, stop=text, **options).text == until(whole, text)
+
+
+def test_a_text_may_end_within_a_token():
+    pieces = ["a", "b", "c", "ab", "ba"]
+    size = len(pieces)
+    model = keras.Sequential([keras.Input((None,)), L.Embedding(size, 4), L.LSTM(4), L.Dense(size)])
+    whole = generate(model, "ab", 30, vocabulary=pieces, rng=0)
+    made = generate(model, "ab", 30, vocabulary=pieces, rng=0, stop="bab")
+    texts = ["".join(whole.tokens[: k + 1]) for k in range(30)]
+    assert made.text == next((text for text in texts if "bab" in text), texts[-1])
+
+
+def test_words_end_with_whole_words():
+    words = ["cat", "the", "cats", "end", "sat"]
+    model = keras.Sequential([keras.Input((None,)), L.Embedding(5, 4), L.LSTM(4), L.Dense(5)])
+    options = {"vocabulary": words, "rng": 0}
+    whole = generate(model, ["the"], 60, **options).tokens
+    for stop in ("cat", "the end", ["sat sat", "cats"]):
+        several = [stop] if isinstance(stop, str) else stop
+        lengths = [
+            k
+            for k in range(1, 61)
+            for one in several
+            if " ".join(whole[:k]).endswith(one)
+            and whole[k - len(one.split()) : k] == (*one.split(),)
+        ]
+        made = generate(model, ["the"], 60, stop=stop, **options)
+        assert made.tokens == whole[: min(lengths, default=60)]
+        assert lengths
+    with pytest.raises(ValueError, match="stop: 'dog' in 'the dog' is not in the vocabulary"):
+        generate(model, ["the"], 6, stop="the dog", **options)
+
+
+@pytest.mark.parametrize(
+    ("stop", "error", "message"),
+    [
+        ("", TypeError, "stop: expected a token, an id, a text, or several of these; got ''"),
+        ([], ValueError, "stop: expected at least one token, or None"),
+        (9, ValueError, "stop: expected ids from 0 to 8, got 9"),
+        (True, TypeError, "stop: expected a token"),
+        ([None], TypeError, "stop: expected a token"),
+        ("a!", ValueError, "stop: '!' in 'a!' is in no token of the vocabulary"),
+    ],
+)
+def test_what_is_never_written_ends_nothing(stop, error, message):
+    with pytest.raises(error, match=message):
+        generate(language_model(), SEED, 5, vocabulary=SYMBOLS, stop=stop)
+
+
+def test_a_model_of_two_inputs_says_what_it_needs():
+    ids, other = keras.Input((None,), name="ids"), keras.Input((None, 2), name="other")
+    x = L.Concatenate()([L.Embedding(len(SYMBOLS), 4)(ids), other])
+    outputs = L.Dense(len(SYMBOLS), activation="softmax")(L.LSTM(5, return_sequences=True)(x))
+    model = keras.Model([ids, other], outputs)
+    with pytest.raises(
+        ValueError, match=r"encode: .* 2 inputs \('ids' \(None, None\), 'other' .*encode=lambda ids"
+    ):
+        generate(model, SEED, 5, vocabulary=SYMBOLS)
+    for encode, message in (
+        (lambda ids: ids, "encode: expected 2 arrays, one for each input of the model, got 1"),
+        (
+            lambda ids: [ids, np.zeros((7, ids.shape[1], 2))],
+            r"encode: expected as many examples as of ids, 1, got array 1 of shape \(7, 1, 2\)",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            generate(model, SEED, 5, vocabulary=SYMBOLS, encode=encode)
+    by_name = generate(
+        model,
+        SEED,
+        5,
+        vocabulary=SYMBOLS,
+        rng=0,
+        encode=lambda ids: {"ids": ids, "other": np.ones((*ids.shape, 2))},
+    )
+    listed = generate(
+        model,
+        SEED,
+        5,
+        vocabulary=SYMBOLS,
+        rng=0,
+        encode=lambda ids: (ids, np.ones((*ids.shape, 2))),
+    )
+    assert by_name.text == listed.text
+
+
+def test_what_is_written_is_counted(monkeypatch):
+    """The bar knows the tokens that are written, and is gone at the end."""
+    bars = []
+    original = tqdm.auto.tqdm
+
+    def bar(*arguments, **options):
+        bars.append(original(*arguments, **options, file=io.StringIO(), mininterval=0))
+        return bars[-1]
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", bar)
+    made = generate(language_model(), SEED, 30, vocabulary=SYMBOLS, rng=4, stop="f")
+    (written,) = bars
+    assert (written.total, written.unit, written.desc) == (30, "token", "writing")
+    assert written.n in {len(made.text), len(made.text) - 1}  # the last one ends the loop
+    assert written.disable
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,10 +73,11 @@ def generate(
     temperature: float = 1.0,
     rng: int | np.random.Generator | None = None,
     top_k: int | None = None,
+    stop: int | str | Sequence[int | str] | None = None,
     encode: Callable[[npt.NDArray[np.int64]], Any] | None = None,
     held: Held | Sequence[Held] | None = None,
 ) -> Generation:
-    """Continue a text, one token after the other, each drawn from what the model predicts.
+    r"""Continue a text, one token after the other, each drawn from what the model predicts.
 
     The model is called once for the seed (if it isn't long) and once for each token. It is
     recorded on the way, and checked as by :func:`lstm_widgets.record`.
@@ -88,7 +90,7 @@ def generate(
     seed
         What the text begins with: a str, a sequence of tokens, or ids ``(n,)``.
     length
-        How many tokens to write.
+        How many tokens to write, or with ``stop`` at most.
     vocabulary
         What ids stand for, as for :func:`lstm_widgets.record`: as many as the model has symbols.
     window
@@ -109,9 +111,14 @@ def generate(
     top_k
         How many of the most probable tokens to keep at each timestep of the recording. Default: 5,
         or all that the vocabulary has.
+    stop
+        What the continuation ends with, as soon as it is written: a token, its id, or a text of
+        several (``"\n\n"``); or some of these, of which the first that is written counts.
     encode
         What makes of ids, int64 ``(example, timestep)``, what the model is called with. Default:
         ids, one-hot or ids scaled to ``id / len(vocabulary)``, by the shape of the model's input.
+        A model of several inputs needs one that makes all of them, each with as many examples as
+        the ids: ``encode=lambda ids: [ids, other(ids)]``.
     held
         Cells that are held at a value, while the seed is read too, see :class:`lstm_widgets.Held`.
 
@@ -127,7 +134,8 @@ def generate(
         If the seed is empty, shorter than the window without ``pad``, or not in the vocabulary
         without ``unknown``, if the model
         doesn't predict symbols or not those of the vocabulary, or cannot read token by token (then
-        ``window`` is needed).
+        ``window`` is needed), if it has several inputs and ``encode`` doesn't make them, or if
+        ``stop`` can't be written.
     UnsupportedLayerError, RecordingError
         As from :func:`lstm_widgets.record`.
 
@@ -135,6 +143,21 @@ def generate(
     -----
     UserWarning
         If it was interrupted; what was written until then is returned.
+
+    Examples
+    --------
+    >>> import keras, lstm_widgets as lw
+    >>> model = keras.Sequential(
+    ...     [
+    ...         keras.Input((None,)),
+    ...         keras.layers.Embedding(4, 8),
+    ...         keras.layers.LSTM(8, return_sequences=True),
+    ...         keras.layers.Dense(4, activation="softmax"),
+    ...     ]
+    ... )
+    >>> made = lw.generate(model, "ab", 40, vocabulary="abc.", rng=0, stop=".")
+    >>> len(made.text) == 40 or made.text.endswith(".")
+    True
     """
     expect_model(model)
     for argument, number in (("length", length), ("window", window), ("top_k", top_k)):
@@ -146,6 +169,7 @@ def generate(
     if symbols is not None:
         _expect_named(symbols, names)
     top_k = min(5, names.size) if top_k is None else top_k
+    ending = _Ending(stop, names)
     writer = _Writer(
         model,
         _standard_seed(seed, names),
@@ -157,7 +181,7 @@ def generate(
         top_k=top_k,
         held=standard_held(held),
     )
-    done = writer.write(temperature, np.random.default_rng(rng))
+    done = writer.write(temperature, np.random.default_rng(rng), ending)
     written = slice(writer.begun, done)
     ids = writer.ids[written]
     tokens = writer.tokens(done)
@@ -202,6 +226,14 @@ class _Writer:
         self._reading = Reading(mode, len(self.ids), window or 1, padding, pad)
         self._encoding = Encoding.of(texts.input_shape(model), names.size)
         self._encode = encode
+        inputs = getattr(model, "inputs", None) or []
+        if encode is None and len(inputs) > 1:
+            shapes = ", ".join(f"{each.name!r} {tuple(each.shape)}" for each in inputs)
+            raise ValueError(
+                f"encode: expected a function, because the model has {len(inputs)} inputs ({shapes}) "
+                "and the text is one: encode=lambda ids: [ids, other(ids)] makes all of them of ids "
+                "(example, timestep); got None"
+            )
         if encode is None and self._encoding is None:
             raise ValueError(
                 "encode: expected a function, because the model's input is none that ids can be "
@@ -269,8 +301,8 @@ class _Writer:
                 f"window={length or '...'} writes with the last tokens only"
             )
 
-    def write(self, temperature: float, rng: np.random.Generator) -> int:
-        """Write until the end or an interruption; return how many tokens there are."""
+    def write(self, temperature: float, rng: np.random.Generator, ending: _Ending) -> int:
+        """Write until an end or an interruption; return how many tokens there are."""
         from tqdm.auto import tqdm  # noqa: PLC0415
 
         before = self._reading.before
@@ -289,6 +321,8 @@ class _Writer:
                     self._guesses.hit(t - 1, probabilities[chosen])
                     probabilities = self._read(t - before, t - before + 1)
                     done = t + 1
+                    if ending.reached(chosen):
+                        break
             except KeyboardInterrupt:
                 if not done:
                     raise
@@ -313,9 +347,30 @@ class _Writer:
 
     def _input(self, ids: Ids) -> Any:
         if self._encode is not None:
-            return self._encode(ids)
+            return self._expect_fit(self._encode(ids), len(ids))
         assert self._encoding is not None  # noqa: S101  (refused before)
         return self._encoding.write(ids)
+
+    def _expect_fit(self, encoded: Any, count: int) -> Any:
+        """Check what was made of ids, as far as a model tells what it takes."""
+        several = isinstance(encoded, (list, tuple, Mapping))
+        arrays = list(encoded.values()) if isinstance(encoded, Mapping) else encoded
+        arrays = arrays if several else [encoded]
+        expected = len(getattr(self._model, "inputs", None) or [])
+        if expected and len(arrays) != expected:
+            raise ValueError(
+                f"encode: expected {expected} arrays, one for each input of the model, got "
+                f"{len(arrays)}"
+            )
+        for k, values in enumerate(arrays):
+            shape = tuple(np.shape(values))
+            if shape[:1] != (count,):
+                where = f"array {k}" if several else "the array"
+                raise ValueError(
+                    f"encode: expected as many examples as of ids, {count}, got {where} of shape "
+                    f"{shape}"
+                )
+        return encoded
 
     def tokens(self, done: int) -> list[str]:
         """Name what there is."""
@@ -328,6 +383,61 @@ class _Writer:
         missing = len(self.ids) - len(tokens)
         return self._session.recording(
             self._model, total, [tokens + [""] * missing], None, self._guesses.recorded(total)
+        )
+
+
+class _Ending:
+    """What a continuation ends with: some sequences of ids, or some pieces of text.
+
+    Where tokens are words, a text is one of whole words.
+    """
+
+    def __init__(self, given: Any, names: Vocabulary) -> None:
+        self._tokens = [str(token) for token in names.tokens]
+        self._separator = names.separator
+        self._sequences: list[list[int]] = []
+        self._texts: list[str] = []
+        if isinstance(given, (list, tuple, set, frozenset, np.ndarray)):
+            if not len(given):
+                raise ValueError("stop: expected at least one token, or None; got an empty list")
+            for each in given:
+                self._add(each)
+        elif given is not None:
+            self._add(given)
+        self._before = max(map(len, self._texts), default=1) - 1
+        self._ids: list[int] = []
+        self._text = ""
+
+    def _add(self, stop: Any) -> None:
+        count = len(self._tokens)
+        if isinstance(stop, (int, np.integer)) and not isinstance(stop, bool):
+            if not 0 <= stop < count:
+                raise ValueError(f"stop: expected ids from 0 to {count - 1}, got {stop}")
+            self._sequences.append([int(stop)])
+            return
+        if not isinstance(stop, str) or not stop:
+            raise TypeError(
+                f"stop: expected a token, an id, a text, or several of these; got {stop!r:.80}"
+            )
+        if stop in self._tokens or self._separator:
+            words = [stop] if stop in self._tokens else stop.split(self._separator)
+            for word in words:
+                if word not in self._tokens:
+                    raise ValueError(f"stop: {word!r} in {stop!r} is not in the vocabulary")
+            self._sequences.append([self._tokens.index(word) for word in words])
+            return
+        never = [character for character in stop if not any(character in t for t in self._tokens)]
+        if never:
+            raise ValueError(f"stop: {never[0]!r} in {stop!r} is in no token of the vocabulary")
+        self._texts.append(stop)
+
+    def reached(self, written: int) -> bool:
+        """Take one more token; tell whether the continuation ends with it."""
+        self._ids.append(written)
+        token = self._tokens[written]
+        self._text = (self._text + token)[-(self._before + len(token)) :]
+        return any(self._ids[-len(ids) :] == ids for ids in self._sequences) or any(
+            text in self._text for text in self._texts
         )
 
 
