@@ -1,21 +1,25 @@
-// Asking the kernel: one request under way at a time, with a word to the reader if no answer comes.
+// Asking the kernel: one request under way at a time, with a word to the reader if no answer comes. Hosts
+// lose messages: what is not answered is asked again.
 
 const WAITING_AFTER = 300;
-const SILENT_AFTER = 10_000;
-const AGAIN_AFTER = 5000;
+export const SILENT_AFTER = 10_000;
+export const AGAIN_AFTER = 5000;
 const SILENT = "The kernel does not answer: run the cell again.";
 
 let numbers = 0;
 
 export class Calls {
-  /** @type {string | undefined} */
-  #pending;
+  /** What is to be answered. @type {Record<string, unknown> | undefined} */
+  #request;
+  /** Under which numbers it was asked. @type {Set<string>} */
+  #ids = new Set();
   #refused = false;
   /** @type {ReturnType<typeof setTimeout>[]} */
   #timers = [];
   #onReply;
   #onArrival;
   #again;
+  #silence;
   /** What to tell a person about the kernel; empty while all is well. */
   notice = "";
 
@@ -24,9 +28,12 @@ export class Calls {
    * @param {(reply: any, buffers: any[]) => void} onReply keeps what has come
    * @param {() => void} onArrival is told that there is something new to show
    * @param {number} again milliseconds after which to ask again what was refused
+   * @param {number} silence milliseconds after which to ask again what was not answered; then after twice
+   *   as many, since a kernel that is busy answers them all
    */
-  constructor(model, onReply, onArrival, again = AGAIN_AFTER) {
+  constructor(model, onReply, onArrival, again = AGAIN_AFTER, silence = SILENT_AFTER) {
     this.#again = again;
+    this.#silence = silence;
     this.model = model;
     this.#onReply = onReply;
     this.#onArrival = onArrival;
@@ -43,22 +50,33 @@ export class Calls {
    * @param {Record<string, unknown> | undefined} request undefined if there is nothing to ask for
    */
   ask(request) {
-    if (!request || this.#pending || this.#refused) return false;
+    if (!request || this.#request || this.#refused) return false;
+    this.#request = request;
+    return this.#send(this.#silence);
+  }
+
+  /** @param {number} silence milliseconds after which to send it again */
+  #send(silence) {
     const id = `${++numbers}-${Math.random().toString(36).slice(2)}`;
+    this.#ids.add(id);
     try {
-      this.model.send({ id, ...request });
+      this.model.send({ id, ...this.#request });
     } catch {
       // The connection is closed for good: the kernel was restarted.
+      this.#request = undefined;
       this.notice = SILENT;
       this.#refused = true;
       this.#timers = [setTimeout(this.#onArrival)];
       return false;
     }
-    this.#pending = id;
-    this.#timers = [
-      setTimeout(() => this.#say("waiting for the kernel …"), WAITING_AFTER),
-      setTimeout(() => this.#say(SILENT), SILENT_AFTER),
-    ];
+    const silent = () => {
+      this.#say(SILENT);
+      this.#send(2 * silence);
+    };
+    this.#timers = [setTimeout(silent, silence)];
+    if (this.#ids.size === 1) {
+      this.#timers.push(setTimeout(() => this.#say("waiting for the kernel …"), WAITING_AFTER));
+    }
     return true;
   }
 
@@ -84,8 +102,9 @@ export class Calls {
    * @param {any[]} buffers
    */
   #receive = (reply, buffers) => {
-    if (this.#pending === undefined || reply?.id !== this.#pending) return;
-    this.#pending = undefined;
+    if (!this.#ids.has(reply?.id)) return;
+    this.#ids.clear();
+    this.#request = undefined;
     this.#timers.forEach(clearTimeout);
     this.notice = reply.error ? `The kernel could not answer: ${reply.error}` : "";
     if (reply.error) this.#pause();

@@ -1,7 +1,7 @@
 // The evidence for rows of a ranking: what a file holds, or what the kernel is asked for. The other side
 // is lstm_widgets/widgets/cell_finder.py.
 
-import { Calls } from "./calls.js";
+import { AGAIN_AFTER, Calls } from "./calls.js";
 import { floats } from "./model.js";
 
 /**
@@ -35,6 +35,8 @@ import { floats } from "./model.js";
  */
 
 const KEPT = 64;
+/** Milliseconds after which a run of the model is asked for again. */
+const RUN_AFTER = 60_000;
 
 /** @param {any} sent @returns {Evidence} */
 export function decoded({ passages, histogram, null: scores, ablation }) {
@@ -70,8 +72,10 @@ export class EvidenceStore {
   #kept = new Map();
   /** @type {number | undefined} */
   #wanted;
-  /** The row for which the model is run. @type {number | undefined} */
+  /** The row for which the model is run, and those for which it is to be. @type {number | undefined} */
   #running;
+  /** @type {Set<number>} */
+  #next = new Set();
 
   /**
    * @param {import("./model.js").Model} model
@@ -83,7 +87,7 @@ export class EvidenceStore {
     this.saved = Object.keys(this.held).length > 0;
     const keep = (/** @type {any} */ reply) => this.#keep(reply.evidence, reply);
     this.calls = new Calls(model, keep, onArrival);
-    this.runs = new Calls(model, keep, onArrival);
+    this.runs = new Calls(model, keep, onArrival, AGAIN_AFTER, RUN_AFTER);
   }
 
   dispose() {
@@ -122,16 +126,21 @@ export class EvidenceStore {
   /** Ask for what was last looked for and missing: what was wanted before that no longer is. */
   flush() {
     if (this.#wanted !== undefined) this.calls.ask({ evidence: this.#wanted });
+    const [next] = this.#next;
+    if (next === undefined || !this.runs.ask({ ablate: next })) return;
+    this.#running = next;
+    this.#next.delete(next);
   }
 
   /** Have the model run with the cell of a row held. @param {number} row */
   ablate(row) {
-    this.#running = row;
-    this.runs.ask({ ablate: row });
+    this.#next.add(row);
+    this.flush();
   }
 
   /** What to tell of that run, until its answer is here. @param {number} row */
   told(row) {
+    if (this.#next.has(row)) return "The model is running …";
     if (this.#running !== row || this.#kept.get(row)?.ablation) return "";
     const { notice } = this.runs;
     return notice.startsWith("The kernel could not") ? notice : "The model is running …";

@@ -9,7 +9,7 @@
  * @property {(event: string, callback: (...args: any[]) => void) => void} on
  * @property {(event: string, callback: (...args: any[]) => void) => void} off
  * @property {(message: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]) => void} send
- * @property {WidgetManager} [widget_manager] what hosts have that can show a widget within another
+ * @property {WidgetManager} [widget_manager] what Jupyter has that can show a widget within another
  */
 
 /**

@@ -37,7 +37,7 @@ export class Chrome {
   #stale = true;
   /** Whether there was no room when something was to be painted. */
   #lost = false;
-  /** What went wrong in a pane, for the reader. */
+  /** What went wrong in a pane since the last time, for the reader. */
   #broken = "";
   /** Whether the pointer was moved last, and no key pressed since. */
   pointing = true;
@@ -211,14 +211,13 @@ export class Chrome {
   #paint() {
     this.#painted = performance.now();
     this.#lost = false;
-    const broken = this.#broken; // of a change or a size, since the last time
-    this.#broken = "";
     if (this.#stale) this.#attempt(() => this.update());
     this.#stale = false;
     this.#each((pane) => pane.paint());
     this.#attempt(() => this.#say());
     this.#attempt(() => this.request());
-    const notice = this.#broken || broken || this.state.error || this.warning;
+    const notice = this.#broken || this.state.error || this.warning;
+    this.#broken = "";
     if (this.notice.textContent !== notice) this.notice.textContent = notice;
     this.root.dataset.paints = String(Number(this.root.dataset.paints ?? 0) + 1);
   }

@@ -138,16 +138,31 @@ export function slider(name, onInput) {
   const root = div("lw-slider", [element("label", { for: id }, [name]), range, box]);
   const clamp = (/** @type {number} */ value) =>
     Math.max(Number(range.min), Math.min(Number(range.max), value));
+  let current = 0;
+  /** The value to come of what is being written, which stays as it is written until then. @type {number | undefined} */
+  let written;
+  const show = () => {
+    written = undefined;
+    const text = String(Number(current.toFixed(4)));
+    if (box.value !== text) box.value = text;
+  };
+  const take = (/** @type {number} */ value) => {
+    written = value;
+    if (value !== current) onInput(value, true);
+  };
   listen(range, "input", () => onInput(Number(range.value), false));
+  const meant = () => (range.step === "1" ? Math.round(box.valueAsNumber) : box.valueAsNumber);
   listen(box, "input", () => {
-    if (box.value !== "" && Number.isFinite(box.valueAsNumber)) {
-      const whole = range.step === "1";
-      onInput(clamp(whole ? Math.round(box.valueAsNumber) : box.valueAsNumber), true);
-    }
+    const value = meant();
+    // "3" on the way to "305" is not meant as the least there is; nor is nothing.
+    if (value >= Number(box.min)) take(clamp(value));
+    else written = current;
   });
   listen(box, "change", () => {
-    box.value = range.value;
+    if (Number.isFinite(meant())) take(clamp(meant()));
+    show();
   });
+  listen(box, "blur", show);
   return {
     root,
     /** @param {{value: number, min?: number, max: number, step?: number, text?: string}} to */
@@ -158,9 +173,10 @@ export function slider(name, onInput) {
         if (input.step !== String(step)) input.step = String(step);
       }
       if (Number(range.value) !== value) range.value = String(value);
-      // A box that was emptied to type something else stays empty.
-      const emptied = box.matches(":focus") && box.value === "";
-      if (box.valueAsNumber !== value && !emptied) box.value = String(Number(value.toFixed(4)));
+      current = value;
+      if (written !== value || !box.matches(":focus")) show();
+      const digits = Math.max(...[min, max].map((end) => String(Number(end.toFixed(2))).length));
+      box.style.setProperty("--lw-digits", String(digits));
       range.setAttribute("aria-valuetext", text);
       range.disabled = box.disabled = max === min;
     },

@@ -53,17 +53,42 @@ export class ExplorerPane {
 
   /** @param {string} reference as hosts write it: IPY_MODEL_ and the model's id */
   async #mount(reference) {
-    const manager = this.state.model.widget_manager;
-    if (!manager) throw new Error("this host shows no widget within another");
-    const child = await manager.get_model(reference.replace(/^IPY_MODEL_/, ""));
-    const view = await manager.create_view(child);
-    if (this.#gone) {
+    const view = await this.#viewOf(reference.replace(/^IPY_MODEL_/, ""));
+    if (this.#gone || reference !== this.#shown) {
       view.remove();
       return;
     }
     this.#view?.remove();
     this.#view = view;
     this.place.replaceChildren(view.el);
+  }
+
+  /**
+   * Show a widget: by what newer hosts give, or by what only Jupyter has.
+   * @param {string} id
+   * @returns {Promise<{el: HTMLElement, remove: () => void}>}
+   */
+  async #viewOf(id) {
+    const { host } = this.frame;
+    const { widget_manager: manager } = this.state.model;
+    if (!host?.getWidget) {
+      if (!manager?.create_view) throw new Error("this host shows no widget within another");
+      return await manager.create_view(await manager.get_model(id));
+    }
+    const reference = `anywidget:${id}`;
+    const [child, model] = await Promise.all([host.getWidget(reference), host.getModel(reference)]);
+    const el = element("div");
+    // A style sheet doesn't reach into a shadow root: hosts that draw in one put it beside each widget.
+    const css = model.get("_css");
+    const inside = this.root.getRootNode() instanceof ShadowRoot && typeof css === "string";
+    const holder = inside ? element("div", {}, [element("style", {}, [css]), el]) : el;
+    const ending = new AbortController();
+    await child.render({ el, signal: ending.signal });
+    const remove = () => {
+      ending.abort();
+      holder.remove();
+    };
+    return { el: holder, remove };
   }
 
   changed() {}

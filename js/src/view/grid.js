@@ -89,11 +89,11 @@ export class Grid {
         if (left) on.brush(from, to);
       };
       on.select(this.#scene.cell, from);
-      listen(root, "pointermove", drag);
+      const dragging = new AbortController();
+      const { signal } = dragging;
+      listen(root, "pointermove", drag, { signal });
       for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) {
-        listen(root, end, () => root.removeEventListener("pointermove", drag), {
-          once: true,
-        });
+        listen(root, end, () => dragging.abort(), { signal });
       }
     });
     this.view.onZoom((direction, x, y) => this.zoom(direction, x, y));

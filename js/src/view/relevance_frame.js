@@ -46,9 +46,11 @@ export class RelevanceFrame extends Chrome {
   /**
    * @param {RelevanceState} state
    * @param {HTMLElement} el where the host wants the widget
+   * @param {import("../core/model.js").Host} [host] what can show another widget
    */
-  constructor(state, el) {
+  constructor(state, el, host) {
     super(state, "Relevance heatmap");
+    this.host = host;
     const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
       state.set({ [name]: value }, this);
     this.menus = {

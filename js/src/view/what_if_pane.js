@@ -28,7 +28,7 @@ export class WhatIfPane {
   /** The last value it was held at, for when it is held again. */
   #value = 0;
   #limit = 1;
-  /** @type {{id: string, wish: Wish} | undefined} */
+  /** What is under way, under which numbers it was asked for. @type {{ids: Set<string>, wish: Wish} | undefined} */
   #pending;
   /** What the kernel could not do. @type {{wish: Wish, text: string} | undefined} */
   #refused;
@@ -133,12 +133,22 @@ export class WhatIfPane {
       return;
     }
     if (this.#refused && same(wish, this.#refused.wish)) return;
+    this.#pending = { ids: new Set(), wish };
+    this.#send(SILENT_AFTER);
+    if (!this.#pending) return;
+    this.#timers.push(setTimeout(() => this.#say("the model is running …"), WAITING_AFTER));
+  }
+
+  /** Ask for what is under way; again after a silence, since a message may be lost. @param {number} silence */
+  #send(silence) {
+    const { ids, wish } = /** @type {{ids: Set<string>, wish: Wish}} */ (this.#pending);
     const id = freshId();
-    this.#pending = { id, wish };
-    this.#timers = [
-      setTimeout(() => this.#say("the model is running …"), WAITING_AFTER),
-      setTimeout(() => this.#say(SILENT), SILENT_AFTER),
-    ];
+    ids.add(id);
+    const silent = () => {
+      this.#say(SILENT);
+      this.#send(2 * silence);
+    };
+    this.#timers = [setTimeout(silent, silence)];
     try {
       this.state.model.send({ kind: "run", id, ...wish });
     } catch {
@@ -154,7 +164,7 @@ export class WhatIfPane {
 
   /** @param {any} reply */
   #receive = (reply) => {
-    if (!this.#pending || reply?.id !== this.#pending.id) return;
+    if (!this.#pending?.ids.has(reply?.id)) return;
     this.#answered(reply.error ?? "");
     this.#ask(); // what has been wished meanwhile
   };

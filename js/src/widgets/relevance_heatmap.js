@@ -6,5 +6,5 @@ import { RelevanceFrame } from "../view/relevance_frame.js";
 
 export default hostedView(
   (model) => new RelevanceState(model),
-  (state, el) => new RelevanceFrame(state, el),
+  (state, el, host) => new RelevanceFrame(state, el, host),
 );
