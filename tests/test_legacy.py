@@ -455,6 +455,7 @@ def test_what_is_not_converted_is_named(tmp_path, layer, message):
     with pytest.raises(ValueError, match=r"path: 'old.h5' has") as error:
         lw.load_legacy(path)
     assert message in str(error.value)
+    assert "call lw.load_legacy_weights(model, path)" in str(error.value)
 
 
 def functional(**changes):
@@ -473,7 +474,7 @@ def functional(**changes):
 @pytest.mark.parametrize(
     ("kind", "config", "message"),
     [
-        ("Own", {}, r"is a model of the class Own, .*lw.load_legacy_weights\(model, path\)"),
+        ("Own", {}, r"is a model of the class Own: not .*lw.load_legacy_weights\(model, path\)"),
         ("Model", {"layers": []}, r"connected in a way .*lw.load_legacy_weights\(model, path\)"),
         ("Functional", functional(output_layers=[["b", 0, 0]]), "connected in a way"),
         ("Model", functional(output_layers=[["lstm_1", 0, 1]]), "inputs or outputs no layer makes"),

@@ -277,6 +277,36 @@ def test_layers_are_found_by_name_or_order(tmp_path, names):
     expect(new, old, some(3, 5, 4))
 
 
+@pytest.mark.parametrize("seed", [0, 14])
+def test_branches_without_names_are_found_by_order(tmp_path, seed):
+    """Layers of the same shapes, here and there, some of them shared."""
+
+    def build(k):
+        L, rng = k.layers, np.random.default_rng(seed)
+        inputs = [k.Input((4, 3)) for _ in range(2)]
+        made = list(inputs)
+        shared = L.LSTM(3, return_sequences=True)
+        for _ in range(5):
+            a, b = (made[rng.integers(len(made))] for _ in range(2))
+            layer = L.LSTM(3, return_sequences=True)
+            ways = [
+                lambda a, b, layer=layer: layer(a),  # noqa: ARG005
+                lambda a, b: L.Add()([L.Dense(3)(b), L.Dense(3)(a)]),
+                lambda a, b, layer=layer: L.Add()([layer(b), shared(a)]),
+                lambda a, b: L.Bidirectional(L.LSTM(3, return_sequences=True), merge_mode="sum")(a),  # noqa: ARG005
+            ]
+            made.append(ways[rng.integers(4)](a, b))
+        return k.Model(inputs, L.Add()(made))
+
+    old = with_weights(build(tf_keras))
+    keras.layers.LSTM(3), keras.layers.Dense(3)  # so that numbers in names aren't the same
+    new = build(keras)
+    lw.load_legacy_weights(new, saved(old, tmp_path / "weights.h5"))
+    inputs = some(2, 4, 3), some(2, 4, 3)
+    expect(new, old, *inputs)
+    expect(lw.load_legacy(saved(old, tmp_path / "model.h5", whole=True)), old, *inputs)
+
+
 def test_names_count_more_than_the_order(tmp_path):
     old = with_weights(two_lstms(tf_keras, ("a", "b"), SIGMOID))
     path = saved(old, tmp_path / "weights.h5")
@@ -382,6 +412,77 @@ def test_other_arguments_are_refused(tmp_path):
     old.save_weights(tmp_path / "own", save_format="tf")
     with pytest.raises(ValueError, match="TensorFlow's own format"):
         lw.load_legacy_weights(new, tmp_path / "own")
+
+
+# Other layers -------------------------------------------------------------------------------------
+
+
+def line_of_text(L):
+    return [
+        L.Conv2D(3, 3, padding="same", activation="relu"),
+        L.BatchNormalization(),
+        L.MaxPooling2D((2, 2)),
+        L.ZeroPadding2D(1),
+        L.LeakyReLU(),
+        L.Reshape((6, 12)),
+        L.Bidirectional(L.LSTM(3, return_sequences=True, **HARD)),
+        L.TimeDistributed(L.Dense(4, activation="softmax")),
+    ]
+
+
+def features(L):
+    return [
+        L.Reshape((8, 4)),
+        L.Conv1D(4, 3, padding="causal"),
+        L.LayerNormalization(),
+        L.AveragePooling1D(2),
+        L.UpSampling1D(2),
+        L.Cropping1D(1),
+        L.ELU(),
+        L.Permute((2, 1)),
+        L.GRU(3, return_sequences=True, dropout=0.2, recurrent_dropout=0.1),
+        L.GlobalMaxPooling1D(),
+        L.Softmax(),
+    ]
+
+
+@pytest.mark.parametrize("layers", [line_of_text, features])
+def test_layers_before_and_after(tmp_path, layers):
+    old = with_weights(tf_keras.Sequential([tf_keras.Input((8, 4, 1)), *layers(tf_keras.layers)]))
+    new = keras.Sequential([keras.Input((8, 4, 1)), *layers(keras.layers)])
+    x = some(2, 8, 4, 1)
+    lw.load_legacy_weights(new, saved(old, tmp_path / "weights.h5"))
+    expect(new, old, x)
+    expect(lw.load_legacy(saved(old, tmp_path / "model.h5", whole=True)), old, x)
+
+
+def test_sentences_in_documents_compared(tmp_path):
+    """A model for each timestep, called twice by another; inputs and outputs by name."""
+
+    def build(k):
+        L = k.layers
+        words = k.Input((5,))
+        ends = L.LSTM(3)(L.Embedding(9, 4, mask_zero=True)(words))
+        sentence = k.Model(words, ends, name="sentence")
+        document = k.Sequential(
+            [k.Input((2, 5)), L.TimeDistributed(sentence), L.GRU(3)], name="document"
+        )
+        one, other = k.Input((2, 5), name="one"), k.Input((2, 5), name="other")
+        read = [document(one), document(other)]
+        alike = L.Dot(1, normalize=True, name="alike")(read)
+        return k.Model(
+            {"one": one, "other": other},
+            {"alike": alike, "both": L.Concatenate(name="both")(read)},
+        )
+
+    old = with_weights(build(tf_keras))
+    given = {name: RNG.integers(1, 9, (3, 2, 5)) for name in ("one", "other")}
+    new = lw.load_legacy(saved(old, tmp_path / "model.h5", whole=True))
+    rebuilt = build(keras)
+    lw.load_legacy_weights(rebuilt, saved(old, tmp_path / "weights.h5"))
+    for name, theirs in old(given).items():
+        for ours in (new, rebuilt):
+            np.testing.assert_allclose(ours(given)[name], theirs, atol=2e-6)
 
 
 # Hard sigmoids elsewhere --------------------------------------------------------------------------

@@ -116,10 +116,7 @@ def build_model(keras: Any, kind: str, config: Config) -> Any:
         return model
     if kind in MODELS:
         return _functional(keras, config)
-    raise RefusedError(
-        f"is a model of the class {kind}, and only {', '.join(MODELS)} are converted: rebuild it in "
-        "Keras 3 and call lw.load_legacy_weights(model, path)"
-    )
+    raise RefusedError(f"is a model of the class {kind}: not converted, only {', '.join(MODELS)}")
 
 
 def _sequential(keras: Any, config: Config) -> Any:
@@ -198,7 +195,7 @@ class _Graph:
         if not known or not self.inputs or not self.outputs:
             raise RefusedError(
                 f"has the model {config.get('name')!r}, whose layers are connected in a way that "
-                "isn't converted: rebuild it in Keras 3 and call lw.load_legacy_weights(model, path)"
+                "isn't converted"
             )
 
     def references(self) -> list[_Reference]:
@@ -402,7 +399,7 @@ def _setting(kind: str, where: str, config: Config, key: str, default: Any) -> A
     if key == "axis" and expected is int and isinstance(value, list) and len(value) == 1:
         value = value[0]  # TensorFlow's Keras 2 has a list here
     if expected is tuple and type(value) in (int, list):
-        value = _sizes(value)
+        return _sizes(value)
     if expected is float and type(value) is int:
         value = float(value)
     if default is None and (value is None or type(value) in (int, float, list)):

@@ -72,7 +72,8 @@ def load_legacy(path: str | PathLike[str]) -> Any:
         If there is no such file.
     ValueError
         If it isn't a model of Keras 2 in HDF5 (a SavedModel, a pickle, weights only, a model of Keras
-        1 or 3, a damaged file), or has something that isn't converted: a layer, a setting.
+        1 or 3, a damaged file), or has something that isn't converted: a layer, a setting. Then
+        rebuild the model and call :func:`load_legacy_weights`.
 
     Examples
     --------
@@ -83,7 +84,12 @@ def load_legacy(path: str | PathLike[str]) -> Any:
         expect_whole(file)
         keras = load_keras()
         kind, config = class_and_config(model_config(file))
-        model = build_model(keras, kind, config)
+        try:
+            model = build_model(keras, kind, config)
+        except RefusedError as error:
+            raise RefusedError(
+                f"{error}. Rebuild the model in Keras 3 and call lw.load_legacy_weights(model, path)"
+            ) from None
         version = text(file.attrs.get("keras_version", ""))
         take_weights(keras, model, member(file, "model_weights"), config=config, version=version)
     return model
