@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,15 +107,21 @@ class RecordedPredictions:
     tokens: npt.NDArray[np.object_] | None = None
 
 
-class Recording:
-    """All that a model's recurrent layers did on some inputs.
+class Recording(Mapping[str, xr.Dataset]):
+    """All that a model's recurrent layers did on some inputs: a mapping from layer to Dataset.
 
     A thin cover over an :class:`xarray.DataTree` with one node a layer and one variable a signal.
     ``recording["lstm_1"].forget_gate`` is a :class:`xarray.DataArray` with the dimensions
     ``(example, timestep, cell)``, and with the coordinates ``token`` ``(example, timestep)`` and
     ``label`` ``(example,)`` where they are known.
 
-    Recordings come from :func:`lstm_widgets.record` and :func:`lstm_widgets.open_recording`.
+    Recordings come from :func:`lstm_widgets.record` and :func:`lstm_widgets.open_recording`. Two
+    are equal only if they are the same.
+
+    Examples
+    --------
+    >>> "lstm" in recording, list(recording), len(recording)  # doctest: +SKIP
+    (True, ['lstm'], 1)
     """
 
     def __init__(self, layers: Sequence[str], make_tree: Callable[[], xr.DataTree]) -> None:
@@ -206,6 +212,22 @@ class Recording:
                     pairs[both] = (forward, backward)
         return pairs
 
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names of :attr:`layers`."""
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        """Count the :attr:`layers`."""
+        return len(self._paths)
+
+    def __contains__(self, layer: object) -> bool:
+        """Whether there is something by this name: a layer, or both directions of one."""
+        return isinstance(layer, str) and (layer in self._paths or layer in self.bidirectional)
+
+    # Which of two recordings it is, and not what is in it: that may be on a disk, and large.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
     def __getitem__(self, layer: str) -> xr.Dataset:
         """One layer: its signals, and a boolean ``mask`` if some timesteps are padding.
 
@@ -213,6 +235,8 @@ class Recording:
         then those of the backward one, with the coordinate ``direction`` ``(cell,)``. Both are in
         reading order: index t is the input's timestep t.
         """
+        if not isinstance(layer, str):
+            raise TypeError(f"layer: expected the name of one, got {layer!r:.80}")
         if layer in self._paths:
             return self.tree[self._paths[layer]].to_dataset()
         pairs = self.bidirectional

@@ -333,3 +333,26 @@ def test_errors_of_models():
     )
     with pytest.raises(ValueError, match="target: expected classes, because the inputs"):
         lw.dependency(vectors, RNG.normal(size=(1, 5, 2)), target="next")
+
+
+def test_normalised_rows_of_zeros_stay_zeros_and_unknown_ones_unknown():
+    model = guesser()
+    *weights, kernel, bias = model.get_weights()
+    ids = RNG.integers(0, SYMBOLS, (2, 5))
+    known = lw.dependency(model, ids, target="next", normalise=True).values
+    np.testing.assert_allclose(known[:, :-1].max(axis=2), 1)
+    assert np.isnan(known[:, -1]).all()  # nothing comes next
+    kernel[:, 2] = 0
+    model.set_weights([*weights, kernel, bias])  # logit 2 depends on nothing
+    classes = np.where(np.arange(5) % 2, 2, 1) * np.ones((2, 1), int)
+    plain = lw.dependency(model, ids, target=classes).values
+    result = lw.dependency(model, ids, target=classes, normalise=True).values
+    assert (result[:, 1::2] == 0).all()
+    np.testing.assert_allclose(
+        result[:, ::2], plain[:, ::2] / plain[:, ::2].max(axis=2, keepdims=True)
+    )
+    window = lw.dependency(model, ids[0], target=2, window=3, normalise=True).values[0]
+    rows, columns = np.indices(window.shape)
+    read = (columns <= rows + 2) & (columns >= rows)
+    assert (window[read] == 0).all()
+    assert np.isnan(window[~read]).all()

@@ -40,17 +40,16 @@ def ask(widget: lw.WhatIf, **request: object) -> dict[str, Any]:
 def shows(widget: lw.WhatIf, model: keras.Model) -> None:
     """Everything shown is what the functions find for the same wish."""
     options = {"layer": widget.layer, "signal": widget.signal, "vocabulary": VOCABULARY}
-    held = [] if widget.held is None else [widget.cell]
-    value = 0.0 if widget.held is None else widget.held
-    found = lw.ablate(model, widget.text, held, value, **options)
-    row = found.table.iloc[0]
+    found = lw.ablate(model, widget.text, widget.cell, widget.held or 0.0, **options)
+    row, ending = found.table.iloc[0], "" if widget.held is None else "_held"
     np.testing.assert_allclose(widget.loss, row["loss"], atol=1e-5)
-    np.testing.assert_allclose(widget.loss_held, row["loss_held"], atol=1e-5)
+    np.testing.assert_allclose(widget.loss_held, row[f"loss{ending}"], atol=1e-5)
     known = len(widget.text) - 1
     assert widget._result["known"] == known
-    assert widget._result["changed"] == round(row["changed_guesses"] * known)
+    changed = 0 if widget.held is None else row["changed_guesses"]
+    assert widget._result["changed"] == round(changed * known)
     steps, predictions = found.timesteps, widget.recording.predictions
-    np.testing.assert_array_equal(predictions["predicted_id"], steps["predicted_id_held"])
+    np.testing.assert_array_equal(predictions["predicted_id"], steps[f"predicted_id{ending}"])
     before = widget._result["before"]
     assert bool(before) == (widget.held is not None)
     for t, guesses in enumerate(before):

@@ -43,7 +43,13 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Ids = npt.NDArray[np.int64]
     Loss = Callable[[Any, Any], Any]
-    Value = Literal["zero", "mean"] | float | Sequence[float] | Callable[[Floats], float]
+    Value = (
+        Literal["zero", "mean"]
+        | float
+        | Sequence[float]
+        | npt.NDArray[np.floating[Any]]
+        | Callable[[Floats], float]
+    )
 
 __all__ = ["Ablation", "ablate"]
 
@@ -88,7 +94,7 @@ class Ablation:
 def ablate(
     model: Any,
     inputs: Any,
-    cells: int | Sequence[int] | None = None,
+    cells: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
     value: Value = "zero",
     *,
     layer: str | None = None,
@@ -119,7 +125,8 @@ def ablate(
         One cell, or several. None, with ``each``: all of the layer.
     value
         What they are held at: ``"zero"``; ``"mean"``, each at the mean of what it does otherwise; a
-        number, or one for each cell; or a function that makes the number of a cell's values,
+        number, or one for each cell (a sequence, an array); or a function that makes the number of a
+        cell's values,
         float32 ``(n,)``, at all timesteps that are no padding (``numpy.median``, for example).
     layer
         The recurrent layer, as it is called in a recording. Default: the first.
@@ -529,14 +536,15 @@ class _Runs:
 
 def _numbers(value: Value, cells: Sequence[int], layer: xr.Dataset, signal: str) -> list[float]:
     """Tell at what each cell is held."""
-    if isinstance(value, str) and value not in ("zero", "mean"):
-        raise ValueError(
-            f"value: expected 'zero', 'mean', a number, one for each cell or a function; got "
-            f"{value!r}"
-        )
-    if value == "zero":
-        return [0.0] * len(cells)
-    if not callable(value) and value != "mean":
+    if isinstance(value, str):
+        if value not in ("zero", "mean"):
+            raise ValueError(
+                f"value: expected 'zero', 'mean', a number, one for each cell or a function; got "
+                f"{value!r}"
+            )
+        if value == "zero":
+            return [0.0] * len(cells)
+    elif not callable(value):
         return list(Held(cells, value).value)
     function = np.mean if isinstance(value, str) else value
     values = layer[signal].to_numpy()

@@ -210,8 +210,8 @@ def dependency(
         columns = np.arange(whole.shape[1])
         values = np.pad(values, ((0, 0), (0, 0), (0, len(columns) - values.shape[2])))
     if normalise:
-        with np.errstate(invalid="ignore"):
-            values = values / np.nanmax(values, axis=2, keepdims=True, initial=0)
+        largest = np.nanmax(values, axis=2, keepdims=True, initial=0)
+        values = values / np.where(largest > 0, largest, 1)  # zeros stay zeros, NaN stays NaN
     coords: dict[Hashable, Any] = {
         "example": np.arange(len(values)),
         "timestep": rows,

@@ -121,8 +121,8 @@ def match(
     import pandas as pd  # noqa: PLC0415  (`import lstm_widgets` must not need it)
 
     dataset = recording[recording.layers[0] if layer is None else layer]
-    if signal not in dataset.data_vars or signal == "mask":
-        known = [str(name) for name in dataset.data_vars if name != "mask"]
+    known = [str(name) for name in dataset.data_vars if name != "mask"]
+    if signal not in known:
         raise ValueError(f"signal: expected one of {', '.join(map(repr, known))}, got {signal!r}")
     example = _whole("example", example, 0, dataset.sizes["example"] - 1)
     start, stop = _expect_span(span, dataset.sizes["timestep"])

@@ -205,6 +205,8 @@ def _asked(
             wanted = tuple(one for one in STATES if one in has) or has
         else:
             wanted = (signal,) if isinstance(signal, str) else tuple(signal)
+        if not wanted:
+            raise ValueError("signal: expected one or more, or None for the states; got none")
         for one in wanted:
             if one not in has:
                 raise ValueError(

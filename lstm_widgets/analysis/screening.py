@@ -89,6 +89,8 @@ def screen_cells(
         layers = tuple(name for name in recording.layers if signal in recording.signals(name))
     else:
         layers = (layer,) if isinstance(layer, str) else tuple(layer)
+        if not layers:
+            raise ValueError("layer: expected one or more, or None for all; got none")
     for name in layers:
         if signal not in (has := recording.signals(name)):
             raise ValueError(

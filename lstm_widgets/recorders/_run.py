@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 # TensorFlow's words for an id that an Embedding doesn't have.
 _OUTSIDE = re.compile(r"indices\[([\d,]*)\] = (-?\d+) is not in \[0, (\d+)\)")
+
+
+# While a model runs, its layers' loops are ours: another thread that ran it meanwhile (a widget's
+# request, in hosts that answer them in a thread of their own) would be recorded along with it.
+_RUNNING = threading.RLock()
 
 
 def run(
@@ -206,11 +212,13 @@ def _all_sequences(model: Any, found: Sequence[Found]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def states_as_found(model: Any, found: Sequence[Found]) -> Iterator[None]:
-    states = _states(model, found)
-    try:
-        yield
-    finally:
-        _assign(states)
+    """Have a model for oneself, and leave it as it was found."""
+    with _RUNNING:
+        states = _states(model, found)
+        try:
+            yield
+        finally:
+            _assign(states)
 
 
 @contextlib.contextmanager

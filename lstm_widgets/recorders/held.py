@@ -16,6 +16,8 @@ from lstm_widgets.recurrence import SIGNALS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from lstm_widgets.recorders._layers import Found
     from lstm_widgets.recurrence import Holds
 
@@ -34,7 +36,7 @@ class Held:
     cells
         One cell, or several.
     value
-        What they are held at: one number, or one for each cell.
+        What they are held at: one number, or one for each cell, in a sequence or an array.
     layer
         The layer, by its name in a recording; of a Bidirectional also the name of both directions,
         whose cells then count on from one to the other. None: the model's first recurrent layer.
@@ -49,12 +51,14 @@ class Held:
 
     def __init__(
         self,
-        cells: int | Sequence[int],
-        value: float | Sequence[float] = 0.0,
+        cells: int | Sequence[int] | npt.NDArray[np.integer[Any]],
+        value: float | Sequence[float] | npt.NDArray[np.floating[Any]] = 0.0,
         layer: str | None = None,
         signal: str = "hidden_state",
     ) -> None:
-        several, values = _several(cells), _several(value)
+        (several, _), (values, each) = _several("cells", cells), _several("value", value)
+        if not several:
+            raise ValueError("cells: expected at least one, got none")
         for cell in several:
             whole = isinstance(cell, (int, np.integer)) and not isinstance(cell, bool)
             if not whole or cell < 0:
@@ -65,13 +69,17 @@ class Held:
             number = isinstance(one, (int, float, np.number)) and not isinstance(one, bool)
             if not number or not np.isfinite(one):
                 raise ValueError(f"value: expected finite numbers, got {one!r:.80}")
-        if not hasattr(value, "__len__"):
+        if not each:
             values = values * len(several)
         if len(values) != len(several):
             raise ValueError(
                 f"value: expected one number, or one for each of {len(several)} cells, got "
                 f"{len(values)}"
             )
+        if not isinstance(signal, str):
+            raise TypeError(f"signal: expected the name of one, got {signal!r:.80}")
+        if layer is not None and not isinstance(layer, str):
+            raise TypeError(f"layer: expected the name of one, or None, got {layer!r:.80}")
         for name, known in {
             "cells": tuple(map(int, several)),
             "value": tuple(map(float, values)),
@@ -81,10 +89,20 @@ class Held:
             object.__setattr__(self, name, known)
 
 
-def _several(given: Any) -> tuple[Any, ...]:
+def _several(argument: str, given: Any) -> tuple[tuple[Any, ...], bool]:
+    """List one or several of something, and tell whether it was several that were given."""
+    axes = getattr(given, "ndim", None)
+    if axes is not None:
+        if axes > 1:
+            raise ValueError(
+                f"{argument}: expected one, or a sequence of them, got an array of shape "
+                f"{tuple(given.shape)}"
+            )
+        given = np.asarray(given)
+        return tuple(np.atleast_1d(given)), axes == 1
     if isinstance(given, str) or not hasattr(given, "__len__"):
-        return (given,)
-    return tuple(given)
+        return (given,), False
+    return tuple(given), True
 
 
 def standard_held(held: Held | Sequence[Held] | None) -> tuple[Held, ...]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-_SHARED_TRAITS = (
+SHARED_TRAITS = (
     *("example", "cell", "timestep", "threshold", "palette", "scale", "align"),
     *("tracks", "hidden_tracks"),
 )
@@ -163,6 +163,8 @@ class RecordingWidget(PageWidget):
         sync=True, echo_update=False
     )
 
+    _shown: ClassVar[tuple[str, ...]] = ("recording",)
+
     #: The most pixels that rows or lines take in a still picture.
     _still_height: ClassVar[int] = 400
 
@@ -179,8 +181,8 @@ class RecordingWidget(PageWidget):
                 f"recording: expected a Recording (from record() or open_recording()), "
                 f"got {type(recording).__name__}"
             )
-        self._expect_known(traits, given=("layer", "signal"), shared=_SHARED_TRAITS)
-        self.recording = recording
+        self._expect_known(traits, given=("layer", "signal"), shared=SHARED_TRAITS)
+        self._recording = recording
         self._names = _layer_names(recording)
         self._said: dict[str, tuple[Track, ...]] = {}
         layer = self._names[0] if layer is None else layer
@@ -190,6 +192,11 @@ class RecordingWidget(PageWidget):
             traits["timestep"] = _first_timestep(recording, layer, traits.get("example", 0))
         super().__init__(layer=layer, signal=signal or "", **self._state_of(recording), **traits)
         self._summarise()
+
+    @property
+    def recording(self) -> Recording:
+        """What is shown."""
+        return self._recording
 
     @staticmethod
     def _state_of(recording: Recording) -> dict[str, Any]:

@@ -6,19 +6,21 @@ import json
 import re
 import warnings
 from base64 import b64encode
+from difflib import get_close_matches
 from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import anywidget
 import ipywidgets
+import numpy as np
 import traitlets
 
 from lstm_widgets.widgets import _export
 from lstm_widgets.widgets._still import nothing, png
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from os import PathLike
 
     from PIL.Image import Image
@@ -62,9 +64,33 @@ class PageWidget(anywidget.AnyWidget):
     #: Traits of a subclass that a user sets, beside those that it shares with others.
     _own_traits: ClassVar[tuple[str, ...]] = ()
 
+    #: What a widget is made of and shows for good, by its argument's name.
+    _shown: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - each trait checks its own
-        super().__init__(**traits)
+        super().__init__(**{name: plain(value) for name, value in traits.items()})
         self.on_msg(self._on_message)
+
+    def __setattr__(self, name: str, value: Any) -> None:  # noqa: ANN401 - each trait checks its own
+        """Set a trait, and nothing else: what is misspelt, or can't be changed, is an error."""
+        if not name.startswith("_"):
+            kind = type(self)
+            if name in self._shown:
+                raise AttributeError(
+                    f"{name}: a {kind.__name__} shows what it was made of; make another: "
+                    f"{kind.__name__}({name}, ...)"
+                )
+            if not hasattr(kind, name):
+                host = set(anywidget.AnyWidget.class_trait_names())
+                known = sorted(
+                    trait
+                    for trait in {*self.trait_names()} - host | {"layout"}
+                    if not trait.startswith("_")
+                )
+                raise AttributeError(
+                    f"{kind.__name__} has no attribute {name!r} to set; {_meant(name, known)}"
+                )
+        super().__setattr__(name, plain(value))
 
     def _expect_known(
         self, traits: Iterable[str], *, given: tuple[str, ...], shared: tuple[str, ...]
@@ -75,7 +101,7 @@ class PageWidget(anywidget.AnyWidget):
             if name not in known:
                 raise TypeError(
                     f"{type(self).__name__}() got an unexpected keyword argument {name!r}; "
-                    f"expected one of: {', '.join(known)}"
+                    f"{_meant(name, known)}"
                 )
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
@@ -183,6 +209,22 @@ class PageWidget(anywidget.AnyWidget):
             self.send(*self._answer(content))
         except Exception as error:  # noqa: BLE001 - the page shows it
             self.send({"id": request, "error": f"{type(error).__name__}: {error}"})
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - as it was given
+    """Make Python's own numbers of NumPy's, also in a tuple: traits know no others."""
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
+        return value.item()
+    if type(value) is tuple:
+        return tuple(map(plain, value))
+    return value
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """Say what a name may have been meant to be, and all that there are."""
+    close = get_close_matches(name, known, n=1)
+    meant = f"did you mean {close[0]!r}? " if close else ""
+    return f"{meant}expected one of: {', '.join(known)}"
 
 
 def checked_scale(

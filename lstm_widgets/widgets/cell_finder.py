@@ -16,6 +16,7 @@ from lstm_widgets.analysis.ablation import ablate
 from lstm_widgets.analysis.evidence import gather, strongest
 from lstm_widgets.analysis.ranking import rank_cells
 from lstm_widgets.recording import Recording
+from lstm_widgets.widgets._base import SHARED_TRAITS
 from lstm_widgets.widgets._finder import (
     encoded_ablation,
     encoded_evidence,
@@ -91,6 +92,7 @@ class CellFinder(CellGrid, TextHeatmap):
     _own_traits: ClassVar[tuple[str, ...]] = tuple(
         dict.fromkeys(("row", *CellGrid._own_traits, *TextHeatmap._own_traits))  # noqa: SLF001
     )
+    _shown: ClassVar[tuple[str, ...]] = ("recording", "ranking")
     _still_height: ClassVar[int] = 240
 
     row = traitlets.Int(-1, help="The chosen row of the ranking; -1 for none.").tag(sync=True)
@@ -119,6 +121,9 @@ class CellFinder(CellGrid, TextHeatmap):
 
         if not isinstance(recording, Recording):
             super().__init__(recording)  # which says what was expected
+        # Before cells are ranked, which takes long.
+        given = ("ranking", "model", "inputs", "ablation", "layer", "signal")
+        self._expect_known(traits, given=given, shared=SHARED_TRAITS)
         if isinstance(concepts, pd.DataFrame):
             if ranking is not None:
                 raise TypeError(
@@ -137,8 +142,7 @@ class CellFinder(CellGrid, TextHeatmap):
         expect_ranking(ranking, recording)
         if (model is None) != (inputs is None):
             raise TypeError("model, inputs: expected both or none of them, got one")
-        #: The ranking; ``row`` counts from its top.
-        self.ranking = ranking
+        self._table = ranking
         self._concepts = concepts
         self._ablate = None if model is None else partial(ablate, model, inputs, **(ablation or {}))
         self._can_ablate = model is not None
@@ -152,6 +156,11 @@ class CellFinder(CellGrid, TextHeatmap):
         super().__init__(recording, **traits)
         if row != self.row:
             self.row = row
+
+    @property
+    def ranking(self) -> pd.DataFrame:
+        """The ranking; ``row`` counts from its top."""
+        return self._table
 
     @traitlets.validate("row")
     def _check_row(self, proposal: dict[str, Any]) -> int:
@@ -243,6 +252,8 @@ class CellFinder(CellGrid, TextHeatmap):
             raise ValueError("ablate: expected model= and inputs= of CellFinder, got none")
         with self._gathering:
             evidence, row = self._encoded(number), self._row(number)
+            if "ablation" in evidence:
+                return  # asked twice
             concept = _of_name(self._concepts, row["concept"])
             found = self._ablate(
                 cells=row["cell"],

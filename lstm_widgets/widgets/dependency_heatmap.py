@@ -89,6 +89,8 @@ class DependencyHeatmap(PageWidget):
         *("input_timestep", "scale", "same_scale", "log_scale", "hover", "marks"),
     )
 
+    _shown: ClassVar[tuple[str, ...]] = ("dependency",)
+
     example = traitlets.Int(0, help="The selected example.").tag(sync=True)
     timestep = traitlets.Int(0, help="The timestep whose prediction is explained.").tag(sync=True)
     input_timestep = traitlets.Int(
@@ -142,7 +144,7 @@ class DependencyHeatmap(PageWidget):
         self._expect_known(traits, given=("tokens",), shared=_SHARED_TRAITS)
         models = standard_dependencies(dependency)
         first, stop, texts = standard_texts(models, tokens)
-        self.dependency = dependency
+        self._dependency = dependency
         self._dependencies = models
         self._texts = texts
         self._span = first, stop
@@ -159,6 +161,11 @@ class DependencyHeatmap(PageWidget):
         if sum(model.size for model in models) <= WHOLE_BYTES:
             state |= self._everything()
         super().__init__(_extent=extent, **state, **traits)
+
+    @property
+    def dependency(self) -> xr.DataArray | Mapping[str, xr.DataArray]:
+        """What is shown."""
+        return self._dependency
 
     def _everything(self) -> dict[str, Any]:
         """Give all that the page needs."""

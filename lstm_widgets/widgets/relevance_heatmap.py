@@ -95,6 +95,8 @@ class RelevanceHeatmap(PageWidget):
         *("lines", "unfolded", "exploring"),
     )
 
+    _shown: ClassVar[tuple[str, ...]] = ("relevance", "recording")
+
     example = traitlets.Int(0, help="The selected example.").tag(sync=True)
     timestep = traitlets.Int(0, help="The selected timestep of the example.").tag(sync=True)
     method = traitlets.Unicode(help="The selected method.").tag(sync=True)
@@ -147,8 +149,8 @@ class RelevanceHeatmap(PageWidget):
             traits, given=("tokens", "true", "labels", "recording"), shared=_SHARED_TRAITS
         )
         self._examples = Examples(relevance, tokens, true, labels)
-        self.relevance = relevance
-        self.recording = recording
+        self._relevance = relevance
+        self._recording = recording
         self._layer = None if recording is None else _shown_layer(recording, self._examples)
         traits.setdefault("method", self._examples.methods[0])
         state: dict[str, Any] = {"_summary": self._examples.summary()}
@@ -161,6 +163,16 @@ class RelevanceHeatmap(PageWidget):
         if "timestep" not in traits:
             self.timestep = self._first_timestep()
         self._open()
+
+    @property
+    def relevance(self) -> xr.Dataset:
+        """What is shown."""
+        return self._relevance
+
+    @property
+    def recording(self) -> Recording | None:
+        """What an `Explorer` shows of the same inputs, if it is known."""
+        return self._recording
 
     def _whole_state(self) -> dict[str, Any]:
         text, values = self._examples.rows(slice(None))

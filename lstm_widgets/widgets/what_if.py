@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import threading
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
 
+from lstm_widgets.recorders._layers import find_layers
+from lstm_widgets.recorders._run import build_model
 from lstm_widgets.recorders.held import Held
-from lstm_widgets.recorders.keras import record
+from lstm_widgets.recorders.keras import Given, expect_model, record
+from lstm_widgets.recorders.vocabulary import Vocabulary
+from lstm_widgets.recurrence import SIGNALS
+from lstm_widgets.widgets._base import SHARED_TRAITS
 from lstm_widgets.widgets._protocol import sendable
 from lstm_widgets.widgets._widget import STATIC
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
@@ -45,7 +52,7 @@ class WhatIf(TextHeatmap):
     pad : optional
         What stands in front of the text in windows that begin before it, as for ``record()``.
     top_k : int, optional
-        How many guesses to show.
+        How many guesses to show. Default: 5, or all that the vocabulary has.
     held : float, optional
         At what the selected cell is held at first; None: at nothing.
     **traits
@@ -86,25 +93,29 @@ class WhatIf(TextHeatmap):
         unknown: int | str | None = None,
         window: int | None = None,
         pad: Any = None,  # noqa: ANN401
-        top_k: int = 5,
+        top_k: int | None = None,
         held: float | None = None,
         **traits: Any,  # noqa: ANN401 - each trait checks its own
     ) -> None:
         if not isinstance(text, str):
             raise TypeError(f"text: expected a str, got {text!r:.80}")
+        given = ("vocabulary", "layer", "signal", "unknown", "window", "pad", "top_k", "held")
+        self._expect_known(traits, given=given, shared=SHARED_TRAITS)  # before anything runs
+        # Wishes come from a person's cell and, in hosts that answer in another thread, from the page
+        # at the same time.
+        self._lock = threading.RLock()
         self._running = True
         self._from_page = False
         self._model = model
+        top_k = min(5, Vocabulary(vocabulary).size) if top_k is None else top_k
         self._options = {"vocabulary": vocabulary, "window": window, "top_k": top_k}
         self._options |= {"unknown": unknown, "pad": pad}
         self._options |= {"signals": [signal]}
-        if layer is not None:
-            self._options["layers"] = [layer]
-        recording = self._read(text)
         if layer is None:
-            layer = next(iter(recording.bidirectional), recording.layers[0])
-            self._options["layers"] = [layer]
-            recording = self._read(text)
+            reading = {"vocabulary": vocabulary, "unknown": unknown, "window": window, "pad": pad}
+            layer = _first_layer(model, text, signal, reading)
+        self._options["layers"] = [layer]
+        recording = self._read(text)
         self._as_it_is = (text, recording)
         super().__init__(recording, layer=layer, signal=signal, **traits)
         self._running = False
@@ -148,7 +159,7 @@ class WhatIf(TextHeatmap):
         try:
             # In one message, so that the page never shows a part of it.
             with self.hold_sync():
-                self.recording = recording
+                self._recording = recording
                 self.set_trait("cell", cell)
                 self.timestep = min(self.timestep, self._sizes(self.layer)["timestep"] - 1)
                 state = {"_whole": b"", "_text": {}} | self._state_of(recording)
@@ -168,32 +179,64 @@ class WhatIf(TextHeatmap):
 
     @traitlets.observe("text", "held", "cell")
     def _on_wish(self, change: dict[str, Any]) -> None:
-        if self._running or self._from_page:
-            return  # the page asks for what it wants itself, the newest only
-        if change["name"] == "cell" and self.held is None:
-            return
-        try:
-            self._run(self.text, self.cell, self.held)
-        except Exception:
-            self._running = True
-            setattr(self, change["name"], change["old"])
-            self._running = False
-            raise
+        with self._lock:
+            if self._running or self._from_page:
+                return  # the page asks for what it wants itself, the newest only
+            if change["name"] == "cell" and self.held is None:
+                return
+            try:
+                self._run(self.text, self.cell, self.held)
+            except Exception:
+                self._running = True
+                setattr(self, change["name"], change["old"])
+                self._running = False
+                raise
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take a change from the page."""
-        self._from_page = True
-        try:
-            super().set_state(sync_data)
-        finally:
-            self._from_page = False
+        with self._lock:
+            self._from_page = True
+            try:
+                super().set_state(sync_data)
+            finally:
+                self._from_page = False
 
     def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-        if content.get("kind") != "run":
-            return super()._answer(content)
-        held = content["held"]
-        self._run(content["text"], int(content["cell"]), None if held is None else float(held))
-        return {"id": content["id"]}, []
+        with self._lock:
+            if content.get("kind") != "run":
+                return super()._answer(content)
+            held = content["held"]
+            wish = {
+                "text": content["text"],
+                "cell": int(content["cell"]),
+                "held": None if held is None else float(held),
+            }
+            if wish != {name: self._result[name] for name in wish}:  # else it was asked twice
+                self._run(**wish)
+            return {"id": content["id"]}, []
+
+
+def _first_layer(model: Any, text: str, signal: str, reading: dict[str, Any]) -> str:  # noqa: ANN401
+    """Name the first layer that has a signal; of one with two directions, both."""
+    expect_model(model)
+    given = Given(model, text, needs_ids=True, **reading)
+    build_model(model, given.first(1))
+    names = [
+        unit
+        for one in find_layers(model)
+        for unit, kind in zip(one.units, one.kinds, strict=False)  # what can't be recorded has none
+        if signal in SIGNALS[kind]
+    ]
+    if not names:
+        known = ", ".join(
+            map(repr, dict.fromkeys(name for kind in SIGNALS.values() for name in kind))
+        )
+        raise ValueError(
+            f"signal: expected one that a layer of the model has (among {known}), got {signal!r}"
+        )
+    both = re.fullmatch(r"(.+)/forward(/.+)?", names[0])
+    other = both and f"{both[1]}/backward{both[2] or ''}"
+    return both[1] + (both[2] or "") if both and other in names else names[0]
 
 
 def _finite_or_not(loss: float | None) -> float:
