@@ -288,7 +288,7 @@ def _blocks(shape: tuple[int, ...], chunks: tuple[int, ...]) -> Iterator[tuple[s
 def _count(folder: Path) -> tuple[int, int]:
     """Count the files and their bytes, but not what a file browser leaves behind."""
     sizes = [
-        (folder / root / file).stat().st_size
+        (Path(root) / file).stat().st_size
         for root, _, files in os.walk(folder)
         for file in files
         if not file.startswith(".")
@@ -299,8 +299,8 @@ def _count(folder: Path) -> tuple[int, int]:
 def _sync_all(folder: Path) -> None:
     for root, _, files in os.walk(folder):
         for file in files:
-            _sync(folder / root / file)
-        _sync(folder / root)
+            _sync(Path(root) / file)
+        _sync(Path(root))
 
 
 def _sync(path: Path) -> None:

@@ -409,7 +409,7 @@ def test_models_that_cannot_write():
     features = keras.Sequential([keras.Input((None, 4)), L.LSTM(3), L.Dense(9)])
     with pytest.raises(ValueError, match="encode: expected a function"):
         generate(features, SEED, 5, vocabulary=SYMBOLS)
-    with pytest.raises(ValueError, match="at least 2 symbols"):
+    with pytest.raises(ValueError, match="expected tokens for the model's 2 symbols, got 9"):
         generate(
             keras.Sequential([keras.Input((None, 9)), L.LSTM(3), L.Dense(1)]),
             SEED,

@@ -531,6 +531,16 @@ def saved(tmp_path_factory):
     return recording, path
 
 
+def test_a_path_may_be_relative(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recording = Recording.from_layers([layer()])
+    recording.save("one.zarr")
+    Path("folder").mkdir()
+    recording.save("folder/two.zarr")
+    for path in ("one.zarr", "folder/two.zarr", tmp_path / "one.zarr"):
+        assert_same(open_recording(path), recording)
+
+
 def test_opening_reads_metadata_only(saved, monkeypatch):
     read = []
     get = _recording_store._WholeStore.get

@@ -797,15 +797,12 @@ def test_a_model_that_looks_its_words_up_itself():
 def test_models_without_predictions():
     ids = ids_of(some_text(8))
     embedding = [keras.Input((None,)), L.Embedding(9, 4)]
-    yes_or_no = keras.Sequential([*embedding, lstm(), L.Dense(1, activation="sigmoid")])
-    with pytest.raises(ValueError, match=r"top_k: .*at least 2 symbols; got \(None, 1\)"):
-        record(yes_or_no, ids, top_k=1)
     inputs = keras.Input((None,))
     x = lstm()(L.Embedding(9, 4)(inputs))
-    with pytest.raises(ValueError, match="top_k: expected a model with one output"):
+    with pytest.raises(ValueError, match="output: the model has 2, name one of"):
         record(keras.Model(inputs, [L.Dense(9)(x), L.Dense(9)(x)]), ids, top_k=1)
     both = keras.Sequential([*embedding, L.Bidirectional(lstm()), head()])
-    with pytest.raises(ValueError, match=r"top_k: .*every timestep.*window="):
+    with pytest.raises(ValueError, match=r"top_k: .*every timestep.*window=W"):
         record(both, ids, top_k=1)
 
 

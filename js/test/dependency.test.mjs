@@ -315,3 +315,21 @@ test("any stretches come back as they went in", () => {
     assert.equal(state.passage.known, 40);
   }
 });
+
+test("what is no class is not called one", () => {
+  const { model, state } = stateOf();
+  const [first, second] = model.get("_models");
+  model.set("_models", [
+    { ...first, of: "forecast" },
+    { ...second, of: "value" },
+  ]);
+  model.set("_text", [
+    {
+      tokens: [..."abc de"],
+      targets: [null, TIMESTEPS[1].map((_, k) => `@${k}`)],
+    },
+    TEXT[1],
+  ]);
+  assert.match(state.caption(0, 1), /^forecast · strongest 2\.0000 on /);
+  assert.match(state.caption(1, TIMESTEPS[1][0]), /^value of output 0 · strongest /);
+});

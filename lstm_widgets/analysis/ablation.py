@@ -10,6 +10,7 @@ LSTM language models* (arXiv:1903.07435), who fixed cells at zero.
 
 from __future__ import annotations
 
+import functools
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,11 +25,18 @@ from lstm_widgets.recorders._inputs import (
     prescribed_batch_size,
 )
 from lstm_widgets.recorders._layers import Selection, find_layers, load_keras
+from lstm_widgets.recorders._outputs import Output
 from lstm_widgets.recorders._run import build_model, prepared, read
 from lstm_widgets.recorders._session import Session
 from lstm_widgets.recorders.held import Held, Holding, parts_of
 from lstm_widgets.recorders.keras import Given, expect_model
-from lstm_widgets.recorders.predictions import Guesses, are_logits, placed
+from lstm_widgets.recorders.predictions import (
+    Guesses,
+    are_logits,
+    expect_probability,
+    last_activation,
+    placed,
+)
 from lstm_widgets.recording import predictions_dataset
 
 if TYPE_CHECKING:
@@ -102,7 +110,8 @@ def ablate(
     concepts: Any = None,
     each: bool = False,
     targets: Any = None,
-    loss: Loss | None = None,
+    loss: str | Loss | None = None,
+    output: str | int | None = None,
     top_k: int = 5,
     window: int | None = None,
     pad: Any = None,
@@ -141,12 +150,18 @@ def ablate(
     targets
         What the model should give. Default: the next token, of a model with one output for each
         timestep, or of one that reads windows. Otherwise classes, ``(example,)`` or ``(example,
-        timestep)``, -1 where there is none; with ``loss`` an array of what that takes.
+        timestep)``, -1 where there is none; with ``loss`` an array of what that takes: of a forecast
+        numbers of the outputs' shape (a last axis of length 1 may be left out), NaN where there is
+        none.
     loss
-        A function of targets and outputs that gives one loss for each example, or for each of its
+        The name of a loss of Keras (``"mse"``, ``"mae"``, ``"huber"``, ...), one of its loss objects,
+        or a function of targets and outputs that gives one loss for each example, or for each of its
         timesteps, as those of Keras do. Default: cross-entropy, of outputs that are probabilities
-        or logits of the symbols; of a model with a single output, that of its probability of class
-        1, which counts as no smaller than 1e-7.
+        or logits of the symbols; of a model with a single sigmoid (or a single linear output, if it
+        was compiled with a loss that takes it for a logit), that of its probability of class 1,
+        which counts as no smaller than 1e-7.
+    output
+        Which output the loss is of, of a model with several: its name or its index.
     top_k
         How many of the most probable symbols to keep at each timestep.
     batch_size
@@ -184,7 +199,15 @@ def ablate(
         needs_ids=True,
     )
     runs = _Runs(model, given, layer, signal, batch_size)
-    scores = _Scores(given, runs.reading, targets, loss, top_k=top_k)
+    scores = _Scores(
+        given,
+        runs.reading,
+        targets,
+        standard_loss(loss),
+        output=Output(model, output),
+        activation=runs.last_activation,
+        top_k=top_k,
+    )
     chosen = Held(range(runs.units) if cells is None else cells, 0.0, runs.layer, signal)
     runs.expect(chosen)  # before anything runs
 
@@ -242,11 +265,15 @@ class _Scores:
         targets: Any,
         loss: Loss | None,
         *,
+        output: Output,
+        activation: Callable[[Output], str],
         top_k: int,
     ) -> None:
         self._given = given
         self._reading = reading
         self._loss = loss
+        self._output = output
+        self._activation = functools.cache(lambda: activation(output))
         self._top_k = top_k
         self.symbols = 1  # values of each output, known after the first call
         self._logits: bool | None = None
@@ -283,26 +310,28 @@ class _Scores:
         copies: int,
     ) -> _Outcome:
         """Add what came out of one call of the model."""
-        flat = load_keras().tree.flatten(outputs)
-        if len(flat) != 1 or len(flat[0].shape) not in (2, 3):
-            shapes = ", ".join(str(tuple(output.shape)) for output in flat)
+        chosen = self._output.of(outputs)
+        if len(chosen.shape) not in (2, 3):
             raise ValueError(
-                "model: expected one output (example, timestep, symbol) or (example, symbol), got "
-                f"{shapes}"
+                "model: expected an output (example, timestep, symbol) or (example, symbol), got "
+                f"shape {tuple(chosen.shape)}"
             )
-        if self._given.text and self._reading.mode != "windows" and len(flat[0].shape) == 2:
+        if self._given.text and self._reading.mode != "windows" and len(chosen.shape) == 2:
             raise ValueError(
                 "inputs: expected a batch, or a window=, because the model has one output for each "
                 "example; got a text"
             )
-        half = load_keras().backend.standardize_dtype(flat[0].dtype) == "bfloat16"
-        values = np.asarray(load_keras().ops.cast(flat[0], "float32"))
+        half = load_keras().backend.standardize_dtype(chosen.dtype) == "bfloat16"
+        values = np.asarray(load_keras().ops.cast(chosen, "float32"))
         for copy, rows in enumerate(np.split(values, copies)):
             output, place, timesteps = placed(rows, self._reading, part, mask)
             if outcome is None:
                 outcome = self._room(output, copies, timesteps)
-            if self._logits is None and self._loss is None and output.shape[-1] > 1:
-                self._logits = are_logits(output, half=half)
+            if self._logits is None and self._loss is None:
+                if output.shape[-1] > 1:
+                    self._logits = are_logits(output, half=half)
+                else:
+                    self._logits = expect_probability("loss", self._output, self._activation())
             known, losses = self._losses(output, place, part, outcome.loss.shape[1:])
             outcome.known[place] = known
             outcome.loss[copy][place] = np.where(known, losses, np.nan)
@@ -310,7 +339,7 @@ class _Scores:
                 outcome.best[copy][place] = output.argmax(axis=-1)
         assert outcome is not None  # noqa: S101  (there is at least one copy)
         if outcome.guesses is not None:
-            outcome.guesses.take(flat[0], *part, mask)
+            outcome.guesses.take(outputs, *part, mask)
         return outcome
 
     def end(self, outcome: _Outcome, mask: npt.NDArray[np.bool_], done: int) -> _Outcome:
@@ -348,6 +377,8 @@ class _Scores:
                     self._reading,
                     self._given.ids,
                     self._given.names,
+                    output=self._output,
+                    activation=self._activation,
                     symbols=self._given.symbols,
                     text=self._given.text,
                 )
@@ -370,7 +401,10 @@ class _Scores:
                     f"loss: expected one number for each output, shape {output.shape[:-1]}; got "
                     f"shape {losses.shape}"
                 )
-            return np.ones(losses.shape, np.bool_), losses
+            known = np.ones(losses.shape, np.bool_)
+            if targets.dtype.kind == "f" and targets.shape[: losses.ndim] == losses.shape:
+                known = ~np.isnan(targets).any(axis=tuple(range(losses.ndim, targets.ndim)))
+            return known, losses
         if self._targets is None:
             self._targets = self._next(output, single, axes)
         targets = self._targets
@@ -402,11 +436,9 @@ class _Scores:
     def _cross_entropy(self, output: Floats, ids: Any) -> Any:
         if output.shape[-1] == 1:
             probability = output[..., 0]
-            if ((probability < 0) | (probability > 1)).any():
-                raise ValueError(
-                    "loss: expected a function, because the model's single output is no "
-                    "probability; got None"
-                )
+            if self._logits:
+                with np.errstate(over="ignore"):
+                    return np.log1p(np.exp(np.where(ids == 1, -probability, probability)))
             of_target = np.where(ids == 1, probability, 1 - probability)
             return -np.log(np.maximum(of_target, _SMALLEST))
         of_target = np.take_along_axis(output, ids[..., None].astype(np.intp), -1)[..., 0]
@@ -439,6 +471,13 @@ class _Runs:
         self._batch, self._size = given.batches(model, self.reading, self._selection, batch_size)
         self._prescribed = prescribed_batch_size(model, self._selection)
         self._copy_values = 0  # what one copy of the inputs needs at a time
+        self._session: Session | None = None  # what runs
+
+    def last_activation(self, output: Output) -> str:
+        """Tell the last activation of an output, while the model is prepared to run."""
+        assert self._session is not None  # noqa: S101  (asked by what it gives)
+        batch = self._batch(0, self._prescribed or 1)
+        return last_activation(self._model, output, self._session, batch)
 
     def expect(self, held: Held) -> None:
         """Refuse to hold what the model doesn't have."""
@@ -520,6 +559,7 @@ class _Runs:
         if doing and len(parts) > 1:
             parts = tqdm(parts, desc=doing, unit="batch", leave=False)
         outcome: _Outcome | None = None
+        self._session = session
         with prepared(self._model, session):
             for start, stop in parts:
                 batch = self._batch(start, stop)
@@ -532,6 +572,54 @@ class _Runs:
 
 
 # What is asked, and what is told ------------------------------------------------------------------
+
+
+def standard_loss(loss: str | Loss | None) -> Loss | None:
+    """Make of a loss of Keras, by its name or as an object, one that gives a number an output.
+
+    Broadcasting is none of it: targets of another shape than the outputs would be held against each
+    of them.
+    """
+    keras = load_keras()
+    if loss is None:
+        return None
+    if isinstance(loss, str):
+        try:
+            found = keras.losses.get(loss)
+        except ValueError as error:
+            raise ValueError(
+                f"loss: expected the name of a loss of keras.losses ('mse', 'mae', 'huber', ...), an "
+                f"object of one or a function; got {loss!r}"
+            ) from error
+    else:
+        found = loss
+    if isinstance(found, type) and issubclass(found, keras.losses.Loss):
+        found = found()
+    if not callable(found):
+        raise TypeError(
+            f"loss: expected the name of a loss of keras.losses, an object of one or a function; got "
+            f"{loss!r:.80}"
+        )
+    objects = isinstance(found, keras.losses.Loss)
+    function: Loss = found.call if objects else found  # a call of an object would take the mean
+    theirs = type(found) if objects else found
+    if not str(getattr(theirs, "__module__", "")).startswith("keras."):
+        return function
+    sparse = str(getattr(theirs, "__name__", "")).lower().startswith("sparse")
+
+    def one_each(targets: npt.NDArray[Any], outputs: Floats) -> Any:
+        if not sparse and targets.ndim == outputs.ndim - 1 and outputs.shape[-1] == 1:
+            targets = targets[..., None]
+        if not sparse and targets.shape != outputs.shape:
+            raise ValueError(
+                f"targets: expected the shape of the model's outputs, {outputs.shape} in one call; "
+                f"got {targets.shape}"
+            )
+        dtype = None if sparse else "float32"
+        tensor = keras.ops.convert_to_tensor
+        return function(tensor(targets, dtype), tensor(outputs))
+
+    return one_each
 
 
 def _numbers(value: Value, cells: Sequence[int], layer: xr.Dataset, signal: str) -> list[float]:

@@ -15,6 +15,7 @@ from lstm_widgets.analysis.relevance import in_range, predicted, token_grid
 from lstm_widgets.recorders import text as texts
 from lstm_widgets.recorders._inputs import expect_positive, leaves
 from lstm_widgets.recorders._layers import Selection, find_layers
+from lstm_widgets.recorders._outputs import Output
 from lstm_widgets.recorders.explained import Batch, Explained
 from lstm_widgets.recorders.keras import Given, expect_model
 
@@ -62,6 +63,7 @@ def dependency(
     window: int | None = None,
     pad: Any = None,
     source: str | None = None,
+    output: str | int | None = None,
     vocabulary: Any = None,
     unknown: int | str | None = None,
     tokens: Sequence[str] | Sequence[Sequence[str]] | None = None,
@@ -83,7 +85,7 @@ def dependency(
     Parameters
     ----------
     model
-        A Keras 3 model (TensorFlow backend) with one output ``(example, timestep, class)`` or
+        A Keras 3 model (TensorFlow backend) with outputs ``(example, timestep, class)`` or
         ``(example, class)``, whose last layer is a Dense, Activation, Softmax or recurrent one.
     inputs
         A batch, as in :func:`lstm_widgets.record`. Or a text, with one axis less (ids ``(n,)``,
@@ -124,6 +126,8 @@ def dependency(
     source
         The name of the Embedding layer, or of the input of vectors, whose tokens are meant; needed
         if the model has several.
+    output
+        Which output is looked at, of a model with several: its name or its index.
     vocabulary, unknown, tokens
         What stands at each timestep, as in :func:`lstm_widgets.record`: what ids stand for, or the
         tokens themselves.
@@ -137,6 +141,7 @@ def dependency(
         ``(example, timestep, input_timestep)`` in the dtype in which the source computes: row
         ``timestep`` is the prediction, column ``input_timestep`` the token. With ``window`` the
         columns are those of the text that are in any of the windows, NaN outside of a row's own.
+        ``attrs["outputs"]``, ``["meaning"]`` and ``["output"]`` are as in :func:`lstm_widgets.relevance`.
         Coordinates: ``target`` ``(example, timestep)``, the class, -1 where it is unknown; if they
         are known, ``token`` ``(example, input_timestep)`` and, where classes are ids of the
         vocabulary, ``target_token`` ``(example, timestep)``.
@@ -173,6 +178,7 @@ def dependency(
     if len(groups) > 1:
         options: dict[str, Any] = {"at": at, "of": of, "target": target, "norm": norm, "wrt": wrt}
         options |= {"normalise": normalise, "source": source, "batch_size": batch_size}
+        options["output"] = output
         options |= {"vocabulary": vocabulary, "unknown": unknown}
         return _by_length(model, groups, options, None if tokens is None else given.tokens)
     read = whole
@@ -181,11 +187,11 @@ def dependency(
         ends = _window_ends(chosen, reading)
         read = given.batches(model, reading, Selection(find_layers(model), None, None), 1)[0]
         read = np.concatenate([read(t - reading.before, t - reading.before + 1) for t in ends])
-    elif chosen is not None and _reads_forwards(model):
+    elif chosen is not None and _reads_forwards(model, output):
         # What comes after the last of the predictions doesn't matter.
         chosen = in_range("at", chosen, whole.shape[1], "timesteps")
         read = whole[:, : chosen.max() + 1]
-    explained = Explained(model, read, source=source, batch_size=batch_size)
+    explained = Explained(model, read, source=source, output=output, batch_size=batch_size)
     if of != "logit" and explained.activation not in ("softmax", "sigmoid"):
         raise ValueError(
             f"of: expected 'logit', because the model doesn't end with a softmax or sigmoid; got "
@@ -218,17 +224,24 @@ def dependency(
         "input_timestep": columns,
         "target": (("example", "timestep"), targets),
     }
+    if work.classes == 1 and explained.meaning(1) == "values":
+        coords["target"] = (("example", "timestep"), np.minimum(targets, 0))  # the only one
     if given.tokens is not None:
         grid = token_grid(given.tokens, whole.shape[1] if given.text else len(columns))
         coords["token"] = (("example", "input_timestep"), grid[: len(values), columns])
     if names is not None and work.classes == len(names.tokens):
         coords["target_token"] = (("example", "timestep"), names.decode(targets))
+    attrs: dict[str, Any] = {"of": of, "norm": norm, "wrt": wrt}
+    attrs["source"] = explained.source.name
+    attrs |= {"outputs": work.classes, "meaning": explained.meaning(work.classes)}
+    if explained.output is not None:
+        attrs["output"] = explained.output
     return xr.DataArray(
         values,
         dims=("example", "timestep", "input_timestep"),
         coords=coords,
         name="dependency",
-        attrs={"of": of, "norm": norm, "wrt": wrt, "source": explained.source.name},
+        attrs=attrs,
     )
 
 
@@ -408,10 +421,11 @@ def _timesteps(at: Any) -> Ids | None:
     return chosen.astype(np.intp)
 
 
-def _reads_forwards(model: Any) -> bool:
+def _reads_forwards(model: Any, output: str | int | None) -> bool:
     """Tell whether what comes after a prediction is known not to matter, and may be left out."""
     shape = texts.input_shape(model)
-    free = shape is not None and shape[1] is None and len(getattr(model, "output_shape", ())) == 3
+    made = Output(model, output).symbolic
+    free = shape is not None and shape[1] is None and made is not None and len(made.shape) == 3
     return free and not texts.obstacle(model)
 
 

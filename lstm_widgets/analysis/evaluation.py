@@ -79,6 +79,7 @@ def deletion_curve(
     most: int = 10,
     replace_with: Literal["zero"] | int = "zero",
     seed: int = 0,
+    output: str | int | None = None,
     vocabulary: Any = None,
     unknown: int | str | None = None,
     batch_size: int | None = None,
@@ -101,6 +102,8 @@ def deletion_curve(
         or an id, that of padding, say, which the model masks as it does.
     seed
         What the random order follows from.
+    output
+        Which output, of a model with several. Default: the one that the relevance is of.
     batch_size
         How many examples run at a time, the same with more or fewer tokens among them. Default:
         256, or what the model prescribes.
@@ -135,6 +138,7 @@ def deletion_curve(
     ):
         raise ValueError(f"replace_with: expected 'zero' or an id from 0, got {replace_with!r}")
     expect_model(model)
+    output = relevance.attrs.get("output") if output is None else output
     given = Given(model, inputs, vocabulary=vocabulary, unknown=unknown)
     if given.examples != len(real):
         raise ValueError(f"inputs: expected {len(real)} examples, got {given.examples}")
@@ -152,13 +156,19 @@ def deletion_curve(
                     most=most,
                     replace_with=replace_with,
                     seed=seed,
+                    output=output,
                     batch_size=batch_size,
                 )
             )
         order = np.argsort(np.concatenate([rows for rows, _ in groups]))
         return xr.concat(curves, "example").isel(example=order)
-    source = relevance.attrs["source"]
-    explained = Explained(model, given.whole, source=source, batch_size=batch_size)
+    explained = Explained(
+        model,
+        given.whole,
+        source=relevance.attrs["source"],
+        output=output,
+        batch_size=batch_size,
+    )
     if replace_with != "zero" and (explained.source.layer is None or explained.source.leaf is None):
         raise ValueError(
             f"replace_with: expected 'zero', because {explained.source.name!r} takes no ids that "

@@ -45,6 +45,7 @@ def relevance(
     cell: int | None = None,
     signal: Literal["hidden_state", "cell_state"] = "hidden_state",
     source: str | None = None,
+    output: str | int | None = None,
     vocabulary: Any = None,
     unknown: int | str | None = None,
     tokens: Sequence[Sequence[str]] | None = None,
@@ -85,7 +86,7 @@ def relevance(
     Parameters
     ----------
     model
-        A Keras 3 model (TensorFlow backend) with one output ``(example, class)``, ``(example, 1)``
+        A Keras 3 model (TensorFlow backend) with outputs ``(example, class)``, ``(example, 1)``
         or ``(example, timestep, class)``. LRP goes through LSTM, GRU, SimpleRNN (stacked,
         Bidirectional, as sequences or not), Dense, GlobalAveragePooling1D, GlobalMaxPooling1D,
         MaxPooling1D, Add, Average, Concatenate, TimeDistributed, activation functions, and whatever
@@ -100,8 +101,9 @@ def relevance(
         ``"integrated_gradients"``, ``"occlusion"``.
     target
         The class whose logit is explained: one for all examples or one for each, such as the true
-        ones. None: the class that the model predicts. A model with a single output (a sigmoid, say)
-        has one logit and takes no target; what is positive then speaks for class 1.
+        ones; of a forecast the number that is. None: the class that the model predicts, of linear
+        outputs the highest. A model with a single output has nothing to choose and takes no target:
+        of a sigmoid, what is positive speaks for class 1; of a forecast, for a higher value.
     timestep
         One for all examples or one for each; negative ones count from the end. For outputs over
         time: the one whose output is explained; None: of each example the last that isn't padding.
@@ -113,6 +115,9 @@ def relevance(
     source
         The name of the Embedding layer, or of the input of vectors, whose tokens are meant; needed
         if the model has several.
+    output
+        Which output is explained, of a model with several: its name (the key in a dict of outputs,
+        else the name of the layer that it comes from) or its index.
     vocabulary, unknown, tokens, labels
         What stands at each timestep, and one label for each example, as in
         :func:`lstm_widgets.record`. Tokens and labels become coordinates.
@@ -141,7 +146,7 @@ def relevance(
           xarray's ``sel(method=...)`` means something else;
         - ``score`` ``(example,)``, and ``target`` ``(example,)``, the class that it is of;
         - ``predicted`` ``(example,)``, and for softmax and sigmoid ``confidence`` ``(example,)``,
-          its probability;
+          its probability (neither of a forecast);
         - ``elsewhere`` ``(method, example)``: relevance that LRP gave to initial states, and to
           other inputs of the model; NaN for other methods;
         - ``gap`` ``(method, example)``: what is missing of the score. LRP: score − Σ relevance −
@@ -150,7 +155,11 @@ def relevance(
         - ``mask`` ``(example, timestep)``, if some timesteps are padding.
 
         ``target``, ``predicted`` and ``confidence`` are missing for a cell. ``attrs["outputs"]`` is
-        how many logits the model has (with one, ``target`` is 0, and it is that of class 1).
+        how many logits the model has (with one, ``target`` is 0). ``attrs["meaning"]`` tells what
+        they are: ``"classes"`` (of a softmax, a sigmoid, or of a model that was compiled with a loss
+        that takes its outputs for logits; a single one is that of class 1), ``"values"``, a forecast
+        (a single linear output, or several of a model that was compiled with another loss), or
+        ``"unknown"``. ``attrs["output"]`` names the output, if the model has several.
 
     Raises
     ------
@@ -195,7 +204,9 @@ def relevance(
     parts: list[dict[str, npt.NDArray[Any]]] = []
     try:
         for group, some in groups:
-            explained = Explained(model, some, source=source, cell=state, batch_size=batch_size)
+            explained = Explained(
+                model, some, source=source, cell=state, output=output, batch_size=batch_size
+            )
             takes_ids = explained.source.layer is not None and explained.source.leaf is not None
             if occlude_with != "zero" and not takes_ids:
                 raise ValueError(
@@ -234,6 +245,11 @@ def relevance(
         dataset = dataset.isel(example=np.argsort(order)).assign_coords(example=np.sort(order))
     if state is None:
         dataset.attrs["outputs"] = int(work.logits.shape[-1])
+        dataset.attrs["meaning"] = explained.meaning(dataset.attrs["outputs"])
+        if dataset.attrs["meaning"] == "values":
+            dataset = dataset.drop_vars(["predicted", "confidence"], errors="ignore")
+        if explained.output is not None:
+            dataset.attrs["output"] = explained.output
     return dataset
 
 

@@ -41,6 +41,7 @@ from lstm_widgets.recorders._inputs import (
     standard_batch_size,
 )
 from lstm_widgets.recorders._layers import UnsupportedLayerError, find_layers, load_keras
+from lstm_widgets.recorders._outputs import Output
 from lstm_widgets.recorders._run import call_model, states_as_found
 from lstm_widgets.recorders._session import mask_array
 from lstm_widgets.recorders.keras import expect_model
@@ -220,6 +221,18 @@ class Pass:
         return functools.reduce(np.add, parts), other
 
 
+def activation_when_called(model: Any, call: Callable[[], Any]) -> str:
+    """Tell the last activation of what a call of a model returns, as :attr:`Explained.activation`.
+
+    ``"unknown"`` if it comes from a layer that may hide one.
+    """
+    trace = _Trace.of(model, Batch((), np.zeros(0, np.intp)), lambda _: call())
+    try:
+        return _find_head(trace).activation
+    except (UnsupportedLayerError, ValueError):
+        return "unknown"
+
+
 class _ReachedError(Exception):
     """The state that is explained is there; the rest of the model isn't needed."""
 
@@ -238,6 +251,8 @@ class Explained:
         told apart; None: the only one there is.
     cell
         Explain this cell's state instead of the model's output.
+    output
+        Which output, of a model with several.
     batch_size
         How many examples run at a time; None: 256, more if they are short, or what the model
         prescribes.
@@ -270,12 +285,18 @@ class Explained:
         *,
         source: str | None = None,
         cell: CellState | None = None,
+        output: str | int | None = None,
         batch_size: int | None = None,
     ) -> None:
         keras = load_keras()
         expect_model(model)
         expect_positive("batch_size", batch_size)
         self._model = model
+        self._output = None if cell else Output(model, output)
+        #: The name of the output that is explained, of a model with several.
+        self.output: str | None = None
+        if cell and output is not None:
+            raise ValueError(f"output: expected None for the state of a cell, got {output!r}")
         self._inputs = inputs
         self.count = count_examples(self._inputs)
         if not self.count:
@@ -378,6 +399,11 @@ class Explained:
     def activation(self) -> str:
         """What makes outputs of logits: ``softmax``, ``sigmoid``, ``linear`` or ``other``."""
         return self._head.activation
+
+    def meaning(self, size: int) -> str:
+        """Tell whether an output's ``size`` numbers are of ``classes``, ``values`` or ``unknown``."""
+        assert self._output is not None  # noqa: S101  (asked of outputs only)
+        return self._output.meaning(self.activation, size)
 
     @contextlib.contextmanager
     def states_as_found(self) -> Iterator[None]:
@@ -510,16 +536,19 @@ class Explained:
         yield from self._mask_patches(done, kept)
         yield from propagation.loops(self._found, done)
         if relevance:
-            yield from propagation.rules(self._model, self._found, done)
+            yield from propagation.rules(self._model, self._found, done, self._output)
         yield from self._head.patches
         if self.cell is not None:
             yield self._state_patch(done, timestep)
 
     def _call(self, batch: Batch) -> Any:
-        outputs = load_keras().tree.flatten(call_model(self._model, self._structured(batch)))
-        if len(outputs) != 1 and self.cell is None:
-            raise ValueError(f"model: expected one output, got {len(outputs)}")
-        return outputs[0]
+        outputs = call_model(self._model, self._structured(batch))
+        flat = load_keras().tree.flatten(outputs)
+        if self._output is None:
+            return flat[0]
+        if len(flat) > 1:
+            self.output = self._output.name(outputs)
+        return self._output.of(outputs)
 
     def _compare(self, logits: Any) -> None:
         """Hold the logits of the first examples against what the model itself returned for them."""

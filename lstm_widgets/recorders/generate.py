@@ -14,11 +14,12 @@ import numpy as np
 from lstm_widgets.recorders import text as texts
 from lstm_widgets.recorders._inputs import expect_positive, prescribed_batch_size
 from lstm_widgets.recorders._layers import Selection, find_layers
+from lstm_widgets.recorders._outputs import Output
 from lstm_widgets.recorders._run import build_model, prepared, read
 from lstm_widgets.recorders._session import Reading, Session
 from lstm_widgets.recorders.held import Held, standard_held
 from lstm_widgets.recorders.keras import expect_model
-from lstm_widgets.recorders.predictions import Guesses, expect_symbols
+from lstm_widgets.recorders.predictions import Guesses, expect_symbols, last_activation
 from lstm_widgets.recorders.vocabulary import Encoding, Vocabulary
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def generate(
     rng: int | np.random.Generator | None = None,
     top_k: int | None = None,
     stop: int | str | Sequence[int | str] | None = None,
+    output: str | int | None = None,
     encode: Callable[[npt.NDArray[np.int64]], Any] | None = None,
     held: Held | Sequence[Held] | None = None,
 ) -> Generation:
@@ -114,6 +116,8 @@ def generate(
     stop
         What the continuation ends with, as soon as it is written: a token, its id, or a text of
         several (``"\n\n"``); or some of these, of which the first that is written counts.
+    output
+        Which output the symbols are of, of a model with several: its name or its index.
     encode
         What makes of ids, int64 ``(example, timestep)``, what the model is called with. Default:
         ids, one-hot or ids scaled to ``id / len(vocabulary)``, by the shape of the model's input.
@@ -165,7 +169,8 @@ def generate(
     if not 0 <= temperature < np.inf:
         raise ValueError(f"temperature: expected a finite number from 0 on, got {temperature!r}")
     names = Vocabulary(vocabulary, unknown)
-    symbols = expect_symbols(model, top_k or 1)
+    chosen = Output(model, output)
+    symbols = expect_symbols(chosen, top_k or 1)
     if symbols is not None:
         _expect_named(symbols, names)
     top_k = min(5, names.size) if top_k is None else top_k
@@ -179,6 +184,7 @@ def generate(
         pad=pad,
         encode=encode,
         top_k=top_k,
+        output=chosen,
         held=standard_held(held),
     )
     done = writer.write(temperature, np.random.default_rng(rng), ending)
@@ -208,6 +214,7 @@ class _Writer:
         pad: int | str | None,
         encode: Callable[[Ids], Any] | None,
         top_k: int,
+        output: Output,
         held: Sequence[Held],
     ) -> None:
         self._model = model
@@ -258,6 +265,10 @@ class _Writer:
             self._reading,
             self.ids[None].copy(),
             names,
+            output=output,
+            activation=lambda: last_activation(
+                model, output, self._session, self._batch(0, self._prescribed or 1)
+            ),
             symbols=len(names.tokens),
             text=True,
         )
@@ -335,15 +346,17 @@ class _Writer:
 
     def _read(self, start: int, stop: int) -> npt.NDArray[np.float32]:
         """Let the model read more; return the probabilities of what comes next."""
-        ids = self._behind_padding(self.ids)
-        batch = texts.batches(ids, self._reading, self._prescribed)(start, stop)
-        outputs = read(self._model, self._input(batch), start, stop, self._session)
+        outputs = read(self._model, self._batch(start, stop), start, stop, self._session)
         values = self._guesses.take(outputs, start, stop, self._session.last_mask)
         last: npt.NDArray[np.float32] = values.reshape(-1, values.shape[-1])[-1]
         _expect_named(len(last), self._names)
         if not np.isfinite(last).all():
             raise ValueError(f"model: its outputs are not finite, at position {stop - 1}")
         return last
+
+    def _batch(self, start: int, stop: int) -> Any:
+        ids = self._behind_padding(self.ids)
+        return self._input(texts.batches(ids, self._reading, self._prescribed)(start, stop))
 
     def _input(self, ids: Ids) -> Any:
         if self._encode is not None:

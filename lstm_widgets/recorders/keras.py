@@ -40,10 +40,11 @@ from lstm_widgets.recorders._layers import (
     find_layers,
     load_keras,
 )
+from lstm_widgets.recorders._outputs import Output
 from lstm_widgets.recorders._run import build_model, run
 from lstm_widgets.recorders._session import Reading, Session
 from lstm_widgets.recorders.held import Held, standard_held
-from lstm_widgets.recorders.predictions import Guesses, expect_symbols
+from lstm_widgets.recorders.predictions import Guesses, expect_symbols, last_activation
 from lstm_widgets.recorders.vocabulary import (
     Encoding,
     Vocabulary,
@@ -68,6 +69,7 @@ def record(
     window: int | None = None,
     pad: Any = None,
     top_k: int | None = None,
+    output: str | int | None = None,
     vocabulary: Any = None,
     unknown: int | str | None = None,
     tokens: Sequence[str] | Sequence[Sequence[str]] | Mapping[str, Any] | None = None,
@@ -126,6 +128,12 @@ def record(
         last output only are made to return all, so that there is a prediction at every timestep.
         There is none where the model gives NaN, and none at padding; a model that has one output
         for each example has it at the example's last timestep that is no padding.
+        A single sigmoid ``(..., 1)`` is the probability of class 1 of two; a single linear output
+        is, if the model was compiled with a loss that takes it for a logit. Several sigmoids are
+        taken as they are, each the probability of its own.
+    output
+        Which output has the predictions, of a model with several: its name (the key in a dict of
+        outputs, else the name of the layer that it comes from) or its index.
     vocabulary
         What ids stand for: tokens by id in a list or tuple, a dict from token to id, or a
         ``TextVectorization`` or ``StringLookup`` layer. Tokens are then read off the inputs (ids,
@@ -200,8 +208,14 @@ def record(
         raise ValueError(f"tolerance: expected a positive number, got {tolerance!r}")
     for argument, number in (("batch_size", batch_size), ("window", window), ("top_k", top_k)):
         expect_positive(argument, number)
-    if top_k is not None:
-        expect_symbols(model, top_k)
+    if top_k is None and output is not None:
+        raise ValueError(
+            f"output: expected None, because it tells where predictions are, which top_k= records; "
+            f"got {output!r}"
+        )
+    chosen = None if top_k is None else Output(model, output)
+    if top_k is not None and chosen is not None:
+        expect_symbols(chosen, top_k)
     given = Given(
         model,
         inputs,
@@ -228,9 +242,18 @@ def record(
         held=(standard_held(held),),
     )
     guesses = None
-    if top_k is not None:
+    if top_k is not None and chosen is not None:
         guesses = Guesses(
-            top_k, reading, given.ids, given.names, symbols=given.symbols, text=given.text
+            top_k,
+            reading,
+            given.ids,
+            given.names,
+            output=chosen,
+            activation=lambda: last_activation(
+                model, chosen, session, batch(0, prescribed_batch_size(model, selection) or 1)
+            ),
+            symbols=given.symbols,
+            text=given.text,
         )
 
     def seen(outputs: Any, start: int, stop: int) -> None:

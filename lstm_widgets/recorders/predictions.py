@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.recorders._layers import load_keras
+from lstm_widgets.recorders._run import call_model, states_as_found
 from lstm_widgets.recording import RecordedPredictions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
-    from lstm_widgets.recorders._session import Reading
+    from lstm_widgets.recorders._outputs import Output
+    from lstm_widgets.recorders._session import Reading, Session
     from lstm_widgets.recorders.vocabulary import Vocabulary
 
-__all__ = ["Guesses", "are_logits", "expect_symbols", "placed"]
+__all__ = ["Guesses", "are_logits", "expect_symbols", "last_activation", "placed"]
 
 # Outputs that sum to 1 as closely as this are probabilities, not logits.
 NEARLY_ONE = 1e-3
@@ -41,6 +44,10 @@ class Guesses:
     ----------
     top_k
         How many to keep.
+    output
+        Which of the model's outputs they are.
+    activation
+        Tells its last activation; asked only where numbers alone don't tell.
     reading
         How the outputs of each call stand in the recording.
     ids
@@ -61,10 +68,14 @@ class Guesses:
         ids: npt.NDArray[np.int64] | None,
         vocabulary: Vocabulary | None,
         *,
+        output: Output,
+        activation: Callable[[], str],
         symbols: int | None,
         text: bool,
     ) -> None:
         self._top_k = top_k
+        self._output = output
+        self._activation = activation
         self._reading = reading
         self._read = ids
         self._vocabulary = vocabulary
@@ -84,11 +95,12 @@ class Guesses:
         """
         import tensorflow as tf  # noqa: PLC0415
 
-        output = _only(load_keras().tree.flatten(outputs), self._top_k)
+        output = _expect_predictions(self._output.of(outputs), self._top_k)
         if self._text and self._reading.mode != "windows" and len(output.shape) == 2:
             raise ValueError(
-                "top_k: expected a model with an output for every timestep, or a window=; got one "
-                f"with outputs of shape {tuple(output.shape)}"
+                "top_k: expected a model with an output for every timestep; this one has one for "
+                f"all that it reads, of shape {tuple(output.shape)}. Give window=W for what it says "
+                "after each W timesteps, or a batch of one, inputs[None], for what it says after all"
             )
         output, place, timesteps = placed(output, self._reading, (start, stop), mask)
         probabilities = self._probabilities(tf.convert_to_tensor(output))
@@ -147,9 +159,51 @@ class Guesses:
         import tensorflow as tf  # noqa: PLC0415
 
         values = tf.cast(outputs, tf.float32)
+        if values.shape[-1] == 1:
+            if self._logits is None:
+                self._logits = expect_probability("top_k", self._output, self._activation())
+            yes, no = (
+                (tf.sigmoid(values), tf.sigmoid(-values)) if self._logits else (values, 1 - values)
+            )
+            return tf.concat([no, yes], axis=-1)
         if self._logits is None:
             self._logits = are_logits(values.numpy(), half=outputs.dtype == tf.bfloat16)
+            if self._logits and bool(tf.reduce_all((values >= 0) & (values <= 1))):
+                # Each may have a probability of its own.
+                self._logits = self._activation() != "sigmoid"
         return tf.nn.softmax(values) if self._logits else values
+
+
+def last_activation(model: Any, output: Output, session: Session, batch: Any) -> str:
+    """Tell the last activation of an output, by one more call of a model that is prepared to run.
+
+    ``batch`` is what it is called with; nothing of it is recorded.
+    """
+    from lstm_widgets.recorders.explained import activation_when_called  # noqa: PLC0415
+
+    with session.paused(), states_as_found(model, session.selection.found):
+        return activation_when_called(model, lambda: output.of(call_model(model, batch)))
+
+
+def expect_probability(argument: str, output: Output, activation: str) -> bool:
+    """Refuse a single output that isn't known to be the probability of class 1, or its logit.
+
+    Returns whether it is the logit.
+    """
+    if activation == "sigmoid":
+        return False
+    if output.logits:
+        return True
+    what = {
+        "linear": "linear: a number, or a logit",
+        "unknown": "made by what may hide an activation",
+    }
+    raise ValueError(
+        f"{argument}: expected probabilities; the model's single output is "
+        f"{what.get(activation, 'no probability by its last activation')}. Of a classifier: end it "
+        "with keras.layers.Activation('sigmoid'), or compile it with "
+        "keras.losses.BinaryCrossentropy(from_logits=True)"
+    )
 
 
 def placed(
@@ -206,23 +260,25 @@ def _of_ids(values: Any, ids: Any) -> Any:
     return np.where(known, picked, np.nan)
 
 
-def expect_symbols(model: Any, top_k: int) -> int | None:
-    """Refuse what the shapes of the model's outputs already tell to be no predictions.
+def expect_symbols(output: Output, top_k: int) -> int | None:
+    """Refuse what the shape of the model's output already tells to be no predictions.
 
-    Returns the number of symbols, if the model tells it.
+    Returns the number of symbols, if the model tells it: two of a single probability.
     """
-    outputs = getattr(model, "outputs", None)
-    return _only(outputs, top_k).shape[-1] if outputs else None
+    if output.symbolic is None:
+        return None
+    symbols: int | None = _expect_predictions(output.symbolic, top_k).shape[-1]
+    return 2 if symbols == 1 else symbols
 
 
-def _only(outputs: list[Any], top_k: int) -> Any:
-    shapes = [tuple(output.shape) for output in outputs]
-    if len(shapes) != 1 or len(shapes[0]) not in (2, 3) or (shapes[0][-1] or 2) < 2:
+def _expect_predictions(output: Any, top_k: int) -> Any:
+    shape = tuple(output.shape)
+    if len(shape) not in (2, 3):
         raise ValueError(
-            "top_k: expected a model with one output (example, timestep, symbol) or (example, "
-            f"symbol), with at least 2 symbols; got {', '.join(map(str, shapes))}"
+            "top_k: expected outputs (example, timestep, symbol) or (example, symbol), or one "
+            f"probability in place of the symbols; got shape {shape}"
         )
-    symbols = shapes[0][-1]
+    symbols = 2 if shape[-1] == 1 else shape[-1]
     if symbols is not None and top_k > symbols:
         raise ValueError(f"top_k: expected at most the model's {symbols} symbols, got {top_k}")
-    return outputs[0]
+    return output

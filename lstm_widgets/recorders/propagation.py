@@ -29,10 +29,11 @@ from lstm_widgets.recorders._session import (
 from lstm_widgets.recurrence import SIGNALS, STATES, Cell, plain_array, scan, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
+    from lstm_widgets.recorders._outputs import Output
     from lstm_widgets.recorders.explained import Pass
 
 __all__ = ["Patch", "is_stock", "loops", "replaced", "rules"]
@@ -107,7 +108,7 @@ def loops(found: Sequence[Any], done: Pass) -> Iterator[Patch]:
             yield one.layer, "use_cudnn", False
 
 
-def rules(model: Any, found: Sequence[Any], done: Pass) -> Iterator[Patch]:
+def rules(model: Any, found: Sequence[Any], done: Pass, output: Output | None) -> Iterator[Patch]:
     """Give every layer of a model its rule, but for the recurrent ones, whose loops have it.
 
     Parameters
@@ -118,6 +119,8 @@ def rules(model: Any, found: Sequence[Any], done: Pass) -> Iterator[Patch]:
         Its recurrent layers, as the recorder lists them.
     done
         The pass that the rules are for. A layer without rule fails it as soon as it is called.
+    output
+        The output that is explained: layers that don't lead to it need no rule. None: all do.
 
     Raises
     ------
@@ -128,7 +131,8 @@ def rules(model: Any, found: Sequence[Any], done: Pass) -> Iterator[Patch]:
     for one in found:
         if one.problem:
             yield one.layer, "call", _no_rule(done, one.name, one.problem)
-    for operation in operations_of(model):
+    leading = None if output is None else output.leading
+    for operation in operations_of(model, leading):
         if isinstance(operation, keras.layers.Bidirectional):
             if operation.merge_mode == "mul":
                 problem = "a Bidirectional that multiplies its directions"
@@ -141,8 +145,11 @@ def rules(model: Any, found: Sequence[Any], done: Pass) -> Iterator[Patch]:
                 yield operation, "call", call
 
 
-def operations_of(model: Any) -> Iterator[Any]:
-    """List what a model consists of, also inside of the models and wrappers in it."""
+def operations_of(model: Any, leading: Container[int] | None = None) -> Iterator[Any]:
+    """List what a model consists of, also inside of the models and wrappers in it.
+
+    ``leading`` are the ids of those of its operations that matter; None: all.
+    """
     keras = load_keras()
     graph = getattr(model, "_functional", None) or model
     if not type(model).call.__module__.startswith("keras.") or not hasattr(graph, "operations"):
@@ -151,6 +158,8 @@ def operations_of(model: Any) -> Iterator[Any]:
             f"a {type(model).__name__}, has code of its own between its layers. {OTHERS}"
         )
     for operation in graph.operations:
+        if leading is not None and id(operation) not in leading:
+            continue
         if isinstance(operation, keras.Model):
             yield from operations_of(operation)
         elif is_stock(operation, ("TimeDistributed",)):

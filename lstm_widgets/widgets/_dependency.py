@@ -33,7 +33,8 @@ class Dependency:
     ----------
     name : str
     of : str
-        What depends: ``"logit"``, ``"probability"`` or ``"loss"``.
+        What depends: ``"logit"``, ``"probability"``, ``"loss"``; of outputs that are no classes
+        ``"value"``, of the only one ``"forecast"``.
     norm : str
         What was made of each gradient.
     values : float32 array (example, row, input timestep)
@@ -98,6 +99,11 @@ class Dependency:
             )
         }
         of, norm = (str(array.attrs.get(key, "")) for key in ("of", "norm"))
+        meaning = array.attrs.get("meaning", "classes")
+        if meaning == "values" or (meaning == "unknown" and coordinates["target_tokens"] is None):
+            of = "value"
+            if array.attrs.get("outputs") == 1:
+                of, coordinates["targets"] = "forecast", None
         return cls(name, of, norm, values, timesteps, first, starts, stops, forwards, **coordinates)
 
     @property
@@ -176,12 +182,16 @@ class Dependency:
         }
 
     def targets_of(self, example: int) -> list[str] | None:
-        """Name the class that each prediction of an example is of; ``""`` if unknown, # before ids."""
+        """Name the class that each prediction of an example is of; ``""`` if unknown, # before ids.
+
+        Before a token stands =, before the number of an output that is no class @.
+        """
         if self.targets is None:
             return None
         ids = self.targets[example]
         if self.target_tokens is None:
-            return ["" if one < 0 else f"#{one}" for one in ids]
+            mark = "@" if self.of == "value" else "#"
+            return ["" if one < 0 else f"{mark}{one}" for one in ids]
         tokens = self.target_tokens[example]
         return [
             "" if one < 0 else f"={sendable(token)}" for one, token in zip(ids, tokens, strict=True)

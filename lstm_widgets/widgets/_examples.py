@@ -80,9 +80,17 @@ class Examples:
         self.score = _floats(relevance, "score", self.count)
         self.confidence = _floats(relevance, "confidence", self.count)
         self.names = _names(labels)
+        #: What the model's outputs are: "classes", "values" of a forecast, or "unknown".
+        self.meaning = str(relevance.attrs.get("meaning", "classes"))
         self.target = _classes(relevance, "target", self.count)
         if relevance.attrs.get("outputs") == 1:
-            self.target[:] = 1  # a single logit is that of class 1
+            # A single logit is that of class 1, and a single number that of nothing else.
+            self.target[:] = 1 if self.meaning == "classes" else -1
+        if self.meaning == "values" and true is not None:
+            raise ValueError(
+                f"true: expected None, because this relevance is of a forecast, which has no classes; "
+                f"got {true!r:.80}"
+            )
         self.predicted = _classes(relevance, "predicted", self.count)
         self.true = _true(true, self.count, self.names)
         self.knows_predicted = "predicted" in relevance
@@ -100,8 +108,9 @@ class Examples:
     # -- what there is ---------------------------------------------------------------------------
 
     def class_name(self, number: int) -> str:
-        """Give a class's name, or else its number."""
-        return sendable(self.names.get(int(number), str(number)))
+        """Give a class's name, or else its number; of what may be no class, that of the output."""
+        plain = str(number) if self.meaning == "classes" else f"output {number}"
+        return sendable(self.names.get(int(number), plain))
 
     @cached_property
     def largest(self) -> Floats:
@@ -145,13 +154,28 @@ class Examples:
         if "cell" in self.attrs:
             signal = str(self.attrs["signal"]).replace("_", " ")
             return f"the {signal} of cell {self.attrs['cell']} of {self.attrs['layer']}"
+        classes = self.meaning == "classes"
+        if self.attrs.get("outputs") == 1 and not classes:
+            return "the forecast"
         if (self.target == self.predicted).all():
-            return "the class that the model predicts"
+            return "the class that the model predicts" if classes else "the highest output"
         if len(set(self.target.tolist())) == 1:
-            return f"class {self.class_name(self.target[0])}"
+            return ("class " if classes else "") + self.class_name(self.target[0])
+        if not classes:
+            return "one output of each example"
         if (self.target == self.true).all():
             return "the true class"
         return "the class that was asked for"
+
+    @property
+    def score_name(self) -> str:
+        """What a score is called."""
+        return "forecast" if self.meaning == "values" else "score"
+
+    @property
+    def predicted_name(self) -> str:
+        """What the predicted class is called; of outputs that may be none, the highest."""
+        return "highest" if self.meaning == "unknown" and not self.names else "predicted"
 
     def summary(self) -> dict[str, Any]:
         """Describe it to the page."""
@@ -165,6 +189,7 @@ class Examples:
                 for name, largest in zip(self.methods, self.largest, strict=True)
             ],
             "explained": sendable(self.explained),
+            "called": {"score": self.score_name, "predicted": self.predicted_name},
             "classes": [[k, self.class_name(k), counts[k]] for k in ids],
             "confidence": self.knows_confidence,
             "predicted": self.knows_predicted,

@@ -175,7 +175,8 @@ class Shown:
         given = targets[model.row_of(self.timestep)] if targets else ""
         if not given:
             return model.of or "prediction"
-        named = quoted(given[1:]) if given[0] == "=" else f"class {given[1:]}"
+        kinds = {"#": "class", "@": "output"}
+        named = quoted(given[1:]) if given[0] == "=" else f"{kinds[given[0]]} {given[1:]}"
         return f"{model.of} {'at' if model.of == 'loss' else 'of'} {named}"
 
     def _said(self, model: Dependency, place: int | None) -> str:

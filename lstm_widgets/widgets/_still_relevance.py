@@ -230,10 +230,11 @@ def _fitting(page: _Page, order: NDArray[np.uint32], first: int) -> list[Image.I
 
 def _header(page: _Page) -> Image.Image:
     image, draw = sheet(20)
-    knows = page.examples.knows_outcome
-    classes = "predicted, true" if knows else "predicted"
+    examples = page.examples
+    classes = examples.predicted_name + (", true" if examples.knows_outcome else "")
     texts = [("example", EDGE + _NUMBER, "rm")]
-    texts.append((classes if page.examples.knows_predicted else "score", EDGE + _NUMBER + 10, "lm"))
+    head = classes if examples.knows_predicted else examples.score_name
+    texts.append((head, EDGE + _NUMBER + 10, "lm"))
     words = "words" if page.examples.words else "tokens"
     texts.append((words if page.examples.tokens is not None else "timesteps", page.left, "lm"))
     for text, x, anchor in texts:

@@ -15,6 +15,7 @@ from lstm_widgets.analysis import concepts as ready
 from lstm_widgets.analysis.ablation import ablate
 from lstm_widgets.analysis.evidence import gather, strongest
 from lstm_widgets.analysis.ranking import rank_cells
+from lstm_widgets.recorders._outputs import Output
 from lstm_widgets.recording import Recording
 from lstm_widgets.widgets._base import SHARED_TRAITS
 from lstm_widgets.widgets._finder import (
@@ -68,6 +69,8 @@ class CellFinder(CellGrid, TextHeatmap):
     model, inputs : optional
         The model and what it reads, as for ``ablate``. With them, the card tells on demand what it
         costs the model to have the cell of a row held at zero.
+    output : str or int, optional
+        Which output the loss is of, of a model with several: its name or its index.
     ablation : dict, optional
         Further arguments of ``ablate``, such as ``vocabulary``, ``window`` and ``targets``.
     row : int, optional
@@ -114,6 +117,7 @@ class CellFinder(CellGrid, TextHeatmap):
         ranking: pd.DataFrame | None = None,
         model: Any = None,  # noqa: ANN401 - Keras has no types
         inputs: Any = None,  # noqa: ANN401
+        output: str | int | None = None,
         ablation: Mapping[str, Any] | None = None,
         **traits: Any,  # noqa: ANN401 - each trait checks its own
     ) -> None:
@@ -122,7 +126,7 @@ class CellFinder(CellGrid, TextHeatmap):
         if not isinstance(recording, Recording):
             super().__init__(recording)  # which says what was expected
         # Before cells are ranked, which takes long.
-        given = ("ranking", "model", "inputs", "ablation", "layer", "signal")
+        given = ("ranking", "model", "inputs", "output", "ablation", "layer", "signal")
         self._expect_known(traits, given=given, shared=SHARED_TRAITS)
         if isinstance(concepts, pd.DataFrame):
             if ranking is not None:
@@ -144,7 +148,11 @@ class CellFinder(CellGrid, TextHeatmap):
             raise TypeError("model, inputs: expected both or none of them, got one")
         self._table = ranking
         self._concepts = concepts
-        self._ablate = None if model is None else partial(ablate, model, inputs, **(ablation or {}))
+        self._ablate = None
+        if model is not None:
+            options = {"output": output, **(ablation or {})}
+            Output(model, options["output"])  # which refuses what there isn't
+            self._ablate = partial(ablate, model, inputs, **options)
         self._can_ablate = model is not None
         self._gathered: dict[int, dict[str, Any]] = {}
         self._gathering = threading.RLock()

@@ -53,6 +53,8 @@ class WhatIf(TextHeatmap):
         What stands in front of the text in windows that begin before it, as for ``record()``.
     top_k : int, optional
         How many guesses to show. Default: 5, or all that the vocabulary has.
+    output : str or int, optional
+        Which output has the predictions, of a model with several: its name or its index.
     held : float, optional
         At what the selected cell is held at first; None: at nothing.
     **traits
@@ -94,12 +96,23 @@ class WhatIf(TextHeatmap):
         window: int | None = None,
         pad: Any = None,  # noqa: ANN401
         top_k: int | None = None,
+        output: str | int | None = None,
         held: float | None = None,
         **traits: Any,  # noqa: ANN401 - each trait checks its own
     ) -> None:
         if not isinstance(text, str):
             raise TypeError(f"text: expected a str, got {text!r:.80}")
-        given = ("vocabulary", "layer", "signal", "unknown", "window", "pad", "top_k", "held")
+        given = (
+            "vocabulary",
+            "layer",
+            "signal",
+            "unknown",
+            "window",
+            "pad",
+            "top_k",
+            "output",
+            "held",
+        )
         self._expect_known(traits, given=given, shared=SHARED_TRAITS)  # before anything runs
         # Wishes come from a person's cell and, in hosts that answer in another thread, from the page
         # at the same time.
@@ -110,6 +123,7 @@ class WhatIf(TextHeatmap):
         top_k = min(5, Vocabulary(vocabulary).size) if top_k is None else top_k
         self._options = {"vocabulary": vocabulary, "window": window, "top_k": top_k}
         self._options |= {"unknown": unknown, "pad": pad}
+        self._options["output"] = output
         self._options |= {"signals": [signal]}
         if layer is None:
             reading = {"vocabulary": vocabulary, "unknown": unknown, "window": window, "pad": pad}

@@ -36,7 +36,7 @@ const SHOWN = [
  * One model, as Python describes it.
  * @typedef {object} ModelInfo
  * @property {string} name
- * @property {string} of "logit", "probability" or "loss"
+ * @property {string} of "logit", "probability" or "loss"; "value" or "forecast" of what is no class
  * @property {string} norm
  * @property {number} examples
  * @property {number[]} timesteps those after which a prediction was computed, in order
@@ -474,7 +474,8 @@ export class DependencyState extends SharedState {
     const { timesteps, of } = this.models[k];
     const given = this.text?.targets[k]?.[placeOf(timesteps, timestep)];
     if (!given) return of || "prediction";
-    const named = given[0] === "=" ? quoted(given.slice(1)) : `class ${given.slice(1)}`;
+    const kind = given[0] === "@" ? "output" : "class";
+    const named = given[0] === "=" ? quoted(given.slice(1)) : `${kind} ${given.slice(1)}`;
     return `${of} ${of === "loss" ? "at" : "of"} ${named}`;
   }
 

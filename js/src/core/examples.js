@@ -10,6 +10,7 @@ import { bytes } from "./model.js";
  * @property {number} timesteps
  * @property {{name: string, signed: boolean, largest: number}[]} methods
  * @property {string} explained what the scores are of, in words
+ * @property {{score: string, predicted: string}} called what scores and predicted classes are called
  * @property {[number, string, number][]} classes number, name, how many are predicted as this
  * @property {boolean} confidence whether it is known
  * @property {boolean} predicted whether it is known

@@ -147,7 +147,7 @@ export class RelevanceFrame extends Chrome {
     this.menus.sort.update(
       SORTS.map(([value, text]) => [
         value,
-        text,
+        text.replace("score", summary.called.score),
         value.endsWith("_confident") && !summary.confidence,
       ]),
       get("sort"),
@@ -221,13 +221,13 @@ export class RelevanceFrame extends Chrome {
     if (!row) return [...parts, "on its way …"];
     if (summary.predicted) {
       const confidence = Number.isNaN(row.confidence) ? "" : ` ${number(row.confidence)}`;
-      parts.push(`predicted ${state.className(row.predicted)}${confidence}`);
+      parts.push(`${summary.called.predicted} ${state.className(row.predicted)}${confidence}`);
     }
     if (row.true >= 0) {
       parts.push(`true ${state.className(row.true)} (${row.right ? "right" : "wrong"})`);
     }
     const of = row.target >= 0 ? ` of ${state.className(row.target)}` : "";
-    parts.push(`score${of} ${number(row.score)}`);
+    parts.push(`${summary.called.score}${of} ${number(row.score)}`);
     return parts;
   }
 

@@ -316,7 +316,9 @@ export class RelevancePane {
     const { heads } = this;
     const texts = {
       example: "example",
-      classes: summary.predicted ? `predicted${summary.outcome ? ", true" : ""}` : "score",
+      classes: summary.predicted
+        ? `${summary.called.predicted}${summary.outcome ? ", true" : ""}`
+        : summary.called.score,
       method: method ? "method" : "",
       words: summary.tokens ? (summary.words ? "words" : "tokens") : "timesteps",
     };
