@@ -767,7 +767,7 @@ def test_errors_of_models_and_inputs():
     with pytest.raises(UnsupportedLayerError, match="layer 'shared' is called 2 times"):
         lw.relevance(shared, ids)
     two = keras.Model(inputs, [L.Dense(2)(L.LSTM(2)(embedding(inputs))), inputs])
-    with pytest.raises(ValueError, match="model: expected one output, got 2"):
+    with pytest.raises(ValueError, match="output: the model has 2, name one of"):
         lw.relevance(two, ids)
 
 

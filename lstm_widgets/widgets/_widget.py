@@ -222,7 +222,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - as it was given
 
 def _meant(name: str, known: Sequence[str]) -> str:
     """Say what a name may have been meant to be, and all that there are."""
-    close = get_close_matches(name, known, n=1)
+    close = get_close_matches(name, known, n=1, cutoff=0.7)
     meant = f"did you mean {close[0]!r}? " if close else ""
     return f"{meant}expected one of: {', '.join(known)}"
 
