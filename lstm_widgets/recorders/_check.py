@@ -22,6 +22,9 @@ CHECKED_EXAMPLES = 4
 CHECKED_TIMESTEPS = 16
 # Tracing the layer's own loop costs more than running it a few times without.
 UNTRACED_CHECKS = 2
+# Traced loops of a layer that are kept, one a batch size and length, and shapes that are remembered.
+KEPT_LOOPS = 4
+KEPT_SHAPES = 256
 
 
 Check = Literal["prefix", "full", False]
@@ -50,6 +53,13 @@ def windows_to_check(
     read = real[rows, ::-1] if backwards else real[rows]
     first = np.where(read.any(axis=1), read.argmax(axis=1), 0)
     return rows, np.clip(first - 2, 0, timesteps - length)
+
+
+def _keep(kept: dict[Any, Any], key: Any, value: Any, most: int) -> None:
+    """Add what was used last, and let go of what was used before all others."""
+    kept[key] = value
+    while len(kept) > most:
+        del kept[next(iter(kept))]
 
 
 class OwnLoop:
@@ -85,19 +95,22 @@ class OwnLoop:
         arguments = [x, *tree.flatten(state), *([] if mask is None else [mask])]
         count = len(tree.flatten(state))
         key = (mask is None, *((tuple(a.shape), a.dtype) for a in arguments))
-        self._uses[key] = self._uses.get(key, 0) + 1
-        if not traced and self._uses[key] <= UNTRACED_CHECKS:
+        uses = self._uses.pop(key, 0) + 1
+        _keep(self._uses, key, uses, KEPT_SHAPES)
+        if not traced and uses <= UNTRACED_CHECKS:
             _, outputs, states = self._run(x, state, mask)
             return outputs, tree.flatten(states)
-        if key not in self._traced:
+        loop = self._traced.pop(key, None)
+        if loop is None:
 
             def run(x: Any, *flat: Any) -> Any:
                 given = None if mask is None else flat[-1]
                 return self._run(x, tree.pack_sequence_as(state, flat[:count]), given)
 
             function = tf.function(run, autograph=False)
-            self._traced[key] = function.get_concrete_function(*arguments)
-        _, outputs, states = self._traced[key](*arguments)
+            loop = function.get_concrete_function(*arguments)
+        _keep(self._traced, key, loop, KEPT_LOOPS)
+        _, outputs, states = loop(*arguments)
         return outputs, tree.flatten(states)
 
     def _run(self, x: Any, state: Any, mask: Any) -> Any:

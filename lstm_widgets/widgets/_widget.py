@@ -112,6 +112,11 @@ class PageWidget(anywidget.AnyWidget):
             self.send({"kind": "error", "text": f"{type(error).__name__}: {error}"})
             raise
 
+    def _get_embed_state(self, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: ARG002 - as ipywidgets has it
+        """Give the state for a page that others make: all of it, since the page knows no defaults."""
+        state: dict[str, Any] = super()._get_embed_state(drop_defaults=False)
+        return state
+
     # -- leaving the notebook --------------------------------------------------------------------
 
     @property

@@ -109,10 +109,10 @@ class OddHost:
         shadow: bool = False,
         echo: bool = True,
         into: str = "body",
-        without: tuple[str, ...] = (),
+        state: dict[str, Any] | None = None,
     ) -> Mounted:
-        """Show a widget; ``without`` are traits that have not come yet."""
-        state = {name: value for name, value in widget.get_state().items() if name not in without}
+        """Show a widget, with the state that it has or else with another."""
+        state = widget.get_state() if state is None else state
         packed = {
             name: base64.b64encode(value).decode()
             for name, value in state.items()

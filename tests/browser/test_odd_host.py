@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 import dependencies
@@ -10,6 +11,7 @@ import pytest
 import recordings
 import relevances
 import xarray as xr
+from ipywidgets.embed import embed_data
 from lab import eventually
 from playwright.sync_api import expect
 
@@ -218,3 +220,16 @@ def test_a_span_that_is_dragged_leaves_no_listener(open_host):
     after = drag()
     assert one.get("span") is not None
     assert [drag(), drag()] == [after, after]
+
+
+@pytest.mark.parametrize("name", ["CellGrid", "RelevanceHeatmap", "DependencyHeatmap"])
+def test_what_ipywidgets_embeds_is_enough(open_host, name):
+    widget = MAKE[name]()
+    held = embed_data([widget])["manager_state"]["state"][widget.model_id]
+    buffers = {entry["path"][0]: base64.b64decode(entry["data"]) for entry in held["buffers"]}
+    one = open_host().mount(widget, state={**held["state"], **buffers}).shown()
+    one.root.locator("[role=application]").first.focus()
+    before = one.get("timestep")
+    one.page.keyboard.press("ArrowLeft" if before else "ArrowRight")
+    eventually(lambda: one.get("timestep"), before - 1 if before else 1)
+    expect(one.root.locator(".lw-notice")).to_have_text("")
