@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { correlations, orderCells } from "../src/core/order.js";
+import { correlations, halfBelow, orderCells } from "../src/core/order.js";
 import { random } from "./load.mjs";
 
 const nan = Number.NaN;
@@ -38,6 +38,27 @@ test("quiet cells are those below the threshold, and never one that is NaN", () 
   assert.deepEqual(order({ quietBelow: 0 }), [0, 1, 2, 3, 4]);
   assert.deepEqual(order({ quietBelow: 9 }), [3]);
   assert.deepEqual(order({ quietBelow: 0.5, sort: "mean_magnitude" }), [2, 0, 4, 3]);
+});
+
+test("a threshold that suits leaves about half of the cells, and has two digits", () => {
+  const { integer, next } = random(5);
+  for (let round = 0; round < 200; round++) {
+    const size = 10 ** integer(-6, 6);
+    const means = Float32Array.from({ length: integer(1, 300) }, () => (next() + 0.01) * size);
+    const threshold = halfBelow(means);
+    const left = means.filter((mean) => mean >= threshold).length;
+    assert.ok(left >= means.length / 2, `${left} of ${means.length}`);
+    assert.equal(threshold, Number(threshold.toPrecision(2)));
+    // Rounding down takes a tenth at most.
+    const sorted = [...means].sort((a, b) => a - b);
+    assert.ok(threshold > 0.9 * sorted[Math.floor(means.length / 2)]);
+  }
+});
+
+test("where all is zero or no number, no threshold suits", () => {
+  assert.equal(halfBelow(Float32Array.of(0, 0, Number.NaN)), 0);
+  assert.equal(halfBelow(new Float32Array(0)), 0);
+  assert.equal(halfBelow(Float32Array.of(Number.NaN, 0.5, Infinity)), 0.5);
 });
 
 test("an order is a permutation of all cells", () => {

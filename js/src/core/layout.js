@@ -157,6 +157,15 @@ export function fitHeight(rows, room) {
 }
 
 /**
+ * The square that fingers ask for.
+ * @param {number} wanted
+ */
+export function squareOf(wanted) {
+  const most = SQUARES[SQUARES.length - 1];
+  return Math.max(NARROWEST, Math.min(most, wanted >= CRISP ? Math.round(wanted) : wanted));
+}
+
+/**
  * The next square to zoom to.
  * @param {number} square
  * @param {number} direction 1 in, -1 out

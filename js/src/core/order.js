@@ -30,6 +30,20 @@ export function orderCells({ cells, sort, meanMagnitude, variance, similarity, q
 }
 
 /**
+ * A threshold of two digits that half of the cells are below, and half are not.
+ * @param {Float32Array} meanMagnitude
+ * @returns {number} 0 where there is none above 0
+ */
+export function halfBelow(meanMagnitude) {
+  const sorted = meanMagnitude.filter((mean) => mean > 0 && mean < Infinity).sort();
+  const middle = sorted[Math.floor(sorted.length / 2)] ?? 0;
+  if (middle === 0) return 0;
+  // Rounded down: the cell in the middle stays.
+  const digit = 10 ** (Math.floor(Math.log10(middle)) - 1);
+  return Number((Math.floor(middle / digit) * digit).toPrecision(2));
+}
+
+/**
  * Pearson's correlation of one row with all.
  * @param {Float32Array[]} rows
  * @param {number} cell

@@ -91,12 +91,13 @@ export class TrackRow {
    */
   #tick(track, theme) {
     const { name, title, range } = track;
-    const made = tick(title, (shown) => {
+    const hide = (/** @type {boolean} */ shown) => {
       const others = this.state.model
         .get("hidden_tracks")
         .filter((/** @type {string} */ n) => n !== name);
       this.state.set({ hidden_tracks: shown ? others : [...others, name] }, this);
-    });
+    };
+    const made = tick(title, hide, `Show ${title} as a band under the tokens.`);
     const colours = coloursOf(track, theme);
     const swatch = element("i");
     swatch.style.background = `linear-gradient(to right, ${colours[0]}, ${colours.at(-1)})`;

@@ -2,6 +2,9 @@
 // keeps traits and controls in step, follows the page's theme and paints once a frame.
 
 import { div, element, freshId, isHosts, listen, OUR_KEYS } from "./dom.js";
+import { Keys } from "./keys.js";
+import { Room } from "./room.js";
+import { Split } from "./split.js";
 import { readTheme, watchRatio, watchTheme } from "./theme.js";
 
 /** @typedef {import("../core/shared_state.js").SharedState} SharedState */
@@ -13,6 +16,8 @@ import { readTheme, watchRatio, watchTheme } from "./theme.js";
  * @property {Node[]} menus in the bar
  * @property {Node[]} tools at the end of the bar
  * @property {Node[]} body
+ * @property {string} [called] what it is called in the panel of keys
+ * @property {import("./keys.js").Key[]} [keys] what keys do in it
  * @property {() => void} resize
  * @property {() => void} paint
  * @property {(names: Set<string>) => void} changed
@@ -21,6 +26,13 @@ import { readTheme, watchRatio, watchTheme } from "./theme.js";
 
 /** Milliseconds that a screen shows one picture. */
 const FRAME = 16;
+/** From this width on, panes stand beside each other, and all of them are seen at once. */
+const WIDE = 760;
+/** Of the height and the width, what the upper and the left pane have at first, in percent. */
+const UPPER = 50;
+const LEFT = 60;
+/** Of the lower panes, what is given to what is shown below them. */
+const LAST = 0.45;
 /** How long a selection rests before it is spoken. */
 const SPOKEN_AFTER = 150;
 
@@ -70,34 +82,49 @@ export class Chrome {
    * Put everything into the page, and begin to paint.
    * @param {HTMLElement} el where the host wants the widget
    * @param {{panes: P[], first?: Node[], last?: Node[], sliders?: Node[], rows?: Node[], legend: Node,
-   *   below?: Node[]}} parts the panes; menus before and after theirs; what else stands above the panes;
-   *   what stands below the foot
+   *   below?: Node[], split?: boolean}} parts the panes; menus before and after theirs; what else stands above the
+   *   panes; what stands below the foot; whether there are several large panes that share what is seen at once
    */
-  show(el, { panes, first = [], last = [], sliders = [], rows = [], legend, below = [] }) {
+  show(el, { panes, first = [], last = [], sliders = [], rows = [], legend, below = [], split }) {
     this.panes = panes;
+    const { signal } = this.#traits;
+    const resize = () => {
+      this.#each((pane) => pane.resize());
+      this.schedule(true);
+    };
+    const room = new Room(this.root, signal, resize);
+    const keys = new Keys(this.root, () =>
+      this.panes.map(({ called = "", keys = [] }) => ({ title: called, keys })),
+    );
+    const stage = div(
+      "lw-panes",
+      panes.filter((pane) => pane.body.length > 0).map((pane) => div("lw-pane", pane.body)),
+    );
+    if (split) {
+      this.#split(stage, resize);
+      // About as high as it will be, so that the page doesn't hop.
+      this.root.style.height = `${0.8 * window.innerHeight}px`;
+    }
     this.root.append(
       div("lw-bar", [
         ...first,
         ...panes.flatMap((pane) => pane.menus),
         ...last,
         ...panes.flatMap((pane) => pane.tools),
+        element("div", { class: "lw-zoom lw-ends" }, [room.button, keys.button]),
       ]),
       ...(sliders.length ? [div("lw-sliders", sliders)] : []),
       ...rows,
-      element(
-        "div",
-        { class: "lw-panes" },
-        panes.filter((pane) => pane.body.length > 0).map((pane) => div("lw-pane", pane.body)),
-      ),
+      stage,
       this.notice,
       div("lw-foot", [element("div", {}, [this.status, this.about]), legend]),
       ...below,
       this.spoken,
+      keys.dialog,
     );
     // Who moves by keys wants to know where that led, not what the pointer rests on.
     listen(this.root, "keydown", () => this.#point(false), { capture: true });
     listen(this.root, "pointermove", () => this.#point(true), { capture: true });
-    const { signal } = this.#traits;
     this.#keepKeys(signal);
     el.append(this.root);
 
@@ -111,13 +138,43 @@ export class Chrome {
     // Sizes are not known before the host has put us into the page, and change when it does.
     const resized = () => {
       if (!this.theme) this.#retheme();
-      this.#each((pane) => pane.resize());
-      this.schedule(true);
+      const wide = Boolean(split) && this.root.clientWidth >= WIDE;
+      if (wide !== room.fits || (split && !this.root.dataset.paints)) {
+        room.fits = wide;
+        requestAnimationFrame(() => {
+          this.root.classList.toggle("lw-split", room.fits);
+          room.fit();
+        });
+      }
+      resize();
     };
     watchRatio(resized, signal);
     const resizing = new ResizeObserver(resized);
     resizing.observe(this.root);
     signal.addEventListener("abort", () => resizing.disconnect());
+  }
+
+  /**
+   * Put lines that can be moved between the first three panes: the first stands above the others.
+   * @param {HTMLElement} stage
+   * @param {() => void} resize
+   */
+  #split(stage, resize) {
+    const [upper, left] = /** @type {HTMLElement[]} */ ([...stage.children]);
+    const share = (/** @type {Record<string, number>} */ parts) => {
+      for (const [name, percent] of Object.entries(parts))
+        stage.style.setProperty(`--lw-${name}`, `${percent}fr`);
+      resize();
+    };
+    const level = (/** @type {number} */ upper) => {
+      const lower = 100 - upper;
+      share({ upper, lower, rest: (1 - LAST) * lower, last: LAST * lower });
+    };
+    const upright = (/** @type {number} */ left) => share({ left, right: 100 - left });
+    const between = { name: "height of the upper pane", onMove: level };
+    const beside = { name: "width of the left pane", onMove: upright };
+    upper.after(new Split({ along: "y", share: UPPER, ...between }).root);
+    left.after(new Split({ along: "x", share: LEFT, ...beside }).root);
   }
 
   destroy() {

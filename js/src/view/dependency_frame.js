@@ -39,24 +39,39 @@ export class DependencyFrame extends Chrome {
     const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
       state.set({ [name]: value }, this);
     this.menus = {
-      align: menu("token", set("align")),
-      hover: menu("hover", set("hover")),
-      palette: menu("palette", set("palette")),
-      scale: menu("scale", set("scale")),
+      align: menu(
+        "token",
+        set("align"),
+        "Whether a prediction stands on the token that was just read, or on the one that it is for.",
+      ),
+      hover: menu(
+        "hover",
+        set("hover"),
+        "Whether pointing at a token explains the prediction there, or reads out its number.",
+      ),
+      palette: menu("palette", set("palette"), "The colours that values are drawn in."),
+      scale: menu(
+        "scale",
+        set("scale"),
+        "What the strongest colour stands for: the largest value of this prediction, or of all.",
+      ),
     };
     this.ticks = {
-      same_scale: tick("same scale", set("same_scale")),
-      log_scale: tick("log", set("log_scale")),
-      marks: tick("marks", set("marks")),
+      same_scale: tick("same scale", set("same_scale"), "One scale for all models."),
+      log_scale: tick(
+        "log",
+        set("log_scale"),
+        "Colours follow the logarithm, so that what is weak is seen, too.",
+      ),
+      marks: tick("marks", set("marks"), "Show newlines, tabs and spaces as marks."),
     };
-    this.menus.hover.root.title =
-      "pointing at a token explains the prediction there, or reads out its number";
-    this.ticks.same_scale.root.title = "one scale for all models";
-    this.ticks.log_scale.root.title = "colours follow the logarithm";
-    this.ticks.marks.root.title = "show newlines, tabs and spaces as marks";
     this.sliders = {
-      example: slider("example", set("example")),
-      timestep: slider("timestep", (value, typed) => this.#slide(value, typed)),
+      example: slider("example", set("example"), "The example, one of the texts that were read."),
+      timestep: slider(
+        "timestep",
+        (value, typed) => this.#slide(value, typed),
+        "The position in the text whose prediction is explained.",
+      ),
     };
     this.legend = new Legend();
     this.show(el, {
@@ -84,12 +99,12 @@ export class DependencyFrame extends Chrome {
    * @param {import("./text_sheet.js").TextSheet} moved
    */
   scrolled(moved) {
-    const top = moved.root.scrollTop;
+    const top = moved.view.top;
     if (top !== this.#followed.get(moved)) {
       for (const { sheet } of this.panes) {
-        if (sheet === moved || sheet.root.scrollTop === top) continue;
-        sheet.root.scrollTop = top;
-        this.#followed.set(sheet, sheet.root.scrollTop);
+        if (sheet === moved || sheet.view.top === top) continue;
+        sheet.view.top = top;
+        this.#followed.set(sheet, sheet.view.top);
       }
     }
     this.#followed.delete(moved);

@@ -5,6 +5,7 @@ import { ink, mix, RAMP } from "../core/palettes.js";
 import { CLIPPED, IS_NAN, PADDING, PLAIN, patterned } from "./colours.js";
 import { DistanceStrip } from "./distance_strip.js";
 import { element } from "./dom.js";
+import { gestures } from "./gestures.js";
 import { TextSheet } from "./text_sheet.js";
 
 const MOST_HEIGHT = 420;
@@ -17,7 +18,18 @@ const MOVES = new Set(["example", "timestep"]);
 /** @typedef {import("./dependency_frame.js").DependencyFrame} DependencyFrame */
 /** What is pointed at: a prediction, and a token whose number is read out. @typedef {{timestep: number, input: number | null}} Pointed */
 
+/** @type {import("./keys.js").Key[]} */
+const KEYS = [
+  ["← →", "the prediction before, after"],
+  ["↑ ↓", "the line above, below"],
+  ["Home End", "the ends of the line; with Ctrl, of the text"],
+  ["[ ]", "the token before, after whose number is read out"],
+  ["Esc", "lets go of it"],
+  ["Shift_click", "reads out a token's number"],
+];
+
 export class DependencyPane {
+  called = "text";
   #reveal = true;
   #dragging = false;
   /** Where the pointer rests; not while keys are used. @type {PointerEvent | undefined} */
@@ -47,6 +59,8 @@ export class DependencyPane {
       () => frame.schedule(),
     );
     this.empty = element("div", { class: "lw-empty" });
+    // The same for the text of every model.
+    this.keys = k === 0 ? KEYS : [];
     this.menus = [];
     this.tools = [];
     this.body = [this.caption, this.sheet.root, this.empty, this.strip.root];
@@ -60,28 +74,30 @@ export class DependencyPane {
   #listen() {
     const { root } = this.sheet;
     root.addEventListener("keydown", (event) => this.#press(event));
-    root.addEventListener("pointerdown", (event) => {
-      const box = this.sheet.under(event);
-      if (event.button !== 0 || box < 0) return;
-      if (event.shiftKey) {
-        this.state.set({ input_timestep: this.#inside(box + this.#first) }, this.frame);
-        return;
-      }
-      this.#dragging = true;
-      root.setPointerCapture(event.pointerId);
-      this.#pick(box);
+    gestures(root, {
+      press: (event) => {
+        const box = this.sheet.under(event);
+        if (box < 0) return false;
+        if (event.shiftKey) {
+          this.state.set({ input_timestep: this.#inside(box + this.#first) }, this.frame);
+          return false;
+        }
+        this.#dragging = true;
+        this.#pick(box);
+        return true;
+      },
+      drag: (event) => {
+        const box = this.sheet.under(event);
+        if (box >= 0) this.#pick(box);
+      },
+      drop: () => {
+        this.#dragging = false;
+      },
     });
     root.addEventListener("pointermove", (event) => {
-      const box = this.sheet.under(event);
-      if (this.#dragging && box >= 0) this.#pick(box);
       this.#pointer = event;
       this.frame.schedule();
     });
-    for (const end of ["pointerup", "pointercancel"]) {
-      root.addEventListener(end, () => {
-        this.#dragging = false;
-      });
-    }
     root.addEventListener("pointerleave", () => {
       this.#pointer = undefined;
       this.frame.schedule();
@@ -169,7 +185,7 @@ export class DependencyPane {
     const box = this.#boxOf(state.timestep);
     if (this.#reveal && box < sheet.count) {
       this.#reveal = false;
-      sheet.root.scrollTop = sheet.reveal(box);
+      sheet.view.top = sheet.reveal(box);
     }
     sheet.draw(frame.theme, passage, this.#looks(timestep), this.#outlines(timestep, input));
     if (strip) this.#paintStrip(timestep, input);

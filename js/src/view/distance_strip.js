@@ -4,6 +4,7 @@
 import { NEAR, position } from "../core/dependency.js";
 import { RAMP } from "../core/palettes.js";
 import { element } from "./dom.js";
+import { gestures } from "./gestures.js";
 import { sized } from "./scroller.js";
 
 /** The height of the picture, and the most that a prediction or a token takes of it. */
@@ -43,15 +44,14 @@ export class DistanceStrip {
       this.hovered = event && this.#under(event);
       onPoint();
     };
-    this.canvas.addEventListener("pointermove", (event) => {
+    const go = (/** @type {PointerEvent} */ event) => {
       point(event);
-      if (this.hovered && event.buttons & 1) onGo(this.hovered.row, this.hovered.back);
-    });
+      if (this.hovered) onGo(this.hovered.row, this.hovered.back);
+      return this.hovered !== undefined;
+    };
+    gestures(this.canvas, { press: go, drag: go });
+    this.canvas.addEventListener("pointermove", point);
     this.canvas.addEventListener("pointerleave", () => point(undefined));
-    this.canvas.addEventListener("pointerdown", (event) => {
-      point(event);
-      if (this.hovered && event.button === 0) onGo(this.hovered.row, this.hovered.back);
-    });
   }
 
   resize() {

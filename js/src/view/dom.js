@@ -78,6 +78,19 @@ export function isHosts(event, target) {
   return !(field ? EDITING.test(key) : WITH_CONTROL.has(key));
 }
 
+/**
+ * Say in a sentence what a control does: to those who point at it, to those who listen, and in the panel of
+ * keys (keys.js).
+ * @param {HTMLElement} root what is pointed at
+ * @param {string} told
+ * @param {HTMLElement[]} controls what is focused; the first stands for all
+ */
+export function tell(root, told, ...controls) {
+  if (!told) return;
+  root.title = told;
+  for (const control of controls) control.setAttribute("aria-description", told);
+}
+
 let ids = 0;
 
 /** A fresh id, unlike any other in the page. */
@@ -90,11 +103,13 @@ export function freshId() {
  * A labelled menu.
  * @param {string} name
  * @param {(value: string) => void} onChange
+ * @param {string} told what is chosen, in a sentence
  */
-export function menu(name, onChange) {
+export function menu(name, onChange, told = "") {
   const id = freshId();
   const select = element("select", { id, "data-control": name });
   const root = div("lw-menu", [element("label", { for: id }, [name]), select]);
+  tell(root, told, select);
   listen(select, "change", () => onChange(select.value));
   let shown = "";
   return {
@@ -115,7 +130,8 @@ export function menu(name, onChange) {
       }
       if (select.value !== value) select.value = value;
       // The longest choice must not decide how wide the menu is.
-      select.title = options.find(([option]) => option === value)?.[1] ?? "";
+      const chosen = options.find(([option]) => option === value)?.[1] ?? "";
+      select.title = told ? `${told}\nNow: ${chosen}` : chosen;
     },
   };
 }
@@ -124,8 +140,9 @@ export function menu(name, onChange) {
  * A slider with a number box, both of which speak.
  * @param {string} name
  * @param {(value: number, typed: boolean) => void} onInput told the value, and whether it was typed
+ * @param {string} told what it sets, in a sentence
  */
-export function slider(name, onInput) {
+export function slider(name, onInput, told = "") {
   const id = freshId();
   const range = element("input", { type: "range", id, "data-control": name, min: 0, step: 1 });
   const box = element("input", {
@@ -136,6 +153,7 @@ export function slider(name, onInput) {
     step: 1,
   });
   const root = div("lw-slider", [element("label", { for: id }, [name]), range, box]);
+  tell(root, told, range);
   const clamp = (/** @type {number} */ value) =>
     Math.max(Number(range.min), Math.min(Number(range.max), value));
   let current = 0;
@@ -195,6 +213,21 @@ export function button(text, name, onClick) {
 }
 
 /**
+ * A picture of one line, as large as a letter.
+ * @param {string} path of an SVG, 16 by 16
+ */
+export function icon(path) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  const line = document.createElementNS(space, "path");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  line.setAttribute("d", path);
+  svg.append(line);
+  return svg;
+}
+
+/**
  * One that stands in a line of text.
  * @param {string} text
  * @param {string} name what it does, for those who don't see it
@@ -210,12 +243,15 @@ export function smallButton(text, name, onClick) {
  * A labelled box to tick.
  * @param {string} name
  * @param {(value: boolean) => void} onChange
+ * @param {string} told what is then shown, in a sentence
  */
-export function tick(name, onChange) {
+export function tick(name, onChange, told = "") {
   const input = element("input", { type: "checkbox", "data-control": name });
+  const root = element("label", { class: "lw-tick" }, [input, element("span", {}, [name])]);
+  tell(root, told, input);
   listen(input, "change", () => onChange(input.checked));
   return {
-    root: element("label", { class: "lw-tick" }, [input, name]),
+    root,
     /** @param {boolean} value */
     update(value) {
       input.checked = value;
@@ -228,11 +264,13 @@ export function tick(name, onChange) {
  * @param {string} name
  * @param {string} hint what stands in it while it is empty
  * @param {(value: string) => void} onInput
+ * @param {string} told what is then found, in a sentence
  */
-export function field(name, hint, onInput) {
+export function field(name, hint, onInput, told = "") {
   const id = freshId();
   const input = element("input", { type: "search", id, placeholder: hint, "data-control": name });
   const root = element("div", { class: "lw-menu" }, [element("label", { for: id }, [name]), input]);
+  tell(root, told, input);
   input.addEventListener("input", () => onInput(input.value));
   return {
     root,

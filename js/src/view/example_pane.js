@@ -27,7 +27,8 @@ const BEGINNING = 64;
 const MOST_HEIGHT = 420;
 /** Between two examples. */
 const APART = 22;
-const MOVES = new Set(["example", "timestep", "layer", "sort"]);
+const MOVES = new Set(["example", "timestep", "layer"]);
+const SORTED = new Set(["sort"]);
 const SORTS = /** @type {[string, string][]} */ ([
   ["index", "index"],
   ["value", "value at the timestep"],
@@ -35,8 +36,20 @@ const SORTS = /** @type {[string, string][]} */ ([
 
 /** @typedef {import("./frame.js").Frame} Frame */
 
+/** @type {import("./keys.js").Key[]} */
+const KEYS = [
+  ["← →", "the timestep before, after"],
+  ["↑ ↓", "the row above, below"],
+  ["PageUp PageDown", "ten rows up, down"],
+  ["Home End", "the first, the last example"],
+];
+
 export class ExamplePane {
+  called = "examples";
+  keys = KEYS;
   #reveal = true;
+  /** Whether the examples are to be shown from the first one on. */
+  #restart = false;
   #order = new Int32Array(0);
   #rankOf = new Int32Array(0);
   #orderKey = /** @type {unknown[]} */ ([]);
@@ -53,7 +66,11 @@ export class ExamplePane {
     this.frame = frame;
     const { state } = frame;
     this.state = state;
-    this.sort = menu("sort by", (value) => state.set({ sort: value }, frame));
+    this.sort = menu(
+      "sort by",
+      (value) => state.set({ sort: value }, frame),
+      "The order of the examples, from the top.",
+    );
     this.view = new Scroller(
       "lw-examples",
       "examples",
@@ -95,6 +112,7 @@ export class ExamplePane {
   /** @param {Set<string>} names */
   changed(names) {
     if (this.frame.follows(names, MOVES)) this.#reveal = true;
+    if (this.frame.follows(names, SORTED)) this.#restart = true;
   }
 
   resize() {
@@ -194,16 +212,17 @@ export class ExamplePane {
     const bar = places.wide ? this.scroller.offsetHeight - this.scroller.clientHeight : 0;
     this.view.grow(Math.min(places.height, MOST_HEIGHT) + bar);
     places = this.#places();
-    this.view.stretch(places.wide ? `${places.wide}px` : "", places.height);
-    if (this.#reveal) this.#show(places);
-    this.#reveal = false;
+    this.view.stretch(places.wide, places.height);
+    if (this.#restart) this.view.top = 0;
+    else if (this.#reveal || this.view.displaced) this.#show(places);
+    this.#reveal = this.#restart = false;
     const context = this.view.prepare();
     if (!context) return;
     context.fillStyle = theme.colour.bg;
     context.fillRect(0, 0, this.view.width, this.view.height);
     context.font = this.#font();
     context.textBaseline = "middle";
-    const { scrollTop: top, scrollLeft: side } = this.scroller;
+    const { top, left: side } = this.view;
     const first = Math.max(0, Math.floor((top - 8) / this.#row)) * places.across;
     const stop = Math.min(
       this.#order.length,
@@ -337,16 +356,17 @@ export class ExamplePane {
   #show(places) {
     const rank = this.#rankOf[this.state.model.get("example")] ?? 0;
     const y = Math.floor(rank / places.across) * this.#row;
-    const top = this.scroller.scrollTop;
-    if (y < top) this.scroller.scrollTop = y;
+    const top = this.view.top;
+    if (y < top) this.view.top = y;
     else if (y + this.#row + 16 > top + this.view.height)
-      this.scroller.scrollTop = y + this.#row + 16 - this.view.height;
-    if (!places.wide) return;
+      this.view.top = y + this.#row + 16 - this.view.height;
+    if (!places.wide) return this.view.reveals();
     const left = this.state.model.get("timestep") * SQUARE;
     const room = this.view.width - 2 * EDGE - places.lead;
-    const side = this.scroller.scrollLeft;
-    if (left < side) this.scroller.scrollLeft = left;
-    else if (left + SQUARE > side + room) this.scroller.scrollLeft = left + SQUARE - room;
+    const side = this.view.left;
+    if (left < side) this.view.left = left;
+    else if (left + SQUARE > side + room) this.view.left = left + SQUARE - room;
+    this.view.reveals();
   }
 
   /** Which column is under the pointer. @param {MouseEvent} event */
@@ -359,13 +379,13 @@ export class ExamplePane {
     // On a scroll bar is nothing.
     if (atX >= this.view.width || atY >= this.view.height) return undefined;
     const x = atX - EDGE;
-    const y = atY - 8 + this.scroller.scrollTop;
+    const y = atY - 8 + this.view.top;
     const across = Math.floor(x / places.pitch);
     if (x < 0 || y < 0 || across >= places.across) return undefined;
     const example = this.#order[Math.floor(y / this.#row) * places.across + across];
     if (example === undefined) return undefined;
     const along = x - across * places.pitch - places.lead;
-    const t = Math.floor((along < 0 ? along : along + this.scroller.scrollLeft) / SQUARE);
+    const t = Math.floor((along < 0 ? along : along + this.view.left) / SQUARE);
     const { timesteps } = source.layer;
     if (t >= timesteps) return undefined;
     // On the label: the example, at the timestep that is selected anyway.

@@ -9,7 +9,17 @@ import { FinderTable } from "./finder_table.js";
 /** @typedef {import("./frame.js").Frame} Frame */
 /** @typedef {{example: number, timestep: number}} Place */
 
+/** @type {import("./keys.js").Key[]} */
+const KEYS = [
+  ["↑ ↓", "the row above, below"],
+  ["PageUp PageDown", "a page up, down"],
+  ["Home End", "the first, the last row"],
+  ["Enter", "shows a row's cell and its evidence"],
+];
+
 export class FinderPane {
+  called = "ranking";
+  keys = KEYS;
   #reveal = true;
   /** The colours of the chosen row's signal, when it was shown last. */
   #colours = /** @type {{row: number, colours: import("./colours.js").Colours} | undefined} */ (

@@ -74,6 +74,8 @@ export class FinderTable {
       placeholder: "find",
       "aria-label": "find rows",
       title: "words in the names of layer, signal or concept, or a cell's number",
+      "aria-description":
+        "Show only the rows with these words in the names of layer, signal or concept, or with this cell.",
       "data-control": "find",
     });
     this.below = element("input", {
@@ -82,9 +84,15 @@ export class FinderTable {
       max: 1,
       step: 0.01,
       "data-control": "q below",
+      title: "Show only the rows whose q is no larger.",
+      "aria-description": "Show only the rows whose q is no larger.",
     });
     this.menus = ["layer", "signal", "concept"].filter(several).map((name) => {
-      const made = menu(name, (value) => this.#narrow({ [name]: value }));
+      const made = menu(
+        name,
+        (value) => this.#narrow({ [name]: value }),
+        `Show only the rows of this ${name}.`,
+      );
       const options = [...ranking.names[name]].sort();
       made.update(
         [["", "all"], ...options.map((o) => /** @type {[string, string]} */ ([o, visible(o)]))],
@@ -160,7 +168,7 @@ export class FinderTable {
   #head(name, title, told) {
     const sort = element(
       "button",
-      { type: "button", title: told, "data-control": `sort ${title}` },
+      { type: "button", title: `${told}; sorts by it`, "data-control": `sort ${title}` },
       [title],
     );
     const root = element(

@@ -43,25 +43,48 @@ export class Frame extends Chrome {
    * @param {HTMLElement} el where the host wants the widget
    * @param {string} name
    * @param {PaneClass[]} panes
+   * @param {boolean} split whether the first three are large, and share what is seen at once
    */
-  constructor(state, el, name, panes) {
+  constructor(state, el, name, panes, split) {
     super(state, name);
     const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
       state.set({ [name]: value }, this);
     this.menus = {
-      layer: menu("layer", set("layer")),
-      signal: menu("signal", set("signal")),
-      palette: menu("palette", set("palette")),
-      scale: menu("scale", (value) =>
-        state.set({ scale: value === "fixed" ? [-1, 1] : value }, this),
+      layer: menu("layer", set("layer"), "The recurrent layer of the model whose cells are shown."),
+      signal: menu(
+        "signal",
+        set("signal"),
+        "Which of a cell's values is shown: its state, or one of its gates.",
       ),
-      align: menu("token", set("align")),
+      palette: menu("palette", set("palette"), "The colours that values are drawn in."),
+      scale: menu(
+        "scale",
+        (value) => state.set({ scale: value === "fixed" ? [-1, 1] : value }, this),
+        "What the outermost colours stand for: the largest value of the layer or of each cell, or a fixed range.",
+      ),
+      align: menu(
+        "token",
+        set("align"),
+        "Whether a value stands on the token that was just read, or on the one that comes next.",
+      ),
     };
     this.sliders = {
-      example: slider("example", set("example")),
-      cell: slider("cell", set("cell")),
-      timestep: slider("timestep", set("timestep")),
-      threshold: slider("threshold", set("threshold")),
+      example: slider(
+        "example",
+        set("example"),
+        "The example, one of the inputs that were recorded.",
+      ),
+      cell: slider("cell", set("cell"), "The cell of the layer that is outlined and read out."),
+      timestep: slider(
+        "timestep",
+        set("timestep"),
+        "The position in the sequence that is read out.",
+      ),
+      threshold: slider(
+        "threshold",
+        set("threshold"),
+        "Values whose size is below it are faded, so that those that are on stand out.",
+      ),
     };
     this.legend = new Legend();
     this.tracks = new TrackRow(state);
@@ -73,6 +96,7 @@ export class Frame extends Chrome {
       sliders: Object.values(this.sliders).map((each) => each.root),
       rows: [this.tracks.root],
       legend: this.legend.root,
+      split,
     });
   }
 
@@ -186,10 +210,10 @@ export class Frame extends Chrome {
     ]
       .filter(Boolean)
       .join(" · ");
-    const check = element("span", { class: checked ? "lw-good" : "lw-unchecked" }, [
+    const check = element("span", { class: `lw-check ${checked ? "lw-good" : "lw-unchecked"}` }, [
       checked ? `✓ equals the layer to ${difference?.toExponential(0)}` : "not checked",
     ]);
-    this.about.append(" · ", check);
+    this.about.append(element("span", { class: "lw-between" }, [" · "]), check);
   }
 
   /**
@@ -222,7 +246,9 @@ export class Frame extends Chrome {
     if (layer.examples > 1)
       parts.push(`example ${example}${label === undefined ? "" : ` "${label}"`}`);
     parts.push(`t=${column % layer.timesteps}${token === undefined ? "" : ` ${token}`}`);
-    parts.push(`${signal} ${exact ? "" : "≈ "}${number(value)}`);
+    // What is on its way is no number yet, not even NaN.
+    const shown = exact ? number(value) : Number.isNaN(value) ? "…" : `≈ ${number(value)}`;
+    parts.push(`${signal} ${shown}`);
     if (source.padding(column)) parts.push(layer.windowed ? "no window ends here" : "padding");
     if (threshold > 0) parts.push(Math.abs(value) >= threshold ? "on" : "below the threshold");
     // Of the token, wherever the value stands.

@@ -12,15 +12,7 @@ import {
   signalsOf,
   symbolOf,
 } from "../core/gates.js";
-import {
-  Columns,
-  extentOf,
-  fitWidth,
-  fromScroll,
-  revealing,
-  toScroll,
-  zoomStep,
-} from "../core/layout.js";
+import { Columns, fitWidth, revealing, squareOf, zoomStep } from "../core/layout.js";
 import { cellName } from "../core/model.js";
 import { css, RAMP, ramp, resolve } from "../core/palettes.js";
 import { WholeSource } from "../core/source.js";
@@ -39,6 +31,10 @@ const SIGNED = 42;
 const GATE = 32;
 const WHY = 92;
 const APART = 8;
+/** A lower band has its name beside it, not the ends of its range. */
+const ROOM_FOR_RANGE = 30;
+/** Below the last. */
+const ENDS = 6;
 /** Columns are no narrower than this: each value is a bar of its own. */
 const NARROWEST = 3;
 const SQUARE = 18;
@@ -56,7 +52,26 @@ const MOVES = new Set(["example", "timestep", "layer"]);
 /** @param {string} signal */
 const words = (signal) => signal.replaceAll("_", " ");
 
+/** @type {import("./keys.js").Key[]} */
+const KEYS = [
+  ["← →", "the timestep before, after"],
+  ["↑ ↓", "the cell before, after"],
+  ["PageUp PageDown", "ten cells before, after"],
+  ["Home End", "the ends of the example"],
+  ["+ −", "zooms in, out"],
+  ["0", "undoes it"],
+  ["click", "on a signal's name shows it everywhere"],
+];
+/** Where there is little room, bands are no lower than this share of their height, nor higher than that. */
+const LOWEST = 0.42;
+const HIGHEST = 1.8;
+
 export class GatesPane {
+  called = "gates";
+  keys = KEYS;
+  /** How high bands are and how far apart, as a share of what they are on their own. */
+  #stretched = 1;
+  #natural = 0;
   /** As chosen; 0: as wide as the tokens ask for. */
   #square = 0;
   #fitting = { layer: "", width: SQUARE };
@@ -107,8 +122,8 @@ export class GatesPane {
       div("lw-gates-title", [
         this.title,
         element("div", { class: "lw-zoom", role: "group", "aria-label": "zoom of the timesteps" }, [
-          button("−", "narrower", () => this.#zoom(-1)),
-          button("+", "wider", () => this.#zoom(1)),
+          button("−", "narrower (−)", () => this.#zoom(-1)),
+          button("+", "wider (+)", () => this.#zoom(1)),
         ]),
       ]),
       this.scroller,
@@ -121,7 +136,14 @@ export class GatesPane {
     listen(scroller, "click", (event) => this.#click(event));
     listen(scroller, "pointermove", (event) => this.#hover(this.#under(event)));
     listen(scroller, "pointerleave", () => this.#hover(-1));
-    this.view.onZoom((direction, x) => this.#zoom(direction, x));
+    let pinched = SQUARE;
+    this.view.onZoom({
+      step: (direction, x) => this.#zoom(direction, x),
+      begin: () => {
+        pinched = this.#columns.width;
+      },
+      scale: (factor, x) => this.#widen(squareOf(pinched * factor), x),
+    });
   }
 
   /** Under a pointer that rests, the cell may become another one. */
@@ -136,6 +158,28 @@ export class GatesPane {
 
   resize() {
     this.view.resize();
+    this.#fill();
+  }
+
+  /** Make the bands as high as the pane has room for, if that is not made by them. */
+  #fill() {
+    const pane = this.scroller.parentElement;
+    const before = this.#stretched;
+    if (!pane || !this.frame.root.matches(".lw-split")) this.#stretched = 1;
+    else if (this.#natural) {
+      const around = [...pane.children].filter((child) => child !== this.scroller);
+      const [title, ...below] = around.map(
+        (child) => /** @type {HTMLElement} */ (child).offsetHeight,
+      );
+      const bar = this.scroller.offsetHeight - this.view.height;
+      const room = pane.clientHeight - title - bar - this.#head.height - ENDS;
+      const beside = room - below.reduce((sum, height) => sum + height, 0);
+      // What is read out below is scrolled to, if the bands alone fill the room.
+      const share = (beside >= this.#natural * LOWEST ? beside : room) / this.#natural;
+      this.#stretched = Math.max(LOWEST, Math.min(HIGHEST, share));
+    }
+    if (Math.abs(before - this.#stretched) > 0.01) this.frame.schedule();
+    else this.#stretched = before;
   }
 
   /** @param {Set<string>} names */
@@ -183,23 +227,10 @@ export class GatesPane {
     return this.#fitting.width;
   }
 
-  #extent() {
-    return extentOf(this.#columns.total, this.#room);
-  }
-
-  get #scroll() {
-    return fromScroll(this.scroller.scrollLeft, this.#extent());
-  }
-
-  /** @param {number} to */
-  #scrollTo(to) {
-    this.scroller.scrollLeft = toScroll(to, this.#extent());
-  }
-
   #stretch() {
     const last = this.#bands[this.#bands.length - 1];
-    const height = last ? last.top + last.height + 6 : 0;
-    this.view.stretch(`${GUTTER + this.#extent().shown}px`, height);
+    const height = last ? last.top + last.height + ENDS : 0;
+    this.view.stretch(GUTTER + this.#columns.total, height);
     return height;
   }
 
@@ -208,12 +239,22 @@ export class GatesPane {
    * @param {number} x what stays under this place
    */
   #zoom(direction, x = GUTTER + this.#room / 2) {
+    this.#widen(zoomStep(this.#columns.width, direction), x);
+  }
+
+  /**
+   * @param {number} square
+   * @param {number} x what stays under this place
+   */
+  #widen(square, x) {
     const inside = Math.max(0, x - GUTTER);
-    const column = this.#columns.nearest(this.#scroll + inside);
-    this.#square = Math.max(NARROWEST, zoomStep(this.#columns.width, direction));
+    const column = this.#columns.nearest(this.view.left + inside);
+    const into = (this.view.left + inside - this.#columns.start(column)) / this.#columns.width;
+    this.#square = Math.max(NARROWEST, square);
     this.#stretch();
     const columns = this.#columns;
-    this.#scrollTo(columns.start(column) + columns.width / 2 - inside);
+    this.view.left =
+      columns.start(column) + Math.max(0, Math.min(1, into)) * columns.width - inside;
     this.frame.schedule();
   }
 
@@ -221,7 +262,7 @@ export class GatesPane {
   #under(event) {
     const { x } = this.view.at(event);
     if (x < GUTTER || x >= this.view.width || !this.frame.source) return -1;
-    return this.#columns.at(this.#scroll + x - GUTTER);
+    return this.#columns.at(this.view.left + x - GUTTER);
   }
 
   /** @param {number} column */
@@ -286,17 +327,23 @@ export class GatesPane {
     if (this.#look.theme !== theme) this.#dress();
     this.#read(source, signals);
     if (this.view.width <= GUTTER) return;
+    const unplaced = this.#natural === 0;
     this.#place(source);
+    if (unplaced) {
+      this.#fill();
+      this.#place(source);
+    }
     let height = this.#stretch();
     const columns = this.#columns;
-    if (this.#reveal) {
-      const [at, start] = [this.#scroll, columns.start(state.column)];
+    if (this.#reveal || this.view.displaced) {
+      const [at, start] = [this.view.left, columns.start(state.column)];
       const to = revealing(at, start, columns.width, this.#room, this.#shown);
-      if (to !== at) this.#scrollTo(to);
+      if (to !== at) this.view.left = to;
+      this.view.reveals();
     }
     this.#reveal = false;
     this.#shown = true;
-    const left = this.#scroll;
+    const left = this.view.left;
     const [first, last] = columns.between(left, left + this.#room);
     this.#measure(source, signals, first, last);
     this.#place(source);
@@ -406,16 +453,20 @@ export class GatesPane {
   #place(source) {
     const { layer } = source;
     let top = this.#head.height + 2;
+    const apart = Math.round(APART * this.#stretched);
+    this.#natural = 0;
     const band = (/** @type {string} */ signal) => {
       const extent = this.#extents.of.get(signal) ?? new Extent();
       const range = extent.range(signal.endsWith("_gate"));
-      const height = signal === "" ? WHY : range[0] < 0 ? SIGNED : GATE;
+      const natural = signal === "" ? WHY : range[0] < 0 ? SIGNED : GATE;
+      const height = Math.round(natural * this.#stretched);
       const made = { signal, top, height, range };
-      top += height + APART;
+      top += height + apart;
+      this.#natural += natural + APART;
       return made;
     };
     this.#bands = layer.signals.map(band);
-    top += APART;
+    top += apart;
     this.#bands.push(band(""));
   }
 
@@ -492,6 +543,7 @@ export class GatesPane {
       if (!chosen && signal) context.fillStyle = theme.colour.muted;
       const name = signal ? words(signal) : `Δ${symbol}`;
       context.fillText(name, GUTTER - 8, top + height / 2 + 0.5, GUTTER - 12);
+      if (height < ROOM_FOR_RANGE) continue;
       context.font = `9px ${theme.font}`;
       context.fillStyle = theme.colour.muted;
       const [low, high] = range;

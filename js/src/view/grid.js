@@ -3,17 +3,16 @@
 
 import {
   Columns,
-  extentOf,
   fitHeight,
   fitWidth,
-  fromScroll,
   revealing,
   runs,
-  toScroll,
+  squareOf,
   zoomStep,
 } from "../core/layout.js";
 import { cellNumber } from "../core/model.js";
 import { listen } from "./dom.js";
+import { gestures } from "./gestures.js";
 import { drawHead, GUTTER, headOf, outline } from "./head.js";
 import { LETTERED, Painter } from "./painter.js";
 import { Scroller } from "./scroller.js";
@@ -42,6 +41,8 @@ export class Grid {
   /** @type {Scene | undefined} */
   #scene;
   square = 15;
+  /** What it was when fingers began to pinch. */
+  #pinched = 15;
   /** Whether the pointer went down on the tokens. */
   #brushing = false;
   /** @type {{cell: number, column: number} | undefined} */
@@ -75,28 +76,33 @@ export class Grid {
       const under = this.#under(event);
       if (under && !this.#brushing) on.select(under.cell, under.column);
     });
-    listen(root, "pointerdown", (event) => {
-      const { x, y } = this.view.at(event);
-      const above = this.#header - y;
-      this.#brushing = above > 0 && above <= this.#tokens && x >= GUTTER && event.button === 0;
-      if (!this.#scene || !this.#brushing) return;
-      const from = this.columns.nearest(this.scroll("left") + x - GUTTER);
-      root.setPointerCapture(event.pointerId);
-      let left = false;
-      const drag = (/** @type {PointerEvent} */ moved) => {
-        const to = this.columns.nearest(this.scroll("left") + this.view.at(moved).x - GUTTER);
+    const column = (/** @type {number} */ x) => this.columns.nearest(this.view.left + x - GUTTER);
+    let from = 0;
+    let left = false;
+    gestures(root, {
+      press: (event) => {
+        const { x, y } = this.view.at(event);
+        const above = this.#header - y;
+        this.#brushing = above > 0 && above <= this.#tokens && x >= GUTTER;
+        left = false;
+        if (!this.#scene || !this.#brushing) return false;
+        from = column(x);
+        on.select(this.#scene.cell, from);
+        return true;
+      },
+      drag: (event) => {
+        const to = column(this.view.at(event).x);
         left ||= to !== from;
         if (left) on.brush(from, to);
-      };
-      on.select(this.#scene.cell, from);
-      const dragging = new AbortController();
-      const { signal } = dragging;
-      listen(root, "pointermove", drag, { signal });
-      for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) {
-        listen(root, end, () => dragging.abort(), { signal });
-      }
+      },
     });
-    this.view.onZoom((direction, x, y) => this.zoom(direction, x, y));
+    this.view.onZoom({
+      step: (direction, x, y) => this.zoom(direction, x, y),
+      begin: () => {
+        this.#pinched = Math.max(this.square, Math.min(1, this.#all));
+      },
+      scale: (factor, x, y) => this.#resize(squareOf(this.#pinched * factor), x, y),
+    });
   }
 
   get #header() {
@@ -130,7 +136,7 @@ export class Grid {
 
   /** Height of all rows. */
   get wholeHeight() {
-    return this.#extent("top").whole;
+    return this.#rowHeight * (this.#scene?.order.length ?? 0);
   }
 
   /** The height that shows every row, as far as a page has room. */
@@ -143,28 +149,11 @@ export class Grid {
 
   // -- scrolling: where the frame stands, in CSS pixels of the whole ------------------------------
 
-  /** @param {"left" | "top"} side */
+  /** How much there is of columns or rows, and how much of it is seen. @param {"left" | "top"} side */
   #extent(side) {
-    const whole =
-      side === "left" ? this.columns.total : this.#rowHeight * (this.#scene?.order.length ?? 0);
-    const room = side === "left" ? this.#room : this.view.height - this.#header;
-    return extentOf(whole, room);
-  }
-
-  /** @param {"left" | "top"} side */
-  scroll(side) {
-    const at = side === "left" ? this.root.scrollLeft : this.root.scrollTop;
-    return fromScroll(at, this.#extent(side));
-  }
-
-  /**
-   * @param {"left" | "top"} side
-   * @param {number} to
-   */
-  scrollTo(side, to) {
-    const at = toScroll(to, this.#extent(side));
-    if (side === "left") this.root.scrollLeft = at;
-    else this.root.scrollTop = at;
+    return side === "left"
+      ? { whole: this.columns.total, room: this.#room }
+      : { whole: this.wholeHeight, room: this.view.height - this.#header };
   }
 
   /**
@@ -182,17 +171,16 @@ export class Grid {
       /** @type {number} */ start,
       /** @type {number} */ size,
     ) => {
-      const at = this.scroll(side);
+      const at = this.view[side];
       const to = revealing(at, start, size, this.#extent(side).room, gently);
-      if (to !== at) this.scrollTo(side, to);
+      if (to !== at) this.view[side] = to;
     };
     if (columns.total > 0) place("left", columns.start(scene.column), columns.width);
     if (row >= 0) place("top", row * this.#rowHeight, this.#rowHeight);
   }
 
   #stretch() {
-    const width = GUTTER + this.#extent("left").shown;
-    this.view.stretch(`${width}px`, this.#header + this.#extent("top").shown);
+    this.view.stretch(GUTTER + this.columns.total, this.#header + this.wholeHeight);
   }
 
   /**
@@ -205,24 +193,36 @@ export class Grid {
     x = GUTTER + this.#room / 2,
     y = this.#header + (this.view.height - this.#header) / 2,
   ) {
+    const least = direction > 0 ? Math.min(this.#all, 1) : 0;
+    this.#resize(zoomStep(Math.max(this.square, least), direction), x, y);
+  }
+
+  /** The square with which everything is seen. */
+  get #all() {
+    return Math.min(this.#columnWidth, this.#rowHeight);
+  }
+
+  /**
+   * @param {number} square
+   * @param {number} x what stays under this place of the frame
+   * @param {number} y
+   */
+  #resize(square, x, y) {
     const inX = Math.max(0, x - GUTTER);
     const inY = Math.max(0, y - this.#header);
-    const column = this.columns.nearest(this.scroll("left") + inX);
-    const row = (this.scroll("top") + inY) / this.#rowHeight;
-    const all = Math.min(this.#columnWidth, this.#rowHeight);
-    this.square = zoomStep(Math.max(this.square, direction > 0 ? Math.min(all, 1) : 0), direction);
+    // What is under the place stays there: which column, and which part of it.
+    const column = this.columns.nearest(this.view.left + inX);
+    const into = (this.view.left + inX - this.columns.start(column)) / this.columns.width;
+    const part = Math.max(0, Math.min(1, into));
+    const row = (this.view.top + inY) / this.#rowHeight;
+    const all = this.#all;
+    this.square = square;
     // Below what shows all, there is nothing more to see.
-    if (
-      direction < 0 &&
-      this.square < all &&
-      this.#columnWidth > this.square &&
-      this.#rowHeight > this.square
-    ) {
-      this.square = Math.min(this.#columnWidth, this.#rowHeight);
-    }
+    if (square < all && this.#columnWidth > square && this.#rowHeight > square)
+      this.square = this.#all;
     this.#stretch();
-    this.scrollTo("left", this.columns.start(column) - inX + this.columns.width / 2);
-    this.scrollTo("top", row * this.#rowHeight - inY);
+    this.view.left = this.columns.start(column) + part * this.columns.width - inX;
+    this.view.top = row * this.#rowHeight - inY;
     this.on.change();
   }
 
@@ -240,11 +240,11 @@ export class Grid {
     if (!scene) return undefined;
     const { x, y } = this.view.at(event);
     if (x >= this.view.width || y >= this.view.height || y < this.#header) return undefined;
-    const row = Math.floor((this.scroll("top") + y - this.#header) / this.#rowHeight);
+    const row = Math.floor((this.view.top + y - this.#header) / this.#rowHeight);
     const cell = scene.order[row];
     if (cell === undefined) return undefined;
     if (x < GUTTER) return { cell, column: scene.column };
-    const column = this.columns.at(this.scroll("left") + x - GUTTER);
+    const column = this.columns.at(this.view.left + x - GUTTER);
     return column < 0 ? undefined : { cell, column };
   }
 
@@ -263,7 +263,7 @@ export class Grid {
     const part = (/** @type {"left" | "top"} */ side) => {
       const { whole, room } = this.#extent(side);
       if (whole <= 0) return [0, 1];
-      const start = this.scroll(side) / whole;
+      const start = this.view[side] / whole;
       return [start, Math.min(1, start + room / whole)];
     };
     return { left: part("left"), top: part("top") };
@@ -291,8 +291,8 @@ export class Grid {
     const { columns } = this;
     const header = this.#header;
     const rowHeight = this.#rowHeight;
-    const left = this.scroll("left");
-    const top = this.scroll("top");
+    const left = this.view.left;
+    const top = this.view.top;
     const what = {
       source: scene.source,
       align: scene.align,

@@ -1,8 +1,9 @@
 // All cells over all timesteps.
 
-import { orderCells } from "../core/order.js";
-import { button, div, element, listen, menu, press, tick } from "./dom.js";
+import { halfBelow, orderCells } from "../core/order.js";
+import { button, div, element, listen, menu, press, smallButton, tick } from "./dom.js";
 import { Grid } from "./grid.js";
+import { short } from "./legend.js";
 import { Overview } from "./overview.js";
 
 const SORTS = /** @type {[string, string][]} */ ([
@@ -12,11 +13,27 @@ const SORTS = /** @type {[string, string][]} */ ([
   ["similarity", "similarity"],
 ]);
 /** Whose change may move the selection out of sight. */
-const MOVES = new Set(["cell", "example", "timestep", "layer", "sort"]);
+const MOVES = new Set(["cell", "example", "timestep", "layer"]);
+const SORTED = new Set(["sort"]);
 
 /** @typedef {import("./frame.js").Frame} Frame */
 
+/** @type {import("./keys.js").Key[]} */
+const KEYS = [
+  ["↑ ↓", "the cell above, below"],
+  ["← →", "the timestep before, after"],
+  ["Shift_← Shift_→", "chooses a span of tokens"],
+  ["Home End", "the ends of the example; with Ctrl, of everything"],
+  ["PageUp PageDown", "ten cells up, down"],
+  ["+ −", "zooms in, out"],
+  ["0", "shows everything"],
+  ["Ctrl_wheel, pinch", "zooms where the pointer is"],
+  ["drag", "over the tokens chooses a span of them"],
+];
+
 export class GridPane {
+  called = "grid";
+  keys = KEYS;
   /** @type {Int32Array} */
   #order = new Int32Array(0);
   /** @type {Int32Array} */
@@ -26,7 +43,11 @@ export class GridPane {
   #anchor = -1;
   #stepping = false;
   #reveal = true;
+  /** Whether the rows are to be shown from the first one on, once they are in order. */
+  #restart = false;
   #sized = false;
+  /** A threshold that would leave some cells. */
+  #suiting = 0;
   #shown = false;
 
   /** @param {Frame} frame */
@@ -36,8 +57,13 @@ export class GridPane {
     this.state = state;
     const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
       state.set({ [name]: value }, frame);
-    this.sort = menu("sort by", set("sort"));
-    this.quiet = tick("hide quiet cells", set("hide_quiet_cells"));
+    this.sort = menu("sort by", set("sort"), "The order of the rows, from the top.");
+    this.quiet = tick(
+      "hide quiet cells",
+      set("hide_quiet_cells"),
+      "Leave out the cells whose mean |value| over all timesteps is below the threshold.",
+    );
+    this.quietBelow = element("span", { "aria-hidden": "true" });
     this.grid = new Grid({
       select: (cell, column) => this.#step({ cell }, column),
       brush: (from, to) => this.state.brush(from, to, this.frame),
@@ -45,14 +71,16 @@ export class GridPane {
       change: () => this.frame.schedule(),
     });
     this.overview = new Overview((x, y) => this.#go(x, y));
-    this.empty = div("lw-empty");
+    this.told = element("span");
+    this.suited = smallButton("", "", () => state.set({ threshold: this.#suiting }, frame));
+    this.empty = div("lw-empty", [this.told, this.suited]);
     this.menus = [this.sort.root];
     this.tools = [
-      this.quiet.root,
+      element("div", { class: "lw-menu" }, [this.quietBelow, this.quiet.root]),
       element("div", { class: "lw-zoom", role: "group", "aria-label": "zoom" }, [
-        button("−", "zoom out", () => this.grid.zoom(-1)),
-        button("+", "zoom in", () => this.grid.zoom(1)),
-        button("all", "show everything", () => this.grid.fit()),
+        button("−", "zoom out (−)", () => this.grid.zoom(-1)),
+        button("+", "zoom in (+)", () => this.grid.zoom(1)),
+        button("all", "show everything (0)", () => this.grid.fit()),
       ]),
     ];
     this.body = [this.grid.root, this.empty, this.overview.root];
@@ -75,6 +103,7 @@ export class GridPane {
   /** @param {Set<string>} names */
   changed(names) {
     if (this.frame.follows(names, MOVES)) this.#reveal = true;
+    if (this.frame.follows(names, SORTED)) this.#restart = true;
     if (!this.#stepping && (names.has("cell") || names.has("sort"))) this.#anchor = -1;
   }
 
@@ -117,6 +146,8 @@ export class GridPane {
     const { source, colours, theme } = this.frame;
     this.sort.update(SORTS, model.get("sort"));
     this.quiet.update(model.get("hide_quiet_cells"));
+    const below = `mean |value| < ${short(model.get("threshold"))}`;
+    if (this.quietBelow.textContent !== below) this.quietBelow.textContent = below;
     if (!source || !colours) return;
     this.#arrange();
     const scene = {
@@ -138,18 +169,44 @@ export class GridPane {
       this.grid.root.style.height = `${this.grid.preferredHeight()}px`;
       this.grid.view.resize();
     }
-    if (this.#reveal) this.grid.reveal(this.#shown);
+    const { view } = this.grid;
+    const { displaced } = view;
+    // Who sorts looks for what comes first; who has named a cell, for that cell.
+    const sorted = model.get("sort") !== "index" && this.#orderKey[1] === model.get("sort");
+    if (!this.#shown && sorted && model.get("cell") === 0) this.#restart = true;
+    if (this.#restart && this.#orderKey[1] === model.get("sort")) {
+      this.#reveal = this.#restart = false;
+      view.top = 0;
+    }
+    if (this.#reveal || displaced) {
+      this.grid.reveal(this.#shown && !displaced);
+      view.reveals();
+    }
     this.#reveal = false;
     this.#shown = true;
     this.grid.paint();
     this.overview.paint(scene, this.grid.seen);
-    const nothing =
-      source.columns * source.layer.cells === 0
+    this.#tellEmpty(source);
+  }
+
+  /** Say why there are no rows, and what would bring some. @param {import("./frame.js").AnySource} source */
+  #tellEmpty(source) {
+    const { cells } = source.layer;
+    const threshold = short(this.state.model.get("threshold"));
+    const nothing = source.columns * cells === 0;
+    const hidden = !nothing && this.#order.length === 0;
+    this.#suiting = hidden ? halfBelow(source.statistics.meanMagnitude) : 0;
+    this.empty.hidden = !nothing && !hidden;
+    this.told.textContent = hidden
+      ? `The mean |value| of ${cells === 1 ? "the only cell" : `all ${cells} cells`} is below ${threshold}. `
+      : nothing
         ? "Nothing to show: no timestep was recorded."
-        : this.#order.length === 0
-          ? "Every cell is below the threshold."
-          : "";
-    if (this.empty.textContent !== nothing) this.empty.textContent = nothing;
+        : "";
+    const offer = this.#suiting ? `hide those below ${short(this.#suiting)} instead` : "";
+    this.suited.textContent = offer;
+    this.suited.title = "Set the threshold to it, which keeps the louder half of the cells.";
+    this.suited.setAttribute("aria-label", offer);
+    this.suited.hidden = this.#suiting === 0;
   }
 
   /**
@@ -160,9 +217,8 @@ export class GridPane {
   #go(x, y) {
     const { left, top } = this.grid.seen;
     const { total } = this.grid.columns;
-    this.grid.scrollTo("left", (x - (left[1] - left[0]) / 2) * total);
-    const rows = this.grid.wholeHeight;
-    this.grid.scrollTo("top", (y - (top[1] - top[0]) / 2) * rows);
+    this.grid.view.left = (x - (left[1] - left[0]) / 2) * total;
+    this.grid.view.top = (y - (top[1] - top[0]) / 2) * this.grid.wholeHeight;
     this.frame.schedule();
   }
 

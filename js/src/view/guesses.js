@@ -92,7 +92,7 @@ export class GuessList {
     this.#shown = key;
     this.list.replaceChildren(
       ...(guesses ?? []).map(({ text, probability, right }) =>
-        element("li", { class: right && "lw-right", title: String(probability) }, [
+        element("li", { class: right && "lw-right", title: `${text} ${probability}` }, [
           element("bdi", {}, [text]),
           ` ${number(probability)}${right ? " ✓" : ""}`,
         ]),

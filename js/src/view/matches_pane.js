@@ -17,7 +17,15 @@ import { div, element, freshId, listen, press, smallButton } from "./dom.js";
 /** From a concept track under the tokens of a match to the next. */
 const BAND = 4;
 
+/** @type {import("./keys.js").Key[]} */
+const KEYS = [
+  ["↑ ↓", "the match before, after"],
+  ["Enter", "goes there"],
+];
+
 export class MatchesPane {
+  called = "matches of a chosen span";
+  keys = KEYS;
   menus = /** @type {Node[]} */ ([]);
   tools = /** @type {Node[]} */ ([]);
   hovered = undefined;

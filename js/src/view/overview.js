@@ -3,8 +3,6 @@
 import { decode, NAN, STEPS, ZERO } from "../core/codes.js";
 import { div, element, listen } from "./dom.js";
 
-const HEIGHT = 56;
-
 /**
  * The magnitude that nine in ten pixels of a row exceed. The largest of many values is nearly always
  * large; what differs along the row only shows from there on.
@@ -36,6 +34,7 @@ export class Overview {
   #cells = new Int32Array(0);
   #usual = new Uint8Array(0);
   #width = 0;
+  #height = 0;
   #colours = /** @type {unknown} */ (undefined);
   #picture = document.createElement("canvas");
 
@@ -59,6 +58,7 @@ export class Overview {
 
   resize() {
     this.#width = this.canvas.clientWidth;
+    this.#height = this.canvas.clientHeight;
   }
 
   /**
@@ -68,8 +68,8 @@ export class Overview {
   paint({ source, order, colours, theme }, view) {
     const ratio = window.devicePixelRatio || 1;
     const width = Math.round(this.#width * ratio);
-    const height = Math.round(HEIGHT * ratio);
-    if (width <= 0) return;
+    const height = Math.round(this.#height * ratio);
+    if (width <= 0 || height <= 0) return;
     const { canvas } = this;
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;

@@ -54,26 +54,41 @@ export class RelevanceFrame extends Chrome {
     const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
       state.set({ [name]: value }, this);
     this.menus = {
-      method: menu("method", set("method")),
-      sort: menu("sort by", set("sort")),
-      predicted: menu("predicted", (value) =>
-        state.set({ predicted: value === "all" ? null : Number(value) }, this),
+      method: menu("method", set("method"), "How it was computed which inputs counted."),
+      sort: menu("sort by", set("sort"), "The order of the examples, from the top."),
+      predicted: menu(
+        "predicted",
+        (value) => state.set({ predicted: value === "all" ? null : Number(value) }, this),
+        "Show only the examples for which the model predicts this class.",
       ),
-      outcome: menu("outcome", set("outcome")),
-      scale: menu("scale", (value) =>
-        state.set({ scale: value === "fixed" ? [-1, 1] : value }, this),
+      outcome: menu(
+        "outcome",
+        set("outcome"),
+        "Show only the examples that the model predicts right, or wrong.",
       ),
-      palette: menu("palette", set("palette")),
+      scale: menu(
+        "scale",
+        (value) => state.set({ scale: value === "fixed" ? [-1, 1] : value }, this),
+        "What the strongest colour stands for: the largest value of each example or of all, or a fixed range.",
+      ),
+      palette: menu("palette", set("palette"), "The colours that values are drawn in."),
     };
-    this.all = tick("all", set("all_methods"));
-    this.all.root.title = "a band for each method";
+    this.all = tick("all", set("all_methods"), "Show a band for each method.");
     this.all.root.querySelector("input")?.setAttribute("aria-label", "all methods");
-    this.search = field("search", "contains …", (text) => {
-      clearTimeout(this.#searching);
-      this.#searching = setTimeout(() => state.set({ search: text }, this), SEARCHED_AFTER);
-    });
-    this.exploring = tick("Explorer", set("exploring"));
-    this.exploring.root.title = "show the selected example in an Explorer below (Enter)";
+    this.search = field(
+      "search",
+      "contains …",
+      (text) => {
+        clearTimeout(this.#searching);
+        this.#searching = setTimeout(() => state.set({ search: text }, this), SEARCHED_AFTER);
+      },
+      "Show only the examples whose words contain this.",
+    );
+    this.exploring = tick(
+      "Explorer",
+      set("exploring"),
+      "Show the selected example in an Explorer below.",
+    );
     this.legends = [new Legend(), new Legend()];
     const explorer = new ExplorerPane(this);
     const { method, sort, predicted, outcome, scale, palette } = this.menus;

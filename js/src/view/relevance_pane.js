@@ -45,7 +45,18 @@ const ASKS = new Set(["sort", "predicted", "outcome", "search"]);
 /** How far apart the marks of what is no plain value are. */
 const PERIOD = 6;
 
+/** @type {import("./keys.js").Key[]} */
+const KEYS = [
+  ["↑ ↓", "the example above, below"],
+  ["← →", "the word before, after"],
+  ["[ ]", "the method before, after"],
+  ["Space", "unfolds an example"],
+  ["Enter", "opens it in the Explorer"],
+];
+
 export class RelevancePane {
+  called = "examples";
+  keys = KEYS;
   #reveal = true;
   /** Whether to go to the first row: other rows are shown, or in another order. */
   #restart = false;
@@ -305,7 +316,7 @@ export class RelevancePane {
     let shelf = this.#shelf;
     this.scroller.grow(Math.min(shelf.height, MOST_HEIGHT));
     shelf = this.#shelf;
-    this.scroller.stretch("", shelf.height);
+    this.scroller.stretch(0, shelf.height);
     this.#place(shelf);
     this.#draw(shelf, order);
   }
@@ -334,30 +345,29 @@ export class RelevancePane {
 
   /** Scroll to what is selected, if it is to be seen; and keep rows where they were looked at. */
   #place(shelf = this.#shelf) {
-    const scroller = this.scroller.root;
+    const { scroller } = this;
     const example = this.state.model.get("example");
     const rank = this.#rankOf(example);
     if (this.#held) {
       const held = this.#rankOf(this.#held.example);
-      if (held >= 0) scroller.scrollTop = shelf.start(held) - this.#held.y;
+      if (held >= 0) scroller.top = shelf.start(held) - this.#held.y;
       this.#held = undefined;
     }
-    if (this.#restart) scroller.scrollTop = 0;
+    if (this.#restart) scroller.top = 0;
     if (this.#restart || rank < 0) this.#reveal = false;
     this.#restart = false;
     if (!this.#reveal) return;
     const row = this.state.examples.row(example);
     const { line } = this.#lengths;
     let [start, stop] = [shelf.start(rank), shelf.start(rank) + shelf.size(rank)];
-    if (row && stop - start > this.scroller.height) {
+    if (row && stop - start > scroller.height) {
       const shown = this.#shown(example, row);
       const at = shown.lineOf(shown.boxOf(this.state.model.get("timestep")));
       [start, stop] = [start + at * line, start + (at + 1) * line + 2 * MARGIN];
     }
     this.#reveal = !row; // its height is not known yet
-    if (start < scroller.scrollTop) scroller.scrollTop = start;
-    else if (stop > scroller.scrollTop + this.scroller.height)
-      scroller.scrollTop = stop - this.scroller.height;
+    if (start < scroller.top) scroller.top = start;
+    else if (stop > scroller.top + scroller.height) scroller.top = stop - scroller.height;
   }
 
   /**
@@ -371,7 +381,7 @@ export class RelevancePane {
     context.fillStyle = theme.colour.bg;
     context.fillRect(0, 0, this.scroller.width, this.scroller.height);
     context.textBaseline = "middle";
-    const top = this.scroller.root.scrollTop;
+    const top = this.scroller.top;
     const first = shelf.at(top);
     const last = shelf.at(top + this.scroller.height - 1);
     for (let rank = first; rank <= last; rank++) {
@@ -612,7 +622,7 @@ export class RelevancePane {
     // On a scroll bar is nothing.
     if (x < 0 || x >= this.scroller.width || at < 0 || at >= this.scroller.height) return undefined;
     const shelf = this.#shelf;
-    const y = at + this.scroller.root.scrollTop;
+    const y = at + this.scroller.top;
     if (y >= shelf.height) return undefined;
     const rank = shelf.at(y);
     const example = order[rank];
@@ -654,7 +664,7 @@ export class RelevancePane {
   #hold(example) {
     const rank = this.#rankOf(example);
     if (rank < 0) return;
-    this.#held = { example, y: this.#shelf.start(rank) - this.scroller.root.scrollTop };
+    this.#held = { example, y: this.#shelf.start(rank) - this.scroller.top };
   }
 
   /** The first timestep of an example that is no padding. @param {number} example */

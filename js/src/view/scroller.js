@@ -1,6 +1,14 @@
 // A canvas that stays in view while an empty box as large as the whole is scrolled.
 
+import { extentOf, fromScroll, toScroll } from "../core/layout.js";
 import { div, element, listen } from "./dom.js";
+
+/** From so many pixels on, it is a wheel with notches that turns, not two fingers on a trackpad. */
+const NOTCH = 50;
+/** How long such fingers rest, in milliseconds, until they pinch anew. */
+const PINCH_ENDS = 250;
+/** What a wheel that counts in lines means by one. */
+const LINE = 20;
 
 export class Scroller {
   /** What is seen of it, in CSS pixels. */
@@ -8,6 +16,11 @@ export class Scroller {
   height = 0;
   /** The height that we gave it. */
   #given = "";
+  #whole = { left: 0, top: 0 };
+  /** Where it was sent, and the number by which the browser knows that place. */
+  #gone = { left: { browser: -1, exact: 0 }, top: { browser: -1, exact: 0 } };
+  /** Its size and where it stood when what is selected was brought into view. */
+  #revealed = { size: "", place: "" };
 
   /**
    * @param {string} name of its class
@@ -30,6 +43,7 @@ export class Scroller {
       [div("lw-pinned", [this.canvas]), this.spacer],
     );
     listen(this.root, "scroll", onChange);
+    listen(this.root, "wheel", (event) => this.#turn(event), { passive: false });
     this.resizing = new ResizeObserver(() => {
       this.resize();
       requestAnimationFrame(onChange); // an observer of sizes may not change one itself
@@ -47,24 +61,88 @@ export class Scroller {
     this.height = this.root.clientHeight;
   }
 
-  /** Where the pointer is, from the upper left corner. @param {MouseEvent} event */
+  get #size() {
+    return `${this.width} ${this.height}`;
+  }
+
+  get #place() {
+    return `${this.root.scrollLeft} ${this.root.scrollTop}`;
+  }
+
+  /** Note that what is selected has been brought into view. */
+  reveals() {
+    this.#revealed = { size: this.#size, place: this.#place };
+  }
+
+  /** Whether it has got another size since, so that what nobody has scrolled away from may be out of view. */
+  get displaced() {
+    return this.#size !== this.#revealed.size && this.#place === this.#revealed.place;
+  }
+
+  /** Where the pointer is, from the upper left corner. @param {{clientX: number, clientY: number}} event */
   at(event) {
     const box = this.root.getBoundingClientRect();
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   }
 
   /**
-   * Zoom by the wheel, with a key held down.
-   * @param {(direction: number, x: number, y: number) => void} zoom
+   * Zoom by the wheel, with a key held down, or by two fingers, which browsers tell as such a wheel if they are
+   * on a trackpad.
+   * @param {object} zoom
+   * @param {(direction: number, x: number, y: number) => void} zoom.step by a notch of the wheel
+   * @param {() => void} zoom.begin fingers begin to pinch
+   * @param {(factor: number, x: number, y: number) => void} zoom.scale by a factor since they began
    */
-  onZoom(zoom) {
+  onZoom({ step, begin, scale }) {
+    const { root } = this;
+    let [factor, last] = [1, Number.NEGATIVE_INFINITY];
     const turn = (/** @type {WheelEvent} */ event) => {
       if (!(event.ctrlKey || event.metaKey || event.altKey)) return;
       event.preventDefault();
       const { x, y } = this.at(event);
-      zoom(event.deltaY < 0 ? 1 : -1, x, y);
+      if (event.deltaMode > 0 || Math.abs(event.deltaY) >= NOTCH) {
+        step(event.deltaY < 0 ? 1 : -1, x, y);
+        return;
+      }
+      if (event.timeStamp - last > PINCH_ENDS) {
+        factor = 1;
+        begin();
+      }
+      last = event.timeStamp;
+      factor *= Math.exp(-event.deltaY / 100);
+      scale(factor, x, y);
     };
-    listen(this.root, "wheel", turn, { passive: false });
+    listen(root, "wheel", turn, { passive: false });
+
+    /** @type {{x: number, y: number, apart: number} | undefined} */
+    let pinch;
+    listen(root, "touchstart", ({ touches }) => {
+      pinch = touches.length === 2 ? this.#between(touches) : undefined;
+      if (pinch) begin();
+    });
+    const move = (/** @type {TouchEvent} */ event) => {
+      if (!pinch || event.touches.length !== 2) return;
+      event.preventDefault();
+      const { x, y, apart } = this.#between(event.touches);
+      // What was between the fingers stays there, wherever they go.
+      this.left += pinch.x - x;
+      this.top += pinch.y - y;
+      pinch = { ...pinch, x, y };
+      scale(apart / pinch.apart, x, y);
+    };
+    listen(root, "touchmove", move, { passive: false });
+    for (const end of /** @type {const} */ (["touchend", "touchcancel"])) {
+      listen(root, end, () => {
+        pinch = undefined;
+      });
+    }
+  }
+
+  /** Where two fingers are: the middle between them, and how far apart. @param {TouchList} touches */
+  #between(touches) {
+    const [a, b] = [this.at(touches[0]), this.at(touches[1])];
+    const apart = Math.max(1, Math.hypot(a.x - b.x, a.y - b.y));
+    return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, apart };
   }
 
   /** As high as it needs to be, until a person drags its corner. @param {number} height */
@@ -75,10 +153,66 @@ export class Scroller {
     this.resize();
   }
 
-  /** How large the whole is. @param {string} width any CSS width @param {number} height */
+  /**
+   * How large the whole is, in CSS pixels.
+   * @param {number} width 0: as wide as what is seen
+   * @param {number} height
+   */
   stretch(width, height) {
-    this.spacer.style.width = width;
-    this.spacer.style.height = `${height}px`;
+    this.#whole = { left: width, top: height };
+    const { style } = this.spacer;
+    style.width = width ? `${this.#extent("left").shown}px` : "";
+    style.height = `${this.#extent("top").shown}px`;
+  }
+
+  /** @param {"left" | "top"} side */
+  #extent(side) {
+    return extentOf(this.#whole[side], side === "left" ? this.width : this.height);
+  }
+
+  /** How far the whole is scrolled down. A browser's own number is no measure of what is higher than it can be. */
+  get top() {
+    return this.#at("top");
+  }
+
+  set top(to) {
+    this.#go("top", to);
+  }
+
+  /** How far the whole is scrolled to the right. */
+  get left() {
+    return this.#at("left");
+  }
+
+  set left(to) {
+    this.#go("left", to);
+  }
+
+  /** @param {"left" | "top"} side */
+  #at(side) {
+    const { browser, exact } = this.#gone[side];
+    const at = side === "top" ? this.root.scrollTop : this.root.scrollLeft;
+    // Where it was sent it is, to the pixel, however large the browser's steps are.
+    return at === browser ? exact : fromScroll(at, this.#extent(side));
+  }
+
+  /** @param {"left" | "top"} side @param {number} to */
+  #go(side, to) {
+    const extent = this.#extent(side);
+    const name = side === "top" ? "scrollTop" : "scrollLeft";
+    const exact = Math.max(0, Math.min(extent.whole - extent.room, to));
+    this.root[name] = toScroll(exact, extent);
+    const scaled = extent.shown < extent.whole;
+    this.#gone[side] = { browser: scaled ? this.root[name] : -1, exact };
+  }
+
+  /** Turn a wheel by what it says, where the browser's steps would leave rows out. @param {WheelEvent} event */
+  #turn(event) {
+    const { whole, shown } = this.#extent("top");
+    if (whole === shown || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const before = this.top;
+    this.top = before + event.deltaY * [1, LINE, this.height][event.deltaMode];
+    if (this.top !== before) event.preventDefault();
   }
 
   /**

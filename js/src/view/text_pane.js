@@ -7,6 +7,7 @@ import { areWords, TextLayout } from "../core/text_layout.js";
 import { drawBands } from "./bands.js";
 import { PADDING, PLAIN } from "./colours.js";
 import { div, element, listen, press, smallButton, tick } from "./dom.js";
+import { gestures } from "./gestures.js";
 import { Glyphs, stamp } from "./glyphs.js";
 import { GuessList, guessesAndTruth, guessesAt, shade } from "./guesses.js";
 import { Ruler } from "./ruler.js";
@@ -35,11 +36,25 @@ const MOVES = new Set(["example", "timestep", "layer"]);
 /** Is drawn with colours of its own. */
 const PICTURE = /\p{Emoji_Presentation}|\ufe0f/u;
 
+/** @type {import("./keys.js").Key[]} */
+const KEYS = [
+  ["← →", "the token before, after"],
+  ["↑ ↓", "the line above, below"],
+  ["Shift_← Shift_→", "chooses a span of tokens"],
+  ["Home End", "the ends of the line; with Ctrl, of the text"],
+  ["PageUp PageDown", "further up, down"],
+  ["[ ]", "the cell before, after"],
+  ["p", "pins the cell: its row stays while others are looked at"],
+  ["drag", "chooses a span of tokens"],
+];
+
 /** @typedef {import("./frame.js").Frame} Frame */
 /** @typedef {import("./frame.js").AnySource} AnySource */
 /** A token that brings its own colours. @typedef {{text: string, x: number, y: number, colour: number}} Picture */
 
 export class TextPane {
+  called = "text";
+  keys = KEYS;
   #reveal = true;
   /** @type {TextLayout | undefined} */
   #layout;
@@ -48,8 +63,6 @@ export class TextPane {
   #kind;
   /** Where up and down lead, while one goes on with them. @type {number | undefined} */
   #goal;
-  /** The column in which a drag began. @type {number | undefined} */
-  #from;
   /** Where the pointer rests; not while keys are used. @type {PointerEvent | undefined} */
   #pointer;
 
@@ -68,14 +81,19 @@ export class TextPane {
     this.state = state;
     const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
       state.set({ [name]: value }, frame);
-    this.marks = tick("marks", set("marks"));
-    this.marks.root.title = "show newlines, tabs and spaces as marks";
-    this.guesses = tick("top guesses", set("guesses"));
-    this.guesses.root.title = "show the model's top guesses under each token";
+    this.marks = tick("marks", set("marks"), "Show newlines, tabs and spaces as marks.");
+    this.guesses = tick(
+      "top guesses",
+      set("guesses"),
+      "Show under each token what the model held for most probable to come next.",
+    );
     this.pin = smallButton("pin", "", () => this.#pin());
     this.pin.classList.add("lw-pin");
     this.told = element("span");
-    this.caption = div("lw-caption", [this.told, this.pin]);
+    this.caption = div("lw-caption", [
+      this.told,
+      div("lw-caption-tools", [this.guesses.root, this.marks.root, this.pin]),
+    ]);
     this.view = new Scroller(
       "lw-text",
       "text",
@@ -87,7 +105,7 @@ export class TextPane {
     this.empty = div("lw-empty");
     this.list = new GuessList();
     this.menus = [];
-    this.tools = [this.marks.root, this.guesses.root];
+    this.tools = [];
     this.body = [this.caption, this.scroller, this.empty, this.list.root];
     this.#listen();
   }
@@ -95,30 +113,26 @@ export class TextPane {
   #listen() {
     const { scroller, frame } = this;
     listen(scroller, "keydown", (event) => this.#press(event));
-    listen(scroller, "pointerdown", (event) => {
-      const under = this.#under(event);
-      if (event.button !== 0 || !under) return;
-      if (under.column !== undefined) {
-        this.#from = under.column;
-        scroller.setPointerCapture(event.pointerId);
-      }
-      this.#select(under);
+    let from = 0;
+    gestures(scroller, {
+      press: (event) => {
+        const under = this.#under(event);
+        if (!under) return false;
+        this.#select(under);
+        from = under.column ?? 0;
+        return under.column !== undefined;
+      },
+      drag: (event) => {
+        const to = this.#under(event)?.column ?? this.state.column;
+        if (to === this.state.column) return;
+        this.#goal = undefined;
+        this.state.brush(from, to, frame);
+      },
     });
     listen(scroller, "pointermove", (event) => {
-      const under = this.#under(event);
-      const to = under?.column ?? this.state.column;
-      if (this.#from !== undefined && to !== this.state.column) {
-        this.#goal = undefined;
-        this.state.brush(this.#from, to, frame);
-      }
       this.#pointer = event;
       frame.schedule();
     });
-    for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) {
-      listen(scroller, end, () => {
-        this.#from = undefined;
-      });
-    }
     listen(scroller, "pointerleave", () => {
       this.#pointer = undefined;
       frame.schedule();
@@ -206,11 +220,11 @@ export class TextPane {
       after,
     });
     const height = this.#layout.lines * pitch + 2 * TOP;
-    this.view.stretch("", height);
+    this.view.stretch(0, height);
     this.view.grow(Math.min(height, MOST_HEIGHT));
     if (anchor) {
       const line = this.#layout.lineOf(Math.min(anchor.box, this.#layout.count - 1));
-      this.scroller.scrollTop = TOP + line * pitch - anchor.offset;
+      this.view.top = TOP + line * pitch - anchor.offset;
     }
   }
 
@@ -222,7 +236,7 @@ export class TextPane {
     const layout = this.#layout;
     const pitch = /** @type {number} */ (this.#key[6]);
     if (!layout || !same) return undefined;
-    const top = this.scroller.scrollTop;
+    const top = this.view.top;
     const selected = this.#boxOf(this.state.model.get("timestep"));
     const y = TOP + layout.lineOf(selected) * pitch - top;
     if (selected >= 0 && y > -pitch && y < this.view.height) return { box: selected, offset: y };
@@ -265,7 +279,7 @@ export class TextPane {
     this.#tell(source);
     if (nothing || this.view.width <= 0) return;
     this.#arrange();
-    if (this.#reveal) this.#show();
+    if (this.#reveal || this.view.displaced) this.#show();
     this.#draw();
     this.list.update(guessesAndTruth(source, this.state.column), Boolean(layer.predictions));
   }
@@ -304,10 +318,10 @@ export class TextPane {
     this.#reveal = false;
     const { pitch } = this.#lengths;
     const y = TOP + layout.lineOf(box) * pitch;
-    const top = this.scroller.scrollTop;
-    if (y - TOP < top) this.scroller.scrollTop = y - TOP;
-    else if (y + pitch > top + this.view.height)
-      this.scroller.scrollTop = y + pitch - this.view.height;
+    const top = this.view.top;
+    if (y - TOP < top) this.view.top = y - TOP;
+    else if (y + pitch > top + this.view.height) this.view.top = y + pitch - this.view.height;
+    this.view.reveals();
   }
 
   // -- drawing: the boxes and letters into one image, outlines and pictures on top ------------------
@@ -329,7 +343,7 @@ export class TextPane {
     this.#guessed.use(`${GUESS_LETTERS * ratio}px ${theme.mono}`, GUESS_LETTERS * ratio);
     this.#bold.use(`bold ${GUESS_LETTERS * ratio}px ${theme.mono}`, GUESS_LETTERS * ratio);
     const { pitch, coloured, bands, left } = this.#lengths;
-    const top = this.scroller.scrollTop;
+    const top = this.view.top;
     const first = Math.max(0, Math.floor((top - TOP) / pitch));
     const stop = Math.min(layout.lines, Math.ceil((top - TOP + this.view.height) / pitch));
     /** @type {Picture[]} */
@@ -573,7 +587,7 @@ export class TextPane {
   #place(box) {
     const layout = /** @type {TextLayout} */ (this.#layout);
     const { pitch, left } = this.#lengths;
-    const y = TOP + layout.lineOf(box) * pitch - this.scroller.scrollTop;
+    const y = TOP + layout.lineOf(box) * pitch - this.view.top;
     return { x: left + layout.left[box], y, size: layout.widths[box] };
   }
 
@@ -590,7 +604,7 @@ export class TextPane {
     const { pitch, left, coloured, bands, guesses } = this.#lengths;
     const at = this.view.at(event);
     const x = at.x - left;
-    const y = at.y - TOP + this.scroller.scrollTop;
+    const y = at.y - TOP + this.view.top;
     const line = Math.floor(y / pitch);
     const below = y - line * pitch;
     const cell = this.#cells[Math.floor(below / (ROW + SEAM))];

@@ -97,7 +97,7 @@ export class TextSheet {
       after: after && passage.known === passage.codes.length,
     });
     const height = this.#layout.lines * (ROW + APART) + 2 * TOP;
-    this.view.stretch("", height);
+    this.view.stretch(0, height);
     this.view.grow(Math.min(height, most));
     return true;
   }
@@ -107,7 +107,7 @@ export class TextSheet {
    * @param {number} box
    */
   reveal(box) {
-    const top = this.root.scrollTop;
+    const top = this.view.top;
     if (!this.#layout || box < 0 || box >= this.count) return top;
     const y = TOP + this.#layout.lineOf(box) * (ROW + APART);
     const above = Math.max(0, y - TOP - BEFORE * (ROW + APART));
@@ -134,7 +134,7 @@ export class TextSheet {
     const ratio = window.devicePixelRatio || 1;
     this.#pixels.fill(theme.background);
     this.#letters.use(`${LETTERS * ratio}px ${theme.mono}`, LETTERS * ratio);
-    const top = this.root.scrollTop;
+    const top = this.view.top;
     const pitch = ROW + APART;
     const first = Math.max(0, Math.floor((top - TOP) / pitch));
     const stop = Math.min(layout.lines, Math.ceil((top - TOP + this.view.height) / pitch));
@@ -221,7 +221,7 @@ export class TextSheet {
     const layout = this.#layout;
     if (!layout || box < 0 || box >= this.count) return;
     const x = EDGE + layout.left[box];
-    const y = TOP + layout.lineOf(box) * (ROW + APART) - this.root.scrollTop;
+    const y = TOP + layout.lineOf(box) * (ROW + APART) - this.view.top;
     for (const [line, out, colour] of /** @type {[number, number, string][]} */ ([
       [1, thick + 0.5, theme.colour.bg],
       [thick, thick / 2, theme.colour.fg],
@@ -237,7 +237,7 @@ export class TextSheet {
     const layout = this.#layout;
     if (!layout) return -1;
     const { x, y } = this.view.at(event);
-    const down = y - TOP + this.root.scrollTop;
+    const down = y - TOP + this.view.top;
     const line = Math.floor(down / (ROW + APART));
     if (down < 0 || line >= layout.lines || down % (ROW + APART) > ROW + UNDERLINE) return -1;
     return layout.at(line, x - EDGE);

@@ -4,7 +4,7 @@
 import { cellName } from "../core/model.js";
 import { written } from "../core/text_layout.js";
 import { number } from "../core/tokens.js";
-import { element, freshId, slider, tick } from "./dom.js";
+import { element, freshId, slider, tell, tick } from "./dom.js";
 import { GuessList, guessesAndTruth } from "./guesses.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
@@ -50,9 +50,18 @@ export class WhatIfPane {
     this.#synced = model.get("text");
     const id = freshId();
     this.area = element("textarea", { id, "data-control": "text", spellcheck: "false", rows: 3 });
+    tell(this.area, "The text that the model reads; it runs again when you change it.", this.area);
     this.area.value = this.#synced;
-    this.tick = tick("hold", (held) => this.#hold(held ? this.#value : null));
-    this.slider = slider("held at", (value) => this.#hold(value));
+    this.tick = tick(
+      "hold",
+      (held) => this.#hold(held ? this.#value : null),
+      "Run the model with the selected cell held at a value, at every timestep.",
+    );
+    this.slider = slider(
+      "held at",
+      (value) => this.#hold(value),
+      "The value that the selected cell is held at.",
+    );
     this.loss = element("div", { class: "lw-loss", role: "status" });
     this.told = element("div", { class: "lw-told", "aria-live": "polite" });
     this.before = new GuessList("next token, nothing held:");

@@ -6,4 +6,4 @@ import { hosted } from "../view/host.js";
 import { MatchesPane } from "../view/matches_pane.js";
 import { TextPane } from "../view/text_pane.js";
 
-export default hosted("Explorer", [GridPane, TextPane, GatesPane, MatchesPane]);
+export default hosted("Explorer", [GridPane, TextPane, GatesPane, MatchesPane], true);

@@ -1,0 +1,159 @@
+"""Fingers and hands on saved pages: what scrolls, what selects, what chooses a span, what zooms."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import recordings
+from expected import frames
+from playwright.sync_api import expect
+from test_cell_grid import GUTTER, LABELS, SQUARE, TOKENS
+from test_text_heatmap import CHARACTER, EDGE, ROW, TOP
+
+import lstm_widgets as lw
+
+HEADER = TOKENS + LABELS
+
+
+class Hand:
+    """Fingers on a page, as a browser is told of them."""
+
+    def __init__(self, page):
+        self.page = page
+        self.session = page.context.new_cdp_session(page)
+        self.session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+
+    def touch(self, kind, *places):
+        points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def tap(self, x, y):
+        self.touch("touchStart", (x, y))
+        self.touch("touchEnd")
+
+    def pan(self, x, y, down):
+        for step in range(9):
+            self.touch("touchMove" if step else "touchStart", (x, y + down * step / 8))
+        self.touch("touchEnd")
+
+    def pinch(self, x, y, start, end, *, turn=(1, 0)):
+        """From so many pixels apart to so many; ``turn`` is how the fingers lie."""
+        for step in range(9):
+            half = (start + (end - start) * step / 8) / 2
+            across, up = half * turn[0], half * turn[1]
+            self.touch(
+                "touchMove" if step else "touchStart",
+                (x - across, y - up),
+                (x + across, y + up),
+            )
+        self.touch("touchEnd")
+
+
+def token(text, line, character):
+    """Where a character of the text is, on the page."""
+    box = text.bounding_box()
+    return (
+        box["x"] + EDGE + character * CHARACTER + 4,
+        box["y"] + TOP + line * (ROW + 2) + ROW / 2,
+    )
+
+
+def test_a_pan_scrolls_and_a_tap_selects(open_page):
+    page = open_page(lw.TextHeatmap(recordings.prose(repeats=60), timestep=3))
+    root = page.page.locator(".lw")
+    text, status = root.locator(".lw-text"), root.locator(".lw-status")
+    expect(status).to_contain_text("t=3 ")
+    hand = Hand(page.page)
+    hand.pan(*token(text, 9, 20), -160)
+    frames(text)
+    assert text.evaluate("e => e.scrollTop") > 100
+    expect(status).to_contain_text("t=3 ")
+    text.evaluate("e => { e.scrollTop = 0; }")
+    frames(text)
+    hand.tap(*token(text, 0, 30))
+    expect(status).to_contain_text("t=30 ")
+    expect(root.locator(".lw-matches")).to_be_hidden()
+
+
+def test_a_finger_that_rests_first_chooses_a_span(open_page):
+    page = open_page(lw.TextHeatmap(recordings.prose(repeats=60), timestep=3))
+    root = page.page.locator(".lw")
+    text = root.locator(".lw-text")
+    hand = Hand(page.page)
+    start = token(text, 0, 10)
+    hand.touch("touchStart", start)
+    page.page.wait_for_timeout(600)
+    for step in range(1, 6):
+        hand.touch("touchMove", token(text, 0, 10 + step))
+    hand.touch("touchEnd")
+    expect(root.locator(".lw-matches")).to_be_visible()
+    expect(root.locator(".lw-status")).to_contain_text("t=15 ")
+    assert text.evaluate("e => e.scrollTop") == 0
+
+
+def test_a_mouse_that_trembles_drags_nothing(open_page):
+    page = open_page(lw.Explorer(recordings.prose(), timestep=3))
+    root = page.page.locator(".lw")
+    text, grid, matches = (root.locator(part) for part in (".lw-text", ".lw-grid", ".lw-matches"))
+    status, mouse = root.locator(".lw-status"), page.page.mouse
+    x, y = token(text, 0, 20)
+    edge = x - 4 + CHARACTER  # of the token
+    mouse.move(edge - 1, y)
+    mouse.down()
+    mouse.move(edge + 0.5, y)
+    mouse.up()
+    expect(status).to_contain_text(re.compile("t=2[01] "))
+    expect(matches).to_be_hidden()
+    box = grid.bounding_box()
+    left = grid.evaluate("e => e.scrollLeft")
+    edge = box["x"] + GUTTER + 5 * SQUARE - left % SQUARE
+    mouse.move(edge - 1, box["y"] + LABELS + 10)
+    mouse.down()
+    mouse.move(edge + 0.5, box["y"] + LABELS + 10)
+    mouse.up()
+    expect(matches).to_be_hidden()
+    mouse.down()
+    mouse.move(edge + 3 * SQUARE, box["y"] + LABELS + 10, steps=3)
+    mouse.up()
+    expect(matches).to_be_visible()
+
+
+@pytest.mark.parametrize("by", ["fingers", "trackpad"])
+def test_a_pinch_zooms_both_axes_about_its_middle(open_page, by):
+    values = np.random.default_rng(2).uniform(-1, 1, (1, 900, 300))
+    recording = recordings.Recording.from_layers(
+        [recordings.layer("lstm", {"hidden_state": values}, tokens=["ab" * 450])]
+    )
+    page = open_page(lw.CellGrid(recording, cell=150, timestep=450))
+    grid = page.page.locator(".lw-grid")
+    header = TOKENS
+    box = grid.bounding_box()
+    x, y = box["x"] + 500, box["y"] + 220
+
+    def whole():
+        frames(grid)
+        wide, high = grid.evaluate("e => [e.scrollWidth, e.scrollHeight]")
+        return (wide - GUTTER) / 900, (high - header) / 300
+
+    def under():
+        left, top = grid.evaluate("e => [e.scrollLeft, e.scrollTop]")
+        square = whole()
+        return (500 - GUTTER + left) / square[0], (220 - header + top) / square[1]
+
+    assert whole() == (SQUARE, SQUARE)
+    before = under()
+    if by == "fingers":
+        Hand(page.page).pinch(x, y, 100, 200, turn=(0.8, 0.6))
+    else:
+        page.page.mouse.move(x, y)
+        page.page.keyboard.down("Control")
+        for _ in range(10):
+            page.page.mouse.wheel(0, -10 * np.log(2))
+        page.page.keyboard.up("Control")
+    wide, high = whole()
+    assert wide == high == pytest.approx(2 * SQUARE, abs=1)
+    assert under() == pytest.approx(before, abs=0.3)
+    # The page itself is as large as before.
+    assert page.page.evaluate("visualViewport.scale") == 1
