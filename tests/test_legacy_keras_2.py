@@ -538,6 +538,35 @@ def test_hard_sigmoids_without_weights_are_refused(tmp_path):
         lw.load_legacy_weights(new, path)
 
 
+def test_gates_within_a_layer_of_ones_own(tmp_path):
+    def build(k, gates):
+        class Encoder(k.layers.Layer):
+            def __init__(self):
+                super().__init__(name="encoder")
+                self.scale = self.add_weight(shape=(), name="scale")
+                self.embedding = k.layers.Embedding(9, 4)
+                self.gru = k.layers.GRU(3, name="gru", **gates)
+
+            def call(self, ids):
+                return self.scale * self.gru(self.embedding(ids))
+
+        ids = k.Input((5,))
+        return k.Model(ids, k.layers.Dense(2)(Encoder()(ids)))
+
+    ids = RNG.integers(0, 9, (3, 5))
+    old = with_weights(build(tf_keras, HARD))
+    expected = old(ids)
+    path = saved(old, tmp_path / "weights.h5", version="2.2.4")
+    new = build(keras, {})
+    with pytest.raises(ValueError, match="for the layer 'encoder/gru', got None"):
+        lw.load_legacy_weights(new, path)
+    lw.load_legacy_weights(new, path, recurrent_activation={"encoder": "hard_sigmoid"})
+    np.testing.assert_allclose(new(ids), expected, atol=2e-6)
+    new = build(keras, HARD)
+    lw.load_legacy_weights(new, path)
+    np.testing.assert_allclose(new(ids), expected, atol=2e-6)
+
+
 # Any of them --------------------------------------------------------------------------------------
 
 

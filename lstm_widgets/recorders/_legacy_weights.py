@@ -53,7 +53,7 @@ _CLIP = "lambda x: keras.ops.clip(0.2 * x + 0.5, 0, 1)"
 
 @dataclass
 class _Leaf:
-    """A layer with weights of its own, or one cell of a recurrent layer.
+    """A layer with weights of its own, or one cell of a recurrent layer, without what is in it.
 
     Attributes
     ----------
@@ -63,6 +63,8 @@ class _Leaf:
         The layer or cell.
     kind
         ``"LSTM"``, ``"GRU"``, ``"SimpleRNN"``, ``"ConvLSTM"`` for cells, else the class.
+    weights
+        Its variables.
     told
         Its settings in Keras 2, where the file has them.
     arrays
@@ -72,6 +74,7 @@ class _Leaf:
     name: str
     layer: Any
     kind: str
+    weights: list[Any]
     told: tuple[str, Config] | None = None
     arrays: dict[int, Array] = field(default_factory=dict)
 
@@ -85,8 +88,8 @@ class _Leaf:
 
     def array(self, role: str) -> Array | None:
         """Return what the file has for the weight of this name."""
-        weights = [weight.name for weight in self.layer.weights]
-        return self.arrays[weights.index(role)] if role in weights else None
+        roles = [weight.name for weight in self.weights]
+        return self.arrays[roles.index(role)] if role in roles else None
 
 
 @dataclass
@@ -193,21 +196,28 @@ def _units(keras: Any, layer: Any, shown: Mapping[int, str]) -> list[_Unit]:
     if isinstance(layer, keras.layers.TimeDistributed):
         return _units(keras, layer.layer, shown)
     leaves = [
-        _Leaf(shown.get(id(each), layer.name), each, _kind(keras, each))
-        for each in _with_weights(keras, layer)
-        if each.weights
+        _Leaf(shown.get(id(each), layer.name), each, _kind(keras, each), weights)
+        for each, weights in {
+            id(each): (each, weights) for each, weights in _owners(keras, layer)
+        }.values()
     ]
     return [_Unit(layer.name, leaves)] if leaves else []
 
 
-def _with_weights(keras: Any, layer: Any) -> Iterator[Any]:
+def _owners(keras: Any, layer: Any) -> Iterator[tuple[Any, list[Any]]]:
+    """List a layer and those within it, each with the weights that are its own, if any."""
     if isinstance(layer, keras.layers.Bidirectional):
-        yield from _with_weights(keras, layer.forward_layer)
-        yield from _with_weights(keras, layer.backward_layer)
+        inner = [layer.forward_layer, layer.backward_layer]
     elif isinstance(layer, keras.layers.RNN):
-        yield from _cells(keras, layer)
+        inner = _cells(keras, layer)
     else:
-        yield layer
+        inner = layer._flatten_layers(include_self=False, recursive=False)  # noqa: SLF001
+    others = {id(weight) for each in inner for weight in each.weights}
+    own = [weight for weight in layer.weights if id(weight) not in others]
+    if own:
+        yield layer, own
+    for each in inner:
+        yield from _owners(keras, each)
 
 
 def _kind(keras: Any, layer: Any) -> str:
@@ -260,6 +270,8 @@ def _told_units(entry: Any) -> Iterator[tuple[str, list[tuple[str, Config]]]]:
 def _tell(name: str, units: list[_Unit], entry: Any) -> None:
     """Note what the file says of the recurrent layers within one layer."""
     told = list(_told_units(entry))
+    if not told:
+        return  # a layer of one's own, which may have some within it
     recurrent = [unit for unit in units if any(leaf.is_cell for leaf in unit.leaves)]
     if len(told) != len(recurrent):
         raise RefusedError(
@@ -290,9 +302,7 @@ def _share_out(name: str, units: list[_Unit], weights: list[tuple[str, Array]]) 
                 for (leaf, k), (_, array) in zip(order, weights, strict=True):
                     leaf.arrays[k] = array
                 return
-    ours = [
-        f"{leaf.layer.weights[k].name} {tuple(leaf.layer.weights[k].shape)}" for leaf, k in slots
-    ]
+    ours = [f"{leaf.weights[k].name} {tuple(leaf.weights[k].shape)}" for leaf, k in slots]
     theirs = [f"{_role(path)} {array.shape}" for path, array in weights]
     whose = f"{units[0].leaves[0].name!r}" + " and more" * (len(units) > 1)
     raise RefusedError(
@@ -302,7 +312,7 @@ def _share_out(name: str, units: list[_Unit], weights: list[tuple[str, Array]]) 
 
 
 def _slots(leaves: list[_Leaf], choose: Callable[[Any], bool] = lambda _: True) -> list[_Slot]:
-    return [(leaf, k) for leaf in leaves for k, w in enumerate(leaf.layer.weights) if choose(w)]
+    return [(leaf, k) for leaf in leaves for k, w in enumerate(leaf.weights) if choose(w)]
 
 
 def _orders(units: list[_Unit], weights: list[tuple[str, Array]]) -> Iterator[list[_Slot]]:
@@ -321,7 +331,7 @@ def _orders(units: list[_Unit], weights: list[tuple[str, Array]]) -> Iterator[li
             yield [slot for slot in slots if slot is not None]
         return
     yield _trained_first(every)
-    frozen = {id(w) for leaf in every for w in leaf.layer.weights if _never_trained(w)}
+    frozen = {id(w) for leaf in every for w in leaf.weights if _never_trained(w)}
     yield [
         *_slots(every, lambda w: id(w) not in frozen),
         *_slots(every, lambda w: id(w) in frozen),
@@ -330,7 +340,7 @@ def _orders(units: list[_Unit], weights: list[tuple[str, Array]]) -> Iterator[li
 
 
 def _trained_first(leaves: list[_Leaf]) -> list[_Slot]:
-    trained = {id(w) for leaf in leaves for w in leaf.layer.trainable_weights}
+    trained = {id(w) for leaf in leaves for w in leaf.weights if w.trainable}
     return [
         *_slots(leaves, lambda w: id(w) in trained),
         *_slots(leaves, lambda w: id(w) not in trained),
@@ -346,7 +356,7 @@ def _role(path: str) -> str:
 
 
 def _fits(leaf: _Leaf, position: int, path: str, array: Array) -> bool:
-    weight = leaf.layer.weights[position]
+    weight = leaf.weights[position]
     role, shape = weight.name, tuple(weight.shape)
     theirs = _role(path)
     if role in _ROLES and theirs in _ROLES and role != theirs:
@@ -400,7 +410,7 @@ class _Conversion:
         for leaf, function, arrays in zip(self._leaves, functions, converted, strict=True):
             if function == "hard_sigmoid":
                 leaf.layer.recurrent_activation = self._keras.activations.hard_sigmoid
-            for weight, array in zip(leaf.layer.weights, arrays, strict=True):
+            for weight, array in zip(leaf.weights, arrays, strict=True):
                 weight.assign(array)
         self._forget_compiled(model)
 
@@ -521,7 +531,7 @@ class _Conversion:
 
     def _converted(self, leaf: _Leaf, gate_function: str | None) -> list[Array]:
         """Turn the weights of one layer into what Keras 3 has to have."""
-        arrays = [leaf.arrays[k] for k in range(len(leaf.layer.weights))]
+        arrays = [leaf.arrays[k] for k in range(len(leaf.weights))]
         hard = self._is(getattr(leaf.layer, "activation", None), "hard_sigmoid")
         if not leaf.is_cell:
             return [_scaled(array, _HARD_SIGMOID) for array in arrays] if hard else arrays
