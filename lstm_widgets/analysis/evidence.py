@@ -227,8 +227,8 @@ def gather(
     concept
         The concept of the row alone, as for ``tracks``; None if it isn't known.
     how
-        The ``attrs`` of the ranking: ``seed``, ``shifts`` and ``lags``, from which its null is made
-        again. Without them there is none.
+        The ``attrs`` of the ranking: ``seed``, ``shifts``, ``lags``, ``groups`` and ``step``, from
+        which its null is made again. Without them there is none.
 
     Returns
     -------
@@ -244,7 +244,14 @@ def gather(
     null = None
     if how is not None and how.get("shifts") and layer in how.get("lags", {}):
         null = shifted_scores(
-            recording, concept, row, lags=how["lags"][layer], shifts=how["shifts"], seed=how["seed"]
+            recording,
+            concept,
+            row,
+            lags=how["lags"][layer],
+            shifts=how["shifts"],
+            seed=how["seed"],
+            groups=how.get("groups"),
+            step=how.get("step"),
         )
     drawn = histogram(values, said, numeric=row["kind"] == "numeric")
     return Evidence(values, found, said, drawn, null)

@@ -7,7 +7,9 @@ of matrices. A block of cells is in memory at a time.
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +17,16 @@ import numpy as np
 
 from lstm_widgets.analysis import blocks, statistics
 from lstm_widgets.analysis import concepts as named
+from lstm_widgets.analysis.halves import Half, halved, origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
     import pandas as pd
+    import xarray as xr
 
+    from lstm_widgets.analysis.halves import Origin
     from lstm_widgets.recording import Recording
 
     Floats = npt.NDArray[np.floating[Any]]
@@ -32,6 +37,13 @@ __all__ = ["rank_cells"]
 STATES = ("hidden_state", "cell_state")
 #: From which q-value on a row counts as possibly nothing, where rows are sorted.
 SURE = 0.05
+
+# A track that goes through fewer cycles in the held-out half, and is as slow as this says, tells too
+# little; and so does an agreement that is gone when what is slower than this is left out.
+_CYCLES = 5
+_SLOW = 10
+# Of fewer ways to deal labels out anew, none can be surprising.
+_DEALS = 20
 
 # Values (shift × timestep) of shifted tracks that are made at a time.
 _SHIFTED_VALUES = 1 << 22
@@ -45,19 +57,28 @@ def rank_cells(
     *,
     signal: str | Sequence[str] | None = None,
     layer: str | Sequence[str] | None = None,
+    groups: Sequence[Any] | None = None,
+    step: int | None = None,
     lags: int | Sequence[int] | None = None,
     shifts: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
     r"""Rank every cell by how well it tells every concept, with the evidence.
 
-    The text is cut in two halves: by examples, drawn at random; a single example in the middle. On
-    the one half lag, sign and threshold are *selected*; on the other, *held out*, they are scored.
-    The null is what the held-out score becomes when the track is turned round in each example by a
-    random number of timesteps, the end coming back at the start, so that tracks keep their runs and
-    rhythms, but fit the cells by chance only. (A track that never changes within an example is
-    dealt out to other examples instead.) A text that repeats itself exactly fits again after each
-    repetition, and p-values show it.
+    The recording is cut in two halves: by examples, drawn at random; a single example in the
+    middle. On the one half lag, sign and threshold are *selected*; on the other, *held out*, they
+    are scored. The null is what the held-out score becomes when the track is turned round in each
+    example by a random number of timesteps, the end coming back at the start, so that tracks keep
+    their runs and rhythms, but fit the cells by chance only. (A track that never changes within an
+    example is dealt out to other examples instead.) A text that repeats itself exactly fits again
+    after each repetition, and p-values show it.
+
+    Windows of one series that overlap are no independent examples. They are found by what the model
+    read, by tokens, or by numbers given as a track, whatever their order; or ``groups`` and
+    ``step`` tell. Then the *series* are halved, and tracks turned round in them. (A track that says
+    different things of one timestep in different windows moves on by whole windows.) Where nothing
+    tells whether examples overlap, they are taken for neighbours in a series: halved in their
+    order, with a gap of the examples' length between the halves. A warning says so.
 
     Parameters
     ----------
@@ -70,6 +91,12 @@ def rank_cells(
         layer that has neither.
     layer
         One layer or several. Default: all.
+    groups
+        Which examples belong together: one label an example, as the series or the subject that it
+        comes from. Groups are never cut in two, unless there is but one.
+    step
+        The examples are windows of one series (of one each, with ``groups``), in order, and each
+        starts so many timesteps after the one before.
     lags
         How many timesteps a cell may trail a concept (or lead it, below 0): a number n for -n to n,
         or the lags. Default: 5, or fewer where examples are so short that more than a tenth of the
@@ -95,20 +122,44 @@ def rank_cells(
           1, ``value <= threshold`` if -1. ``base_rate`` is the share of yes.
         - ``pearson, spearman`` of a numeric concept, held out.
         - ``p_value``: how often a shifted track scores as well in the selected direction,
-          :math:`(1 + hits) / (1 + shifts)`, so never less than 1 / (1 + shifts).
+          :math:`(1 + hits) / (1 + shifts)`, so never less than 1 / (1 + shifts). Two drifts agree
+          at one place only, too: what is less than 0.05 is told again without all of the cell's
+          ranks that goes through less than 5 cycles in the held-out half, and the larger counts.
         - ``pooled_p_value``: as that is too coarse for many rows, the same with the shifted scores
           of *all* rows, each score measured by mean and spread of the shifted ones of its row.
         - ``q_value``: ``pooled_p_value`` by Benjamini and Hochberg over all rows, and no less than
           ``p_value``: the share of nothing to expect among rows up to this one.
+        - ``effective_n``: the number of independent timesteps whose scores would spread by chance
+          as widely as the shifted ones do, :math:`1 + \sigma^2 (n - 1) / s^2` of the variances
+          :math:`\sigma^2` of the score when all n values are permuted and :math:`s^2` when the
+          track is turned round. By the theorem of Wiener and Khinchin that is Bartlett's
+          :math:`n / \sum_k r_k r'_k` of the autocorrelations of cell and track.
+        - ``reason``: why there are no p-values, as ``"3 cycles only"``, ``"no example in the held-out
+          half"``; or why they are large though the score is, ``"slow drifts only"``; else "".
 
         NaN where nothing could be told: a concept that is yes everywhere or nowhere in a half, a
-        cell with values that aren't finite. ``attrs`` has ``seed``, ``shifts``, ``lags`` by layer,
-        and ``complete``: False if it was interrupted, and cells are missing.
+        cell with values that aren't finite. No p-values, but a score, where there is too little to
+        judge: a slow track that goes through less than 5 cycles in the held-out half, a label that
+        few examples have. ``attrs`` has ``seed``,
+        ``shifts``, ``lags`` by layer, ``groups`` and ``step`` as given, ``windows``, by layer a
+        sentence on examples that belong together, and ``complete``: False if it was interrupted,
+        and cells are missing.
+
+    Warns
+    -----
+    UserWarning
+        If it was interrupted, if examples turned out to overlap, or if nothing tells whether they
+        do.
 
     Raises
     ------
     TypeError, ValueError
         If an argument doesn't fit, or there are too few timesteps to halve.
+
+    References
+    ----------
+    Bartlett 1935, Journal of the Royal Statistical Society 98(3), 536-543; Pyper & Peterman 1998,
+    Canadian Journal of Fisheries and Aquatic Sciences 55(9), 2127-2140.
     """
     import pandas as pd  # noqa: PLC0415
     from tqdm.auto import tqdm  # noqa: PLC0415
@@ -117,16 +168,30 @@ def rank_cells(
         raise ValueError(f"shifts: expected a whole number from 0, got {shifts!r}")
     asked = _asked(recording, layer, signal)
     texts = {
-        name: _Text.of(recording, concepts, name, lags=lags, shifts=shifts, seed=seed)
+        name: _Text.of(
+            recording,
+            concepts,
+            name,
+            groups=groups,
+            step=step,
+            lags=lags,
+            shifts=shifts,
+            seed=seed,
+        )
         for name in asked
     }
+    together = {name: text.origin.told for name, text in texts.items() if text.origin.told}
+    if groups is None and step is None:
+        for told in dict.fromkeys(together.values()):
+            warnings.warn(told, stacklevel=2)
     work = [
         (name, one, cells)
         for name, signals in asked.items()
         for one in signals
         for cells in blocks.blocks_of(recording[name].sizes["cell"], int(texts[name].mask.sum()))
     ]
-    pool, tables = _Pool(), []
+    pool = _Pools(_Pool(), _Pool())
+    tables: list[pd.DataFrame] = []
     complete = True
     with tqdm(total=sum(len(cells) for *_, cells in work), desc="ranking", unit="cell") as bar:
         try:
@@ -141,12 +206,20 @@ def rank_cells(
             done = sum(len(table) for table in tables)
             warnings.warn(f"interrupted: {done} rows are ranked", stacklevel=2)
     table = pd.concat(tables, ignore_index=True)
-    table["pooled_p_value"] = pool.p_values(table.pop("standing").to_numpy())
+    pooled = pool.whole.p_values(table.pop("standing").to_numpy())
+    quick = pool.quick.p_values(table.pop("quick_standing").to_numpy())
+    table["pooled_p_value"] = np.fmax(pooled, quick)
     adjusted = statistics.benjamini_hochberg(table["pooled_p_value"].to_numpy())
     table["q_value"] = np.maximum(adjusted, table["p_value"])
     table = _sorted(table)
     used = {name: text.lags.tolist() for name, text in texts.items()}
     table.attrs = {"seed": seed, "shifts": shifts, "lags": used, "complete": complete}
+    if together:
+        table.attrs["windows"] = together
+    if groups is not None:
+        table.attrs["groups"] = list(groups)
+    if step is not None:
+        table.attrs["step"] = step
     return table
 
 
@@ -158,6 +231,8 @@ def shifted_scores(
     lags: Sequence[int],
     shifts: int,
     seed: int,
+    groups: Sequence[Any] | None = None,
+    step: int | None = None,
 ) -> npt.NDArray[np.float32]:
     """Tell the null of one row again.
 
@@ -167,7 +242,7 @@ def shifted_scores(
         What was ranked, and for what: one concept, as for ``tracks``.
     row
         The row: ``layer``, ``signal``, ``cell`` and ``lag``.
-    lags, shifts, seed
+    lags, shifts, seed, groups, step
         As the ``attrs`` of the ranking have them; ``lags`` those of the row's layer.
 
     Returns
@@ -176,7 +251,16 @@ def shifted_scores(
         Held-out scores of the shifted concept, ``(shift,)``.
     """
     layer, cell = str(row["layer"]), int(row["cell"])
-    text = _Text.of(recording, concept, layer, lags=lags, shifts=shifts, seed=seed)
+    text = _Text.of(
+        recording,
+        concept,
+        layer,
+        groups=groups,
+        step=step,
+        lags=lags,
+        shifts=shifts,
+        seed=seed,
+    )
     work = _Work(text, recording, layer, str(row["signal"]), range(cell, cell + 1))
     return np.asarray(work.shifted(int(row["lag"]))[0, 0])
 
@@ -223,51 +307,16 @@ def _asked(
 
 
 @dataclass(frozen=True)
-class _Half:
-    """One half of a text, whose timesteps without padding stand one example after the other.
-
-    ``starts`` and ``lengths`` ``(segment,)`` tell its examples, or its part of the only one;
-    ``places`` ``(n,)`` the timesteps that have a token at every lag, and ``segment`` ``(n,)`` where
-    they belong.
-    """
-
-    starts: Places
-    lengths: Places
-    places: Places
-    segment: Places
-
-    @classmethod
-    def of(cls, spans: Sequence[tuple[int, int]], lags: Places) -> _Half:
-        before, after = max(0, *lags), max(0, *-lags)
-        inner = [np.arange(start + before, stop - after) for start, stop in spans]
-        starts, stops = np.array(spans, np.intp).reshape(-1, 2).T
-        segment = np.repeat(np.arange(len(inner)), [len(places) for places in inner])
-        return cls(starts, stops - starts, np.concatenate([*inner, starts[:0]]), segment)
-
-    def all(self) -> Places:
-        """All timesteps, with a token at every lag or without."""
-        spans = zip(self.starts, self.starts + self.lengths, strict=True)
-        return np.concatenate([np.arange(start, stop) for start, stop in spans])
-
-    def turned(self, turns: Floats) -> Places:
-        """Where what stands at ``places`` came from, when each segment was turned round.
-
-        ``turns`` ``(shift, segment)`` are parts of a whole turn; int ``(shift, n)``.
-        """
-        steps = (turns * self.lengths).astype(np.intp)
-        start, length = self.starts[self.segment], self.lengths[self.segment]
-        return start + (self.places - start - steps[:, self.segment]) % length
-
-
-@dataclass(frozen=True)
 class _Track:
     """One concept over the timesteps of a text.
 
     ``said`` ``(timestep,)`` are 0 and 1 or numbers. Of a numeric concept ``ranks`` are those in its
     half, 0 where it has no value, and ``lagged`` those among the timesteps that it is held against
     at each lag ``(lag, n)``, of either half; of a yes/no concept what it says. ``holes``: a numeric
-    one that hasn't a value everywhere. ``constant``: it doesn't change within the segments of the
-    held-out half.
+    one that hasn't a value everywhere. ``moved`` tells where what stands at the places of the
+    held-out half came from, for parts of a turn ``(shift, segment)``: int ``(shift, n)``.
+    ``cycles`` is how many it goes through there; ``deals`` in how many ways it can be dealt out to
+    the segments, if it never changes in them.
     """
 
     name: str
@@ -276,25 +325,48 @@ class _Track:
     ranks: npt.NDArray[np.float32]
     lagged: tuple[npt.NDArray[np.float32], ...]
     holes: bool
-    constant: bool
+    moved: Callable[[Floats], Places]
+    cycles: int
+    deals: float | None
+    unsaid: tuple[str, str]
 
     @classmethod
     def of(
-        cls, name: str, kind: named.Kind, said: Floats, halves: Sequence[_Half], lags: Places
+        cls, name: str, kind: named.Kind, said: Floats, halves: Sequence[Half], lags: Places
     ) -> _Track:
         ranks = said.astype(np.float32)
         lagged: tuple[npt.NDArray[np.float32], ...] = ()
         if kind == "numeric":
             for half in halves:
-                there = half.all()
+                there = half.everything
                 ranks[there] = _ranks_of(said[there])
             lagged = tuple(
                 np.stack([_ranks_of(said[half.places - lag]) for lag in lags]) for half in halves
             )
-        held_out = halves[1]
-        pieces = [said[a : a + n] for a, n in zip(held_out.starts, held_out.lengths, strict=True)]
-        constant = all((piece == piece[:1]).all() for piece in pieces)
-        return cls(name, kind, said, ranks, lagged, bool(np.isnan(said).any()), constant)
+        half = halves[1]
+        in_slots = said[half.slots]
+        firsts = in_slots[half.offsets].repeat(half.lengths)
+        deals = None
+        moved = half.turned
+        # Places that share a slot are the same timestep of a series.
+        slots = in_slots[half.offsets[half.segment] + half.index]
+        if _same(in_slots, firsts) and _same(said[half.places], slots):
+            moved = half.dealt
+            deals = _deals(in_slots[half.offsets])
+        elif not _same(said[half.places], slots) or not _changes(said, half):
+            moved = half.turned_windows
+        return cls(
+            name=name,
+            kind=kind,
+            said=said,
+            ranks=ranks,
+            lagged=lagged,
+            holes=bool(np.isnan(said).any()),
+            moved=moved,
+            cycles=_cycles(in_slots, half, kind),
+            deals=deals,
+            unsaid=(_unsaid(said, kind, halves[0]), _unsaid(said, kind, half)),
+        )
 
     def at(self, half: int, places: Places) -> npt.NDArray[np.float32]:
         """Return what cells are held against at each lag ``(lag, n)``: ranks, or what it says."""
@@ -323,13 +395,16 @@ class _Text:
     """What all cells of a layer are held against."""
 
     mask: npt.NDArray[np.bool_]
+    origin: Origin
     lags: Places
-    halves: tuple[_Half, _Half]
+    halves: tuple[Half, Half]
     tracks: list[_Track]
     turns: npt.NDArray[np.float64]
+    slow: Floats
+    reasons: list[str]
 
     @property
-    def held_out(self) -> _Half:
+    def held_out(self) -> Half:
         """The half on which scores are reported."""
         return self.halves[1]
 
@@ -340,6 +415,8 @@ class _Text:
         concepts: named.Concepts,
         layer: str,
         *,
+        groups: Sequence[Any] | None,
+        step: int | None,
         lags: int | Sequence[int] | None,
         shifts: int,
         seed: int,
@@ -349,9 +426,13 @@ class _Text:
             raise ValueError("concepts: expected one or more, got none")
         mask = blocks.mask_of(recording[layer])
         rng = np.random.default_rng(seed)
-        spans = _halved(mask.sum(axis=1), rng)
-        chosen = _standard_lags(lags, spans)
-        halves = _Half.of(spans[0], chosen), _Half.of(spans[1], chosen)
+        origin = origin_of(recording, layer, _numbers(concepts, given), groups, step)
+        lengths = mask.sum(axis=1)
+        pieces = halved(lengths, origin, mask.shape[1], rng)
+        chosen = _standard_lags(lags, [len(p) for half in pieces for p in half])
+        starts = np.cumsum(lengths) - lengths
+        first, held_out = (Half.of(half, chosen, starts, lengths) for half in pieces)
+        halves = first, held_out
         if not all(len(half.places) > 1 for half in halves):
             raise ValueError(
                 f"lags: expected some timesteps in each half of layer {layer!r} that have a token "
@@ -362,8 +443,9 @@ class _Text:
             _Track.of(str(name), track.attrs["kind"], track.to_numpy()[mask], halves, chosen)
             for name, track in given.items()
         ]
-        turns = rng.random((shifts, len(halves[1].starts)))
-        return cls(mask, chosen, halves, tracks, turns)
+        turns = rng.random((shifts, held_out.segments))
+        reasons = [_too_little(track, held_out, turns) for track in tracks]
+        return cls(mask, origin, chosen, halves, tracks, turns, held_out.slow(_CYCLES), reasons)
 
 
 def _ranks_of(said: Floats) -> npt.NDArray[np.float32]:
@@ -374,31 +456,105 @@ def _ranks_of(said: Floats) -> npt.NDArray[np.float32]:
     return ranks
 
 
-def _halved(
-    lengths: npt.NDArray[np.integer[Any]], rng: np.random.Generator
-) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Cut a text in two: spans of timesteps, of which each half has about as many."""
-    stops = np.cumsum(lengths)
-    spans = [(int(stop - n), int(stop)) for stop, n in zip(stops, lengths, strict=True) if n]
-    if len(spans) == 1:
-        start, stop = spans[0]
-        middle = (start + stop) // 2
-        return [(start, middle)], [(middle, stop)]
-    halves: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
-    sizes = [0, 0]
-    for k in rng.permutation(len(spans)):
-        smaller = int(sizes[1] < sizes[0])
-        halves[smaller].append(spans[k])
-        sizes[smaller] += spans[k][1] - spans[k][0]
-    return sorted(halves[0]), sorted(halves[1])
+def _numbers(concepts: named.Concepts, given: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Choose the tracks that were given as arrays of numbers."""
+    if not isinstance(concepts, Mapping):
+        return {}
+    arrays = {str(name) for name, each in concepts.items() if hasattr(each, "dtype")}
+    return {
+        str(name): track
+        for name, track in given.items()
+        if name in arrays and track.attrs["kind"] == "numeric"
+    }
 
 
-def _standard_lags(
-    lags: int | Sequence[int] | None, spans: Sequence[Sequence[tuple[int, int]]]
-) -> Places:
+def _same(one: Floats, other: Floats) -> bool:
+    return bool(np.array_equal(one, other, equal_nan=True))
+
+
+def _changes(said: Floats, half: Half) -> bool:
+    """Tell whether a track changes within any example."""
+    here = said[half.everything]
+    beside = np.diff(half.everything) == 1
+    # Where one example ends and the next begins, two that differ are no change within one.
+    starts = np.isin(half.everything[1:], half.windows[0])
+    return not _same(here[1:][beside & ~starts], here[:-1][beside & ~starts])
+
+
+def _deals(said: Floats) -> float:
+    """Count the ways to deal out to segments what each of them is, up to a thousand."""
+    ways = 1.0
+    left = len(said)
+    for count in np.unique(said, return_counts=True)[1].tolist():
+        ways *= math.comb(left, count)
+        left -= count
+        if ways > 1000:
+            break
+    return ways
+
+
+def _cycles(in_slots: Floats, half: Half, kind: named.Kind) -> int:
+    """Count how often a track goes up and comes down again in a half.
+
+    A number is up above the upper third of what it is, and down below the lower one.
+    """
+    segment = np.arange(half.segments).repeat(half.lengths)
+    there = ~np.isnan(in_slots)
+    said, segment = in_slots[there], segment[there]
+    if not len(said):
+        return 0
+    low, high = (0.5, 0.5) if kind == "yes_no" else np.quantile(said, [1 / 3, 2 / 3])
+    sure = (said >= high) | (said <= low)
+    up, segment = said[sure] >= high, segment[sure]
+    changes = (up[1:] != up[:-1]) & (segment[1:] == segment[:-1])
+    # The ends of segments close what is open: half a cycle, rounded down.
+    return int(np.count_nonzero(changes) + half.segments) // 2
+
+
+def _too_little(track: _Track, half: Half, turns: Floats) -> str:
+    """Say why nothing could be judged by how a track goes, whatever the cells do; "" if it can."""
+    if any(track.unsaid) or not len(turns):
+        return ""
+    if track.deals is not None:
+        several = "examples" if len(half.windows[0]) == half.segments else "series"
+        return "" if track.deals >= _DEALS else f"{half.segments} {several} only"
+    if track.cycles >= _CYCLES:
+        return ""
+    part = half
+    said = track.ranks[half.places]
+    if track.holes:
+        there = ~np.isnan(track.said[half.places])
+        part, said = half.only(there), _ranks_of(track.said[half.places[there]])
+    moved = part.turned if track.holes else track.moved
+    source = said if track.holes else track.ranks
+    own = said - said.mean(dtype=np.float64)
+    step = max(1, _SHIFTED_VALUES // max(1, len(said)))
+    alike = np.concatenate(
+        [source[moved(turns[k : k + step])] @ own for k in range(0, len(turns), step)]
+    ) / max(float(own @ own), np.finfo(np.float64).tiny)
+    # How the track turned round is like itself: 1 / variance is the number of independent pieces.
+    if alike.var() * _SLOW < 1:
+        return ""
+    return f"{track.cycles} cycle{'s' * (track.cycles != 1)} only"
+
+
+def _unsaid(said: Floats, kind: named.Kind, half: Half) -> str:
+    """Say why a track says nothing in a half; "" if it does."""
+    here = said[half.places]
+    here = here[~np.isnan(here)]
+    if not len(here):
+        return "nothing is said"
+    if (here != here[0]).any():
+        return ""
+    if kind == "numeric":
+        return f"{here[0]:g} everywhere"
+    return "yes everywhere" if here[0] else "no example"
+
+
+def _standard_lags(lags: int | Sequence[int] | None, pieces: Sequence[int]) -> Places:
     """Return the lags, the smallest first, so that of equals the smallest is chosen."""
     if lags is None:
-        lengths = np.array([stop - start for half in spans for start, stop in half], np.intp)
+        lengths = np.array(pieces, np.intp)
         fit = (n for n in range(5, 0, -1) if (lengths - 2 * n).clip(0).sum() >= 0.9 * lengths.sum())
         lags = next(fit, 0)
     chosen = np.arange(-lags, lags + 1) if isinstance(lags, (int, np.integer)) else np.asarray(lags)
@@ -423,7 +579,7 @@ class _Work:
         self._finite = np.isfinite(self._values).all(axis=1)
         self._values[~self._finite] = 0
 
-    def columns(self, pool: _Pool) -> dict[str, Any]:
+    def columns(self, pool: _Pools) -> dict[str, Any]:
         """Select, score, compare with the null: the columns of the table, one row each."""
         text, (layer, signal, cells) = self._text, self._names
         chosen, selected, threshold = self._select()
@@ -434,7 +590,7 @@ class _Work:
         score[~np.isfinite(selected)] = np.nan
         score[~self._finite] = selected[~self._finite] = np.nan
         f1, base_rate, pearson = self._rest(x, chosen, sign, threshold)
-        p_value, standing = self._null(
+        evidence = self._null(
             x=x, order=order, ranks=ranks, chosen=chosen, sign=sign, score=score, pool=pool
         )
 
@@ -458,8 +614,7 @@ class _Work:
             "base_rate": base_rate,
             "pearson": pearson,
             "spearman": np.where(yes_no, np.nan, score),
-            "p_value": p_value,
-            "standing": standing,
+            **evidence,
         }
         for name in ("f1", "threshold", "base_rate", "pearson"):
             table[name] = np.where(np.isnan(score), np.nan, table[name])
@@ -539,21 +694,109 @@ class _Work:
         chosen: Places,
         sign: npt.NDArray[np.int8],
         score: Floats,
-        pool: _Pool,
-    ) -> tuple[Floats, Floats]:
-        """Compare with shifted tracks: p-values, and by how many spreads a score is above chance."""
-        shifts = len(self._text.turns)
-        if not shifts:
-            return np.full(score.shape, np.nan), np.full(score.shape, np.nan)
+        pool: _Pools,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Compare with shifted tracks.
+
+        Returns p-values, how many independent timesteps there are, why there are no p-values, where
+        there are none, and by how many spreads a score, with and without drifts, is above chance.
+        """
+        text = self._text
         told = np.asarray(~np.isnan(score))
+        reason = self._reasons(ranks, told)
+        unknown = np.full(score.shape, np.nan)
+        shifts = len(text.turns)
+        if not shifts:
+            columns = ("p_value", "effective_n", "standing", "quick_standing")
+            return dict.fromkeys(columns, unknown) | {"reason": reason}
         null = self._shifted(x, order, ranks, chosen, np.asarray(told.any(axis=0)))
+        effective_n = np.where(told, self._effective(ranks, null, chosen), np.nan)
         directed = null * sign[:, :, None]
         # A shifted track that cannot be scored (all of its few yes came to lie at the rim) counts
         # as one that scores as well.
         hits = np.count_nonzero(~(directed < (score * sign)[:, :, None] - _ROUNDING), axis=2)
         p_value = np.where(told, (1 + hits) / (1 + shifts), np.nan)
+        judged = told & np.array([not each for each in text.reasons])
+        p_value[~judged] = np.nan
         standing = np.full(score.shape, np.nan)
-        standing[told] = pool.add(np.nan_to_num(directed[told]), (score * sign)[told])
+        standing[judged] = pool.whole.add(np.nan_to_num(directed[judged]), (score * sign)[judged])
+        quick_p, quick_standing = self._without_drifts(
+            x, order=order, ranks=ranks, chosen=chosen, sign=sign, judged=judged, pool=pool.quick
+        )
+        asked = p_value <= SURE
+        reason[asked & (quick_p > SURE)] = "slow drifts only"
+        return {
+            "p_value": np.where(asked, np.fmax(p_value, quick_p), p_value),
+            "effective_n": effective_n,
+            "reason": reason,
+            "standing": standing,
+            "quick_standing": np.where(asked, quick_standing, np.nan),
+        }
+
+    def _reasons(self, ranks: Floats, told: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
+        """Say why nothing can be judged, whatever the shifted tracks score."""
+        reason = np.full(told.shape, "", object)
+        for k, track in enumerate(self._text.tracks):
+            reason[:, k] = self._text.reasons[k]
+            reason[~told[:, k], k] = "too few timesteps"
+            reason[~ranks.any(axis=1), k] = "the cell never changes"
+            for which, unsaid in zip(("selection", "held-out"), track.unsaid, strict=True):
+                if unsaid:
+                    reason[~told[:, k], k] = f"{unsaid} in the {which} half"
+        reason[~self._finite] = "values that aren't finite"
+        return reason
+
+    def _effective(self, ranks: Floats, null: Floats, chosen: Places) -> Floats:
+        """Count the independent timesteps that the spread of shifted scores speaks of."""
+        half = self._text.held_out
+        n = np.full(chosen.shape, float(len(half.places)))
+        spread = np.full(chosen.shape, np.nan)  # of scores if every timestep were independent
+        squares = np.einsum("ij,ij->i", ranks, ranks)
+        for k, rows, track, places in self._by_lag(chosen):
+            there = ~np.isnan(track.said[places])
+            count = int(there.sum())
+            n[rows, k] = count
+            if track.kind == "numeric":
+                spread[rows, k] = 1 / max(1, count - 1)
+                continue
+            yes = float(track.said[places].sum())
+            pairs = yes * (count - yes)
+            if pairs:
+                spread[rows, k] = 4 * squares[rows] / (count * pairs * max(1, count - 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            effective = 1 + (n - 1) * spread / null.var(axis=2, dtype=np.float64)
+        most = np.minimum(n, int(half.lengths.sum()))
+        return np.asarray(np.where(np.isnan(effective), np.nan, np.minimum(effective, most)))
+
+    def _without_drifts(
+        self,
+        x: Floats,
+        *,
+        order: Places,
+        ranks: Floats,
+        chosen: Places,
+        sign: npt.NDArray[np.int8],
+        judged: npt.NDArray[np.bool_],
+        pool: _Pool,
+    ) -> tuple[Floats, Floats]:
+        """Compare what is left of agreements when slow changes of the cells are left out.
+
+        Returns p-values and by how many spreads scores are above chance; NaN where that is no
+        question.
+        """
+        text, slow = self._text, self._text.slow
+        # Labels that never change in their segments, and numbers with gaps, are held as they are.
+        judged = judged & [track.deals is None and not track.holes for track in text.tracks]
+        p_value, standing = np.full((2, *judged.shape), np.nan)
+        if not slow.shape[1] or not judged.any():
+            return p_value, standing
+        quick = ranks - (ranks @ slow) @ slow.T
+        null = self._shifted(x, order, quick, chosen, np.asarray(judged.any(axis=0)))
+        score = _at(self._scores(1, x, order, quick), chosen) * sign
+        directed = null * sign[:, :, None]
+        hits = np.count_nonzero(~(directed < score[:, :, None] - _ROUNDING), axis=2)
+        p_value[judged] = (1 + hits[judged]) / (1 + len(text.turns))
+        standing[judged] = pool.add(np.nan_to_num(directed[judged]), score[judged])
         return p_value, standing
 
     def shifted(self, lag: int) -> npt.NDArray[np.float32]:
@@ -586,20 +829,18 @@ class _Work:
         step = max(1, _SHIFTED_VALUES // len(text.held_out.places))
         for start in range(0, shifts, step):
             part = slice(start, start + step)
-            turned = text.held_out.turned(text.turns[part])
+            # Most tracks are moved in the same way.
+            moved: dict[str, Places] = {}
             for k, track in enumerate(text.tracks):
                 if not track.holes and wanted[k]:
-                    tracks = track.ranks[self._dealt(part) if track.constant else turned]
-                    null[:, k, part] = track.scores(singles, tracks)
+                    how = track.moved.__name__
+                    if how not in moved:
+                        moved[how] = track.moved(text.turns[part])
+                    null[:, k, part] = track.scores(singles, track.ranks[moved[how]])
         for k, rows, track, places in self._by_lag(chosen):
             if track.holes:
                 null[rows, k] = self._null_with_holes(x[rows], order[rows], track, places)
         return null
-
-    def _dealt(self, part: slice) -> Places:
-        """Where tracks come from that are dealt out to other examples: int ``(shift, n)``."""
-        half = self._text.held_out
-        return half.starts[np.argsort(self._text.turns[part], axis=1)][:, half.segment]
 
     def _null_with_holes(
         self, x: Floats, order: Places, track: _Track, places: Places
@@ -608,13 +849,7 @@ class _Work:
         text = self._text
         there = ~np.isnan(track.said[places])
         values = _ranks_of(track.said[places[there]])
-        lengths = np.bincount(text.held_out.segment[there], minlength=len(text.held_out.starts))
-        there_only = _Half(
-            (np.cumsum(lengths) - lengths).astype(np.intp),
-            lengths.astype(np.intp),
-            np.arange(len(values)),
-            text.held_out.segment[there],
-        )
+        there_only = text.held_out.only(there)
         ranks = statistics.ranks_within(x, order, there)[:, there].astype(np.float32)
         step = max(1, _SHIFTED_VALUES // max(len(values), 1))
         parts = [
@@ -622,6 +857,14 @@ class _Work:
             for start in range(0, len(text.turns), step)
         ]
         return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Pools:
+    """Shifted scores of all rows: of the cells as they are, and without their slow changes."""
+
+    whole: _Pool
+    quick: _Pool
 
 
 def _at(scores: Floats, chosen: Places) -> Floats:

@@ -183,6 +183,8 @@ class Session:
         self.tolerance = tolerance
         # Whether layers that return their last output only are to return that of every timestep.
         self.every_output = every_output
+        # How examples overlap, as `lstm_widgets.overlap` describes it; None where that isn't known.
+        self.overlap: dict[str, Any] | None = None
         self.units: dict[str, Unit] = {}
         self.symbolic = ""  # a layer that was called in a graph, where there are no values yet
         self.untraced = False  # whether the model's own tf.functions have to run as Python
@@ -638,6 +640,8 @@ class Session:
             attrs["window"] = self.reading.window
             if self.reading.padding:
                 attrs |= {"padding": self.reading.padding, "pad": _plain_pad(self.reading.pad)}
+        if self.overlap is not None:
+            attrs["overlap"] = self.overlap
         if self.holding.layers:
             attrs["held"] = self.holding.described
         elif self.check == "full":

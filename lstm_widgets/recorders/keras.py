@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets import overlap
 from lstm_widgets.recorders import text as texts
 from lstm_widgets.recorders._check import Check, RecordingError
 from lstm_widgets.recorders._inputs import (
@@ -241,6 +242,8 @@ def record(
         every_output=every_output,
         held=(standard_held(held),),
     )
+    if not given.text and given.examples > 1:
+        session.overlap = overlap.described(leaves(given.inputs))
     guesses = None
     if top_k is not None and chosen is not None:
         guesses = Guesses(

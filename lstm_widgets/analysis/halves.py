@@ -1,0 +1,445 @@
+"""A recording cut in two, and what stands there turned round: what evidence is held against.
+
+Independent is not each timestep, nor each example: windows that overlap show the same piece of a
+series again and again. So what is halved and turned round here are *segments*: the examples, or, of
+windows, the series that they come from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets import overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+    import xarray as xr
+
+    from lstm_widgets.overlap import Windows
+    from lstm_widgets.recording import Recording
+
+    Floats = npt.NDArray[np.floating[Any]]
+    Flags = npt.NDArray[np.bool_]
+    Places = npt.NDArray[np.integer[Any]]
+
+__all__ = ["Half", "Origin", "halved", "origin_of"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the timesteps of a layer come from.
+
+    Attributes
+    ----------
+    series
+        Of each example, the series or group that it belongs to, ``(example,)``, from 0.
+    start
+        At which of its timesteps the example starts, ``(example,)``, from 0.
+    told
+        In a sentence, how the examples hang together; "" where each stands for itself.
+    known
+        False where it couldn't be found whether the examples overlap.
+    """
+
+    series: Places
+    start: Places
+    told: str = ""
+    known: bool = True
+
+
+def origin_of(
+    recording: Recording,
+    layer: str,
+    tracks: Mapping[str, xr.DataArray],
+    groups: Sequence[Any] | npt.NDArray[Any] | None,
+    step: int | None,
+) -> Origin:
+    """Find out which examples belong together, from what is told, recorded or given.
+
+    Parameters
+    ----------
+    recording, layer
+        Whose examples.
+    tracks
+        Arrays of numbers ``(example, timestep)`` that belong to them.
+    groups, step
+        As for ``rank_cells``.
+    """
+    dataset = recording[layer]
+    examples, timesteps = dataset.sizes["example"], dataset.sizes["timestep"]
+    own = np.arange(examples)
+    numbers, names = _expect_groups(groups, examples)
+    _expect_step(step)
+    if step is not None:
+        start = _counted(numbers) * int(step)
+        several = f"{names} groups" if groups is not None else "one series"
+        return Origin(
+            numbers, start, f"the examples are windows of {several}, {step} timesteps apart"
+        )
+    found, where, known = _overlap(recording, dataset, tracks)
+    if groups is not None:
+        apart = _apart(numbers, found, timesteps)
+        return Origin(numbers, apart, f"the examples belong to {names} groups")
+    if found is None:
+        if known or examples < 2:
+            return Origin(own, np.zeros(examples, np.intp))
+        told = (
+            "nothing tells whether the examples are windows that overlap, so they are taken to be "
+            "neighbours in the order of the recording: groups= or step= tells it"
+        )
+        return Origin(np.zeros(examples, np.intp), own * timesteps, told, known=False)
+    start = found.start
+    if found.timesteps != timesteps:  # of a layer that sees every second timestep, for example
+        start = np.rint(start * (timesteps / found.timesteps)).astype(np.intp)
+    alone = examples - int(np.isin(found.series, np.flatnonzero(_sizes(found.series) > 1)).sum())
+    told = (
+        f"{examples - alone} of {examples} examples are windows of "
+        f"{found.several} series that overlap, as {where} show"
+    )
+    return Origin(found.series, start, told)
+
+
+def _sizes(numbers: Places) -> Places:
+    return np.bincount(numbers)
+
+
+def _expect_groups(groups: Any, examples: int) -> tuple[Places, int]:  # noqa: ANN401
+    if groups is None:
+        return np.zeros(examples, np.intp), 1
+    if isinstance(groups, (str, bytes)) or not hasattr(groups, "__len__"):
+        raise TypeError(f"groups: expected one label for each example, got {groups!r:.80}")
+    labels = groups.tolist() if hasattr(groups, "tolist") else list(groups)
+    if len(labels) != examples:
+        raise ValueError(
+            f"groups: expected one label for each of {examples} examples, got {len(labels)}"
+        )
+    numbers: dict[Any, int] = {}
+    return np.array([numbers.setdefault(x, len(numbers)) for x in labels], np.intp), len(numbers)
+
+
+def _expect_step(step: Any) -> None:  # noqa: ANN401
+    whole = isinstance(step, (int, np.integer)) and not isinstance(step, bool)
+    if step is not None and not (whole and step >= 1):
+        raise ValueError(f"step: expected a whole number from 1 on, got {step!r}")
+
+
+def _counted(numbers: Places) -> Places:
+    """Count through the examples of each group."""
+    order = np.argsort(numbers, kind="stable")
+    sizes = _sizes(numbers)
+    counted = np.empty(len(numbers), np.intp)
+    counted[order] = np.arange(len(numbers)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return counted
+
+
+def _apart(groups: Places, found: Windows | None, timesteps: int) -> Places:
+    """Put the series of each group one after the other."""
+    if found is None:
+        return _counted(groups) * timesteps
+    start = np.zeros(len(groups), np.intp)
+    ends = np.zeros(int(groups.max(initial=-1)) + 1, np.intp)
+    pairs = np.stack([groups, found.series], axis=1)
+    for group, series in np.unique(pairs, axis=0):
+        here = (groups == group) & (found.series == series)
+        first = found.start[here].min()
+        start[here] = ends[group] + found.start[here] - first
+        ends[group] = start[here].max() + timesteps
+    return start
+
+
+def _overlap(
+    recording: Recording, dataset: xr.Dataset, tracks: Mapping[str, xr.DataArray]
+) -> tuple[Windows | None, str, bool]:
+    """Find which examples overlap, by what was read, by tokens, by tracks; whether that is known."""
+    description = recording.tree.attrs.get("overlap")
+    examples = dataset.sizes["example"]
+    if description is not None:
+        found = overlap.of_description(description, examples)
+        if found is not None:
+            return found, "the inputs", True
+    elif "token" in dataset.coords:
+        found = overlap.find(overlap.fingerprints(dataset["token"].to_numpy()))
+        if found is not None:
+            return found, "their tokens", True
+    known = description is not None or "token" in dataset.coords
+    for name, track in tracks.items():
+        values = np.ascontiguousarray(track.to_numpy(), np.float64)
+        codes = overlap.fingerprints(values[:, :, None])
+        different = len(np.unique(codes, axis=0)) if len(codes) else 0
+        if 2 * different <= examples:
+            continue  # it says the same of many examples
+        found = overlap.find(codes)
+        if found is not None:
+            return found, f"the numbers of {name!r}", True
+        # Numbers that hardly ever come twice would tell.
+        known = known or 2 * len(np.unique(codes)) > codes.size
+    return None, "", known
+
+
+# Halves -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Timesteps of one example, as they stand without padding: part of a segment."""
+
+    segment: int
+    start: int
+    stop: int
+    position: int  # of the first, in the segment
+    order: tuple[int, int]  # of the example, among those of its segment
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def halved(
+    lengths: Places, origin: Origin, width: int, rng: np.random.Generator
+) -> tuple[list[_Piece], list[_Piece]]:
+    """Cut a recording in two: by segments, drawn at random; a single one in the middle.
+
+    Parameters
+    ----------
+    lengths
+        How many timesteps each example has, without padding.
+    origin
+        How they hang together.
+    width
+        How many timesteps an example has with its padding.
+    rng
+        What is drawn from.
+    """
+    stops = np.cumsum(lengths)
+    whole = [
+        _Piece(
+            segment=int(origin.series[k]),
+            start=int(stops[k] - n),
+            stop=int(stops[k]),
+            position=int(origin.start[k]),
+            order=(int(origin.start[k]), k),
+        )
+        for k, n in enumerate(lengths.tolist())
+        if n
+    ]
+    segments: dict[int, list[_Piece]] = {}
+    for piece in whole:
+        segments.setdefault(piece.segment, []).append(piece)
+    if len(segments) == 1:
+        return _cut(whole, origin, width)
+    halves: tuple[list[_Piece], list[_Piece]] = ([], [])
+    sizes = [0, 0]
+    several = list(segments.values())
+    for k in rng.permutation(len(several)):
+        smaller = int(sizes[1] < sizes[0])
+        halves[smaller].extend(several[k])
+        sizes[smaller] += sum(piece.stop - piece.start for piece in several[k])
+    return sorted(halves[0], key=_at_start), sorted(halves[1], key=_at_start)
+
+
+def _at_start(piece: _Piece) -> int:
+    return piece.start
+
+
+def _cut(pieces: list[_Piece], origin: Origin, width: int) -> tuple[list[_Piece], list[_Piece]]:
+    """Cut a series in the middle, windows that stand there included."""
+    if not origin.known:
+        # Windows one timestep apart would have nothing to do with each other this far away.
+        gap = min(width, len(pieces) // 3)
+        first = (len(pieces) - gap) // 2
+        return pieces[:first], pieces[first + gap :]
+    begin = min(piece.position for piece in pieces)
+    middle = (begin + max(piece.position + piece.stop - piece.start for piece in pieces)) // 2
+    halves: tuple[list[_Piece], list[_Piece]] = ([], [])
+    for piece in pieces:
+        at = min(max(middle - piece.position, 0), piece.stop - piece.start)
+        if at:
+            one = _Piece(piece.segment, piece.start, piece.start + at, piece.position, piece.order)
+            halves[0].append(one)
+        if piece.start + at < piece.stop:
+            other = _Piece(
+                piece.segment, piece.start + at, piece.stop, piece.position + at, piece.order
+            )
+            halves[1].append(other)
+    return halves
+
+
+@dataclass(frozen=True)
+class Half:
+    """One half of a recording, whose timesteps without padding stand one example after the other.
+
+    Attributes
+    ----------
+    everything
+        All its timesteps, ``(all,)``.
+    places
+        Those that have a token at every lag, ``(n,)``.
+    segment, index
+        Of each place, the segment that it belongs to, and where in it it stands, ``(n,)``.
+    lengths
+        How many different places each segment has, ``(segment,)``.
+    slots
+        A timestep for each, one segment after the other, ``(sum of lengths,)``.
+    windows
+        Where the examples of each segment start and how long they are, in the order of the series.
+    window, within
+        Of each place, the number of its window among those of its segment, and where in it it
+        stands, ``(n,)``.
+    """
+
+    everything: Places
+    places: Places
+    segment: Places
+    index: Places
+    lengths: Places
+    slots: Places
+    windows: tuple[Places, Places, Places]
+    window: Places
+    within: Places
+
+    @classmethod
+    def of(cls, pieces: Sequence[_Piece], lags: Places, starts: Places, lengths: Places) -> Half:
+        """Put a half together.
+
+        Parameters
+        ----------
+        pieces
+            What it is made of.
+        lags
+            At each of which a place has a token, of its example and its half.
+        starts, lengths
+            Where the examples start, and how long they are, ``(example,)``.
+        """
+        before, after = max(0, *lags), max(0, *-lags)
+        numbers = {x: n for n, x in enumerate(dict.fromkeys(piece.segment for piece in pieces))}
+        counts = np.array([piece.stop - piece.start for piece in pieces], np.intp)
+        everything = _ranges([piece.start for piece in pieces], counts)
+        segment = np.repeat(np.array([numbers[piece.segment] for piece in pieces], np.intp), counts)
+        position = _ranges([piece.position for piece in pieces], counts)
+        inner = _ranges([0] * len(pieces), counts)
+        here = (inner >= before) & (inner < np.repeat(counts, counts) - after)
+        index, sizes, slots = _numbered(segment, position)
+        # The windows of each segment, in the order of the series.
+        example = np.searchsorted(starts, [piece.start for piece in pieces], side="right") - 1
+        order = sorted(
+            range(len(pieces)), key=lambda k: (numbers[pieces[k].segment], *pieces[k].order)
+        )
+        ordered = example[np.array(order, np.intp)]
+        per_segment = np.bincount(
+            [numbers[pieces[k].segment] for k in order], minlength=len(numbers)
+        )
+        rank = np.empty(len(pieces), np.intp)
+        firsts = np.cumsum(per_segment) - per_segment
+        rank[np.array(order, np.intp)] = np.arange(len(pieces)) - np.repeat(firsts, per_segment)
+        window = np.repeat(rank, counts)
+        within = everything - np.repeat(starts[example], counts)
+        return cls(
+            everything=everything,
+            places=everything[here],
+            segment=segment[here],
+            index=index[here],
+            lengths=sizes,
+            slots=everything[slots],
+            windows=(starts[ordered], lengths[ordered], per_segment),
+            window=window[here],
+            within=within[here],
+        )
+
+    @property
+    def segments(self) -> int:
+        """How many segments it has."""
+        return len(self.lengths)
+
+    @property
+    def offsets(self) -> Places:
+        """Where the slots of each segment begin."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    def only(self, there: Flags) -> Half:
+        """Leave some of the places out."""
+        index, sizes, slots = _numbered(self.segment[there], self.index[there], self.segments)
+        return Half(
+            everything=self.everything,
+            places=np.arange(int(there.sum())),
+            segment=self.segment[there],
+            index=index,
+            lengths=sizes,
+            slots=slots,
+            windows=self.windows,
+            window=self.window[there],
+            within=self.within[there],
+        )
+
+    def turned(self, turns: Floats) -> Places:
+        """Where what stands at the places came from, when each segment was turned round.
+
+        ``turns`` ``(shift, segment)`` are parts of a whole turn; int ``(shift, n)``.
+        """
+        steps = (turns * self.lengths).astype(np.intp)[:, self.segment]
+        there = (self.index - steps) % self.lengths[self.segment]
+        return np.asarray(self.slots[self.offsets[self.segment] + there])
+
+    def turned_windows(self, turns: Floats) -> Places:
+        """Where it came from, when the windows of each segment changed places in a round.
+
+        All of a segment have moved on by the same number of windows, and what stands in them by the
+        same number of timesteps.
+        """
+        starts, lengths, counts = self.windows
+        whole = turns * counts
+        windows = whole.astype(np.intp)[:, self.segment]
+        longest = int(lengths.max(initial=1))
+        steps = ((whole % 1) * longest).astype(np.intp)[:, self.segment]
+        firsts = np.cumsum(counts) - counts
+        other = firsts[self.segment] + (self.window - windows) % counts[self.segment]
+        return np.asarray(starts[other] + (self.within - steps) % lengths[other])
+
+    def dealt(self, turns: Floats) -> Places:
+        """Where it came from, when segments that never change were dealt out anew."""
+        firsts = self.slots[self.offsets]
+        return np.asarray(firsts[np.argsort(turns, axis=1)][:, self.segment])
+
+    def slow(self, cycles: int) -> Floats:
+        """Make an orthonormal basis of what changes too slowly, ``(n, k)``.
+
+        In all segments together it goes through fewer cycles. (Cosines of a discrete cosine
+        transform; a drift is among the slowest.) Nothing where there are many segments.
+        """
+        most = min(-(-2 * cycles // max(1, self.segments)), int(self.lengths.max(initial=0)) // 6)
+        waves = np.arange(1, most)
+        if not len(waves) or not len(self.places):
+            return np.zeros((len(self.places), 0))
+        at = (self.index + 0.5) / self.lengths[self.segment]
+        columns = [np.cos(np.pi * wave * at) for wave in (0, *waves)]
+        alone = [np.where(self.segment == n, x, 0) for n in range(self.segments) for x in columns]
+        basis: Floats = np.linalg.qr(np.stack(alone, axis=1))[0]
+        return basis
+
+
+def _ranges(starts: Sequence[int], counts: Places) -> Places:
+    """Count on from each start."""
+    firsts = np.cumsum(counts) - counts
+    places: Places = np.arange(int(counts.sum()), dtype=np.intp)
+    places += np.repeat(np.asarray(starts, np.intp) - firsts, counts)
+    return places
+
+
+def _numbered(
+    segment: Places, position: Places, segments: int | None = None
+) -> tuple[Places, Places, Places]:
+    """Count through the different positions in each segment; how many, and a row for each."""
+    if segments is None:
+        segments = int(segment.max(initial=-1)) + 1
+    order: Places = np.lexsort([position, segment])
+    one, other = segment[order], position[order]
+    fresh = np.append(True, (one[1:] != one[:-1]) | (other[1:] != other[:-1]))[: len(order)]
+    sizes = np.bincount(one[fresh], minlength=segments)
+    number = np.cumsum(fresh) - 1
+    index = np.empty(len(order), np.intp)
+    index[order] = number - (np.cumsum(sizes) - sizes)[one]
+    slots: Places = order[fresh]
+    return index, sizes, slots
