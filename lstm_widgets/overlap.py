@@ -157,10 +157,8 @@ def find(codes: Codes) -> Windows | None:
         series.join(earlier, later, step)
     # What is there for long first: it is the surest, and the least that has to be looked at.
     shortest, shorter = stretches.shortest(), 1
-    while shorter < timesteps and len(heads := series.roots()) > 1:
+    while shortest <= timesteps and len(heads := series.roots()) > 1:
         length = max(shortest, timesteps - shorter)
-        if length > timesteps:
-            break
         for earlier, later, step in zip(*_anywhere(stretches, heads, length), strict=True):
             series.join(earlier, later, step)
         if length == shortest:

@@ -78,13 +78,12 @@ def origin_of(
     if step is not None:
         start = _counted(numbers) * int(step)
         several = f"{names} groups" if groups is not None else "one series"
-        return Origin(
-            numbers, start, f"the examples are windows of {several}, {step} timesteps apart"
-        )
+        apart = f"{step} timestep{'s' * (step != 1)} apart"
+        return Origin(numbers, start, f"the examples are windows of {several}, {apart}")
     found, where, known = _overlap(recording, dataset, tracks)
     if groups is not None:
-        apart = _apart(numbers, found, timesteps)
-        return Origin(numbers, apart, f"the examples belong to {names} groups")
+        start = _apart(numbers, found, timesteps)
+        return Origin(numbers, start, f"the examples belong to {names} groups")
     if found is None:
         if known or examples < 2:
             return Origin(own, np.zeros(examples, np.intp))

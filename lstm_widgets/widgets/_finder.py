@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from lstm_widgets.analysis.evidence import Evidence
     from lstm_widgets.recording import Recording
 
-#: Rows that travel to the page, each 64 bytes.
+#: Rows that travel to the page, each 72 bytes.
 ROWS = 10_000
 NAMES = ("layer", "signal", "concept")
 #: The columns with numbers, in the order in which they travel.
 NUMBERS = (
     *("cell", "lag", "score", "selection_score", "auroc", "f1", "threshold", "sign", "base_rate"),
-    *("pearson", "spearman", "p_value", "q_value"),
+    *("pearson", "spearman", "p_value", "q_value", "effective_n"),
 )
 
 
@@ -37,6 +37,7 @@ def expect_ranking(table: pd.DataFrame, recording: Recording) -> None:
         If it lacks columns, or names what the recording doesn't have.
     """
     missing = [name for name in (*NAMES, "kind", *NUMBERS) if name not in table.columns]
+    missing = [name for name in missing if name != "effective_n"]  # as before there was one
     if missing:
         raise ValueError(
             f"ranking: expected the columns of rank_cells(), found no {', '.join(map(repr, missing))}"
@@ -70,11 +71,19 @@ def encoded_ranking(table: pd.DataFrame) -> tuple[dict[str, Any], bytes]:
     Returns
     -------
     tuple of (dict, bytes)
-        The names that codes stand for and how many rows there are; and float32 ``(column, row)``, codes
-        of ``NAMES`` first, then ``NUMBERS``.
+        The names that codes stand for, how many rows there are, the reasons and their codes, and what
+        is said of windows; and float32 ``(column, row)``, codes of ``NAMES`` first, then ``NUMBERS``.
     """
     part = table.iloc[:ROWS]
+    if "effective_n" not in part:
+        part = part.assign(effective_n=np.nan)
     described: dict[str, Any] = {"rows": len(part), "total": len(table), "numbers": list(NUMBERS)}
+    reasons = part["reason"].fillna("").astype(str) if "reason" in part else [""] * len(part)
+    codes = {reason: code for code, reason in enumerate(dict.fromkeys(reasons))}
+    described["reason"] = [sendable(reason) for reason in codes]
+    described["reasons"] = [codes[reason] for reason in reasons]
+    told = table.attrs.get("windows")
+    described["windows"] = list(dict.fromkeys(told.values())) if isinstance(told, dict) else []
     columns = []
     for name in NAMES:
         names = list(dict.fromkeys(part[name]))

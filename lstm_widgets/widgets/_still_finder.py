@@ -16,7 +16,7 @@ _ROW, _MOST = 20, 10
 #: Columns: what they are called, where they stand, the room that they have.
 _COLUMNS = (
     *(("layer", EDGE, 130), ("signal", 150, 110), ("cell", 306, 46), ("concept", 322, 240)),
-    *(("lag", 606, 40), ("score", 682, 70), ("q_value", WIDTH - EDGE, 60)),
+    *(("lag", 606, 40), ("score", 682, 70), ("q_value", WIDTH - EDGE, 100)),
 )
 _NUMBERS = ("cell", "lag", "score", "q_value")
 _BAR = (700, 800)
@@ -49,6 +49,8 @@ def ranked_rows(ranking: pd.DataFrame, chosen: int) -> Image.Image:
             text = in_line(sendable(str(value)))
             if name in ("score", "q_value"):
                 text = number(float(value))
+            if name == "q_value" and row.get("reason"):
+                text = in_line(sendable(str(row["reason"])))
             anchor = "rm" if name in _NUMBERS else "lm"
             write(draw, (x, top + _ROW / 2), text, size=12, anchor=anchor, room=room)
         middle, half = sum(_BAR) // 2, (_BAR[1] - _BAR[0]) / 2

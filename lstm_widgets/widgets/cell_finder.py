@@ -31,7 +31,7 @@ from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
     from PIL.Image import Image
@@ -66,6 +66,8 @@ class CellFinder(CellGrid, TextHeatmap):
         What ``rank_cells`` gave for these concepts. Default: it is called, for the hidden states. A
         ranking without its concepts has no evidence for those that ``lstm_widgets.concepts`` has not
         got by their names.
+    groups, step, lags, shifts, seed : optional
+        As for ``rank_cells``, where that is called.
     model, inputs : optional
         The model and what it reads, as for ``ablate``. With them, the card tells on demand what it
         costs the model to have the cell of a row held at zero.
@@ -115,6 +117,11 @@ class CellFinder(CellGrid, TextHeatmap):
         concepts: Concepts | pd.DataFrame,
         *,
         ranking: pd.DataFrame | None = None,
+        groups: Sequence[Any] | None = None,
+        step: int | None = None,
+        lags: int | Sequence[int] | None = None,
+        shifts: int | None = None,
+        seed: int | None = None,
         model: Any = None,  # noqa: ANN401 - Keras has no types
         inputs: Any = None,  # noqa: ANN401
         output: str | int | None = None,
@@ -126,8 +133,15 @@ class CellFinder(CellGrid, TextHeatmap):
         if not isinstance(recording, Recording):
             super().__init__(recording)  # which says what was expected
         # Before cells are ranked, which takes long.
-        given = ("ranking", "model", "inputs", "output", "ablation", "layer", "signal")
+        asked: dict[str, Any] = {"groups": groups, "step": step, "lags": lags}
+        asked |= {"shifts": shifts, "seed": seed}
+        given = ("ranking", *asked, "model", "inputs", "output", "ablation", "layer", "signal")
         self._expect_known(traits, given=given, shared=SHARED_TRAITS)
+        options = {name: value for name, value in asked.items() if value is not None}
+        if options and (ranking is not None or isinstance(concepts, pd.DataFrame)):
+            raise TypeError(
+                f"{', '.join(options)}: expected with concepts that are to be ranked, got a ranking"
+            )
         if isinstance(concepts, pd.DataFrame):
             if ranking is not None:
                 raise TypeError(
@@ -138,7 +152,7 @@ class CellFinder(CellGrid, TextHeatmap):
                 _ready(concepts["concept"]) if "concept" in concepts else {},
             )
         elif ranking is None:
-            ranking = rank_cells(recording, concepts, signal=_first_signals(recording))
+            ranking = rank_cells(recording, concepts, signal=_first_signals(recording), **options)
         elif not isinstance(ranking, pd.DataFrame):
             raise TypeError(
                 f"ranking: expected a DataFrame from rank_cells(), got {type(ranking).__name__}"

@@ -18,6 +18,8 @@ const NAMES = ["layer", "signal", "concept"];
 export class Ranking {
   /** @type {Map<string, Float32Array>} */
   #columns = new Map();
+  /** Of each row its place among the reasons. @type {number[]} */
+  #reasons;
 
   /** @param {Model} model */
   constructor(model) {
@@ -31,6 +33,11 @@ export class Ranking {
       signal: sent.signal ?? [],
       concept: sent.concept ?? [],
     };
+    /** Why little or nothing can be said of rows; each row has one of these. @type {string[]} */
+    this.reasons = sent.reason ?? [];
+    this.#reasons = sent.reasons ?? [];
+    /** How examples hang together, a sentence each. @type {string[]} */
+    this.windows = sent.windows ?? [];
     /** "yes_no" or "numeric", of each concept. @type {string[]} */
     this.kinds = sent.kinds ?? [];
     const values = floats(model.get("_ranked"));
@@ -51,6 +58,11 @@ export class Ranking {
   /** @param {string} name "layer", "signal" or "concept" @param {number} row */
   text(name, row) {
     return this.names[name][this.number(name, row)];
+  }
+
+  /** Why little or nothing can be said of a row; "" if that isn't so. @param {number} row */
+  reason(row) {
+    return this.reasons[this.#reasons[row]] ?? "";
   }
 
   /** Whether a row's concept is a number. @param {number} row */
@@ -102,12 +114,14 @@ export class Ranking {
       tests.push((row) => this.number("q_value", row) < limit);
     }
     for (const word of find.toLowerCase().split(/\s+/).filter(Boolean)) {
+      const reasons = this.reasons.map((text) => text.toLowerCase().includes(word));
       const hits = NAMES.map((name) =>
         this.names[name].map((text) => text.toLowerCase().includes(word)),
       );
       tests.push(
         (row) =>
           String(this.number("cell", row)) === word ||
+          reasons[this.#reasons[row]] ||
           NAMES.some((name, i) => hits[i][this.number(name, row)]),
       );
     }

@@ -5,7 +5,7 @@ import { css, ink } from "../core/palettes.js";
 import { number, visible } from "../core/tokens.js";
 import { chart } from "./charts.js";
 import { element, smallButton } from "./dom.js";
-import { digits } from "./finder_table.js";
+import { digits, independent } from "./finder_table.js";
 
 /** @typedef {import("../core/evidence.js").Evidence} Evidence */
 /** @typedef {import("../core/evidence.js").Stretch} Stretch */
@@ -112,6 +112,11 @@ export class EvidenceCard {
         digits(get("q_value")),
         "the share of rows up to this one that shifted concepts explain",
       ],
+      [
+        "independent",
+        independent(get("effective_n")),
+        "how many independent timesteps the held-out text is worth, by the spread of shifted scores",
+      ],
       ["where selected", number(get("selection_score")), "the score on the other half of the text"],
       ...(numeric
         ? [["Pearson's r", number(get("pearson")), held]]
@@ -129,6 +134,15 @@ export class EvidenceCard {
         ]),
       ),
     );
+    const reason = ranking.reason(row);
+    if (reason) {
+      this.facts.append(
+        element("div", { class: "lw-rule" }, [
+          element("small", {}, ["too little to judge"]),
+          element("span", {}, [reason]),
+        ]),
+      );
+    }
     if (numeric || Number.isNaN(get("threshold"))) return;
     const rule = `${get("sign") > 0 ? "≥" : "≤"} ${number(get("threshold"))}`;
     const parts = [element("small", {}, ["on where the value is"]), element("span", {}, [rule])];
@@ -317,7 +331,7 @@ export class EvidenceCard {
    */
   #caption(row, { passages, histogram, null: scores }) {
     const lag = later(this.ranking.number("lag", row)).slice(2);
-    const parts = [];
+    const parts = this.ranking.windows.map((told) => `${told[0].toUpperCase()}${told.slice(1)}.`);
     if (passages.length > 0)
       parts.push("Samples come from equally frequent ranges of values; a click goes there.");
     if (histogram) parts.push(`Underlined: where the concept holds${lag ? ` (${lag})` : ""}.`);

@@ -20,9 +20,20 @@ const COLUMNS = /** @type {[name: string, title: string, told: string, width: st
     "on held-out text: 2·AUROC − 1 of yes or no, Spearman's ρ of a number; sorted by size",
     "minmax(74px, 1fr)",
   ],
-  ["q_value", "q", "the share of rows up to this one that shifted concepts explain", "40px"],
+  [
+    "effective_n",
+    "n",
+    "how many independent timesteps the held-out text is worth: neighbours, and windows that overlap, say the same again",
+    "46px",
+  ],
+  [
+    "q_value",
+    "q",
+    "the share of rows up to this one that shifted concepts explain; why there is none, where too little is known",
+    "minmax(40px, 0.9fr)",
+  ],
 ]);
-const FALLING = new Set(["score"]);
+const FALLING = new Set(["score", "effective_n"]);
 const NUMBERS = new Set(["cell", "lag", "q_value"]);
 
 /**
@@ -38,6 +49,11 @@ export function digits(value) {
 /** A whole number with its sign. @param {number} value */
 export function signed(value) {
   return value > 0 ? `+${value}` : String(value).replace("-", "−");
+}
+
+/** How many independent timesteps there are. @param {number} value */
+export function independent(value) {
+  return Number.isNaN(value) ? "–" : value < 10 ? value.toFixed(1) : String(Math.round(value));
 }
 
 export class FinderTable {
@@ -68,14 +84,21 @@ export class FinderTable {
     this.calls = calls;
     this.id = freshId();
     const several = (/** @type {string} */ name) => ranking.names[name]?.length !== 1;
-    this.columns = COLUMNS.filter(([name]) => !["layer", "signal"].includes(name) || several(name));
+    const counted = Array.from({ length: ranking.rows }, (_, row) => row).some(
+      (row) => !Number.isNaN(ranking.number("effective_n", row)),
+    );
+    this.columns = COLUMNS.filter(
+      ([name]) =>
+        (!["layer", "signal"].includes(name) || several(name)) &&
+        (name !== "effective_n" || counted),
+    );
     this.find = element("input", {
       type: "search",
       placeholder: "find",
       "aria-label": "find rows",
-      title: "words in the names of layer, signal or concept, or a cell's number",
+      title: "words in the names of layer, signal or concept, or in a reason, or a cell's number",
       "aria-description":
-        "Show only the rows with these words in the names of layer, signal or concept, or with this cell.",
+        "Show only the rows with these words in the names of layer, signal or concept, or in a reason, or with this cell.",
       "data-control": "find",
     });
     this.below = element("input", {
@@ -320,8 +343,17 @@ export class FinderTable {
     const { ranking } = this;
     const value = ranking.number(name, row);
     if (name === "score") return this.#score(value);
+    const reason = name === "q_value" ? ranking.reason(row) : "";
+    if (reason) {
+      // A number that there is stands before it.
+      const shown = Number.isNaN(value) ? reason : `${digits(value)} ${reason}`;
+      return element("span", { role: "gridcell", class: "lw-q_value lw-reason", title: shown }, [
+        shown,
+      ]);
+    }
     const text = () => {
       if (name === "cell") return String(value);
+      if (name === "effective_n") return independent(value);
       if (name === "lag") return value === 0 ? "0" : signed(value);
       return NUMBERS.has(name) ? digits(value) : visible(ranking.text(name, row));
     };
