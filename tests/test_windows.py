@@ -281,3 +281,15 @@ def test_the_finder_passes_on_how_to_rank_and_shows_reasons():
     # A table of an earlier version has neither.
     older = lw.CellFinder(recording, expected.drop(columns=["effective_n", "reason"]))
     assert set(older._ranking["reason"]) == {""}
+
+
+def test_passages_show_a_moment_of_a_series_once():
+    rng = np.random.default_rng(12)
+    cells = slow(rng, 300, 1)
+    recording = recording_of(cut(cells), **described(cut(cells)))
+    table = lw.rank_cells(recording, {"yes": cut(slow(rng, 300, 1)[:, 0] > 0)}, step=1, shifts=0)
+    shown = lw.CellFinder(recording, {"yes": cut(cells[:, 0] > 0)}, ranking=table).evidence(0)
+    taken = [set(range(p.example + p.start, p.example + p.stop)) for p in shown.passages]
+    assert len(taken) > 3
+    for number, passage in enumerate(shown.passages):
+        assert not any(passage.example + passage.peak in one for one in taken[:number])

@@ -7,8 +7,12 @@ const nan = Number.NaN;
 const NUMBERS = ["cell", "score", "threshold", "sign", "q_value"];
 const ALL = { find: "", layer: "", signal: "", concept: "" };
 
-/** @param {any[][]} rows layer, signal, concept, then numbers */
-function ranking(rows, total = rows.length) {
+/**
+ * @param {any[][]} rows layer, signal, concept, then numbers
+ * @param {number} total
+ * @param {Record<string, unknown>} more
+ */
+function ranking(rows, total = rows.length, more = {}) {
   const names = ["layer", "signal", "concept"].map((_, i) => [...new Set(rows.map((r) => r[i]))]);
   const columns = rows.map((r) => [...names.map((all, i) => all.indexOf(r[i])), ...r.slice(3)]);
   const values = Float32Array.from(
@@ -24,6 +28,7 @@ function ranking(rows, total = rows.length) {
         signal: names[1],
         concept: names[2],
         kinds: names[2].map((name) => (name.includes("length") ? "numeric" : "yes_no")),
+        ...more,
       },
       _ranked: new DataView(values.buffer),
     }),
@@ -117,4 +122,21 @@ test("any filter and order is that of a plain loop", () => {
     const expected = [...known, ...kept.filter(({ q }) => Number.isNaN(q))].map(({ at }) => at);
     assert.deepEqual([...ranking(rows).arrange(filter, "q_value", falling)], expected);
   }
+});
+
+test("a row has its reason, which can be searched for; an older ranking has none", () => {
+  const rows = [
+    ["lstm", "hidden_state", "season", 1, 0.9, nan, 1, nan],
+    ["lstm", "hidden_state", "vowel", 2, 0.8, nan, 1, 0.01],
+    ["lstm", "hidden_state", "season", 3, 0.1, nan, 1, nan],
+  ];
+  const told = ranking(rows, 3, {
+    reason: ["3 cycles only", ""],
+    reasons: [0, 1, 0],
+    windows: ["9 of 9 examples are windows"],
+  });
+  assert.deepEqual([told.reason(0), told.reason(1)], ["3 cycles only", ""]);
+  assert.deepEqual([...told.arrange({ ...ALL, find: "cycles" }, "", true)], [0, 2]);
+  assert.deepEqual(told.windows, ["9 of 9 examples are windows"]);
+  assert.deepEqual([five.reason(0), five.windows], ["", []]);
 });

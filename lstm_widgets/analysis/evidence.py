@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis.concepts import tracks
-from lstm_widgets.analysis.ranking import shifted_scores
+from lstm_widgets.analysis.halves import origin_of
+from lstm_widgets.analysis.ranking import numbers, shifted_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,7 @@ def passages(
     values: npt.NDArray[np.floating],
     mask: npt.NDArray[np.bool_] | None = None,
     *,
+    positions: npt.NDArray[np.integer] | None = None,
     extremes: int = 3,
     samples: int = 4,
     around: int = 40,
@@ -61,6 +63,9 @@ def passages(
         The cell's values, ``(example, timestep)``. NaN is never chosen.
     mask
         False marks padding, which is never chosen, and cut off at the ends of a passage.
+    positions
+        Where each timestep stands in the series that the examples are windows of, ``(example,
+        timestep)``: what stands in one passage stands in no other, whichever window it is seen in.
     extremes
         How many passages of the highest values, and how many of the lowest.
     samples
@@ -81,6 +86,7 @@ def passages(
     here = np.ones(flat.shape, np.bool_) if mask is None else mask.reshape(-1)
     known = here & ~np.isnan(flat)
     free = known.copy()
+    places = None if positions is None else positions.reshape(-1)
     found: list[Passage] = []
 
     def take(kind: str, at: int) -> None:
@@ -89,7 +95,10 @@ def passages(
         inside = np.flatnonzero(here[example * width + start : example * width + stop])
         start, stop = start + int(inside[0]), start + int(inside[-1]) + 1
         found.append(Passage(kind, example, start, stop, peak))
-        free[example * width + start : example * width + stop] = False
+        here_now = slice(example * width + start, example * width + stop)
+        free[here_now] = False
+        if places is not None:
+            free[np.isin(places, places[here_now])] = False
 
     for kind, sign in (("highest", 1), ("lowest", -1)):
         for _ in range(extremes):
@@ -236,13 +245,19 @@ def gather(
     """
     layer = str(row["layer"])
     values, mask = read(recording, row)
-    found = passages(values, mask)
-    if concept is None:
+    how = how or {}
+    track = None
+    if concept is not None:
+        (track,) = tracks(recording, concept, layer=layer).data_vars.values()
+    origin = origin_of(
+        recording, layer, numbers(concept, track), how.get("groups"), how.get("step")
+    )
+    found = passages(values, mask, positions=origin.positions(values.shape[1]))
+    if concept is None or track is None:
         return Evidence(values, found, None, None, None)
-    (track,) = tracks(recording, concept, layer=layer).data_vars.values()
     said = lagged(track.to_numpy(), mask, int(row["lag"]))
     null = None
-    if how is not None and how.get("shifts") and layer in how.get("lags", {}):
+    if how.get("shifts") and layer in how.get("lags", {}):
         null = shifted_scores(
             recording,
             concept,

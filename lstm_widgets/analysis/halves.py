@@ -51,6 +51,17 @@ class Origin:
     told: str = ""
     known: bool = True
 
+    def positions(self, timesteps: int) -> Places | None:
+        """Count through the timesteps of all series, ``(example, timestep)``.
+
+        Those of several examples that are the same have the same number. None where each example
+        stands for itself.
+        """
+        if not self.told or not self.known:
+            return None
+        length = int(self.start.max(initial=0)) + timesteps
+        return np.asarray((self.series * length + self.start)[:, None] + np.arange(timesteps))
+
 
 def origin_of(
     recording: Recording,
@@ -198,28 +209,28 @@ class _Piece:
 
 
 def halved(
-    lengths: Places, origin: Origin, width: int, rng: np.random.Generator
+    mask: Flags, origin: Origin, rng: np.random.Generator
 ) -> tuple[list[_Piece], list[_Piece]]:
     """Cut a recording in two: by segments, drawn at random; a single one in the middle.
 
     Parameters
     ----------
-    lengths
-        How many timesteps each example has, without padding.
+    mask
+        False marks padding, ``(example, timestep)``.
     origin
-        How they hang together.
-    width
-        How many timesteps an example has with its padding.
+        How the examples hang together.
     rng
         What is drawn from.
     """
+    lengths = mask.sum(axis=1)
+    first = mask.argmax(axis=1) if mask.shape[1] else lengths  # what stands before it is padding
     stops = np.cumsum(lengths)
     whole = [
         _Piece(
             segment=int(origin.series[k]),
             start=int(stops[k] - n),
             stop=int(stops[k]),
-            position=int(origin.start[k]),
+            position=int(origin.start[k] + first[k]),
             order=(int(origin.start[k]), k),
         )
         for k, n in enumerate(lengths.tolist())
@@ -229,7 +240,7 @@ def halved(
     for piece in whole:
         segments.setdefault(piece.segment, []).append(piece)
     if len(segments) == 1:
-        return _cut(whole, origin, width)
+        return _cut(whole, origin, mask.shape[1])
     halves: tuple[list[_Piece], list[_Piece]] = ([], [])
     sizes = [0, 0]
     several = list(segments.values())

@@ -426,9 +426,9 @@ class _Text:
             raise ValueError("concepts: expected one or more, got none")
         mask = blocks.mask_of(recording[layer])
         rng = np.random.default_rng(seed)
-        origin = origin_of(recording, layer, _numbers(concepts, given), groups, step)
+        origin = origin_of(recording, layer, numbers(concepts, *given.values()), groups, step)
         lengths = mask.sum(axis=1)
-        pieces = halved(lengths, origin, mask.shape[1], rng)
+        pieces = halved(mask, origin, rng)
         chosen = _standard_lags(lags, [len(p) for half in pieces for p in half])
         starts = np.cumsum(lengths) - lengths
         first, held_out = (Half.of(half, chosen, starts, lengths) for half in pieces)
@@ -456,15 +456,17 @@ def _ranks_of(said: Floats) -> npt.NDArray[np.float32]:
     return ranks
 
 
-def _numbers(concepts: named.Concepts, given: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Choose the tracks that were given as arrays of numbers."""
+def numbers(
+    concepts: named.Concepts | None, *given: xr.DataArray | None
+) -> dict[str, xr.DataArray]:
+    """Choose the tracks that were given as arrays of numbers: they may tell what overlaps."""
     if not isinstance(concepts, Mapping):
         return {}
     arrays = {str(name) for name, each in concepts.items() if hasattr(each, "dtype")}
     return {
-        str(name): track
-        for name, track in given.items()
-        if name in arrays and track.attrs["kind"] == "numeric"
+        str(track.name): track
+        for track in given
+        if track is not None and track.name in arrays and track.attrs["kind"] == "numeric"
     }
 
 
