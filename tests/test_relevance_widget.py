@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from uuid import uuid4
 
+import ipywidgets
 import keras
 import matplotlib as mpl
 import numpy as np
@@ -405,6 +407,41 @@ def test_an_explorer_is_made_when_it_is_asked_for_and_follows():
     explorer.example, explorer.timestep = 5, 0
     assert (widget.example, widget.timestep) == (5, 0)
     assert lw.RelevanceHeatmap(made(), recording=recording(), exploring=True)._explorer is not None
+
+
+def test_an_explorer_is_made_beforehand_where_none_can_be_made_later(request):
+    class Plain:
+        """What a host that is not Jupyter's talks through; it makes widgets only while a cell runs."""
+
+        kernel = object()
+
+        def __init__(self):
+            self.comm_id = uuid4().hex
+
+        def on_msg(self, _call):
+            pass
+
+        def send(self, *_args, **_options):
+            pass
+
+        def close(self, *_args, **_options):
+            pass
+
+    def opened(widget):
+        assert running
+        widget.comm = Plain()
+
+    running = True
+    ipywidgets.Widget.on_widget_constructed(opened)
+    request.addfinalizer(lambda: ipywidgets.Widget.on_widget_constructed(None))
+    widget = lw.RelevanceHeatmap(made(), recording=recording(), example=4)
+    without = lw.RelevanceHeatmap(made())
+    running = False
+    widget.set_state({"exploring": True})
+    without.set_state({"exploring": True})
+    assert isinstance(widget._explorer, lw.Explorer)
+    assert widget.explorer.example == 4
+    assert without._explorer is None
 
 
 def test_timesteps_are_linked_where_they_are_the_same():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets
 import traitlets
+from comm.base_comm import BaseComm
 
 from lstm_widgets.recording import Recording
 from lstm_widgets.widgets import _export
@@ -162,7 +163,9 @@ class RelevanceHeatmap(PageWidget):
             self.example = int(self.shown[0])
         if "timestep" not in traits:
             self.timestep = self._first_timestep()
-        self._open()
+        # Not every host makes a widget while it answers the page, which Jupyter's do: there it is made now.
+        if self.exploring or not isinstance(self.comm, BaseComm):
+            self._open()
 
     @property
     def relevance(self) -> xr.Dataset:
@@ -276,10 +279,11 @@ class RelevanceHeatmap(PageWidget):
 
     @traitlets.observe("exploring")
     def _on_exploring(self, _change: dict[str, Any]) -> None:
-        self._open()
+        if self.exploring:
+            self._open()
 
     def _open(self) -> None:
-        if self.exploring and self._layer is not None:
+        if self._layer is not None:
             _ = self.explorer
 
     @traitlets.observe("example", "timestep")
