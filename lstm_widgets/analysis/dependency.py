@@ -124,8 +124,8 @@ def dependency(
         What stands in front of the text in windows that begin before it, as in
         :func:`lstm_widgets.record`: every timestep then has a prediction. Padding has no column.
     source
-        The name of the Embedding layer, or of the input of vectors, whose tokens are meant; needed
-        if the model has several.
+        The name of the layer or input whose timesteps are meant, as in
+        :func:`lstm_widgets.relevance`.
     output
         Which output is looked at, of a model with several: its name or its index.
     vocabulary, unknown, tokens

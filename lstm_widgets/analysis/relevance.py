@@ -113,8 +113,13 @@ def relevance(
         Explain the state of this cell in place of an output: a layer's name as in a recording, the
         cell's index, ``"hidden_state"`` or ``"cell_state"``.
     source
-        The name of the Embedding layer, or of the input of vectors, whose tokens are meant; needed
-        if the model has several.
+        The name of the Embedding layer, of the input, or of any other layer with an output
+        ``(example, timestep, features)``, whose timesteps are meant. Default: the only Embedding or
+        input of vectors. Where a model's input has its timesteps elsewhere (a series ``(example,
+        timestep)``, flat values that a layer cuts into timesteps, a video that goes through a
+        TimeDistributed), it is that input, so cut; else (columns of an image, for example) the
+        layer whose output the recurrent layers read. From a source inside of the model nothing goes
+        back to what comes before it, or past it.
     output
         Which output is explained, of a model with several: its name (the key in a dict of outputs,
         else the name of the layer that it comes from) or its index.
@@ -273,6 +278,8 @@ class _Work:
         self._timestep = timestep
         self._first = explained.run(batch, timestep=timestep, relevance=relevance)
         self.mask = self._first.mask
+        if self.mask is not None and self.mask.shape != self._first.source.shape[:2]:
+            self.mask = None  # that of another axis of time
         if explained.cell is None:
             self._timestep = standard_timestep(self._first, timestep)
             self.logits = np.asarray(explained.at(self._first, self._timestep))

@@ -133,11 +133,13 @@ def _standard_leaf(
             f"vocabulary=), got an array of str of shape {tuple(array.shape)}"
         )
     if name == "object":
-        first = array.reshape(-1)[0] if array.size else None
-        raise TypeError(
-            f"{where}: expected numbers, got an array of objects, the first a "
-            f"{type(first).__name__}"
-        )
+        for at in np.ndindex(array.shape):
+            if not isinstance(array[at], Real):
+                position = at[0] if len(at) == 1 else at
+                raise TypeError(
+                    f"{where}: expected numbers, got {array[at]!r:.80} (a "
+                    f"{type(array[at]).__name__}) at position {position}"
+                )
     return array, lengths
 
 

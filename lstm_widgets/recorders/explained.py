@@ -42,6 +42,7 @@ from lstm_widgets.recorders._inputs import (
 )
 from lstm_widgets.recorders._layers import UnsupportedLayerError, find_layers, load_keras
 from lstm_widgets.recorders._outputs import Output
+from lstm_widgets.recorders._places import Call, find_place
 from lstm_widgets.recorders._run import call_model, states_as_found
 from lstm_widgets.recorders._session import mask_array
 from lstm_widgets.recorders.keras import expect_model
@@ -118,19 +119,23 @@ class Source:
     Attributes
     ----------
     name
-        The name of the Embedding layer or of the input.
+        The name of the layer or of the input.
     layer
-        The Embedding, or None if it is an input of vectors.
+        The Embedding, or another layer with an output ``(example, timestep, features)``; None if it
+        is an input.
     leaf
         Which of the model's inputs it is, or which has the Embedding's ids; None: neither.
     size
         How many values it has for each example.
+    shape
+        Timesteps and features of each example in an input that doesn't have these two axes.
     """
 
     name: str
     layer: Any
     leaf: int | None
     size: int
+    shape: tuple[int, int] | None = None
 
 
 @dataclass
@@ -145,6 +150,8 @@ class Pass:
         On the way back: the rule of relevance; None: what goes back are gradients.
     summed
         On the way back of relevance: whether only each token's sum is asked for.
+    inside
+        Whether the source is a layer inside of the model that nothing goes back beyond.
     source
         What the tokens became: tensor ``(row, timestep, dimension)``.
     logits
@@ -161,6 +168,7 @@ class Pass:
     tape: Any
     rule: Rule | None = None
     summed: bool = False
+    inside: bool = False
     source: Any = None
     logits: Any = None
     mask: npt.NDArray[np.bool_] | None = None
@@ -247,8 +255,9 @@ class Explained:
     inputs
         What it is called with, as :attr:`lstm_widgets.recorders.keras.Given.whole` gives it.
     source
-        The name of the Embedding layer, or of the model's input of vectors, at which tokens are
-        told apart; None: the only one there is.
+        The name of the layer ``(example, timestep, features)``, or of the model's input, at which
+        tokens are told apart; None: the only Embedding or input of vectors, or else what the
+        recurrent layers read.
     cell
         Explain this cell's state instead of the model's output.
     output
@@ -333,7 +342,13 @@ class Explained:
         with contextlib.suppress(UnsupportedLayerError):
             operations = propagation.operations_of(model)
             self._operations = [x for x in operations if not isinstance(x, keras.Layer)]
-        self.source = _find_source(trace, self._names(), source)
+        place = self._other_place(trace, source, rows)
+        self.source = place or _find_source(trace, self._names(), source)
+        # What shows its output: all embeddings, and whatever else the source is.
+        self._shown = list(self._embeddings)
+        self._inside = self.source.layer is not None and self.source.layer not in self._embeddings
+        if self._inside:
+            self._shown.append(self.source.layer)
         if batch_size is None and not self.fixed:
             self.batch_size = max(self.batch_size, _SOURCE_VALUES // self.source.size)
         self._head = _Head("linear", ()) if cell else _find_head(trace)
@@ -343,6 +358,35 @@ class Explained:
         self._states = [
             (v, v.numpy()) for layer in stateful for v in keras.tree.flatten(layer.states)
         ]
+
+    def _other_place(self, trace: _Trace, wanted: str | None, rows: int) -> Source | None:
+        """Find where timesteps are told apart if that is no Embedding and no input of vectors."""
+
+        def probe() -> tuple[Sequence[Any], Sequence[Call]]:
+            import tensorflow as tf  # noqa: PLC0415
+
+            rng = np.random.default_rng(0)
+            tensors = tuple(
+                tf.cast(rng.normal(size=t.shape), t.dtype) if t.dtype.is_floating else t
+                for t in trace.tensors
+            )
+            with self.states_as_found(), propagation.replaced(_own_loops(self._found)):
+                other = _Trace.of(self._model, Batch(tensors, np.arange(rows)), self._call)
+            return other.tensors, other.calls
+
+        place = find_place(
+            trace.tensors,
+            trace.calls,
+            self._names(),
+            wanted,
+            probe=probe,
+            operations=self._operations,
+        )
+        if place is None:
+            return None
+        size = int(np.prod(place.shape))
+        shape = place.shape if place.layer is None else None
+        return Source(place.name, place.layer, place.leaf, size, shape)
 
     # What goes in ---------------------------------------------------------------------------------
 
@@ -359,8 +403,11 @@ class Explained:
     @property
     def tokens(self) -> Any:
         """The ids or vectors that the source gets, of all examples, as they were given."""
-        leaf = self.source.leaf
-        return None if leaf is None else leaves(self._inputs)[leaf]
+        leaf, shape = self.source.leaf, self.source.shape
+        if leaf is None:
+            return None
+        tokens = leaves(self._inputs)[leaf]
+        return tokens if shape is None else np.asarray(tokens).reshape(-1, *shape)
 
     def tokens_of(self, batch: Batch) -> Any:
         """Return the ids or vectors that the source gets, if they are an input of the model."""
@@ -492,17 +539,22 @@ class Explained:
         for variable, value in self._states:
             variable.assign(value)
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            done = Pass(tape)
+            done = Pass(tape, inside=self._inside)
             tensors = list(batch.tensors)
             if self.source.layer is None:
                 leaf: Any = self.source.leaf
-                given = tensors[leaf] if values is None else values
-                done.source = tensors[leaf] = tf.cast(tf.identity(given), tensors[leaf].dtype)
-            for tensor in tensors:
-                if tensor.dtype.is_floating:
+                given, shape = tensors[leaf] if values is None else values, tensors[leaf].shape
+                if self.source.shape is not None:
+                    given = tf.reshape(given, (-1, *self.source.shape))
+                done.source = tf.cast(tf.identity(given), tensors[leaf].dtype)
+                tape.watch(done.source)
+                tensors[leaf] = done.source
+                if self.source.shape is not None:
+                    tensors[leaf] = tf.reshape(done.source, shape)
+            for k, tensor in enumerate(tensors):
+                if tensor.dtype.is_floating and (self.source.layer or k != self.source.leaf):
                     tape.watch(tensor)
-                    if tensor is not done.source:
-                        done.others.append(tensor)
+                    done.others.append(tensor)
             # The tape has the ways back. If these had the pass, which has the tape, none of it
             # would ever be freed: Python doesn't see what a tape refers to.
             seen = weakref.proxy(done)
@@ -573,6 +625,8 @@ class Explained:
                 is_source = layer is self.source.layer
                 if is_source and values is not None:
                     output = tf.cast(values, output.dtype)
+                elif is_source and self._inside:
+                    output = tf.stop_gradient(output)  # nothing goes back beyond it
                 if not tf.executing_eagerly():
                     return output
                 done.tape.watch(output)
@@ -584,7 +638,7 @@ class Explained:
 
             return patched
 
-        return [(layer, "call", shown(layer)) for layer in self._embeddings]
+        return [(layer, "call", shown(layer)) for layer in self._shown]
 
     def _mask_patches(self, done: Pass, kept: Mapping[str, Any] | None) -> list[Any]:
         """Let what makes masks of values show them, or make those that were kept."""
@@ -627,7 +681,7 @@ class Explained:
             return patched
 
         patches = [(one, "call", deciding(one)) for one in self._operations]
-        for layer in (*self._embeddings, *self._masking):
+        for layer in (*self._shown, *self._masking):
             compute_mask = computing(layer)
             patches.append((layer, "compute_mask", compute_mask))
             if layer in self._masking:
@@ -711,7 +765,7 @@ class Explained:
     def embeddings(self) -> npt.NDArray[Any] | None:
         """The source's vectors by id, ``(symbols, dimension)``; None if it isn't an Embedding."""
         layer = self.source.layer
-        return None if layer is None else np.asarray(layer.embeddings)
+        return None if layer is None or self._inside else np.asarray(layer.embeddings)
 
 
 def _log_softmax(logits: Any, chosen: Any) -> Any:
@@ -721,26 +775,17 @@ def _log_softmax(logits: Any, chosen: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class _Called:
-    """One call of one layer: its first argument and what it returned."""
-
-    layer: Any
-    argument: Any
-    output: Any
-
-
-@dataclass(frozen=True)
 class _Trace:
     """The calls that one call of the model consists of, in the order in which they ended."""
 
     tensors: tuple[Any, ...]
-    calls: list[_Called]
+    calls: list[Call]
     output: Any
 
     @classmethod
     def of(cls, model: Any, batch: Batch, run: Callable[[Batch], Any]) -> _Trace:
         """Call the model and look on."""
-        calls: list[_Called] = []
+        calls: list[Call] = []
 
         def noted(layer: Any) -> Callable[..., Any]:
             call = layer.call
@@ -748,7 +793,7 @@ class _Trace:
             def patched(*args: Any, **kwargs: Any) -> Any:
                 output = call(*args, **kwargs)
                 argument = next(iter([*args, *kwargs.values()]), None)
-                calls.append(_Called(layer, argument, output))
+                calls.append(Call(layer, argument, output))
                 return output
 
             return patched
@@ -757,7 +802,7 @@ class _Trace:
             output = run(batch)
         return cls(batch.tensors, calls, output)
 
-    def producer(self, tensor: Any) -> _Called | None:
+    def producer(self, tensor: Any) -> Call | None:
         """Find the innermost layer that returned a tensor."""
         return next((call for call in self.calls if call.output is tensor), None)
 

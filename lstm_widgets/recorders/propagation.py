@@ -142,7 +142,7 @@ def rules(model: Any, found: Sequence[Any], done: Pass, output: Output | None) -
         elif not isinstance(operation, keras.layers.RNN):
             call = _call(operation, done)
             if call is not None:
-                yield operation, "call", call
+                yield operation, "call", _from_the_source_on(call, operation.call, done)
 
 
 def operations_of(model: Any, leading: Container[int] | None = None) -> Iterator[Any]:
@@ -166,6 +166,23 @@ def operations_of(model: Any, leading: Container[int] | None = None) -> Iterator
             yield operation.layer
         else:
             yield operation
+
+
+def _from_the_source_on(
+    ruled: Callable[..., Any], call: Callable[..., Any], done: Pass
+) -> Callable[..., Any]:
+    """Let a layer have its rule unless it comes before a source inside of the model."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    def either(*args: Any, **kwargs: Any) -> Any:
+        if done.inside and done.source is None:
+            output = call(*args, **kwargs)
+            if done.source is None:  # neither is it this
+                output = load_keras().tree.map_structure(tf.stop_gradient, output)
+            return output
+        return ruled(*args, **kwargs)
+
+    return either
 
 
 def _no_rule(done: Pass, name: str, what: str) -> Callable[..., Any]:
