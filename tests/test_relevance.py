@@ -578,6 +578,7 @@ def test_what_comes_back():
     assert result.token.values.tolist() == tokens
     assert result.label.values.tolist() == ["one", "two"]
     told = {"source": "embedding", "epsilon": 0.001, "bias_factor": 0.0, "outputs": 3}
+    told["meaning"] = "classes"
     assert result.attrs == told
     assert "mask" not in result
     assert np.isnan(result.gap.sel({"method": "sensitivity"})).all()
