@@ -138,6 +138,9 @@ export class RelevanceFrame extends Chrome {
     this.all.update(get("all_methods"));
     const predicted = summary.classes.filter(([, , count]) => count > 0);
     this.menus.predicted.root.hidden = !summary.predicted;
+    const label = this.menus.predicted.root.querySelector("label");
+    const { predicted: named } = summary.called;
+    if (label && label.textContent !== named) label.textContent = named;
     this.menus.predicted.update(
       [
         ["all", "all"],
