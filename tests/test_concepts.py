@@ -42,12 +42,12 @@ def recording_of(rows, mask=None, tokens=True):
         (c.newline, "a\n\nb", " ^^"),
         (c.punctuation, "a_b, “c”!", "   ^ ^ ^^"),
         (c.inside_double_quotes, 'say "yes, no" now', "    ^^^^^^^^"),
-        (c.inside_double_quotes, "say “yes” now “", "    ^^^^      ^"),
+        (c.inside_double_quotes, "say “yes” now “", "    ^^^^"),
         (c.inside_double_quotes, "er „so“ und „so”", "   ^^^      ^^^"),
         (c.inside_double_quotes, 'a 5" by 6" board', ""),
         (c.inside_double_quotes, 'f("x")', "  ^^"),
-        # An empty line closes, a line break alone doesn't.
-        (c.inside_double_quotes, "“a\nb\n\nc", "^^^^^"),
+        # A line break alone ends no paragraph.
+        (c.inside_double_quotes, "“a\nb” “c\n\nd”", "^^^^"),
         (c.inside_single_quotes, "it's 'so', don't", "     ^^^"),
         (c.inside_single_quotes, "it’s ‘so’, don’t", "     ^^^"),
         (c.inside_single_quotes, "the boys' books' end", ""),
@@ -56,13 +56,13 @@ def recording_of(rows, mask=None, tokens=True):
         (c.inside_single_quotes, "'tis the '90s, rock 'n' roll", ""),
         (c.inside_single_quotes, "‘I can’t,’ said Otto", "^^^^^^^^^"),
         (c.inside_single_quotes, "‘Nobody’s. No.’ He", "^^^^^^^^^^^^^^"),
-        # A straight mark that nothing closes is none; a curly one ends with its paragraph.
+        # A mark that nothing closes in its paragraph is none.
         (c.inside_single_quotes, "a 'b\n\nc' d", ""),
-        (c.inside_single_quotes, "a ‘b\n\nc", "  ^^^"),
+        (c.inside_single_quotes, "a ‘b\n\nc’", ""),
         (c.inside_single_quotes, "“say ‘yes’ now”", "     ^^^^"),
         (c.inside_brackets, "a(b[c]d)e", " ^^^^^^"),
-        (c.inside_brackets, "a) (b", "   ^^"),
-        (c.inside_brackets, "{\n\nx}", "^^^^"),
+        (c.inside_brackets, "a) (b", ""),
+        (c.inside_brackets, "{\nx}", "^^^"),
         (c.inside_tag, '<a b="x>y">t</a>', "^^^^^^^^^^  ^^^"),
         (c.inside_tag, "1 < 2, <b/> a <b c <i>", "       ^^^         ^^"),
         (c.inside_tag, "<!doctype x>\n<b\nc>", "^^^^^^^^^^^  ^^^^"),
@@ -100,7 +100,7 @@ N = np.nan
         (c.position_in_word, "ab’c, d", [0, 1, 2, 3, N, N, 0]),
         (c.position_in_line, "ab\n\nc", [0, 1, 2, 0, 0]),
         (c.line_length, "ab\n\nc", [1, 2, 0, 0, 1]),
-        (c.bracket_depth, "([a)]{}", [1, 2, 2, 0, 0, 1, 0]),
+        (c.bracket_depth, "([a)]{}", [1, 1, 1, 0, 0, 1, 0]),
         (
             c.tag_depth,
             "<a><b/><c>x</c></a></a>",
@@ -188,7 +188,7 @@ def test_tracks_stay_within_examples_and_leave_padding_out():
         },
     )
     expected = {
-        "open": [[0, 1, 1, 0], [N, 0, 1, N]],
+        "open": [[0, 1, 1, 0], [N, 0, 0, N]],
         "later": [[0, 0, 0, 0], [N, 0, 1, N]],
         "upper": [[0, 0, 1, 0], [N, 0, 0, N]],
         "place": [[0, 1, 2, 3], [N, 0, 1, N]],

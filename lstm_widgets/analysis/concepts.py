@@ -17,24 +17,30 @@ no ("inside quotes"), or a number ("length of the line so far").
 ``a & b``, ``a | b``, ``~a`` and ``a.shift(n)`` make new ones. :data:`TEXT` has all that need nothing
 but a text.
 
-Tokens may be characters, pieces of text with the spaces in them, or words. They are joined into one
-text, words (most tokens have several characters, and none has whitespace) with a space between. A
-token of several characters has the value of its last one, unless a concept says otherwise.
+Tokens may be characters, words, or pieces of words with their spaces in them or with the marks of a
+tokenizer (``##ing``, ``Ġthe``, ``▁the``, ``the</w>``). They are joined into one text, words with a
+space between. A token of several characters has the value of its last one, unless a concept says
+otherwise.
+
+A mark that opens something and has no partner in its paragraph, or of markup in the whole document,
+marks nothing; ``inside_brackets.within("document")`` looks for partners elsewhere.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from lstm_widgets.recorders.vocabulary import separator
+from lstm_widgets.tokens.words import UNSPACED, Piece, Spelling, spelling_of
 
 if TYPE_CHECKING:
     from lstm_widgets.recording import Recording
@@ -79,6 +85,7 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal["yes_no", "numeric"]
+Scope: TypeAlias = Literal["line", "paragraph", "document"]
 Track: TypeAlias = npt.NDArray[Any]
 TrackFunction: TypeAlias = Callable[[Sequence[str]], npt.ArrayLike]
 
@@ -101,8 +108,8 @@ class Example:
         How many examples the recording has, or None where that isn't known.
     width
         How many timesteps the recording has, padding included.
-    space
-        What stands between tokens, or None where only these tokens tell.
+    spelling
+        How the tokens spell a text, or None where only these tokens tell.
     """
 
     count: int
@@ -111,7 +118,7 @@ class Example:
     timesteps: npt.NDArray[np.intp] | None = None
     examples: int | None = None
     width: int | None = None
-    space: str | None = None
+    spelling: Spelling | None = None
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -121,31 +128,92 @@ class Example:
         return self.given
 
     @functools.cached_property
-    def _pieces(self) -> tuple[str, ...]:
-        """The tokens, with what stands between them before all but the first."""
-        space = separator(set(self.tokens)) if self.space is None else self.space
-        return (*self.tokens[:1], *(space + token for token in self.tokens[1:]))
+    def _spelled(self) -> Spelling:
+        return Spelling.of(self.tokens) if self.spelling is None else self.spelling
+
+    @functools.cached_property
+    def pieces(self) -> list[Piece]:
+        """What each token adds to the text."""
+        return self._spelled.pieces(self.tokens)
+
+    @functools.cached_property
+    def said(self) -> list[str]:
+        """What each token says in the text, without the marks of its tokenizer or spaces around."""
+        return [text.strip() or text for _, text, _ in self.pieces]
 
     @functools.cached_property
     def text(self) -> str:
         """The tokens, joined."""
-        return "".join(self._pieces)
+        return "".join(before + text for before, text, _ in self.pieces)
 
     @functools.cached_property
     def ends(self) -> npt.NDArray[np.intp]:
         """The place in the text after each token."""
-        return np.cumsum([len(piece) for piece in self._pieces], dtype=np.intp)
+        sizes = [len(before) + len(text) for before, text, _ in self.pieces]
+        return np.cumsum(sizes, dtype=np.intp)
+
+    @functools.cached_property
+    def _starts(self) -> npt.NDArray[np.intp]:
+        """The place in the text of the first character of each token."""
+        return self.ends - np.array([len(text) for _, text, _ in self.pieces], np.intp)
+
+    @functools.cached_property
+    def words(self) -> list[tuple[int, int]]:
+        """Where the words of the text begin and end.
+
+        Letters, digits and underscores with their accents, and apostrophes between them. Characters
+        of scripts without spaces make no words, unless the tokens are words.
+        """
+        text = self.text
+        apart = self._spelled.apart
+        kinds = {ord(character): _kind_of(character, apart=apart) for character in set(text)}
+        found = [match.span() for match in _WORD.finditer(text.translate(kinds))]
+        if not apart:
+            return found
+        # Between tokens of such a script stands no space.
+        begins = {int(k) for k, piece in zip(self._starts, self.pieces, strict=True) if piece.new}
+        words: list[tuple[int, int]] = []
+        for start, stop in found:
+            cuts = [start, *(k for k in range(start + 1, stop) if k in begins), stop]
+            words += itertools.pairwise(cuts)
+        return words
 
     def at_last(self, values: Track) -> Track:
         """From one value a character to one a token: that of its last character."""
-        fill = False if values.dtype == bool else np.nan
-        return np.append(values, fill)[np.where(self.ends > 0, self.ends - 1, len(values))]
+        return _taken(values, self.ends)
+
+    def at_last_seen(self, values: Track) -> Track:
+        """The same, but white space at the end of a token doesn't count."""
+        trailing = [
+            len(text.rstrip()) - len(text) if text.strip() else 0 for _, text, _ in self.pieces
+        ]
+        return _taken(values, self.ends + np.array(trailing, np.intp))
 
     def at_any(self, values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """From one value a character to one a token: whether any of its characters has it."""
         so_far = np.append(0, np.cumsum(values))
-        starts = self.ends - np.array([len(token) for token in self.tokens], np.intp)
-        return np.asarray(so_far[self.ends] > so_far[starts])
+        return np.asarray(so_far[self.ends] > so_far[self._starts])
+
+
+# Letters w, marks on them m, apostrophes ', others x.
+_WORD = re.compile("w[wm]*+(?:'w[wm]*+)*+")
+
+
+def _kind_of(character: str, *, apart: bool) -> str:
+    if character in "'’":
+        return "'"
+    if not apart and _UNSPACED.match(character):
+        return "x"
+    if character.isalnum() or character == "_":
+        return "w"
+    joiner = character in "\u200c\u200d\u00ad"
+    return "m" if joiner or unicodedata.category(character)[0] == "M" else "x"
+
+
+def _taken(values: Track, ends: npt.NDArray[np.intp]) -> Track:
+    """The values before some places; none before the first."""
+    fill = False if values.dtype == bool else np.nan
+    return np.append(values, fill)[np.where(ends > 0, ends - 1, len(values))]
 
 
 @dataclass(frozen=True)
@@ -165,12 +233,15 @@ class Concept:
         From an :class:`Example` to one value for each of its timesteps.
     description
         What it means, in one sentence.
+    scoped
+        The same function for marks that stand in pairs, of an example and of where a partner counts.
     """
 
     name: str
     kind: Kind
     function: Callable[[Example], npt.ArrayLike] = field(repr=False)
     description: str = ""
+    scoped: Callable[[Example, Scope], npt.ArrayLike] | None = field(default=None, repr=False)
 
     def __call__(self, tokens: Sequence[str]) -> Track:
         """Say it of each token of one example.
@@ -206,6 +277,44 @@ class Concept:
                 f"for numbers say kind='numeric'"
             )
         return values.astype(bool)
+
+    def within(self, scope: Scope) -> Concept:
+        r"""Say how far from a mark its partner may be, of a concept that is about pairs of marks.
+
+        Parameters
+        ----------
+        scope
+            ``"line"``, ``"paragraph"`` (up to an empty line) or ``"document"`` (all of the example).
+            Quotation marks and brackets look in their paragraph unless told otherwise, markup and
+            comments in the whole document. A mark without a partner there marks nothing.
+
+        Raises
+        ------
+        TypeError
+            If it is not about pairs of marks.
+        ValueError
+            If the scope is none of these.
+
+        Examples
+        --------
+        >>> import lstm_widgets as lw
+        >>> depth = lw.concepts.bracket_depth.within("document")
+        >>> depth("{\n\n}").tolist()
+        [1.0, 1.0, 1.0, 0.0]
+        """
+        scoped = self.scoped
+        if scoped is None:
+            raise TypeError(
+                f"within: expected a concept about pairs of marks, such as inside_brackets or "
+                f"inside_tag, got {self.name!r}"
+            )
+        if scope not in ("line", "paragraph", "document"):
+            raise ValueError(f"scope: expected 'line', 'paragraph' or 'document', got {scope!r}")
+        return replace(
+            self,
+            name=f"{_enclosed(self.name)}.within({scope!r})",
+            function=lambda example: scoped(example, scope),
+        )
 
     def shift(self, steps: int) -> Concept:
         """Say at timestep t + steps what this says at t.
@@ -291,14 +400,14 @@ def _ready(kind: Kind) -> Callable[[Callable[[Example], npt.ArrayLike]], Concept
 @_ready("yes_no")
 def upper_case(example: Example) -> list[bool]:
     """The token's first letter is a capital."""
-    firsts = (next(filter(str.isalpha, token), "") for token in example.tokens)
+    firsts = (next(filter(str.isalpha, said), "") for said in example.said)
     return [first.isupper() for first in firsts]
 
 
 @_ready("yes_no")
 def digit(example: Example) -> list[bool]:
     """The token is a digit, or digits only."""
-    return [token.isdigit() for token in example.tokens]
+    return [said.isdigit() for said in example.said]
 
 
 _VOWELS = frozenset("aeiouAEIOUäöüÄÖÜáéíóúàèìòùâêîôûåøæœÁÉÍÓÚÀÈÌÒÙÂÊÎÔÛÅØÆŒ")
@@ -307,25 +416,25 @@ _VOWELS = frozenset("aeiouAEIOUäöüÄÖÜáéíóúàèìòùâêîôûåøæ�
 @_ready("yes_no")
 def vowel(example: Example) -> list[bool]:
     """The token is a vowel (a, e, i, o, u, with accents or without), or vowels only."""
-    return [bool(token) and set(token) <= _VOWELS for token in example.tokens]
+    return [bool(said) and set(said) <= _VOWELS for said in example.said]
 
 
 @_ready("yes_no")
 def whitespace(example: Example) -> list[bool]:
     """The token is a space, tab or line break, or several of them."""
-    return [token.isspace() for token in example.tokens]
+    return [said.isspace() for said in example.said]
 
 
 @_ready("yes_no")
-def newline(example: Example) -> list[bool]:
+def newline(example: Example) -> Track:
     """The token is a line break, or ends with one."""
-    return [token.endswith("\n") for token in example.tokens]
+    return example.at_last(_lines(example.text)[1])
 
 
 @_ready("yes_no")
 def punctuation(example: Example) -> list[bool]:
     """The token is a mark: no letter, no digit, no space and no underscore."""
-    return [bool(token) and not re.search(r"[\w\s]", token) for token in example.tokens]
+    return [bool(said) and not re.search(r"[\w\s]", said) for said in example.said]
 
 
 def is_token(*tokens: str) -> Concept:
@@ -420,217 +529,320 @@ def _spans(text: str, spans: Iterable[tuple[int, int]]) -> npt.NDArray[np.bool_]
 
 # Where it stands: quotes, brackets, tags, comments --------------------------------------------------
 
-_EMPTY_LINE = re.compile(r"\n[ \t\r]*\n")
-# Words that begin with an apostrophe, where it might be taken for a quotation mark.
-_CLIPPED = re.compile(r"(?:tis|twas|twere|twill|em|cause|bout|til|n|\d\ds?)\b", re.IGNORECASE)
+_EMPTY_LINE = re.compile(r"\n[ \t\r\f\v]*\n|\r[ \t]*\r|\u2029")
+_BREAKS = {"line": re.compile(r"[\n\r\u2028\u2029]"), "paragraph": _EMPTY_LINE}
+# From the place of what opens to that of what closes it.
+_Pair: TypeAlias = tuple[int, int]
 
 
-@_ready("yes_no")
-def inside_double_quotes(example: Example) -> Track:
+def _paired(
+    kind: Kind, scope: Scope
+) -> Callable[[Callable[[Example, Scope], npt.ArrayLike]], Concept]:
+    """Make a concept of marks that stand in pairs; the scope is where the partner is looked for."""
+
+    def concept(function: Callable[[Example, Scope], npt.ArrayLike]) -> Concept:
+        description = " ".join((function.__doc__ or "").split("\n\n")[0].split())
+        return Concept(
+            function.__name__, kind, lambda example: function(example, scope), description, function
+        )
+
+    return concept
+
+
+def _parts(text: str, within: Scope) -> Iterable[_Pair]:
+    """Cut a text into the stretches in which marks have to find their partners."""
+    start = 0
+    if within != "document":
+        for match in _BREAKS[within].finditer(text):
+            yield start, match.end()
+            start = match.end()
+    yield start, len(text)
+
+
+def _depth(text: str, pairs: Iterable[_Pair]) -> npt.NDArray[np.float64]:
+    """Count the pairs that are open at each character: from the opening mark to before the closing."""
+    steps = np.zeros(len(text))
+    for start, stop in pairs:
+        steps[start] += 1
+        steps[stop] -= 1
+    return np.cumsum(steps)
+
+
+# What closes what is opened. Some marks do both: »so« in German, »so» in Swedish.
+_DOUBLE = {
+    '"': '"', "“": "”", "„": "“”", "”": "”", "«": "»", "»": "«»",
+    "「": "」", "『": "』", "｢": "｣", "〝": "〞〟", "＂": "＂",
+}  # fmt: skip
+_SINGLE = {"‹": "›", "›": "‹›"}
+# Of these the place tells whether they open; after these a mark opens, before these it closes.
+_EITHER = frozenset('"＂“”«»‹›')
+_OPENS_AFTER = frozenset("([{<（［｛「『“„‘‚'\"«»‹›—–-/=>|*_~`")
+_CLOSES_BEFORE = frozenset(",;:!?)]}>）］｝」』’”。，、！？；：")
+_DASHES = frozenset("—–-/.…")
+
+
+@_paired("yes_no", "paragraph")
+def inside_double_quotes(example: Example, within: Scope) -> Track:
     """Between double quotation marks: from the opening one to just before the closing one.
 
-    Straight (") or curly (“ ”, also „ “). A straight mark opens if none is open and no letter or
-    digit stands before it. An empty line closes what a writer left open.
+    Straight ("), curly (“ ”, also „ “ and ” ”), angled (« », also » « and » ») or cornered (「 」 and
+    『 』). A straight mark opens if no letter or digit stands before it. A mark without a partner in
+    its paragraph marks nothing.
     """
-    text = example.text
-    inside = np.zeros(len(text), bool)
-    empty = _ends(_EMPTY_LINE, text)
-    opened = ""
-    for k, character in enumerate(text):
-        if k in empty:
-            opened = ""
-        if character in '"“”„':
-            if opened and (character in '"”' or (opened == "„" and character == "“")):
-                opened = ""
-            elif character in "“„" or (character == '"' and not text[max(k - 1, 0) : k].isalnum()):
-                opened = character
-        inside[k] = bool(opened)
-    return example.at_last(inside)
+    return example.at_last(_depth(example.text, _quotations(example.text, within, _DOUBLE)) > 0)
 
 
-@_ready("yes_no")
-def inside_single_quotes(example: Example) -> Track:
+def _quotations(text: str, within: Scope, partners: Mapping[str, str]) -> list[_Pair]:
+    pairs: list[_Pair] = []
+    marks = {*partners, *"".join(partners.values())}
+    for start, stop in _parts(text, within):
+        opened: list[int] = []
+        for k in range(start, stop):
+            mark = text[k]
+            if mark not in marks:
+                continue
+            before = text[k - 1] if k > start else " "
+            after = text[k + 1] if k + 1 < stop else " "
+            if mark == '"' and _HEBREW.match(before) and _HEBREW.match(after):
+                continue  # of an abbreviation
+            either = mark in _EITHER
+            leads = (before.isspace() or before in _OPENS_AFTER) and not (
+                after.isspace() or after in _CLOSES_BEFORE
+            )
+            ends = after.isspace() or after in _CLOSES_BEFORE or after in _DASHES
+            trails = ends and not (before.isspace() or before in "([{")
+            fitting = [i for i in opened if mark in partners[text[i]]]
+            if fitting and not (mark in partners and either and leads):
+                pairs.append((fitting[-1], k))
+                del opened[opened.index(fitting[-1]) :]
+            elif mark in partners and not (either and trails):
+                within_word = before.isalnum() and not _UNSPACED.match(before)
+                if mark != '"' or not within_word:
+                    opened.append(k)
+    return pairs
+
+
+_HEBREW = re.compile(r"[\u0590-\u05ff]")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+
+# Words that begin with an apostrophe, where it might be taken for a quotation mark.
+_CLIPPED = re.compile(r"(?:tis|twas|twere|twill|em|cause|bout|til|n|\d\ds?)\b", re.IGNORECASE)
+_CLOSED_BY = {"'": "'", "‘": "’", "‚": "‘’"}
+
+
+@_paired("yes_no", "paragraph")
+def inside_single_quotes(example: Example, within: Scope) -> Track:
     """Between single quotation marks: from the opening one to just before the closing one.
 
-    Straight (') or curly (‘ ’, also ‚ ‘), told apart from apostrophes: those within a word
-    (doesn't), at the end of one while no quotation is open (the boys' books), and at the start of
-    one that is clipped ('tis, '90s). A straight mark opens only where a closing one follows in the
-    same paragraph. An empty line closes what a writer left open.
+    Straight ('), curly (‘ ’, also ‚ ‘) or angled (‹ ›, also › ‹), told apart from apostrophes: those
+    within a word (doesn't), at the end of one while no quotation is open (the boys' books), and at
+    the start of one that is clipped ('tis, '90s). A mark without a partner in its paragraph marks
+    nothing.
     """
     text = example.text
-    inside = np.zeros(len(text), bool)
-    marks = _single_marks(text)
-    empty = _ends(_EMPTY_LINE, text)
-    opened = False
-    for k in range(len(text)):
-        opened = marks.get(k, opened and k not in empty)
-        inside[k] = opened
-    return example.at_last(inside)
+    pairs = _quotations(text, within, _SINGLE)
+    for start, stop in _parts(text, within):
+        pairs += _single_pairs(text, start, stop)
+    return example.at_last(_depth(text, pairs) > 0)
 
 
-def _ends(pattern: re.Pattern[str], text: str) -> frozenset[int]:
-    return frozenset(match.end() - 1 for match in pattern.finditer(text))
-
-
-def _single_marks(text: str) -> dict[int, bool]:
-    """Find the single quotation marks: place to whether it opens; apostrophes are left out."""
-    marks: dict[int, bool] = {}
-    start = 0
-    for stop in (*(match.end() for match in _EMPTY_LINE.finditer(text)), len(text)):
-        _single_marks_of(text, start, stop, marks)
-        start = stop
-    return marks
-
-
-def _single_marks_of(text: str, start: int, stop: int, marks: dict[int, bool]) -> None:
-    """Find those of one paragraph."""
+def _single_pairs(text: str, start: int, stop: int) -> list[_Pair]:
+    """Find the single quotation marks of one paragraph; apostrophes are left out."""
     places = [k for k in range(start, stop) if text[k] in "'‘’‚"]
-    before = {k: text[k - 1] if k > start else " " for k in places}
-    after = {k: text[k + 1] if k + 1 < stop else " " for k in places}
     # What each could be by the characters beside it.
     opens, closes = set(), set()
     for k in places:
-        if before[k].isalnum() and after[k].isalnum():
+        before = text[k - 1] if k > start else " "
+        after = text[k + 1] if k + 1 < stop else " "
+        if before.isalnum() and after.isalnum() and not _UNSPACED.match(before + after):
             continue
-        clipped = _CLIPPED.match(text, k + 1) is not None and not before[k].isalnum()
-        mark = text[k] == "‚" or (text[k] in "'‘" and not clipped and not after[k].isspace())
-        if mark and not before[k].isalnum():
+        clipped = _CLIPPED.match(text, k + 1) is not None and not before.isalnum()
+        mark = text[k] == "‚" or (text[k] in "'‘" and not clipped and not after.isspace())
+        apart = before.isspace() and after.isspace()  # between words that were set apart
+        if (mark and not before.isalnum()) or (text[k] == "‘" and apart):
             opens.add(k)
-        if text[k] != "‚" and not before[k].isspace() and not after[k].isalnum():
+        mark = text[k] != "‚" and not before.isspace() and not after.isalnum()
+        if mark or (text[k] == "’" and apart):
             closes.add(k)
-    opened = ""
-    for place, k in enumerate(places):
-        later = places[place + 1 :]
-        if opened and k in closes and (text[k] in "'’" or opened == "‚"):
-            if not _belongs_to_word(text, k, later, opens, closes):
-                marks[k], opened = False, ""
-        elif not opened and k in opens and (text[k] != "'" or any(x in closes for x in later)):
-            marks[k], opened = True, text[k]
+    following: dict[int, int | None] = {}
+    last = None
+    for k in reversed(places):
+        following[k] = last
+        last = k if k in opens or k in closes else last
+    pairs: list[_Pair] = []
+    place = 0
+    while place < len(places):
+        k = places[place]
+        place += 1
+        if k not in opens:
+            continue
+        for far in range(place, len(places)):
+            other = places[far]
+            fits = other in closes and text[other] in _CLOSED_BY[text[k]]
+            if fits and not _belongs_to_word(text, other, following[other], opens):
+                pairs.append((k, other))
+                place = far + 1
+                break
+    return pairs
 
 
-def _belongs_to_word(
-    text: str, k: int, later: list[int], opens: Collection[int], closes: Collection[int]
-) -> bool:
+def _belongs_to_word(text: str, k: int, following: int | None, opens: Collection[int]) -> bool:
     """Tell whether a mark in a quotation is that of a plural's genitive: ‘the boys’ books’."""
     ahead = text[k + 1 : k + 3]
     if text[k - 1] != "s" or len(ahead) < 2 or ahead[0] != " " or not ahead[1].islower():
         return False
-    following = next((x for x in later if x in opens or x in closes), None)
     return following is not None and following not in opens
 
 
-_BRACKETS = {")": "(", "]": "[", "}": "{"}
+_BRACKETS = dict(zip(")]}）］｝〕】〗〉》", "([{（［｛〔【〖〈《", strict=True))
+# :( and ;-)) and their like are no brackets.
+_SMILEY = re.compile(r"(?<![\w)\]}])[:;][-o'^]?(?P<mouth>([(\[{)\]}])\2*)(?=[\s.,!?]|\Z)")
 
 
-@_ready("numeric")
-def bracket_depth(example: Example) -> Track:
+@_paired("numeric", "paragraph")
+def bracket_depth(example: Example, within: Scope) -> Track:
     """How many round, square and curly brackets are open; the closing one no longer counts.
 
-    A closing bracket that fits no open one is passed over.
+    A bracket without a partner in its paragraph marks nothing, nor does one of another kind close it.
+    For programs, whose blocks have empty lines in them: ``bracket_depth.within("document")``.
     """
-    return example.at_last(_bracket_depth(example.text))
+    return example.at_last(_depth(example.text, _brackets(example.text, within)))
 
 
-@_ready("yes_no")
-def inside_brackets(example: Example) -> Track:
-    """Between brackets, round, square or curly: from the opening one to just before its closing."""
-    return example.at_last(_bracket_depth(example.text) > 0)
+@_paired("yes_no", "paragraph")
+def inside_brackets(example: Example, within: Scope) -> Track:
+    """Between brackets, round, square or curly: from the opening one to just before its closing.
+
+    A bracket without a partner in its paragraph marks nothing, nor does one of another kind close it.
+    """
+    return example.at_last(_depth(example.text, _brackets(example.text, within)) > 0)
 
 
-def _bracket_depth(text: str) -> npt.NDArray[np.float64]:
-    depth = np.zeros(len(text))
-    stack: list[str] = []
-    for k, character in enumerate(text):
-        if character in "([{":
-            stack.append(character)
-        elif character in ")]}" and _BRACKETS[character] in stack:
-            while stack.pop() != _BRACKETS[character]:
-                pass
-        depth[k] = len(stack)
-    return depth
+def _brackets(text: str, within: Scope) -> list[_Pair]:
+    pairs: list[_Pair] = []
+    smiling = {k for match in _SMILEY.finditer(text) for k in range(*match.span("mouth"))}
+    opening = frozenset(_BRACKETS.values())
+    for start, stop in _parts(text, within):
+        opened: list[int] = []
+        waiting = dict.fromkeys(opening, 0)
+        for k in range(start, stop):
+            mark = text[k]
+            if k in smiling:
+                continue
+            if mark in opening:
+                opened.append(k)
+                waiting[mark] += 1
+            elif waiting.get(_BRACKETS.get(mark, ""), 0):
+                while text[opened[-1]] != _BRACKETS[mark]:  # what stays open within marks nothing
+                    waiting[text[opened.pop()]] -= 1
+                pairs.append((opened.pop(), k))
+                waiting[_BRACKETS[mark]] -= 1
+    return pairs
 
 
-# A mark that opens a tag is followed by a name, and a value between quotes may hold a ">".
-_TAG = re.compile(r"""<(?P<slash>/?)(?P<name>[A-Za-z][\w:.-]*)
-    (?P<rest>(?:=\s*"[^"<]*"|=\s*'[^'<]*'|[^<>])*+)(?P<end>>|\Z)""", re.VERBOSE)  # fmt: skip
-_DECLARATION = re.compile(r"<[!?](?!--)[^<>]*(?:>|\Z)")
+# A mark that opens a tag is followed by a name and attributes; a value between quotes may hold any
+# character. Comments and the like come first, so that no tag is seen in them.
+_MARKUP = re.compile(
+    r"""<!--(?:(?!-->|<!--).)*+--> | <!\[CDATA\[(?:(?!\]\]>).)*+\]\]>
+    | (?P<declared><!(?!--|\[)[^<>\[]*+(?:\[[^\]]*+\][^<>]*+)?> | <\?[A-Za-z](?:(?!\?>)[^<])*+\?>)
+    | (?P<tag><(?P<slash>/?)(?P<name>[A-Za-z_](?:[\w:.-]*[\w-])?)
+        (?:\s+[A-Za-z_:@*](?:[\w:.-]*[\w-])?(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=`]+))?)*+
+        \s*(?P<empty>/?)>)""",
+    re.VERBOSE | re.DOTALL,
+)
 
 
-@_ready("yes_no")
-def inside_tag(example: Example) -> Track:
-    """In a tag such as <b> or </b>: from its < to just before its >."""
+def _markup(text: str, within: Scope) -> Iterable[list[re.Match[str]]]:
+    return ([*_MARKUP.finditer(text, *part)] for part in _parts(text, within))
+
+
+@_paired("yes_no", "document")
+def inside_tag(example: Example, within: Scope) -> Track:
+    """In a tag such as <b> or </b>: from its < to just before its >.
+
+    A < that no > makes a tag marks nothing.
+    """
     text = example.text
-    found = (*_TAG.finditer(text), *_DECLARATION.finditer(text))
-    return example.at_last(_spans(text, (_open(match) for match in found)))
+    spans = (
+        (match.start(), match.end() - 1)
+        for part in _markup(text, within)
+        for match in part
+        if match["tag"] or match["declared"]
+    )
+    return example.at_last(_spans(text, spans))
 
 
-def _open(match: re.Match[str]) -> tuple[int, int]:
-    """From where to where a tag is open; one that the text doesn't end is open to the end."""
-    return match.start(), match.end() - match[0].endswith(">")
-
-
-@_ready("numeric")
-def tag_depth(example: Example) -> Track:
+@_paired("numeric", "document")
+def tag_depth(example: Example, within: Scope) -> Track:
     """How many elements of a markup language are open, from the > of one's tag to that of its end.
 
-    <b/> opens nothing; an end tag that fits no open element is passed over.
+    <b/> opens nothing, nor does a tag without an end tag of its name, such as <br> or a <p> that is
+    left open; an end tag that fits no open element is passed over.
     """
     text = example.text
-    steps = np.zeros(len(text))
-    stack: list[str] = []
-    for match in _TAG.finditer(text):
-        before = len(stack)
-        if not match["end"]:
-            continue
-        if not match["slash"]:
-            if not match["rest"].endswith("/"):
-                stack.append(match["name"])
-        elif match["name"] in stack:
-            while stack.pop() != match["name"]:
-                pass
-        steps[match.end() - 1] = len(stack) - before
-    return example.at_last(np.cumsum(steps))
+    pairs: list[_Pair] = []
+    for part in _markup(text, within):
+        opened: list[re.Match[str]] = []
+        waiting: dict[str, int] = {}
+        for match in part:
+            name = match["name"]
+            if not name or match["empty"]:
+                continue
+            if not match["slash"]:
+                opened.append(match)
+                waiting[name] = waiting.get(name, 0) + 1
+            elif waiting.get(name, 0):
+                while opened[-1]["name"] != name:
+                    waiting[opened.pop()["name"]] -= 1
+                waiting[name] -= 1
+                pairs.append((opened.pop().end() - 1, match.end() - 1))
+    return example.at_last(_depth(text, pairs))
 
 
 _COMMENT = re.compile(
-    r"""<!--(?:(?!-->).)*+ | /\*(?:(?!\*/).)*+ | (?<![:\w])//[^\n]*+ | (?:^|(?<=\s))\#[^\n]*+""",
+    r"""<!--(?:(?!-->|<!--).)*+(?=-->) | /\*(?:(?!\*/|/\*).)*+(?=\*/)
+    | (?<![:\w])//[^\n]*+ | (?:^|(?<=\s))\#[^\n]*+""",
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
 
 
-@_ready("yes_no")
-def inside_comment(example: Example) -> Track:
+@_paired("yes_no", "document")
+def inside_comment(example: Example, within: Scope) -> Track:
     """In a comment of the usual kinds, from its opening mark to just before its end.
 
     ``/* */``, ``<!-- -->``; ``//`` and ``#`` to the end of the line, ``//`` not after a colon or
-    letter, ``#`` at the start of a line or after a space. It doesn't look for strings.
+    letter, ``#`` at the start of a line or after a space. It doesn't look for strings. What is never
+    closed is none.
     """
     text = example.text
-    return example.at_last(_spans(text, (match.span() for match in _COMMENT.finditer(text))))
+    spans = (m.span() for part in _parts(text, within) for m in _COMMENT.finditer(text, *part))
+    return example.at_last(_spans(text, spans))
 
 
 # Where it stands: words, sentences, lines -----------------------------------------------------------
 
-# Letters, digits and underscores, with apostrophes between them.
-_WORD = re.compile(r"[\w\u0300-\u036f]+(?:['’][\w\u0300-\u036f]+)*+")
 _SENTENCE_END = re.compile(r"""[.!?…]["'”’)\]]*\s""")
 _ABBREVIATED = frozenset({"Mr", "Mrs", "Ms", "Dr", "St", "Prof", "Rev", "Capt", "Col", "vs", "cf"})
 
 
 @_ready("yes_no")
 def word_start(example: Example) -> Track:
-    """A word begins in the token. An apostrophe between letters belongs to its word."""
+    """A word begins in the token. An apostrophe between letters belongs to its word.
+
+    In scripts that are written without spaces (Chinese, Japanese, Thai and their like) only a
+    dictionary tells words: there none begins, unless the tokens are words.
+    """
     starts = np.zeros(len(example.text), bool)
-    starts[[match.start() for match in _WORD.finditer(example.text)]] = True
+    starts[[start for start, _ in example.words]] = True
     return example.at_any(starts)
 
 
 @_ready("yes_no")
 def word_end(example: Example) -> Track:
-    """A word ends with the token; only what comes next tells."""
+    """A word ends in the token; only what comes next tells. Words are those of `word_start`."""
     ends = np.zeros(len(example.text), bool)
-    ends[[match.end() - 1 for match in _WORD.finditer(example.text)]] = True
-    return example.at_last(ends)
+    ends[[stop - 1 for _, stop in example.words]] = True
+    return example.at_any(ends)
 
 
 @_ready("yes_no")
@@ -638,34 +850,39 @@ def first_word_of_sentence(example: Example) -> Track:
     """In the first word of a sentence.
 
     A sentence begins after . ! ? or … and a space, where no lower-case letter follows (nor Mr. or an
-    initial stood before), and after an empty line.
+    initial stood before), and after an empty line. Words are those of `word_start`.
     """
     text = example.text
     spans, last = [], None
-    for match in _WORD.finditer(text):
-        if last is None or _sentence_between(text, last, match):
-            spans.append(match.span())
-        last = match
-    return example.at_last(_spans(text, spans))
+    for word in example.words:
+        if last is None or _sentence_between(text, last, word):
+            spans.append(word)
+        last = word
+    return example.at_last_seen(_spans(text, spans))
 
 
-def _sentence_between(text: str, last: re.Match[str], word: re.Match[str]) -> bool:
-    gap = text[last.end() : word.start()]
+def _sentence_between(text: str, last: _Pair, word: _Pair) -> bool:
+    gap = text[last[1] : word[0]]
     if _EMPTY_LINE.search(gap):
         return True
-    if not _SENTENCE_END.search(gap) or word[0][0].islower():
+    if not _SENTENCE_END.search(gap) or text[word[0]].islower():
         return False
-    initial = len(last[0]) == 1 and last[0].isupper() and last[0] != "I"
-    return not (gap.startswith(".") and (last[0] in _ABBREVIATED or initial))
+    said = text[slice(*last)]
+    initial = len(said) == 1 and said.isupper() and said != "I"
+    return not (gap.startswith(".") and (said in _ABBREVIATED or initial))
 
 
 @_ready("numeric")
 def position_in_word(example: Example) -> Track:
-    """How many characters of the word stand before this one; NaN outside of words."""
+    """How many characters of the word stand before this one; NaN outside of words.
+
+    Words are those of `word_start`: in scripts that are written without spaces there are none, and it
+    is NaN, unless the tokens are words.
+    """
     positions = np.full(len(example.text), np.nan)
-    for match in _WORD.finditer(example.text):
-        positions[match.start() : match.end()] = np.arange(match.end() - match.start())
-    return example.at_last(positions)
+    for start, stop in example.words:
+        positions[start:stop] = np.arange(stop - start)
+    return example.at_last_seen(positions)
 
 
 @_ready("numeric")
@@ -725,15 +942,18 @@ def _numbers(example: Example) -> list[tuple[float, ...]]:
     """For each token the number as far as it has been read, after what it was one digit before."""
     result: list[tuple[float, ...]] = []
     spelled: tuple[float, ...] = ()
-    for token in example.tokens:
-        if len(token) == 1 and token.isdecimal():
-            before = spelled[-1:]
-            spelled = (*before, 10 * sum(before) + int(token))
+    for (before, text, _), said in zip(example.pieces, example.said, strict=True):
+        if len(said) == 1 and said.isdecimal():
+            # A space begins another number.
+            last = spelled[-1:] if text[0] == said and not before else ()
+            spelled = (*last, 10 * sum(last) + int(said))
             result.append(spelled)
         else:
             spelled = ()
-            number = _as_float(token)
+            number = _as_float(said)
             result.append(() if np.isnan(number) else (number,))
+        if text != text.rstrip():
+            spelled = ()
     return result
 
 
@@ -963,7 +1183,7 @@ def resolve(concepts: Concepts, example: Example | None = None) -> list[Concept]
 
 def _named(name: str, given: Any, example: Example | None) -> Concept:
     if isinstance(given, Concept):
-        return Concept(name, given.kind, given.function, given.description)
+        return replace(given, name=name)
     if isinstance(given, (str, re.Pattern)):
         return matches(given, name=name)
     if callable(given):
@@ -984,10 +1204,10 @@ def _examples(recording: Recording, layer: str | None) -> tuple[list[Example], t
     count, width = dataset.sizes["example"], dataset.sizes["timestep"]
     mask = np.asarray(dataset["mask"]) if "mask" in dataset else np.ones((count, width), bool)
     tokens = np.asarray(dataset["token"]) if "token" in dataset.coords else None
-    space = None if tokens is None else separator(set(tokens[mask].tolist()))
+    spelling = spelling_of(dataset)
     examples = []
     for k in range(count):
         timesteps = np.flatnonzero(mask[k])
         given = None if tokens is None else tuple(map(str, tokens[k, timesteps]))
-        examples.append(Example(len(timesteps), given, k, timesteps, count, width, space))
+        examples.append(Example(len(timesteps), given, k, timesteps, count, width, spelling))
     return examples, (count, width)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.recorders.vocabulary import separator
+from lstm_widgets.tokens.words import spelling_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -416,8 +416,10 @@ def _columns(dataset: xr.Dataset, found: _Found, chosen: int) -> dict[str, Any]:
     texts: list[str | None] = [None] * len(runs)
     if "token" in dataset.coords and len(runs):
         tokens = dataset["token"].to_numpy()
-        between = separator(set(tokens.ravel().tolist()))
-        texts = [between.join(tokens[e, a:b]) for e, a, b in zip(example, start, stop, strict=True)]
+        spelling = spelling_of(dataset)
+        texts = [
+            spelling.join(tokens[e, a:b].tolist()) for e, a, b in zip(example, start, stop, strict=True)
+        ]
     labels: list[str | None] = [None] * len(runs)
     if "label" in dataset.coords:
         labels = dataset["label"].to_numpy()[example].tolist()

@@ -192,7 +192,7 @@ def generate(
     ids = writer.ids[written]
     tokens = writer.tokens(done)
     return Generation(
-        text=names.separator.join(tokens[written]),
+        text=names.spelling.join(tokens[written]),
         tokens=tuple(tokens[written]),
         ids=ids,
         probabilities=np.array(writer.probabilities[: len(ids)], np.float32),

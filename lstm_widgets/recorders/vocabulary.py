@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from lstm_widgets.recorders._layers import load_keras
+from lstm_widgets.tokens.words import Spelling
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -18,20 +19,10 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
     Tokens = npt.NDArray[np.object_]
 
-__all__ = ["Encoding", "Vocabulary", "ids_of_lookup", "separator", "standard_vocabulary"]
+__all__ = ["Encoding", "Vocabulary", "ids_of_lookup", "standard_vocabulary"]
 
 # How far a scaled id may be from id / size, times size.
 NEARLY_WHOLE = 1e-2
-
-
-def separator(tokens: Collection[str]) -> str:
-    """Tell what stands between the tokens of a text: a space between words, else nothing.
-
-    Different tokens are words if most have several characters and none has whitespace.
-    """
-    long = sum(len(token) > 1 for token in tokens)
-    spaced = any(c.isspace() for token in tokens for c in token)
-    return " " if 2 * long > len(tokens) and not spaced else ""
 
 
 class Vocabulary:
@@ -94,15 +85,12 @@ class Vocabulary:
         return self._ids[token]
 
     @property
-    def separator(self) -> str:
-        """What stands between the tokens of a text: a space between words, else nothing.
-
-        It is a vocabulary of words if it splits at whitespace, else as :func:`separator` tells.
-        """
+    def spelling(self) -> Spelling:
+        """How its tokens spell a text: as words if it splits at whitespace, else as they tell."""
         split = getattr(self._layer, "_split", None)
         if split is not None:
-            return " " if split == "whitespace" else ""
-        return separator(self._ids)
+            return Spelling("words" if split == "whitespace" else "characters")
+        return Spelling.of(self._ids)
 
     def decode(self, ids: npt.NDArray[Any]) -> Tokens:
         """Name ids of any shape; ``""`` for those that stand for nothing."""

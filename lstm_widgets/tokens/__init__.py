@@ -1,0 +1,1 @@
+"""What tokens are: how they spell a text."""
