@@ -100,10 +100,10 @@ def test_characters_are_searched_without_spaces():
 @pytest.mark.parametrize("masked", [True, False])
 def test_words_are_told_from_characters_whatever_the_padding(masked):
     padding = [""] * 9
-    for tokens, words in ((["very", "good", "film"], True), (["3", "+", "4"], False)):
+    for tokens, kind in ((["very", "good", "film"], "words"), (["3", "+", "4"], "characters")):
         mask = [[1, 1, 1, *[0] * 9]] if masked else None
         relevance = dataset([[*tokens, *padding]], np.zeros((2, 1, 12)), mask=mask)
-        assert Examples(relevance).words is words
+        assert Examples(relevance).spelling.kind == kind
 
 
 # -- what it takes and refuses ------------------------------------------------------------------------

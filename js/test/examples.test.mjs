@@ -6,6 +6,8 @@ import { FakeModel, load, random } from "./load.mjs";
 
 /** @type {typeof import("../src/core/examples.js")} */
 const { WholeExamples, KernelExamples, orderOf } = await load("core/examples.js");
+/** @type {typeof import("../src/core/spelling.js")} */
+const { Spelling } = await load("core/spelling.js");
 /** @type {typeof import("../src/core/word_rows.js")} */
 const { boxesOf, Shelf, WordRows } = await load("core/word_rows.js");
 /** @type {typeof import("../src/core/band_colours.js")} */
@@ -47,7 +49,7 @@ const summaryOf = (more) => ({
   ],
   tokens: true,
   masked: true,
-  words: true,
+  spelling: "words",
   ...more,
 });
 
@@ -119,7 +121,7 @@ test("the words that a search hits", () => {
   assert.deepEqual(hits(1, "not "), [1]);
   assert.deepEqual(hits(1, "film"), []);
   assert.deepEqual(hits(1, ""), []);
-  const letters = whole({ words: false });
+  const letters = whole({ spelling: "characters" });
   assert.deepEqual([...(letters.row(1)?.hits("dn") ?? [])], [0, 1]);
 });
 
@@ -174,6 +176,7 @@ test("padding is one box from so many timesteps on", () => {
   const row = /** @type {any} */ ({
     padding: (/** @type {number} */ t) => [0, 1, 2, 5].includes(t),
     token: (/** @type {number} */ t) => ["", "", "", "a", "<b>", ""][t],
+    spelling: new Spelling("words"),
   });
   const texts = (/** @type {number} */ run) =>
     boxesOf(row, 6, run).map(({ start, stop, padding, text }) => [start, stop, padding, text]);
@@ -188,7 +191,11 @@ test("padding is one box from so many timesteps on", () => {
     [0, 1, 2, 3, 4, 5],
   );
   const numbers = boxesOf(
-    /** @type {any} */ ({ padding: () => false, token: () => undefined }),
+    /** @type {any} */ ({
+      padding: () => false,
+      token: () => undefined,
+      spelling: new Spelling("words"),
+    }),
     2,
     2,
   );
@@ -207,6 +214,7 @@ test("words are wrapped, and cut with a note of how many", () => {
       stop: i + 1,
       padding: false,
       text: "",
+      joined: false,
     }));
     const sizes = boxes.map(() => integer(10, 120));
     const [width, gap, most] = [
@@ -214,7 +222,7 @@ test("words are wrapped, and cut with a note of how many", () => {
       integer(0, 5),
       next() < 0.3 ? Infinity : integer(1, 4),
     ];
-    const rows = new WordRows(boxes, sizes, { width, gap, lines: most, chip: () => 50 });
+    const rows = new WordRows(boxes, sizes, { width, gap, seam: 1, lines: most, chip: () => 50 });
     // A plain loop, word by word.
     const lines = /** @type {number[][]} */ ([]);
     let room = 0;
@@ -253,6 +261,32 @@ test("words are wrapped, and cut with a note of how many", () => {
     }
     assert.equal(rows.at(rows.lines, 0), -1);
   }
+});
+
+test("pieces of a word are joined, and go to the next line together", () => {
+  const tokens = ["un", "##break", "##able", "word"];
+  const row = /** @type {any} */ ({
+    padding: () => false,
+    token: (/** @type {number} */ t) => tokens[t],
+    spelling: new Spelling("##"),
+  });
+  const boxes = boxesOf(row, 4, 2);
+  assert.deepEqual(
+    boxes.map(({ text, joined }) => [text, joined]),
+    [
+      ["un", false],
+      ["break", true],
+      ["able", true],
+      ["word", false],
+    ],
+  );
+  const style = { width: 100, gap: 3, seam: 1, lines: 9, chip: () => 0 };
+  const { left, starts } = new WordRows(boxes, [20, 30, 40, 50], style);
+  assert.deepEqual([...left], [0, 21, 52, 0]);
+  assert.deepEqual([...starts], [0, 3]);
+  const turned = new WordRows([boxes[3], ...boxes.slice(0, 3)], [50, 20, 30, 40], style);
+  assert.deepEqual([...turned.left], [0, 0, 21, 52]);
+  assert.deepEqual([...turned.starts], [0, 1]);
 });
 
 test("rows stand under each other, one of them unfolded", () => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Passage } from "../src/core/passage.js";
-import { areWords, TextLayout, written } from "../src/core/text_layout.js";
+import { Spelling } from "../src/core/spelling.js";
+import { TextLayout, written } from "../src/core/text_layout.js";
 import { random } from "./load.mjs";
 
 /** Ten pixels a character. */
@@ -11,9 +12,11 @@ const STYLE = {
   least: 10,
   measure: (/** @type {string} */ text) => 10 * [...text].length,
   marks: false,
-  words: false,
+  spelling: new Spelling(),
   after: false,
 };
+
+const WORDS = new Spelling("words");
 
 /** @param {string[]} tokens */
 function passageOf(tokens) {
@@ -97,7 +100,7 @@ test("tabs lead to tab stops, but for marked ones", () => {
 });
 
 test("words stand apart", () => {
-  const { layout, lines } = lay(["one", "two", "three", "four"], { words: true });
+  const { layout, lines } = lay(["one", "two", "three", "four"], { spelling: WORDS });
   assert.deepEqual([...layout.left], [0, 44, 88, 0]);
   assert.deepEqual([...layout.widths], [34, 34, 54, 44]);
   assert.equal(lines.length, 2);
@@ -129,9 +132,11 @@ test("whatever is written, boxes are in order, inside, and found where they are"
     ];
     const tokens = Array.from({ length: integer(0, 300) }, () => pick(some));
     const width = integer(30, 400);
-    const more = { width, marks: next() < 0.5, words: next() < 0.5, after: next() < 0.5 };
+    const kind = pick(/** @type {const} */ (["characters", "pieces", "words"]));
+    const spelling = new Spelling(kind);
+    const more = { width, marks: next() < 0.5, spelling, after: next() < 0.5 };
     const { layout } = lay(tokens, more);
-    const gap = more.words ? 10 : 0;
+    const gap = { characters: 0, pieces: 1, words: 10 }[kind];
     assert.equal(layout.starts[0], 0);
     for (let line = 0; line < layout.lines; line++) {
       const [start, end] = [layout.starts[line], layout.end(line)];
@@ -170,19 +175,24 @@ test("no line ends where another word would have fitted", () => {
 
 // -- tokens --------------------------------------------------------------------------------------
 
-test("words are told from characters and pieces by what they are", () => {
-  const words = "the miller looked at the fourteen sacks by the door and said nothing".split(" ");
-  assert.ok(areWords(passageOf(words)));
-  assert.ok(areWords(passageOf(["日本", "語の", "テキスト"])));
-  assert.ok(!areWords(passageOf([...words.join(" ")])));
-  assert.ok(!areWords(passageOf([...words.join("")])));
-  assert.ok(!areWords(passageOf(words.map((word) => ` ${word}`))));
-  assert.ok(!areWords(passageOf(["👩‍🔬", "👨‍👩‍👧‍👦", "e\u0301", "🇩🇪"])));
-  assert.ok(!areWords(passageOf([])));
-  const padding = Array(100).fill("");
-  assert.ok(areWords(passageOf([...words, ...padding])));
-  assert.ok(!areWords(passageOf([...words.join(""), ...padding])));
-  assert.ok(!areWords(passageOf(padding)));
+test("pieces of a word stand together, a hair apart, and are not parted by a line's end", () => {
+  const tokens = ["un", "##break", "##able", "words", "##", "in", "##side"];
+  const { layout } = lay(tokens, { spelling: new Spelling("##"), width: 160 });
+  const { left, widths, texts } = layout;
+  assert.deepEqual(texts.slice(0, 4), ["un", "break", "able", "words"]);
+  assert.deepEqual([...left].slice(1, 3), [left[0] + widths[0] + 1, left[1] + widths[1] + 1]);
+  assert.deepEqual([...layout.starts], [0, 3, 5]);
+  assert.equal(left[4], left[3] + widths[3] + 10);
+  const behind = lay(["un", "break</w>", "words</w>"], { spelling: new Spelling("</w>") }).layout;
+  assert.equal(behind.left[1], behind.widths[0] + 1);
+  assert.equal(behind.left[2], behind.left[1] + behind.widths[1] + 10);
+});
+
+test("letters for bytes are read, with the spaces that they begin with", () => {
+  const tokens = ["One", "Ġtwo", "Ġthr", "ee", "Ġfour", "Ċ", "Ġf", "ive"];
+  const { layout, lines } = lay(tokens, { spelling: new Spelling("Ġ"), width: 180 });
+  assert.deepEqual(lines, ["OneĠtwoĠthree", "ĠfourĊ", "Ġfive"]);
+  assert.deepEqual(layout.texts.slice(0, 6), ["One", " two", " thr", "ee", " four", " "]);
 });
 
 test("white space is blank, or a mark", () => {

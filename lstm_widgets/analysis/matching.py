@@ -418,7 +418,8 @@ def _columns(dataset: xr.Dataset, found: _Found, chosen: int) -> dict[str, Any]:
         tokens = dataset["token"].to_numpy()
         spelling = spelling_of(dataset)
         texts = [
-            spelling.join(tokens[e, a:b].tolist()) for e, a, b in zip(example, start, stop, strict=True)
+            spelling.join(tokens[e, a:b].tolist())
+            for e, a, b in zip(example, start, stop, strict=True)
         ]
     labels: list[str | None] = [None] * len(runs)
     if "label" in dataset.coords:

@@ -37,6 +37,8 @@ _SPECIAL = re.compile(r"<[^<>\s]*\w[^<>\s]*>|\[[^\[\]\s]*\w[^\[\]\s]*\]")
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 #: So small a share of the different tokens says nothing of the others.
 _FEW = 0.02
+#: So many tokens are read to tell what all of them are.
+_ENOUGH = 200_000
 #: From such a share on, a mark that words begin with is that of a tokenizer.
 _MARKED = 0.1
 
@@ -137,6 +139,18 @@ class Spelling:
             return token.encode("utf-8", "surrogatepass")
         return bytes(number for number in numbers if number is not None)
 
+    def parted(self, token: str, following: str) -> bool:
+        """Tell whether something stands between two tokens that follow each other."""
+        if self.apart:
+            return self.ends(token) and self.begins(following)
+        if self.kind == "characters":
+            return False
+        return self.text(token)[-1:].isspace() or self.text(following)[:1].isspace()
+
+    def alone(self, token: str) -> str:
+        """Give a token by itself, such as a guess, so that it tells whether it begins a word."""
+        return token if self.apart else self.text(token)
+
     def pieces(self, tokens: Sequence[str]) -> list[Piece]:
         """Give what each token adds to the text; together they are the text.
 
@@ -174,8 +188,11 @@ def spelling_of(dataset: xr.Dataset) -> Spelling:
     """Tell how the tokens of one layer of a recording spell their text; padding is left out."""
     if "token" not in dataset.coords:
         return Spelling("characters")
-    tokens = np.asarray(dataset["token"])
-    given = tokens[np.asarray(dataset["mask"])] if "mask" in dataset else tokens.ravel()
+    examples = max(1, _ENOUGH // max(1, dataset.sizes["timestep"]))
+    first = {"example": slice(examples), "timestep": slice(_ENOUGH)}
+    tokens = np.asarray(dataset["token"].isel(first))
+    masked = "mask" in dataset
+    given = tokens[np.asarray(dataset["mask"].isel(first))] if masked else tokens.ravel()
     return Spelling.of(given.tolist())
 
 

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import traitlets
 
 from lstm_widgets.recording import Recording
+from lstm_widgets.tokens.words import spelling_of
 from lstm_widgets.widgets import _export
 from lstm_widgets.widgets._protocol import answer, columns_of, guesses_of, mask_of
 from lstm_widgets.widgets._snapshot import Snapshot
@@ -80,6 +81,7 @@ def _described(recording: Recording, name: str) -> dict[str, Any]:
         "cells": dataset.sizes["cell"],
         "masked": "mask" in dataset,
         "tokens": "token" in dataset.coords,
+        "spelling": spelling_of(dataset).kind,
         "labels": "label" in dataset.coords,
         "check": dict(dataset.attrs.get("check", {})),
     }

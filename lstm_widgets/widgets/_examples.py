@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from lstm_widgets.analysis.relevance import UNSIGNED, token_grid
 from lstm_widgets.recorders._inputs import standard_tokens
+from lstm_widgets.tokens.words import Spelling
 from lstm_widgets.widgets._protocol import sendable
-from lstm_widgets.widgets._still_text import are_words
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int32]
@@ -28,8 +28,6 @@ SORTS = (
     *("longest", "shortest"),
 )
 OUTCOMES = ("all", "right", "wrong")
-#: So many examples tell whether tokens are words.
-_SAMPLE = 200
 
 
 class Question(NamedTuple):
@@ -126,21 +124,23 @@ class Examples:
         return every if self.mask is None else every - (~self.mask).sum(axis=1)
 
     @cached_property
-    def words(self) -> bool:
-        """Whether tokens are words, which stand apart, rather than characters."""
+    def spelling(self) -> Spelling:
+        """How the tokens spell a text; numbers of timesteps stand apart as words do."""
         if self.tokens is None:
-            return True
-        few = [token for k in range(min(self.count, _SAMPLE)) for token in self._text(k)]
-        return are_words(few)
+            return Spelling("words")
+        return Spelling.of(token for k in range(self.count) for token in self._text(k))
 
     @cached_property
     def _characters(self) -> NDArray[np.int64]:
         """How many characters each example takes on a line, and the room about its words."""
-        apart = 2 if self.words else 0
+        apart = 0 if self.spelling.kind == "characters" else 2
         if self.tokens is None:
             return np.full(self.count, 4 * self.timesteps)  # their numbers
         rows = map(self._text, range(self.count))
-        return np.array([sum(map(len, row)) + apart * len(row) for row in rows], np.int64)
+        return np.array([sum(map(self._width, row)) + apart * len(row) for row in rows], np.int64)
+
+    def _width(self, token: str) -> int:
+        return len(self.spelling.text(token).strip() or token)
 
     @cached_property
     def right(self) -> NDArray[np.bool_]:
@@ -199,7 +199,7 @@ class Examples:
             "masked": self.mask is not None,
             "tokens": self.tokens is not None,
             "labels": self.labels is not None,
-            "words": self.words,
+            "spelling": self.spelling.kind,
             "longest": int(self._characters.max(initial=0)),
             "typical": int(np.median(self._characters)) if self.count else 0,
         }
@@ -255,8 +255,8 @@ class Examples:
     @cached_property
     def _searched(self) -> list[str]:
         """The texts of all examples, as they are searched."""
-        apart = " " if self.words else ""
-        return [sendable(apart.join(self._text(k))).lower() for k in range(self.count)]
+        texts = (self.spelling.join(self._text(k)) for k in range(self.count))
+        return [sendable(text).lower() for text in texts]
 
     # -- what the page draws from ----------------------------------------------------------------
 

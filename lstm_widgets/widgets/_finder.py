@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.tokens.words import spelling_of
 from lstm_widgets.widgets._protocol import sendable
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def encoded_evidence(
     """
     dataset = recording[row["layer"]]
     tokens = dataset["token"] if "token" in dataset.coords else None
+    spelling = spelling_of(dataset)
     labels = dataset["label"] if "label" in dataset.coords else None
     passages = []
     for passage in evidence.passages:
@@ -144,6 +146,7 @@ def encoded_evidence(
                 "tokens": None
                 if tokens is None
                 else [sendable(t) for t in tokens[place].to_numpy()],
+                "spelling": spelling.kind,
                 "label": None
                 if labels is None
                 else sendable(str(labels.to_numpy()[passage.example])),

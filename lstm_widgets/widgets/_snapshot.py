@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.tokens.words import Spelling
 from lstm_widgets.widgets._colours import Colours
 from lstm_widgets.widgets._protocol import sendable
 from lstm_widgets.widgets._texts import in_line, number, quoted
@@ -81,6 +82,11 @@ class Snapshot:
         """How values become colours."""
         largest = float(self.tiles.statistics.largest.max(initial=0))
         return Colours(self.signal, largest, self.palette, self.scale, self.threshold)
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """How the layer's tokens spell a text."""
+        return Spelling(self.layer["spelling"])
 
     @cached_property
     def _every_token(self) -> NDArray[np.object_]:

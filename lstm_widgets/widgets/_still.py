@@ -26,7 +26,7 @@ from lstm_widgets.widgets._colours import (
     track_colours,
 )
 from lstm_widgets.widgets._protocol import sendable
-from lstm_widgets.widgets._texts import in_line, visible
+from lstm_widgets.widgets._texts import in_line, label
 from lstm_widgets.widgets._tracks import NONE
 
 if TYPE_CHECKING:
@@ -413,7 +413,7 @@ def column_heads(draw: ImageDraw.ImageDraw, shown: Snapshot, place: Squares) -> 
         token = shown.token(column)
         if token is None:
             continue
-        text = visible(token)
+        text = label(token, shown.spelling)
         fits = max(1, place.width // 8)
         if len(text) > fits:
             text = f"{text[: fits - 1]}…" if fits > 2 else text[:fits]
@@ -579,7 +579,7 @@ def example_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
             square = np.broadcast_to(colours[t], (_ROW - 6, _SQUARE - 1, 3))
             drawn = patterned(square, np.full(square.shape[:2], marks[t]))
             image.paste(Image.fromarray(drawn), (left, y + 3))
-            text = "" if token is None else visible(token)[:2]
+            text = "" if token is None else label(token, shown.spelling)[:2]
             dark, light = (26, 26, 26), (255, 255, 255)
             on = dark if marks[t] == PADDING or ink(colours[t])[0] == dark[0] else light
             where = (left + (_SQUARE - 1) / 2, y + 13)

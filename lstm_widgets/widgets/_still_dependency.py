@@ -35,7 +35,7 @@ from lstm_widgets.widgets._still import (
     text_width,
     write,
 )
-from lstm_widgets.widgets._still_text import CHARACTER, are_words, lines_of
+from lstm_widgets.widgets._still_text import CHARACTER, lines_of
 from lstm_widgets.widgets._texts import in_line, number, quoted
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lstm_widgets.tokens.words import Spelling
     from lstm_widgets.widgets._colours import Colour
     from lstm_widgets.widgets._dependency import Dependency
 
@@ -110,6 +111,8 @@ class Shown:
     models : list of Dependency
     texts : list of list of str, or None
         The tokens of each example.
+    spelling : Spelling
+        How they spell a text.
     span : tuple of int
         The text's first timestep, and the one after its last.
     example, timestep, input_timestep, scale, same_scale, log_scale, marks, align, palette
@@ -118,6 +121,7 @@ class Shown:
 
     models: Sequence[Dependency]
     texts: Sequence[Sequence[str]] | None
+    spelling: Spelling
     span: tuple[int, int]
     example: int
     timestep: int
@@ -263,7 +267,7 @@ def model_text(shown: Shown, model: Dependency, *, most: int) -> Image.Image:
         tokens,
         WIDTH - 2 * EDGE,
         marks=shown.marks,
-        words=are_words(tokens),
+        spelling=shown.spelling,
         character=CHARACTER,
         least=CHARACTER,
     )

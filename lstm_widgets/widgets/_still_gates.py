@@ -23,7 +23,7 @@ from lstm_widgets.widgets._still import (
     text_width,
     write,
 )
-from lstm_widgets.widgets._texts import number, visible
+from lstm_widgets.widgets._texts import label, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,7 +126,7 @@ def _token_width(shown: Snapshot) -> int:
     """As wide as most of the tokens about the selected one."""
     first = max(0, shown.column - 32)
     columns = range(first, min(shown.tiles.columns, first + 64))
-    lengths = sorted(len(visible(shown.token(column) or "")) for column in columns)
+    lengths = sorted(len(label(shown.token(column) or "", shown.spelling)) for column in columns)
     return max(18, min(64, 8 * lengths[int(len(lengths) * 0.8)] + 6))
 
 

@@ -39,7 +39,7 @@ from lstm_widgets.widgets._still import (
     text_width,
     write,
 )
-from lstm_widgets.widgets._texts import in_line, number, quoted, visible
+from lstm_widgets.widgets._texts import in_line, label, number, quoted, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,12 +130,13 @@ class Band:
 
 
 class Box(NamedTuple):
-    """Some timesteps of an example, and where they stand in their line."""
+    """Some timesteps of an example: whether they go on with a word, where they stand in their line."""
 
     start: int
     stop: int
     padding: bool
     text: str
+    joined: bool
     x: int = 0
     width: int = 0
 
@@ -235,7 +236,7 @@ def _header(page: _Page) -> Image.Image:
     texts = [("example", EDGE + _NUMBER, "rm")]
     head = classes if examples.knows_predicted else examples.score_name
     texts.append((head, EDGE + _NUMBER + 10, "lm"))
-    words = "words" if page.examples.words else "tokens"
+    words = "words" if examples.spelling.kind == "words" else "tokens"
     texts.append((words if page.examples.tokens is not None else "timesteps", page.left, "lm"))
     for text, x, anchor in texts:
         write(draw, (x, 10), text, size=11, colour=MUTED, anchor=anchor)
@@ -246,35 +247,41 @@ def _boxes(examples: Examples, example: int) -> list[Box]:
     steps = examples.timesteps
     mask = np.ones(steps, bool) if examples.mask is None else examples.mask[example]
     tokens = examples.tokens
+    spelling = examples.spelling
     boxes = []
     t = 0
     while t < steps:
         stop = t + 1
         while not mask[t] and stop < steps and not mask[stop]:
             stop += 1
-        if stop - t < (2 if examples.words else 4):
+        if stop - t < (2 if examples.spelling.kind == "words" else 4):
             stop = t + 1
-        own = str(t) if tokens is None else visible(sendable(tokens[example, t])[:256])
+        own = str(t) if tokens is None else label(sendable(tokens[example, t])[:256], spelling)
+        joined = False
+        if tokens is not None and mask[t] and t > 0:
+            joined = not spelling.parted(*tokens[example, t - 1 : t + 1])
         text = own if stop == t + 1 else f"{stop - t} × padding"
-        boxes.append(Box(t, stop, not mask[t], text))
+        boxes.append(Box(t, stop, not mask[t], text, joined))
         t = stop
     return boxes
 
 
 def _laid_out(page: _Page, example: int) -> tuple[list[list[Box]], int]:
     """Wrap the words of an example into lines; tell how many timesteps there is no room for."""
-    words = page.examples.words
+    kind = page.examples.spelling.kind
+    pad = {"characters": 3, "words": 8}.get(kind, 4)
     room = WIDTH - page.left - EDGE
     rows: list[list[Box]] = [[]]
     x, boxes = 0, _boxes(page.examples, example)
     for box in boxes:
-        width = max(_BAND - 1, text_width(box.text, "mono", 13) + (8 if words else 3))
+        width = max(_BAND - 1, text_width(box.text, "mono", 13) + pad)
         width = min(room, width)
+        x += 0 if x == 0 else _SEAM if box.joined or kind == "characters" else 3
         if x > 0 and x + width > room:
             rows.append([])
             x = 0
         rows[-1].append(box._replace(x=x, width=width))
-        x += width + (3 if words else _SEAM)
+        x += width
     shown = rows[: page.lines]
     if len(rows) <= page.lines:
         return shown, 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
+from lstm_widgets.tokens.words import UNSPACED
 from lstm_widgets.widgets._colours import BACKGROUND, FOREGROUND, PADDING, ink, mix, patterned
 from lstm_widgets.widgets._still import (
     EDGE,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import ImageDraw
 
+    from lstm_widgets.tokens.words import Spelling
     from lstm_widgets.widgets._colours import Colour
     from lstm_widgets.widgets._snapshot import Snapshot
 
@@ -38,23 +40,17 @@ _BAND, _BAND_PITCH = 4, 5
 CHARACTER, _ROOM_FOR_GUESSES, _TAB = 8, 52, 8
 #: So much of the text before the selected timestep is laid out, to find where lines begin.
 _BEFORE, _AFTER = 6000, 3000
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef]$")
+_UNSPACED = re.compile(f"[{UNSPACED}]$")
+#: Between two tokens of several characters that nothing else parts.
+_HAIR = 1
 
 
 def written(token: str, *, marks: bool) -> str:
-    """Give a token as it is written into its box."""
+    """Give what a token says, as it is written into its box."""
     if marks:
         return visible(token).replace(" ", "·")
     bare = re.sub(r"[\t\u00a0]", " ", re.sub(r"[\n\r]", "", token))
     return (bare or " ") if bare.strip() == "" and token else visible(bare)
-
-
-def are_words(tokens: Sequence[str]) -> bool:
-    """Tell whether tokens are words that were cut out of a text together with no white space."""
-    ends = sum(token[:1].isspace() or token[-1:].isspace() for token in tokens)
-    longer = sum(len(token) > 1 for token in tokens)
-    count = sum(token != "" for token in tokens)  # padding is neither words nor characters
-    return ends <= 0.02 * count and longer > count / 2
 
 
 class Box(NamedTuple):
@@ -66,7 +62,13 @@ class Box(NamedTuple):
 
 
 def lines_of(
-    tokens: Sequence[str], room: int, *, marks: bool, words: bool, character: int, least: int
+    tokens: Sequence[str],
+    room: int,
+    *,
+    marks: bool,
+    spelling: Spelling,
+    character: int,
+    least: int,
 ) -> list[list[Box]]:
     """
     Wrap tokens into lines.
@@ -78,25 +80,31 @@ def lines_of(
         Width of a line.
     marks : bool
         Whether white space shows as marks.
-    words : bool
-        Whether there is white space between tokens, and a line may end after any.
+    spelling : Spelling
+        How the tokens spell the text.
     character, least : int
         Width of a character, and of a box with more than white space.
     """
     boxes: list[Box] = []
     starts = [0]
     sizes: dict[str, tuple[str, int]] = {}
+    pad = {"words": 4, "##": 2, "</w>": 2}.get(spelling.kind, 0)
+    hair = 0 if spelling.kind == "characters" else _HAIR
     x = may_break = 0
-    for i, token in enumerate(tokens):
+    for i, raw in enumerate(tokens):
+        token = spelling.text(raw)
         if token not in sizes:
             text = written(token, marks=marks)
-            width = text_width(text, "mono", 13) + (4 if words and token.strip() else 0)
+            width = text_width(text, "mono", 13) + (pad if token.strip() else 0)
             wanted = max(least if token.strip() else character, width - (len(text) == 1))
             sizes[token] = text, min(room - character, wanted)
         text, size = sizes[token]
         blank = token.isspace()
-        if words or (token[:1].isspace() and not blank):
+        apart = spelling.apart and i > 0 and spelling.parted(tokens[i - 1], raw)
+        if apart or (token[:1].isspace() and not blank):
             may_break = i
+        if i > starts[-1]:
+            x += character if apart else hair
         if token == "\t" and not marks:  # noqa: S105
             size = _TAB * character - x % (_TAB * character)
         # White space may stand in the margin.
@@ -107,8 +115,8 @@ def lines_of(
             boxes[begin:] = [box._replace(x=box.x - shift) for box in boxes[begin:]]
             x -= shift
         boxes.append(Box(x, size, text))
-        x += size + (character if words else 0)
-        if words or token[-1:].isspace() or _UNSPACED.search(token):
+        x += size
+        if token[-1:].isspace() or _UNSPACED.search(token):
             may_break = i + 1
         if "\n" in token and i + 1 < len(tokens):
             starts.append(i + 1)
@@ -199,7 +207,6 @@ def _laid_out(shown: Snapshot, cells: list[int], *, marks: bool, guesses: bool) 
     newlines = [i for i, token in enumerate(tokens[: shown.timestep - first]) if "\n" in token]
     if first and newlines:  # the first line that is known to begin there
         tokens, first = tokens[newlines[0] + 1 :], first + newlines[0] + 1
-    words = are_words(tokens)
     widest = shown.cell_name(shown.layer["cells"] - 1)
     left = EDGE + (7 * len(widest) + 10 if len(cells) > 1 else 0)
     character = CHARACTER + (2 if ranks else 0)
@@ -207,9 +214,9 @@ def _laid_out(shown: Snapshot, cells: list[int], *, marks: bool, guesses: bool) 
         tokens,
         WIDTH - left - EDGE,
         marks=marks,
-        words=words,
+        spelling=shown.spelling,
         character=character,
-        least=_ROOM_FOR_GUESSES if words and ranks else character,
+        least=_ROOM_FOR_GUESSES if shown.spelling.apart and ranks else character,
     )
     return _Page(shown, cells, ranks, left, first, lines)
 
@@ -309,6 +316,6 @@ def _guesses(
             place = (left, top, left + width - 1, top + _GUESS_ROW - 1)
             draw.rectangle(place, (red, green, blue), FOREGROUND if right else None)
             colour = _ink(np.array((red, green, blue), np.uint8))
-            guess = written(text, marks=True)
+            guess = written(page.shown.spelling.alone(text), marks=True)
             middle = top + _GUESS_ROW / 2
             _middle(draw, guess, left, width, y=middle, colour=colour, size=11)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lstm_widgets.tokens.words import Spelling
 
 _MARKS = dict(zip(" \n\r\t\u00a0\u007f", "·⏎␍⇥⍽␡", strict=True)) | {"": "∅"}
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -23,6 +27,12 @@ def visible(token: str) -> str:
         return "◌" if alone or character in _DIRECTIONS else character
 
     return "".join(map(seen, token))
+
+
+def label(token: str, spelling: Spelling) -> str:
+    """Give a token in a place of its own, where spaces around it would only take room."""
+    text = spelling.text(token)
+    return visible(text.strip(" ") if text.strip() else text)
 
 
 def in_line(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
+from lstm_widgets.tokens.words import Spelling
 from lstm_widgets.widgets import _export
 from lstm_widgets.widgets._colours import TABLE
 from lstm_widgets.widgets._dependency import (
@@ -147,6 +148,7 @@ class DependencyHeatmap(PageWidget):
         self._dependency = dependency
         self._dependencies = models
         self._texts = texts
+        self._spelling = Spelling.of(token for row in texts or () for token in row)
         self._span = first, stop
         if "timestep" not in traits:
             example = traits.get("example", 0)
@@ -156,6 +158,7 @@ class DependencyHeatmap(PageWidget):
             "stop": stop,
             "examples": models[0].examples,
             "tokens": texts is not None,
+            "spelling": self._spelling.kind,
         }
         state: dict[str, Any] = {"_models": [model.described for model in models]}
         if sum(model.size for model in models) <= WHOLE_BYTES:
@@ -228,6 +231,7 @@ class DependencyHeatmap(PageWidget):
         shown = Shown(
             self._dependencies,
             self._texts,
+            self._spelling,
             self._span,
             **{
                 name: getattr(self, name)

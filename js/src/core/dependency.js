@@ -5,6 +5,7 @@ import { Calls } from "./calls.js";
 import { bytes, floats } from "./model.js";
 import { Passage } from "./passage.js";
 import { SharedState } from "./shared_state.js";
+import { Spelling } from "./spelling.js";
 import { number, quoted } from "./tokens.js";
 
 /** Powers of ten that a logarithmic scale has. */
@@ -44,7 +45,7 @@ const SHOWN = [
  * @property {number} largest of all predictions
  * @property {boolean} forwards whether no prediction depends on anything that comes later
  */
-/** @typedef {{first: number, stop: number, examples: number, tokens: boolean}} Extent */
+/** @typedef {{first: number, stop: number, examples: number, tokens: boolean, spelling: import("./spelling.js").Kind}} Extent */
 /**
  * What one prediction depends on: one value for each of the tokens that were read, from `start` on.
  * @typedef {{start: number, values: Float32Array}} Row
@@ -324,6 +325,7 @@ export class DependencyState extends SharedState {
   #rows;
   /** @type {{text: Text | undefined, example: number, passage: Passage} | undefined} */
   #passage;
+  #spelling = new Spelling();
   /** @type {{of: unknown, timesteps: number[]} | undefined} */
   #available;
 
@@ -345,6 +347,13 @@ export class DependencyState extends SharedState {
   /** @returns {Extent} */
   get extent() {
     return this.model.get("_extent");
+  }
+
+  /** How the tokens spell the text. */
+  get spelling() {
+    const { spelling } = this.extent;
+    if (this.#spelling.kind !== spelling) this.#spelling = new Spelling(spelling);
+    return this.#spelling;
   }
 
   /** @returns {number} */

@@ -14,6 +14,7 @@ import { floats } from "./model.js";
  * @property {Float32Array} values
  * @property {Float32Array | undefined} said what the concept says, moved by the lag
  * @property {string[] | null} tokens
+ * @property {import("./spelling.js").Kind} spelling how they spell a text
  * @property {string | null} label of the example
  */
 /**

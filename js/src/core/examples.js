@@ -3,6 +3,7 @@
 
 import { Calls } from "./calls.js";
 import { bytes } from "./model.js";
+import { Spelling } from "./spelling.js";
 
 /**
  * @typedef {object} Summary what Python tells of a dataset
@@ -20,7 +21,7 @@ import { bytes } from "./model.js";
  * @property {boolean} masked
  * @property {boolean} tokens
  * @property {boolean} labels
- * @property {boolean} words whether tokens stand apart
+ * @property {import("./spelling.js").Kind} spelling how tokens spell a text
  * @property {number} longest how many characters the longest example takes
  * @property {number} typical the same of one in the middle
  * @property {"here" | "missing" | "left out"} recording
@@ -74,6 +75,11 @@ export class Row {
     return codes && table[codes[this.at * summary.timesteps + timestep]];
   }
 
+  /** How the tokens spell a text. */
+  get spelling() {
+    return this.batch.spelling;
+  }
+
   /** @param {number} timestep */
   padding(timestep) {
     return this.mask !== undefined && this.mask[timestep] === 0;
@@ -109,13 +115,16 @@ export class Row {
     return all;
   }
 
+  /** What the tokens add to the text, as it is searched. */
+  get #pieces() {
+    const tokens = this.tokens.map(([, token]) => token);
+    const pieces = this.spelling.pieces(tokens);
+    return pieces.map(({ before, text }) => ({ before, text: text.toLowerCase() }));
+  }
+
   /** The text, as it is searched. */
   get searched() {
-    const apart = this.batch.summary.words ? " " : "";
-    this.#searched ??= this.tokens
-      .map(([, token]) => token)
-      .join(apart)
-      .toLowerCase();
+    this.#searched ??= this.#pieces.map(({ before, text }) => before + text).join("");
     return this.#searched;
   }
 
@@ -124,14 +133,14 @@ export class Row {
     const found = new Set();
     const wanted = search.toLowerCase();
     if (wanted === "" || !this.searched.includes(wanted)) return found;
-    const apart = this.batch.summary.words ? 1 : 0;
+    const pieces = this.#pieces;
     /** Where each token begins and ends in the text. @type {[number, number, number][]} */
     const places = [];
     let at = 0;
-    for (const [t, token] of this.tokens) {
-      const end = at + token.toLowerCase().length;
-      places.push([t, at, end]);
-      at = end + apart;
+    for (const [i, [t]] of this.tokens.entries()) {
+      at += pieces[i].before.length;
+      places.push([t, at, at + pieces[i].text.length]);
+      at += pieces[i].text.length;
     }
     for (let hit = this.searched.indexOf(wanted); hit >= 0; ) {
       for (const [t, start, end] of places) {
@@ -153,6 +162,7 @@ class Batch {
    */
   constructor(summary, count, { table, labels }, packed) {
     this.summary = summary;
+    this.spelling = new Spelling(summary.spelling);
     this.count = count;
     this.table = table;
     this.labels = labels;

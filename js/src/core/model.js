@@ -41,6 +41,7 @@
  * @property {number} cells
  * @property {boolean} masked
  * @property {boolean} tokens
+ * @property {import("./spelling.js").Kind} [spelling] how they spell a text; not if there are none
  * @property {boolean} labels
  * @property {number} [predictions] how many guesses each timestep has
  * @property {{difference?: number, tolerance?: number, mode?: string}} check

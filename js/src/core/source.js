@@ -5,6 +5,7 @@ import { BLOCK, decode, encode, halve, NAN, OVERVIEW_CODES, strongest } from "./
 import { bytes, floats, inPart } from "./model.js";
 import { correlations } from "./order.js";
 import { Passage } from "./passage.js";
+import { Spelling } from "./spelling.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").Layer} Layer */
@@ -32,6 +33,7 @@ export class Source {
     this.layer = layer;
     this.signal = signal;
     this.columns = layer.examples * layer.timesteps;
+    this.spelling = new Spelling(layer.spelling);
     /** @type {Statistics} */
     this.statistics = {
       largest: new Float32Array(layer.cells),

@@ -1,20 +1,18 @@
 // Where the tokens of a text stand: one box each, in lines that are wrapped to the width. Whole CSS pixels.
 
-import { charactersOf, named, visible } from "./tokens.js";
+import { UNSPACED } from "./spelling.js";
+import { named, visible } from "./tokens.js";
 
 /** No more of a token is drawn than this. */
 const LONGEST = 256;
-/** White space at the ends of so few tokens, in the mean, means that tokens are words. */
-const FEW = 0.02;
 /** Characters between two tab stops. */
 const TAB = 8;
 
-/** Scripts that are written without spaces: a line may end after any of their characters. */
-const UNSPACED =
-  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\u3000-\u303f\uff00-\uffef]$/u;
+/** Between two tokens of several characters that nothing else parts. */
+const HAIR = 1;
 
 /**
- * A token as it is written into its box.
+ * What a token says, as it is written into its box.
  * @param {string} token
  * @param {boolean} marks whether white space shows as marks
  */
@@ -26,23 +24,6 @@ export function written(token, marks) {
   return visible(bare);
 }
 
-/**
- * Whether the tokens are words that were cut out of a text together with no white space.
- * @param {import("./passage.js").Passage} passage
- */
-export function areWords({ table, codes, known }) {
-  const spaced = table.map((token) => /^\s|\s$/.test(token));
-  const long = table.map((token) => charactersOf(token.slice(0, LONGEST)).length > 1);
-  let [ends, longer, count] = [0, 0, 0];
-  for (let i = 0; i < known; i++) {
-    // Padding is neither words nor characters.
-    if (table[codes[i]] !== "") count++;
-    if (spaced[codes[i]]) ends++;
-    if (long[codes[i]]) longer++;
-  }
-  return count > 0 && ends <= FEW * count && longer > count / 2;
-}
-
 /** What a line needs to know of a token. */
 const BLANK = 1;
 const NEWLINE = 2;
@@ -51,17 +32,21 @@ const TABBED = 4;
 const AFTER = 8;
 /** A line may begin with it. */
 const BEFORE = 16;
+/** It begins a word that stands apart, it ends one. */
+const BEGINS = 32;
+const ENDS = 64;
 
 /**
- * @param {string} token
- * @param {boolean} words
+ * @param {string} raw
+ * @param {import("./spelling.js").Spelling} spelling
  */
-function kindOf(token, words) {
-  let kind = words ? AFTER | BEFORE : 0;
+function kindOf(raw, spelling) {
+  const token = spelling.text(raw);
+  let kind = (spelling.begins(raw) ? BEGINS : 0) | (spelling.ends(raw) ? ENDS : 0);
   if (/^\s+$/.test(token)) kind |= BLANK;
   if (token.includes("\n")) kind |= NEWLINE;
   if (token === "\t") kind |= TABBED;
-  if (/\s$/.test(token) || UNSPACED.test(token)) kind |= AFTER;
+  if (/\s$/.test(token) || UNSPACED.test(token.slice(-2))) kind |= AFTER;
   if (/^\s/.test(token) && !(kind & BLANK)) kind |= BEFORE;
   return kind;
 }
@@ -84,7 +69,7 @@ function toStop(x, character) {
  * @property {number} least width of a box with more than white space
  * @property {(text: string) => number} measure
  * @property {boolean} marks
- * @property {boolean} words
+ * @property {import("./spelling.js").Spelling} spelling
  * @property {boolean} after whether a box follows for the token that comes after the last
  */
 
@@ -94,29 +79,34 @@ export class TextLayout {
    * @param {import("./passage.js").Passage} passage
    * @param {Style} style
    */
-  constructor({ table, codes, known }, { width, character, least, measure, marks, words, after }) {
+  constructor(
+    { table, codes, known },
+    { width, character, least, measure, marks, spelling, after },
+  ) {
     this.count = known + (after ? 1 : 0);
     /** Where boxes begin and how wide they are. */
     this.left = new Int32Array(this.count);
     this.widths = new Int32Array(this.count);
     /** What is written into them, by the passage's table. */
-    this.texts = table.map((token) => written(token, marks));
-    const pad = words ? 4 : 0;
+    this.texts = table.map((token) => written(spelling.text(token), marks));
+    const pad = { words: 4, "##": 2, "</w>": 2 }[/** @type {string} */ (spelling.kind)] ?? 0;
     const room = Math.max(width, 2 * character);
-    const kinds = table.map((token) => kindOf(token, words));
+    const kinds = table.map((token) => kindOf(token, spelling));
     const sizes = this.texts.map((text, i) => {
       const size = Math.ceil(measure(text) - 0.05) + (kinds[i] & BLANK ? 0 : pad);
       return Math.min(room - character, Math.max(kinds[i] & BLANK ? character : least, size));
     });
     const starts = [0];
-    const gap = words ? character : 0;
+    const hair = spelling.kind === "characters" ? 0 : HAIR;
     let x = 0;
     let begin = 0;
     let mayBreak = 0;
     for (let i = 0; i < this.count; i++) {
-      const kind = i < known ? kinds[codes[i]] : BEFORE;
+      const kind = i < known ? kinds[codes[i]] : BEFORE | BEGINS;
       let size = i < known ? sizes[codes[i]] : character;
-      if (kind & BEFORE) mayBreak = i;
+      const apart = spelling.apart && i > 0 && kind & BEGINS && kinds[codes[i - 1]] & ENDS;
+      if (kind & BEFORE || apart) mayBreak = i;
+      if (i > begin) x += apart ? character : hair;
       if (kind & TABBED && !marks) size = toStop(x, character);
       // White space may stand in the margin, so that no line begins with the space between two words.
       const fits = kind & BLANK ? room : room - character;
@@ -130,7 +120,7 @@ export class TextLayout {
       }
       this.left[i] = x;
       this.widths[i] = size;
-      x += size + gap;
+      x += size;
       if (kind & AFTER) mayBreak = i + 1;
       if (kind & NEWLINE && i + 1 < this.count) {
         begin = mayBreak = i + 1;

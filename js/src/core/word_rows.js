@@ -1,11 +1,13 @@
 // Where the words of one example stand: boxes in lines that are wrapped to the width. Whole CSS pixels.
 
-import { visible } from "./tokens.js";
-
 /** No more of a token is drawn than this. */
 const LONGEST = 256;
 
-/** @typedef {{start: number, stop: number, padding: boolean, text: string}} Box some timesteps of an example */
+/**
+ * Some timesteps of an example.
+ * @typedef {{start: number, stop: number, padding: boolean, text: string, joined: boolean}} Box
+ * @property joined whether it goes on with the word of the box before
+ */
 
 /**
  * What is drawn of an example: a box for each timestep, and one for a run of padding.
@@ -16,15 +18,18 @@ const LONGEST = 256;
  */
 export function boxesOf(row, timesteps, run) {
   const boxes = [];
+  const { spelling } = row;
   for (let t = 0; t < timesteps; ) {
     const padding = row.padding(t);
     let stop = t + 1;
     while (padding && stop < timesteps && row.padding(stop)) stop++;
     if (padding && stop - t < run) stop = t + 1;
     const token = row.token(t);
-    const own = token === undefined ? String(t) : visible(token.slice(0, LONGEST));
+    const own = token === undefined ? String(t) : spelling.label(token.slice(0, LONGEST));
+    const last = token === undefined || padding || t === 0 ? undefined : row.token(t - 1);
+    const joined = last !== undefined && !spelling.parted(last, token ?? "");
     const text = stop - t > 1 ? `${stop - t} × padding` : own;
-    boxes.push({ start: t, stop, padding, text });
+    boxes.push({ start: t, stop, padding, text, joined });
     t = stop;
   }
   return boxes;
@@ -33,7 +38,8 @@ export function boxesOf(row, timesteps, run) {
 /**
  * @typedef {object} Style
  * @property {number} width room of a line
- * @property {number} gap between two boxes
+ * @property {number} gap between two words
+ * @property {number} seam between two boxes of one
  * @property {number} lines the most lines; what is beyond is cut
  * @property {(cut: number) => number} chip how wide the note is that so many timesteps are cut
  */
@@ -44,20 +50,27 @@ export class WordRows {
    * @param {number[]} sizes how wide each wants to be
    * @param {Style} style
    */
-  constructor(boxes, sizes, { width, gap, lines, chip }) {
+  constructor(boxes, sizes, { width, gap, seam, lines, chip }) {
     this.boxes = boxes;
     this.left = new Int32Array(boxes.length);
     this.widths = Int32Array.from(sizes, (size) => Math.min(size, width));
     /** The first box of each line, of all that there are. */
     const starts = boxes.length ? [0] : [];
-    let x = 0;
-    boxes.forEach((_, i) => {
+    let right = 0;
+    let word = 0;
+    boxes.forEach(({ joined }, i) => {
+      if (!joined) word = i;
+      let x = right && right + (joined ? seam : gap);
       if (x > 0 && x + this.widths[i] > width) {
-        starts.push(i);
-        x = 0;
+        // Its word goes with it, if there is room for that.
+        const first = word > starts[starts.length - 1] ? word : i;
+        starts.push(first);
+        const shift = first < i ? this.left[first] : x;
+        for (let moved = first; moved < i; moved++) this.left[moved] -= shift;
+        x -= shift;
       }
       this.left[i] = x;
-      x += this.widths[i] + gap;
+      right = x + this.widths[i];
     });
     /** How many lines there would be with room for all. */
     this.needed = Math.max(1, starts.length);

@@ -176,6 +176,7 @@ export class DependencyPane {
     const { passage } = state;
     const style = {
       theme: frame.theme,
+      spelling: state.spelling,
       marks: model.get("marks"),
       after: this.#shift > 0,
       most: state.models.length > 1 ? MOST_OF_SEVERAL : MOST_HEIGHT,

@@ -2,6 +2,7 @@
 
 import { counted } from "../core/evidence.js";
 import { css, ink } from "../core/palettes.js";
+import { Spelling } from "../core/spelling.js";
 import { number, visible } from "../core/tokens.js";
 import { chart } from "./charts.js";
 import { element, smallButton } from "./dom.js";
@@ -235,10 +236,11 @@ export class EvidenceCard {
    * @param {(said: number) => number} share
    */
   #passage(passage, cell, colours, share) {
-    const { kind, example, start, peak, values, said, tokens, label } = passage;
+    const { kind, example, start, peak, values, said, tokens, spelling, label } = passage;
+    const pieces = new Spelling(spelling).pieces(tokens ?? [...values].map(() => " "));
     const made = [...values].map((value, i) => {
-      const text = tokens ? visible(tokens[i]) : " ";
-      const shown = element("span", {}, [tokens?.[i] === " " ? " " : text]);
+      const { before, text } = pieces[i];
+      const shown = element("span", {}, [before, text === " " ? " " : visible(text)]);
       if (colours) {
         const colour = colours.pixel(value, cell);
         shown.style.background = css(colour);
@@ -254,7 +256,7 @@ export class EvidenceCard {
     made[at].classList.add("lw-peak");
     const where = `${label === null ? `example ${example}` : visible(label)}, t=${peak}`;
     const value = number(values[at]);
-    const text = tokens?.join("") ?? "";
+    const text = tokens ? pieces.map(({ before, text }) => before + text).join("") : "";
     const line = element(
       "button",
       { type: "button", "aria-label": `${kind}: ${value} at ${where}: ${text}`, title: where },

@@ -324,7 +324,7 @@ export class ExamplePane {
       // After the last, the one that it predicts is not known; others may be on their way.
       const token = shownToken(source, column, align);
       const unknown = tokens && align === "predict" && t === timesteps - 1 ? "?" : "";
-      const text = token === undefined ? unknown : visible(token.slice(0, BEGINNING));
+      const text = token === undefined ? unknown : source.spelling.label(token.slice(0, BEGINNING));
       context.fillText(firstOf(text, 2), left + (SQUARE - 1) / 2, middle + 0.5);
       if (selected) {
         const chosen = model.get("timestep") === t;

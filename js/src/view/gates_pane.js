@@ -16,7 +16,7 @@ import { Columns, fitWidth, revealing, squareOf, zoomStep } from "../core/layout
 import { cellName } from "../core/model.js";
 import { css, RAMP, ramp, resolve } from "../core/palettes.js";
 import { WholeSource } from "../core/source.js";
-import { charactersOf, number, quoted, visible } from "../core/tokens.js";
+import { charactersOf, number, quoted } from "../core/tokens.js";
 import { FADE } from "./colours.js";
 import { button, div, element, listen, press } from "./dom.js";
 import { drawHead, GUTTER, headOf, outline } from "./head.js";
@@ -218,7 +218,7 @@ export class GatesPane {
     for (let at = start; at < Math.min(source.columns, start + 64); at++) {
       const token = source.token(at);
       if (token === undefined) return SQUARE; // on its way
-      lengths.push(charactersOf(visible(token)).length);
+      lengths.push(charactersOf(source.spelling.label(token)).length);
     }
     lengths.sort((a, b) => a - b);
     const most = lengths[Math.floor(lengths.length * 0.8)] ?? 1;

@@ -29,7 +29,8 @@ export function guessesAt(source, column) {
     const probability = probabilities[first + rank];
     const right = table ? token === next : probability === targets[at];
     return {
-      text: token === undefined ? `#${ids[first + rank]}` : written(token, true),
+      text:
+        token === undefined ? `#${ids[first + rank]}` : written(source.spelling.alone(token), true),
       probability,
       right,
     };
@@ -47,7 +48,10 @@ export function guessesAndTruth(source, column) {
   if (!guesses || next === undefined || guesses.some(({ right }) => right)) return guesses;
   const probability = source.guesses(Math.floor(column / BLOCK))?.targets[column % BLOCK];
   if (probability === undefined || Number.isNaN(probability)) return guesses;
-  return [...guesses, { text: written(next, true), probability, right: true }];
+  return [
+    ...guesses,
+    { text: written(source.spelling.alone(next), true), probability, right: true },
+  ];
 }
 
 /**

@@ -1,7 +1,7 @@
 // What stands above columns: the labels of the examples, and the tokens.
 
 import { shownColumn, shownToken } from "../core/align.js";
-import { firstOf, inLine, visible } from "../core/tokens.js";
+import { firstOf, inLine } from "../core/tokens.js";
 import { drawBands } from "./bands.js";
 
 /** @typedef {import("../core/source.js").AnySource} AnySource */
@@ -85,7 +85,7 @@ export function drawHead(
       const token = shownToken(source, column, align);
       if (token === undefined) continue;
       context.fillStyle = column === selected ? theme.colour.fg : theme.colour.muted;
-      const text = visible(token);
+      const text = source.spelling.label(token);
       let cut = firstOf(text, fits);
       if (cut !== text && fits > 2) cut = `${firstOf(text, fits - 1)}…`;
       context.fillText(cut, x + columns.width / 2, header - TOKENS / 2);

@@ -120,14 +120,15 @@ export class MatchesPane {
 
   /** @param {Match} match */
   #row({ words, column, length, from, tokens }) {
-    const text = tokens.map((token, i) => {
+    const pieces = this.frame.source?.spelling.pieces(tokens) ?? [];
+    const text = pieces.flatMap(({ before, text }, i) => {
       const at = from + i;
       const made = element("span", { class: at >= column && at < column + length && "lw-in" }, [
-        written(token, true),
+        written(text, true),
       ]);
       made.style.background = this.#bands(at);
       made.style.paddingBottom = `${this.state.tracks.length * BAND}px`;
-      return made;
+      return [before, made];
     });
     return element("div", { role: "option", id: freshId() }, [
       ...words.map((part) => element("span", {}, [part])),

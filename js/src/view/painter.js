@@ -3,7 +3,7 @@
 import { shownToken } from "../core/align.js";
 import { BLOCK, ZERO } from "../core/codes.js";
 import { ink } from "../core/palettes.js";
-import { firstOf, visible } from "../core/tokens.js";
+import { firstOf } from "../core/tokens.js";
 import { DOTS, PADDING, PLAIN } from "./colours.js";
 import { Glyphs, stamp } from "./glyphs.js";
 import { Pooled } from "./pooled.js";
@@ -216,9 +216,11 @@ export class Painter {
       const token = shownToken(source, runs.first[run], align);
       if (token === undefined) this.#runs = undefined;
       const room = runs.to[run] - runs.from[run] - 1;
-      const unseen = token === undefined || token === " ";
+      const unseen = token === undefined || source.spelling.text(token) === " ";
       const fits = Math.max(1, Math.floor(room / (0.62 * size)));
-      glyphs.push(unseen ? undefined : this.#glyphs.of(firstOf(visible(token), fits)));
+      glyphs.push(
+        unseen ? undefined : this.#glyphs.of(firstOf(source.spelling.label(token), fits)),
+      );
     }
     const pixels = this.#pixels;
     const last = Math.min(order.length, Math.ceil((scroll + height) / rowHeight));

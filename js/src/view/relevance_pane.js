@@ -224,18 +224,21 @@ export class RelevancePane {
    */
   #layout(example, row, lines) {
     const { room } = this.#lengths;
-    const { words, timesteps } = this.state.summary;
+    const { timesteps } = this.state.summary;
+    const { kind } = row.spelling;
+    const letters = kind === "characters";
     const key = `${room} ${lines}`;
     const kept = this.#layouts.get(example);
     if (kept && kept.row === row && kept.key === key) return kept.rows;
-    const boxes = boxesOf(row, timesteps, words ? 2 : 4);
-    const pad = words ? PAD : 3;
+    const boxes = boxesOf(row, timesteps, kind === "words" ? 2 : 4);
+    const pad = letters ? 3 : kind === "words" ? PAD : PAD / 2;
     const rows = new WordRows(
       boxes,
       boxes.map(({ text }) => Math.max(BAND - 1, Math.ceil(this.#measure(text)) + pad)),
       {
         width: room,
-        gap: words ? GAP : SEAM,
+        gap: letters ? SEAM : GAP,
+        seam: SEAM,
         lines,
         chip: (cut) => this.#measure(this.#chip(cut), 11, "sans") + 14,
       },
@@ -331,7 +334,7 @@ export class RelevancePane {
         ? `${summary.called.predicted}${summary.outcome ? ", true" : ""}`
         : summary.called.score,
       method: method ? "method" : "",
-      words: summary.tokens ? (summary.words ? "words" : "tokens") : "timesteps",
+      words: summary.tokens ? (summary.spelling === "words" ? "words" : "tokens") : "timesteps",
     };
     for (const [name, text] of Object.entries(texts)) {
       const head = heads[/** @type {keyof typeof heads} */ (name)];

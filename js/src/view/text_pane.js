@@ -3,7 +3,7 @@
 import { BLOCK } from "../core/codes.js";
 import { cellName, cellNumber } from "../core/model.js";
 import { css, ink, mix } from "../core/palettes.js";
-import { areWords, TextLayout } from "../core/text_layout.js";
+import { TextLayout } from "../core/text_layout.js";
 import { drawBands } from "./bands.js";
 import { PADDING, PLAIN } from "./colours.js";
 import { div, element, listen, press, smallButton, tick } from "./dom.js";
@@ -59,8 +59,6 @@ export class TextPane {
   /** @type {TextLayout | undefined} */
   #layout;
   #key = /** @type {unknown[]} */ ([]);
-  /** @type {{passage: import("../core/passage.js").Passage, words: boolean} | undefined} */
-  #kind;
   /** Where up and down lead, while one goes on with them. @type {number | undefined} */
   #goal;
   /** Where the pointer rests; not while keys are used. @type {PointerEvent | undefined} */
@@ -196,8 +194,7 @@ export class TextPane {
     const { state, frame } = this;
     const source = /** @type {AnySource} */ (frame.source);
     const passage = source.passage(state.model.get("example"));
-    if (this.#kind?.passage !== passage) this.#kind = undefined;
-    if (!this.#kind && passage.known > 0) this.#kind = { passage, words: areWords(passage) };
+    const { spelling } = source;
     const { left, pitch } = this.#lengths;
     const marks = state.model.get("marks");
     const width = this.view.width - left - EDGE;
@@ -209,14 +206,13 @@ export class TextPane {
     this.#key = key;
     this.#ruler.use(mono);
     const character = Math.round(this.#ruler.measure("0", LETTERS)) + (this.#ranks ? 2 : 0);
-    const words = this.#kind?.words ?? false;
     this.#layout = new TextLayout(passage, {
       width,
       character,
-      least: words && this.#ranks ? ROOM_FOR_GUESSES : character,
+      least: spelling.apart && this.#ranks ? ROOM_FOR_GUESSES : character,
       measure: (text) => this.#ruler.measure(text, LETTERS),
       marks,
-      words,
+      spelling,
       after,
     });
     const height = this.#layout.lines * pitch + 2 * TOP;

@@ -2,7 +2,7 @@
 // tokens is drawn on. What the colours mean is told by who draws.
 
 import { css } from "../core/palettes.js";
-import { areWords, TextLayout } from "../core/text_layout.js";
+import { TextLayout } from "../core/text_layout.js";
 import { PLAIN, patterned } from "./colours.js";
 import { Glyphs, stamp } from "./glyphs.js";
 import { Ruler } from "./ruler.js";
@@ -38,8 +38,6 @@ export class TextSheet {
   /** @type {TextLayout | undefined} */
   #layout;
   #key = /** @type {unknown[]} */ ([]);
-  /** @type {{passage: Passage, known: number, words: boolean} | undefined} */
-  #kind;
   #image = new ImageData(1, 1);
   #pixels = new Uint32Array(1);
   #letters = new Glyphs();
@@ -71,15 +69,11 @@ export class TextSheet {
   /**
    * Lay the text out anew if anything has changed that it hangs on.
    * @param {Passage} passage
-   * @param {{theme: Theme, marks: boolean, after: boolean, most: number}} style whether white space shows as
-   *   marks, whether a box follows for the token that comes after the last; the most pixels in height
+   * @param {{theme: Theme, spelling: import("../core/spelling.js").Spelling, marks: boolean, after: boolean, most: number}} style
+   *   how tokens spell the text, whether white space shows as marks, whether a box follows for the token that comes after the last; the most pixels in height
    * @returns {boolean} whether anything has changed
    */
-  arrange(passage, { theme, marks, after, most }) {
-    if (this.#kind?.passage !== passage || this.#kind.known !== passage.known) {
-      this.#kind = { passage, known: passage.known, words: areWords(passage) };
-    }
-    const { words } = this.#kind;
+  arrange(passage, { theme, spelling, marks, after, most }) {
     const { mono } = theme;
     const width = this.view.width - 2 * EDGE;
     const key = [passage, passage.known, marks, width, after, mono, most];
@@ -93,7 +87,7 @@ export class TextSheet {
       least: character,
       measure: (text) => this.#ruler.measure(text, LETTERS),
       marks,
-      words,
+      spelling,
       after: after && passage.known === passage.codes.length,
     });
     const height = this.#layout.lines * (ROW + APART) + 2 * TOP;

@@ -216,7 +216,7 @@ export class WhatIfPane {
     const next = this.frame.source?.token(this.state.column + 1);
     this.before.update(
       before?.map((/** @type {[string, number]} */ [token, probability]) => ({
-        text: written(token, true),
+        text: written(this.frame.source?.spelling.alone(token) ?? token, true),
         probability,
         right: token === next,
       })),
