@@ -80,7 +80,7 @@ def as_str(token: str | bytes) -> str:
 def split(text: str | Sequence[str], vocabulary: Vocabulary) -> npt.NDArray[np.str_]:
     """Cut a text into tokens, for a model that looks them up itself."""
     if isinstance(text, str):
-        text = text.split() if vocabulary.separator == " " else list(text)
+        text = text.split() if vocabulary.spelling.apart else list(text)
     return np.array(text, np.str_)
 
 

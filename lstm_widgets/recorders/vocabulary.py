@@ -113,7 +113,7 @@ class Vocabulary:
         """
         if self._layer is not None and hasattr(self._layer, "_split"):
             return self._encode_by_layer(text, where)
-        words = self._layer is not None and bool(self.separator)
+        words = self._layer is not None and self.spelling.apart
         if not isinstance(text, str):
             pieces = list(text)
         elif self._layer is not None:

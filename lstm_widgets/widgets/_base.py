@@ -81,10 +81,11 @@ def _described(recording: Recording, name: str) -> dict[str, Any]:
         "cells": dataset.sizes["cell"],
         "masked": "mask" in dataset,
         "tokens": "token" in dataset.coords,
-        "spelling": spelling_of(dataset).kind,
         "labels": "label" in dataset.coords,
         "check": dict(dataset.attrs.get("check", {})),
     }
+    if "token" in dataset.coords:
+        described["spelling"] = spelling_of(dataset).kind
     predictions = recording.predictions
     if predictions is not None and predictions.sizes["timestep"] == dataset.sizes["timestep"]:
         described["predictions"] = predictions.sizes["rank"]

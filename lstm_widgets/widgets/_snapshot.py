@@ -86,7 +86,7 @@ class Snapshot:
     @cached_property
     def spelling(self) -> Spelling:
         """How the layer's tokens spell a text."""
-        return Spelling(self.layer["spelling"])
+        return Spelling(self.layer.get("spelling", "characters"))
 
     @cached_property
     def _every_token(self) -> NDArray[np.object_]:

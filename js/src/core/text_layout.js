@@ -1,7 +1,7 @@
 // Where the tokens of a text stand: one box each, in lines that are wrapped to the width. Whole CSS pixels.
 
 import { UNSPACED } from "./spelling.js";
-import { named, visible } from "./tokens.js";
+import { directionOf, hasFromRight, named, visible } from "./tokens.js";
 
 /** No more of a token is drawn than this. */
 const LONGEST = 256;
@@ -35,6 +35,14 @@ const BEFORE = 16;
 /** It begins a word that stands apart, it ends one. */
 const BEGINS = 32;
 const ENDS = 64;
+/** It has letters that run from right to left; its first letter does, or runs the other way. */
+const TURNED = 128;
+const RIGHT = 256;
+const LEFT = 512;
+
+/** Of a line: its paragraph runs from right to left; some of its text does. */
+const PARAGRAPH = 1;
+const SOME = 2;
 
 /**
  * @param {string} raw
@@ -48,6 +56,9 @@ function kindOf(raw, spelling) {
   if (token === "\t") kind |= TABBED;
   if (/\s$/.test(token) || UNSPACED.test(token.slice(-2))) kind |= AFTER;
   if (/^\s/.test(token) && !(kind & BLANK)) kind |= BEFORE;
+  if (hasFromRight(token)) kind |= TURNED;
+  const direction = directionOf(token);
+  if (direction) kind |= direction === "rtl" ? RIGHT : LEFT;
   return kind;
 }
 
@@ -71,18 +82,26 @@ function toStop(x, character) {
  * @property {boolean} marks
  * @property {import("./spelling.js").Spelling} spelling
  * @property {boolean} after whether a box follows for the token that comes after the last
+ * @property {(pieces: {before: string, text: string}[], rtl: boolean) => {left: number, right: number}[]} [places]
+ *   where the tokens of a line stand that is set as a whole
  */
 
 export class TextLayout {
+  /** Of each line, if any text runs from right to left. @type {Uint8Array | undefined} */
+  #directions;
+  /** Lines of this kind whose boxes stand where they belong, with what is drawn there. @type {Map<number, string>} */
+  #settled = new Map();
+
   /**
    * One box for each token that is here.
    * @param {import("./passage.js").Passage} passage
    * @param {Style} style
    */
-  constructor(
-    { table, codes, known },
-    { width, character, least, measure, marks, spelling, after },
-  ) {
+  constructor(passage, style) {
+    const { table, codes, known } = passage;
+    const { width, character, least, measure, marks, spelling, after } = style;
+    this.passage = passage;
+    this.style = style;
     this.count = known + (after ? 1 : 0);
     /** Where boxes begin and how wide they are. */
     this.left = new Int32Array(this.count);
@@ -92,6 +111,7 @@ export class TextLayout {
     const pad = { words: 4, "##": 2, "</w>": 2 }[/** @type {string} */ (spelling.kind)] ?? 0;
     const room = Math.max(width, 2 * character);
     const kinds = table.map((token) => kindOf(token, spelling));
+    this.kinds = kinds;
     const sizes = this.texts.map((text, i) => {
       const size = Math.ceil(measure(text) - 0.05) + (kinds[i] & BLANK ? 0 : pad);
       return Math.min(room - character, Math.max(kinds[i] & BLANK ? character : least, size));
@@ -130,6 +150,96 @@ export class TextLayout {
     }
     /** The first box of each line. */
     this.starts = Uint32Array.from(starts);
+    if (kinds.some((kind) => kind & TURNED)) this.#directions = this.#directed();
+  }
+
+  /** Which lines run from right to left. */
+  #directed() {
+    const { codes, known } = this.passage;
+    const directions = new Uint8Array(this.lines);
+    let from = 0;
+    let first = 0;
+    for (let line = 0; line < this.lines; line++) {
+      let kind = 0;
+      for (let box = this.starts[line]; box < Math.min(known, this.end(line)); box++) {
+        kind = this.kinds[codes[box]];
+        if (kind & TURNED) directions[line] |= SOME;
+        first ||= kind & (LEFT | RIGHT);
+      }
+      if (!(kind & NEWLINE) && line + 1 < this.lines) continue;
+      if (first & RIGHT) for (; from <= line; from++) directions[from] |= PARAGRAPH;
+      [from, first] = [line + 1, 0];
+    }
+    return directions;
+  }
+
+  /** Whether a line is part of a paragraph that runs from right to left. @param {number} line */
+  rtl(line) {
+    return Boolean((this.#directions?.[line] ?? 0) & PARAGRAPH);
+  }
+
+  /** Whether the boxes of a line stand in another order than their tokens. @param {number} line */
+  turned(line) {
+    return (this.#directions?.[line] ?? 0) > 0;
+  }
+
+  /**
+   * Put the boxes of a line where its text has them; before anything is asked of where they stand.
+   * @param {number} line
+   * @returns {string} the text of the line, if it is drawn as a whole
+   */
+  settle(line) {
+    const { spelling, places, width, character } = this.style;
+    if (!this.turned(line) || !places) return "";
+    const settled = this.#settled.get(line);
+    if (settled !== undefined) return settled;
+    const { table, codes, known } = this.passage;
+    const [start, stop] = [this.starts[line], this.end(line)];
+    const pieces = [];
+    for (let box = start; box < stop; box++) {
+      const token = box < known ? table[codes[box]] : "";
+      const text = box < known ? this.#joining(codes[box]) : "?";
+      const last = box > start ? table[codes[box - 1]] : token;
+      const apart = spelling.apart && box > start && spelling.parted(last, token);
+      pieces.push({ before: apart ? " " : "", text });
+    }
+    const rtl = this.rtl(line);
+    const found = places(pieces, rtl);
+    let text = "";
+    let end = 0;
+    if (spelling.kind === "words") {
+      // Each is drawn by itself; only their order is that of the line.
+      const order = found.map((_, i) => i).sort((a, b) => found[a].left - found[b].left);
+      for (const i of order) {
+        this.left[start + i] = end;
+        end += this.widths[start + i] + character;
+      }
+      end -= character;
+    } else {
+      text = pieces.map((piece) => piece.before + piece.text).join("");
+      found.forEach(({ left, right }, i) => {
+        this.left[start + i] = Math.round(left);
+        this.widths[start + i] = Math.max(1, Math.round(right) - Math.round(left));
+        end = Math.max(end, Math.round(right));
+      });
+    }
+    if (rtl) for (let box = start; box < stop; box++) this.left[box] += width - end;
+    this.#settled.set(line, text);
+    return text;
+  }
+
+  /** Where the text of a line begins that is drawn as a whole. @param {number} line */
+  origin(line) {
+    let left = this.left[this.starts[line]];
+    for (let box = this.starts[line]; box < this.end(line); box++)
+      left = Math.min(left, this.left[box]);
+    return left;
+  }
+
+  /** A token within its line: marks stand on the letter before them. @param {number} code */
+  #joining(code) {
+    const text = this.style.spelling.text(this.passage.table[code]);
+    return /^\p{M}+$/u.test(text) ? text : this.texts[code];
   }
 
   get lines() {
@@ -152,10 +262,24 @@ export class TextLayout {
    * @param {number} x
    */
   nearest(line, x) {
+    this.settle(line);
+    if (this.turned(line)) return this.#nearestOf(line, x);
     const first = this.starts[line];
     const box = first + last(this.end(line) - first, (i) => this.left[first + i] <= x);
     const next = Math.min(box + 1, this.end(line) - 1);
     return x - (this.left[box] + this.widths[box]) > this.left[next] - x && next > box ? next : box;
+  }
+
+  /**
+   * @param {number} line
+   * @param {number} x
+   */
+  #nearestOf(line, x) {
+    const off = (/** @type {number} */ box) =>
+      Math.max(0, this.left[box] - x, x - (this.left[box] + this.widths[box]) + 1);
+    let best = this.starts[line];
+    for (let box = best; box < this.end(line); box++) if (off(box) < off(best)) best = box;
+    return best;
   }
 
   /**

@@ -74,6 +74,26 @@ export function quoted(token) {
   return `'${token === " " ? " " : named(token)}'`;
 }
 
+/** Scripts that run from right to left: Hebrew, Arabic and their like. */
+const FROM_RIGHT =
+  /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/** Whether some of a text runs from right to left. @param {string} text */
+export function hasFromRight(text) {
+  return FROM_RIGHT.test(text);
+}
+
+/**
+ * Which way a text runs, by its first letter.
+ * @param {string} text
+ * @returns {"rtl" | "ltr" | undefined} undefined if it has none
+ */
+export function directionOf(text) {
+  const [first] = /\p{L}/u.exec(text) ?? [];
+  if (!first) return undefined;
+  return FROM_RIGHT.test(first) ? "rtl" : "ltr";
+}
+
 const segmenter = new Intl.Segmenter();
 
 /** Characters as a reader counts them: with their accents, and emoji whole. @param {string} text */

@@ -71,6 +71,8 @@ export class Chrome {
     this.about = div("lw-about");
     this.root = element("div", {
       class: `lw lw-${name.toLowerCase().replaceAll(" ", "-")}`,
+      // Also in a page that runs from right to left: time runs from left to right, as in every plot.
+      dir: "ltr",
       role: "group",
       id: freshId(),
       "aria-label": name,

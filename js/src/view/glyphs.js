@@ -2,8 +2,16 @@
 // longer than a frame.
 
 import { mix } from "../core/palettes.js";
+import { directionOf } from "../core/tokens.js";
 
-/** How strongly a text covers each pixel. @typedef {{width: number, height: number, alpha: Uint8Array}} Glyph */
+/**
+ * How strongly a text covers each pixel.
+ * @typedef {object} Glyph
+ * @property {number} width
+ * @property {number} height
+ * @property {Uint8Array} alpha
+ * @property {Uint32Array} [own] pixels that bring their colour, as those of emoji do; 0: any ink
+ */
 
 /** No mask is wider. */
 const WIDEST = 4096;
@@ -39,17 +47,36 @@ export class Glyphs {
     context.font = this.#font;
     const width = Math.max(1, Math.min(WIDEST, Math.ceil(context.measureText(text).width) + 2));
     const height = Math.ceil(this.#size * 1.3);
+    const black = this.#drawn(text, width, height, "#000");
+    const alpha = Uint8Array.from(black, (pixel) => pixel >>> 24);
+    /** @type {Glyph} */
+    const glyph = { width, height, alpha };
+    if (black.some((pixel) => pixel & 0xffffff)) {
+      // What is the same in any ink has a colour of its own.
+      const white = this.#drawn(text, width, height, "#fff");
+      glyph.own = black.map((pixel, i) => (pixel === white[i] ? pixel | 0xff000000 : 0));
+    }
+    this.#kept.set(text, glyph);
+    return glyph;
+  }
+
+  /**
+   * @param {string} text
+   * @param {number} width
+   * @param {number} height
+   * @param {string} ink
+   */
+  #drawn(text, width, height, ink) {
+    const context = /** @type {CanvasRenderingContext2D} */ (this.#context);
     context.canvas.width = width;
     context.canvas.height = height;
     context.font = this.#font;
+    context.direction = directionOf(text) ?? "ltr";
     context.textAlign = "center";
     context.textBaseline = "middle";
+    context.fillStyle = ink;
     context.fillText(text, width / 2, height / 2 + 1);
-    const { data } = context.getImageData(0, 0, width, height);
-    const alpha = Uint8Array.from({ length: width * height }, (_, i) => data[4 * i + 3]);
-    const glyph = { width, height, alpha };
-    this.#kept.set(text, glyph);
-    return glyph;
+    return new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
   }
 }
 
@@ -61,17 +88,20 @@ export class Glyphs {
  * @param {number} x0 where it begins
  * @param {number} y0
  * @param {number} colour a pixel
+ * @param {number} from no further left, nor right
+ * @param {number} to
  */
-export function stamp(pixels, width, glyph, x0, y0, colour) {
+export function stamp(pixels, width, glyph, x0, y0, colour, from = 0, to = width) {
   const top = Math.max(0, -y0);
   const bottom = Math.min(glyph.height, pixels.length / width - y0);
-  const left = Math.max(0, -x0);
-  const right = Math.min(glyph.width, width - x0);
+  const left = Math.max(0, from - x0);
+  const right = Math.min(glyph.width, to - x0);
   for (let y = top; y < bottom; y++) {
     const at = (y0 + y) * width + x0;
     for (let x = left; x < right; x++) {
       const alpha = glyph.alpha[y * glyph.width + x];
-      if (alpha > 0) pixels[at + x] = mix(pixels[at + x], colour, alpha / 255);
+      const ink = glyph.own?.[y * glyph.width + x] || colour;
+      if (alpha > 0) pixels[at + x] = mix(pixels[at + x], ink, alpha / 255);
     }
   }
 }

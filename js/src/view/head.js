@@ -89,9 +89,30 @@ export function drawHead(
       let cut = firstOf(text, fits);
       if (cut !== text && fits > 2) cut = `${firstOf(text, fits - 1)}…`;
       context.fillText(cut, x + columns.width / 2, header - TOKENS / 2);
+      drawWord(context, source, { column, align, x, width: columns.width, y: header - 3 });
     }
   }
   context.restore();
+}
+
+/**
+ * A line under the pieces of a word, where tokens are such.
+ * @param {CanvasRenderingContext2D} context
+ * @param {AnySource} source
+ * @param {{column: number, align: string, x: number, width: number, y: number}} place
+ */
+function drawWord(context, source, { column, align, x, width, y }) {
+  const { spelling, layer } = source;
+  if (spelling.kind === "characters" || spelling.kind === "words") return;
+  const [before, token, after] = [-1, 0, 1].map((step) => {
+    const other = column + step;
+    const same = Math.floor(other / layer.timesteps) === Math.floor(column / layer.timesteps);
+    return same ? shownToken(source, other, align) : undefined;
+  });
+  if (token === undefined || spelling.text(token).trim() === "") return;
+  const start = before === undefined || spelling.parted(before, token) ? 3 : 0;
+  const end = after === undefined || spelling.parted(token, after) ? 3 : 0;
+  context.fillRect(x + start, y, width - start - end, 1);
 }
 
 /**

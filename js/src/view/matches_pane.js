@@ -132,7 +132,7 @@ export class MatchesPane {
     });
     return element("div", { role: "option", id: freshId() }, [
       ...words.map((part) => element("span", {}, [part])),
-      element("bdo", { dir: "ltr" }, text),
+      element("bdi", { dir: "auto" }, text),
     ]);
   }
 

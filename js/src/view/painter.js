@@ -203,6 +203,19 @@ export class Painter {
   }
 
   /**
+   * As many characters of a text as there is room for, one at least.
+   * @param {string} text
+   * @param {number} room
+   * @param {number} size of its letters
+   */
+  #fitting(text, room, size) {
+    for (let count = Math.max(1, Math.floor(room / (0.62 * size))); ; count--) {
+      const glyph = this.#glyphs.of(firstOf(text, count));
+      if (count === 1 || !glyph || glyph.width - 2 <= room) return glyph;
+    }
+  }
+
+  /**
    * Put the tokens on the squares, in whichever ink their colour lets one read. Letters are
    * blended into the image itself: thousands of calls for text would take longer than a frame.
    * @param {Parameters<Painter["paint"]>[1]} what
@@ -217,10 +230,7 @@ export class Painter {
       if (token === undefined) this.#runs = undefined;
       const room = runs.to[run] - runs.from[run] - 1;
       const unseen = token === undefined || source.spelling.text(token) === " ";
-      const fits = Math.max(1, Math.floor(room / (0.62 * size)));
-      glyphs.push(
-        unseen ? undefined : this.#glyphs.of(firstOf(source.spelling.label(token), fits)),
-      );
+      glyphs.push(unseen ? undefined : this.#fitting(source.spelling.label(token), room, size));
     }
     const pixels = this.#pixels;
     const last = Math.min(order.length, Math.ceil((scroll + height) / rowHeight));
@@ -237,7 +247,8 @@ export class Painter {
         const cut = runs.from[run] === 0 ? runs.cut : 0;
         const whole = runs.to[run] - runs.from[run] + cut;
         const x = runs.from[run] - cut + ((whole - glyph.width) >> 1);
-        stamp(pixels, width, glyph, x, middle - (glyph.height >> 1), colour);
+        const y = middle - (glyph.height >> 1);
+        stamp(pixels, width, glyph, x, y, colour, runs.from[run], runs.to[run]);
       }
     }
   }

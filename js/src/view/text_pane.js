@@ -2,7 +2,7 @@
 
 import { BLOCK } from "../core/codes.js";
 import { cellName, cellNumber } from "../core/model.js";
-import { css, ink, mix } from "../core/palettes.js";
+import { ink, mix } from "../core/palettes.js";
 import { TextLayout } from "../core/text_layout.js";
 import { drawBands } from "./bands.js";
 import { PADDING, PLAIN } from "./colours.js";
@@ -12,6 +12,7 @@ import { Glyphs, stamp } from "./glyphs.js";
 import { GuessList, guessesAndTruth, guessesAt, shade } from "./guesses.js";
 import { Ruler } from "./ruler.js";
 import { Scroller } from "./scroller.js";
+import { drawRun, Shaper } from "./shaper.js";
 
 /** A token's box, and the size of its letters. */
 const ROW = 19;
@@ -33,8 +34,6 @@ const MOST_HEIGHT = 420;
 /** What cells are called at the left of their rows. */
 const GUTTER_LETTERS = 11;
 const MOVES = new Set(["example", "timestep", "layer"]);
-/** Is drawn with colours of its own. */
-const PICTURE = /\p{Emoji_Presentation}|\ufe0f/u;
 
 /** @type {import("./keys.js").Key[]} */
 const KEYS = [
@@ -50,7 +49,7 @@ const KEYS = [
 
 /** @typedef {import("./frame.js").Frame} Frame */
 /** @typedef {import("./frame.js").AnySource} AnySource */
-/** A token that brings its own colours. @typedef {{text: string, x: number, y: number, colour: number}} Picture */
+/** @typedef {import("./shaper.js").Run} Run */
 
 export class TextPane {
   called = "text";
@@ -100,6 +99,7 @@ export class TextPane {
       () => frame.schedule(),
     );
     this.scroller = this.view.root;
+    this.shaper = new Shaper(this.scroller);
     this.empty = div("lw-empty");
     this.list = new GuessList();
     this.menus = [];
@@ -214,6 +214,7 @@ export class TextPane {
       marks,
       spelling,
       after,
+      places: (pieces, rtl) => this.shaper.places(pieces, rtl, `${LETTERS}px ${mono}`),
     });
     const height = this.#layout.lines * pitch + 2 * TOP;
     this.view.stretch(0, height);
@@ -320,7 +321,7 @@ export class TextPane {
     this.view.reveals();
   }
 
-  // -- drawing: the boxes and letters into one image, outlines and pictures on top ------------------
+  // -- drawing: the boxes and letters into one image, outlines on top ------------------
 
   #draw() {
     const { theme } = this.frame;
@@ -342,13 +343,14 @@ export class TextPane {
     const top = this.view.top;
     const first = Math.max(0, Math.floor((top - TOP) / pitch));
     const stop = Math.min(layout.lines, Math.ceil((top - TOP + this.view.height) / pitch));
-    /** @type {Picture[]} */
-    const pictures = [];
+    /** @type {Run[]} */
+    const runs = [];
     /** @type {[number, number, number, number][]} */
     const frames = [];
     const cells = this.#cells;
-    const at = { ratio, left, pictures, frames };
+    const at = { ratio, left, runs, frames };
     for (let line = first; line < stop; line++) {
+      layout.settle(line);
       const y = TOP + line * pitch - top;
       cells.forEach((cell, row) => {
         this.#row(line, cell, y + row * (ROW + SEAM), at);
@@ -365,10 +367,7 @@ export class TextPane {
     context.font = `${LETTERS}px ${theme.mono}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    for (const { text, x, y, colour } of pictures) {
-      context.fillStyle = css(colour);
-      context.fillText(text, x, y);
-    }
+    for (const run of runs) drawRun(context, run, ROW);
     context.strokeStyle = theme.colour.fg;
     context.lineWidth = 1;
     for (const [x, y, w, h] of frames) context.strokeRect(x + 0.5, y + 0.5, w - 1, h - 1);
@@ -380,9 +379,9 @@ export class TextPane {
    * @param {number} line
    * @param {number} cell
    * @param {number} y
-   * @param {{ratio: number, left: number, pictures: Picture[]}} at
+   * @param {{ratio: number, left: number, runs: Run[]}} at
    */
-  #row(line, cell, y, { ratio, left, pictures }) {
+  #row(line, cell, y, { ratio, left, runs }) {
     const { frame } = this;
     const source = /** @type {AnySource} */ (frame.source);
     const colours = /** @type {import("./colours.js").Colours} */ (frame.colours);
@@ -394,6 +393,18 @@ export class TextPane {
     const { width, height } = this.#image;
     const [y0, y1] = [Math.round(y * ratio), Math.round((y + ROW) * ratio)];
     const [top, bottom] = [Math.max(0, y0), Math.min(height, y1)];
+    const whole = layout.settle(line);
+    /** @type {Run | undefined} */
+    const run = whole
+      ? {
+          text: whole,
+          rtl: layout.rtl(line),
+          x: left + layout.origin(line),
+          y: y + ROW / 2,
+          inks: new Map(),
+        }
+      : undefined;
+    if (run) runs.push(run);
     for (let box = layout.starts[line]; box < layout.end(line); box++) {
       const x = left + layout.left[box];
       const x0 = Math.round(x * ratio);
@@ -417,13 +428,16 @@ export class TextPane {
       }
       const unknown = box === codes.length;
       const text = unknown ? "?" : layout.texts[codes[box]];
-      if (text.trim() === "") continue;
-      const middle = Math.round((y + ROW / 2) * ratio);
-      if (PICTURE.test(text)) {
-        const [centre, middle] = [x + layout.widths[box] / 2, y + ROW / 2 + 0.5];
-        pictures.push({ text, x: centre, y: middle, colour: ink(colour) });
+      if (run) {
+        if (mark === PADDING) colour = colours.pattern(PADDING, colour, 1, 1);
+        const paint = timestep < 0 ? frame.theme.foreground : ink(colour);
+        const some = run.inks.get(paint) ?? [];
+        run.inks.set(paint, some);
+        some.push([x, layout.widths[box]]);
         continue;
       }
+      if (text.trim() === "") continue;
+      const middle = Math.round((y + ROW / 2) * ratio);
       if (mark === PADDING) colour = colours.pattern(PADDING, colour, 1, 1);
       const paint = timestep < 0 ? frame.theme.foreground : ink(colour);
       this.#stamp(
@@ -476,9 +490,19 @@ export class TextPane {
     const a = Math.max(start - offset, layout.starts[line]);
     const b = Math.min(stop - offset, layout.end(line)) - 1;
     if (a > b) return;
-    const x = this.#lengths.left + layout.left[a];
+    const x = this.#lengths.left;
     context.fillStyle = frame.theme.colour.accent;
-    context.fillRect(x, y, this.#lengths.left + layout.left[b] + layout.widths[b] - x, 2);
+    if (layout.turned(line)) {
+      for (let box = a; box <= b; box++)
+        context.fillRect(x + layout.left[box], y, layout.widths[box], 2);
+    } else {
+      context.fillRect(
+        x + layout.left[a],
+        y,
+        layout.left[b] + layout.widths[b] - layout.left[a],
+        2,
+      );
+    }
   }
 
   /**
@@ -583,6 +607,7 @@ export class TextPane {
   #place(box) {
     const layout = /** @type {TextLayout} */ (this.#layout);
     const { pitch, left } = this.#lengths;
+    layout.settle(layout.lineOf(box));
     const y = TOP + layout.lineOf(box) * pitch - this.view.top;
     return { x: left + layout.left[box], y, size: layout.widths[box] };
   }
@@ -646,6 +671,7 @@ export class TextPane {
     const line = layout.lineOf(box);
     const to = Math.max(0, Math.min(layout.lines - 1, line + lines));
     if (to === line) return;
+    layout.settle(line);
     const goal = this.#goal ?? layout.left[box] + layout.widths[box] / 2;
     this.#go(layout.nearest(to, goal));
     this.#goal = goal;
@@ -679,8 +705,8 @@ export class TextPane {
         ArrowDown: () => this.#step(1),
         PageUp: () => this.#step(-page),
         PageDown: () => this.#step(page),
-        ArrowLeft: along(() => side(-1)),
-        ArrowRight: along(() => side(1)),
+        ArrowLeft: along(() => side(layout.rtl(line) ? 1 : -1)),
+        ArrowRight: along(() => side(layout.rtl(line) ? -1 : 1)),
         Home: along(() => this.#go(modified ? 0 : layout.starts[line])),
         End: along(() => this.#go((modified ? layout.count : layout.end(line)) - 1)),
         "[": along(() => cell(-1)),

@@ -1,12 +1,12 @@
 // Running text, wrapped as it was written, each token on a colour of its own: the sheet that a picture of
 // tokens is drawn on. What the colours mean is told by who draws.
 
-import { css } from "../core/palettes.js";
 import { TextLayout } from "../core/text_layout.js";
 import { PLAIN, patterned } from "./colours.js";
 import { Glyphs, stamp } from "./glyphs.js";
 import { Ruler } from "./ruler.js";
 import { Scroller } from "./scroller.js";
+import { drawRun, Shaper } from "./shaper.js";
 
 /** A token's box, and the size of its letters. */
 const ROW = 19;
@@ -19,8 +19,6 @@ const TOP = 6;
 const UNDERLINE = 2;
 /** Lines that stay in view before one that is shown. */
 const BEFORE = 2;
-/** Is drawn with colours of its own. */
-const PICTURE = /\p{Emoji_Presentation}|\ufe0f/u;
 
 /** @typedef {import("../core/passage.js").Passage} Passage */
 /** @typedef {import("./theme.js").Theme} Theme */
@@ -50,6 +48,7 @@ export class TextSheet {
   constructor(label, onChange) {
     this.view = new Scroller("lw-text", "text", label, onChange);
     this.root = this.view.root;
+    this.shaper = new Shaper(this.root);
   }
 
   destroy() {
@@ -89,6 +88,7 @@ export class TextSheet {
       marks,
       spelling,
       after: after && passage.known === passage.codes.length,
+      places: (pieces, rtl) => this.shaper.places(pieces, rtl, `${LETTERS}px ${mono}`),
     });
     const height = this.#layout.lines * (ROW + APART) + 2 * TOP;
     this.view.stretch(0, height);
@@ -132,20 +132,28 @@ export class TextSheet {
     const pitch = ROW + APART;
     const first = Math.max(0, Math.floor((top - TOP) / pitch));
     const stop = Math.min(layout.lines, Math.ceil((top - TOP + this.view.height) / pitch));
-    /** @type {{text: string, x: number, y: number, colour: number}[]} */
-    const pictures = [];
+    /** @type {import("./shaper.js").Run[]} */
+    const runs = [];
     for (let line = first; line < stop; line++) {
       const y = TOP + line * pitch - top;
+      const whole = layout.settle(line);
+      /** @type {Map<number, [number, number][]>} */
+      const inks = new Map();
+      if (whole) {
+        const x = EDGE + layout.origin(line);
+        runs.push({ text: whole, rtl: layout.rtl(line), x, y: y + ROW / 2, inks });
+      }
       for (let box = layout.starts[line]; box < layout.end(line); box++) {
         const look = lookOf(box);
         const [x, size] = [EDGE + layout.left[box], layout.widths[box]];
         this.#fill(theme, look, x, y, size, ratio);
         const text = box < passage.known ? layout.texts[passage.codes[box]] : "?";
-        if (text.trim() === "") continue;
-        if (PICTURE.test(text)) {
-          pictures.push({ text, x: x + size / 2, y: y + ROW / 2 + 0.5, colour: look.ink });
-          continue;
+        if (whole) {
+          const some = inks.get(look.ink) ?? [];
+          inks.set(look.ink, some);
+          some.push([x, size]);
         }
+        if (whole || text.trim() === "") continue;
         const glyph = this.#letters.of(this.#ruler.fit(text, size, LETTERS));
         if (!glyph) continue;
         const [x0, x1] = [Math.round(x * ratio), Math.round((x + size) * ratio)];
@@ -162,12 +170,8 @@ export class TextSheet {
     }
     context.putImageData(this.#image, 0, 0);
     context.font = `${LETTERS}px ${theme.mono}`;
-    context.textAlign = "center";
     context.textBaseline = "middle";
-    for (const { text, x, y, colour } of pictures) {
-      context.fillStyle = css(colour);
-      context.fillText(text, x, y);
-    }
+    for (const run of runs) drawRun(context, run, ROW);
     for (const { box, thick } of outlines) this.#outline(context, theme, box, thick);
   }
 
@@ -214,6 +218,7 @@ export class TextSheet {
   #outline(context, theme, box, thick) {
     const layout = this.#layout;
     if (!layout || box < 0 || box >= this.count) return;
+    layout.settle(layout.lineOf(box));
     const x = EDGE + layout.left[box];
     const y = TOP + layout.lineOf(box) * (ROW + APART) - this.view.top;
     for (const [line, out, colour] of /** @type {[number, number, string][]} */ ([
@@ -256,6 +261,7 @@ export class TextSheet {
     });
     const step = steps[key];
     if (step !== undefined && !modified) {
+      layout.settle(line);
       const to = Math.max(0, Math.min(layout.lines - 1, line + step));
       return to === line ? box : layout.nearest(to, layout.left[box] + layout.widths[box] / 2);
     }
