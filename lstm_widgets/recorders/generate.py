@@ -407,7 +407,12 @@ class _Ending:
 
     def __init__(self, given: Any, names: Vocabulary) -> None:
         self._tokens = [str(token) for token in names.tokens]
-        self._separator = names.separator
+        spelling = names.spelling
+        self._words = spelling.kind == "words"
+        self._said = [
+            " " * (spelling.apart and spelling.begins(token)) + spelling.text(token)
+            for token in self._tokens
+        ]
         self._sequences: list[list[int]] = []
         self._texts: list[str] = []
         if isinstance(given, (list, tuple, set, frozenset, np.ndarray)):
@@ -432,14 +437,14 @@ class _Ending:
             raise TypeError(
                 f"stop: expected a token, an id, a text, or several of these; got {stop!r:.80}"
             )
-        if stop in self._tokens or self._separator:
-            words = [stop] if stop in self._tokens else stop.split(self._separator)
+        if stop in self._tokens or self._words:
+            words = [stop] if stop in self._tokens else stop.split(" ")
             for word in words:
                 if word not in self._tokens:
                     raise ValueError(f"stop: {word!r} in {stop!r} is not in the vocabulary")
             self._sequences.append([self._tokens.index(word) for word in words])
             return
-        never = [character for character in stop if not any(character in t for t in self._tokens)]
+        never = [character for character in stop if not any(character in t for t in self._said)]
         if never:
             raise ValueError(f"stop: {never[0]!r} in {stop!r} is in no token of the vocabulary")
         self._texts.append(stop)
@@ -447,8 +452,8 @@ class _Ending:
     def reached(self, written: int) -> bool:
         """Take one more token; tell whether the continuation ends with it."""
         self._ids.append(written)
-        token = self._tokens[written]
-        self._text = (self._text + token)[-(self._before + len(token)) :]
+        said = self._said[written]
+        self._text = (self._text + said)[-(self._before + len(said)) :]
         return any(self._ids[-len(ids) :] == ids for ids in self._sequences) or any(
             text in self._text for text in self._texts
         )
