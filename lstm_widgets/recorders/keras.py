@@ -179,6 +179,8 @@ def record(
         layers that read backwards. At masked timesteps hidden and cell state are those that the
         layer carries on, gates are as computed (and without effect). A layer that the model calls
         several times is there several times: ``"lstm"``, ``"lstm:2"``, ...
+        Examples that are windows of one series and overlap are noted in its attributes, for
+        :func:`lstm_widgets.rank_cells` to know.
 
     Raises
     ------
