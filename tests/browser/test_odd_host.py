@@ -170,6 +170,19 @@ def test_a_widget_within_another_comes_from_the_host(open_host):
     expect(explorer).to_have_count(0)
 
 
+@pytest.mark.parametrize("name", ["Explorer", "RelevanceHeatmap", "TextHeatmap"])
+def test_another_size_is_drawn_without_a_loop(open_host, name):
+    """An observer of sizes that changes one is an error of the page, which `OddHost` keeps."""
+    host = open_host()
+    one = host.mount(MAKE[name](), shadow=True).shown()
+    for width in (700, 1280, 420, 900):
+        host.page.set_viewport_size({"width": width, "height": 800})
+        canvas = one.root.locator("[role=application] canvas").first
+        eventually(lambda: canvas.evaluate("e => e.clientWidth > innerWidth"), False)  # noqa: B023
+        assert one.paints
+    assert host.errors == []
+
+
 def test_another_ratio_of_pixels_paints_anew(open_host):
     host = open_host("<body><div id=here style='width: 900px'></div></body>")
     one = host.mount(MAKE["Explorer"](), into="#here").shown()
