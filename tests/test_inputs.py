@@ -500,3 +500,17 @@ def test_sequences_that_differ_in_more_than_their_length_are_refused(series):
             ValueError, match="inputs: expected sequences of one length, or such as"
         ):
             record(series, rows)
+
+
+def test_errors_say_what_it_is_that_does_not_fit(series, reader):
+    with pytest.raises(ValueError, match="along axis 2 the model takes 3, there are 5"):
+        record(series, np.zeros((2, 4, 5)))
+    with pytest.raises(ValueError, match=r"inputs: expected shape .* so there are 3 axes"):
+        record(series, np.zeros((2, 4, 3, 1, 1)))
+    model, vectorise, _ = reader
+    with pytest.raises(ValueError, match="window: expected None, because the model makes tokens"):
+        record(model, TEXTS, window=2)
+    head = L.Dense(vectorise.vocabulary_size())
+    writer = keras.Model(model.inputs, head(model.output))
+    with pytest.raises(ValueError, match=r"encode: expected a function, .* takes strings"):
+        lw.generate(writer, "a film", 2, vocabulary=vectorise, window=1)

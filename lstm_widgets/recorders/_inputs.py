@@ -304,8 +304,18 @@ def expect_fit(model: Any, inputs: Any) -> None:
         if not fits(tuple(value.shape), tuple(tensor.shape)):
             raise ValueError(
                 f"{where}: expected shape {tuple(tensor.shape)} (None: any length), "
-                f"got {tuple(value.shape)}"
+                f"got {tuple(value.shape)}{_misfit(tuple(value.shape), tuple(tensor.shape))}"
             )
+
+
+def _misfit(shape: tuple[int, ...], expected: tuple[int | None, ...]) -> str:
+    """Say what it is that doesn't fit."""
+    if len(shape) != len(expected):
+        return f"; the first axis are the examples, so there are {len(expected)} axes"
+    for axis, (n, e) in enumerate(zip(shape, expected, strict=True)):
+        if axis and e not in (None, n):
+            return f"; along axis {axis} the model takes {e}, there are {n}"
+    return ""
 
 
 def leaves(inputs: Any) -> list[Any]:

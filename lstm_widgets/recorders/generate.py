@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.recorders import text as texts
-from lstm_widgets.recorders._inputs import expect_positive, prescribed_batch_size
+from lstm_widgets.recorders._inputs import expect_positive, prescribed_batch_size, reads_strings
 from lstm_widgets.recorders._layers import Selection, find_layers
 from lstm_widgets.recorders._outputs import Output
 from lstm_widgets.recorders._run import build_model, prepared, read
@@ -240,6 +240,11 @@ class _Writer:
                 f"encode: expected a function, because the model has {len(inputs)} inputs ({shapes}) "
                 "and the text is one: encode=lambda ids: [ids, other(ids)] makes all of them of ids "
                 "(example, timestep); got None"
+            )
+        if encode is None and reads_strings(model):
+            raise ValueError(
+                "encode: expected a function, because the model takes strings, and what is written "
+                "are ids: one that makes strings of them; got None"
             )
         if encode is None and self._encoding is None:
             raise ValueError(

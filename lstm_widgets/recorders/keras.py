@@ -339,6 +339,11 @@ class Given:
             padded = pad is not None
             self.inputs = texts.standard_text(inputs, shape, window, padded=padded)
             self.examples = 1
+        elif window is not None and whole:
+            raise ValueError(
+                f"window: expected None, because the model makes tokens of each str itself, and "
+                f"reads them at once; got {window}"
+            )
         elif window is not None:
             raise ValueError(
                 "window: expected inputs to be a text (one axis less than a batch), got a batch "
