@@ -514,3 +514,15 @@ def test_errors_say_what_it_is_that_does_not_fit(series, reader):
     writer = keras.Model(model.inputs, head(model.output))
     with pytest.raises(ValueError, match=r"encode: expected a function, .* takes strings"):
         lw.generate(writer, "a film", 2, vocabulary=vectorise, window=1)
+
+
+def test_as_many_classes_as_words_are_no_words_unless_that_is_said(reader):
+    model, vectorise, _ = reader
+    head = L.Dense(vectorise.vocabulary_size(), activation="softmax")
+    told = keras.Model(model.inputs, head(model.get_layer("lstm").output))
+    assert "predicted_token" not in record(told, TEXTS, top_k=2).predictions
+    found = record(told, TEXTS, top_k=2, vocabulary=vectorise).predictions
+    ids = found.predicted_id.to_numpy()
+    names = np.array(vectorise.get_vocabulary(), object)
+    expected = np.where(ids >= 0, names[ids], "")
+    assert found.predicted_token.to_numpy().tolist() == expected.tolist()

@@ -406,7 +406,8 @@ class Given:
             values = np.asarray(self.whole)
             tokens = np.array([texts.as_str(v) for v in values.flat], object).reshape(values.shape)
         if self.names is None:
-            self.names, self.symbols, self.ids = own, len(own.tokens), ids
+            # Whether the outputs are tokens of it, too, only vocabulary= tells.
+            self.symbols, self.ids = len(own.tokens), ids
         else:
             flat: list[str] = tokens.ravel().tolist()
             known = [self.names.id_of(t) if self.names.has(t) else -1 for t in flat]
