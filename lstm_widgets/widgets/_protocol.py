@@ -14,6 +14,8 @@ series         ``[[cell, block]]``            a buffer each: exact float32 (sign
 text           ``[example, start, stop]``     the different tokens, and a buffer: uint32, which
                                               of them stands at each timestep
 predictions    ``[block]``                    three buffers each, see `guesses_of`
+find           a text                         two buffers: uint32, the first columns of the
+                                              places where it stands, and those behind them
 =============  =============================  ==============================================
 """
 
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.widgets._search import hits_of
 from lstm_widgets.widgets._tiles import BLOCK, SignalTiles
 
 if TYPE_CHECKING:
@@ -252,4 +255,7 @@ def answer(
         table, *arrays = guesses_of(predictions, start, stop)
         reply["predictions"].append({"block": block, "table": table})
         buffers.extend(array.tobytes() for array in arrays)
+    reply["find"] = request.get("find")
+    if reply["find"] is not None:
+        buffers.extend(ends.tobytes() for ends in hits_of(dataset, reply["find"]))
     return reply, buffers

@@ -9,6 +9,7 @@ import { Calls } from "./calls.js";
 import { BLOCK, strongest } from "./codes.js";
 import { bytes, floats } from "./model.js";
 import { Passage } from "./passage.js";
+import { Hits } from "./search.js";
 import { Source, statisticsOf } from "./source.js";
 
 /** Tiles that are kept, in bytes. */
@@ -78,6 +79,10 @@ export class KernelSource extends Source {
   #missingText;
   /** @type {Set<number>} */
   #missingGuesses = new Set();
+  /** @type {string | undefined} */
+  #missingHits;
+  /** The last that was searched for. @type {Hits | undefined} */
+  #hits;
 
   /**
    * @param {import("./model.js").Model} model
@@ -196,6 +201,13 @@ export class KernelSource extends Source {
     return undefined;
   }
 
+  /** @param {string} query */
+  hits(query) {
+    if (this.#hits?.query === query) return this.#hits;
+    this.#missingHits = query;
+    return undefined;
+  }
+
   /** @param {number} block */
   guesses(block) {
     const found = this.#guesses.get(block);
@@ -235,6 +247,7 @@ export class KernelSource extends Source {
     this.#missingSeries.clear();
     this.#missingText = undefined;
     this.#missingGuesses.clear();
+    this.#missingHits = undefined;
     this.calls.ask(request);
   }
 
@@ -263,6 +276,7 @@ export class KernelSource extends Source {
         .map((key) => [Math.floor(key / 2 ** 32), key % 2 ** 32]),
       text: this.#missingText ?? null,
       predictions: [...this.#missingGuesses].slice(0, 64),
+      find: this.#missingHits ?? null,
     };
     const { layer: _layer, signal: _signal, similarity, ...others } = request;
     const some = Object.values(others).some((wanted) => wanted?.length);
@@ -328,6 +342,12 @@ export class KernelSource extends Source {
       const [probabilities, targets] = [floats(buffers[next++]), floats(buffers[next++])];
       this.#guesses.set(block, { table, ids, probabilities, targets });
       dropOldest(this.#guesses, 256);
+    }
+    if (typeof reply.find === "string") {
+      const [starts, stops] = [0, 1].map(
+        () => new Uint32Array(bytes(buffers[next++]).slice().buffer),
+      );
+      this.#hits = new Hits(reply.find, starts, stops);
     }
     this.#evict();
   }

@@ -5,6 +5,7 @@ import { BLOCK, decode, encode, halve, NAN, OVERVIEW_CODES, strongest } from "./
 import { bytes, floats, inPart } from "./model.js";
 import { correlations } from "./order.js";
 import { Passage } from "./passage.js";
+import { Hits, hitsOf, MOST_HITS, piecesOf } from "./search.js";
 import { Spelling } from "./spelling.js";
 
 /** @typedef {import("./model.js").Model} Model */
@@ -161,6 +162,8 @@ export function statisticsOf(parts) {
 export class WholeSource extends Source {
   /** The last that was looked at. @type {{example: number, passage: Passage} | undefined} */
   #passage;
+  /** The last that was searched for. @type {Hits | undefined} */
+  #hits;
 
   /**
    * @param {Model} model
@@ -312,6 +315,28 @@ export class WholeSource extends Source {
     if (tokens) passage.add(tokens.slice(example * timesteps, (example + 1) * timesteps));
     this.#passage = { example, passage };
     return passage;
+  }
+
+  /**
+   * Where a text stands among the tokens; undefined if it is on its way.
+   * @param {string} query
+   * @returns {Hits | undefined}
+   */
+  hits(query) {
+    if (this.#hits?.query !== query) {
+      const { examples, timesteps } = this.layer;
+      /** @type {[number, number][]} */
+      const all = [];
+      for (let example = 0; example < examples && all.length < MOST_HITS; example++) {
+        for (const hit of hitsOf(piecesOf(this.passage(example)), query)) {
+          all.push([example * timesteps + hit[0], example * timesteps + hit[1]]);
+        }
+      }
+      const each = (/** @type {0 | 1} */ end) =>
+        Uint32Array.from(all.slice(0, MOST_HITS), (hit) => hit[end]);
+      this.#hits = new Hits(query, each(0), each(1));
+    }
+    return this.#hits;
   }
 
   /** @param {number} example @returns {string | undefined} */

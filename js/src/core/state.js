@@ -6,7 +6,7 @@ import { bytes } from "./model.js";
 import { resolve } from "./palettes.js";
 import { SharedState } from "./shared_state.js";
 import { WholeSource, wholeSize } from "./source.js";
-import { tracksOf } from "./tracks.js";
+import { Track, tracksOf } from "./tracks.js";
 
 /** @typedef {import("./model.js").Model} Model */
 /** @typedef {import("./model.js").Layer} Layer */
@@ -47,6 +47,9 @@ export class State extends SharedState {
   #key = "";
   /** @type {{of: unknown[], tracks: import("./tracks.js").Track[]}} */
   #tracks = { of: [], tracks: [] };
+  #query = "";
+  /** @type {{hits?: import("./search.js").Hits, track?: Track}} */
+  #found = {};
 
   /** @param {Model} model */
   constructor(model) {
@@ -116,9 +119,38 @@ export class State extends SharedState {
     return this.#tracks.tracks;
   }
 
-  /** Those that are shown. */
+  /** Those that are shown, and where what is searched for stands. */
   get tracks() {
-    return this.everyTrack.filter(({ name }) => !this.model.get("hidden_tracks").includes(name));
+    const hidden = this.model.get("hidden_tracks");
+    const shown = this.everyTrack.filter(({ name }) => !hidden.includes(name));
+    const found = this.#foundTrack();
+    return found ? [...shown, found] : shown;
+  }
+
+  /**
+   * Search for a text among the tokens; "" ends it.
+   * @param {string} query
+   */
+  find(query) {
+    this.#query = query;
+    this.announce("found");
+  }
+
+  /** Where what is searched for stands; undefined if nothing is, or while that is on its way. */
+  get hits() {
+    return this.#query && this.layer.tokens ? this.source?.hits(this.#query) : undefined;
+  }
+
+  #foundTrack() {
+    const { hits } = this;
+    if (!hits) return undefined;
+    if (this.#found.hits !== hits) {
+      const { examples, timesteps } = this.layer;
+      const sent = { name: `“${hits.query}”`, start: 0, values: null, exact: true };
+      const bits = hits.bits(examples * timesteps);
+      this.#found = { hits, track: new Track(sent, this.everyTrack.length, bits) };
+    }
+    return this.#found.track;
   }
 
   /** The selected column: examples end to end. */

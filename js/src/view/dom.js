@@ -75,6 +75,7 @@ export function isHosts(event, target) {
   const field = target.matches("input, textarea");
   if (event.altKey) return !field;
   if (!event.ctrlKey && !event.metaKey) return false;
+  if (key.toLowerCase() === "f" && target.closest("[data-finds]")) return false;
   return !(field ? EDITING.test(key) : WITH_CONTROL.has(key));
 }
 

@@ -9,6 +9,7 @@ import { TrackRow } from "./bands.js";
 import { Chrome } from "./chrome.js";
 import { Colours } from "./colours.js";
 import { element, menu, slider } from "./dom.js";
+import { FindRow } from "./find_row.js";
 import { Legend } from "./legend.js";
 
 /** @typedef {import("../core/state.js").State} State */
@@ -88,13 +89,14 @@ export class Frame extends Chrome {
     };
     this.legend = new Legend();
     this.tracks = new TrackRow(state);
+    this.find = new FindRow(this);
     const { layer, signal, align, palette, scale } = this.menus;
     this.show(el, {
       panes: panes.map((PaneClass) => new PaneClass(this)),
       first: [layer.root, signal.root],
-      last: [align.root, palette.root, scale.root],
+      last: [align.root, palette.root, scale.root, this.find.tool],
       sliders: Object.values(this.sliders).map((each) => each.root),
-      rows: [this.tracks.root],
+      rows: [this.tracks.root, this.find.root],
       legend: this.legend.root,
       split,
     });
@@ -192,6 +194,7 @@ export class Frame extends Chrome {
     const { colours } = this;
     if (colours) this.legend.update(colours);
     this.tracks.update(this.theme);
+    this.find.update();
     this.root.setAttribute("aria-busy", String(!source));
   }
 
