@@ -100,9 +100,9 @@ def matches_of(
     -------
     dict
         What is ``told`` of the cells, and their ``count`` of matches, in words; the ``cells`` and their
-        ``signs``; ``matches``, a dict each: ``words`` on the match, its first ``column``
-        (``example * timesteps + timestep``) and its ``length``, and the ``tokens`` around it, which begin
-        at column ``from``.
+        ``signs``; ``matches``, a dict each: ``words`` on the match, its ``overlap`` and how many cells
+        are ``shared``, its first ``column`` (``example * timesteps + timestep``) and its ``length``, and
+        the ``tokens`` around it, which begin at column ``from``.
     """
     threshold = threshold or THRESHOLD
     table = match(
@@ -152,6 +152,8 @@ def _listed(dataset: xr.Dataset, row: Any, cells: int) -> dict[str, Any]:  # noq
             f"{row.shared} of {cells} cells",
             f"{example}t={row.start}{upto}",
         ],
+        "overlap": float(row.overlap),
+        "shared": int(row.shared),
         "column": int(row.example * timesteps + row.start),
         "length": int(row.stop - row.start),
         "from": int(row.example * timesteps + begin),

@@ -1,5 +1,6 @@
 // A ranking of cells by concepts, as lstm_widgets/widgets/_finder.py sent it: sorted and filtered here.
 
+import { csv, shortest } from "./csv.js";
 import { floats } from "./model.js";
 
 /** @typedef {import("./model.js").Model} Model */
@@ -77,6 +78,17 @@ export class Ranking {
   threshold(row) {
     const [threshold, sign] = [this.number("threshold", row), this.number("sign", row)];
     return threshold * sign > 0 ? Math.abs(threshold) : undefined;
+  }
+
+  /** Some rows as CSV: all that is known of them. @param {Iterable<number>} rows */
+  csv(rows) {
+    const names = [...this.#columns.keys()];
+    const field = (/** @type {string} */ name, /** @type {number} */ row) =>
+      this.names[name] ? this.text(name, row) : shortest(this.number(name, row));
+    return csv(
+      names,
+      Array.from(rows, (row) => names.map((name) => field(name, row))),
+    );
   }
 
   /**

@@ -241,6 +241,20 @@ export function smallButton(text, name, onClick) {
 }
 
 /**
+ * A button that gives a table to the person as a file.
+ * @param {string} of what the table is
+ * @param {() => {name: string, text: string}} make the file, in CSV
+ */
+export function csvButton(of, make) {
+  return smallButton("CSV", `save ${of} as a file of comma-separated values`, () => {
+    const { name, text } = make();
+    const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    element("a", { href: address, download: `${name}.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(address));
+  });
+}
+
+/**
  * A labelled box to tick.
  * @param {string} name
  * @param {(value: boolean) => void} onChange

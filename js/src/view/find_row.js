@@ -27,7 +27,7 @@ export class FindRow {
     this.told = element("span", { role: "status" });
     this.previous = button("↑", "previous place (Shift+Enter)", () => this.#step(-1));
     this.next = button("↓", "next place (Enter)", () => this.#step(1));
-    this.root = element("div", { class: "lw-find", role: "search" }, [
+    this.root = element("div", { class: "lw-search", role: "search" }, [
       this.input,
       element("div", { class: "lw-zoom" }, [this.previous, this.next]),
       this.told,

@@ -1,7 +1,7 @@
 // A ranking as a table: rows are made as they come into view, so that thousands are as quick as ten.
 
 import { visible } from "../core/tokens.js";
-import { element, freshId, menu } from "./dom.js";
+import { csvButton, element, freshId, menu } from "./dom.js";
 
 /** @typedef {import("../core/ranking.js").Ranking} Ranking */
 
@@ -161,6 +161,7 @@ export class FinderTable {
           this.below,
         ]),
         this.count,
+        csvButton("these rows", () => ({ name: "ranking", text: ranking.csv(this.#rows) })),
       ]),
       this.grid,
     ]);

@@ -1,16 +1,18 @@
 // Below the pictures: the cells that mark the span that was chosen, and the other spans that they mark.
 
 import { Calls } from "../core/calls.js";
+import { csv } from "../core/csv.js";
 import { cellName, cellNumber } from "../core/model.js";
 import { written } from "../core/text_layout.js";
 import { NONE } from "../core/tracks.js";
 import { coloursOf } from "./bands.js";
-import { div, element, freshId, listen, press, smallButton } from "./dom.js";
+import { csvButton, div, element, freshId, listen, press, smallButton } from "./dom.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
 /**
  * What Python tells of a match: where it is and how much the cells agree, and the tokens around it.
- * @typedef {{words: string[], column: number, length: number, from: number, tokens: string[]}} Match
+ * @typedef {{words: string[], overlap: number, shared: number, column: number, length: number,
+ *   from: number, tokens: string[]}} Match
  */
 /** @typedef {{told: string, count: string, cells: number[], signs: number[], matches: Match[]}} Found */
 
@@ -51,7 +53,7 @@ export class MatchesPane {
     );
     this.told = element("span", { "aria-live": "polite" });
     this.cells = element("span", { class: "lw-matches-cells" });
-    this.count = element("span");
+    this.count = element("span", { class: "lw-matches-count" });
     this.list = element("div", {
       role: "listbox",
       tabindex: 0,
@@ -60,8 +62,9 @@ export class MatchesPane {
     const clear = smallButton("×", "let go of the span", () =>
       this.state.set({ span: null }, frame),
     );
+    this.csv = csvButton("the matches", () => ({ name: "matches", text: this.#csv() }));
     this.root = div("lw-matches", [
-      element("div", {}, [this.told, this.cells, this.count, clear]),
+      element("div", {}, [this.told, this.cells, this.count, this.csv, clear]),
       this.list,
     ]);
     this.body = [this.root];
@@ -102,7 +105,7 @@ export class MatchesPane {
     this.count.textContent = count;
     this.cells.replaceChildren(...cells.map((cell, i) => this.#cell(cell, signs[i])));
     this.list.replaceChildren(...matches.map((match) => this.#row(match)));
-    this.list.hidden = matches.length === 0;
+    this.list.hidden = this.csv.hidden = matches.length === 0;
     this.#mark();
   }
 
@@ -147,6 +150,19 @@ export class MatchesPane {
       return `linear-gradient(${colour} 0 0) 0 calc(100% - ${y}px) / 100% ${BAND - 1}px no-repeat`;
     });
     return bands.join();
+  }
+
+  #csv() {
+    const { timesteps } = this.state.layer;
+    const names = ["example", "start", "stop", "overlap", "shared_cells", "tokens"];
+    const rows = (this.#found?.matches ?? []).map(
+      ({ column, length, from, tokens, overlap, shared }) => {
+        const [example, start] = [Math.floor(column / timesteps), column % timesteps];
+        const text = tokens.slice(column - from, column - from + length).join(" ");
+        return [example, start, start + length, overlap, shared, text];
+      },
+    );
+    return csv(names, rows);
   }
 
   /** Show which match the keys have come to. */
