@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
+    from lstm_widgets.notes import Notes
+
 __all__ = ["as_html", "as_text"]
 
 TOKENS_SHOWN = 24
 LABELS_SHOWN = 6
+NOTES_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ TITLES = _Row(
 )
 
 
-def as_text(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None) -> str:
+def as_text(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None, notes: Notes) -> str:
     """Show a recording as a table, one line a layer, and a line for the predictions."""
     rows = [TITLES, *(_row(name, dataset) for name, dataset in layers.items())]
     columns = list(zip(*(vars(row).values() for row in rows), strict=True))
@@ -56,10 +59,12 @@ def as_text(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None) ->
     ]
     if predictions is not None:
         lines.append(f"predictions: {_guesses(predictions)}")
+    if notes:
+        lines.append(f"notes: {_noted(notes)}")
     return "\n".join(line.rstrip() for line in [_title(layers, predictions), *lines])
 
 
-def as_html(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None) -> str:
+def as_html(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None, notes: Notes) -> str:
     """Show a recording as a table in the page's own colours, with the beginnings of its texts.
 
     Layer names, tokens and labels may be anything, markup included: each is escaped.
@@ -73,6 +78,8 @@ def as_html(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None) ->
     guesses = ""
     if predictions is not None:
         guesses = f'<p><span class="title">predictions</span>{escape(_guesses(predictions))}</p>'
+    if notes:
+        guesses += f'<p><span class="title">notes</span>{_bdi(_noted(notes))}</p>'
     return (
         f"<style>{_STYLE}</style>"
         f'<div class="lstm-widgets-recording"><b>{escape(_title(layers, predictions))}</b>'
@@ -100,6 +107,13 @@ def _row(name: str, dataset: xr.Dataset) -> _Row:
         check=_check(attrs["check"]),
         memory=_size(dataset.nbytes),
     )
+
+
+def _noted(notes: Notes) -> str:
+    """Name the cells that a person has named."""
+    named = [f"{layer} {cell} “{notes.name(layer, cell)}”" for layer, cell in notes]
+    more = f" and {len(named) - NOTES_SHOWN} more" if len(named) > NOTES_SHOWN else ""
+    return ", ".join(named[:NOTES_SHOWN]) + more
 
 
 def _guesses(predictions: xr.Dataset) -> str:

@@ -17,6 +17,7 @@ import xarray as xr
 
 from lstm_widgets import _recording_repr, _recording_store
 from lstm_widgets._recording_store import RecordingFileError
+from lstm_widgets.notes import Notes
 
 __all__ = [
     "LayerNotFoundError",
@@ -270,6 +271,20 @@ class Recording(Mapping[str, xr.Dataset]):
             return None
         return self.tree[PREDICTIONS_NODE].to_dataset()
 
+    @functools.cached_property
+    def notes(self) -> Notes:
+        """What a person writes about cells, by layer and cell; kept when the recording is saved.
+
+        The first line of a note is the cell's name, which every view shows; an empty text takes a
+        note away. Notes are also written in the page: the button "note", or the key n.
+
+        Examples
+        --------
+        >>> recording.notes["lstm", 22] = "inside quotes"  # doctest: +SKIP
+        """
+        cells = {name: self[name].sizes["cell"] for name in self.layers}
+        return Notes(cells, self.bidirectional, self.tree.attrs.get("notes"))
+
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the recording to a Zarr v3 directory, for :func:`open_recording`.
 
@@ -293,13 +308,16 @@ class Recording(Mapping[str, xr.Dataset]):
         """
         layers = {name: self[name] for name in self.layers}
         attrs = {str(name): value for name, value in self.tree.attrs.items()}
+        attrs["notes"] = self.notes.plain
         _recording_store.write(Path(path), layers, self.predictions, attrs, overwrite=overwrite)
 
     def __repr__(self) -> str:
-        return _recording_repr.as_text({name: self[name] for name in self.layers}, self.predictions)
+        layers = {name: self[name] for name in self.layers}
+        return _recording_repr.as_text(layers, self.predictions, self.notes)
 
     def _repr_html_(self) -> str:
-        return _recording_repr.as_html({name: self[name] for name in self.layers}, self.predictions)
+        layers = {name: self[name] for name in self.layers}
+        return _recording_repr.as_html(layers, self.predictions, self.notes)
 
 
 def open_recording(path: str | PathLike[str]) -> Recording:

@@ -14,6 +14,7 @@ from lstm_widgets.widgets import _export
 from lstm_widgets.widgets._protocol import answer, columns_of, guesses_of, mask_of
 from lstm_widgets.widgets._snapshot import Snapshot
 from lstm_widgets.widgets._still import foot, nothing, stack
+from lstm_widgets.widgets._texts import in_line
 from lstm_widgets.widgets._tiles import SignalTiles
 from lstm_widgets.widgets._tracks import Track, encoded, tracks_of
 from lstm_widgets.widgets._widget import FileState, PageWidget, checked_scale
@@ -166,6 +167,10 @@ class RecordingWidget(PageWidget):
         sync=True, echo_update=False
     )
 
+    _notes = traitlets.Dict(help="Notes on cells, by layer and the number of the cell.").tag(
+        sync=True
+    )
+
     _shown: ClassVar[tuple[str, ...]] = ("recording",)
 
     #: The most pixels that rows or lines take in a still picture.
@@ -193,7 +198,9 @@ class RecordingWidget(PageWidget):
             signal = recording.signals(layer)[0]
         if layer in self._names and "timestep" not in traits:
             traits["timestep"] = _first_timestep(recording, layer, traits.get("example", 0))
-        super().__init__(layer=layer, signal=signal or "", **self._state_of(recording), **traits)
+        state = self._state_of(recording) | {"_notes": recording.notes.plain}
+        super().__init__(layer=layer, signal=signal or "", **state, **traits)
+        recording.notes.watch(self)
         self._summarise()
 
     @property
@@ -336,6 +343,14 @@ class RecordingWidget(PageWidget):
         with self.hold_sync():
             self._tracks, self._track_codes = described, codes
 
+    def notes_changed(self) -> None:
+        """Show notes that were written elsewhere."""
+        self._notes = self.recording.notes.plain
+
+    @traitlets.observe("_notes")
+    def _on_notes(self, change: dict[str, Any]) -> None:
+        self.recording.notes.replace(change["new"])
+
     @traitlets.observe("layer", "signal")
     def _on_shown(self, change: dict[str, Any]) -> None:
         if not self._layers or not self.signal:
@@ -427,6 +442,7 @@ class RecordingWidget(PageWidget):
             },
             threshold=self.threshold,
             align=self.align,
+            given_name=in_line(self.recording.notes.name(self.layer, self.cell)),
             tracks=self._shown_tracks(),
             predictions=self.recording.predictions,
         )

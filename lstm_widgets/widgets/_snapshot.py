@@ -37,6 +37,8 @@ class Snapshot:
         The signal.
     signal, example, cell, timestep, palette, scale, threshold, align
         As the widget's traits.
+    given_name : str
+        What a person calls the selected cell.
     tracks : tuple of (int, Track)
         The concept tracks that are shown, each with its place among all of them.
     predictions : xarray.Dataset, optional
@@ -54,6 +56,7 @@ class Snapshot:
     scale: str | tuple[float, float]
     threshold: float
     align: str
+    given_name: str = ""
     tracks: tuple[tuple[int, Track], ...] = ()
     predictions: xr.Dataset | None = None
 
@@ -196,6 +199,8 @@ class Snapshot:
         if "parts" in self.layer:
             part, index = divmod(self.cell, self.layer["cells"] // 2)
             cell += f" ({('forward', 'backward')[part]} {index})"
+        if self.given_name:
+            cell += f" “{self.given_name}”"
         parts = [in_line(name), cell]
         if self.examples > 1:
             label = f' "{self.label(self.example)}"' if self.layer["labels"] else ""

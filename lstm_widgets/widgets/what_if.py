@@ -173,6 +173,9 @@ class WhatIf(TextHeatmap):
         try:
             # In one message, so that the page never shows a part of it.
             with self.hold_sync():
+                if recording is not self._recording:
+                    recording.notes.replace(self._notes)
+                    recording.notes.watch(self)
                 self._recording = recording
                 self.set_trait("cell", cell)
                 self.timestep = min(self.timestep, self._sizes(self.layer)["timestep"] - 1)

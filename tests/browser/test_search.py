@@ -28,7 +28,7 @@ def test_a_text_is_found_from_the_keyboard(root, request):
     places = [k for k in range(len(whole)) if whole.startswith("sat on", k)]
     keyboard = root.page.keyboard
     grid, box = root.locator(".lw-grid"), root.locator("[data-control='find tokens']")
-    told, status = root.locator(".lw-search span"), root.locator(".lw-status")
+    told, status = root.locator(".lw-drawer[role='search'] span"), root.locator(".lw-status")
     expect(box).to_be_hidden()
     grid.focus()
     keyboard.press("Control+f")

@@ -1,5 +1,7 @@
 // What a widget's host gives us, as types, and bytes as hosts hand them over.
 
+import { inLine } from "./tokens.js";
+
 /**
  * The part of a widget model that we use.
  * @typedef {object} Model
@@ -46,6 +48,7 @@
  * @property {number} [predictions] how many guesses each timestep has
  * @property {{difference?: number, tolerance?: number, mode?: string}} check
  * @property {number} [run] where a model runs: the number of the run
+ * @property {Record<number, string>} [notes] what a person wrote about cells
  * @property {string[]} [parts] for both directions side by side: the names of the two
  */
 
@@ -66,10 +69,37 @@ export function cellNumber(layer, cell) {
   return layer.parts ? `${"→←"[part]}${index}` : String(cell);
 }
 
+/** What a person calls a cell, the first line of its note; "" if nothing. @param {Layer} layer @param {number} cell */
+export function givenName(layer, cell) {
+  return (layer.notes?.[cell] ?? "").trim().split("\n")[0].trim();
+}
+
 /** A cell's name in a sentence. @param {Layer} layer @param {number} cell */
 export function cellName(layer, cell) {
   const { part, index } = inPart(layer, cell);
-  return layer.parts ? `cell ${cell} (${["forward", "backward"][part]} ${index})` : `cell ${cell}`;
+  const given = givenName(layer, cell);
+  return [
+    `cell ${cell}`,
+    ...(layer.parts ? [`(${["forward", "backward"][part]} ${index})`] : []),
+    ...(given ? [`“${inLine(given)}”`] : []),
+  ].join(" ");
+}
+
+/**
+ * Layers with what a person wrote about their cells.
+ * @param {Layer[]} layers
+ * @param {Record<string, Record<string, string>> | undefined} notes by layer, or direction of it, and cell
+ * @returns {Layer[]}
+ */
+export function noted(layers, notes = {}) {
+  return layers.map((layer) => {
+    const parts = layer.parts ?? [layer.name];
+    const each = layer.cells / parts.length;
+    const own = parts.flatMap((name, part) =>
+      Object.entries(notes[name] ?? {}).map(([cell, text]) => [part * each + Number(cell), text]),
+    );
+    return own.length > 0 ? { ...layer, notes: Object.fromEntries(own) } : layer;
+  });
 }
 
 /** The last long text that was decoded: a host that hands over base64 does so each time. */

@@ -1,7 +1,5 @@
 // Finding a text among tokens: where it stands, as columns. The same as lstm_widgets/widgets/_search.py.
 
-import { areWords } from "./text_layout.js";
-
 /** Places that are kept at most; the first ones. */
 export const MOST_HITS = 100_000;
 
@@ -9,18 +7,6 @@ export const MOST_HITS = 100_000;
  * What a token adds to the running text: what stands before it, and itself.
  * @typedef {{before: string, text: string}} Piece
  */
-
-/**
- * The running text of an example.
- * @param {import("./passage.js").Passage} passage
- * @returns {Generator<Piece>}
- */
-export function* piecesOf(passage) {
-  const apart = areWords(passage);
-  for (let t = 0; t < passage.known; t++) {
-    yield { before: apart && t > 0 ? " " : "", text: passage.token(t) ?? "" };
-  }
-}
 
 /**
  * Where a text stands, capitals or not.

@@ -5,7 +5,7 @@ import { BLOCK, decode, encode, halve, NAN, OVERVIEW_CODES, strongest } from "./
 import { bytes, floats, inPart } from "./model.js";
 import { correlations } from "./order.js";
 import { Passage } from "./passage.js";
-import { Hits, hitsOf, MOST_HITS, piecesOf } from "./search.js";
+import { Hits, hitsOf, MOST_HITS } from "./search.js";
 import { Spelling } from "./spelling.js";
 
 /** @typedef {import("./model.js").Model} Model */
@@ -328,8 +328,10 @@ export class WholeSource extends Source {
       /** @type {[number, number][]} */
       const all = [];
       for (let example = 0; example < examples && all.length < MOST_HITS; example++) {
-        for (const hit of hitsOf(piecesOf(this.passage(example)), query)) {
-          all.push([example * timesteps + hit[0], example * timesteps + hit[1]]);
+        const start = example * timesteps;
+        const tokens = this.text.tokens?.slice(start, start + timesteps) ?? [];
+        for (const hit of hitsOf(this.spelling.pieces(tokens), query)) {
+          all.push([start + hit[0], start + hit[1]]);
         }
       }
       const each = (/** @type {0 | 1} */ end) =>

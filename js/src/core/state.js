@@ -2,7 +2,7 @@
 
 import { checksum } from "./checksum.js";
 import { KernelSource } from "./kernel_source.js";
-import { bytes } from "./model.js";
+import { bytes, noted } from "./model.js";
 import { resolve } from "./palettes.js";
 import { SharedState } from "./shared_state.js";
 import { WholeSource, wholeSize } from "./source.js";
@@ -33,6 +33,7 @@ const SHOWN = [
   "hidden_tracks",
   "span",
   "_tracks",
+  "_notes",
   "row",
   "_track_codes",
   "_span_example",
@@ -47,6 +48,8 @@ export class State extends SharedState {
   #key = "";
   /** @type {{of: unknown[], tracks: import("./tracks.js").Track[]}} */
   #tracks = { of: [], tracks: [] };
+  /** @type {{of: unknown[], layers: Layer[]}} */
+  #noted = { of: [], layers: [] };
   #query = "";
   /** @type {{hits?: import("./search.js").Hits, track?: Track}} */
   #found = {};
@@ -63,7 +66,11 @@ export class State extends SharedState {
 
   /** @returns {Layer[]} */
   get layers() {
-    return this.model.get("_layers");
+    const of = [this.model.get("_layers"), this.model.get("_notes")];
+    if (of.some((part, i) => part !== this.#noted.of[i])) {
+      this.#noted = { of, layers: noted(of[0], of[1]) };
+    }
+    return this.#noted.layers;
   }
 
   /** @returns {Layer} */

@@ -55,6 +55,8 @@ export class Chrome {
   pointing = true;
   /** @type {P[]} */
   panes = [];
+  /** What keys do wherever the focus is. @type {import("./keys.js").Key[]} */
+  keys = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #speaking;
 
@@ -95,9 +97,10 @@ export class Chrome {
       this.schedule(true);
     };
     const room = new Room(this.root, signal, resize);
-    const keys = new Keys(this.root, () =>
-      this.panes.map(({ called = "", keys = [] }) => ({ title: called, keys })),
-    );
+    const keys = new Keys(this.root, () => [
+      ...this.panes.map(({ called = "", keys = [] }) => ({ title: called, keys })),
+      { title: "the whole widget", keys: this.keys },
+    ]);
     const stage = div(
       "lw-panes",
       panes.filter((pane) => pane.body.length > 0).map((pane) => div("lw-pane", pane.body)),

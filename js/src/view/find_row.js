@@ -1,18 +1,16 @@
 // Finding a text among the tokens: a row that Ctrl+F or / opens above the panes.
 
 import { button, element, listen } from "./dom.js";
+import { Drawer } from "./drawer.js";
 
 /** Marks a widget in which Ctrl+F is ours, see dom.js. */
 const FINDS = "data-finds";
 
 export class FindRow {
-  #open = false;
   /** Where the search began: what is typed leads to the first place from there on. */
   #from = 0;
   /** Whether to go to the first place, once it is known. */
   #going = false;
-  /** What had the focus before. @type {HTMLElement | undefined} */
-  #before;
 
   /** @param {import("./frame.js").Frame} frame */
   constructor(frame) {
@@ -27,27 +25,30 @@ export class FindRow {
     this.told = element("span", { role: "status" });
     this.previous = button("↑", "previous place (Shift+Enter)", () => this.#step(-1));
     this.next = button("↓", "next place (Enter)", () => this.#step(1));
-    this.root = element("div", { class: "lw-search", role: "search" }, [
-      this.input,
-      element("div", { class: "lw-zoom" }, [this.previous, this.next]),
-      this.told,
-      button("✕", "end the search (Escape)", () => this.close()),
-    ]);
-    this.opener = button("find", "find a text among the tokens (Ctrl+F or /)", () =>
-      this.#open ? this.close() : this.open(),
-    );
-    this.tool = element("div", { class: "lw-zoom" }, [this.opener]);
-    this.root.hidden = true;
+    this.drawer = new Drawer(frame.root, {
+      name: "find",
+      told: "find a text among the tokens (Ctrl+F or /)",
+      role: "search",
+      field: this.input,
+      rest: [element("div", { class: "lw-zoom" }, [this.previous, this.next]), this.told],
+      ends: "end the search (Escape)",
+      onOpen: () => {
+        this.#from = this.state.column;
+        this.state.find(this.input.value);
+      },
+      onClose: () => {
+        this.#going = false;
+        this.state.find("");
+      },
+    });
     listen(this.input, "input", () => {
       this.#going = true;
       this.state.find(this.input.value);
     });
-    listen(this.root, "keydown", (event) => {
-      if (event.key === "Escape") this.close();
-      else if (event.key === "Enter" && event.target === this.input)
-        this.#step(event.shiftKey ? -1 : 1);
-      else return;
+    listen(this.input, "keydown", (event) => {
+      if (event.key !== "Enter") return;
       event.preventDefault();
+      this.#step(event.shiftKey ? -1 : 1);
     });
     listen(frame.root, "keydown", (event) => {
       if (event.defaultPrevented || !this.state.layer.tokens || event.altKey) return;
@@ -55,30 +56,8 @@ export class FindRow {
       const typing = /** @type {Element} */ (event.target).matches("input, textarea, select");
       if (!(control ? event.key.toLowerCase() === "f" : event.key === "/" && !typing)) return;
       event.preventDefault();
-      this.open();
+      this.drawer.show();
     });
-  }
-
-  open() {
-    if (!this.#open) {
-      const root = /** @type {Document | ShadowRoot} */ (this.root.getRootNode());
-      this.#before = /** @type {HTMLElement | undefined} */ (root.activeElement ?? undefined);
-      this.#from = this.state.column;
-    }
-    this.#open = true;
-    this.root.hidden = false;
-    this.input.focus();
-    this.input.select();
-    if (this.input.value) this.state.find(this.input.value);
-  }
-
-  close() {
-    this.#open = this.#going = false;
-    this.root.hidden = true;
-    this.state.find("");
-    const before = this.#before;
-    if (before && this.frame.root.contains(before)) before.focus();
-    else this.opener.focus();
   }
 
   /** @param {number} way */
@@ -91,13 +70,13 @@ export class FindRow {
 
   /** Follow what was found. */
   update() {
-    const { state } = this;
+    const { state, drawer } = this;
     const { tokens } = state.layer;
-    this.tool.hidden = !tokens;
+    drawer.button.hidden = !tokens;
     if (tokens) this.frame.root.setAttribute(FINDS, "");
     else this.frame.root.removeAttribute(FINDS);
-    if (!tokens && this.#open) this.close();
-    if (!this.#open) return;
+    if (!tokens) drawer.close();
+    if (!drawer.open) return;
     const { hits } = state;
     if (this.#going && hits) {
       this.#going = false;
@@ -108,8 +87,7 @@ export class FindRow {
         if (hits.starts[to] !== state.column) state.select(hits.starts[to], this.frame);
       }
     }
-    const nowhere = !hits?.count;
-    this.previous.disabled = this.next.disabled = nowhere;
+    this.previous.disabled = this.next.disabled = !hits?.count;
     const told = this.#say();
     if (this.told.textContent !== told) this.told.textContent = told;
   }

@@ -11,6 +11,7 @@ import { Colours } from "./colours.js";
 import { element, menu, slider } from "./dom.js";
 import { FindRow } from "./find_row.js";
 import { Legend } from "./legend.js";
+import { NoteRow } from "./note_row.js";
 
 /** @typedef {import("../core/state.js").State} State */
 /** @typedef {import("../core/source.js").AnySource} AnySource */
@@ -89,14 +90,23 @@ export class Frame extends Chrome {
     };
     this.legend = new Legend();
     this.tracks = new TrackRow(state);
+    this.keys = /** @type {import("./keys.js").Key[]} */ ([
+      ["/, Ctrl+F", "finds a text among the tokens"],
+      ["n", "names the cell, or notes something about it"],
+    ]);
     this.find = new FindRow(this);
+    this.note = new NoteRow(this);
+    const asked = element("div", { class: "lw-zoom" }, [
+      this.find.drawer.button,
+      this.note.drawer.button,
+    ]);
     const { layer, signal, align, palette, scale } = this.menus;
     this.show(el, {
       panes: panes.map((PaneClass) => new PaneClass(this)),
       first: [layer.root, signal.root],
-      last: [align.root, palette.root, scale.root, this.find.tool],
+      last: [align.root, palette.root, scale.root, asked],
       sliders: Object.values(this.sliders).map((each) => each.root),
-      rows: [this.tracks.root, this.find.root],
+      rows: [this.tracks.root, this.find.drawer.root, this.note.drawer.root],
       legend: this.legend.root,
       split,
     });
@@ -195,6 +205,7 @@ export class Frame extends Chrome {
     if (colours) this.legend.update(colours);
     this.tracks.update(this.theme);
     this.find.update();
+    this.note.update();
     this.root.setAttribute("aria-busy", String(!source));
   }
 

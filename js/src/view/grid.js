@@ -367,6 +367,13 @@ export class Grid {
         const text = cellNumber(source.layer, order[row]);
         context.fillText(text, GUTTER - 12 - Grid.BAR, middle + 0.5);
       }
+      // Which have a note; what it says stands in the status line.
+      if (source.layer.notes?.[order[row]]) {
+        context.fillStyle = theme.colour.accent;
+        context.beginPath();
+        context.arc(6, middle, Math.min(3, rowHeight / 2), 0, 2 * Math.PI);
+        context.fill();
+      }
     }
     context.restore();
   }
