@@ -289,6 +289,32 @@ test("pieces of a word are joined, and go to the next line together", () => {
   assert.deepEqual([...turned.starts], [0, 1]);
 });
 
+test("words of an example from right to left change places within their line", () => {
+  const box = (/** @type {string} */ text) => ({
+    start: 0,
+    stop: 1,
+    padding: false,
+    text,
+    joined: false,
+  });
+  const boxes = ["שלום", "עולם", "שוב"].map(box);
+  const style = { width: 100, gap: 3, seam: 1, lines: 9, chip: () => 0 };
+  const rows = new WordRows(boxes, [40, 50, 30], style);
+  /** @type {string[][]} */
+  const asked = [];
+  rows.settle(new Spelling("words"), 3, (pieces, rtl) => {
+    assert.ok(rtl);
+    asked.push(pieces.map(({ before, text }) => before + text));
+    return pieces.map((_, i) => ({ left: -i, right: 1 - i }));
+  });
+  assert.deepEqual(asked, [["שלום", " עולם"], ["שוב"]]);
+  assert.deepEqual([...rows.left], [53, 0, 0]);
+  assert.equal(rows.at(0, 54), 0);
+  const none = new WordRows([box("a")], [20], style);
+  none.settle(new Spelling("words"), 3, () => assert.fail());
+  assert.equal(none.rtl, false);
+});
+
 test("rows stand under each other, one of them unfolded", () => {
   for (const [open, extra] of [
     [-1, 0],

@@ -25,7 +25,7 @@ function passageOf(tokens) {
   return passage;
 }
 
-/** @param {string[]} tokens @param {Partial<typeof STYLE>} more */
+/** @param {string[]} tokens @param {Partial<import("../src/core/text_layout.js").Style>} more */
 function lay(tokens, more = {}) {
   const layout = new TextLayout(passageOf(tokens), { ...STYLE, ...more });
   const lines = Array.from({ length: layout.lines }, (_, line) =>
@@ -171,6 +171,59 @@ test("no line ends where another word would have fitted", () => {
     // One character's room is kept for the space after it.
     assert.ok(10 * (lines[line].length + word.length) > 190, lines[line]);
   }
+});
+
+// -- scripts from right to left -------------------------------------------------------------------
+
+/** Sets a line as if all of it ran one way, ten pixels a character. @param {{before: string, text: string}[]} pieces @param {boolean} rtl */
+function places(pieces, rtl) {
+  let x = 0;
+  const found = pieces.map(({ before, text }) => {
+    const left = x + 10 * before.length;
+    x = left + 10 * text.length;
+    return { left, right: x };
+  });
+  return rtl ? found.map(({ left, right }) => ({ left: x - right, right: x - left })) : found;
+}
+
+test("a paragraph whose first letter is Hebrew stands at the right, in its own order", () => {
+  const text = "(שלום)\nab ש\n12\n12 ש";
+  const { layout, lines } = lay([...text], { places });
+  assert.deepEqual(lines, ["(שלום)\n", "ab ש\n", "12\n", "12 ש"]);
+  assert.deepEqual(
+    lines.map((_, line) => layout.rtl(line)),
+    [true, false, false, true],
+  );
+  assert.deepEqual(
+    lines.map((_, line) => layout.turned(line)),
+    [true, true, false, true],
+  );
+  for (const line of [0, 3]) {
+    assert.equal(layout.settle(line), lines[line].replace("\n", " "));
+    for (let box = layout.starts[line]; box < layout.end(line); box++) {
+      const from = 200 - 10 * (box - layout.starts[line] + 1);
+      assert.equal(layout.left[box], from);
+      assert.equal(layout.at(line, from), box);
+      assert.equal(layout.nearest(line, from + 9), box);
+    }
+    assert.equal(layout.at(line, 0), -1);
+    assert.equal(layout.origin(line), 200 - 10 * (layout.end(line) - layout.starts[line]));
+  }
+  assert.equal(layout.settle(2), "");
+});
+
+test("words keep their boxes, and change places", () => {
+  const { layout } = lay(["שלום", "עולם", "a"], { spelling: WORDS, places });
+  assert.equal(layout.settle(0), "");
+  assert.deepEqual([...layout.left], [200 - 44, 200 - 44 - 54, 200 - 44 - 54 - 24]);
+  assert.deepEqual([...layout.widths], [44, 44, 14]);
+});
+
+test("a text without such letters asks for nothing", () => {
+  const never = () => assert.fail();
+  const { layout } = lay([..."abc 12"], { places: never });
+  assert.equal(layout.settle(0), "");
+  assert.equal(layout.turned(0), false);
 });
 
 // -- tokens --------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 // Where the words of one example stand: boxes in lines that are wrapped to the width. Whole CSS pixels.
 
+import { directionOf, hasFromRight } from "./tokens.js";
+
 /** No more of a token is drawn than this. */
 const LONGEST = 256;
 
@@ -52,6 +54,10 @@ export class WordRows {
    */
   constructor(boxes, sizes, { width, gap, seam, lines, chip }) {
     this.boxes = boxes;
+    /** Whether the example runs from right to left. */
+    this.rtl = false;
+    /** The text of lines that are drawn as a whole. @type {(string | undefined)[]} */
+    this.texts = [];
     this.left = new Int32Array(boxes.length);
     this.widths = Int32Array.from(sizes, (size) => Math.min(size, width));
     /** The first box of each line, of all that there are. */
@@ -91,6 +97,40 @@ export class WordRows {
 
   get lines() {
     return this.starts.length;
+  }
+
+  /**
+   * Put the boxes of lines where their text has them in which something runs from right to left.
+   * @param {import("./spelling.js").Spelling} spelling
+   * @param {number} gap between two words
+   * @param {(pieces: {before: string, text: string}[], rtl: boolean) => {left: number, right: number}[]} places
+   *   where the boxes of a line stand that is set as a whole
+   */
+  settle(spelling, gap, places) {
+    if (!this.boxes.some(({ text }) => hasFromRight(text))) return;
+    this.rtl = directionOf(this.boxes.map(({ text }) => text).join(" ")) === "rtl";
+    for (let line = 0; line < this.lines; line++) {
+      const [start, stop] = [this.starts[line], this.end(line)];
+      const pieces = this.boxes.slice(start, stop).map(({ text, joined }, i) => ({
+        before: joined || i === 0 ? "" : " ",
+        text,
+      }));
+      const found = places(pieces, this.rtl);
+      if (spelling.kind === "words") {
+        const order = found.map((_, i) => i).sort((a, b) => found[a].left - found[b].left);
+        let x = 0;
+        for (const i of order) {
+          this.left[start + i] = x;
+          x += this.widths[start + i] + gap;
+        }
+        continue;
+      }
+      this.texts[line] = pieces.map(({ before, text }) => before + text).join("");
+      found.forEach(({ left, right }, i) => {
+        this.left[start + i] = Math.round(left);
+        this.widths[start + i] = Math.max(1, Math.round(right) - Math.round(left));
+      });
+    }
   }
 
   /** The line of a box. @param {number} box */

@@ -2,11 +2,12 @@
 
 import { css, ink, mix } from "../core/palettes.js";
 import { counted, methodName, strongest, sureness } from "../core/relevance_words.js";
-import { charactersOf, visible } from "../core/tokens.js";
+import { charactersOf, directionOf, visible } from "../core/tokens.js";
 import { boxesOf, Shelf, WordRows } from "../core/word_rows.js";
 import { element } from "./dom.js";
 import { outline } from "./head.js";
 import { Scroller } from "./scroller.js";
+import { drawRun, Shaper } from "./shaper.js";
 
 /** @typedef {import("./relevance_frame.js").RelevanceFrame} RelevanceFrame */
 /** @typedef {import("../core/examples.js").Row} Row */
@@ -87,6 +88,7 @@ export class RelevancePane {
         "example, Enter opens it in the Explorer.",
       () => frame.schedule(),
     );
+    this.shaper = new Shaper(this.scroller.root);
     this.heads = {
       example: element("span"),
       classes: element("span"),
@@ -242,6 +244,10 @@ export class RelevancePane {
         lines,
         chip: (cut) => this.#measure(this.#chip(cut), 11, "sans") + 14,
       },
+    );
+    const { mono } = this.frame.theme;
+    rows.settle(row.spelling, GAP, (pieces, rtl) =>
+      this.shaper.places(pieces, rtl, `${LETTERS}px ${mono}`),
     );
     this.#layouts.delete(example);
     this.#layouts.set(example, { row, key, rows });
@@ -491,6 +497,7 @@ export class RelevancePane {
     });
     for (let at = 0; at < shown.lines; at++) {
       const top = y + at * line;
+      const whole = shown.texts[at];
       if (top > this.scroller.height || top + line < 0) continue;
       for (const [k, { m, band, values, range }] of looks.entries()) {
         const bandTop = top + k * (BAND + SEAM);
@@ -503,13 +510,23 @@ export class RelevancePane {
         }
         context.font = `${LETTERS}px ${theme.mono}`;
         context.textAlign = "center";
+        /** @type {Map<number, [number, number][]>} */
+        const inks = new Map();
         for (let i = shown.starts[at]; i < shown.end(at); i++) {
           const { start, stop, padding, text } = shown.boxes[i];
           const value = values[strongest(values, start, stop)];
           const place = { x: left + shown.left[i], y: bandTop, width: shown.widths[i] };
           // That it is padding is written once.
-          const written = padding && k > 0 ? "" : text;
-          this.#box(context, { ...place, text: written, padding, value, band, range });
+          const written = whole || (padding && k > 0) ? "" : text;
+          const ink = this.#box(context, { ...place, text: written, padding, value, band, range });
+          if (!whole) continue;
+          const some = inks.get(ink) ?? [];
+          inks.set(ink, some);
+          some.push([place.x, place.width]);
+        }
+        if (whole) {
+          const x = left + Math.min(...shown.left.subarray(shown.starts[at], shown.end(at)));
+          drawRun(context, { text: whole, rtl: shown.rtl, x, y: bandTop + BAND / 2, inks }, BAND);
         }
       }
       const bottom = top + bands.length * (BAND + SEAM) - SEAM;
@@ -546,6 +563,7 @@ export class RelevancePane {
    * @param {CanvasRenderingContext2D} context
    * @param {{x: number, y: number, width: number, text: string, padding: boolean, value: number,
    *   band: import("../core/band_colours.js").Band, range: [number, number]}} what
+   * @returns {number} a pixel: the ink for its letters
    */
   #box(context, { x, y, width, text, padding, value, band, range }) {
     const { theme } = this.frame;
@@ -572,7 +590,10 @@ export class RelevancePane {
       context.lineWidth = 3;
       context.strokeText(shown, x + width / 2, y + BAND / 2 + 1);
     }
+    context.direction = directionOf(text) ?? "ltr";
     context.fillText(shown, x + width / 2, y + BAND / 2 + 1);
+    context.direction = "ltr";
+    return ink(colour);
   }
 
   /**
@@ -731,8 +752,8 @@ export class RelevancePane {
       ArrowDown: () => go(1),
       PageUp: () => go(-page),
       PageDown: () => go(page),
-      ArrowLeft: () => this.#step((_, box) => box - 1),
-      ArrowRight: () => this.#step((_, box) => box + 1),
+      ArrowLeft: () => this.#step(({ rtl }, box) => box + (rtl ? 1 : -1)),
+      ArrowRight: () => this.#step(({ rtl }, box) => box + (rtl ? -1 : 1)),
       Home: () => (modified ? this.#goTo(0) : this.#step(() => 0)),
       End: () =>
         modified ? this.#goTo(order.length - 1) : this.#step(({ boxes }) => boxes.length - 1),
