@@ -100,7 +100,7 @@ def _row(name: str, dataset: xr.Dataset) -> _Row:
         layer=_visible(name),
         kind=attrs["kind"] + (" (backwards)" if attrs["go_backwards"] else ""),
         cells=str(sizes["cell"]),
-        shape=f"{sizes['example']} × {sizes['timestep']}",
+        shape=f"{sizes['example']} × {sizes['timestep']}{_calls(attrs)}",
         signals=", ".join(str(signal) for signal in dataset.data_vars if signal != "mask"),
         padding=f"{attrs['masked_share']:.1%}" if "mask" in dataset else "none",
         tokens="known" if "token" in dataset.coords else "unknown",
@@ -114,6 +114,10 @@ def _noted(notes: Notes) -> str:
     named = [f"{layer} {cell} “{notes.name(layer, cell)}”" for layer, cell in notes]
     more = f" and {len(named) - NOTES_SHOWN} more" if len(named) > NOTES_SHOWN else ""
     return ", ".join(named[:NOTES_SHOWN]) + more
+
+
+def _calls(attrs: Mapping[str, Any]) -> str:
+    return f" ({len(attrs['calls'])} calls)" if "calls" in attrs else ""
 
 
 def _guesses(predictions: xr.Dataset) -> str:

@@ -7,7 +7,7 @@
       data-<id>/
         0-lstm_1/           one group a layer, in model order
           zarr.json         its attributes
-          hidden_state/     one array a signal; mask, token and label beside them
+          hidden_state/     one array a signal; mask, token, label and the initial states beside them
         predictions/        if there are any: the same for the model's guesses
 
 A save writes a new ``data-<id>`` and then replaces ``zarr.json`` in one step, so that whatever
@@ -40,11 +40,13 @@ if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
 
-__all__ = ["RecordingFileError", "read", "write"]
+__all__ = ["INITIAL", "RecordingFileError", "read", "write"]
 
-FORMAT = 1
+FORMAT = 2
 CHUNK_BYTES = 2**21
-COORDINATES = ("token", "label")
+#: The states that a layer started from.
+INITIAL = ("initial_hidden_state", "initial_cell_state")
+COORDINATES = ("token", "label", *INITIAL)
 AXES = ("example", "timestep", "cell", "rank")
 PREDICTIONS = "predictions"
 # What the arrays of a recording are made of. Nothing else is opened, so that no file can choose

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from lstm_widgets import _recording_repr, _recording_store
-from lstm_widgets._recording_store import RecordingFileError
+from lstm_widgets._recording_store import INITIAL, RecordingFileError
+from lstm_widgets.calls import all_named, call_name, split_call
 from lstm_widgets.notes import Notes
 
 __all__ = [
@@ -36,7 +37,7 @@ PREDICTION_AXES = ("example", "timestep", "rank")
 # The node of the predictions. No layer can have it: a "%" in a layer's name is percent-encoded.
 PREDICTIONS_NODE = "%predictions"
 # Names that a layer's dataset uses itself, so no signal can have them.
-RESERVED = frozenset({*AXES, "token", "label", "mask"})
+RESERVED = frozenset({*AXES, "token", "label", "mask", "call", *INITIAL})
 
 
 class LayerNotFoundError(KeyError):
@@ -70,6 +71,14 @@ class RecordedLayer:
         The layer's configuration, as JSON can hold it.
     go_backwards
         Whether the layer read from the end.
+    initial
+        Name of a state's signal to the state that the layer started from, float32 ``(example,
+        cell)``; of several calls ``(example, call, cell)``. Those that are known.
+    calls
+        The numbers of timesteps of a layer's calls, which stand one after the other on its time
+        axis; empty if it was called once.
+    same_timesteps
+        Whether all calls are about the same timesteps: those of a text.
     """
 
     name: str
@@ -80,6 +89,9 @@ class RecordedLayer:
     check: dict[str, Any] = field(default_factory=lambda: {"mode": "none"})
     config: dict[str, Any] = field(default_factory=dict)
     go_backwards: bool = False
+    initial: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    calls: tuple[int, ...] = ()
+    same_timesteps: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +126,17 @@ class Recording(Mapping[str, xr.Dataset]):
     A thin cover over an :class:`xarray.DataTree` with one node a layer and one variable a signal.
     ``recording["lstm_1"].forget_gate`` is a :class:`xarray.DataArray` with the dimensions
     ``(example, timestep, cell)``, and with the coordinates ``token`` ``(example, timestep)`` and
-    ``label`` ``(example,)`` where they are known.
+    ``label`` ``(example,)`` where they are known. The states that the layer started from are the
+    coordinates ``initial_hidden_state`` and ``initial_cell_state`` ``(example, cell)``: what came
+    before the first timestep that was read, which of a layer that reads backwards is the last one.
+    Read window by window, every window starts from them; they are missing where windows start from
+    different ones.
+
+    A layer that the model calls several times (a decoder in a loop, an encoder of two inputs) is
+    one layer: ``recording["cell"]`` has all its calls, one after the other on the time axis, and
+    ``recording["cell:2"]`` the second one. In a text each call is about the same timesteps; there
+    ``recording["cell"]`` has the last one. :meth:`calls` always has all of them, and says which
+    timestep is of which.
 
     Recordings come from :func:`lstm_widgets.record` and :func:`lstm_widgets.open_recording`. Two
     are equal only if they are the same.
@@ -235,19 +257,98 @@ class Recording(Mapping[str, xr.Dataset]):
         By the name of a :attr:`bidirectional` layer, both directions: the cells of the forward one,
         then those of the backward one, with the coordinate ``direction`` ``(cell,)``. Both are in
         reading order: index t is the input's timestep t.
+
+        Of a layer that was called several times, all calls one after the other (of a text the last
+        one); ``attrs["calls"]`` are their numbers of timesteps. One call of it by its name with the
+        call's number, ``"lstm:2"``.
         """
         if not isinstance(layer, str):
             raise TypeError(f"layer: expected the name of one, got {layer!r:.80}")
-        if layer in self._paths:
-            return self.tree[self._paths[layer]].to_dataset()
-        pairs = self.bidirectional
-        if layer not in pairs:
-            raise LayerNotFoundError(
-                f"layer: expected one of {', '.join(map(repr, [*self._paths, *pairs]))}, "
-                f"got {layer!r}"
-            )
-        forward, backward = (self[name] for name in pairs[layer])
-        return _side_by_side(forward, backward)
+        nodes, call = self._nodes(layer)
+        shown = [_shown(node, call) for node in nodes]
+        return shown[0] if len(shown) == 1 else _side_by_side(*shown)
+
+    def calls(self, layer: str) -> xr.Dataset:
+        """All calls of a layer on one time axis.
+
+        Parameters
+        ----------
+        layer
+            As for ``recording[layer]``.
+
+        Returns
+        -------
+        xarray.Dataset
+            As ``recording[layer]``, with the coordinate ``call`` ``(timestep,)``: the number of the
+            call, from 1 on. A warm-up of 12 timesteps and 4 single steps have 16.
+
+        Examples
+        --------
+        >>> recording.calls("cell").call.values  # doctest: +SKIP
+        array([1, 2, 3, 4])
+        """
+        nodes, call = self._nodes(layer)
+        shown = [_all_calls(node, call) for node in nodes]
+        return shown[0] if len(shown) == 1 else _side_by_side(*shown)
+
+    def call_names(self, layer: str) -> tuple[str, ...]:
+        """Name the calls of a layer that was called several times; of one that wasn't, none.
+
+        ``("cell:1", "cell:2", "cell:3")``, for example.
+        """
+        names = self.bidirectional.get(layer, (layer,))
+        if names[0] not in self._paths:
+            return ()
+        count = len(self._node(names[0]).attrs.get("calls", ()))
+        return tuple(call_name(layer, call) for call in range(1, count + 1))
+
+    def _node(self, layer: str) -> xr.Dataset:
+        return self.tree[self._paths[layer]].to_dataset()
+
+    def directions(self, layer: str) -> tuple[str, ...]:
+        """Name both directions of a layer, or of a call of one, and of any other just itself.
+
+        ``("bidirectional/forward:2", "bidirectional/backward:2")`` of ``"bidirectional:2"``.
+        """
+        name, call = (layer, None) if layer in self._paths else split_call(layer)
+        names = (name,) if name in self._paths else self.bidirectional.get(name, (name,))
+        return names if call is None else tuple(call_name(each, call) for each in names)
+
+    def initial_states(self, layer: str, signal: str) -> npt.NDArray[np.float32] | None:
+        """Give the states from which each call of a layer started.
+
+        Parameters
+        ----------
+        layer
+            As for ``recording[layer]``.
+        signal
+            ``"hidden_state"`` or ``"cell_state"``.
+
+        Returns
+        -------
+        numpy.ndarray | None
+            float32 ``(example, call, cell)``, of the calls that ``recording[layer]`` has; None if
+            they aren't known.
+        """
+        nodes, call = self._nodes(layer)
+        every = [_initial(node, f"initial_{signal}", call) for node in nodes]
+        known = [states for states in every if states is not None]
+        return np.concatenate(known, axis=2) if len(known) == len(every) else None
+
+    def _nodes(self, layer: str) -> tuple[list[xr.Dataset], int | None]:
+        """Find a layer, or both its directions, and the call that is meant; None: all."""
+        name, call = (layer, None) if layer in self._paths else split_call(layer)
+        pairs = {} if name in self._paths else self.bidirectional
+        directions = pairs.get(name, (name,))
+        if directions[0] not in self._paths:
+            known = ", ".join(map(repr, [*self._paths, *pairs]))
+            raise LayerNotFoundError(f"layer: expected one of {known}, got {layer!r}")
+        nodes = [self._node(direction) for direction in directions]
+        count = len(nodes[0].attrs.get("calls", [1]))
+        if call is not None and not 1 <= call <= count:
+            known = all_named(name, range(1, count + 1))
+            raise LayerNotFoundError(f"layer: expected {known}, got {layer!r}")
+        return nodes, call
 
     def signals(self, layer: str) -> tuple[str, ...]:
         """Name the signals that were recorded of one layer."""
@@ -306,7 +407,7 @@ class Recording(Mapping[str, xr.Dataset]):
         ValueError
             If a token or label is no text that UTF-8 can hold (a lone surrogate).
         """
-        layers = {name: self[name] for name in self.layers}
+        layers = {name: self._node(name) for name in self.layers}
         attrs = {str(name): value for name, value in self.tree.attrs.items()}
         attrs["notes"] = self.notes.plain
         _recording_store.write(Path(path), layers, self.predictions, attrs, overwrite=overwrite)
@@ -346,7 +447,79 @@ def open_recording(path: str | PathLike[str]) -> Recording:
     """
     layers, predictions, attrs = _recording_store.read(Path(path))
     datasets = dict(zip(attrs["layers"], layers, strict=True))
+    datasets = _joined(datasets, "window" in attrs)
+    attrs["layers"] = list(datasets)
     return Recording(attrs["layers"], lambda: _tree(datasets, predictions, attrs))
+
+
+def _shown(node: xr.Dataset, call: int | None) -> xr.Dataset:
+    """Show all calls of a layer as one, or one of them; of a text the last one."""
+    calls = node.attrs.get("calls")
+    if calls is None:
+        return node
+    if call is None and node.attrs["same_timesteps"]:
+        call = len(calls)
+    attrs = {name: value for name, value in node.attrs.items() if name != "same_timesteps"}
+    shown = node
+    if call is not None:
+        del attrs["calls"]
+        start = sum(calls[: call - 1])
+        shown = node.isel(timestep=slice(start, start + calls[call - 1]))
+        shown = shown.assign_coords(timestep=np.arange(shown.sizes["timestep"]))
+    first = [name for name in INITIAL if name in shown.coords]
+    shown = shown.assign_coords({name: shown[name][:, (call or 1) - 1] for name in first})
+    shown.attrs = attrs
+    return shown
+
+
+def _initial(node: xr.Dataset, name: str, call: int | None) -> npt.NDArray[np.float32] | None:
+    """Give the states from which the calls that are shown of a layer started."""
+    if name not in node.coords:
+        return None
+    states: npt.NDArray[np.float32] = node[name].values
+    if "calls" not in node.attrs:
+        return states[:, None]
+    if call is None and node.attrs["same_timesteps"]:
+        call = len(node.attrs["calls"])
+    return states if call is None else states[:, call - 1 : call]
+
+
+def _all_calls(node: xr.Dataset, call: int | None) -> xr.Dataset:
+    """Show all calls of a layer, or one of them, and which timestep is of which."""
+    calls = node.attrs.get("calls", [node.sizes["timestep"]])
+    shown = _shown(node.assign_attrs(same_timesteps=False), call) if "calls" in node.attrs else node
+    numbers = np.repeat(np.arange(1, len(calls) + 1), calls)
+    return shown.assign_coords(
+        call=("timestep", numbers if call is None else numbers[numbers == call])
+    )
+
+
+def _joined(datasets: Mapping[str, xr.Dataset], windowed: bool) -> dict[str, xr.Dataset]:
+    """Put the calls of a layer together, which older files have as layers of their own."""
+    joined: dict[str, xr.Dataset] = {}
+    for name, dataset in datasets.items():
+        later, call = [], 2
+        while (named := call_name(name, call)) in datasets:
+            later.append(datasets[named])
+            call += 1
+        base, number = split_call(name)
+        if number is not None and base in datasets:
+            continue
+        joined[name] = dataset
+        every = [dataset, *later]
+        if later and all(list(d.data_vars) == list(dataset.data_vars) for d in every):
+            joined[name] = xr.concat(
+                [d.drop_vars("timestep") for d in every],
+                "timestep",
+                data_vars="minimal",
+                coords="minimal",
+                combine_attrs="override",
+                compat="override",
+                join="override",
+            ).assign_coords(timestep=np.arange(sum(d.sizes["timestep"] for d in every)))
+            calls = [d.sizes["timestep"] for d in every]
+            joined[name].attrs |= {"calls": calls, "same_timesteps": windowed}
+    return joined
 
 
 def _side_by_side(forward: xr.Dataset, backward: xr.Dataset) -> xr.Dataset:
@@ -362,6 +535,8 @@ def _side_by_side(forward: xr.Dataset, backward: xr.Dataset) -> xr.Dataset:
         "masked_share": forward.attrs["masked_share"],
         "check": max(checks, key=lambda check: check.get("difference", 0.0)),
     }
+    if "calls" in forward.attrs:
+        both.attrs["calls"] = forward.attrs["calls"]
     return both
 
 
@@ -404,6 +579,15 @@ def _expect_layer(layer: RecordedLayer, labels: Sequence[str] | None) -> tuple[i
         if name in RESERVED or not name.isidentifier():
             raise ValueError(f"{where}: a signal cannot be called {name!r}")
         _expect(values, f"{where}: signal {name!r}", np.dtype(np.float32), shape)
+    for name, values in layer.initial.items():
+        of = (shape[0], len(layer.calls), shape[2]) if layer.calls else (shape[0], shape[2])
+        _expect(values, f"{where}: initial {name!r}", np.dtype(np.float32), of)
+        if f"initial_{name}" not in INITIAL:
+            raise ValueError(f"{where}: {name!r} is no state that a layer starts from")
+    if layer.calls and sum(layer.calls) != shape[1]:
+        raise ValueError(
+            f"{where}: expected calls of {shape[1]} timesteps together, got {layer.calls}"
+        )
     if layer.mask is not None:
         _expect(layer.mask, f"{where}: mask", np.dtype(np.bool_), shape[:2])
     if layer.tokens is not None:
@@ -430,6 +614,8 @@ def _attrs(layer: RecordedLayer) -> dict[str, Any]:
         "check": layer.check,
         "config": layer.config,
     }
+    if layer.calls:
+        attrs |= {"calls": layer.calls, "same_timesteps": layer.same_timesteps}
     return _jsonable(attrs, f"layer {layer.name!r}")
 
 
@@ -447,6 +633,10 @@ def _dataset(
         coords["token"] = (AXES[:2], layer.tokens)
     if labels is not None:
         coords["label"] = (AXES[:1], labels)
+    for name in INITIAL:
+        if (values := layer.initial.get(name.removeprefix("initial_"))) is not None:
+            axes = ("example", "call", "cell") if layer.calls else ("example", "cell")
+            coords[name] = (axes, values)
     return xr.Dataset(variables, coords, attrs)
 
 

@@ -101,7 +101,8 @@ def make(case: Case) -> dict[str, Any]:
     else:
         recorded = record(model, [x, *state] if started else x)
         before = step_by_step(layer, x, mask, state)
-    (description,) = GateInspector(recorded)._layers
+    shown = GateInspector(recorded)
+    (description,) = shown._layers
     dataset = recorded["layer"]
     return {
         "name": name,
@@ -109,6 +110,7 @@ def make(case: Case) -> dict[str, Any]:
         "mask": mask.reshape(-1).astype(int).tolist(),
         "signals": {signal: by_cell(dataset[signal].values) for signal in SIGNALS[kind]},
         "before": by_cell(before),
+        "initial": shown._text["layer"].get("initial", ""),
     }
 
 
@@ -137,7 +139,7 @@ def table() -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_the_page_is_tested_on_what_keras_computes(case, table) -> None:
     made, kept = make(case), table[case.name]
-    for name in ("layer", "mask"):
+    for name in ("layer", "mask", "initial"):
         assert made[name] == kept[name]
     for name in ("before", *kept["signals"]):
         rows = [c["before"] if name == "before" else c["signals"][name] for c in (made, kept)]

@@ -25,15 +25,16 @@ const table = JSON.parse(await readFile(new URL("gates.json", import.meta.url), 
  * @param {Layer} layer
  * @param {Record<string, Rows>} signals
  * @param {number[]} mask
+ * @param {string} initial as Python sends the states that a layer started from
  */
-function sourceOf(layer, signals, mask) {
+function sourceOf(layer, signals, mask, initial = "") {
   const values = layer.signals.flatMap((signal) => signals[signal].flat());
   const floats = Float32Array.from(values, (value) => value ?? Number.NaN);
   const masks = layer.masked ? Uint8Array.from(mask) : new Uint8Array(0);
   const model = new FakeModel({
     _layers: [layer],
     _whole: Buffer.concat([Buffer.from(floats.buffer), Buffer.from(masks.buffer)]),
-    _text: { [layer.name]: { tokens: null, labels: null } },
+    _text: { [layer.name]: { tokens: null, labels: null, initial } },
   });
   return new WholeSource(model, layer, layer.signals[0]);
 }
@@ -48,13 +49,13 @@ const GATES = /** @type {Record<string, string>} */ ({ LSTM: "forget_gate", GRU:
 
 /**
  * Hold every change against the state that really was before.
- * @param {{layer: Layer, signals: Record<string, Rows>, mask: number[], before: Rows}} recorded
+ * @param {{layer: Layer, signals: Record<string, Rows>, mask: number[], before: Rows, initial?: string}} recorded
  * @param {string} name
  */
-function check({ layer, signals, mask, before }, name) {
+function check({ layer, signals, mask, before, initial }, name) {
   const { windowed } = layer;
-  const source = sourceOf(layer, signals, mask);
-  const seen = { column: 0, equation: 0, nowhere: 0, padding: 0, window: 0 };
+  const source = sourceOf(layer, signals, mask, initial);
+  const seen = { column: 0, initial: 0, equation: 0, nowhere: 0, padding: 0, window: 0 };
   for (let cell = 0; cell < layer.cells; cell++) {
     const read = signalsOf(source, cell);
     for (let column = 0; column < source.columns; column++) {
@@ -71,7 +72,8 @@ function check({ layer, signals, mask, before }, name) {
       const first = columnBefore(layer, cell, column) < 0;
       const gate = GATES[layer.kind];
       const share = gate ? Number(read.at(gate, column)) : 0;
-      const known = gate ? !(first || windowed) || share >= 0.01 : !first;
+      const unknown = first && !layer.initial;
+      const known = gate ? !(unknown || windowed) || share >= 0.01 : !unknown;
       if (happened.from === "nowhere") {
         assert.ok(!known, where);
         assert.ok(Number.isNaN(happened.change) && Number.isNaN(happened.before));
@@ -96,7 +98,9 @@ test("what was lost and what was written make the change of Keras's own states",
     const seen = check(recorded, name);
     if (layer.windowed) assert.equal(seen.column, 0, name);
     else assert.ok(seen.column > 0, name);
-    if (GATES[layer.kind]) assert.ok(seen.equation > 0, name);
+    // Each example has a first timestep, which may be padding.
+    if (layer.windowed) assert.ok(seen.equation > 0, name);
+    else assert.ok(seen.initial > 0 && seen.nowhere === 0, name);
     assert.equal(seen.padding + seen.window > 0, layer.masked, name);
   }
   assert.deepEqual(new Set(table.map((/** @type {any} */ r) => r.layer.kind)).size, 3);
@@ -156,8 +160,14 @@ test("so they do in any recurrence, over the ends of blocks and examples", () =>
   for (let seed = 0; seed < 60; seed++) check(recurrence(seed), `recurrence ${seed}`);
 });
 
-/** One example of one cell. @param {string} kind @param {Record<string, number[]>} rows @param {Partial<Layer>} more */
-function small(kind, rows, more = {}) {
+/**
+ * One example of one cell.
+ * @param {string} kind
+ * @param {Record<string, number[]>} rows
+ * @param {Partial<Layer>} more
+ * @param {string} initial
+ */
+function small(kind, rows, more = {}, initial = "") {
   const signals = Object.keys(rows);
   const timesteps = rows[signals[0]].length;
   const layer = {
@@ -167,7 +177,7 @@ function small(kind, rows, more = {}) {
     ...more,
   };
   const packed = Object.fromEntries(signals.map((signal) => [signal, [rows[signal]]]));
-  const source = sourceOf(layer, packed, new Array(timesteps).fill(1));
+  const source = sourceOf(layer, packed, new Array(timesteps).fill(1), initial);
   const read = signalsOf(source, 0);
   return {
     layer,
@@ -238,6 +248,37 @@ test("a layer that reads backwards has its state before at the right", () => {
   assert.equal(at(1).from, "nowhere");
   assert.equal(columnBefore({ ...layer, examples: 2 }, 0, 2), 3);
   assert.equal(columnBefore({ ...layer, examples: 2 }, 0, 3), -1);
+});
+
+test("what a layer started from is said, of each of its calls", () => {
+  const rows = { hidden_state: [0.5, -0.25, 0.25] };
+  const { at } = small("SimpleRNN", rows, { initial: "zero" });
+  assert.deepEqual([at(0).from, at(0).before, at(0).change], ["initial", 0, 0.5]);
+  assert.equal(at(0).note, "h₋₁ = 0.0000 is the state that the layer started from.");
+  assert.equal(at(1).from, "column");
+  const given = Buffer.from(Float32Array.from([0.125, 2]).buffer).toString("base64");
+  const calls = { initial: /** @type {const} */ ("given"), calls: [2, 1] };
+  const forward = small("SimpleRNN", rows, calls, given);
+  assert.deepEqual(
+    [0, 1, 2].map((t) => forward.at(t).before),
+    [0.125, 0.5, 2],
+  );
+  assert.equal(forward.at(2).note, "h₋₁ = 2.0000 is the state that call 2 started from.");
+  const backward = small("SimpleRNN", rows, { ...calls, go_backwards: true }, given);
+  assert.deepEqual(
+    [0, 1, 2].map((t) => backward.at(t).before),
+    [-0.25, 0.125, 2],
+  );
+  const gated = {
+    cell_state: [0.5],
+    input_gate: [0.5],
+    forget_gate: [0.001],
+    candidate: [0.99975],
+  };
+  const lstm = small("LSTM", gated, { initial: "given" }, given);
+  // Where the gate is too small to tell, the state before is known all the same.
+  near(lstm.at(0).keep, -0.999 * 0.125, 1e-6, "keep");
+  assert.equal(lstm.at(0).from, "initial");
 });
 
 test("a timestep that doesn't follow from the one before says so", () => {

@@ -495,7 +495,7 @@ class _Runs:
         total = self.reading.total
         rows = min(self._size, total)
         if self.reading.mode != "pieces":
-            rows *= max(unit.timesteps for unit in session.units.values())
+            rows *= session.timesteps
             rows = min(rows, self._size * self.reading.window) if self.reading.window > 1 else rows
         widest = max(part.units for part in parts_of(self._selection.found, self.layer))
         self._copy_values = max(rows * max(widest, scores.symbols), outcome.loss.size)

@@ -472,6 +472,11 @@ def _classes(explained: Explained, target: Any, tokens: Any) -> Ids | None:
         _expect_one_of("target", target, ("predicted", "next"))
         if target == "predicted":
             return None
+        if len(explained.source.leaves) > 1:
+            raise ValueError(
+                f"target: expected 'predicted' or classes, because {explained.source.name!r} reads "
+                f"several inputs, so that the next tokens are unknown; got 'next'"
+            )
         ids = None if tokens is None else _ids(np.asarray(tokens), explained)
         if ids is None:
             raise ValueError(

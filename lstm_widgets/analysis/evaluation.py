@@ -169,7 +169,7 @@ def deletion_curve(
         output=output,
         batch_size=batch_size,
     )
-    if replace_with != "zero" and (explained.source.layer is None or explained.source.leaf is None):
+    if replace_with != "zero" and (explained.source.layer is None or not explained.has_ids):
         raise ValueError(
             f"replace_with: expected 'zero', because {explained.source.name!r} takes no ids that "
             f"are an input of the model; got {replace_with!r}"

@@ -111,7 +111,10 @@ def relevance(
         its layer reads.
     layer, cell, signal
         Explain the state of this cell in place of an output: a layer's name as in a recording, the
-        cell's index, ``"hidden_state"`` or ``"cell_state"``.
+        cell's index, ``"hidden_state"`` or ``"cell_state"``. Of a layer that the model calls
+        several times, the name means all calls on one time axis, as in a recording: ``timestep``
+        counts on from one call to the next, and without it the state after the last call is
+        explained. ``"lstm:2"`` is the second call, with timesteps of its own.
     source
         The name of the Embedding layer, of the input, or of any other layer with an output
         ``(example, timestep, features)``, whose timesteps are meant. Default: the only Embedding or
@@ -119,7 +122,9 @@ def relevance(
         timestep)``, flat values that a layer cuts into timesteps, a video that goes through a
         TimeDistributed), it is that input, so cut; else (columns of an image, for example) the
         layer whose output the recurrent layers read. From a source inside of the model nothing goes
-        back to what comes before it, or past it.
+        back to what comes before it, or past it. Of an Embedding that is called several times, the
+        name means all calls: tokens of several inputs stand one after the other, those of one input
+        count in all calls that read it; ``"embedding:2"`` is its second call alone.
     output
         Which output is explained, of a model with several: its name (the key in a dict of outputs,
         else the name of the layer that it comes from) or its index.
@@ -212,7 +217,7 @@ def relevance(
             explained = Explained(
                 model, some, source=source, cell=state, output=output, batch_size=batch_size
             )
-            takes_ids = explained.source.layer is not None and explained.source.leaf is not None
+            takes_ids = explained.source.layer is not None and explained.has_ids
             if occlude_with != "zero" and not takes_ids:
                 raise ValueError(
                     f"occlude_with: expected 'zero', because {explained.source.name!r} takes no ids "
@@ -393,7 +398,7 @@ class _Work:
             return self._batch, values
 
         def padding(t: int) -> tuple[Batch, npt.NDArray[Any] | None]:
-            ids = np.array(self._explained.tokens_of(self._batch))
+            ids = self._explained.tokens_of(self._batch)
             ids[:, t] = occlude_with
             return self._explained.with_tokens(self._batch, ids), None
 

@@ -115,6 +115,9 @@ class OwnLoop:
 
     def _run(self, x: Any, state: Any, mask: Any) -> Any:
         layer: Any = self._layer()
+        if not isinstance(layer, load_keras().layers.RNN):  # a cell, which takes one timestep
+            output, states = type(layer).call(layer, x[:, 0], state, training=False)
+            return output, output[:, None], states
         own = layer.__dict__["return_sequences"]
         layer.__dict__["return_sequences"] = True
         try:

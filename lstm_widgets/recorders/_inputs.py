@@ -378,7 +378,7 @@ def prescribed_batch_size(model: Any, selection: Selection) -> int | None:
     fixed = [
         one.layer._expected_batch_size  # noqa: SLF001
         for one in selection.found
-        if one.layer.stateful and one.layer._expected_batch_size  # noqa: SLF001
+        if one.stateful and one.layer._expected_batch_size  # noqa: SLF001
     ] + [t.shape[0] for t in getattr(model, "inputs", None) or [] if t.shape[0]]
     return int(fixed[0]) if fixed else None
 

@@ -11,7 +11,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from lstm_widgets.recorders._inputs import leaves
-from lstm_widgets.recorders._layers import Found, UnsupportedLayerError, load_keras
+from lstm_widgets.recorders._layers import Found, UnsupportedLayerError, find_layers, load_keras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -98,7 +98,7 @@ def read(model: Any, batch: Any, start: int, stop: int, session: Session) -> Any
             expected = function.get_concrete_function(batch)(*load_keras().tree.flatten(batch))
         session.compare_outputs(outputs, expected)
     session.go_on()
-    if session.reading.mode == "windows" and any(one.layer.stateful for one in found):
+    if session.reading.mode == "windows" and any(one.stateful for one in found):
         _assign(before)  # every window starts from the states that the model was found with
     return outputs
 
@@ -123,14 +123,55 @@ def _call_recorded(model: Any, batch: Any, start: int, stop: int, session: Sessi
 
 
 def build_model(model: Any, first: Any) -> None:
-    """Build a model that isn't yet, from the first that it is to read."""
+    """Build a model that isn't yet, from the first that it is to read.
+
+    To call it is the only way that works for all. What the call moves (the states of stateful
+    layers) is put back to what it was when its layer was built.
+    """
     if model.built:
         return
     if isinstance(model, load_keras().Sequential) and hasattr(first, "shape"):
         # Calling it would prescribe batches of as many examples as these.
         model.build((None, *first.shape[1:]))
-    else:
-        model(first)
+        return
+    with _noted_when_built() as noted, states_as_found(model, find_layers(model)):
+        try:
+            call_model(model, first)
+        finally:
+            _assign(list(noted.values()))
+
+
+@contextlib.contextmanager
+def _noted_when_built() -> Iterator[dict[int, tuple[Any, Any]]]:
+    """Read each variable that a call may change as soon as the layer that has it is built."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    keras = load_keras()
+    noted: dict[int, tuple[Any, Any]] = {}
+    locked, initialised = keras.Layer._lock_state, keras.Variable._deferred_initialize  # noqa: SLF001
+
+    def note(variable: Any) -> None:
+        if not variable.trainable and variable._value is not None:  # noqa: SLF001
+            with tf.init_scope():  # a layer may be built inside of a tf.function
+                noted.setdefault(id(variable), (variable, variable.numpy()))
+
+    def lock(layer: Any) -> None:
+        locked(layer)
+        states = keras.tree.flatten(getattr(layer, "states", None))
+        for variable in (*layer.non_trainable_variables, *states):
+            if isinstance(variable, keras.Variable):
+                note(variable)
+
+    def initialise(variable: Any) -> None:
+        initialised(variable)
+        note(variable)
+
+    keras.Layer._lock_state, keras.Variable._deferred_initialize = lock, initialise  # noqa: SLF001
+    try:
+        yield noted
+    finally:
+        keras.Layer._lock_state = locked  # noqa: SLF001
+        keras.Variable._deferred_initialize = initialised  # noqa: SLF001
 
 
 def call_model(model: Any, batch: Any) -> Any:
@@ -140,11 +181,10 @@ def call_model(model: Any, batch: Any) -> Any:
 
 def _states(model: Any, found: Sequence[Found]) -> list[tuple[Any, Any]]:
     """Read every variable that a call in inference mode may change."""
-    tree = load_keras().tree
-    states = [v for one in found for v in tree.flatten(one.layer.states)]
+    states = [v for one in found for v in one.states]
     trained = {id(v) for v in model.trainable_variables}
     others = [v for v in model.variables if id(v) not in trained]
-    return [(v, v.numpy()) for v in (*states, *others) if v is not None]
+    return [(v, v.numpy()) for v in (*states, *others)]
 
 
 def _assign(states: Sequence[tuple[Any, Any]]) -> None:
@@ -190,7 +230,7 @@ def _any_length(model: Any) -> Iterator[None]:
 @contextlib.contextmanager
 def _all_sequences(model: Any, found: Sequence[Found]) -> Iterator[None]:
     """Let layers that return their last output return that of every timestep."""
-    changed = [one.layer for one in found if not one.layer.return_sequences]
+    changed = [one.layer for one in found if not one.stepped and not one.layer.return_sequences]
     # What comes after them then gets one more axis than it was built for.
     specs = {
         layer: layer.__dict__["_input_spec"]
@@ -227,8 +267,9 @@ def _replaced_loops(session: Session) -> Iterator[None]:
     try:
         for one in session.selection.found:
             # Past Keras's __setattr__, which has nothing to track here.
-            one.layer.__dict__["inner_loop"] = session.loop(one)
+            name, ours = ("call", session.step) if one.stepped else ("inner_loop", session.loop)
+            one.layer.__dict__[name] = ours(one)
         yield
     finally:
         for one in session.selection.found:
-            one.layer.__dict__.pop("inner_loop", None)
+            one.layer.__dict__.pop("call" if one.stepped else "inner_loop", None)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lstm_widgets.calls import all_named, call_name, is_part, split_call
 from lstm_widgets.recorders._check import (
     CHECKED_TIMESTEPS,
     TOLERANCES,
@@ -30,7 +31,6 @@ from lstm_widgets.recorders._layers import (
     Selection,
     UnsupportedLayerError,
     load_keras,
-    without_call,
 )
 from lstm_widgets.recorders.held import Held, Holding
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
@@ -133,17 +133,23 @@ class Reading:
 class Unit:
     """What is kept of one call of one cell."""
 
-    name: str
+    layer: str  # its name in a recording
+    call: int
     kind: str
-    layer: Any
+    found: Found
     signals: dict[str, npt.NDArray[np.float32]]
     mask: npt.NDArray[np.bool_]
+    initial: dict[str, npt.NDArray[np.float32]]  # states that it starts from, by signal
     tolerance: float
     difference: float = 0.0
     checked_examples: int = 0
     checked_timesteps: int = 0
     held: bool = False  # whether cells of it are, so that the layer's own loop gives something else
     reached: int = 0  # first example of the last batch in which the model called it
+
+    @property
+    def name(self) -> str:
+        return self.layer if self.call == 1 else call_name(self.layer, self.call)
 
     @property
     def timesteps(self) -> int:
@@ -185,7 +191,7 @@ class Session:
         self.every_output = every_output
         # How examples overlap, as `lstm_widgets.overlap` describes it; None where that isn't known.
         self.overlap: dict[str, Any] | None = None
-        self.units: dict[str, Unit] = {}
+        self.units: dict[tuple[str, int], Unit] = {}
         self.symbolic = ""  # a layer that was called in a graph, where there are no values yet
         self.untraced = False  # whether the model's own tf.functions have to run as Python
         self._outputs_difference = 0.0
@@ -209,14 +215,27 @@ class Session:
     @property
     def last_mask(self) -> npt.NDArray[np.bool_]:
         """Which timesteps of the model's last recurrent layer are no padding, as far as read."""
-        return self._ordered()[-1].mask
+        units = list(self._layers().values())[-1]
+        masks = [unit.mask for unit in units]
+        # In a text, each call is about the same timesteps.
+        return self._joined(masks) if self.reading.mode == "examples" else masks[-1]
+
+    @property
+    def timesteps(self) -> int:
+        """How many the layer with most of them has, in all its calls."""
+        return max(sum(unit.timesteps for unit in units) for units in self._layers().values())
 
     def missed(self) -> list[str]:
         """Name the layers to keep that the last call of the model didn't reach, or not by value."""
+        found = self.selection.found
+        # A cell that is stepped within a layer need not be stepped outside of it.
+        inside = {id(cell) for one in found if not one.stepped for cell in one.cells}
         return [
             one.name
-            for one in self.selection.found
-            if one.name not in self._calls and any(map(self.selection.keeps, one.units))
+            for one in found
+            if one.name not in self._calls
+            and any(map(self.selection.keeps, one.units))
+            and not (one.stepped and id(one.layer) in inside)
         ]
 
     def end(self) -> None:
@@ -227,9 +246,24 @@ class Session:
                     f"model: layer {unit.name!r} is called for some examples only "
                     f"(not for {self._start} to {self._stop - 1})"
                 )
-        for name in self.holding.layers:
-            if name not in self.units:
+        layers = self._layers()
+        for name, call in self.holding.layers:
+            if name not in layers:
                 raise ValueError(f"held: the model doesn't call its layer {name!r}")
+            self._expect_call("held", name, call)
+        for asked in self.selection.names:
+            base, call = split_call(asked)
+            for name in layers:
+                if is_part(name, base) and self.selection.keeps(name):
+                    self._expect_call("layers", name, call)
+
+    def _expect_call(self, argument: str, name: str, call: int | None) -> None:
+        calls = [unit.call for unit in self._layers()[name]]
+        if call is not None and call not in calls:
+            raise ValueError(
+                f"{argument}: the model doesn't call its layer {call_name(name, call)!r}: expected "
+                f"{all_named(name, calls)}"
+            )
 
     def go_on(self) -> None:
         """Let the next piece of a text start from where this one ended."""
@@ -256,19 +290,37 @@ class Session:
             mask: Any,
             training: bool = False,  # noqa: ARG001  (inference only)
         ) -> tuple[Any, Any, Any]:
-            call = self._calls.get(one.name, 0) + 1
+            time = self._calls.get(one.name, 0) + 1
+            call = one.number(time)
             if (one.name, call) in self._carried:
                 initial_state = load_keras().tree.pack_sequence_as(
                     initial_state, self._carried[one.name, call]
                 )
+            self._calls[one.name] = time
             if not self._active:
-                self._calls[one.name] = call
                 return type(one.layer).inner_loop(  # type: ignore[no-any-return]
                     one.layer, sequences, initial_state, mask, training=False
                 )
             return self._record(one, call, sequences, initial_state, mask)
 
         return inner_loop
+
+    def step(self, one: Found) -> Any:
+        """Make what stands in for the call of a cell that the model steps itself."""
+        own = type(one.layer).call
+
+        def call(inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:  # noqa: ARG001
+            wanted = self.selection.keeps(one.name) or any(
+                name == one.name for name, _ in self.holding.layers
+            )
+            if not self._active or not wanted:
+                return own(one.layer, inputs, states, training=False)  # type: ignore[no-any-return]
+            time = self._calls[one.name] = self._calls.get(one.name, 0) + 1
+            flat = load_keras().tree.flatten(states)
+            hidden, _, new = self._record(one, one.number(time), inputs[:, None], flat, None)
+            return hidden, new if load_keras().tree.is_nested(states) else new[0]
+
+        return call
 
     def _record(
         self, one: Found, call: int, sequences: Any, initial_state: Any, mask: Any
@@ -279,36 +331,36 @@ class Session:
         if not tf.executing_eagerly():
             self.symbolic = one.name
             raise SymbolicCallError
-        self._calls[one.name] = call
-        layer = one.layer
         self._expect_shape(one.name, int(sequences.shape[0]), int(sequences.shape[1]))
         real = None if mask is None else mask_array(tree.flatten(mask)[0])
-        cells = layer.cell.cells if len(one.kinds) > 1 or is_stack(layer) else [layer.cell]
+        over_time = not one.stepped and one.layer.return_sequences
+        cells = one.cells
         states = tree.flatten(initial_state)
         position = 0
         x = sequences
-        run = _Run(x, real, bool(layer.go_backwards), [], {}, None)
+        run = _Run(x, real, one.go_backwards, [], {}, None)
         new_states: list[Any] = []
         kept: list[tuple[Unit, int, dict[str, Any]]] = []
-        for cell, kind, unit_name in zip(cells, one.kinds, one.units, strict=True):
-            name = unit_name
-            if call > 1:
-                name = f"{one.name}:{call}{unit_name[len(one.name) :]}"
-            unit = self._unit(name, kind, layer, cell, (int(x.shape[1]), int(cell.units)))
+        for k, (cell, kind) in enumerate(zip(cells, one.kinds, strict=True)):
+            unit = self._unit(one, k, call, int(x.shape[1]))
             unit.reached = self._start
-            held = self.holding.of(name, int(x.shape[0]))
+            held = self.holding.of(unit.layer, call, int(x.shape[0]))
             unit.held = held is not None
             run = _Run(
                 x=tf.cast(x, cell.compute_dtype),
                 real=real,
-                reverse=bool(layer.go_backwards),
+                reverse=one.go_backwards,
                 state=[tf.cast(s, cell.compute_dtype) for s in states[position:][: STATES[kind]]],
                 out={},
                 hidden=None,
                 held=held,
             )
+            self._keep_initial(unit, run.state)
+            last = cell is cells[-1]
             if self.reading.mode == "windows":
-                self._scan_windows(unit, read_cell(kind, cell), run, layer, cell is cells[-1])
+                self._scan_windows(
+                    unit, read_cell(kind, cell), run, over_time=over_time or not last
+                )
             else:
                 self._scan(unit, read_cell(kind, cell), run)
             if real is not None:
@@ -316,11 +368,12 @@ class Session:
             kept.append((unit, position, run.out))
             new_states += run.state
             position += STATES[kind]
-            if cell is not cells[-1]:
+            if not last:
                 x = tf.convert_to_tensor(run.hidden)
         if self.check and not any(unit.held for unit, _, _ in kept):
             compare = self._compare_ends if self.reading.mode == "windows" else self._compare_layer
-            compare(layer, sequences, initial_state, real, kept)
+            with self.paused():
+                compare(one, sequences, initial_state, real, kept)
 
         dtype = cells[-1].compute_dtype
         begun = (one.name, call) in self._begun
@@ -329,14 +382,14 @@ class Session:
             if real is None or real.any():
                 self._begun.add((one.name, call))
         packed = tree.pack_sequence_as(initial_state, new_states)
-        if layer.return_sequences:
+        if over_time:
             if begun and real is not None and not real[:, 0].all():
                 self.began_in_padding = True
-            outputs = tf.cast(as_returned(run.hidden, real, layer, begun=begun), dtype)
+            outputs = tf.cast(as_returned(run.hidden, real, one.layer, begun=begun), dtype)
             # Keras doesn't look at the last output of a layer that returns all.
             return new_states[-STATES[one.kinds[-1]]], outputs, packed
-        last = np.asarray(new_states[-STATES[one.kinds[-1]]])
-        final = tf.cast(last_as_returned(last, real, layer, begun=begun), dtype)
+        end = np.asarray(new_states[-STATES[one.kinds[-1]]])
+        final = tf.cast(last_as_returned(end, real, one.layer, begun=begun), dtype)
         return final, final[:, None], packed
 
     def _expect_shape(self, name: str, examples: int, timesteps: int) -> None:
@@ -372,11 +425,11 @@ class Session:
         if double and "hidden_state" in unit.signals:
             unit.signals["hidden_state"][place] = run.hidden
 
-    def _scan_windows(self, unit: Unit, cell: Cell, run: _Run, layer: Any, last: bool) -> None:
+    def _scan_windows(self, unit: Unit, cell: Cell, run: _Run, *, over_time: bool) -> None:
         """Run a cell over windows, and keep the signals at their ends."""
         shape = (*(int(n) for n in run.x.shape[:2]), cell.units)
         double = run.x.dtype.name == "float64"
-        if layer.return_sequences or not last:
+        if over_time:
             run.hidden = np.empty(shape, np.float64 if double else np.float32)
         ends, run.state = scan_last(
             cell,
@@ -393,41 +446,70 @@ class Session:
         for name, values in ends.items():
             unit.signals[name][place] = values[: self._stop - self._start]
 
+    def _keep_initial(self, unit: Unit, states: Sequence[Any]) -> None:
+        """Keep the states that a call starts from.
+
+        Of a text those before its first timestep, or those from which every window starts: none
+        where windows start from different ones.
+        """
+        mode = self.reading.mode
+        if mode == "pieces" and self._start:
+            return
+        for signal, state in zip(SIGNALS[unit.kind], states, strict=False):
+            if signal not in unit.signals:
+                continue
+            rows = np.asarray(state).astype(np.float32)
+            if mode == "examples":
+                room = unit.initial.setdefault(
+                    signal, np.zeros((len(unit.mask), rows.shape[1]), np.float32)
+                )
+                room[self._start : self._stop] = rows
+            elif not self._start:
+                unit.initial[signal] = rows[:1]
+            if (
+                mode == "windows"
+                and signal in unit.initial
+                and (rows != unit.initial[signal]).any()
+            ):
+                del unit.initial[signal]
+
     def _keep_mask(self, unit: Unit, real: npt.NDArray[np.bool_]) -> None:
         real = real[: len(real) // self.holding.copies]
         if self.reading.mode == "windows":
             real = real[: self._stop - self._start, -1]
         unit.mask[self.reading.place(self._start, self._stop, real.shape[-1])] = real
 
-    def _unit(self, name: str, kind: str, layer: Any, cell: Any, shape: tuple[int, int]) -> Unit:
-        """Find what is kept under a name; in the first batch, make room for it."""
-        unit = self.units.get(name)
+    def _unit(self, one: Found, k: int, call: int, timesteps: int) -> Unit:
+        """Find what is kept of a call of a layer's k-th cell; in the first batch, make room."""
+        name, kind, cell = one.units[k], one.kinds[k], one.cells[k]
+        unit = self.units.get((name, call))
         if unit is None:
             if self._start:
                 raise UnsupportedLayerError(
-                    f"model: layer {name!r} is called for some examples only "
-                    f"(not for 0 to {self._start - 1})"
+                    f"model: layer {name if call == 1 else call_name(name, call)!r} is called for "
+                    f"some examples only (not for 0 to {self._start - 1})"
                 )
             tolerance = self.tolerance
             if tolerance is None:
                 tolerance = TOLERANCES.get(cell.compute_dtype, TOLERANCES["float32"])
-            names = self.selection.signals(name, kind)
-            axes = self.reading.shape(shape[0])
-            signals = _room(names, (*axes, shape[1]))
+            names = self.selection.signals(name, call, kind)
+            axes = self.reading.shape(timesteps)
+            signals = _room(names, (*axes, int(cell.units)))
             mask = np.ones(axes, np.bool_)
             if self.reading.mode == "windows":
                 # These timesteps have no window.
                 for values in signals.values():
                     values[:, : self.reading.before] = np.nan
                 mask[:, : self.reading.before] = False
-            unit = self.units[name] = Unit(name, kind, layer, signals, mask, tolerance)
-        elif self.reading.mode == "examples" and unit.timesteps != shape[0]:
-            if self.reading.lengths is None or unit.timesteps < shape[0]:
+            unit = Unit(name, call, kind, one, signals, mask, {}, tolerance)
+            self.units[name, call] = unit
+        elif self.reading.mode == "examples" and unit.timesteps != timesteps:
+            if self.reading.lengths is None or unit.timesteps < timesteps:
                 raise UnsupportedLayerError(
-                    f"model: layer {name!r} has {unit.timesteps} timesteps for the first examples "
-                    f"and {shape[0]} for others; record them separately"
+                    f"model: layer {unit.name!r} has {unit.timesteps} timesteps for the first "
+                    f"examples and {timesteps} for others; record them separately"
                 )
-            behind = (slice(self._start, self._stop), slice(shape[0], None))
+            behind = (slice(self._start, self._stop), slice(timesteps, None))
             for values in unit.signals.values():
                 values[behind] = np.nan
             unit.mask[behind] = False
@@ -437,7 +519,7 @@ class Session:
 
     def _compare_layer(
         self,
-        layer: Any,
+        one: Found,
         sequences: Any,
         initial_state: Any,
         real: npt.NDArray[np.bool_] | None,
@@ -455,10 +537,10 @@ class Session:
             starts = np.zeros(examples, int)
         else:
             length = min(timesteps, CHECKED_TIMESTEPS)
-            rows, starts = windows_to_check(real, examples, timesteps, length, layer.go_backwards)
+            rows, starts = windows_to_check(real, examples, timesteps, length, one.go_backwards)
         # Positions in the order in which the layer reads, then as indices into its input.
         positions = starts[:, None] + np.arange(length)
-        if layer.go_backwards:
+        if one.go_backwards:
             positions = timesteps - 1 - positions
         order = np.sort(positions, axis=1)
         ends = positions[:, -1]
@@ -467,11 +549,11 @@ class Session:
             x = tf.constant(np.asarray(sequences)[rows[:, None], order])
             state = tree.map_structure(lambda s: tf.constant(np.asarray(s)[rows]), initial_state)
         window = None if real is None else real[rows[:, None], order]
-        outputs, states = OwnLoop.of(layer)(x, state, window, traced=self.check == "full")
+        outputs, states = OwnLoop.of(one.layer)(x, state, window, traced=self.check == "full")
 
         last_unit, _, last_out = kept[-1]
         hidden = last_out["hidden_state"][rows[:, None], order]
-        self._note(last_unit, as_returned(hidden, window, layer), outputs, rows, length)
+        self._note(last_unit, as_returned(hidden, window, one.layer), outputs, rows, length)
         for unit, position, out in kept:
             for k in range(STATES[unit.kind]):
                 signal = SIGNALS[unit.kind][k]
@@ -482,7 +564,7 @@ class Session:
 
     def _compare_ends(
         self,
-        layer: Any,
+        one: Found,
         sequences: Any,
         initial_state: Any,
         real: npt.NDArray[np.bool_] | None,
@@ -495,11 +577,11 @@ class Session:
         rows = np.arange(examples)
         x, state, window = sequences, initial_state, real
         if self.check != "full":
-            rows, _ = windows_to_check(real, examples, timesteps, timesteps, layer.go_backwards)
+            rows, _ = windows_to_check(real, examples, timesteps, timesteps, one.go_backwards)
             x = tf.gather(x, rows)
             state = load_keras().tree.map_structure(lambda s: tf.gather(s, rows), state)
             window = None if real is None else real[rows]
-        _, states = OwnLoop.of(layer)(x, state, window, traced=self.check == "full")
+        _, states = OwnLoop.of(one.layer)(x, state, window, traced=self.check == "full")
         for unit, position, ends in kept:
             for k in range(STATES[unit.kind]):
                 signal = SIGNALS[unit.kind][k]
@@ -541,19 +623,42 @@ class Session:
 
     # What comes out -------------------------------------------------------------------------------
 
+    def _layers(self) -> dict[str, list[Unit]]:
+        """List the calls of each layer, in the order in which the model has the layers."""
+        order = [unit for one in self.selection.found for unit in one.units]
+        layers: dict[str, list[Unit]] = {}
+        for unit in sorted(self.units.values(), key=lambda u: (order.index(u.layer), u.call)):
+            layers.setdefault(unit.layer, []).append(unit)
+        return layers
+
+    def _recorded_layers(self) -> dict[str, list[Unit]]:
+        """List what is recorded: whole layers by their names, of others the calls that are kept."""
+        recorded: dict[str, list[Unit]] = {}
+        for name, units in self._layers().items():
+            kept = [unit for unit in units if unit.signals]
+            if len(kept) == len(units):
+                recorded[name] = kept
+            else:
+                recorded |= {call_name(name, unit.call): [unit] for unit in kept}
+        return recorded
+
+    @staticmethod
+    def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Put what there is of each call of a layer on one time axis."""
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
     def expect_tokens(self, tokens: Any) -> None:
         """Check that tokens fit the layers' numbers of timesteps, as soon as these are known."""
         if tokens is None:
             return
-        lengths = {name: unit.timesteps for name, unit in self.units.items() if unit.signals}
         if isinstance(tokens, Mapping):
             for name, named in tokens.items():
-                called = {u.timesteps for n, u in self.units.items() if name in _names_of(n)}
+                called = self._lengths_of(name)
                 if not called:
                     every = dict.fromkeys(
                         n for unit in self.selection.known for n in _names_of(unit)[::-1]
                     )
-                    if name in every:
+                    if split_call(name)[0] in every:
                         continue  # it isn't called, or can't be recorded
                     raise ValueError(
                         f"tokens: expected names among {', '.join(map(repr, every))}; got {name!r}"
@@ -565,13 +670,61 @@ class Session:
                         f"got {_counts(given)}"
                     )
             return
+        layers = self._recorded_layers()
         given = {len(row) for row in tokens}
-        if given and (len(given) > 1 or not given & set(lengths.values())):
-            known = ", ".join(f"{name!r} has {n}" for name, n in lengths.items())
+        if given and (len(given) > 1 or not any(self._fits(u, *given) for u in layers.values())):
+            known = ", ".join(f"{name!r} has {_lengths(units)}" for name, units in layers.items())
             raise ValueError(
                 f"tokens: expected as many for each example as a layer has timesteps ({known}); "
                 f"got {_counts(given)}"
             )
+
+    def _lengths_of(self, name: str) -> set[int]:
+        """Tell how many tokens may stand for a name: of all calls that it means, or of each."""
+        base, call = split_call(name)
+        lengths: set[int] = set()
+        for layer, units in self._layers().items():
+            meant = [unit.timesteps for unit in units if call in (None, unit.call)]
+            if base in _names_of(layer) and meant:
+                lengths |= {sum(meant)}
+                lengths |= set(meant) if len(set(meant)) == 1 and meant[0] > 1 else set()
+        return lengths
+
+    @staticmethod
+    def _fits(units: Sequence[Unit], count: int) -> str:
+        """Whether so many tokens name the timesteps of all calls, or those of each; "": neither."""
+        if sum(unit.timesteps for unit in units) == count:
+            return "all"
+        # One token can't be that of each single step.
+        each = {unit.timesteps for unit in units} == {count} and count > 1
+        return "each" if each else ""
+
+    def _tokens_of(self, units: Sequence[Unit], tokens: Any, kept: Any) -> Any:
+        """Find what stands at each timestep of a layer, in all its calls; None: that isn't known."""
+        starts = np.cumsum([0, *(unit.timesteps for unit in units)])
+        array = np.full((len(units[0].mask), starts[-1]), "", object)[kept]
+        named: list[tuple[int, int, Any]] = []  # where tokens begin and end, and the tokens
+        names = _names_of(units[0].layer)
+        whole = tokens
+        if isinstance(tokens, Mapping):
+            whole = next((tokens[name] for name in names if name in tokens), None)
+            for k, unit in enumerate(units):
+                calls = [call_name(name, unit.call) for name in names]
+                rows = next((tokens[name] for name in calls if name in tokens), None)
+                if rows is not None:
+                    named.append((starts[k], starts[k + 1], _picked(rows, kept)))
+        if whole is not None:
+            rows = _picked(whole, kept)
+            lengths = {len(row) for row in rows}
+            fits = self._fits(units, lengths.pop()) if len(lengths) == 1 else ""
+            if fits == "all" or not len(rows):
+                named.insert(0, (0, starts[-1], rows))
+            elif fits == "each":
+                named[:0] = [(starts[k], starts[k + 1], rows) for k in range(len(units))]
+        for start, stop, rows in named:
+            for k, row in enumerate(rows):
+                array[k, start:stop] = row
+        return array if named else None
 
     def recording(
         self,
@@ -589,7 +742,8 @@ class Session:
                 stacklevel=3,
             )
         kept = self.reading.done(done)
-        layers = [self._recorded(unit, kept, tokens) for unit in self._ordered() if unit.signals]
+        recorded = self._recorded_layers()
+        layers = [self._recorded(name, units, kept, tokens) for name, units in recorded.items()]
         if not layers:
             raise ValueError("layers, signals: no layer that was called has any of these signals")
         return Recording.from_layers(
@@ -599,39 +753,44 @@ class Session:
             predictions=predictions,
         )
 
-    def _ordered(self) -> list[Unit]:
-        """Sort the units as the model has them, repeated calls behind the first."""
-        order = [unit for one in self.selection.found for unit in one.units]
-        return sorted(self.units.values(), key=lambda unit: order.index(without_call(unit.name)))
-
-    def _recorded(self, unit: Unit, kept: tuple[slice, ...], tokens: Any) -> RecordedLayer:
-        rows = tokens
-        if isinstance(tokens, Mapping):
-            rows = next((tokens[n] for n in _names_of(unit.name) if n in tokens), None)
-        array = None
-        picked = None if rows is None else _picked(rows, kept[0])
-        if picked is not None and all(len(row) == unit.timesteps for row in picked):
-            array = np.empty((len(picked), unit.timesteps), object)
-            for k, row in enumerate(picked):
-                array[k] = row
-            array = array[:, *kept[1:]]
-        mask = unit.mask[kept]
-        padded = not mask.all()
+    def _recorded(
+        self, name: str, units: Sequence[Unit], kept: tuple[slice, ...], tokens: Any
+    ) -> RecordedLayer:
+        first, within = units[0], kept[1:]
+        array = self._tokens_of(units, tokens, kept[0])
+        if array is not None and within:
+            parts = np.split(array, len(units), axis=1)  # of a text, which each call reads
+            array = self._joined([part[:, *within] for part in parts])
+        mask = self._joined([unit.mask[kept] for unit in units])
+        initial = {
+            signal: np.stack([unit.initial[signal][kept[0]] for unit in units], axis=1)
+            for signal in first.initial
+            if all(signal in unit.initial for unit in units)
+        }
+        if len(units) == 1:
+            initial = {signal: values[:, 0] for signal, values in initial.items()}
+        worst = max(units, key=lambda unit: unit.difference)
         return RecordedLayer(
-            name=unit.name,
-            kind=unit.kind,
-            signals={name: values[kept] for name, values in unit.signals.items()},
-            mask=mask if padded else None,
+            name=name,
+            kind=first.kind,
+            signals={
+                signal: self._joined([unit.signals[signal][kept] for unit in units])
+                for signal in first.signals
+            },
+            mask=None if mask.all() else mask,
             tokens=array,
             check={
-                "difference": unit.difference,
-                "tolerance": unit.tolerance,
-                "mode": "none" if unit.held else self.check or "none",
-                "examples": unit.checked_examples,
-                "timesteps": unit.checked_timesteps,
+                "difference": worst.difference,
+                "tolerance": worst.tolerance,
+                "mode": "none" if any(unit.held for unit in units) else self.check or "none",
+                "examples": min(unit.checked_examples for unit in units),
+                "timesteps": sum(unit.checked_timesteps for unit in units),
             },
-            config=_plain_config(unit.layer),
-            go_backwards=bool(unit.layer.go_backwards),
+            config=_plain_config(first.found.layer),
+            go_backwards=first.found.go_backwards,
+            initial=initial,
+            calls=tuple(unit.mask[kept].shape[1] for unit in units) if len(units) > 1 else (),
+            same_timesteps=len(units) > 1 and self.reading.mode != "examples",
         )
 
     def _attrs(self, model: Any) -> dict[str, Any]:
@@ -653,14 +812,13 @@ def _plain_pad(pad: Any) -> Any:
     return pad if isinstance(pad, str) else np.asarray(pad).tolist()
 
 
-def _names_of(unit: str) -> list[str]:
-    """List the names by which a unit may be meant, the closest first.
+def _names_of(layer: str) -> list[str]:
+    """List the names by which a layer may be meant, the closest first.
 
-    ``"bi/forward:2"`` is also meant by ``"bi/forward"`` and ``"bi"``.
+    ``"bi/forward"`` is also meant by ``"bi"``.
     """
-    parts = without_call(unit).split("/")
-    wider = ["/".join(parts[:k]) for k in range(len(parts), 0, -1)]
-    return list(dict.fromkeys([unit, *wider]))
+    parts = layer.split("/")
+    return ["/".join(parts[:k]) for k in range(len(parts), 0, -1)]
 
 
 def _picked(rows: Sequence[Any], index: Any) -> list[Any]:
@@ -673,10 +831,6 @@ def _room(names: Sequence[str], shape: tuple[int, ...]) -> dict[str, npt.NDArray
         return dict(zip(names, np.empty((len(names), *shape), np.float32), strict=True))
     # Each of its own: what was freed before can serve again, and what is kept keeps no others.
     return {name: np.empty(shape, np.float32) for name in names}
-
-
-def is_stack(layer: Any) -> bool:
-    return isinstance(layer.cell, load_keras().layers.StackedRNNCells)
 
 
 def read_cell(kind: str, cell: Any) -> Cell:
@@ -718,7 +872,7 @@ def as_returned(hidden: Any, real: Any, layer: Any, *, begun: bool = False) -> A
     was in an earlier piece: ``begun``); and an unrolled layer that reads backwards takes its zeros
     for padding from the mask in its original order.
     """
-    if layer.go_backwards:
+    if getattr(layer, "go_backwards", False):  # which a single cell doesn't have
         hidden = hidden[:, ::-1]
     if real is None:
         return np.ascontiguousarray(hidden)
@@ -736,6 +890,15 @@ def last_as_returned(last: Any, real: Any, layer: Any, *, begun: bool) -> Any:
     end = 0 if layer.go_backwards else -1
     shown = real[:, end] if layer.zero_output_for_mask else real.any(axis=1) | begun
     return np.where(shown[:, None], last, np.zeros((), last.dtype))
+
+
+def _lengths(units: Sequence[Unit]) -> str:
+    """Tell how many timesteps a layer has, in one call or in several."""
+    each = [unit.timesteps for unit in units]
+    if len(each) == 1:
+        return str(each[0])
+    several = f"{len(each)} calls of {each[0]}" if len(set(each)) == 1 else f"calls of {each}"
+    return f"{sum(each)} ({several})"
 
 
 def _counts(lengths: set[int]) -> str:

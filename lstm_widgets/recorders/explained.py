@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lstm_widgets.calls import all_named, split_call
 from lstm_widgets.recorders import propagation
 from lstm_widgets.recorders._check import (
     CHECKED_EXAMPLES,
@@ -34,16 +35,24 @@ from lstm_widgets.recorders._check import (
     difference,
 )
 from lstm_widgets.recorders._inputs import (
+    DEFAULT_BATCH_SIZE,
     count_examples,
     cut,
     expect_positive,
     leaves,
     standard_batch_size,
 )
-from lstm_widgets.recorders._layers import UnsupportedLayerError, find_layers, load_keras
+from lstm_widgets.recorders._layers import (
+    Found,
+    UnsupportedLayerError,
+    call_orders,
+    find_layers,
+    load_keras,
+    numbered,
+)
 from lstm_widgets.recorders._outputs import Output
 from lstm_widgets.recorders._places import Call, find_place
-from lstm_widgets.recorders._run import call_model, states_as_found
+from lstm_widgets.recorders._run import build_model, call_model, states_as_found
 from lstm_widgets.recorders._session import mask_array
 from lstm_widgets.recorders.keras import expect_model
 from lstm_widgets.recurrence import SIGNALS, STATES
@@ -73,7 +82,8 @@ class CellState:
     Attributes
     ----------
     layer
-        The layer's name, as in a recording.
+        The layer's name, as in a recording: of a layer that the model calls several times, it means
+        all calls, whose timesteps count on from one to the next, and ``"lstm:2"`` the second one.
     cell
         The cell's index.
     signal
@@ -114,27 +124,37 @@ class Batch:
 
 @dataclass(frozen=True)
 class Source:
-    """Where tokens are told apart.
+    """Where tokens are told apart: an Embedding, in some of its calls, or an input of vectors.
+
+    Calls that read the same input of the model make the same tokens. What several inputs have stands
+    one after the other on the source's time axis, in the order in which they are read first.
 
     Attributes
     ----------
     name
-        The name of the layer or of the input.
+        The name of the layer (``"embedding:2"``: of its second call) or of the input.
     layer
         The Embedding, or another layer with an output ``(example, timestep, features)``; None if it
         is an input.
-    leaf
-        Which of the model's inputs it is, or which has the Embedding's ids; None: neither.
+    calls
+        Of a layer: the number of each call that is meant, from 1 on, and which of ``leaves`` has its
+        ids.
+    leaves
+        Which of the model's inputs it is, or which have the Embedding's ids; None: none.
     size
         How many values it has for each example.
+    timesteps
+        How many timesteps each of its parts has.
     shape
         Timesteps and features of each example in an input that doesn't have these two axes.
     """
 
     name: str
     layer: Any
-    leaf: int | None
+    calls: dict[int, int]
+    leaves: tuple[int | None, ...]
     size: int
+    timesteps: tuple[int, ...] = ()
     shape: tuple[int, int] | None = None
 
 
@@ -152,15 +172,19 @@ class Pass:
         On the way back of relevance: whether only each token's sum is asked for.
     inside
         Whether the source is a layer inside of the model that nothing goes back beyond.
-    source
-        What the tokens became: tensor ``(row, timestep, dimension)``.
+    sources
+        What the tokens became: tensors ``(row, timestep, dimension)``, and of which part of the
+        source each is.
     logits
         What the model returned without its last activation. If a cell's state is explained, the
         states of its layer ``(row, units)``.
     mask
         Of the source: bool ``(row, timestep)``, False at padding; None: nothing is padding.
     kept
-        By name of a layer or operation: what it decided by looking at values, bool ``(row, ...)``.
+        By name of a layer or operation and number of its call: what it decided by looking at
+        values, bool ``(row, ...)``.
+    calls
+        How often each layer or operation that is looked at was called so far.
     others
         What else a score may draw on: the embeddings of other inputs, initial states.
     """
@@ -169,20 +193,41 @@ class Pass:
     rule: Rule | None = None
     summed: bool = False
     inside: bool = False
-    source: Any = None
+    sources: list[tuple[int, Any]] = field(default_factory=list)
     logits: Any = None
     mask: npt.NDArray[np.bool_] | None = None
     kept: dict[str, Any] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
     others: list[Any] = field(default_factory=list)
     problem: Exception | None = None
-    _arrived: list[npt.NDArray[Any]] = field(default_factory=list)
+    _masks: dict[int, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    _arrived: list[tuple[int, npt.NDArray[Any]]] = field(default_factory=list)
+
+    @functools.cached_property
+    def source(self) -> Any:
+        """What the tokens became: one tensor ``(row, timestep, dimension)``."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        parts = dict(self.sources)
+        tensors = [parts[part] for part in sorted(parts)]
+        return tensors[0] if len(tensors) == 1 else tf.concat(tensors, axis=1)
+
+    def is_source(self, tensor: Any) -> bool:
+        """Whether a tensor is what tokens became."""
+        return any(tensor is source for _, source in self.sources)
 
     def arrives(self, tensor: Any, values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
         """Take what arrives at a tensor if it is the source, past TensorFlow, which would copy it."""
-        if tensor is not self.source:
-            return values
-        self._arrived.append(values)
-        return None
+        for part, source in self.sources:
+            if tensor is source:
+                self._arrived.append((part, values))
+                return None
+        return values
+
+    def masked(self, part: int, mask: npt.NDArray[np.bool_]) -> None:
+        """Take the mask of a part of the source."""
+        self._masks[part] = mask
+        self.mask = np.concatenate([self._masks[part] for part in sorted(self._masks)], axis=1)
 
     def fail(self, problem: Exception) -> None:
         """Stop the call. Keras would rewrite the error on its way out, so it is kept here."""
@@ -212,21 +257,28 @@ class Pass:
         import tensorflow as tf  # noqa: PLC0415
 
         self.rule, self.summed = rule, summed
-        arrived, *rest = self.tape.gradient(
-            score, [self.source, *self.others], output_gradients=None if rule is None else score
+        tensors = [tensor for _, tensor in self.sources]
+        gradients = self.tape.gradient(
+            score, [*tensors, *self.others], output_gradients=None if rule is None else score
         )
         parts, self._arrived = self._arrived, []
-        if arrived is not None:
-            parts.append(np.asarray(tf.convert_to_tensor(arrived)))
+        for (part, _), arrived in zip(self.sources, gradients, strict=False):
+            if arrived is not None:
+                parts.append((part, np.asarray(tf.convert_to_tensor(arrived))))
         rows = int(self.source.shape[0])
         other = np.zeros(rows, self.source.dtype.as_numpy_dtype)
-        for part in rest:
-            if part is not None:
-                other += np.asarray(tf.convert_to_tensor(part)).reshape(rows, -1).sum(axis=1)
-        parts = parts or [np.zeros(self.source.shape, other.dtype)]
-        if summed:
-            parts = [part.sum(axis=-1, keepdims=True) for part in parts]
-        return functools.reduce(np.add, parts), other
+        for gradient in gradients[len(tensors) :]:
+            if gradient is not None:
+                other += np.asarray(tf.convert_to_tensor(gradient)).reshape(rows, -1).sum(axis=1)
+        of_source = []
+        shapes = {part: tensor.shape for part, tensor in self.sources}
+        for part in sorted(shapes):
+            here = [values for of, values in parts if of == part]
+            here = here or [np.zeros(shapes[part], other.dtype)]
+            if summed:
+                here = [values.sum(axis=-1, keepdims=True) for values in here]
+            of_source.append(functools.reduce(np.add, here))
+        return of_source[0] if len(of_source) == 1 else np.concatenate(of_source, axis=1), other
 
 
 def activation_when_called(model: Any, call: Callable[[], Any]) -> str:
@@ -315,10 +367,10 @@ class Explained:
                 raise ValueError(
                     f"inputs: expected at least one timestep, got shape {tuple(value.shape)}"
                 )
-        if not model.built:
-            model(self._structured(self.batch(0, 1)))
+        first = self.batch(0, min(self.count, batch_size or DEFAULT_BATCH_SIZE))
+        build_model(model, self._structured(first))
         self._found = find_layers(model)
-        self.fixed = any(one.layer.stateful for one in self._found if not one.problem) or any(
+        self.fixed = any(one.stateful for one in self._found if not one.problem) or any(
             t.shape[0] for t in getattr(model, "inputs", None) or []
         )
         self.batch_size = standard_batch_size(
@@ -330,11 +382,17 @@ class Explained:
         self.cell = cell
         self._cell_layer: Any = None
         self._state = 0
+        # The calls of the cell's layer that are explained, in the order in which they are made, and
+        # the first timestep of each and the one behind its last.
+        self._spans: dict[int, tuple[int, int]] = {}
         if cell is not None:
             self._cell_layer, self._state = self._find_state(cell)
+        calls: dict[str, list[int]] = {}
         rows = self.batch_size if self.fixed else min(self.batch_size, CHECKED_EXAMPLES)
-        with self.states_as_found(), propagation.replaced(_own_loops(self._found)):
+        with self.states_as_found(), propagation.replaced(_own_loops(self._found, calls)):
             trace = _Trace.of(model, self.batch(0, rows), self._call)
+        if cell is not None:
+            self._spans = _spans(cell.layer, self._cell_layer, calls)
         layers = {id(call.layer): call.layer for call in trace.calls}.values()
         self._embeddings = [x for x in layers if isinstance(x, keras.layers.Embedding)]
         self._masking = [x for x in layers if isinstance(x, keras.layers.Masking)]
@@ -342,8 +400,9 @@ class Explained:
         with contextlib.suppress(UnsupportedLayerError):
             operations = propagation.operations_of(model)
             self._operations = [x for x in operations if not isinstance(x, keras.Layer)]
+        self._orders = call_orders(model)
         place = self._other_place(trace, source, rows)
-        self.source = place or _find_source(trace, self._names(), source)
+        self.source = place or _find_source(trace, self._names(), source, self._orders)
         # What shows its output: all embeddings, and whatever else the source is.
         self._shown = list(self._embeddings)
         self._inside = self.source.layer is not None and self.source.layer not in self._embeddings
@@ -354,10 +413,7 @@ class Explained:
         self._head = _Head("linear", ()) if cell else _find_head(trace)
         # What the first call is held against.
         self._expected: Any = None if cell else trace.output
-        stateful = [one.layer for one in self._found if not one.problem and one.layer.stateful]
-        self._states = [
-            (v, v.numpy()) for layer in stateful for v in keras.tree.flatten(layer.states)
-        ]
+        self._states = [(v, v.numpy()) for one in self._found if one.stateful for v in one.states]
 
     def _other_place(self, trace: _Trace, wanted: str | None, rows: int) -> Source | None:
         """Find where timesteps are told apart if that is no Embedding and no input of vectors."""
@@ -370,7 +426,7 @@ class Explained:
                 tf.cast(rng.normal(size=t.shape), t.dtype) if t.dtype.is_floating else t
                 for t in trace.tensors
             )
-            with self.states_as_found(), propagation.replaced(_own_loops(self._found)):
+            with self.states_as_found(), propagation.replaced(_own_loops(self._found, {})):
                 other = _Trace.of(self._model, Batch(tensors, np.arange(rows)), self._call)
             return other.tensors, other.calls
 
@@ -386,7 +442,8 @@ class Explained:
             return None
         size = int(np.prod(place.shape))
         shape = place.shape if place.layer is None else None
-        return Source(place.name, place.layer, place.leaf, size, shape)
+        calls = {} if place.layer is None else {1: 0}
+        return Source(place.name, place.layer, calls, (place.leaf,), size, (place.shape[0],), shape)
 
     # What goes in ---------------------------------------------------------------------------------
 
@@ -401,25 +458,36 @@ class Explained:
             yield self.batch(start, min(start + self.batch_size, self.count))
 
     @property
+    def has_ids(self) -> bool:
+        """Whether the source gets its ids or vectors from inputs of the model."""
+        return None not in self.source.leaves
+
+    @property
     def tokens(self) -> Any:
         """The ids or vectors that the source gets, of all examples, as they were given."""
-        leaf, shape = self.source.leaf, self.source.shape
-        if leaf is None:
+        if not self.has_ids:
             return None
-        tokens = leaves(self._inputs)[leaf]
-        return tokens if shape is None else np.asarray(tokens).reshape(-1, *shape)
+        every, shape = leaves(self._inputs), self.source.shape
+        parts = [every[leaf] for leaf in self.source.leaves if leaf is not None]
+        if shape is not None:
+            return np.asarray(parts[0]).reshape(-1, *shape)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
-    def tokens_of(self, batch: Batch) -> Any:
-        """Return the ids or vectors that the source gets, if they are an input of the model."""
-        return None if self.source.leaf is None else batch.tensors[self.source.leaf]
+    def tokens_of(self, batch: Batch) -> npt.NDArray[Any]:
+        """Return the ids or vectors that the source gets, which are inputs of the model."""
+        parts = [np.array(batch.tensors[leaf]) for leaf in self.source.leaves if leaf is not None]
+        return np.concatenate(parts, axis=1)
 
     def with_tokens(self, batch: Batch, tokens: npt.NDArray[Any]) -> Batch:
         """Put other ids or vectors into their place."""
         import tensorflow as tf  # noqa: PLC0415
 
-        tensors = list(batch.tensors)
-        leaf: Any = self.source.leaf
-        tensors[leaf] = tf.constant(tokens, tensors[leaf].dtype)
+        tensors, start = list(batch.tensors), 0
+        for leaf in self.source.leaves:
+            if leaf is not None:
+                stop = start + int(tensors[leaf].shape[1])
+                tensors[leaf] = tf.constant(tokens[:, start:stop], tensors[leaf].dtype)
+                start = stop
         return Batch(tuple(tensors), batch.rows)
 
     def batch(self, start: int, stop: int) -> Batch:
@@ -439,8 +507,11 @@ class Explained:
     @property
     def states(self) -> int:
         """How many values all recurrent layers carry from one timestep to the next."""
-        sizes = [one.layer.cell.state_size for one in self._found if one.kinds]
-        return sum(int(size) for size in load_keras().tree.flatten(sizes))
+        return sum(
+            int(cell.units) * STATES[kind]
+            for one in self._found
+            for cell, kind in zip(one.cells if one.kinds else (), one.kinds, strict=True)
+        )
 
     @property
     def activation(self) -> str:
@@ -466,31 +537,31 @@ class Explained:
         count = len(leaves(self._inputs))
         return [t.name for t in expected] if len(expected) == count else _numbered(count)
 
-    def _find_state(self, cell: CellState) -> tuple[Any, int]:
+    def _find_state(self, cell: CellState) -> tuple[Found, int]:
         """Find a layer, and the place of a cell's state among its states."""
         units = [unit for one in self._found for unit in one.units]
+        layer, _ = split_call(cell.layer)
         for one in self._found:
-            if cell.layer not in one.units:
+            if layer not in one.units:
                 continue
             if one.problem:
                 raise UnsupportedLayerError(
                     f"layer: {cell.layer!r} cannot be explained: it is {one.problem}"
                 )
-            k = one.units.index(cell.layer)
+            k = one.units.index(layer)
             states = SIGNALS[one.kinds[k]][: STATES[one.kinds[k]]]
             if cell.signal not in states:
                 raise ValueError(
                     f"signal: expected one of {', '.join(map(repr, states))} for {cell.layer!r}, "
                     f"got {cell.signal!r}"
                 )
-            stacked = len(one.kinds) > 1
-            count = int((one.layer.cell.cells[k] if stacked else one.layer.cell).units)
+            count = int(one.cells[k].units)
             if not 0 <= cell.cell < count:
                 raise ValueError(
                     f"cell: expected 0 to {count - 1} for layer {cell.layer!r}, got {cell.cell}"
                 )
             before = sum(STATES[kind] for kind in one.kinds[:k])
-            return one.layer, before + states.index(cell.signal)
+            return one, before + states.index(cell.signal)
         raise ValueError(
             f"layer: expected one of {', '.join(map(repr, units)) or 'none'}, got {cell.layer!r}"
         )
@@ -542,17 +613,16 @@ class Explained:
             done = Pass(tape, inside=self._inside)
             tensors = list(batch.tensors)
             if self.source.layer is None:
-                leaf: Any = self.source.leaf
+                leaf: Any = self.source.leaves[0]
                 given, shape = tensors[leaf] if values is None else values, tensors[leaf].shape
                 if self.source.shape is not None:
                     given = tf.reshape(given, (-1, *self.source.shape))
-                done.source = tf.cast(tf.identity(given), tensors[leaf].dtype)
-                tape.watch(done.source)
-                tensors[leaf] = done.source
-                if self.source.shape is not None:
-                    tensors[leaf] = tf.reshape(done.source, shape)
+                shown = tf.cast(tf.identity(given), tensors[leaf].dtype)
+                tape.watch(shown)
+                done.sources.append((0, shown))
+                tensors[leaf] = shown if self.source.shape is None else tf.reshape(shown, shape)
             for k, tensor in enumerate(tensors):
-                if tensor.dtype.is_floating and (self.source.layer or k != self.source.leaf):
+                if tensor.dtype.is_floating and (self.source.layer or k != self.source.leaves[0]):
                     tape.watch(tensor)
                     done.others.append(tensor)
             # The tape has the ways back. If these had the pass, which has the tape, none of it
@@ -566,7 +636,12 @@ class Explained:
                         raise
                     if not isinstance(done.problem, _ReachedError):
                         raise done.problem from None
-        if done.source is None:
+        if self.cell is not None and not isinstance(done.problem, _ReachedError):
+            raise UnsupportedLayerError(
+                f"layer: the model calls {self.cell.layer!r} fewer times for some examples, or "
+                f"inside of a tf.function, so that it cannot be explained"
+            )
+        if not done.sources:
             raise UnsupportedLayerError(
                 f"model: layer {self.source.name!r} isn't called by value (it is called inside of a "
                 f"tf.function), so that nothing can be traced back to it"
@@ -617,23 +692,28 @@ class Explained:
         """Let embeddings show their output, and the source take another in its place."""
         import tensorflow as tf  # noqa: PLC0415
 
+        source = self.source
+
         def shown(layer: Any) -> Callable[..., Any]:
             call = layer.call
 
             def patched(*args: Any, **kwargs: Any) -> Any:
                 output = call(*args, **kwargs)
-                is_source = layer is self.source.layer
-                if is_source and values is not None:
-                    output = tf.cast(values, output.dtype)
-                elif is_source and self._inside:
+                done.calls[layer.name] = number = done.calls.get(layer.name, 0) + 1
+                number = numbered(self._orders.get(id(layer), ()), number)
+                part = source.calls.get(number) if layer is source.layer else None
+                if part is not None and values is not None:
+                    start = sum(source.timesteps[:part])
+                    output = tf.cast(values[:, start : start + output.shape[1]], output.dtype)
+                elif part is not None and self._inside:
                     output = tf.stop_gradient(output)  # nothing goes back beyond it
                 if not tf.executing_eagerly():
                     return output
                 done.tape.watch(output)
-                if is_source:
-                    done.source = output
-                else:
+                if part is None:
                     done.others.append(output)
+                else:
+                    done.sources.append((part, output))
                 return output
 
             return patched
@@ -645,15 +725,25 @@ class Explained:
         import tensorflow as tf  # noqa: PLC0415
 
         kept = kept or {}
+        source = self.source
+
+        def key(layer: Any) -> str:
+            # A layer may be called several times, and decides anew each time.
+            return f"{layer.name}:{done.calls.get(layer.name, 0)}"
 
         def computing(layer: Any) -> Callable[..., Any]:
             compute_mask = layer.compute_mask
 
             def patched(*args: Any, **kwargs: Any) -> Any:
                 mask = compute_mask(*args, **kwargs)
-                mask = tf.constant(kept[layer.name]) if layer.name in kept else mask
-                if mask is not None and layer in (self.source.layer, *self._masking):
+                mask = tf.constant(kept[key(layer)]) if key(layer) in kept else mask
+                if mask is not None and layer in self._masking:
                     done.mask = mask.numpy()
+                elif mask is not None and layer is source.layer:
+                    time = done.calls.get(layer.name, 0)
+                    part = source.calls.get(numbered(self._orders.get(id(layer), ()), time))
+                    if part is not None:
+                        done.masked(part, mask.numpy())
                 return mask
 
             return patched
@@ -661,8 +751,9 @@ class Explained:
         def masking(layer: Any, compute_mask: Callable[..., Any]) -> Callable[..., Any]:
             # As Masking does, but by the mask of the patched method.
             def patched(inputs: Any) -> Any:
+                done.calls[layer.name] = done.calls.get(layer.name, 0) + 1
                 real = compute_mask(inputs)
-                done.kept[layer.name] = real.numpy()
+                done.kept[key(layer)] = real.numpy()
                 return inputs * tf.cast(real[..., None], inputs.dtype)
 
             return patched
@@ -671,11 +762,12 @@ class Explained:
             call = operation.call
 
             def patched(*args: Any, **kwargs: Any) -> Any:
-                if operation.name in kept:
-                    return tf.constant(kept[operation.name])
+                done.calls[operation.name] = done.calls.get(operation.name, 0) + 1
+                if key(operation) in kept:
+                    return tf.constant(kept[key(operation)])
                 output = call(*args, **kwargs)
                 if tf.is_tensor(output) and output.dtype == tf.bool:
-                    done.kept[operation.name] = output.numpy()
+                    done.kept[key(operation)] = output.numpy()
                 return output
 
             return patched
@@ -693,34 +785,42 @@ class Explained:
         import tensorflow as tf  # noqa: PLC0415
 
         tree = load_keras().tree
-        layer = self._cell_layer
-        loop = layer.inner_loop
+        one, spans = self._cell_layer, self._spans
+        total = max(stop for _, stop in spans.values())
+        at = np.full(1, total - 1) if timestep is None else timestep
+        if ((at < -total) | (at >= total)).any():
+            assert self.cell is not None  # noqa: S101
+            raise ValueError(
+                f"timestep: expected -{total} to {total - 1}, because layer {self.cell.layer!r} "
+                f"reads {total} timesteps; got {timestep}"
+            )
+        at = at % total
+        needed = [k for k, (start, stop) in spans.items() if ((at >= start) & (at < stop)).any()]
+        made = 0
 
-        def inner_loop(
-            sequences: Any,
-            initial_state: Any,
-            mask: Any,
-            training: bool = False,  # noqa: ARG001  (inference only)
-        ) -> Any:
-            if timestep is not None:
+        def around(read: Callable[[Any], list[Any]], length: int, mask: Any) -> None:
+            nonlocal made
+            made += 1
+            here = np.ones((1, 1), np.bool_)  # the rows whose state is explained after this call
+            if made in needed and timestep is not None:
+                start, stop = spans[made]
                 # Padding passes the state through: behind the timestep, all is taken for padding.
-                count = int(sequences.shape[1])
-                if ((timestep < -count) | (timestep >= count)).any():
-                    done.fail(
-                        ValueError(
-                            f"timestep: expected -{count} to {count - 1}, because layer "
-                            f"{layer.name!r} reads {count} timesteps; got {timestep}"
-                        )
-                    )
-                t, at = np.arange(count), (timestep % count)[:, None]
-                read = t >= at if layer.go_backwards else t <= at
-                real = None if mask is None else mask_array(tree.flatten(mask)[0])
-                mask = tf.constant(read if real is None else read & real)
-            _, _, states = loop(sequences, initial_state, mask, training=False)
-            done.logits = tree.flatten(states)[self._state]
-            done.fail(_ReachedError())
+                here = ((at >= start) & (at < stop))[:, None]
+                t, until = np.arange(length), at[:, None] - start
+                seen = (t >= until if one.go_backwards else t <= until) | ~here
+                if not seen.all():
+                    real = None if mask is None else mask_array(tree.flatten(mask)[0])
+                    mask = tf.constant(seen if real is None else seen & real)
+            states = read(mask)
+            if made not in needed:
+                return
+            state = states[self._state]
+            before = tf.zeros_like(state) if done.logits is None else done.logits
+            done.logits = state if here.all() else tf.where(here, state, before)
+            if made == max(needed):
+                done.fail(_ReachedError())
 
-        return layer, "inner_loop", inner_loop
+        return propagation.read_by(one, around)
 
     # The scores -----------------------------------------------------------------------------------
 
@@ -806,12 +906,36 @@ class _Trace:
         """Find the innermost layer that returned a tensor."""
         return next((call for call in self.calls if call.output is tensor), None)
 
+    def repeated(self, tensor: Any) -> Call | None:
+        """Find the layer whose outputs, one a call, a model of its own code puts on a time axis."""
+        layers: dict[int, list[Call]] = {}
+        for call in self.calls:
+            layers.setdefault(id(call.layer), []).append(call)
+        for calls in layers.values():
+            outputs = [call.output for call in calls]
+            if not all(hasattr(output, "numpy") for output in outputs):
+                continue
+            shapes = {tuple(output.shape) for output in outputs}
+            (shape, *others) = shapes
+            put = np.stack if len(shape) == 2 else np.concatenate
+            if not others and len(shape) in (2, 3) and len(shape) <= len(tensor.shape):
+                together = put([output.numpy() for output in outputs], 1)
+                if np.array_equal(together, tensor.numpy(), equal_nan=True):
+                    return calls[-1]
+        return None
 
-def _own_loops(found: Sequence[Any]) -> Iterator[propagation.Patch]:
-    """Let recurrent layers run their own loops, but keep these for the next time."""
+
+def _own_loops(found: Sequence[Found], calls: dict[str, list[int]]) -> Iterator[propagation.Patch]:
+    """Let recurrent layers run their own loops, but keep these for the next time.
+
+    The number of timesteps of each call is added to those of its layer.
+    """
     tree = load_keras().tree
+    within: list[Found] = []  # the layer whose loop steps its cell
 
-    def kept(layer: Any) -> Callable[..., Any]:
+    def kept(one: Found) -> Callable[..., Any]:
+        layer = one.layer
+
         def inner_loop(
             sequences: Any,
             initial_state: Any,
@@ -820,18 +944,62 @@ def _own_loops(found: Sequence[Any]) -> Iterator[propagation.Patch]:
         ) -> tuple[Any, Any, Any]:
             import tensorflow as tf  # noqa: PLC0415
 
-            if not tf.executing_eagerly():
-                own = type(layer).inner_loop
-                return own(layer, sequences, initial_state, mask)  # type: ignore[no-any-return]
-            real = None if mask is None else mask_array(tree.flatten(mask)[0])
-            outputs, states = OwnLoop.of(layer)(sequences, initial_state, real, traced=False)
+            calls.setdefault(one.name, []).append(int(sequences.shape[1]))
+            within.append(one)
+            try:
+                if not tf.executing_eagerly():
+                    own = type(layer).inner_loop
+                    return own(layer, sequences, initial_state, mask)  # type: ignore[no-any-return]
+                real = None if mask is None else mask_array(tree.flatten(mask)[0])
+                outputs, states = OwnLoop.of(layer)(sequences, initial_state, real, traced=False)
+            finally:
+                within.pop()
             return outputs[:, -1], outputs, tree.pack_sequence_as(initial_state, states)
 
         return inner_loop
 
+    def counted(one: Found) -> Callable[..., Any]:
+        def call(inputs: Any, states: Any, training: bool = False) -> Any:  # noqa: ARG001
+            if not within:
+                calls.setdefault(one.name, []).append(1)
+            return type(one.layer).call(one.layer, inputs, states, training=False)
+
+        return call
+
     for one in found:
-        if not one.problem:
-            yield one.layer, "inner_loop", kept(one.layer)
+        if one.stepped and not one.problem:
+            yield one.layer, "call", counted(one)
+        elif not one.problem:
+            yield one.layer, "inner_loop", kept(one)
+
+
+def _spans(
+    layer: str, found: Found, calls: Mapping[str, Sequence[int]]
+) -> dict[int, tuple[int, int]]:
+    """Tell the first timestep, and the one behind the last, of each call that a name means.
+
+    Parameters
+    ----------
+    layer
+        The name.
+    found
+        The layer.
+    calls
+        By layer, the number of timesteps of each call, in the order in which they are made.
+    """
+    lengths = calls.get(found.name, ())
+    base, call = split_call(layer)
+    if not lengths:
+        raise UnsupportedLayerError(f"layer: the model doesn't call {base!r}")
+    times = {found.number(time): time for time in range(1, len(lengths) + 1)}
+    if call is not None and call not in times:
+        raise ValueError(f"layer: expected {all_named(base, sorted(times))}, got {layer!r}")
+    spans, start = {}, 0
+    for number in sorted(times) if call is None else [call]:
+        stop = start + lengths[times[number] - 1]
+        spans[times[number]] = (start, stop)
+        start = stop
+    return spans
 
 
 def _layers(model: Any) -> list[Any]:
@@ -850,43 +1018,69 @@ def _layers(model: Any) -> list[Any]:
     return list(found.values())
 
 
-def _find_source(trace: _Trace, names: Sequence[str], wanted: str | None) -> Source:
+def _find_source(
+    trace: _Trace,
+    names: Sequence[str],
+    wanted: str | None,
+    orders: Mapping[int, tuple[int, ...]],
+) -> Source:
     keras = load_keras()
     leaves = {id(tensor): k for k, tensor in enumerate(trace.tensors)}
-    embeddings: dict[str, Source] = {}
+    embeddings: dict[str, list[tuple[int, Call]]] = {}
     times: dict[str, int] = {}
     for call in trace.calls:
-        if isinstance(call.layer, keras.layers.Embedding) and len(call.output.shape) == 3:
+        if isinstance(call.layer, keras.layers.Embedding):
             name = call.layer.name
-            size = int(np.prod(call.output.shape[1:]))
-            embeddings[name] = Source(name, call.layer, leaves.get(id(call.argument)), size)
             times[name] = times.get(name, 0) + 1
+            if len(call.output.shape) == 3:
+                number = numbered(orders.get(id(call.layer), ()), times[name])
+                embeddings.setdefault(name, []).append((number, call))
     vectors = {
-        name: Source(name, None, k, int(np.prod(tensor.shape[1:])))
+        name: Source(name, None, {}, (k,), int(np.prod(tensor.shape[1:])))
         for k, (name, tensor) in enumerate(zip(names, trace.tensors, strict=True))
         if len(tensor.shape) == 3 and tensor.dtype.is_floating
     }
-    known = {**embeddings, **vectors}
+    known = {name: _embedded(name, calls, leaves) for name, calls in embeddings.items()}
+    usual = list(known) or list(vectors)
+    known |= vectors
     if not known:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in trace.tensors)
         raise ValueError(
             f"model: expected an Embedding layer, or an input (example, timestep, features) of "
             f"floating point numbers, to tell tokens apart; got inputs of shape {shapes}"
         )
-    if wanted is not None and wanted not in known:
-        raise ValueError(f"source: expected one of {', '.join(map(repr, known))}; got {wanted!r}")
-    usual = embeddings or vectors
     if wanted is None and len(usual) > 1:
         raise ValueError(
             f"source: the model has several, name one of {', '.join(map(repr, sorted(known)))}"
         )
-    source = known[next(iter(usual)) if wanted is None else wanted]
-    if times.get(source.name, 0) > 1:
-        raise UnsupportedLayerError(
-            f"model: layer {source.name!r} is called {times[source.name]} times, so that its output "
-            f"doesn't tell which tokens are meant"
-        )
-    return source
+    if wanted is None:
+        return known[usual[0]]
+    if wanted in known:
+        return known[wanted]
+    name, asked = split_call(wanted)
+    one = [each for each in embeddings.get(name, []) if each[0] == asked]
+    if not one:
+        calls = {name: sorted(k for k, _ in calls) for name, calls in embeddings.items()}
+        named = [all_named(name, calls.get(name, [1])) for name in known]
+        raise ValueError(f"source: expected one of {', '.join(named)}; got {wanted!r}")
+    return _embedded(wanted, one, leaves)
+
+
+def _embedded(name: str, calls: Sequence[tuple[int, Call]], leaves: Mapping[int, int]) -> Source:
+    """Make a source of some calls of an Embedding."""
+    parts: dict[object, int] = {}  # by what is read, which part of the source it is
+    numbers, read, timesteps, size = {}, [], [], 0
+    for number, call in sorted(calls, key=lambda each: each[0]):
+        leaf = leaves.get(id(call.argument))
+        what = ("call", number) if leaf is None else leaf
+        if what not in parts:
+            parts[what] = len(parts)
+            read.append(leaf)
+            timesteps.append(int(call.output.shape[1]))
+            size += int(np.prod(call.output.shape[1:]))
+        numbers[number] = parts[what]
+    layer = calls[0][1].layer
+    return Source(name, layer, numbers, tuple(read), size, tuple(timesteps))
 
 
 @dataclass(frozen=True)
@@ -917,7 +1111,7 @@ def _find_head(trace: _Trace) -> _Head:
             f"model: expected outputs (example, class) or (example, timestep, class), got shape "
             f"{tuple(tensor.shape)}"
         )
-    last = trace.producer(tensor)
+    last = trace.producer(tensor) or trace.repeated(tensor)
     while last is not None and propagation.is_stock(last.layer, _PASSED):
         last = trace.producer(last.argument)
     advice = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lstm_widgets.recorders._layers import without_call
+from lstm_widgets.calls import split_call
 from lstm_widgets.recurrence import SIGNALS
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class Held:
     layer
         The layer, by its name in a recording; of a Bidirectional also the name of both directions,
         whose cells then count on from one to the other. None: the model's first recurrent layer.
+        Of a layer that the model calls several times, the name means all calls, and ``"lstm:2"``
+        the second one; what is held in a single call stands above what is held in all of them.
     signal
         One of the layer's signals.
     """
@@ -131,25 +133,27 @@ class Holding:
         self._found = found
         #: What is held in the first copy, as JSON can hold it.
         self.described = [asdict(held) for held in copies[0]]
-        self._held: dict[str, dict[str, tuple[Any, Any]]] = {}
+        self._held: dict[tuple[str, int | None], dict[str, tuple[Any, Any]]] = {}
         for copy, several in enumerate(copies):
             for held in several:
                 self._add(copy, held)
 
     @property
-    def layers(self) -> tuple[str, ...]:
-        """The names under which layers with held cells are recorded."""
+    def layers(self) -> tuple[tuple[str, int | None], ...]:
+        """The layers with held cells, and which of their calls; None: all."""
         return tuple(self._held)
 
-    def of(self, name: str, rows: int) -> Holds | None:
-        """Tell what is held of a layer, at each of the rows of a batch."""
-        if name not in self._held:
-            return None
+    def of(self, name: str, call: int, rows: int) -> Holds | None:
+        """Tell what is held in a call of a layer, at each of the rows of a batch."""
+        held = dict(self._held.get((name, None), {}))
+        for signal, (are_held, values) in self._held.get((name, call), {}).items():
+            also, others = held.get(signal, (are_held, values))
+            held[signal] = are_held | also, np.where(are_held, values, others)
         times = rows // self.copies
         return {
             signal: (np.repeat(are_held, times, axis=0), np.repeat(values, times, axis=0))
-            for signal, (are_held, values) in self._held[name].items()
-        }
+            for signal, (are_held, values) in held.items()
+        } or None
 
     def _add(self, copy: int, held: Held) -> None:
         parts = parts_of(self._found, held.layer)
@@ -160,7 +164,7 @@ class Holding:
                 f"cells: expected 0 to {total - 1} (layer {held.layer or parts[0].name!r}), got "
                 f"{cells.max()}"
             )
-        for name, kind, units in parts:
+        for name, call, kind, units in parts:
             if held.signal not in SIGNALS[kind]:
                 raise ValueError(
                     f"signal: expected one of {', '.join(map(repr, SIGNALS[kind]))} (layer "
@@ -170,38 +174,32 @@ class Holding:
             if here.any():
                 shape = (self.copies, units)
                 new = np.zeros(shape, np.bool_), np.zeros(shape, np.float64)
-                pair = self._held.setdefault(name, {}).setdefault(held.signal, new)
+                pair = self._held.setdefault((name, call), {}).setdefault(held.signal, new)
                 pair[0][copy, cells[here]] = True
                 pair[1][copy, cells[here]] = values[here]
             cells = cells - units
 
 
 class Part(NamedTuple):
-    """A layer, or one direction of it: its name in a recording, its kind, its number of cells."""
+    """A layer, or one direction of it, in one of its calls (None: all): its kind and size."""
 
     name: str
+    call: int | None
     kind: str
     units: int
 
 
 def parts_of(found: Sequence[Found], layer: str | None) -> list[Part]:
     """Find a layer, or both directions of one, by its name in a recording; None: the first."""
-    known: dict[str, tuple[Found, Part]] = {}
+    known: dict[str, Part] = {}
     for one in found:
-        cells = getattr(one.layer.cell, "cells", [one.layer.cell])
-        for unit, kind, cell in zip(one.units, one.kinds, cells, strict=True):
-            known[unit] = (one, Part(unit, kind, int(cell.units)))
-    layer = next(iter(known)) if layer is None else layer
-    names = [without_call(layer)]
-    if names[0] not in known:
+        for unit, kind, cell in zip(one.units, one.kinds, one.cells, strict=True):
+            known[unit] = Part(unit, None, kind, int(cell.units))
+    base, call = split_call(next(iter(known)) if layer is None else layer)
+    names = [base]
+    if base not in known:
         ways = [re.fullmatch(r"(.+)/(?:forward|backward)(/.+)?", unit) for unit in known]
-        names = [way[0] for way in ways if way and way[1] + (way[2] or "") == names[0]]
+        names = [way[0] for way in ways if way and way[1] + (way[2] or "") == base]
     if not names:
         raise ValueError(f"layer: expected one of {', '.join(map(repr, known))}, got {layer!r}")
-    call = re.search(r":\d+(?=/cell_\d+$|$)", layer)
-    parts = []
-    for name in names:
-        one, part = known[name]
-        tail = name[len(one.name) :]
-        parts.append(part._replace(name=one.name + (call[0] if call else "") + tail))
-    return parts
+    return [known[name]._replace(call=call) for name in names]

@@ -92,7 +92,7 @@ def record(
     model
         A Keras 3 model (TensorFlow backend), unchanged: Sequential, functional, subclassed or
         nested, with ``LSTM``, ``GRU``, ``SimpleRNN``, or ``RNN`` around their cells, also stacked,
-        also in ``Bidirectional``.
+        also in ``Bidirectional``, or with such cells that the model steps itself.
     inputs
         What the model is called with: an array, tensor or pandas table with examples along its
         first axis, a list of examples, or a list, tuple or dict of such for a model with several
@@ -148,14 +148,15 @@ def record(
         ``TextVectorization`` or ``StringLookup`` has one of its own.
     tokens
         What stands at each timestep: one sequence of str for each example (a str is a sequence of
-        characters), for a text just one. It names the timesteps of every layer that has as many.
-        Or a dict from the name of a layer to such, also of one that isn't kept; that of a
-        Bidirectional, or of a model inside of the model, means all layers in it.
+        characters), for a text just one. It names the timesteps of every layer that has as many, in
+        all its calls together or in each of them. Or a dict from the name of a layer to such, also
+        of one that isn't kept; that of a Bidirectional, or of a model inside of the model, means all
+        layers in it.
     labels
         One str for each example.
     layers
         Names of the layers to keep, ``"bidirectional"`` for both directions,
-        ``"bidirectional/forward"`` for one. Default: all.
+        ``"bidirectional/forward"`` for one, ``"lstm:2"`` for a layer's second call. Default: all.
     signals
         Names of the signals to keep. Default: all. Layers that have none of them are left out.
     batch_size
@@ -177,8 +178,11 @@ def record(
     Recording
         Signals float32 ``(example, timestep, cell)``. Index t is the input's timestep t, also for
         layers that read backwards. At masked timesteps hidden and cell state are those that the
-        layer carries on, gates are as computed (and without effect). A layer that the model calls
-        several times is there several times: ``"lstm"``, ``"lstm:2"``, ...
+        layer carries on, gates are as computed (and without effect). Of a layer that the model calls
+        several times, ``recording["lstm"]`` has all calls, one after the other on the time axis, and
+        ``recording["lstm:2"]`` the second one. A cell that the model steps itself is a layer of
+        one-step calls. The states that layers start from are there, too, see
+        :class:`lstm_widgets.Recording`.
         Examples that are windows of one series and overlap are noted in its attributes, for
         :func:`lstm_widgets.rank_cells` to know.
 

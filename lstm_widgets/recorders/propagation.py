@@ -21,7 +21,6 @@ from lstm_widgets.analysis.sequences import Sequences
 from lstm_widgets.recorders._layers import UnsupportedLayerError, load_keras
 from lstm_widgets.recorders._session import (
     as_returned,
-    is_stack,
     last_as_returned,
     mask_array,
     read_cell,
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from lstm_widgets.recorders._outputs import Output
     from lstm_widgets.recorders.explained import Pass
 
-__all__ = ["Patch", "is_stock", "loops", "replaced", "rules"]
+__all__ = ["Patch", "is_stock", "loops", "read_by", "replaced", "rules"]
 
 OTHERS = "The methods 'sensitivity', 'gradient_x_input', 'integrated_gradients' and 'occlusion' work here"
 
@@ -101,7 +100,9 @@ def loops(found: Sequence[Any], done: Pass) -> Iterator[Patch]:
         ``others``.
     """
     for one in found:
-        if not one.problem:
+        if one.stepped and not one.problem:
+            yield one.layer, "call", _step(one, done)
+        elif not one.problem:
             yield one.layer, "inner_loop", _loop(one, done)
             yield one.layer, "get_initial_state", _shown_states(one.layer, done)
             # Else a Bidirectional on a GPU might compute both directions past these loops.
@@ -139,7 +140,9 @@ def rules(model: Any, found: Sequence[Any], done: Pass, output: Output | None) -
                 yield operation, "call", _no_rule(done, operation.name, problem)
             elif operation.merge_mode in ("sum", "ave"):
                 yield operation, "call", _merge(operation, done)
-        elif not isinstance(operation, keras.layers.RNN):
+        elif not isinstance(operation, keras.layers.RNN) and not any(
+            operation is one.layer for one in found
+        ):
             call = _call(operation, done)
             if call is not None:
                 yield operation, "call", _from_the_source_on(call, operation.call, done)
@@ -175,9 +178,9 @@ def _from_the_source_on(
     import tensorflow as tf  # noqa: PLC0415
 
     def either(*args: Any, **kwargs: Any) -> Any:
-        if done.inside and done.source is None:
+        if done.inside and not done.sources:
             output = call(*args, **kwargs)
-            if done.source is None:  # neither is it this
+            if not done.sources:  # neither is it this
                 output = load_keras().tree.map_structure(tf.stop_gradient, output)
             return output
         return ruled(*args, **kwargs)
@@ -397,8 +400,7 @@ def _end_at(states: Sequence[Any], done: Pass) -> None:
 
 def _loop(one: Any, done: Pass) -> Callable[..., Any]:
     """Make the loop that stands in for a recurrent layer's own."""
-    layer = one.layer
-    cells = layer.cell.cells if is_stack(layer) else [layer.cell]
+    layer, cells = one.layer, one.cells
 
     def inner_loop(
         sequences: Any,
@@ -441,6 +443,74 @@ def _loop(one: Any, done: Pass) -> Callable[..., Any]:
         return final, final[:, None], packed
 
     return inner_loop
+
+
+def _step(one: Any, done: Pass) -> Callable[..., Any]:
+    """Make what stands in for the call of a cell that the model steps itself."""
+    cell = one.layer
+
+    def call(inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:  # noqa: ARG001
+        import tensorflow as tf  # noqa: PLC0415
+
+        if not tf.executing_eagerly():  # in a tf.function of the model
+            return type(cell).call(cell, inputs, states, training=False)  # type: ignore[no-any-return]
+        tree = load_keras().tree
+        before = [tf.cast(state, cell.compute_dtype) for state in tree.flatten(states)]
+        _, *ended = _scanned(
+            read_cell(one.kinds[0], cell),
+            tf.cast(inputs, cell.compute_dtype)[:, None],
+            before,
+            done,
+            mask=None,
+            reverse=False,
+            over_time=False,
+        )
+        return ended[0], ended if tree.is_nested(states) else ended[0]
+
+    return call
+
+
+def read_by(one: Any, around: Callable[[Callable[[Any], list[Any]], int, Any], None]) -> Patch:
+    """Let each call of a recurrent layer be read by a function.
+
+    Parameters
+    ----------
+    one
+        The layer, as the recorder lists it.
+    around
+        It is given a function that makes of a mask the states in which the call ends, and that it
+        has to call once; the number of timesteps; and the mask.
+    """
+    tree = load_keras().tree
+    name = "call" if one.stepped else "inner_loop"
+    own = getattr(one.layer, name)
+
+    def inner_loop(
+        sequences: Any,
+        initial_state: Any,
+        mask: Any,
+        training: bool = False,  # noqa: ARG001  (inference only)
+    ) -> Any:
+        results: list[Any] = []
+
+        def read(mask: Any) -> list[Any]:
+            results.append(own(sequences, initial_state, mask, training=False))
+            return list(tree.flatten(results[0][2]))
+
+        around(read, int(sequences.shape[1]), mask)
+        return results[0]
+
+    def call(inputs: Any, states: Any, training: bool = False) -> Any:  # noqa: ARG001
+        results: list[Any] = []
+
+        def read(_: Any) -> list[Any]:
+            results.append(own(inputs, states))
+            return list(tree.flatten(results[0][1]))
+
+        around(read, 1, None)
+        return results[0]
+
+    return one.layer, name, call if one.stepped else inner_loop
 
 
 def _shown(shown: npt.NDArray[np.bool_], hidden: Any, done: Pass) -> Any:
@@ -488,7 +558,7 @@ def _scanned(
         if done.rule is None:
             of_x, of_states = gradients.recurrent(layer, of_hidden, arrived)
         else:
-            summed = done.summed and x is done.source
+            summed = done.summed and done.is_source(x)
             of_x, of_states = lrp.recurrent(layer, of_hidden, arrived, done.rule, summed=summed)
         return [done.arrives(x, of_x), *of_states]
 

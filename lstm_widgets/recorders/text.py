@@ -290,11 +290,7 @@ def standard_size(
         if prescribed and batch_size not in (None, prescribed):
             raise ValueError(f"batch_size: the model prescribes {prescribed}, got {batch_size}")
         return prescribed or batch_size or 1
-    widest = max(_units(one.layer) for one in selection.found)
+    widest = max(int(cell.units) for one in selection.found for cell in one.cells)
     # A window's hidden states, and what the gates of its steps are computed from.
     room = WINDOWS_BYTES // (4 * reading.window * widest * 5)
     return int(np.clip(room, *WINDOWS))
-
-
-def _units(layer: Any) -> int:
-    return max(int(size) for size in load_keras().tree.flatten(layer.cell.state_size))

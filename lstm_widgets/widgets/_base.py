@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -11,6 +12,7 @@ import traitlets
 from lstm_widgets.recording import Recording
 from lstm_widgets.tokens.words import spelling_of
 from lstm_widgets.widgets import _export
+from lstm_widgets.widgets._changes import initial_of
 from lstm_widgets.widgets._protocol import answer, columns_of, guesses_of, mask_of
 from lstm_widgets.widgets._snapshot import Snapshot
 from lstm_widgets.widgets._still import foot, nothing, stack
@@ -87,6 +89,11 @@ def _described(recording: Recording, name: str) -> dict[str, Any]:
     }
     if "token" in dataset.coords:
         described["spelling"] = spelling_of(dataset).kind
+    if "calls" in dataset.attrs:
+        described["calls"] = list(dataset.attrs["calls"])
+    initial = initial_of(recording, name)
+    if initial is not None:
+        described["initial"] = "given" if initial.any() else "zero"
     predictions = recording.predictions
     if predictions is not None and predictions.sizes["timestep"] == dataset.sizes["timestep"]:
         described["predictions"] = predictions.sizes["rank"]
@@ -103,7 +110,8 @@ class RecordingWidget(PageWidget):
         What ``record()`` or ``open_recording()`` gave.
     layer : str, optional
         The layer shown at first: one of ``recording.layers``, or of ``recording.bidirectional`` for
-        both directions side by side. Default: the first; both directions, if it has two.
+        both directions side by side; of a layer that was called several times also one call,
+        ``"lstm:2"``. Default: the first; both directions, if it has two.
     signal : str, optional
         The signal shown at first. Default: ``"hidden_state"``.
     **traits
@@ -192,13 +200,18 @@ class RecordingWidget(PageWidget):
         self._expect_known(traits, given=("layer", "signal"), shared=SHARED_TRAITS)
         self._recording = recording
         self._names = _layer_names(recording)
+        #: Single calls of layers that were asked for; the page knows no others.
+        self._calls: tuple[str, ...] = ()
         self._said: dict[str, tuple[Track, ...]] = {}
         layer = self._names[0] if layer is None else layer
+        if self._is_call(layer):
+            self._calls = (layer,)
+            self._names = (*self._names, layer)
         if layer in self._names and signal is None:
             signal = recording.signals(layer)[0]
         if layer in self._names and "timestep" not in traits:
             traits["timestep"] = _first_timestep(recording, layer, traits.get("example", 0))
-        state = self._state_of(recording) | {"_notes": recording.notes.plain}
+        state = self._state_of(recording, self._calls) | {"_notes": recording.notes.plain}
         super().__init__(layer=layer, signal=signal or "", **state, **traits)
         recording.notes.watch(self)
         self._summarise()
@@ -208,29 +221,41 @@ class RecordingWidget(PageWidget):
         """What is shown."""
         return self._recording
 
+    def _is_call(self, layer: str) -> bool:
+        """Whether it names one of the calls of a layer."""
+        return any(
+            layer in self.recording.call_names(name) for name in _layer_names(self.recording)
+        )
+
     @staticmethod
-    def _state_of(recording: Recording) -> dict[str, Any]:
-        """Describe the recording, and give all of it if it is small."""
-        described = {name: _described(recording, name) for name in recording.layers}
+    def _state_of(recording: Recording, calls: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Describe the recording, and some calls of its layers, and give all of it if it is small."""
+        of_calls = [name for call in calls for name in recording.directions(call)]
+        stored = [*recording.layers, *of_calls]
+        described = {name: _described(recording, name) for name in stored}
         columns = total = 0
         for layer in described.values():
             count = layer["examples"] * layer["timesteps"]
             columns += count
             total += 4 * len(layer["signals"]) * count * layer["cells"]
             total += 8 * count * layer.get("predictions", 0)
-        pairs = recording.bidirectional
         layers = []
-        for name in _layer_names(recording):
-            if name in pairs:
-                forward, backward = (described[part] for part in pairs[name])
-                both = {"name": name, "cells": 2 * forward["cells"], "parts": list(pairs[name])}
+        names = dict.fromkeys([*_layer_names(recording), *calls, *of_calls])
+        for name in names:
+            pair = recording.directions(name)
+            if len(pair) > 1:
+                forward, backward = (described[part] for part in pair)
+                both = {"name": name, "cells": 2 * forward["cells"], "parts": list(pair)}
+                known = {each.get("initial") for each in (forward, backward)}
+                if known == {"zero", "given"}:
+                    both["initial"] = "given"
                 check = max(forward, backward, key=lambda d: d["check"].get("difference", 0.0))
                 layers.append({**forward, **both, "check": check["check"]})
             else:
                 layers.append(described[name])
         state: dict[str, Any] = {"_layers": layers}
         if total <= WHOLE_BYTES and columns <= _WHOLE_COLUMNS:
-            every = {name: recording.signals(name) for name in recording.layers}
+            every = {name: recording.signals(name) for name in stored}
             state |= RecordingWidget._whole_of(recording, every)
         return state
 
@@ -260,6 +285,9 @@ class RecordingWidget(PageWidget):
                     statistics.append(tiles.statistics.tobytes())
             masks.append(mask_of(dataset, 0, count))
             text[name] = columns_of(dataset, 0, count)
+            initial = initial_of(recording, name)
+            if initial is not None and initial.any():
+                text[name]["initial"] = b64encode(initial.tobytes()).decode()
             if table is not None:
                 text[name]["guessed"] = table
         return {"_whole": b"".join([*values, *statistics, *masks, *guesses]), "_text": text}
@@ -283,6 +311,13 @@ class RecordingWidget(PageWidget):
     @traitlets.validate("layer")
     def _check_layer(self, proposal: dict[str, Any]) -> str:
         layer: str = proposal["value"]
+        if layer not in self._names and self._is_call(layer):
+            self._calls = (*self._calls, layer)
+            self._names = (*self._names, layer)
+            state = {"_whole": b"", "_text": {}} | self._state_of(self.recording, self._calls)
+            with self.hold_sync():
+                for name, value in state.items():
+                    setattr(self, name, value)
         if layer not in self._names:
             raise traitlets.TraitError(
                 f"layer: expected one of {', '.join(map(repr, self._names))}, got {layer!r}"
@@ -445,11 +480,12 @@ class RecordingWidget(PageWidget):
             given_name=in_line(self.recording.notes.name(self.layer, self.cell)),
             tracks=self._shown_tracks(),
             predictions=self.recording.predictions,
+            initial=initial_of(self.recording, self.layer),
         )
 
     def _shown_tracks(self) -> tuple[tuple[int, Track], ...]:
         """Give the tracks of the layer that are shown, each with its place among all of them."""
-        part = self.recording.bidirectional.get(self.layer, (self.layer,))[0]
+        part = self.recording.directions(self.layer)[0]
         every = enumerate(self._said.get(part, ()))
         return tuple((i, track) for i, track in every if track.name not in self.hidden_tracks)
 
@@ -473,7 +509,10 @@ class RecordingWidget(PageWidget):
 
     def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         layer, signal = content["layer"], content["signal"]
-        names = self.recording.bidirectional.get(layer, (layer,))
+        names = self.recording.directions(layer)
         parts = [self.recording[name] for name in names]
+        described = next((each for each in self._layers if each["name"] == layer), {})
+        given = described.get("initial") == "given"
+        initial = [initial_of(self.recording, name) for name in names] if given else []
         tiles = _tiles_of(self.recording, layer, signal)
-        return answer(content, parts, tiles, self.recording.predictions)
+        return answer(content, parts, tiles, self.recording.predictions, initial)

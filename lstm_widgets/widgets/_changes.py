@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from lstm_widgets.recording import Recording
+
     Values = NDArray[np.float64]
 
+#: What layers started from, kept for as long as their recording.
+_initial: WeakKeyDictionary[Recording, dict[str, NDArray[np.float32] | None]] = WeakKeyDictionary()
 #: Below this share, a state before is not worked out from the one after.
 _LEAST_SHARE = 0.01
 #: How far the two sides of an equation of float32 values may be apart.
@@ -34,6 +39,57 @@ RULES = {
     "GRU": Rule("hidden_state", "h", "update_gate", "(z − 1)·h₋₁", "(1 − z)·h̃"),
 }
 PLAIN_RULE = Rule("hidden_state", "h", None, "", "")
+
+
+def initial_of(recording: Recording, layer: str) -> NDArray[np.float32] | None:
+    """
+    Give the states that each call of a layer started from: float32 (example, call, cell).
+
+    None where they aren't known, and of a recording window by window, where what came before a
+    timestep is the state within its own window.
+    """
+    if recording.tree.attrs.get("window"):
+        return None
+    kept = _initial.setdefault(recording, {})
+    if layer not in kept:
+        kind = recording[layer].attrs.get("kind", "")
+        states = recording.initial_states(layer, RULES.get(kind, PLAIN_RULE).state)
+        if states is not None and not states.any():  # as most are, which takes no room
+            states = np.broadcast_to(np.float32(0), states.shape)
+        kept[layer] = states
+    return kept[layer]
+
+
+def started(
+    initial: NDArray[np.float32],
+    columns: NDArray[np.int_],
+    calls: Sequence[int],
+    *,
+    backwards: bool,
+) -> Values:
+    """
+    Give the states of one cell before some columns, if a call starts there, else NaN: float64.
+
+    Parameters
+    ----------
+    initial : float32 array (example, call)
+        The states that calls start from.
+    columns : int array
+        ``example * timesteps + timestep``.
+    calls : sequence of int
+        The numbers of timesteps of the calls.
+    backwards : bool
+        Whether each of them reads from its end.
+    """
+    ends = np.cumsum(calls)
+    examples, timesteps = np.divmod(columns, max(1, ends[-1]))
+    first = ends - 1 if backwards else ends - calls
+    call = np.searchsorted(first, timesteps)
+    call = np.minimum(call, len(first) - 1)
+    inside = (first[call] == timesteps) & (examples >= 0) & (examples < len(initial))
+    values = np.full(columns.shape, np.nan)
+    values[inside] = initial[examples[inside], call[inside]]
+    return values
 
 
 class Changes(NamedTuple):

@@ -115,7 +115,7 @@ def matches_of(
         relax=True,
         limit=_LISTED,
     )
-    dataset = recording[recording.bidirectional.get(layer, (layer,))[0]]
+    dataset = recording[recording.directions(layer)[0]]
     cells, signs = ([int(each) for each in table.attrs[name]] for name in ("cells", "signs"))
     on = f"|value| ≥ {threshold:g} all through the span and not just outside"
     told = f"Cells with {on}" if cells else f"There is no cell with {on}"

@@ -10,7 +10,9 @@ tiles          ``[[level, block, cells]]``    a buffer each: uint8 codes (cell, 
 columns        ``[block]``                    tokens and labels, and a buffer each: the mask
 values         ``[cell, start, stop]``        a buffer: exact float32
 similarity     ``cell``                       a buffer: float32, one a cell
-series         ``[[cell, block]]``            a buffer each: exact float32 (signal, column)
+series         ``[[cell, block]]``            a buffer each: exact float32 (signal, column), and
+                                              behind it, of a layer that starts from other states
+                                              than zero, the initial state where a call starts
 text           ``[example, start, stop]``     the different tokens, and a buffer: uint32, which
                                               of them stands at each timestep
 predictions    ``[block]``                    three buffers each, see `guesses_of`
@@ -25,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.widgets._changes import started
 from lstm_widgets.widgets._search import hits_of
 from lstm_widgets.widgets._tiles import BLOCK, SignalTiles
 
@@ -189,11 +192,29 @@ def series_of(dataset: xr.Dataset, cell: int, start: int, stop: int) -> bytes:
     return np.stack(rows).astype(np.float32, copy=False).tobytes()
 
 
+def initial_row(
+    dataset: xr.Dataset,
+    initial: npt.NDArray[np.float32] | None,
+    cell: int,
+    start: int,
+    stop: int,
+) -> bytes:
+    """Give a float32 for each column: the state that a call starts from here, else NaN."""
+    columns = np.arange(start, stop)
+    if initial is None:
+        return np.full(stop - start, np.nan, np.float32).tobytes()
+    calls = dataset.attrs.get("calls", [dataset.sizes["timestep"]])
+    backwards = bool(dataset.attrs.get("go_backwards", False))
+    states = started(initial[..., cell], columns, calls, backwards=backwards)
+    return states.astype(np.float32).tobytes()
+
+
 def answer(
     request: dict[str, Any],
     parts: Sequence[xr.Dataset],
     tiles: SignalTiles,
     predictions: xr.Dataset | None,
+    initial: Sequence[npt.NDArray[np.float32] | None] = (),
 ) -> tuple[dict[str, Any], list[bytes]]:
     """
     Answer one request of the page.
@@ -209,6 +230,8 @@ def answer(
         The signal asked for.
     predictions : xarray.Dataset or None
         What the model guessed to come next.
+    initial : sequence of float32 array (example, call, cell), optional
+        The states that each part started from, if any is not zero.
 
     Returns
     -------
@@ -242,7 +265,10 @@ def answer(
     for cell, block in reply["series"]:
         start, stop = block * BLOCK, min((block + 1) * BLOCK, tiles.columns)
         part, index = divmod(cell, dataset.sizes["cell"])
-        buffers.append(series_of(parts[part], index, start, stop))
+        series = series_of(parts[part], index, start, stop)
+        if initial:
+            series += initial_row(parts[part], initial[part], index, start, stop)
+        buffers.append(series)
     reply["text"] = None
     if request.get("text") is not None:
         reply["text"], codes = text_of(dataset, *request["text"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.tokens.words import Spelling
+from lstm_widgets.widgets._changes import started
 from lstm_widgets.widgets._colours import Colours
 from lstm_widgets.widgets._protocol import sendable
 from lstm_widgets.widgets._texts import in_line, number, quoted
@@ -43,6 +44,8 @@ class Snapshot:
         The concept tracks that are shown, each with its place among all of them.
     predictions : xarray.Dataset, optional
         What the model guessed to come next.
+    initial : float32 array (example, call, cell), optional
+        The states that the layer started from.
     """
 
     layer: dict[str, Any]
@@ -59,6 +62,7 @@ class Snapshot:
     given_name: str = ""
     tracks: tuple[tuple[int, Track], ...] = ()
     predictions: xr.Dataset | None = None
+    initial: NDArray[np.float32] | None = None
 
     @property
     def examples(self) -> int:
@@ -174,12 +178,23 @@ class Snapshot:
         return bool(self.layer.get("go_backwards", False)) != second
 
     def beside(self, signal: str, first: int, stop: int) -> NDArray[np.float64]:
-        """Give a signal at the timestep read before each of some columns; NaN where there is none."""
+        """Give a state before each of some columns, that of the timestep read before or the initial one.
+
+        NaN where there is none.
+        """
         ahead = 1 if self.backwards else -1
         values = self.series(signal, first + ahead, stop + ahead)
         columns = np.arange(first, stop)
         elsewhere = (columns + ahead) // self.timesteps != columns // self.timesteps
         values[elsewhere | bool(self.layer.get("windowed", False))] = np.nan
+        if self.initial is not None:
+            states = started(
+                self.initial[..., self.cell],
+                columns,
+                self.layer.get("calls", [self.timesteps]),
+                backwards=self.backwards,
+            )
+            values = np.where(np.isnan(states), values, states)
         return values
 
     def cell_name(self, cell: int) -> str:

@@ -28,11 +28,12 @@ class GateInspector(RecordingWidget):
     ========== ======================================================================================
 
     :math:`c_{-1}` is the state of the timestep that was read before: for a layer that reads backwards
-    the one to the right. Before the first timestep of an example, and wherever the timestep before
-    doesn't lead to this one (in a windowed recording each has read its own window), it is worked out
-    from the equation, as :math:`c_{-1} = (c - i \cdot g) / f`, and the widget says so; it is unknown,
-    not zero, where the gate is nearly closed (:math:`f < 0.01`) and for a SimpleRNN. At padding the
-    state passes through and nothing changes.
+    the one to the right. Before the first timestep it is the state that the layer, or this call of
+    it, started from. Wherever that isn't recorded, and wherever the timestep before doesn't lead to
+    this one (in a windowed recording each has read its own window), it is worked out from the
+    equation, as :math:`c_{-1} = (c - i \cdot g) / f`, and the widget says so; it is unknown, not
+    zero, where the gate is nearly closed (:math:`f < 0.01`) and for a SimpleRNN. At padding the state
+    passes through and nothing changes.
 
     Each band has a scale of its own, up to a round number that holds the cell's largest value among
     those that are in the page; the exact numbers stand below.

@@ -110,6 +110,42 @@ export function columnBefore(layer, cell, column) {
 }
 
 /**
+ * Of layers with several calls: the call that starts at each timestep where one does, in both ways to
+ * read.
+ * @type {WeakMap<number[], {forwards: Map<number, number>, backwards: Map<number, number>}>}
+ */
+const STARTS = new WeakMap();
+
+/** @param {number[]} calls */
+function startsOf(calls) {
+  const known = STARTS.get(calls);
+  if (known) return known;
+  const made = { forwards: new Map(), backwards: new Map() };
+  let start = 0;
+  for (const [call, length] of calls.entries()) {
+    made.forwards.set(start, call);
+    start += length;
+    made.backwards.set(start - 1, call);
+  }
+  STARTS.set(calls, made);
+  return made;
+}
+
+/**
+ * Which call of the layer starts with a column, or -1 if none does.
+ * @param {Layer} layer
+ * @param {number} cell
+ * @param {number} column
+ */
+export function callStarting(layer, cell, column) {
+  const { timesteps, calls } = layer;
+  const timestep = column % timesteps;
+  const backwards = readsBackwards(layer, cell);
+  if (!calls) return timestep === (backwards ? timesteps - 1 : 0) ? 0 : -1;
+  return startsOf(calls)[backwards ? "backwards" : "forwards"].get(timestep) ?? -1;
+}
+
+/**
  * Below this share a state before is not worked out from the one after: what the division makes of the
  * rounding of float32 would be seen in the fourth digit.
  */
@@ -120,8 +156,9 @@ const ROUNDING = 2 ** -20;
 /**
  * What happened to the state at one timestep.
  * @typedef {object} Change
- * @property {"column" | "equation" | "nowhere" | "padding" | "window"} from where the state before is
- *   known from; "window": no window of the text ends here, so there is no state
+ * @property {"column" | "initial" | "equation" | "nowhere" | "padding" | "window"} from where the state
+ *   before is known from; "initial": the layer started from it; "window": no window of the text ends
+ *   here, so there is no state
  * @property {number} before the state before
  * @property {number} keep what was lost of it: (share − 1) · before
  * @property {number} write
@@ -137,7 +174,10 @@ export function changeAt({ layer, cell, at, padding }, column) {
   const rule = ruleOf(layer);
   const now = Object.fromEntries(rule.needs.map((signal) => [signal, at(signal, column)]));
   const previous = layer.windowed ? -1 : columnBefore(layer, cell, column);
-  const beside = previous < 0 ? NaN : at(rule.state, previous);
+  const starts = layer.initial !== undefined && callStarting(layer, cell, column) >= 0;
+  const initial = layer.initial === "given" ? at("initial", column) : 0;
+  const beside = starts ? initial : previous < 0 ? NaN : at(rule.state, previous);
+  const known = starts ? "initial" : "column";
   if (beside === undefined || Object.values(now).includes(undefined)) return undefined;
   const state = Number(now[rule.state]);
   if (padding(column) && layer.windowed) {
@@ -147,15 +187,16 @@ export function changeAt({ layer, cell, at, padding }, column) {
   // Through padding the state passes unchanged.
   if (padding(column)) return { from: "padding", before: state, keep: 0, write: 0, change: 0 };
   if (!rule.gate) {
-    const from = Number.isNaN(beside) ? "nowhere" : "column";
+    const from = Number.isNaN(beside) ? "nowhere" : known;
     return { from, before: beside, keep: NaN, write: NaN, change: state - beside };
   }
   const share = Number(now[rule.gate]);
   const write = rule.write((signal) => Number(now[signal]));
-  const [before, from] = layer.rounded
+  const [before, where] = layer.rounded
     ? // Rounded values fulfil no equation: what stands before is believed.
       /** @type {const} */ ([beside, Number.isNaN(beside) ? "nowhere" : "column"])
     : stateBefore(state, share, write, beside, layer.check?.tolerance ?? 0);
+  const from = where === "column" ? known : where;
   return { from, before, keep: (share - 1) * before, write, change: state - before };
 }
 
@@ -196,7 +237,8 @@ export function signalsOf(source, cell) {
     layer,
     cell,
     at: (signal, column) => {
-      const which = layer.signals.indexOf(signal);
+      // The states that the layer started from stand behind its signals.
+      const which = [...layer.signals, "initial"].indexOf(signal);
       if (which < 0) return NaN;
       const block = Math.floor(column / BLOCK);
       if (!blocks.has(block)) blocks.set(block, source.series(block, cell));
@@ -277,7 +319,11 @@ export function explain({ layer, cell, at }, column, happened) {
   const notes = [];
   if (missing.length) notes.push(`${missingWords(layer)}.`);
   const first = columnBefore(layer, cell, column) < 0;
-  if (from === "equation") {
+  if (from === "initial") {
+    const call = callStarting(layer, cell, column);
+    const who = layer.calls ? `call ${call + 1}` : "the layer";
+    notes.push(`${s}₋₁ = ${number(before)} is the state that ${who} started from.`);
+  } else if (from === "equation") {
     const which =
       first && !layer.windowed ? "the state before the first timestep" : "the state before";
     const why = layer.windowed

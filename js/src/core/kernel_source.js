@@ -323,11 +323,12 @@ export class KernelSource extends Source {
     }
     for (const [cell, block] of reply.series) {
       const values = floats(buffers[next++]);
-      const { signals } = this.layer;
-      const width = values.length / signals.length;
+      const { signals, initial } = this.layer;
+      const rows = signals.length + (initial === "given" ? 1 : 0);
+      const width = values.length / rows;
       this.#series.set(
         cell * 2 ** 32 + block,
-        signals.map((_, i) => values.subarray(i * width, (i + 1) * width)),
+        Array.from({ length: rows }, (_, i) => values.subarray(i * width, (i + 1) * width)),
       );
     }
     dropOldest(this.#series, KEPT_SERIES);

@@ -49,6 +49,9 @@ import { inLine } from "./tokens.js";
  * @property {{difference?: number, tolerance?: number, mode?: string}} check
  * @property {number} [run] where a model runs: the number of the run
  * @property {Record<number, string>} [notes] what a person wrote about cells
+ * @property {number[]} [calls] of a layer that was called several times: the timesteps of each call
+ * @property {"zero" | "given"} [initial] whether the states that it started from are zero; unknown if
+ *   absent
  * @property {string[]} [parts] for both directions side by side: the names of the two
  */
 

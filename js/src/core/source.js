@@ -2,6 +2,7 @@
 // of the recording or asks the kernel for what is in view.
 
 import { BLOCK, decode, encode, halve, NAN, OVERVIEW_CODES, strongest } from "./codes.js";
+import { callStarting } from "./gates.js";
 import { bytes, floats, inPart } from "./model.js";
 import { correlations } from "./order.js";
 import { Passage } from "./passage.js";
@@ -174,6 +175,8 @@ export class WholeSource extends Source {
     super(model, layer, signal);
     /** @type {Map<string, ReturnType<typeof stored>[]>} */
     this.stored = new Map();
+    /** @type {Map<string, Float32Array>} */
+    this.initial = new Map();
     const parts = this.#parts(signal);
     /** The numbers of the array; none where only their codes are in the page. */
     this.rows = parts.flatMap((part) => part.values);
@@ -254,9 +257,35 @@ export class WholeSource extends Source {
    * @returns {Float32Array[] | undefined}
    */
   series(block, cell) {
-    return this.layer.signals.map((signal) =>
+    const rows = this.layer.signals.map((signal) =>
       this.#stretch(signal, cell, block * BLOCK, (block + 1) * BLOCK),
     );
+    if (this.layer.initial === "given") rows.push(this.#initialOf(block, cell));
+    return rows;
+  }
+
+  /**
+   * The state that a call starts from, at each column of a block at which one does; else NaN.
+   * @param {number} block
+   * @param {number} cell
+   */
+  #initialOf(block, cell) {
+    const { layer } = this;
+    const { part, index } = inPart(layer, cell);
+    const name = (layer.parts ?? [layer.name])[part];
+    /** @type {Float32Array} (example, call, cell) */
+    const states = this.initial.get(name) ?? floats(this.model.get("_text")[name].initial);
+    this.initial.set(name, states);
+    const cells = layer.cells / (layer.parts?.length ?? 1);
+    const calls = layer.calls?.length ?? 1;
+    const start = block * BLOCK;
+    return Float32Array.from({ length: Math.min(BLOCK, this.columns - start) }, (_, i) => {
+      const call = callStarting(layer, cell, start + i);
+      if (call < 0) return NaN;
+      const example = Math.floor((start + i) / layer.timesteps);
+      // None are zeros: one direction may start from them where the other doesn't.
+      return states.length ? states[(example * calls + call) * cells + index] : 0;
+    });
   }
 
   /** What is in the page of a signal: one direction after the other. @param {string} signal */
