@@ -40,7 +40,8 @@ def expect_states(recording, name, states, **tolerance):
     for signal, expected in zip(("hidden_state", "cell_state"), states, strict=False):
         recorded = recording[name][signal]
         assert recorded.dtype == np.float32
-        assert recorded.values.flags.c_contiguous
+        # One call of several is a part of all of them.
+        assert recorded.values.flags.c_contiguous or ":" in name
         np.testing.assert_allclose(recorded, expected, err_msg=f"{name} {signal}", **tolerance)
 
 
