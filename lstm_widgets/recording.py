@@ -409,7 +409,9 @@ class Recording(Mapping[str, xr.Dataset]):
         """
         layers = {name: self._node(name) for name in self.layers}
         attrs = {str(name): value for name, value in self.tree.attrs.items()}
-        attrs["notes"] = self.notes.plain
+        attrs.pop("notes", None)
+        if self.notes:
+            attrs["notes"] = self.notes.plain
         _recording_store.write(Path(path), layers, self.predictions, attrs, overwrite=overwrite)
 
     def __repr__(self) -> str:

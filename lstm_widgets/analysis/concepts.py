@@ -54,6 +54,7 @@ __all__ = [
     "correct",
     "digit",
     "first_word_of_sentence",
+    "fitting",
     "inside_brackets",
     "inside_comment",
     "inside_double_quotes",
@@ -1109,6 +1110,39 @@ TEXT: tuple[Concept, ...] = (
 
 
 # All of a recording -------------------------------------------------------------------------------
+
+
+def fitting(recording: Recording, concepts: Concepts | None = None) -> tuple[Concept, ...]:
+    """Choose the concepts that say something of a recording's tokens.
+
+    Parameters
+    ----------
+    recording
+        Of some tokens.
+    concepts
+        What to choose from. Default: :data:`TEXT`.
+
+    Returns
+    -------
+    tuple of Concept
+        Those that differ between timesteps, in at least one layer: a text without brackets has
+        nothing inside of any. None where no layer has tokens.
+
+    Examples
+    --------
+    >>> lw.rank_cells(recording, lw.concepts.fitting(recording))  # doctest: +SKIP
+    """
+    layers = [name for name in recording.layers if "token" in recording[name].coords]
+
+    def says(concept: Concept) -> bool:
+        for layer in layers:
+            said = tracks(recording, [concept], layer=layer)[concept.name].values
+            known = said[~np.isnan(said)]
+            if known.size and known.min() < known.max():
+                return True
+        return False
+
+    return tuple(filter(says, resolve(TEXT if concepts is None else concepts)))
 
 
 def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None) -> xr.Dataset:

@@ -60,8 +60,9 @@ class CellFinder(CellGrid, TextHeatmap):
     ----------
     recording : Recording
         What ``record()`` or ``open_recording()`` gave.
-    concepts : Concept, list, dict or pandas.DataFrame
+    concepts : Concept, list, dict or pandas.DataFrame, optional
         What cells are ranked by, as for ``rank_cells``; or what ``rank_cells`` gave, or some rows of it.
+        Default: what ``lstm_widgets.concepts.fitting`` finds for the recording.
     ranking : pandas.DataFrame, optional
         What ``rank_cells`` gave for these concepts. Default: it is called, for the hidden states. A
         ranking without its concepts has no evidence for those that ``lstm_widgets.concepts`` has not
@@ -89,7 +90,8 @@ class CellFinder(CellGrid, TextHeatmap):
 
     Examples
     --------
-    >>> lw.CellFinder(recording, lw.concepts.TEXT)  # doctest: +SKIP
+    >>> lw.CellFinder(recording)  # doctest: +SKIP
+    >>> lw.CellFinder(recording, [lw.concepts.inside_double_quotes])  # doctest: +SKIP
     """
 
     _esm = STATIC / "cell_finder.js"
@@ -114,7 +116,7 @@ class CellFinder(CellGrid, TextHeatmap):
     def __init__(
         self,
         recording: Recording,
-        concepts: Concepts | pd.DataFrame,
+        concepts: Concepts | pd.DataFrame | None = None,
         *,
         ranking: pd.DataFrame | None = None,
         groups: Sequence[Any] | None = None,
@@ -142,6 +144,14 @@ class CellFinder(CellGrid, TextHeatmap):
             raise TypeError(
                 f"{', '.join(options)}: expected with concepts that are to be ranked, got a ranking"
             )
+        if concepts is None:
+            concepts = ready.fitting(recording)
+            if not concepts:
+                raise ValueError(
+                    "concepts: expected some, because there are none that fit the tokens of this "
+                    "recording by themselves; pass concepts, functions of the tokens or arrays, "
+                    'CellFinder(recording, {"name": array})'
+                )
         if isinstance(concepts, pd.DataFrame):
             if ranking is not None:
                 raise TypeError(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import ipywidgets
+import traitlets
+from comm.base_comm import BaseComm
 
 from lstm_widgets.widgets._still_gates import gates
-from lstm_widgets.widgets._widget import STATIC
+from lstm_widgets.widgets._widget import STATIC, FileState
+from lstm_widgets.widgets.cell_finder import CellFinder
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from lstm_widgets.recording import Recording
     from lstm_widgets.widgets._snapshot import Snapshot
 
 
@@ -29,6 +35,9 @@ class Explorer(CellGrid, TextHeatmap):
     layer, signal : str, optional
         What is shown at first; default: the first layer (both directions, if it has two) and its
         hidden state.
+    finding : bool, optional
+        Show a `CellFinder` below, of the concepts that fit the tokens; choosing a row of it moves the
+        selection. Default: False.
     **traits
         Every trait of `CellGrid`, `TextHeatmap` and `GateInspector`: ``cell``, ``example``,
         ``timestep``, ``threshold``, ``palette``, ``scale``, ``align``, ``tracks``, ``hidden_tracks``,
@@ -42,9 +51,49 @@ class Explorer(CellGrid, TextHeatmap):
     _esm = STATIC / "explorer.js"
     _css = STATIC / "explorer.css"
     _own_traits: ClassVar[tuple[str, ...]] = tuple(
-        dict.fromkeys((*CellGrid._own_traits, *TextHeatmap._own_traits))  # noqa: SLF001
+        dict.fromkeys(("finding", *CellGrid._own_traits, *TextHeatmap._own_traits))  # noqa: SLF001
     )
     _still_height: ClassVar[int] = 240
+
+    finding = traitlets.Bool(False, help="Show a CellFinder below.").tag(sync=True)
+    _finder = traitlets.Instance(CellFinder, allow_none=True).tag(
+        sync=True, **ipywidgets.widget_serialization
+    )
+    _can_find = traitlets.Bool(False, help="Whether the page can ask for it.").tag(sync=True)
+
+    def __init__(self, recording: Recording, **traits: Any) -> None:  # noqa: ANN401
+        super().__init__(recording, **traits)
+        # Not every host makes a widget while it answers the page, which Jupyter's do.
+        self._can_find = self.finding or (
+            any("token" in recording[name].coords for name in recording.layers)
+            and isinstance(self.comm, BaseComm)
+        )
+
+    @property
+    def finder(self) -> CellFinder:
+        """The `CellFinder` of the recording; made, which ranks all cells, when first asked for."""
+        if self._finder is None:
+            made = CellFinder(self.recording)
+            made.observe(self._on_found, ["row"])
+            self._finder = made
+        return self._finder
+
+    @traitlets.observe("finding")
+    def _on_finding(self, _change: dict[str, Any]) -> None:
+        if self.finding:
+            _ = self.finder
+
+    def _on_found(self, change: dict[str, Any]) -> None:
+        """Show what the chosen row is about."""
+        finder = change["owner"]
+        with self.hold_sync():
+            for name in ("layer", "signal", "example", "timestep", "cell", "threshold"):
+                setattr(self, name, getattr(finder, name))
+
+    def _file_state(self, *, exact: bool = True) -> FileState:
+        state, missing, rounded = super()._file_state(exact=exact)
+        closed = {"_finder": None, "finding": False, "_can_find": False}
+        return FileState(state | closed, missing, rounded)
 
     def _pictures(self, shown: Snapshot) -> list[Image]:
         return [*super()._pictures(shown), gates(shown)]

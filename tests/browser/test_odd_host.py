@@ -158,7 +158,7 @@ def test_a_widget_within_another_comes_from_the_host(open_host):
     host = open_host("<body style='background: #111'></body>")
     host.mount(widget.explorer, into=None)
     one = host.mount(widget, shadow=True).shown()
-    explorer = one.root.locator(".lw-explored .lw-explorer")
+    explorer = one.root.locator(".lw-inner .lw-explorer")
     expect(explorer).to_have_attribute("data-paints", re.compile(r"\d"))
     expect(explorer).to_have_attribute("data-theme", "dark")
     # Its style sheet has come with it.

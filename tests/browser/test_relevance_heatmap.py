@@ -402,8 +402,8 @@ def test_enter_and_a_click_open_the_explorer(show):
 
     bare = notebook.output(2).locator(".lw").first
     bare.locator(".lw-rows").press("Enter")
-    expect(bare.locator(".lw-explored")).to_contain_text("There is no recording to explore")
-    expect(bare.locator(".lw-explored")).to_contain_text("recording=lw.record(")
+    expect(bare.locator(".lw-inner")).to_contain_text("There is no recording to explore")
+    expect(bare.locator(".lw-inner")).to_contain_text("recording=lw.record(")
 
 
 def test_many_words_are_cut_and_unfold(show):
@@ -539,5 +539,5 @@ def test_a_saved_page(open_page, scheme):
     page.frame.press("Control+End")
     page.says(found[-1], 0)
     page.frame.press("Enter")
-    expect(page.root.locator(".lw-explored")).to_contain_text("the Explorer needs the notebook")
+    expect(page.root.locator(".lw-inner")).to_contain_text("the Explorer needs the notebook")
     assert wrong(page.canvas, np.array([2]), np.array([1]), *[np.zeros((1, 3))] * 2) != []

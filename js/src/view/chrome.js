@@ -16,6 +16,7 @@ import { readTheme, watchRatio, watchTheme } from "./theme.js";
  * @property {Node[]} menus in the bar
  * @property {Node[]} tools at the end of the bar
  * @property {Node[]} body
+ * @property {Node[]} [below] what stands below the foot
  * @property {string} [called] what it is called in the panel of keys
  * @property {import("./keys.js").Key[]} [keys] what keys do in it
  * @property {() => void} resize
@@ -86,10 +87,10 @@ export class Chrome {
    * Put everything into the page, and begin to paint.
    * @param {HTMLElement} el where the host wants the widget
    * @param {{panes: P[], first?: Node[], last?: Node[], sliders?: Node[], rows?: Node[], legend: Node,
-   *   below?: Node[], split?: boolean}} parts the panes; menus before and after theirs; what else stands above the
-   *   panes; what stands below the foot; whether there are several large panes that share what is seen at once
+   *   split?: boolean}} parts the panes; menus before and after theirs; what else stands above the
+   *   panes; whether there are several large panes that share what is seen at once
    */
-  show(el, { panes, first = [], last = [], sliders = [], rows = [], legend, below = [], split }) {
+  show(el, { panes, first = [], last = [], sliders = [], rows = [], legend, split }) {
     this.panes = panes;
     const { signal } = this.#traits;
     const resize = () => {
@@ -110,6 +111,7 @@ export class Chrome {
       // About as high as it will be, so that the page doesn't hop.
       this.root.style.height = `${0.8 * window.innerHeight}px`;
     }
+    const below = panes.flatMap((pane) => pane.below ?? []);
     this.root.append(
       div("lw-bar", [
         ...first,
@@ -123,7 +125,7 @@ export class Chrome {
       stage,
       this.notice,
       div("lw-foot", [element("div", {}, [this.status, this.about]), legend]),
-      ...below,
+      ...(split ? [] : below),
       this.spoken,
       keys.dialog,
     );
@@ -131,7 +133,8 @@ export class Chrome {
     listen(this.root, "keydown", () => this.#point(false), { capture: true });
     listen(this.root, "pointermove", () => this.#point(true), { capture: true });
     this.#keepKeys(signal);
-    el.append(this.root);
+    // What is as high as the screen has no room for more in it.
+    el.append(this.root, ...(split ? below : []));
 
     const unwatch = this.state.watch((names) => {
       this.#stale = true;

@@ -6,9 +6,17 @@ import { counted, methodName, strongest } from "../core/relevance_words.js";
 import { number, quoted } from "../core/tokens.js";
 import { Chrome } from "./chrome.js";
 import { element, field, menu, tick } from "./dom.js";
-import { ExplorerPane } from "./explorer_pane.js";
+import { InnerPane } from "./inner_pane.js";
 import { Legend, short } from "./legend.js";
 import { RelevancePane } from "./relevance_pane.js";
+
+/** Why there is no Explorer. @type {Record<string, string>} */
+const NOT_HERE = {
+  missing:
+    "There is no recording to explore. Give the one of the same inputs: " +
+    "RelevanceHeatmap(relevance, recording=lw.record(model, inputs, tokens=tokens)).",
+  "left out": "The recording is not in this saved page: the Explorer needs the notebook.",
+};
 
 /** @typedef {import("../core/relevance_state.js").RelevanceState} RelevanceState */
 /** @typedef {import("../core/examples.js").Row} Row */
@@ -90,7 +98,13 @@ export class RelevanceFrame extends Chrome {
       "Show the selected example in an Explorer below.",
     );
     this.legends = [new Legend(), new Legend()];
-    const explorer = new ExplorerPane(this);
+    const explorer = new InnerPane(this, {
+      name: "Explorer",
+      shown: "exploring",
+      reference: "_explorer",
+      told: () => (state.summary.recording === "here" ? "" : NOT_HERE[state.summary.recording]),
+      waiting: "The Explorer is on its way …",
+    });
     const { method, sort, predicted, outcome, scale, palette } = this.menus;
     this.show(el, {
       panes: [new RelevancePane(this), explorer],
@@ -101,7 +115,6 @@ export class RelevanceFrame extends Chrome {
         { class: "lw-legends" },
         this.legends.map((legend) => legend.root),
       ),
-      below: [explorer.root],
     });
   }
 

@@ -1,52 +1,59 @@
-// The selected example in an Explorer: a widget of its own, whose model the host has.
+// A widget within another: one of its own, whose model the host has.
 
 import { element } from "./dom.js";
 
-/** @typedef {import("./relevance_frame.js").RelevanceFrame} RelevanceFrame */
+/**
+ * What is shown within another widget.
+ * @typedef {object} Inner
+ * @property {string} name what it is
+ * @property {string} shown the trait that says whether it is
+ * @property {string} reference the trait that has its model
+ * @property {() => string} told why it isn't there; "" while it is on its way
+ * @property {string} waiting what is said meanwhile
+ */
 
-const MISSING =
-  "There is no recording to explore. Give the one of the same inputs: " +
-  "RelevanceHeatmap(relevance, recording=lw.record(model, inputs, tokens=tokens)).";
-const LEFT_OUT = "The recording is not in this saved page: the Explorer needs the notebook.";
+/** @typedef {{state: import("../core/shared_state.js").SharedState, host?: any}} Outer */
 
-export class ExplorerPane {
+export class InnerPane {
+  menus = /** @type {Node[]} */ ([]);
+  tools = /** @type {Node[]} */ ([]);
+  body = /** @type {Node[]} */ ([]);
+  hovered = undefined;
   /** Which model is shown, and what shows it. */
   #shown = "";
   /** @type {{remove: () => void} | undefined} */
   #view;
   #gone = false;
 
-  /** @param {RelevanceFrame} frame */
-  constructor(frame) {
+  /**
+   * @param {Outer} frame
+   * @param {Inner} inner
+   */
+  constructor(frame, inner) {
     this.frame = frame;
-    this.state = frame.state;
-    this.told = element("div", { class: "lw-explorer-told" });
-    this.place = element("div", { class: "lw-explorer-place" });
-    this.root = element("div", { class: "lw-explored", role: "region", "aria-label": "Explorer" }, [
+    this.inner = inner;
+    this.told = element("div", { class: "lw-inner-told" });
+    this.place = element("div");
+    this.root = element("div", { class: "lw-inner", role: "region", "aria-label": inner.name }, [
       this.told,
       this.place,
     ]);
-    this.menus = [];
-    this.tools = [];
-    this.body = []; // it stands below the foot
+    this.below = [this.root];
   }
 
   paint() {
-    const { model, summary } = this.state;
-    this.root.hidden = !model.get("exploring");
+    const { model } = this.frame.state;
+    const { inner } = this;
+    this.root.hidden = !model.get(inner.shown);
     if (this.root.hidden) return;
-    const { recording } = summary;
     /** @type {string | null} */
-    const reference = model.get("_explorer");
-    let told = "";
-    if (recording === "missing") told = MISSING;
-    else if (recording === "left out") told = LEFT_OUT;
-    else if (!reference) told = "The Explorer is on its way …";
+    const reference = model.get(inner.reference);
+    const told = inner.told() || (reference ? "" : inner.waiting);
     if (this.told.textContent !== told) this.told.textContent = told;
     if (reference && reference !== this.#shown) {
       this.#shown = reference;
       this.#mount(reference).catch((error) => {
-        this.told.textContent = `The Explorer can't be shown here: ${error.message}`;
+        this.told.textContent = `The ${inner.name} can't be shown here: ${error.message}`;
       });
     }
   }
@@ -70,7 +77,7 @@ export class ExplorerPane {
    */
   async #viewOf(id) {
     const { host } = this.frame;
-    const { widget_manager: manager } = this.state.model;
+    const { widget_manager: manager } = this.frame.state.model;
     if (!host?.getWidget) {
       if (!manager?.create_view) throw new Error("this host shows no widget within another");
       return await manager.create_view(await manager.get_model(id));
@@ -98,5 +105,6 @@ export class ExplorerPane {
   destroy() {
     this.#gone = true;
     this.#view?.remove();
+    this.root.remove();
   }
 }
