@@ -45,7 +45,7 @@ def written(monkeypatch, widget):
     return " ".join(texts)
 
 
-@pytest.mark.parametrize("loss", [None, "mse", keras.losses.Huber()], ids=str)
+@pytest.mark.parametrize("loss", [None, "mse", keras.losses.Huber()], ids=["no", "name", "object"])
 def test_a_single_number_is_a_forecast(loss, monkeypatch):
     model = forecaster(1, loss)
     relevance = lw.relevance(model, BATCH, methods=("sensitivity", "gradient_x_input"))

@@ -181,7 +181,7 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("loss", LOSSES, ids=range(len(LOSSES)))
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_loss_of_a_forecast(loss, steps):
     model = binary(L.Dense(steps))
