@@ -60,29 +60,6 @@ def test_public_names_are_there():
     )
 
 
-def test_readme_example_runs(root, tmp_path):
-    block = re.search(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
-    script = tmp_path / "readme.py"
-    script.write_text(f"{block[1]}\nprint(recording.layers, grid.layer)")
-    assert python(str(script)).splitlines()[-1] == "('encoder', 'decoder') encoder"
-
-
-def test_readme_text_runs(root, tmp_path):
-    blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
-    before = """
-import keras
-import lstm_widgets as lw
-characters = "abcdefghijklmnopqrstuvwxyz "
-inputs = keras.Input((None,))
-hidden = keras.layers.LSTM(4, return_sequences=True)(keras.layers.Embedding(27, 3)(inputs))
-model = keras.Model(inputs, keras.layers.Dense(27, activation="softmax")(hidden))
-"""
-    script = tmp_path / "readme.py"
-    after = "print(recording.predictions.sizes['rank'], *recording['lstm'].token.values[0, :6])"
-    script.write_text(before + blocks[1] + after)
-    assert python(str(script)).splitlines()[-1] == "5 a   t e x t"
-
-
 def test_wheel_carries_the_whole_package(root, wheel):
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())

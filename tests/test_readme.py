@@ -39,6 +39,7 @@ def test_examples_run_one_after_the_other(root, tmp_path, monkeypatch):
     ranking = names["ranking"]
     assert {"layer", "cell", "q_value"} <= set(ranking)
     # The pieces of code between the examples are about the same names.
+    assert names["recording"].predictions.sizes["rank"] == 5
     grid, recording = names["grid"], lw.open_recording
     assert grid.recording["encoder"].forget_gate.dims == ("example", "timestep", "cell")
     grid.recording.save("addition.zarr")
