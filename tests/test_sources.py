@@ -6,6 +6,7 @@ import pytest
 from keras import layers as L
 
 import lstm_widgets as lw
+from lstm_widgets.recorders.keras import UnsupportedLayerError
 
 CLASSES = 3
 STEP = 1e-5
@@ -226,3 +227,116 @@ def test_what_source_may_be_is_said():
         ValueError, match="source: expected one of 'cut', 'one', 'other', 'slice'; got 'a'"
     ):
         lw.relevance(model, given, source="a")
+
+
+STEPS, FEATURES = 5, 3
+
+
+def sliced(t):
+    return L.Lambda(lambda z: z[:, t], name=f"step_{t}")
+
+
+def layers_in_a_loop(slice_of, shape, *between):
+    """One LSTM called once a timestep, what stands between it and the input as often."""
+    x, h, c = keras.Input(shape, name="x"), keras.Input((4,)), keras.Input((4,))
+    lstm, states = L.LSTM(4, return_state=True, name="lstm"), [h, c]
+    for t in range(STEPS):
+        y = slice_of(t)(x)
+        for layer in between:
+            y = layer(y)
+        out, *states = lstm(y, initial_state=states)
+    return keras.Model([x, h, c], L.Dense(CLASSES, activation="softmax")(out))
+
+
+class Loop(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.shape, self.narrow = L.Reshape((1, FEATURES)), L.Dense(2, activation="tanh")
+        self.lstm, self.head = L.LSTM(4, return_state=True), L.Dense(CLASSES, activation="softmax")
+
+    def call(self, inputs):
+        x, *states = inputs
+        for t in range(STEPS):
+            out, *states = self.lstm(self.narrow(self.shape(x[:, t])), initial_state=states)
+        return self.head(out)
+
+
+def one_reshape():
+    return layers_in_a_loop(sliced, (STEPS, FEATURES), L.Reshape((1, FEATURES)))
+
+
+def a_reshape_each():
+    return layers_in_a_loop(
+        sliced, (STEPS, FEATURES), lambda y: L.Reshape((1, FEATURES))(L.Dropout(0.5)(y))
+    )
+
+
+def an_operation():
+    return layers_in_a_loop(
+        sliced, (STEPS, FEATURES), lambda y: keras.ops.reshape(y, (-1, 1, FEATURES))
+    )
+
+
+def from_the_last_one_on():
+    return layers_in_a_loop(
+        lambda t: sliced(STEPS - 1 - t),
+        (STEPS, FEATURES),
+        L.Dense(2, activation="tanh"),
+        L.Reshape((1, 2)),
+    )
+
+
+def frames_of_a_video():
+    see = L.Conv2D(1, 2, activation="tanh")
+    return layers_in_a_loop(sliced, (STEPS, 2, 3, 1), see, L.Flatten(), L.Reshape((1, 2)))
+
+
+def single_values():
+    return layers_in_a_loop(
+        lambda t: L.Lambda(lambda z: z[:, t : t + 1]), (STEPS,), L.Reshape((1, 1))
+    )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        one_reshape,
+        a_reshape_each,
+        an_operation,
+        from_the_last_one_on,
+        frames_of_a_video,
+        single_values,
+        Loop,
+    ],
+)
+def test_the_input_that_a_loop_reads_timestep_by_timestep_is_the_source(make):
+    model, rng = make(), np.random.default_rng(6)
+    shape = (STEPS, FEATURES) if make is Loop else model.inputs[0].shape[1:]
+    x, states = rng.normal(size=(2, *shape)), list(rng.normal(size=(2, 2, 4)))
+
+    def probabilities(x):
+        return model([x, *(np.tile(s, (len(x) // 2, 1)) for s in states)])
+
+    found = of_classes(model, [x, *states])
+    assert found.shape == (CLASSES, 2, STEPS, int(np.prod(shape[1:])))
+    mean = np.einsum("ec,cetd->etd", np.asarray(probabilities(x)), found)
+    expected = differences(probabilities, x) * x
+    np.testing.assert_allclose(found - mean, expected.reshape(found.shape), atol=1e-8)
+    sizes = lw.dependency(model, [x, *states], norm="l1", target=1, of="loss")
+    of_loss = np.abs(differences(probabilities, x)[1]).reshape(2, STEPS, -1).sum(-1)
+    np.testing.assert_allclose(sizes[:, 0], of_loss, atol=1e-8)
+
+
+def test_relevance_through_code_between_the_layers_of_a_loop_names_it():
+    model, (h, c) = one_reshape(), np.zeros((2, 1, 4))
+    with pytest.raises(UnsupportedLayerError, match=r"no rule for layer 'step_\d', a Lambda"):
+        lw.relevance(model, [np.ones((1, STEPS, FEATURES)), h, c], methods="lrp")
+
+
+def test_columns_that_a_loop_reads_are_no_timesteps_of_the_rows():
+    def column(t):
+        return L.Lambda(lambda z: z[:, :, t])
+
+    model = layers_in_a_loop(column, (6, STEPS), L.Reshape((1, 6), name="axis"))
+    with pytest.raises(UnsupportedLayerError, match="'axis' is called 5 times"):
+        lw.relevance(model, [np.ones((1, 6, STEPS)), *np.zeros((2, 1, 4))])

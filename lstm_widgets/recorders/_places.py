@@ -10,14 +10,16 @@ by looking: at what the layers are given, and whether these are the input's own 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from lstm_widgets.recorders._layers import UnsupportedLayerError, load_keras
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
 
 __all__ = ["Call", "Place", "find_place"]
 
@@ -56,6 +58,15 @@ class Place:
     shape: tuple[int, int]
 
 
+class Probe(Protocol):
+    """Calls the model with other values of its inputs."""
+
+    def __call__(
+        self, change: tuple[int, int] | None = None, /
+    ) -> tuple[Sequence[Any], Sequence[Call]]:
+        """Give tensors and calls; ``change`` is ``(leaf, timestep)``."""
+
+
 class _Look:
     """What was seen while a model was called."""
 
@@ -83,6 +94,13 @@ class _Look:
             if isinstance(call.layer, recurrent)
             and (call is self.calls[self._first or 0] or id(_first_of(call.argument)) in made)
         ]
+        # What the first recurrent layer is given call by call, if a loop calls it several times.
+        loop = [
+            _first_of(call.argument)
+            for call in self.calls[self._first :]
+            if self._first is not None and call.layer is self.calls[self._first].layer
+        ]
+        self.loop = loop if len(loop) > 1 and all(map(_is_sequence, loop)) else []
 
     def producer(self, tensor: Any) -> Call | None:
         """Find the innermost layer that returned a tensor."""
@@ -95,7 +113,7 @@ def find_place(
     names: Sequence[str],
     wanted: str | None,
     *,
-    probe: Callable[[], tuple[Sequence[Any], Sequence[Call]]],
+    probe: Probe,
     operations: Sequence[Any],
 ) -> Place | None:
     """Find where timesteps are told apart; None if that is an Embedding or an input of vectors.
@@ -109,7 +127,8 @@ def find_place(
     wanted
         The name that was asked for, if any.
     probe
-        Gives tensors and calls for other values of the inputs, no two alike.
+        Gives tensors and calls for other values of the inputs, no two alike: the same ones each time,
+        but for one timestep of an input ``(leaf, timestep)`` if that is given.
     operations
         What a functional model has between its layers.
 
@@ -149,7 +168,7 @@ def find_place(
         return None
     if any(_trusted(look, tensors[k], operations) for k in vectors.values()):
         return None
-    usual = _reshaped(look, names, probe)
+    usual = _reshaped(look, names, probe) or _in_turn(look, names, probe)
     if not usual:
         producers = [look.producer(entry) for entry in look.entries]
         usual = {
@@ -195,7 +214,7 @@ def _trusted(look: _Look, tensor: Any, operations: Sequence[Any]) -> bool:
 def _reshaped(
     look: _Look,
     names: Sequence[str],
-    probe: Callable[[], tuple[Sequence[Any], Sequence[Call]]],
+    probe: Probe,
 ) -> dict[str, Place]:
     """Find the inputs whose values, in their order, are what a recurrent layer reads."""
     places: dict[str, Place] = {}
@@ -210,7 +229,10 @@ def _reshaped(
     if not look.entries:
         return places
     tensors, calls = probe()
-    entries = [np.asarray(entry) for entry in _Look(tensors, calls).entries if _is_sequence(entry)]
+    other = _Look(tensors, calls)
+    entries = [np.asarray(entry) for entry in other.entries if _is_sequence(entry)]
+    if other.loop:
+        entries.append(np.concatenate(other.loop, axis=1))
     for name, leaf, tensor in zip(names, range(len(names)), tensors, strict=True):
         if not tensor.dtype.is_floating or name in places:
             continue
@@ -220,6 +242,31 @@ def _reshaped(
                 flat = entry.reshape(len(entry), -1).astype(values.dtype)
                 if np.array_equal(flat, values):
                     places[name] = Place(name, None, leaf, (entry.shape[1], entry.shape[2]))
+    return places
+
+
+def _in_turn(look: _Look, names: Sequence[str], probe: Probe) -> dict[str, Place]:
+    """Find the inputs whose timesteps a loop reads one after the other, through whatever layers.
+
+    Of such an input, not the same calls come to read something else when its first timestep is another
+    and when its last one is.
+    """
+    places: dict[str, Place] = {}
+
+    def read(change: tuple[int, int] | None = None) -> list[npt.NDArray[Any]]:
+        return [np.asarray(argument) for argument in _Look(*probe(change)).loop]
+
+    for name, leaf, tensor in zip(names, range(len(names)), look.tensors, strict=True):
+        shape = tuple(map(int, tensor.shape))
+        if not look.loop or len(shape) < 3 or not tensor.dtype.is_floating or shape[1] < 2:
+            continue
+        before = read()
+        first, last = (
+            [not np.array_equal(a, b) for a, b in zip(before, read((leaf, t)), strict=True)]
+            for t in (0, -1)
+        )
+        if any(first) and any(last) and first[0] != last[0]:
+            places[name] = Place(name, None, leaf, (shape[1], int(np.prod(shape[2:]))))
     return places
 
 

@@ -418,13 +418,17 @@ class Explained:
     def _other_place(self, trace: _Trace, wanted: str | None, rows: int) -> Source | None:
         """Find where timesteps are told apart if that is no Embedding and no input of vectors."""
 
-        def probe() -> tuple[Sequence[Any], Sequence[Call]]:
+        def probe(change: tuple[int, int] | None = None, /) -> tuple[Sequence[Any], Sequence[Call]]:
             import tensorflow as tf  # noqa: PLC0415
 
             rng = np.random.default_rng(0)
+            values = [rng.normal(size=t.shape) for t in trace.tensors]
+            if change is not None:
+                leaf, timestep = change
+                values[leaf][:, timestep] += 1
             tensors = tuple(
-                tf.cast(rng.normal(size=t.shape), t.dtype) if t.dtype.is_floating else t
-                for t in trace.tensors
+                tf.cast(v, t.dtype) if t.dtype.is_floating else t
+                for v, t in zip(values, trace.tensors, strict=True)
             )
             with self.states_as_found(), propagation.replaced(_own_loops(self._found, {})):
                 other = _Trace.of(self._model, Batch(tensors, np.arange(rows)), self._call)
