@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keras import layers as L
 
 from lstm_widgets import open_recording, record
-from lstm_widgets.recorders import _session, text
+from lstm_widgets.recorders import _layers, _session, text
 from lstm_widgets.recorders.vocabulary import Vocabulary
 from lstm_widgets.recurrence import SIGNALS
 
@@ -818,7 +818,8 @@ def test_a_small_text_shows_no_progress(capsys):
 
 
 def test_windows_run_in_batches_of_a_size_that_fits():
-    selection = type("Selection", (), {"found": [type("Found", (), {"layer": lstm(512)})()]})()
+    model = keras.Sequential([keras.Input((40, 2)), L.LSTM(512)])
+    selection = _layers.Selection(_layers.find_layers(model), None, None)
     small = text.standard_size(_session.Reading("windows", 10_000, 40), selection, None, None)
     assert 64 <= small < 4096
     assert text.standard_size(_session.Reading("windows", 10_000, 40), selection, 8, None) == 8
