@@ -15,6 +15,7 @@ from lstm_widgets.recorders import text as texts
 from lstm_widgets.recorders._inputs import expect_positive, prescribed_batch_size, reads_strings
 from lstm_widgets.recorders._layers import Selection, find_layers
 from lstm_widgets.recorders._outputs import Output
+from lstm_widgets.recorders._pieces import PROBED, in_pieces
 from lstm_widgets.recorders._run import build_model, prepared, read
 from lstm_widgets.recorders._session import Reading, Session
 from lstm_widgets.recorders.held import Held, standard_held
@@ -96,8 +97,9 @@ def generate(
     vocabulary
         What ids stand for, as for :func:`lstm_widgets.record`: as many as the model has symbols.
     window
-        None: the model reads each token once, and its states are carried on. W: for each token it
-        reads the last W, from its initial states.
+        None: the model reads each token once, and its states are carried on. A model with code of
+        its own is first held to that: random tokens read in pieces have to give what they give at
+        once. W: for each token it reads the last W, from its initial states.
     unknown
         The id, or the token, that characters of the seed are read as that aren't in the vocabulary,
         as for :func:`lstm_widgets.record`.
@@ -310,12 +312,18 @@ class _Writer:
         length = None if shape is None else shape[1]
         if window is not None and length not in (None, window):
             raise ValueError(f"window: the model takes {length} timesteps, got {window}")
-        problem = texts.obstacle(self._model) if window is None else ""
+        problem = texts.obstacle(self._model, self._in_pieces) if window is None else ""
         if problem:
             raise ValueError(
                 f"model: {problem} cannot read a text token by token; "
                 f"window={length or '...'} writes with the last tokens only"
             )
+
+    def _in_pieces(self) -> str:
+        """Let the model read any tokens at once and in pieces; say how that differs."""
+        ids = np.random.default_rng(0).integers(0, len(self._names.tokens), (1, PROBED))
+        build_model(self._model, self._input(self.ids[None, : self.begun]))
+        return in_pieces(self._model, lambda start, stop: self._input(ids[:, start:stop]))
 
     def write(self, temperature: float, rng: np.random.Generator, ending: _Ending) -> int:
         """Write until an end or an interruption; return how many tokens there are."""

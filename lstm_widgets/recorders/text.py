@@ -12,7 +12,7 @@ from lstm_widgets.recorders._gather import fits
 from lstm_widgets.recorders._layers import load_keras
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -226,35 +226,53 @@ def standard_text_tokens(tokens: Any, count: int | None = None) -> list[str]:
     return [str(token) for token in tokens]
 
 
-def obstacle(model: Any) -> str:
+def obstacle(model: Any, differs: Callable[[], str] | None = None) -> str:
     """Name what keeps a model from reading a text piece by piece, ``""`` if nothing does.
 
     Reading so is exact if every recurrent layer reads forwards and starts where it ended, and
     everything else acts on each timestep by itself.
+
+    Parameters
+    ----------
+    model
+        A Keras model.
+    differs
+        Computes whether it is exact, and says how it isn't; asked only where nothing but code that
+        isn't Keras's own, or states that the model hands on itself, stands in the way. None: that
+        does.
     """
+    found = list(_obstacles(model))
+    first = next((name for name, certain in found if certain or differs is None), "")
+    if first or differs is None or not found:
+        return first
+    how = differs()
+    return how and f"{found[0][0]}, because {how},"
+
+
+def _obstacles(model: Any) -> Iterator[tuple[str, bool]]:
+    """Name what may keep a model from it, and tell whether it surely does."""
     layers = load_keras().layers
     graph = getattr(model, "_functional", None) or model
     if not hasattr(graph, "_adjust_input_rank") or not type(graph).__module__.startswith("keras."):
-        return f"the model {model.name!r} (a {type(model).__name__}), which is no graph of layers,"
+        kind = type(model).__name__
+        yield f"the model {model.name!r} (a {kind}, which is no graph of layers)", False
+        return
     for layer in graph.operations:
         kind = type(layer).__name__
         name = f"layer {layer.name!r} ({kind})"
         if hasattr(layer, "_adjust_input_rank") or getattr(layer, "_functional", None):
-            inner = obstacle(layer)
-            if inner:
-                return inner
+            yield from _obstacles(layer)
         elif isinstance(layer, layers.RNN):
             several = any(len(node.input_tensors) > 1 for node in layer._inbound_nodes)  # noqa: SLF001
             if layer.go_backwards or layer.return_state or several:
-                return name
-        elif type(layer) is not getattr(layers, kind, None):
-            return name
+                yield name, bool(layer.go_backwards)
+        elif type(layer) is not getattr(layers, kind, None) or kind == "Lambda":
+            yield name, False
         elif kind in BY_LAST_AXIS:
             if layer.axis not in (-1, [-1], (-1,)):
-                return name
+                yield name, True
         elif kind not in BY_TIMESTEP:
-            return name
-    return ""
+            yield name, True
 
 
 def batches(
