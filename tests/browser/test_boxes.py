@@ -47,12 +47,13 @@ def painted(canvas):
     return len({tuple(colour) for row in picture(canvas)[::3, ::3] for colour in row})
 
 
-@pytest.mark.parametrize("box", BOXES)
-def test_two_in_a_box_share_its_room(show, box):
+@pytest.mark.parametrize(("box", "app"), [*((box, "lab") for box in BOXES), ("HBox", "notebook")])
+def test_two_in_a_box_share_its_room(show, box, app):
     source, beside = BOXES[box]
     notebook = show(
         f"one, other = lw.CellGrid(sums()), lw.CellGrid(sums(), cell=3)\n{source}",
         "ipywidgets.HBox([ipywidgets.IntSlider(), lw.CellGrid(sums())])" if beside > 1 else "",
+        app=app,
     )
     output = notebook.output(1)
     room = output.bounding_box()["width"]

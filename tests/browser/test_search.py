@@ -13,12 +13,12 @@ import lstm_widgets as lw
 TEXT = "the cat sat on a mat and ate all of it, then it ran off. "
 
 
-@pytest.fixture(params=["kernel", "saved"])
+@pytest.fixture(params=["lab", "notebook", "saved"])
 def root(request, show, open_page):
     """Show a grid over a long text: what is searched for comes from the kernel, or from the page."""
     if request.param == "saved":
         return open_page(lw.CellGrid(recordings.long_text(), timestep=100)).output(0).locator(".lw")
-    notebook = show("grid = lw.CellGrid(long_text(), timestep=100)\ngrid")
+    notebook = show("grid = lw.CellGrid(long_text(), timestep=100)\ngrid", app=request.param)
     request.node.kernel = notebook.kernel
     return notebook.output(1).locator(".lw")
 

@@ -73,15 +73,16 @@ export class EvidenceCard {
    * @param {Evidence | undefined} evidence as far as it is here
    * @param {string} missing why it is not
    * @param {Colours | undefined} colours of its signal
+   * @param {string} cell what its cell is called
    */
-  update(row, evidence, missing, colours) {
-    const key = [row, evidence, missing, colours];
+  update(row, evidence, missing, colours, cell) {
+    const key = [row, evidence, missing, colours, cell];
     if (key.every((part, i) => part === this.#key[i])) return;
-    const sameRow = this.#key[0] === row;
+    const named = this.#key[0] === row && this.#key[4] === cell;
     this.#key = key;
     this.root.hidden = row < 0;
     if (row < 0) return;
-    if (!sameRow) this.#name(row);
+    if (!named) this.#name(row, cell);
     this.root.setAttribute("aria-busy", String(!evidence));
     this.hovered = undefined;
     this.charts.replaceChildren(...(evidence ? this.#charts(row, evidence) : []));
@@ -89,14 +90,14 @@ export class EvidenceCard {
     this.told.textContent = evidence ? this.#caption(row, evidence) : missing;
   }
 
-  /** What the row says. @param {number} row */
-  #name(row) {
+  /** What the row says. @param {number} row @param {string} cell */
+  #name(row, cell) {
     const { ranking } = this;
     const get = (/** @type {string} */ name) => ranking.number(name, row);
     const concept = visible(ranking.text("concept", row));
     const numeric = ranking.numeric(row);
     this.head.replaceChildren(
-      element("b", {}, [`cell ${get("cell")}`]),
+      element("b", {}, [cell]),
       ` of ${visible(ranking.text("layer", row))}, ${words(ranking.text("signal", row))} — `,
       element("b", {}, [concept]),
       later(get("lag")),

@@ -1,6 +1,7 @@
 // A ranking as a table, and the evidence for its chosen row.
 
 import { EvidenceStore } from "../core/evidence.js";
+import { cellName } from "../core/model.js";
 import { Ranking } from "../core/ranking.js";
 import { element } from "./dom.js";
 import { EvidenceCard } from "./evidence_card.js";
@@ -133,10 +134,17 @@ export class FinderPane {
     if (colours && this.#shown) this.#colours = { row, colours };
     const last = this.#colours?.row === row ? this.#colours.colours : undefined;
     this.nothing.hidden = row >= 0;
-    this.card.update(row, evidence, this.#missing(row), last);
+    this.card.update(row, evidence, this.#missing(row), last, this.#cell(row));
     const possible = this.state.model.get("_can_ablate");
     this.card.ablation(evidence?.ablation, possible, this.store.told(row));
     this.store.flush();
+  }
+
+  /** What the cell of a row is called. @param {number} row */
+  #cell(row) {
+    const { ranking, state } = this;
+    const layer = state.layers.find(({ name }) => name === ranking.text("layer", row));
+    return layer ? cellName(layer, ranking.number("cell", row)) : "";
   }
 
   /** Why there is no evidence for a row. @param {number} row */
