@@ -194,8 +194,10 @@ export function slider(name, onInput, told = "") {
       if (Number(range.value) !== value) range.value = String(value);
       current = value;
       if (written !== value || !box.matches(":focus")) show();
-      const digits = Math.max(...[min, max].map((end) => String(Number(end.toFixed(2))).length));
-      box.style.setProperty("--lw-digits", String(digits));
+      // Of what isn't whole, four decimals are shown.
+      const decimals = step < 1 ? 5 : 0;
+      const digits = Math.max(...[min, max].map((end) => String(Math.trunc(end)).length));
+      box.style.setProperty("--lw-digits", String(digits + decimals));
       range.setAttribute("aria-valuetext", text);
       range.disabled = box.disabled = max === min;
     },
