@@ -11,7 +11,8 @@ export class FindingPane extends InnerPane {
       shown: "finding",
       reference: "_finder",
       told: () => "",
-      waiting: "Every cell is held against what can be said of the tokens: this takes a while …",
+      waiting:
+        "Every cell is held against what can be said of the tokens: this takes the kernel a while …",
     });
     const { state } = frame;
     this.finding = tick(
