@@ -69,6 +69,8 @@ class PageWidget(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - each trait checks its own
         super().__init__(**{name: plain(value) for name, value in traits.items()})
+        # A widget of its own, which must be there before a page is made of all that there are.
+        _ = self.layout
         self.on_msg(self._on_message)
 
     def __setattr__(self, name: str, value: Any) -> None:  # noqa: ANN401 - each trait checks its own
