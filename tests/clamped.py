@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstm_widgets.recurrence import SIGNALS, STATES
+from lstm_widgets.rnn.cells import SIGNALS, STATES
 
 
 def sigmoid(x):

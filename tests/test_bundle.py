@@ -81,7 +81,7 @@ def test_what_is_made_short_is_no_name_that_python_sends_or_that_is_asked_for_as
     names = re.findall(r'"(\w+)"', own[1])
     assert len(names) > 10
     sources = [*(ROOT / "lstm_widgets").rglob("*.py"), *(ROOT / "js" / "src").rglob("*.js")]
-    sources.append(ROOT / "lstm_widgets" / "widgets" / "palettes.json")
+    sources.append(ROOT / "lstm_widgets" / "palettes.json")
     quoted = {
         name for path in sources for name in re.findall(r"[\"'](\w+)[\"']", path.read_text("utf-8"))
     }

@@ -14,9 +14,10 @@ from PIL import Image
 from traitlets import TraitError
 
 import lstm_widgets as lw
-from lstm_widgets.widgets import _export, dependency_heatmap
-from lstm_widgets.widgets._dependency import NEAR
-from lstm_widgets.widgets._still_dependency import distance, position, summary
+from lstm_widgets.figures.dependency import distance, position, summary
+from lstm_widgets.widgets import dependency_heatmap
+from lstm_widgets.widgets.page import export
+from lstm_widgets.widgets.page.dependency import NEAR
 
 TEXT = "the cat sat on a mat\nand ate <b>it</b> al"
 HOSTILE = [
@@ -192,7 +193,7 @@ def test_what_is_large_is_answered_where_one_looks(monkeypatch):
 
 def test_a_file_has_its_limit(monkeypatch, tmp_path):
     widget = lw.DependencyHeatmap({"a": made()})
-    monkeypatch.setattr(_export, "FILE_BYTES", 1000)
+    monkeypatch.setattr(export, "FILE_BYTES", 1000)
     with pytest.raises(ValueError, match=r"save_html: the dependencies take .*, with at="):
         widget.save_html(tmp_path / "page.html")
 

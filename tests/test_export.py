@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from lstm_widgets.recording import RecordedLayer, Recording
-from lstm_widgets.widgets import _export
-from lstm_widgets.widgets._widget import STATIC
+from lstm_widgets.widgets.base import STATIC
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
+from lstm_widgets.widgets.page import export
 
 #: What could end a script, a comment, a string or a line where it must not.
 HOSTILE = [
@@ -188,7 +188,7 @@ def test_a_picture_that_fails_leaves_the_page(saved, monkeypatch):
 
 
 def test_a_style_sheet_cannot_end_its_element():
-    text = _export.page(
+    text = export.page(
         {"_layers": []},
         esm="export default '</script><script>'",
         css="a::after { content: '</style><script>x</script>' }",
@@ -222,8 +222,8 @@ def test_a_large_recording_goes_in_as_far_as_it_fits(saved, monkeypatch):
         (383, {"two": ("cell_state",)}),
         (192, {"two": ("cell_state",)}),
     ):
-        monkeypatch.setattr(_export, "FILE_BYTES", limit)
-        assert _export.fitting(widget._layers, "two", "cell_state") == kept
+        monkeypatch.setattr(export, "FILE_BYTES", limit)
+        assert export.fitting(widget._layers, "two", "cell_state") == kept
     page = saved(widget)
     values = whole["two"]["cell_state"].values.reshape(8, 6).T
     np.testing.assert_array_equal(
@@ -237,7 +237,7 @@ def test_a_large_recording_goes_in_as_far_as_it_fits(saved, monkeypatch):
     assert page.texts["p"].endswith(
         "Not in this file, but in the notebook: one (hidden_state, cell_state), two (hidden_state)."
     )
-    monkeypatch.setattr(_export, "FILE_BYTES", 191)
+    monkeypatch.setattr(export, "FILE_BYTES", 191)
     with pytest.raises(
         ValueError, match=r"'cell_state' of layer 'two' takes 0.0 MiB; .* at most 0 MiB"
     ):
@@ -249,7 +249,7 @@ def test_both_directions_go_in_together(saved, monkeypatch):
     layers[1] = dataclasses.replace(layers[1], go_backwards=True)
     widget = CellGrid(Recording.from_layers([*layers, layer("top", (1, 4, 9))]))
     assert widget.layer == "both"
-    monkeypatch.setattr(_export, "FILE_BYTES", 2 * 4 * 12)
+    monkeypatch.setattr(export, "FILE_BYTES", 2 * 4 * 12)
     page = saved(widget)
     assert len(page.held["_whole"]) == 2 * (4 * 12 + 4)  # values, then masks
     both, forward, backward, top = page.state["_layers"]
@@ -259,7 +259,7 @@ def test_both_directions_go_in_together(saved, monkeypatch):
     assert page.texts["p"].count("both") == 2
     # One direction alone, and no view of both.
     widget.layer = "both/backward"
-    monkeypatch.setattr(_export, "FILE_BYTES", 2 * 4 * 12 - 1)
+    monkeypatch.setattr(export, "FILE_BYTES", 2 * 4 * 12 - 1)
     both, forward, backward, top = saved(widget).state["_layers"]
     signals = [entry["signals"] for entry in (both, forward, backward, top)]
     assert signals == [[], [], ["hidden_state"], []]
@@ -332,10 +332,10 @@ def test_a_small_recording_is_exact_unless_asked(saved):
 
 def test_what_fits_is_counted_as_it_stands_in_the_file(monkeypatch):
     widget = CellGrid(recording(), layer="two", signal="cell_state")
-    monkeypatch.setattr(_export, "FILE_BYTES", 156)  # of codes: 30 a signal, and 48
-    assert list(_export.fitting(widget._layers, "two", "cell_state", 1)) == ["one", "two"]
+    monkeypatch.setattr(export, "FILE_BYTES", 156)  # of codes: 30 a signal, and 48
+    assert list(export.fitting(widget._layers, "two", "cell_state", 1)) == ["one", "two"]
     with pytest.raises(ValueError, match=r"exact=False takes a quarter of that\. Or record fewer"):
-        _export.fitting(widget._layers, "two", "cell_state", 4)
+        export.fitting(widget._layers, "two", "cell_state", 4)
 
 
 def test_the_page_is_of_now(saved):
@@ -370,6 +370,6 @@ def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(type(path), "replace", full)
     with pytest.raises(OSError, match="no space left"):
-        _export.write(path, "new", overwrite=True)
+        export.write(path, "new", overwrite=True)
     assert path.read_text() == "mine"
     assert [entry.name for entry in tmp_path.iterdir()] == ["page.html"]

@@ -8,8 +8,9 @@ import pytest
 from keras import layers as L
 
 import lstm_widgets as lw
-from lstm_widgets.widgets import _still_dependency, _still_relevance
-from lstm_widgets.widgets._dependency import Dependency
+from lstm_widgets.figures import dependency as dependency_figure
+from lstm_widgets.figures import relevance as relevance_figure
+from lstm_widgets.widgets.page.dependency import Dependency
 
 BATCH = np.random.default_rng(5).normal(size=(3, 6, 2)).astype(np.float32)
 
@@ -31,7 +32,7 @@ def forecaster(outputs, loss=None, *, sequences=False, activation=None):
 def written(monkeypatch, widget):
     """All words that stand in a widget's still picture."""
     texts = []
-    for module in (_still_relevance, _still_dependency):
+    for module in (relevance_figure, dependency_figure):
         for name in ("write", "foot_of"):
             if hasattr(module, name):
                 own = getattr(module, name)

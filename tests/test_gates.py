@@ -20,9 +20,9 @@ from traitlets import TraitError
 
 from lstm_widgets import GateInspector, record
 from lstm_widgets.recording import RecordedLayer, Recording, open_recording
-from lstm_widgets.recurrence import SIGNALS
-from lstm_widgets.widgets import _base
-from lstm_widgets.widgets._tiles import BLOCK
+from lstm_widgets.rnn.cells import SIGNALS
+from lstm_widgets.widgets import recording_widget
+from lstm_widgets.widgets.page.tiles import BLOCK
 
 TABLE = Path(__file__).resolve().parents[1] / "js" / "test" / "gates.json"
 EXAMPLES, TIMESTEPS, FEATURES, CELLS = 2, 7, 3, 2
@@ -219,13 +219,13 @@ def test_series_make_no_tiles_of_other_signals(monkeypatch) -> None:
     made = recording((1, 20_000, 8))
     shown = GateInspector(made)
     built: list[str] = []
-    tiles = _base._tiles_of
+    tiles = recording_widget._tiles_of
 
     def counted(of, layer, signal):
         built.append(signal)
         return tiles(of, layer, signal)
 
-    monkeypatch.setattr(_base, "_tiles_of", counted)
+    monkeypatch.setattr(recording_widget, "_tiles_of", counted)
     ask(shown, series=[[cell, 3] for cell in range(8)])
     assert set(built) == {"hidden_state"}
 

@@ -10,8 +10,8 @@ from clamped import plain
 from keras import layers as L
 
 import lstm_widgets as lw
-from lstm_widgets import recurrence
-from lstm_widgets.recurrence import SIGNALS, STATES, Cell, scan, scan_last
+from lstm_widgets.rnn import cells as recurrence
+from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, scan, scan_last
 
 RNG = np.random.default_rng(0)
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_widgets.in_place import Program
-from lstm_widgets.recurrence import ACTIVATIONS
+from lstm_widgets.rnn.cells import ACTIVATIONS
+from lstm_widgets.rnn.in_place import Program
 
 RNG = np.random.default_rng(0)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import lstm_widgets as lw
-from lstm_widgets.notes import Notes
 from lstm_widgets.recording import RecordedLayer, Recording, open_recording
+from lstm_widgets.recording.notes import Notes
 
 
 def test_a_note_has_a_place_and_a_name():

@@ -10,7 +10,7 @@ import pytest
 from keras import layers as L
 
 import lstm_widgets as lw
-from lstm_widgets.recorders import _run
+from lstm_widgets.models.keras import run
 from lstm_widgets.widgets import what_if
 
 SYMBOLS = "abcde "
@@ -165,5 +165,5 @@ def test_a_cell_that_was_held_is_not_held_again(model, monkeypatch):
 
 
 def test_only_one_lock_stands_before_models():
-    with _run.states_as_found(keras.Sequential([L.Dense(1)]), []):
-        assert not in_threads(lambda: _run._RUNNING.acquire(blocking=False))[0]
+    with run.states_as_found(keras.Sequential([L.Dense(1)]), []):
+        assert not in_threads(lambda: run._RUNNING.acquire(blocking=False))[0]

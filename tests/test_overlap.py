@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_widgets import overlap
+from lstm_widgets.recording import overlap
 
 
 def windows(series, width, step):

@@ -5,8 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from lstm_widgets import parallel
-from lstm_widgets.parallel import in_blocks, mapped
+from lstm_widgets.rnn import parallel
+from lstm_widgets.rnn.parallel import in_blocks, mapped
 
 
 @pytest.mark.parametrize("examples", [0, 1, 5, 300, 4097])

@@ -9,9 +9,9 @@ import tensorflow as tf
 from keras import layers as L
 
 from lstm_widgets import record
-from lstm_widgets.recorders import _check, _session
-from lstm_widgets.recorders.keras import RecordingError, UnsupportedLayerError
-from lstm_widgets.recurrence import SIGNALS
+from lstm_widgets.rnn.cells import SIGNALS
+from lstm_widgets.running import self_check, session
+from lstm_widgets.running.record import RecordingError, UnsupportedLayerError
 
 RNG = np.random.default_rng(0)
 
@@ -398,7 +398,7 @@ def test_the_model_is_as_found_also_after_an_error(monkeypatch):
 
 def _disturb(monkeypatch, signal, at=None, by=1e-3):
     """Let the recorder compute a little wrong."""
-    original = _session.scan
+    original = session.scan
 
     def wrong(cell, x, state, mask, out, **options):
         last = original(cell, x, state, mask, out, **options)
@@ -406,7 +406,7 @@ def _disturb(monkeypatch, signal, at=None, by=1e-3):
             out[signal][:, slice(None) if at is None else at] += by
         return last
 
-    monkeypatch.setattr(_session, "scan", wrong)
+    monkeypatch.setattr(session, "scan", wrong)
 
 
 @pytest.mark.parametrize("signal", ["hidden_state", "cell_state"])
@@ -430,23 +430,23 @@ def test_a_wrong_value_late_in_the_sequence_is_found_by_the_full_check(monkeypat
 
 def test_the_full_check_compares_the_models_outputs(monkeypatch):
     model = one_layer(L.GRU(4, name="layer"))
-    original = _session.Session._record
+    original = session.Session._record
 
     def wrong(self, *arguments):
         last, outputs, states = original(self, *arguments)
         return last + 1e-3, outputs, states
 
-    monkeypatch.setattr(_session.Session, "_record", wrong)
+    monkeypatch.setattr(session.Session, "_record", wrong)
     with pytest.raises(RecordingError, match=r"the model's output 0 differs by 0.001"):
         record(model, sequences(2, 6, 3), check="full")
 
 
 def test_nan_on_one_side_only_is_a_difference():
     a, b = np.array([1.0, np.nan]), np.array([1.0, 2.0])
-    assert _check.difference(a, b) == np.inf
-    assert _check.difference(a, a) == 0
-    assert _check.difference(np.array([np.inf]), np.array([np.inf])) == 0
-    assert _check.difference(np.array([101.0]), np.array([100.0])) == pytest.approx(0.01)
+    assert self_check.difference(a, b) == np.inf
+    assert self_check.difference(a, a) == 0
+    assert self_check.difference(np.array([np.inf]), np.array([np.inf])) == 0
+    assert self_check.difference(np.array([101.0]), np.array([100.0])) == pytest.approx(0.01)
 
 
 # A part of it -------------------------------------------------------------------------------------
@@ -486,7 +486,7 @@ def test_an_interrupted_recording_keeps_what_is_done(monkeypatch):
     model = one_layer(layer)
     x = sequences(10, 6, 3)
     calls = []
-    original = _session.scan
+    original = session.scan
 
     def interrupted(*arguments, **options):
         calls.append(1)
@@ -494,7 +494,7 @@ def test_an_interrupted_recording_keeps_what_is_done(monkeypatch):
             raise KeyboardInterrupt
         return original(*arguments, **options)
 
-    monkeypatch.setattr(_session, "scan", interrupted)
+    monkeypatch.setattr(session, "scan", interrupted)
     with pytest.warns(UserWarning, match="has the first 6 of 10 examples"):
         recording = record(
             model, x, batch_size=3, tokens=["abcdef"] * 10, labels=[str(k) for k in range(10)]
@@ -504,7 +504,7 @@ def test_an_interrupted_recording_keeps_what_is_done(monkeypatch):
     expect_states(recording, "layer", by_hand(layer, x[:6]))
     assert recording["layer"].label.values.tolist() == list("012345")
     calls.clear()
-    monkeypatch.setattr(_session, "scan", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(session, "scan", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         record(model, x)
 

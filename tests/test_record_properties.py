@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras import layers as L
 
-from lstm_widgets import record, recurrence
-from lstm_widgets.recurrence import SIGNALS
+from lstm_widgets import record
+from lstm_widgets.rnn import cells as recurrence
+from lstm_widgets.rnn.cells import SIGNALS
 
 ACTIVATIONS = ["tanh", "sigmoid", "relu", "linear", "hard_sigmoid", "softsign", "elu"]
 BIAS = {"bias_initializer": "random_normal"}

@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lstm_widgets import _recording_store
 from lstm_widgets.recording import (
     LayerNotFoundError,
     RecordedLayer,
@@ -27,6 +26,7 @@ from lstm_widgets.recording import (
     Recording,
     RecordingFileError,
     open_recording,
+    store,
 )
 
 SIGNALS = ("hidden_state", "cell_state", "input_gate")
@@ -487,7 +487,7 @@ def test_hostile_names_come_back(tmp_path):
 
 
 def test_many_chunks_come_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(_recording_store, "CHUNK_BYTES", 4 * 4 * 10)
+    monkeypatch.setattr(store, "CHUNK_BYTES", 4 * 4 * 10)
     tokens = strings([chr(33 + n % 90) for n in range(3 * 25)], (3, 25))
     for shape in [(3, 25, 4), (25, 3, 4), (3, 3, 100)]:
         recording = Recording.from_layers(
@@ -543,8 +543,8 @@ def test_a_path_may_be_relative(tmp_path, monkeypatch):
 
 def test_opening_reads_metadata_only(saved, monkeypatch):
     read = []
-    get = _recording_store._WholeStore.get
-    get_sync = _recording_store._WholeStore.get_sync
+    get = store._WholeStore.get
+    get_sync = store._WholeStore.get_sync
 
     async def spy(self, key, *args, **kwargs):
         read.append(f"{self.root.name}/{key}")
@@ -554,8 +554,8 @@ def test_opening_reads_metadata_only(saved, monkeypatch):
         read.append(f"{self.root.name}/{key}")
         return get_sync(self, key, *args, **kwargs)
 
-    monkeypatch.setattr(_recording_store._WholeStore, "get", spy)
-    monkeypatch.setattr(_recording_store._WholeStore, "get_sync", spy_sync)
+    monkeypatch.setattr(store._WholeStore, "get", spy)
+    monkeypatch.setattr(store._WholeStore, "get_sync", spy_sync)
     recording = open_recording(saved[1])
     repr(recording)
     assert recording.layers == ("a", "b/c")
@@ -592,10 +592,10 @@ def test_it_is_a_zarr_v3_hierarchy_others_can_read(saved):
 
 
 def test_a_chunk_holds_all_cells():
-    assert _recording_store._chunks((1, 100_000, 1024)) == (1, 512, 1024)
-    assert _recording_store._chunks((100, 5, 100)) == (100, 5, 100)
-    assert _recording_store._chunks((1, 7, 10**7)) == (1, 1, 10**7)
-    assert _recording_store._chunks((0, 0, 0)) == (1, 1, 1)
+    assert store._chunks((1, 100_000, 1024)) == (1, 512, 1024)
+    assert store._chunks((100, 5, 100)) == (100, 5, 100)
+    assert store._chunks((1, 7, 10**7)) == (1, 1, 10**7)
+    assert store._chunks((0, 0, 0)) == (1, 1, 1)
 
 
 def test_something_else_is_never_overwritten(tmp_path):
@@ -844,7 +844,7 @@ def test_bad_metadata_is_named(saved, tmp_path, change, message):
 
 def reseal(path):
     """Make the marker fit the files, as someone who forges a recording would."""
-    files, size = _recording_store._count(next(path.glob("data-*")))
+    files, size = store._count(next(path.glob("data-*")))
     edit(path / "zarr.json", lambda content: marker(content).update(files=files, bytes=size))
 
 

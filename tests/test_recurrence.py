@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lstm_widgets import recurrence
-from lstm_widgets.recurrence import SIGNALS, STATES, Cell, scan, step
+from lstm_widgets.rnn import cells as recurrence
+from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, scan, step
 
 
 def make_cell(kind, features, units, seed=0, dtype="float32", **options):

@@ -12,9 +12,9 @@ import pytest
 from keras import layers as L
 
 import lstm_widgets as lw
-from lstm_widgets.analysis import lrp
-from lstm_widgets.recorders.explained import Explained
-from lstm_widgets.recorders.keras import UnsupportedLayerError
+from lstm_widgets.models.keras.explained import Explained
+from lstm_widgets.rnn import relevance_rules
+from lstm_widgets.running.record import UnsupportedLayerError
 
 RNG = np.random.default_rng(0)
 START = RNG.bit_generator.state
@@ -366,7 +366,7 @@ def test_what_a_call_needed_is_freed_with_it(reader):
     explained_model = Explained(model, ids)
     done = explained_model.run(explained_model.batch(0, 5), relevance=True)
     score = explained_model.score(done, np.zeros(5, int), None)
-    done.back(score, lrp.Rule())
+    done.back(score, relevance_rules.Rule())
     left = [weakref.ref(done), weakref.ref(done.source), weakref.ref(done.logits)]
     del done, score
     gc.collect()

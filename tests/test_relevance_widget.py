@@ -15,10 +15,10 @@ from PIL import Image
 from traitlets import TraitError
 
 import lstm_widgets as lw
+from lstm_widgets.figures.relevance import Band
 from lstm_widgets.recording import RecordedLayer, Recording
-from lstm_widgets.widgets import _export
-from lstm_widgets.widgets._examples import SORTS, Examples, Question
-from lstm_widgets.widgets._still_relevance import Band
+from lstm_widgets.widgets.page import export
+from lstm_widgets.widgets.page.examples import SORTS, Examples, Question
 
 METHODS = ("lrp", "sensitivity")
 
@@ -376,7 +376,7 @@ def test_it_becomes_a_page(tmp_path, monkeypatch):
     page = (tmp_path / "page.html").read_text("utf-8")
     assert "<title>Relevance heatmap</title>" in page
     assert "Not in this file, but in the notebook: the recording." in page
-    monkeypatch.setattr(_export, "FILE_BYTES", 1000)
+    monkeypatch.setattr(export, "FILE_BYTES", 1000)
     with pytest.raises(ValueError, match=r"save_html.*MiB.*isel"):
         widget.save_html(tmp_path / "other.html")
 
@@ -494,7 +494,7 @@ def test_a_band_has_the_colours_of_its_values():
 
 def half(name, position):
     """The upper half of a palette of ours that Matplotlib doesn't have, registered for the test."""
-    from lstm_widgets.widgets._colours import TABLE  # noqa: PLC0415
+    from lstm_widgets.colours import TABLE  # noqa: PLC0415
 
     colours = [f"#{colour}" for colour in TABLE[name]["colours"].split()]
     made = mpl.colors.LinearSegmentedColormap.from_list("half", colours, 1024)

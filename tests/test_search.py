@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lstm_widgets.recording import RecordedLayer, Recording
 from lstm_widgets.tokens.words import Spelling
-from lstm_widgets.widgets._search import hits_in, hits_of
+from lstm_widgets.widgets.page.search import hits_in, hits_of
 
 
 def places(tokens, query, kind="characters"):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import lstm_widgets as lw
 from lstm_widgets import concepts as c
-from lstm_widgets.recorders.vocabulary import Vocabulary
 from lstm_widgets.recording import RecordedLayer, Recording
+from lstm_widgets.tokens.vocabulary import Vocabulary
 from lstm_widgets.tokens.words import Spelling, spelling_of
 
 # js/test/spelling.test.mjs holds the page against the same table.

@@ -16,10 +16,10 @@ from nbconvert.exporters import HTMLExporter, MarkdownExporter
 from PIL import Image
 from traitlets.config import Config
 
+from lstm_widgets.colours import Colours
+from lstm_widgets.figures import gates, still
+from lstm_widgets.figures.texts import in_line, number, quoted, visible
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
-from lstm_widgets.widgets import _still, _still_gates
-from lstm_widgets.widgets._colours import Colours
-from lstm_widgets.widgets._texts import in_line, number, quoted, visible
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
 from lstm_widgets.widgets.explorer import Explorer
@@ -121,7 +121,7 @@ def check_grid(widget, order=None):
     row = int(np.flatnonzero(order == widget.cell)[0])
     column = widget.example * timesteps + widget.timestep
     square = 15 if "token" in dataset.coords else 6
-    place = _still.squares(
+    place = still.squares(
         examples, timesteps, len(order), square=square, column=column, row=row, most=400
     )
     assert place.first <= column < place.stop
@@ -135,7 +135,7 @@ def check_grid(widget, order=None):
     for i, cell in enumerate(order[place.top : place.bottom]):
         y = header + i * place.height + place.height // 2 - 1
         for at in range(place.first, place.stop):
-            x = _still.GUTTER + place.start(at) + 3
+            x = still.GUTTER + place.start(at) + 3
             if colours.marks(flat[at, cell], largest[cell]) or not real[at]:
                 continue
             expected = colours.pixels(flat[at, cell], largest[cell]).astype(int)
@@ -202,7 +202,7 @@ def test_rows_are_in_the_order_of_the_page():
 def test_what_is_selected_is_in_the_picture(examples, timesteps, rows, square, data):
     column = data.draw(st.integers(0, examples * timesteps - 1))
     row = data.draw(st.integers(0, rows - 1))
-    place = _still.squares(
+    place = still.squares(
         examples, timesteps, rows, square=square, column=column, row=row, most=400
     )
     assert 0 <= place.first <= column < place.stop <= examples * timesteps
@@ -290,7 +290,7 @@ def test_changes_are_those_of_the_states_that_were_before(root):
         state = "cell_state" if kind == "LSTM" else "hidden_state"
         for cell in range(case["layer"]["cells"]):
             snapshot = GateInspector(made, cell=cell)._snapshot()
-            keep, write, change = _still_gates._changes_at(snapshot, 0, count)
+            keep, write, change = gates._changes_at(snapshot, 0, count)
             truth = np.where(mask, snapshot.series(state, 0, count) - before[cell], 0)
             known = ~np.isnan(change)
             assert known.sum() >= count // 2
@@ -484,8 +484,8 @@ def test_nothing_recorded_is_said(kind, shape):
 @pytest.mark.parametrize("fonts", ["as installed", "none"])
 def test_any_token_is_drawn(kind, fonts, monkeypatch):
     if fonts == "none":
-        monkeypatch.setattr(_still, "_font", lambda *_: None)
-    for cached in (_still._fonts, _still._chosen):
+        monkeypatch.setattr(still, "_font", lambda *_: None)
+    for cached in (still._fonts, still._chosen):
         cached.cache_clear()
     try:
         hostile = recording(len(HOSTILE), 1, 3, tokens=HOSTILE, labels=HOSTILE)
@@ -495,7 +495,7 @@ def test_any_token_is_drawn(kind, fonts, monkeypatch):
             widget.align = ("read", "predict")[example % 2]
             assert widget._still().width == 900
     finally:
-        for cached in (_still._fonts, _still._chosen):
+        for cached in (still._fonts, still._chosen):
             cached.cache_clear()
 
 
@@ -516,7 +516,7 @@ def test_a_picture_that_fails_leaves_the_widget(monkeypatch):
     def broken():
         raise ValueError("no ink")
 
-    monkeypatch.setattr(widget, "_still", broken)
+    monkeypatch.setattr(widget, "still", broken)
     with pytest.warns(UserWarning, match=r"no still picture of CellGrid: ValueError\('no ink'\)"):
         bundle = widget._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
@@ -527,11 +527,11 @@ def test_a_picture_keeps_its_colours():
     """Areas of up to 208 are kept exactly; of more, each is near."""
     few = np.zeros((16, 208 * 4, 3), np.uint8)
     few[..., 0] = np.arange(208 * 4) // 4
-    raw = _still.png(Image.fromarray(few))
+    raw = still.png(Image.fromarray(few))
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")), few)
     many = np.random.default_rng(1).integers(100, 130, (90, 90, 3)).astype(np.uint8)
     many[:50] = (200, 10, 77)
-    again = np.asarray(Image.open(io.BytesIO(_still.png(Image.fromarray(many)))).convert("RGB"))
+    again = np.asarray(Image.open(io.BytesIO(still.png(Image.fromarray(many)))).convert("RGB"))
     assert (again[:50] == (200, 10, 77)).all()
     assert np.abs(again.astype(int) - many).max() <= 12
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from keras import layers as L
 
 from lstm_widgets import open_recording, record
-from lstm_widgets.recorders import _layers, _session, text
-from lstm_widgets.recorders.vocabulary import Vocabulary
-from lstm_widgets.recurrence import SIGNALS
+from lstm_widgets.models.keras import layers as keras_layers
+from lstm_widgets.rnn.cells import SIGNALS
+from lstm_widgets.running import session, texts
+from lstm_widgets.tokens.vocabulary import Vocabulary
 
 SYMBOLS = "abcdefg \n"
 BIAS = {"bias_initializer": "random_normal"}
@@ -191,7 +192,7 @@ def test_any_windows(**case):
     window = case["window"]
     ids = ids_of(some_text(window + case["more"], case["seed"]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lstm_widgets.recurrence._prefers_steps", lambda *_: not case["compiled"])
+        patch.setattr("lstm_widgets.rnn.cells._prefers_steps", lambda *_: not case["compiled"])
         recording = record(model, ids, window=window, batch_size=case["batch_size"], check="full")
     for (name, signal), values in loop_over_windows(model, ids, window).items():
         if name:
@@ -230,16 +231,16 @@ def test_stateful_windows_start_from_the_states_that_were_found():
 
 
 def test_a_wrong_state_at_the_end_of_a_window_is_found(monkeypatch):
-    original = _session.scan_last
+    original = session.scan_last
 
     def wrong(*arguments, **options):
         ends, state = original(*arguments, **options)
         ends["cell_state"] += 1e-3
         return ends, state
 
-    monkeypatch.setattr(_session, "scan_last", wrong)
+    monkeypatch.setattr(session, "scan_last", wrong)
     model = language_model(lstm(), length=5)
-    with pytest.raises(_session.RecordingError, match=r"layer 'lstm': .* differs by 0\.00"):
+    with pytest.raises(session.RecordingError, match=r"layer 'lstm': .* differs by 0\.00"):
         record(model, ids_of(some_text(20)), window=5)
 
 
@@ -819,10 +820,10 @@ def test_a_small_text_shows_no_progress(capsys):
 
 def test_windows_run_in_batches_of_a_size_that_fits():
     model = keras.Sequential([keras.Input((40, 2)), L.LSTM(512)])
-    selection = _layers.Selection(_layers.find_layers(model), None, None)
-    small = text.standard_size(_session.Reading("windows", 10_000, 40), selection, None, None)
+    selection = keras_layers.Selection(keras_layers.find_layers(model), None, None)
+    small = texts.standard_size(session.Reading("windows", 10_000, 40), selection, None, None)
     assert 64 <= small < 4096
-    assert text.standard_size(_session.Reading("windows", 10_000, 40), selection, 8, None) == 8
+    assert texts.standard_size(session.Reading("windows", 10_000, 40), selection, 8, None) == 8
 
 
 def test_several_sentences_are_not_taken_for_one_text():

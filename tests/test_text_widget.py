@@ -10,7 +10,7 @@ from traitlets import TraitError
 
 import lstm_widgets as lw
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
-from lstm_widgets.widgets._tiles import BLOCK
+from lstm_widgets.widgets.page.tiles import BLOCK
 
 
 def layer_of(name: str, shape: tuple[int, int, int], tokens: list[str]) -> RecordedLayer:

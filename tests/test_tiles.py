@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lstm_widgets.widgets._tiles import (
+from lstm_widgets.widgets.page.tiles import (
     BASE_LEVEL,
     BLOCK,
     NAN,

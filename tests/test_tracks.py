@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import lstm_widgets as lw
-from lstm_widgets.analysis import concepts
+from lstm_widgets import concepts
+from lstm_widgets.colours import track_colours
 from lstm_widgets.recording import RecordedLayer, Recording
-from lstm_widgets.widgets._colours import track_colours
 
 WIDGETS = (lw.CellGrid, lw.TextHeatmap, lw.GateInspector, lw.ExampleGrid, lw.Explorer)
 TEXT = ['he said "no" 3 t', "imes; (oh, well)"]
@@ -150,7 +150,7 @@ def test_what_is_no_track_is_refused_and_nothing_changes(
 
 
 def test_too_much_for_a_page_is_refused_with_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lstm_widgets.widgets._tracks.MOST_BYTES", 16)
+    monkeypatch.setattr("lstm_widgets.widgets.page.tracks.MOST_BYTES", 16)
     with pytest.raises(ValueError, match=r"tracks: they take .* MiB"):
         lw.CellGrid(two_layers(), tracks=[concepts.position_in_word])
 

@@ -13,9 +13,9 @@ from jupyter_client.session import json_packer
 from traitlets import TraitError
 
 from lstm_widgets.recording import RecordedLayer, Recording
-from lstm_widgets.widgets._tiles import BLOCK, OVERVIEW_BYTES, SignalTiles
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
+from lstm_widgets.widgets.page.tiles import BLOCK, OVERVIEW_BYTES, SignalTiles
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import lstm_widgets as lw
-from lstm_widgets import overlap
-from lstm_widgets.recording import RecordedLayer, Recording
+from lstm_widgets.recording import RecordedLayer, Recording, overlap
 
 WIDTH = 50
 

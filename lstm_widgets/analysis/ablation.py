@@ -18,26 +18,26 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from lstm_widgets.analysis.concepts import tracks
-from lstm_widgets.recorders._inputs import (
+from lstm_widgets.concepts.core import tracks
+from lstm_widgets.models.keras.inputs import (
     DEFAULT_BATCH_SIZE,
     expect_positive,
     prescribed_batch_size,
 )
-from lstm_widgets.recorders._layers import Selection, find_layers, load_keras
-from lstm_widgets.recorders._outputs import Output
-from lstm_widgets.recorders._run import build_model, prepared, read
-from lstm_widgets.recorders._session import Session
-from lstm_widgets.recorders.held import Held, Holding, parts_of
-from lstm_widgets.recorders.keras import Given, expect_model
-from lstm_widgets.recorders.predictions import (
+from lstm_widgets.models.keras.layers import Selection, find_layers, load_keras
+from lstm_widgets.models.keras.outputs import Output
+from lstm_widgets.models.keras.run import build_model, prepared, read
+from lstm_widgets.recording import predictions_dataset
+from lstm_widgets.running.held import Held, Holding, parts_of
+from lstm_widgets.running.predictions import (
     Guesses,
     are_logits,
     expect_probability,
     last_activation,
     placed,
 )
-from lstm_widgets.recording import predictions_dataset
+from lstm_widgets.running.record import Given, expect_model
+from lstm_widgets.running.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from lstm_widgets.recorders._session import Reading
     from lstm_widgets.recording import RecordedPredictions, Recording
+    from lstm_widgets.running.session import Reading
 
     Floats = npt.NDArray[np.float32]
     Ids = npt.NDArray[np.int64]

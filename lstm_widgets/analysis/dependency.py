@@ -12,20 +12,20 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.analysis.relevance import in_range, predicted, token_grid
-from lstm_widgets.recorders import text as texts
-from lstm_widgets.recorders._inputs import expect_positive, leaves
-from lstm_widgets.recorders._layers import Selection, find_layers
-from lstm_widgets.recorders._outputs import Output
-from lstm_widgets.recorders.explained import Batch, Explained
-from lstm_widgets.recorders.keras import Given, expect_model
+from lstm_widgets.models.keras.explained import Batch, Explained
+from lstm_widgets.models.keras.inputs import expect_positive, leaves
+from lstm_widgets.models.keras.layers import Selection, find_layers
+from lstm_widgets.models.keras.outputs import Output
+from lstm_widgets.running import texts
+from lstm_widgets.running.record import Given, expect_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from lstm_widgets.recorders._session import Reading
-    from lstm_widgets.recorders.explained import Pass
+    from lstm_widgets.models.keras.explained import Pass
+    from lstm_widgets.running.session import Reading
 
     Floats = npt.NDArray[np.floating[Any]]
     Ids = npt.NDArray[np.intp]

@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.analysis.relevance import standard_timestep
-from lstm_widgets.recorders._check import TOLERANCES, difference
-from lstm_widgets.recorders._inputs import expect_positive
-from lstm_widgets.recorders.explained import Batch, Explained
-from lstm_widgets.recorders.keras import Given, expect_model
+from lstm_widgets.models.keras.explained import Batch, Explained
+from lstm_widgets.models.keras.inputs import expect_positive
+from lstm_widgets.running.record import Given, expect_model
+from lstm_widgets.running.self_check import TOLERANCES, difference
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.analysis.concepts import tracks
 from lstm_widgets.analysis.halves import origin_of
 from lstm_widgets.analysis.ranking import numbers, shifted_scores
+from lstm_widgets.concepts.core import tracks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
 
-    from lstm_widgets.analysis.concepts import Concepts
+    from lstm_widgets.concepts.core import Concepts
     from lstm_widgets.recording import Recording
 
 __all__ = ["Evidence", "Histogram", "Passage", "gather", "histogram", "lagged", "passages"]

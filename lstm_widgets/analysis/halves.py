@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets import overlap
+from lstm_widgets.recording import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-    from lstm_widgets.overlap import Windows
     from lstm_widgets.recording import Recording
+    from lstm_widgets.recording.overlap import Windows
 
     Floats = npt.NDArray[np.floating[Any]]
     Flags = npt.NDArray[np.bool_]

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis import blocks, statistics
-from lstm_widgets.analysis import concepts as named
 from lstm_widgets.analysis.halves import Half, halved, origin_of
+from lstm_widgets.concepts import core as named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from lstm_widgets.analysis.lrp import Rule
-from lstm_widgets.recorders._inputs import expect_labels
-from lstm_widgets.recorders.explained import Batch, CellState, Explained
-from lstm_widgets.recorders.keras import Given, expect_model
+from lstm_widgets.models.keras.explained import Batch, CellState, Explained
+from lstm_widgets.models.keras.inputs import expect_labels
+from lstm_widgets.rnn.relevance_rules import Rule
+from lstm_widgets.running.record import Given, expect_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from lstm_widgets.recorders.explained import Pass
+    from lstm_widgets.models.keras.explained import Pass
 
 __all__ = ["METHODS", "UNSIGNED", "relevance"]
 
@@ -69,7 +69,7 @@ def relevance(
 
     ``"lrp"``
         Layer-wise relevance propagation by the epsilon rule, where gates take no relevance, after
-        Arras et al. 2017 (arXiv:1706.07206); the rules are in :mod:`lstm_widgets.analysis.lrp`.
+        Arras et al. 2017 (arXiv:1706.07206); the rules are in :mod:`lstm_widgets.rnn.relevance_rules`.
         The score itself is what is shared out.
     ``"sensitivity"``
         :math:`\sum_k (\partial s / \partial x_{t,k})^2`, the squared length of the gradient. It

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
-from lstm_widgets.analysis import concepts as ready
+from lstm_widgets import concepts as ready
 from lstm_widgets.analysis.ablation import ablate
 from lstm_widgets.analysis.evidence import gather, strongest
 from lstm_widgets.analysis.ranking import rank_cells
-from lstm_widgets.recorders._outputs import Output
+from lstm_widgets.figures.ranking import ranked_rows
+from lstm_widgets.models.keras.outputs import Output
 from lstm_widgets.recording import Recording
-from lstm_widgets.widgets._base import SHARED_TRAITS
-from lstm_widgets.widgets._finder import (
+from lstm_widgets.widgets.base import STATIC, FileState
+from lstm_widgets.widgets.cell_grid import CellGrid
+from lstm_widgets.widgets.page.ranking import (
     encoded_ablation,
     encoded_evidence,
     encoded_ranking,
     expect_ranking,
     on_slider,
 )
-from lstm_widgets.widgets._still_finder import ranked_rows
-from lstm_widgets.widgets._widget import STATIC, FileState
-from lstm_widgets.widgets.cell_grid import CellGrid
+from lstm_widgets.widgets.recording_widget import SHARED_TRAITS
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
 
-    from lstm_widgets.analysis.concepts import Concept, Concepts
     from lstm_widgets.analysis.evidence import Evidence
-    from lstm_widgets.widgets._snapshot import Snapshot
+    from lstm_widgets.concepts.core import Concept, Concepts
+    from lstm_widgets.figures.snapshot import Snapshot
 
 #: Rows whose evidence is kept.
 _KEPT = 64

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import traitlets
 
-from lstm_widgets.widgets import _still
-from lstm_widgets.widgets._matches import MatchingWidget
-from lstm_widgets.widgets._widget import STATIC
+from lstm_widgets.figures import still
+from lstm_widgets.widgets.base import STATIC
+from lstm_widgets.widgets.matching_widget import MatchingWidget
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from lstm_widgets.widgets._snapshot import Snapshot
+    from lstm_widgets.figures.snapshot import Snapshot
 
 SORTS = ("index", "mean_magnitude", "variance", "similarity")
 
@@ -79,8 +79,8 @@ class CellGrid(MatchingWidget):
     def _pictures(self, shown: Snapshot) -> list[Image]:
         order = self._order(shown)
         if len(order) == 0:
-            return [_still.nothing(), *super()._pictures(shown)]
-        picture = _still.cell_grid(shown, order, most=self._still_height)
+            return [still.nothing(), *super()._pictures(shown)]
+        picture = still.cell_grid(shown, order, most=self._still_height)
         return [picture, *super()._pictures(shown)]
 
     def _order(self, shown: Snapshot) -> NDArray[np.intp]:

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
+from lstm_widgets.colours import TABLE
+from lstm_widgets.figures.dependency import Shown, foot_of_dependency, model_text
+from lstm_widgets.figures.still import nothing, stack
 from lstm_widgets.tokens.words import Spelling
-from lstm_widgets.widgets import _export
-from lstm_widgets.widgets._colours import TABLE
-from lstm_widgets.widgets._dependency import (
+from lstm_widgets.widgets.base import STATIC, FileState, PageWidget
+from lstm_widgets.widgets.page import export
+from lstm_widgets.widgets.page.dependency import (
     standard_dependencies,
     standard_texts,
 )
-from lstm_widgets.widgets._protocol import sendable
-from lstm_widgets.widgets._still import nothing, stack
-from lstm_widgets.widgets._still_dependency import Shown, foot_of_dependency, model_text
-from lstm_widgets.widgets._widget import STATIC, FileState, PageWidget
+from lstm_widgets.widgets.page.protocol import sendable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -219,10 +219,10 @@ class DependencyHeatmap(PageWidget):
 
     def _file_state(self) -> FileState:
         size = sum(model.size for model in self._dependencies)
-        if size > _export.FILE_BYTES:
+        if size > export.FILE_BYTES:
             raise ValueError(
                 f"save_html: the dependencies take {size / 2**20:.1f} MiB; a file holds at most "
-                f"{_export.FILE_BYTES / 2**20:.0f} MiB. Compute fewer predictions, with at="
+                f"{export.FILE_BYTES / 2**20:.0f} MiB. Compute fewer predictions, with at="
             )
         return FileState(self._everything(), [])
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import traitlets
 
-from lstm_widgets.widgets import _still
-from lstm_widgets.widgets._base import RecordingWidget
-from lstm_widgets.widgets._widget import STATIC
+from lstm_widgets.figures import still
+from lstm_widgets.widgets.base import STATIC
+from lstm_widgets.widgets.recording_widget import RecordingWidget
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from lstm_widgets.widgets._snapshot import Snapshot
+    from lstm_widgets.figures.snapshot import Snapshot
 
 
 class ExampleGrid(RecordingWidget):
@@ -64,4 +64,4 @@ class ExampleGrid(RecordingWidget):
         if self.sort == "value":
             value = shown.tiles.flat[:, self.cell].reshape(-1, shown.timesteps)[:, self.timestep]
             order = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")
-        return [_still.example_grid(shown, order), *super()._pictures(shown)]
+        return [still.example_grid(shown, order), *super()._pictures(shown)]

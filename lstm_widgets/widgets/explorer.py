@@ -8,8 +8,8 @@ import ipywidgets
 import traitlets
 from comm.base_comm import BaseComm
 
-from lstm_widgets.widgets._still_gates import gates
-from lstm_widgets.widgets._widget import STATIC, FileState
+from lstm_widgets.figures.gates import gates
+from lstm_widgets.widgets.base import STATIC, FileState
 from lstm_widgets.widgets.cell_finder import CellFinder
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
@@ -17,8 +17,8 @@ from lstm_widgets.widgets.text_heatmap import TextHeatmap
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from lstm_widgets.figures.snapshot import Snapshot
     from lstm_widgets.recording import Recording
-    from lstm_widgets.widgets._snapshot import Snapshot
 
 
 class Explorer(CellGrid, TextHeatmap):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstm_widgets.widgets._base import RecordingWidget
-from lstm_widgets.widgets._still_gates import gates
-from lstm_widgets.widgets._widget import STATIC
+from lstm_widgets.figures.gates import gates
+from lstm_widgets.widgets.base import STATIC
+from lstm_widgets.widgets.recording_widget import RecordingWidget
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from lstm_widgets.widgets._snapshot import Snapshot
+    from lstm_widgets.figures.snapshot import Snapshot
 
 
 class GateInspector(RecordingWidget):

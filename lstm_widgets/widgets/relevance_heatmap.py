@@ -8,13 +8,13 @@ import ipywidgets
 import traitlets
 from comm.base_comm import BaseComm
 
+from lstm_widgets.figures.relevance import relevance_picture
 from lstm_widgets.recording import Recording
-from lstm_widgets.widgets import _export
-from lstm_widgets.widgets._base import WHOLE_BYTES
-from lstm_widgets.widgets._examples import OUTCOMES, SORTS, Examples, Question, class_number
-from lstm_widgets.widgets._still_relevance import relevance_picture
-from lstm_widgets.widgets._widget import STATIC, FileState, PageWidget, checked_scale
+from lstm_widgets.widgets.base import STATIC, FileState, PageWidget, checked_scale
 from lstm_widgets.widgets.explorer import Explorer
+from lstm_widgets.widgets.page import export
+from lstm_widgets.widgets.page.examples import OUTCOMES, SORTS, Examples, Question, class_number
+from lstm_widgets.widgets.recording_widget import WHOLE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -301,10 +301,10 @@ class RelevanceHeatmap(PageWidget):
     # -- leaving the notebook, and the page's requests ---------------------------------------------
 
     def _file_state(self) -> FileState:
-        if self._examples.size > _export.FILE_BYTES:
+        if self._examples.size > export.FILE_BYTES:
             raise ValueError(
                 f"save_html: this relevance takes {self._examples.size / 2**20:.1f} MiB; a file holds at "
-                f"most {_export.FILE_BYTES / 2**20:.0f} MiB. Show fewer examples or methods: "
+                f"most {export.FILE_BYTES / 2**20:.0f} MiB. Show fewer examples or methods: "
                 f"RelevanceHeatmap(relevance.isel(example=slice(1000)))"
             )
         summary = {**self._summary, "recording": "left out" if self.recording else "missing"}

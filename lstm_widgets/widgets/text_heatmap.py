@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
-from lstm_widgets.widgets._matches import MatchingWidget
-from lstm_widgets.widgets._still_text import text
-from lstm_widgets.widgets._widget import STATIC
+from lstm_widgets.figures.text import text
+from lstm_widgets.widgets.base import STATIC
+from lstm_widgets.widgets.matching_widget import MatchingWidget
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from lstm_widgets.widgets._snapshot import Snapshot
+    from lstm_widgets.figures.snapshot import Snapshot
 
 
 class TextHeatmap(MatchingWidget):

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets
 
-from lstm_widgets.recorders._layers import find_layers
-from lstm_widgets.recorders._run import build_model
-from lstm_widgets.recorders.held import Held
-from lstm_widgets.recorders.keras import Given, expect_model, record
-from lstm_widgets.recorders.vocabulary import Vocabulary
-from lstm_widgets.recurrence import SIGNALS
-from lstm_widgets.widgets._base import SHARED_TRAITS
-from lstm_widgets.widgets._protocol import sendable
-from lstm_widgets.widgets._widget import STATIC
+from lstm_widgets.models.keras.layers import find_layers
+from lstm_widgets.models.keras.run import build_model
+from lstm_widgets.rnn.cells import SIGNALS
+from lstm_widgets.running.held import Held
+from lstm_widgets.running.record import Given, expect_model, record
+from lstm_widgets.tokens.vocabulary import Vocabulary
+from lstm_widgets.widgets.base import STATIC
+from lstm_widgets.widgets.page.protocol import sendable
+from lstm_widgets.widgets.recording_widget import SHARED_TRAITS
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 if TYPE_CHECKING:
-    from lstm_widgets.recorders._check import Check
     from lstm_widgets.recording import Recording
+    from lstm_widgets.running.self_check import Check
 
 
 class WhatIf(TextHeatmap):

@@ -187,7 +187,7 @@ def test_a_span_is_dragged_over_the_head_of_the_grid_and_moved_by_keys(matching)
     text.set(span=(100, 103))
     expect(text.panel.locator(".lw-matches-cells button")).to_have_text(["+ 2", "− 4"])
     text.notebook.kernel.run(
-        "import lstm_widgets.widgets._matches as answers\nmatch, answers.match = answers.match, None"
+        "import lstm_widgets.widgets.matching_widget as answers\nmatch, answers.match = answers.match, None"
     )
     text.set(span=(8, 11))
     expect(text.panel).to_contain_text("The kernel could not answer: ")

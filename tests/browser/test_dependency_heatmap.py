@@ -16,7 +16,7 @@ from test_text_heatmap import wrapped
 from widget_page import Saved, Widget, number
 
 import lstm_widgets as lw
-from lstm_widgets.widgets._colours import TABLE
+from lstm_widgets.colours import TABLE
 
 SETUP = f"{Path(dependencies.__file__).read_text()}\nimport lstm_widgets as lw\n"
 #: Lengths in the page, in pixels.

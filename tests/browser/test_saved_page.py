@@ -17,7 +17,7 @@ from widget_page import number
 
 import lstm_widgets as lw
 from lstm_widgets.recording import RecordedPredictions
-from lstm_widgets.widgets import _export
+from lstm_widgets.widgets.page import export
 
 PAPER = {"light": (255, 255, 255), "dark": (17, 20, 23)}
 
@@ -181,7 +181,7 @@ def test_a_part_of_a_large_recording(open_page, monkeypatch):
     recording = recordings.sums()
     size = 4 * 24 * 5 * 40
     for signals, limit in ((3, 3 * size), (1, size)):
-        monkeypatch.setattr(_export, "FILE_BYTES", limit)
+        monkeypatch.setattr(export, "FILE_BYTES", limit)
         saved = open_page(lw.CellGrid(recording, signal="cell_state", cell=22, example=3))
         grid = SavedSums(saved, 0, recording)
         grid.check(Look(), signal="cell_state")
@@ -274,7 +274,7 @@ def test_a_page_says_why_a_state_changed(open_page):
 
 def test_a_page_of_one_signal_says_which_are_not_in_it(open_page, monkeypatch):
     recording = recordings.gates("LSTM")
-    monkeypatch.setattr(_export, "FILE_BYTES", 4 * 120 * 6)
+    monkeypatch.setattr(export, "FILE_BYTES", 4 * 120 * 6)
     page = open_page(lw.GateInspector(recording, signal="cell_state", cell=3, timestep=9))
     state = recording["layer"].cell_state.values[0, :, 3]
     root = page.output(1).locator(".lw")

@@ -1,4 +1,4 @@
-// The colours of one method's relevance: lstm_widgets/widgets/_still_relevance.py has the same.
+// The colours of one method's relevance: lstm_widgets/figures/relevance.py has the same.
 
 import { palettes, RAMP, ramp } from "./palettes.js";
 

@@ -1,4 +1,4 @@
-// The byte that stands for a value in the page, and pooling: the same as lstm_widgets/widgets/_tiles.py.
+// The byte that stands for a value in the page, and pooling: the same as lstm_widgets/widgets/page/tiles.py.
 
 /** Values of one cell in one tile. */
 export const BLOCK = 512;

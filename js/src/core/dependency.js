@@ -1,5 +1,5 @@
 // Dependencies in the page: what is shown of them, and the numbers that are read off. Python's side is
-// lstm_widgets/widgets/_dependency.py.
+// lstm_widgets/widgets/page/dependency.py.
 
 import { Calls } from "./calls.js";
 import { bytes, floats } from "./model.js";

@@ -1,5 +1,5 @@
 // Requests to the kernel and what has come of them: tiles, tokens, exact values. The other side is
-// lstm_widgets/widgets/_protocol.py.
+// lstm_widgets/widgets/page/protocol.py.
 //
 // One request is under way at a time, for what was looked for and missing since the last one. What has
 // scrolled out of view meanwhile is thus never asked for, which is all that cancelling could save: what

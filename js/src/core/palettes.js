@@ -1,6 +1,6 @@
 // Colours: from a value to a position between 0 and 1, and from there to a colour.
 
-import table from "../../../lstm_widgets/widgets/palettes.json";
+import table from "../../../lstm_widgets/palettes.json";
 
 /** Colours in hexadecimal, a space between two. @typedef {{kind: string, stepped?: boolean, colours: string}} Palette */
 /** @typedef {"layer" | "cell" | "sigmoid" | "squared" | [number, number]} Scale */

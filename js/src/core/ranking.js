@@ -1,4 +1,4 @@
-// A ranking of cells by concepts, as lstm_widgets/widgets/_finder.py sent it: sorted and filtered here.
+// A ranking of cells by concepts, as lstm_widgets/widgets/page/ranking.py sent it: sorted and filtered here.
 
 import { csv, shortest } from "./csv.js";
 import { floats } from "./model.js";

@@ -1,4 +1,4 @@
-// Finding a text among tokens: where it stands, as columns. The same as lstm_widgets/widgets/_search.py.
+// Finding a text among tokens: where it stands, as columns. The same as lstm_widgets/widgets/page/search.py.
 
 /** Places that are kept at most; the first ones. */
 export const MOST_HITS = 100_000;

@@ -1,4 +1,4 @@
-// Concept tracks: what is said of each token beside the signals, as lstm_widgets/widgets/_tracks.py sent it.
+// Concept tracks: what is said of each token beside the signals, as lstm_widgets/widgets/page/tracks.py sent it.
 
 import { bytes } from "./model.js";
 import { inLine, number } from "./tokens.js";

@@ -1,5 +1,5 @@
 // What runs a saved page: it reads the state that stands in the page, and is the widget's host. The page
-// itself is made by lstm_widgets/widgets/_export.py.
+// itself is made by lstm_widgets/widgets/page/export.py.
 
 import { PageModel, unpack } from "./model.js";
 

@@ -1,0 +1,105 @@
+"""Concepts: what can be said of each timestep, for cells to be held against.
+
+A :class:`Concept` makes a *track* of the tokens of one example: one value for each timestep, yes or
+no ("inside quotes"), or a number ("length of the line so far").
+
+- What a token is: `upper_case`, `digit`, `vowel`, `whitespace`, `newline`, `punctuation`,
+  ``is_token``, ``next_is``, ``matches``.
+- Where it stands: `inside_double_quotes`, `inside_single_quotes`, `inside_brackets`, `inside_tag`,
+  `inside_comment`, `word_start`, `word_end`, `first_word_of_sentence`, `position_in_word`,
+  `position_in_line`, `line_length`, `bracket_depth`, `tag_depth`, ``since``.
+- What number it is: `value`, `running_sum`, `carry`.
+- What example it belongs to: ``label``, ``length``, ``correct``.
+- Your own: ``of`` a function, ``track`` for an array, ``matches`` for a regular expression.
+
+``a & b``, ``a | b``, ``~a`` and ``a.shift(n)`` make new ones. :data:`TEXT` has all that need nothing
+but a text.
+
+Tokens may be characters, words, or pieces of words with their spaces in them or with the marks of a
+tokenizer (``##ing``, ``Ġthe``, ``▁the``, ``the</w>``). They are joined into one text, words with a
+space between. A token of several characters has the value of its last one, unless a concept says
+otherwise.
+
+A mark that opens something and has no partner in its paragraph, or of markup in the whole document,
+marks nothing; ``inside_brackets.within("document")`` looks for partners elsewhere.
+"""
+
+from lstm_widgets.concepts.core import (
+    TEXT,
+    Concept,
+    Concepts,
+    bracket_depth,
+    carry,
+    correct,
+    digit,
+    first_word_of_sentence,
+    fitting,
+    inside_brackets,
+    inside_comment,
+    inside_double_quotes,
+    inside_single_quotes,
+    inside_tag,
+    is_token,
+    label,
+    length,
+    line_length,
+    matches,
+    newline,
+    next_is,
+    of,
+    position_in_line,
+    position_in_word,
+    punctuation,
+    resolve,
+    running_sum,
+    since,
+    tag_depth,
+    track,
+    tracks,
+    upper_case,
+    value,
+    vowel,
+    whitespace,
+    word_end,
+    word_start,
+)
+
+__all__ = [
+    "TEXT",
+    "Concept",
+    "Concepts",
+    "bracket_depth",
+    "carry",
+    "correct",
+    "digit",
+    "first_word_of_sentence",
+    "fitting",
+    "inside_brackets",
+    "inside_comment",
+    "inside_double_quotes",
+    "inside_single_quotes",
+    "inside_tag",
+    "is_token",
+    "label",
+    "length",
+    "line_length",
+    "matches",
+    "newline",
+    "next_is",
+    "of",
+    "position_in_line",
+    "position_in_word",
+    "punctuation",
+    "resolve",
+    "running_sum",
+    "since",
+    "tag_depth",
+    "track",
+    "tracks",
+    "upper_case",
+    "value",
+    "vowel",
+    "whitespace",
+    "word_end",
+    "word_start",
+]

@@ -1,0 +1,1 @@
+"""Still pictures: what stands beside a widget where no page can draw it."""

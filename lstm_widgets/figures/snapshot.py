@@ -1,0 +1,241 @@
+"""What a widget shows at one moment, as arrays and words: what its still picture is drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.analysis.changes import started
+from lstm_widgets.colours import Colours
+from lstm_widgets.figures.texts import in_line, number, quoted
+from lstm_widgets.tokens.words import Spelling
+from lstm_widgets.widgets.page.protocol import sendable
+from lstm_widgets.widgets.page.tracks import NONE
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from lstm_widgets.widgets.page.tiles import SignalTiles
+    from lstm_widgets.widgets.page.tracks import Track
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """
+    One signal of one layer, and what is selected in it.
+
+    Parameters
+    ----------
+    layer : dict
+        One of a widget's ``_layers``.
+    dataset : xarray.Dataset
+        The layer in the recording.
+    tiles : SignalTiles
+        The signal.
+    signal, example, cell, timestep, palette, scale, threshold, align
+        As the widget's traits.
+    given_name : str
+        What a person calls the selected cell.
+    tracks : tuple of (int, Track)
+        The concept tracks that are shown, each with its place among all of them.
+    predictions : xarray.Dataset, optional
+        What the model guessed to come next.
+    initial : float32 array (example, call, cell), optional
+        The states that the layer started from.
+    """
+
+    layer: dict[str, Any]
+    dataset: xr.Dataset
+    tiles: SignalTiles
+    signal: str
+    example: int
+    cell: int
+    timestep: int
+    palette: str
+    scale: str | tuple[float, float]
+    threshold: float
+    align: str
+    given_name: str = ""
+    tracks: tuple[tuple[int, Track], ...] = ()
+    predictions: xr.Dataset | None = None
+    initial: NDArray[np.float32] | None = None
+
+    @property
+    def examples(self) -> int:
+        """How many examples there are."""
+        return int(self.layer["examples"])
+
+    @property
+    def timesteps(self) -> int:
+        """How many timesteps each has."""
+        return int(self.layer["timesteps"])
+
+    @property
+    def column(self) -> int:
+        """The selected column: examples end to end."""
+        return self.example * self.timesteps + self.timestep
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return 0 in (self.examples, self.timesteps, self.tiles.cells)
+
+    @property
+    def colours(self) -> Colours:
+        """How values become colours."""
+        largest = float(self.tiles.statistics.largest.max(initial=0))
+        return Colours(self.signal, largest, self.palette, self.scale, self.threshold)
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """How the layer's tokens spell a text."""
+        return Spelling(self.layer.get("spelling", "characters"))
+
+    @cached_property
+    def _every_token(self) -> NDArray[np.object_]:
+        every: NDArray[np.object_] = self.dataset["token"].values.reshape(-1)
+        return every
+
+    @cached_property
+    def _every_label(self) -> NDArray[np.object_]:
+        every: NDArray[np.object_] = self.dataset["label"].values
+        return every
+
+    def shown_column(self, column: int) -> int | None:
+        """Give the column of the token that stands at a column; None where an example ends before it."""
+        at = column + (self.align == "predict")
+        return at if at // self.timesteps == column // self.timesteps else None
+
+    def token(self, column: int) -> str | None:
+        """Give what stands at a column, as aligned; None where an example ends before it."""
+        at = self.shown_column(column)
+        if not self.layer["tokens"] or at is None:
+            return None
+        return sendable(self._every_token[at])
+
+    def text(self, start: int, stop: int) -> list[str]:
+        """Give the tokens at some timesteps of the selected example; blanks where none are known."""
+        if not self.layer["tokens"]:
+            return [" "] * (stop - start)
+        first = self.example * self.timesteps
+        return [sendable(token) for token in self._every_token[first + start : first + stop]]
+
+    def guesses(self, column: int) -> list[tuple[str, float, bool]]:
+        """Give the model's top guesses at a column: token, probability, and whether it is the right one."""
+        if self.predictions is None:
+            return []
+        example, timestep = divmod(column, self.timesteps)
+        here = {name: array[example, timestep] for name, array in self._guessed.items()}
+        if here["predicted_id"][0] < 0:
+            return []
+        known = "predicted_token" in here
+        ids = (f"#{number}" for number in here["predicted_id"])
+        tokens = here["predicted_token"] if known else ids
+        following = None
+        if known and self.layer["tokens"] and timestep + 1 < self.timesteps:
+            following = self._every_token[column + 1]
+        target = here.get("target_probability", np.nan)
+        return [
+            (sendable(str(token)), float(chance), token == following if known else chance == target)
+            for token, chance in zip(tokens, here["probability"], strict=True)
+        ]
+
+    @cached_property
+    def _guessed(self) -> dict[str, NDArray[Any]]:
+        arrays = () if self.predictions is None else self.predictions.data_vars.items()
+        return {str(name): array.values for name, array in arrays}
+
+    def label(self, example: int) -> str:
+        """Give an example's label, or else its number."""
+        if not self.layer["labels"]:
+            return str(example)
+        return in_line(sendable(self._every_label[example]))
+
+    def padded(self, first: int, stop: int) -> NDArray[np.bool_]:
+        """Tell which of some columns are padding."""
+        if "mask" not in self.dataset:
+            return np.zeros(stop - first, np.bool_)
+        mask: NDArray[np.bool_] = ~self.dataset["mask"].values.reshape(-1)[first:stop]
+        return mask
+
+    def series(self, signal: str, first: int, stop: int) -> NDArray[np.float64]:
+        """Give a signal of the selected cell at some columns, NaN outside of the recording: float64."""
+        array = self.dataset[signal][..., self.cell]
+        low, high = max(0, first), min(stop, self.tiles.columns)
+        start, end = low // self.timesteps, -(-high // self.timesteps)
+        values = array[start:end].values.reshape(-1)[low - start * self.timesteps :][: high - low]
+        edges = (low - first, stop - high)
+        return np.pad(values.astype(np.float64), edges, constant_values=np.nan)
+
+    @property
+    def backwards(self) -> bool:
+        """Whether the selected cell reads from the end."""
+        second = "parts" in self.layer and self.cell >= self.layer["cells"] // 2
+        return bool(self.layer.get("go_backwards", False)) != second
+
+    def beside(self, signal: str, first: int, stop: int) -> NDArray[np.float64]:
+        """Give a state before each of some columns, that of the timestep read before or the initial one.
+
+        NaN where there is none.
+        """
+        ahead = 1 if self.backwards else -1
+        values = self.series(signal, first + ahead, stop + ahead)
+        columns = np.arange(first, stop)
+        elsewhere = (columns + ahead) // self.timesteps != columns // self.timesteps
+        values[elsewhere | bool(self.layer.get("windowed", False))] = np.nan
+        if self.initial is not None:
+            states = started(
+                self.initial[..., self.cell],
+                columns,
+                self.layer.get("calls", [self.timesteps]),
+                backwards=self.backwards,
+            )
+            values = np.where(np.isnan(states), values, states)
+        return values
+
+    def cell_name(self, cell: int) -> str:
+        """Name a cell as in a grid: of two directions, which one's and which of it."""
+        if "parts" not in self.layer:
+            return str(cell)
+        part, index = divmod(cell, self.layer["cells"] // 2)
+        return f"{'→←'[part]}{index}"
+
+    @property
+    def status(self) -> str:
+        """What is selected, in words, with its number."""
+        name = self.layer["name"]
+        if self.empty:
+            return f"{in_line(name)} · nothing recorded"
+        cell = f"cell {self.cell}"
+        if "parts" in self.layer:
+            part, index = divmod(self.cell, self.layer["cells"] // 2)
+            cell += f" ({('forward', 'backward')[part]} {index})"
+        if self.given_name:
+            cell += f" “{self.given_name}”"
+        parts = [in_line(name), cell]
+        if self.examples > 1:
+            label = f' "{self.label(self.example)}"' if self.layer["labels"] else ""
+            parts.append(f"example {self.example}{label}")
+        token = self.token(self.column)
+        arrow = "→ " if self.align == "predict" else ""
+        parts.append(f"t={self.timestep}" + ("" if token is None else f" {arrow}{quoted(token)}"))
+        value = float(self.tiles.flat[self.column, self.cell])
+        parts.append(f"{self.signal} {number(value)}")
+        if self.padded(self.column, self.column + 1)[0]:
+            parts.append("padding")
+        if self.threshold > 0:
+            parts.append("on" if abs(value) >= self.threshold else "below the threshold")
+        return " · ".join(parts)
+
+    @property
+    def said(self) -> list[str]:
+        """What the tracks that are shown say of the selected token."""
+        at = None if self.empty else self.shown_column(self.column)
+        if at is None:
+            return [in_line(sendable(track.name)) for _, track in self.tracks]
+        padded = self.padded(at, at + 1)[0]
+        return [track.say(NONE if padded else track.codes[at]) for _, track in self.tracks]

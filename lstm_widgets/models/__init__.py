@@ -1,0 +1,1 @@
+"""What a framework's models are to the rest of the package."""

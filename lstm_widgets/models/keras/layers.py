@@ -1,0 +1,279 @@
+# Keras has no types, so what comes from it is Any.
+# ruff: noqa: ANN401
+"""Which recurrent layers a model has, and which of them are to be recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lstm_widgets.recording.calls import is_part, split_call
+from lstm_widgets.rnn.cells import SIGNALS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class UnsupportedLayerError(ValueError):
+    """A recurrent layer of the model is none that can be recorded."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A recurrent layer of the model, or something recurrent that cannot be recorded."""
+
+    name: str
+    layer: Any
+    kinds: tuple[str, ...] = ()  # one a cell, in the order in which they are stacked
+    problem: str = ""
+    stepped: bool = False  # whether it is a cell that the model steps itself, one call a timestep
+    order: tuple[int, ...] = ()  # see call_orders
+
+    def number(self, time: int) -> int:
+        """Tell the number of the call that is made as the ``time``-th, from 1 on."""
+        return numbered(self.order, time)
+
+    @property
+    def cells(self) -> tuple[Any, ...]:
+        """Its cells, in the order in which they are stacked."""
+        if self.stepped:
+            return (self.layer,)
+        return tuple(self.layer.cell.cells) if is_stack(self.layer) else (self.layer.cell,)
+
+    @property
+    def states(self) -> list[Any]:
+        """The variables in which it keeps its states from one call of the model to the next."""
+        states: list[Any] = load_keras().tree.flatten(getattr(self.layer, "states", None))
+        return [state for state in states if state is not None]
+
+    @property
+    def stateful(self) -> bool:
+        """Whether it does."""
+        return bool(getattr(self.layer, "stateful", False))
+
+    @property
+    def go_backwards(self) -> bool:
+        """Whether it reads from the end."""
+        return bool(getattr(self.layer, "go_backwards", False))
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The names under which its cells are recorded."""
+        if len(self.kinds) < 2:
+            return (self.name,)
+        return tuple(f"{self.name}/cell_{k}" for k in range(len(self.kinds)))
+
+
+def load_keras() -> Any:
+    """Import Keras when it is first needed, on the backend that is supported."""
+    import keras  # noqa: PLC0415  (`import lstm_widgets` must not need it)
+
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            f"model: expected Keras to run on TensorFlow, got the backend "
+            f"{keras.backend.backend()!r} (set KERAS_BACKEND=tensorflow before importing keras)"
+        )
+    return keras
+
+
+def find_layers(model: Any) -> list[Found]:
+    """List everything recurrent in a model, in its order, each layer once.
+
+    Cells that the model steps itself come last.
+    """
+    keras = load_keras()
+    found: list[Found] = []
+    names: set[str] = set()
+    seen: set[int] = set()
+    orders = call_orders(model)
+
+    def add(name: str, layer: Any) -> None:
+        unique, k = name, 2
+        while unique in names:
+            unique, k = f"{name}_{k}", k + 1
+        names.add(unique)
+        kinds, problem = _kinds(layer)
+        order = orders.get(id(layer), ())
+        found.append(Found(unique, layer, kinds, problem, _is_cell(layer), order))
+
+    def walk(parent: Any, path: str) -> None:
+        children = (
+            parent.layers
+            if isinstance(parent, keras.Model)
+            else parent._flatten_layers(include_self=False, recursive=False)  # noqa: SLF001
+        )
+        for layer in children:
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            name = path + layer.name
+            if isinstance(layer, keras.layers.RNN) or _is_cell(layer):
+                add(name, layer)
+            elif isinstance(layer, keras.layers.Bidirectional):
+                add(f"{name}/forward", layer.forward_layer)
+                add(f"{name}/backward", layer.backward_layer)
+            else:
+                walk(layer, f"{name}/")
+
+    walk(model, "")
+    # Last, because a cell that a model steps itself may also be the one within a layer before.
+    return sorted(found, key=lambda one: one.stepped)
+
+
+def call_orders(model: Any) -> dict[int, tuple[int, ...]]:
+    """Tell which call of each layer is made as the first, the second and so on.
+
+    The author of a functional model calls the layers in some order, and that is how calls are
+    numbered; the model makes calls that don't depend on each other in another order.
+
+    Returns
+    -------
+    dict
+        By the ``id`` of a layer, of those that are called several times.
+    """
+    ranks: dict[int, list[tuple[int, ...]]] = {}
+    bidirectional = load_keras().layers.Bidirectional
+
+    def walk(model: Any, before: tuple[int, ...]) -> None:
+        graph = getattr(model, "_functional", None) or model
+        by_depth = getattr(graph, "_nodes_by_depth", None) or {}
+        for depth in sorted(by_depth, reverse=True):
+            for node in by_depth[depth]:
+                layer = node.operation
+                if node.is_input:
+                    continue
+                rank = (*before, next(k for k, n in enumerate(layer._inbound_nodes) if n is node))  # noqa: SLF001
+                if isinstance(layer, load_keras().Model):
+                    walk(layer, rank)
+                both = isinstance(layer, bidirectional)
+                for one in (layer.forward_layer, layer.backward_layer) if both else (layer,):
+                    ranks.setdefault(id(one), []).append(rank)
+
+    walk(model, ())
+    return {
+        layer: tuple(sorted(made).index(rank) + 1 for rank in made)
+        for layer, made in ranks.items()
+        if len(made) > 1
+    }
+
+
+def numbered(order: Sequence[int], time: int) -> int:
+    """Tell the number of the call that is made as the ``time``-th, by its layer's order."""
+    return order[time - 1] if time <= len(order) else time
+
+
+def _is_cell(layer: Any) -> bool:
+    layers = load_keras().layers
+    return isinstance(layer, (layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell))
+
+
+def is_stack(layer: Any) -> bool:
+    """Whether a layer has several cells, each reading what the one before it gives."""
+    return isinstance(layer.cell, load_keras().layers.StackedRNNCells)
+
+
+def _kind(cell: Any) -> str:
+    """Tell the kind of a cell, "" if it is none that can be recorded."""
+    for kind in SIGNALS:
+        base = getattr(load_keras().layers, f"{kind}Cell")
+        if isinstance(cell, base) and type(cell).call is base.call:
+            return kind
+    return ""
+
+
+def _kinds(layer: Any) -> tuple[tuple[str, ...], str]:
+    """Tell the kinds of a layer's cells, or why it cannot be recorded."""
+    layers = load_keras().layers
+    if _is_cell(layer):
+        kind = _kind(layer)
+        if kind:
+            return (kind,), ""
+        return (), f"the custom cell {type(layer).__name__}, which the model steps itself"
+    if not isinstance(layer, layers.RNN):
+        return (), f"a {type(layer).__name__}, which is no keras.layers.RNN"
+    own = (layers.RNN.inner_loop, layers.LSTM.inner_loop, layers.GRU.inner_loop)
+    if type(layer).inner_loop not in own:
+        return (), f"a {type(layer).__name__}, which has a loop of its own"
+    cells = layer.cell.cells if is_stack(layer) else [layer.cell]
+    kinds = tuple(map(_kind, cells))
+    for cell, kind in zip(cells, kinds, strict=True):
+        if not kind:
+            return (), f"a {type(layer).__name__} around the custom cell {type(cell).__name__}"
+    return kinds, ""
+
+
+class Selection:
+    """Which layers and which of their signals are to be kept.
+
+    With ``keep=False`` the layers are needed, but none of their signals.
+    """
+
+    def __init__(
+        self,
+        found: Sequence[Found],
+        layers: Sequence[str] | str | None,
+        signals: Sequence[str] | str | None,
+        *,
+        keep: bool = True,
+    ) -> None:
+        self._keep = keep
+        if not found:
+            raise ValueError(
+                "model: expected at least one recurrent layer (LSTM, GRU, SimpleRNN, RNN), "
+                "got a model with none"
+            )
+        self._layers = _names("layers", layers)
+        self._signals = _names("signals", signals)
+        # Also of layers that can't be recorded.
+        self.known = units = [unit for one in found for unit in one.units]
+        for name in self._layers or ():
+            base, _ = split_call(name)
+            if not any(is_part(unit, base) for unit in units):
+                raise ValueError(
+                    f"layers: expected names among {', '.join(map(repr, units))}; got {name!r}"
+                )
+        for one in found:
+            if one.problem and self.keeps(one.name):
+                raise UnsupportedLayerError(
+                    f"model: layer {one.name!r} cannot be recorded: it is {one.problem}. "
+                    f"To record the others, name them in layers="
+                )
+        self.found = [one for one in found if not one.problem]
+        known = dict.fromkeys(name for one in self.found for k in one.kinds for name in SIGNALS[k])
+        for name in self._signals or ():
+            if name not in known:
+                raise ValueError(
+                    f"signals: expected names among {', '.join(map(repr, known))}; got {name!r}"
+                )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that were asked for; none if all layers are to be kept."""
+        return self._layers or ()
+
+    def keeps(self, unit: str, call: int | None = None) -> bool:
+        """Whether a call of a layer, or cell of a stack, is to be kept; None: any of its calls."""
+        if self._layers is None:
+            return True
+        for name in self._layers:
+            base, wanted = split_call(name)
+            if (is_part(unit, base) or is_part(base, unit)) and (
+                call is None or wanted in (None, call)
+            ):
+                return True
+        return False
+
+    def signals(self, unit: str, call: int, kind: str) -> tuple[str, ...]:
+        """Which signals are to be kept of a call of it, in the order of :data:`SIGNALS`."""
+        if not self._keep or not self.keeps(unit, call):
+            return ()
+        return tuple(n for n in SIGNALS[kind] if self._signals is None or n in self._signals)
+
+
+def _names(argument: str, names: Sequence[str] | str | None) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    names = (names,) if isinstance(names, str) else tuple(names)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{argument}: expected one or more names, or None for all; got {names!r}")
+    return names

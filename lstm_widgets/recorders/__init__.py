@@ -1,1 +1,0 @@
-"""Recorders: what turns a model of some library into a Recording."""

@@ -1,0 +1,204 @@
+"""What a recording tells a person about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import xarray as xr
+
+    from lstm_widgets.recording.notes import Notes
+
+__all__ = ["as_html", "as_text"]
+
+TOKENS_SHOWN = 24
+LABELS_SHOWN = 6
+NOTES_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class _Row:
+    layer: str
+    kind: str
+    cells: str
+    shape: str
+    signals: str
+    padding: str
+    tokens: str
+    check: str
+    memory: str
+
+
+TITLES = _Row(
+    layer="layer",
+    kind="kind",
+    cells="cells",
+    shape="examples × timesteps",
+    signals="signals",
+    padding="padding",
+    tokens="tokens",
+    check="self-check",
+    memory="size",
+)
+
+
+def as_text(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None, notes: Notes) -> str:
+    """Show a recording as a table, one line a layer, and a line for the predictions."""
+    rows = [TITLES, *(_row(name, dataset) for name, dataset in layers.items())]
+    columns = list(zip(*(vars(row).values() for row in rows), strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(vars(row).values(), widths, strict=True))
+        for row in rows
+    ]
+    if predictions is not None:
+        lines.append(f"predictions: {_guesses(predictions)}")
+    if notes:
+        lines.append(f"notes: {_noted(notes)}")
+    return "\n".join(line.rstrip() for line in [_title(layers, predictions), *lines])
+
+
+def as_html(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None, notes: Notes) -> str:
+    """Show a recording as a table in the page's own colours, with the beginnings of its texts.
+
+    Layer names, tokens and labels may be anything, markup included: each is escaped.
+    """
+    head = "".join(f"<th>{escape(title)}</th>" for title in vars(TITLES).values())
+    body = "".join(
+        "<tr>" + "".join(f"<td>{_bdi(text)}</td>" for text in vars(row).values()) + "</tr>"
+        for row in (_row(name, dataset) for name, dataset in layers.items())
+    )
+    texts = "".join(_texts(name, dataset) for name, dataset in layers.items())
+    guesses = ""
+    if predictions is not None:
+        guesses = f'<p><span class="title">predictions</span>{escape(_guesses(predictions))}</p>'
+    if notes:
+        guesses += f'<p><span class="title">notes</span>{_bdi(_noted(notes))}</p>'
+    return (
+        f"<style>{_STYLE}</style>"
+        f'<div class="lstm-widgets-recording"><b>{escape(_title(layers, predictions))}</b>'
+        f"<div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"{guesses}{_labels(layers)}{texts}</div>"
+    )
+
+
+def _title(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None) -> str:
+    datasets = [*layers.values(), *([] if predictions is None else [predictions])]
+    total = _size(sum(dataset.nbytes for dataset in datasets))
+    return f"Recording: {len(layers)} layer{'s' * (len(layers) != 1)}, {total}"
+
+
+def _row(name: str, dataset: xr.Dataset) -> _Row:
+    sizes, attrs = dataset.sizes, dataset.attrs
+    return _Row(
+        layer=_visible(name),
+        kind=attrs["kind"] + (" (backwards)" if attrs["go_backwards"] else ""),
+        cells=str(sizes["cell"]),
+        shape=f"{sizes['example']} × {sizes['timestep']}{_calls(attrs)}",
+        signals=", ".join(str(signal) for signal in dataset.data_vars if signal != "mask"),
+        padding=f"{attrs['masked_share']:.1%}" if "mask" in dataset else "none",
+        tokens="known" if "token" in dataset.coords else "unknown",
+        check=_check(attrs["check"]),
+        memory=_size(dataset.nbytes),
+    )
+
+
+def _noted(notes: Notes) -> str:
+    """Name the cells that a person has named."""
+    named = [f"{layer} {cell} “{notes.name(layer, cell)}”" for layer, cell in notes]
+    more = f" and {len(named) - NOTES_SHOWN} more" if len(named) > NOTES_SHOWN else ""
+    return ", ".join(named[:NOTES_SHOWN]) + more
+
+
+def _calls(attrs: Mapping[str, Any]) -> str:
+    return f" ({len(attrs['calls'])} calls)" if "calls" in attrs else ""
+
+
+def _guesses(predictions: xr.Dataset) -> str:
+    sizes = predictions.sizes
+    known = "known" if "predicted_token" in predictions else "unknown"
+    return (
+        f"the {sizes['rank']} most probable next at each of {sizes['example']} × "
+        f"{sizes['timestep']} timesteps, tokens {known}, {_size(predictions.nbytes)}"
+    )
+
+
+def _check(check: Mapping[str, Any]) -> str:
+    if check["mode"] == "none":
+        return "not checked"
+    difference, tolerance = check["difference"], check["tolerance"]
+    extent = "prefix of" if check["mode"] == "prefix" else "all"
+    part = f"({extent} {check['examples']} × {check['timesteps']})"
+    # Written so that a difference of NaN doesn't count as equal.
+    if difference <= tolerance:
+        return f"equals the layer to {difference:.0e} {part}".replace("e-0", "e-")
+    return f"DIFFERS from the layer by {difference:.0e} {part}".replace("e-0", "e-")
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+def _visible(text: str) -> str:
+    """Write out line ends, controls and direction marks, which would disturb the table."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _bdi(text: str) -> str:
+    return f"<bdi>{escape(text)}</bdi>"
+
+
+def _labels(layers: Mapping[str, xr.Dataset]) -> str:
+    labels = next((d.label for d in layers.values() if "label" in d.coords), None)
+    return "" if labels is None else _strip("labels", labels, LABELS_SHOWN)
+
+
+def _texts(name: str, dataset: xr.Dataset) -> str:
+    if "token" not in dataset.coords or not dataset.sizes["example"]:
+        return ""
+    return _strip(f"{_visible(name)}, example 0", dataset.token[0], TOKENS_SHOWN)
+
+
+def _strip(title: str, strings: xr.DataArray, shown: int) -> str:
+    """Show the first few of many strings, each in a box of its own so that spaces are seen."""
+    boxes = "".join(
+        f"<span>{_bdi(_visible(text))}</span>" for text in np.asarray(strings[:shown]).tolist()
+    )
+    more = f" and {strings.size - shown:,} more" if strings.size > shown else ""
+    return f'<p><span class="title">{_bdi(title)}</span>{boxes}{more}</p>'
+
+
+# Jupyter's colours where it sets them, else the page's own, light or dark. The selectors are as
+# specific as they are to stand above those that Jupyter has for every table.
+_STYLE = """
+.lstm-widgets-recording { --line: var(--jp-border-color2, rgba(128, 128, 128, .4));
+  font-size: var(--jp-content-font-size1, 14px); color: var(--jp-content-font-color1, inherit); }
+.lstm-widgets-recording > div { overflow-x: auto; margin: .5em 0; }
+.lstm-widgets-recording table { border-collapse: collapse; margin: 0;
+  font-size: inherit; color: inherit; }
+.lstm-widgets-recording table tr:nth-child(n) { background: none; }
+.lstm-widgets-recording table tr > :is(th, td):nth-child(n) { text-align: left; vertical-align: top;
+  padding: .3em .7em .3em 0; border: 0; border-bottom: 1px solid var(--line); background: none;
+  color: inherit; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.lstm-widgets-recording table tr > td:is(:nth-child(5), :nth-child(8)) { white-space: normal; }
+.lstm-widgets-recording table tr > td:nth-child(5) { min-width: 11em; }
+.lstm-widgets-recording table tr > td:nth-child(8) { min-width: 8em; }
+.lstm-widgets-recording table tr > td:first-child { font-weight: 600; }
+.lstm-widgets-recording :is(th, .title) { font-weight: 400; opacity: .75; white-space: nowrap; }
+.lstm-widgets-recording p { margin: .3em 0; }
+.lstm-widgets-recording .title { margin-right: .6em; }
+.lstm-widgets-recording p > span:not(.title) { display: inline-block; white-space: pre;
+  min-width: .6em; min-height: 1.2em; padding: 0 .3em; margin: 0 2px 2px 0; vertical-align: top;
+  border: 1px solid var(--line); border-radius: 3px;
+  font-family: var(--jp-code-font-family, monospace); }
+"""

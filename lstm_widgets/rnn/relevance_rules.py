@@ -1,0 +1,389 @@
+r"""Layer-wise relevance propagation: the backward passes, as functions on arrays.
+
+A score is shared out among what went into it, layer by layer from the end, in proportion to what
+each part contributed. Two rules do everything.
+
+A *linear map* :math:`z_j = \sum_i x_i w_{ij} + b_j` with N inputs hands the relevance
+:math:`R_j` of its outputs on by the epsilon rule (Bach et al. 2015; for recurrent networks Arras et
+al. 2017, arXiv:1706.07206)
+
+.. math::
+    R_i = \sum_j \frac{x_i w_{ij} + \delta\,(\epsilon\,\mathrm{sign}(z_j) + b_j) / N}
+    {z_j + \epsilon\,\mathrm{sign}(z_j)} R_j, \quad \mathrm{sign}(0) = 1
+
+where :math:`\delta` is called ``bias_factor``. At 1 nothing is lost: the sum of the relevance
+stays what it was. At 0 the shares of bias and stabiliser are dropped.
+
+In a *product* of a gate and a signal, the signal takes all and the gate nothing (Arras et al. 2017).
+Activation functions hand relevance on as it is.
+
+The paper derives the LSTM from the two rules. GRU and SimpleRNN here follow from the same two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.rnn.sequences import Sequences, Steps, walk_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import EllipsisType
+
+    import numpy.typing as npt
+
+    from lstm_widgets.rnn.cells import Cell
+
+    Floats = npt.NDArray[np.floating[Any]]
+
+__all__ = ["Rule", "linear", "mean_over_time", "recurrent", "total"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The two numbers of the epsilon rule.
+
+    Attributes
+    ----------
+    epsilon
+        The stabiliser of the denominators, greater than 0.
+    bias_factor
+        How much of the shares of bias and stabiliser goes to the inputs: 1 all, 0 none.
+    """
+
+    epsilon: float = 0.001
+    bias_factor: float = 0.0
+
+    def stabiliser(self, z: Floats) -> Floats:
+        """Return epsilon with the sign of z."""
+        # + 0.0 makes of -0.0, whose sign is negative, 0.0.
+        stabiliser: Floats = z + z.dtype.type(0)
+        return np.copysign(z.dtype.type(self.epsilon), stabiliser, out=stabiliser)
+
+    def given_back(self, share: Floats, taken: Floats, fan_in: int) -> Floats:
+        """Share what bias and stabiliser have taken of the outputs out among all inputs alike.
+
+        Parameters
+        ----------
+        share
+            The outputs' relevance divided by what they are, ``(..., outputs)``.
+        taken
+            Bias and stabiliser.
+        fan_in
+            How many inputs there are.
+
+        Returns
+        -------
+        numpy.ndarray
+            What each input gets, ``(..., 1)``.
+        """
+        lost: Floats = (share * taken).sum(axis=-1, keepdims=True)
+        return lost * share.dtype.type(self.bias_factor / fan_in)
+
+
+def linear(
+    x: Floats,
+    kernel: Floats,
+    z: Floats,
+    relevance: Floats,
+    rule: Rule,
+    *,
+    bias: Floats | None = None,
+) -> Floats:
+    """Hand relevance back through a linear map by the epsilon rule.
+
+    Parameters
+    ----------
+    x
+        What went in, ``(..., inputs)``.
+    kernel
+        ``(inputs, outputs)``.
+    z
+        What came out before the activation, ``(..., outputs)``.
+    relevance
+        Relevance of the outputs, ``(..., outputs)``.
+    rule
+        Epsilon and bias factor.
+    bias
+        ``(outputs,)`` or None.
+
+    Returns
+    -------
+    numpy.ndarray
+        Relevance of the inputs, ``(..., inputs)``.
+    """
+    stabiliser = rule.stabiliser(z)
+    share = relevance / (z + stabiliser)
+    result: Floats = x * (share @ kernel.T)
+    if rule.bias_factor:
+        taken = stabiliser if bias is None else stabiliser + bias
+        result += rule.given_back(share, taken, fan_in=kernel.shape[0])
+    return result
+
+
+def total(parts: Sequence[Floats], whole: Floats, relevance: Floats, rule: Rule) -> list[Floats]:
+    """Hand relevance back through an elementwise sum.
+
+    The epsilon rule for identity matrices, one beside the other: each output has as many inputs as
+    all parts have units together.
+
+    Parameters
+    ----------
+    parts
+        What was added, ``(..., units)`` each.
+    whole
+        Their sum.
+    relevance
+        Relevance of the sum.
+    rule
+        Epsilon and bias factor.
+
+    Returns
+    -------
+    list
+        Relevance of each part.
+    """
+    return _Sum(parts, whole, rule).shared(relevance)
+
+
+class _Sum:
+    """An elementwise sum, ready to share out what arrives at it.
+
+    Parts and whole may have timesteps as their first axis, which are then told apart.
+    """
+
+    def __init__(self, parts: Sequence[Floats], whole: Floats, rule: Rule) -> None:
+        self._rule, self._fan_in = rule, len(parts) * whole.shape[-1]
+        stabiliser = rule.stabiliser(whole)
+        divisor = whole + stabiliser
+        self._fractions = [part / divisor for part in parts]
+        self._taken = stabiliser / divisor if rule.bias_factor else None
+
+    def shared(self, relevance: Floats, at: int | EllipsisType = ...) -> list[Floats]:
+        result: list[Floats] = [fraction[at] * relevance for fraction in self._fractions]
+        if self._taken is not None:
+            given = self._rule.given_back(relevance, self._taken[at], self._fan_in)
+            for part in result:
+                np.add(part, given, out=part)
+        return result
+
+
+def mean_over_time(
+    x: Floats, mean: Floats, real: npt.NDArray[np.bool_] | None, relevance: Floats, rule: Rule
+) -> Floats:
+    """Hand relevance back through a mean over timesteps.
+
+    Parameters
+    ----------
+    x
+        ``(example, timestep, units)``.
+    mean
+        ``(example, units)``.
+    real
+        Bool ``(example, timestep)``: which timesteps the mean is over; None: all.
+    relevance
+        Relevance of the mean, ``(example, units)``.
+    rule
+        Epsilon and bias factor. Inputs of a unit's mean are its values at the real timesteps.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(example, timestep, units)``.
+    """
+    stabiliser = rule.stabiliser(mean)
+    share = relevance / (mean + stabiliser)
+    weight = np.ones(x.shape[:2], x.dtype) if real is None else real.astype(x.dtype)
+    weight = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1)
+    lost = rule.bias_factor * stabiliser * share
+    result: Floats = (x * share[:, None] + lost[:, None]) * weight[..., None]
+    return result
+
+
+def recurrent(
+    layer: Sequences,
+    relevance: Floats | None,
+    last_relevance: Sequence[Floats],
+    rule: Rule,
+    *,
+    summed: bool = False,
+) -> tuple[Floats, list[Floats]]:
+    r"""Hand relevance back through a recurrent layer, from its last timestep to its first.
+
+    LSTM: :math:`h_t = o \odot \phi(c_t)` gives all to :math:`c_t`; the sum
+    :math:`c_t = f \odot c_{t-1} + i \odot g` shares it out among its two terms, each of which goes
+    to its signal; the linear map below the candidate g shares out among input and hidden state.
+
+    GRU: the sum :math:`h_t = z \odot h_{t-1} + (1 - z) \odot g` likewise, then the map below g. With
+    ``reset_after`` its recurrent weights and their bias are scaled by the reset gate, else its
+    recurrent input is :math:`r \odot h_{t-1}`.
+
+    SimpleRNN: the linear map alone.
+
+    At masked timesteps the state passes through, and so does its relevance.
+
+    What a timestep's inputs get of the map :math:`z_j = \sum_i x_i w_{ij} + \dots` is, summed up,
+    :math:`\sum_j s_j \sum_i x_i w_{ij}` with :math:`s_j` the relevance of an output divided by what it
+    is: no product more than those that went into z.
+
+    Parameters
+    ----------
+    layer
+        What it did.
+    relevance
+        Of the hidden state at each timestep, as far as later layers gave it some:
+        ``(example, timestep, units)``; None: they gave none.
+    last_relevance
+        The same for the state that the layer ended with, in the order of ``initial_state``.
+    rule
+        Epsilon and bias factor.
+    summed
+        Whether the relevance of ``x`` is to be summed over its last axis, which keeps length 1.
+
+    Returns
+    -------
+    tuple
+        Relevance of ``x``, and of each initial state.
+    """
+    back = _BACK[layer.cell.kind](layer.cell, rule, summed=summed)
+    return walk_back(layer, back.walk, relevance, last_relevance, summed=summed)
+
+
+class _Back:
+    """The linear map below the candidate; below the hidden state, in a SimpleRNN.
+
+    The gates take no relevance, so that no other weights are needed.
+    """
+
+    def __init__(self, cell: Cell, rule: Rule, *, summed: bool) -> None:
+        self.rule = rule
+        self.summed = summed
+        self.units = cell.units
+        self.reset_after = cell.reset_after
+        first = 0 if cell.kind == "SimpleRNN" else 2 * self.units
+        columns = slice(first, first + self.units)
+        self.kernel = np.ascontiguousarray(cell.kernel[:, columns])
+        self.recurrent_kernel = np.ascontiguousarray(cell.recurrent_kernel[:, columns])
+        self.back_kernel = np.ascontiguousarray(self.kernel.T)
+        self.back_recurrent_kernel = np.ascontiguousarray(self.recurrent_kernel.T)
+        bias = np.zeros_like(cell.kernel[0]) if cell.bias is None else cell.bias
+        bias = bias[..., columns]
+        self.bias, self.inner_bias = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
+
+    def below(self, steps: Steps, before: Floats, scale: Floats | None = None) -> _Map:
+        """Find the map at every step.
+
+        ``before`` is what goes into its recurrent product, ``scale`` what that is multiplied by.
+        """
+        z = before @ self.recurrent_kernel
+        bias = self.bias
+        if scale is not None:
+            z *= scale
+            bias = bias + scale * self.inner_bias
+        of_inputs = steps.x @ self.kernel
+        z += of_inputs
+        z += bias
+        return _Map(self, steps, before, z=z, of_inputs=of_inputs, scale=scale, bias=bias)
+
+
+class _Map:
+    """The linear map below the candidate at every step, and the way back through it."""
+
+    def __init__(
+        self,
+        back: _Back,
+        steps: Steps,
+        before: Floats,
+        *,
+        z: Floats,
+        of_inputs: Floats,
+        scale: Floats | None,
+        bias: Floats,
+    ) -> None:
+        self._back, self._steps, self._before, self._scale = back, steps, before, scale
+        self._of_inputs = of_inputs
+        stabiliser = back.rule.stabiliser(z)
+        self._divisor = z + stabiliser
+        self._taken = stabiliser + bias if back.rule.bias_factor else None
+        self._shares = np.empty_like(z)
+        self._given = np.empty((*z.shape[:2], 1), z.dtype)
+
+    def before(self, t: int, relevance: Floats) -> Floats:
+        """Hand relevance of the candidate back to the hidden state before."""
+        back = self._back
+        share = np.divide(relevance, self._divisor[t], out=self._shares[t])
+        self._steps.real(t, share)
+        scaled = share if self._scale is None else share * self._scale[t]
+        result: Floats = scaled @ back.back_recurrent_kernel
+        result *= self._before[t]
+        if self._taken is not None:
+            fan_in = sum(back.kernel.shape)
+            self._given[t] = back.rule.given_back(share, self._taken[t], fan_in)
+            result += self._given[t]
+        return result
+
+    def inputs(self) -> None:
+        """Hand it back to the inputs, of all steps at once."""
+        back, steps = self._back, self._steps
+        if back.summed:
+            np.einsum("tnj,tnj->tn", self._shares, self._of_inputs, out=steps.of_x[..., 0])
+        else:
+            np.multiply(steps.x, self._shares @ back.back_kernel, out=steps.of_x)
+        if self._taken is not None:
+            steps.of_x += self._given * (back.kernel.shape[0] if back.summed else 1)
+
+
+class _Lstm(_Back):
+    def walk(self, steps: Steps) -> list[Floats]:
+        of_hidden, of_cell = steps.last
+        _, cell, i, f, g, _ = steps.signals
+        before, cell_before = steps.before
+        sums = _Sum([f * cell_before, i * g], cell, self.rule)
+        below = self.below(steps, before)
+        for t in steps.backwards():
+            given = steps.with_given(t, of_hidden)
+            kept, written = sums.shared(of_cell + given, t)
+            of_hidden = steps.carried(t, below.before(t, written), given)
+            of_cell = steps.carried(t, kept, of_cell)
+        below.inputs()
+        return [of_hidden, of_cell]
+
+
+class _Gru(_Back):
+    def walk(self, steps: Steps) -> list[Floats]:
+        (of_hidden,) = steps.last
+        hidden, update, reset, g = steps.signals
+        (before,) = steps.before
+        sums = _Sum([update * before, (1 - update) * g], hidden, self.rule)
+        below = (
+            self.below(steps, before, reset)
+            if self.reset_after
+            else self.below(steps, reset * before)
+        )
+        for t in steps.backwards():
+            given = steps.with_given(t, of_hidden)
+            kept, written = sums.shared(given, t)
+            of_hidden = steps.carried(t, kept + below.before(t, written), given)
+        below.inputs()
+        return [of_hidden]
+
+
+class _SimpleRnn(_Back):
+    def walk(self, steps: Steps) -> list[Floats]:
+        (of_hidden,) = steps.last
+        below = self.below(steps, steps.before[0])
+        for t in steps.backwards():
+            given = steps.with_given(t, of_hidden)
+            of_hidden = steps.carried(t, below.before(t, given), given)
+        below.inputs()
+        return [of_hidden]
+
+
+_BACK: dict[str, Callable[..., Any]] = {
+    "LSTM": _Lstm,
+    "GRU": _Gru,
+    "SimpleRNN": _SimpleRnn,
+}

@@ -1,0 +1,145 @@
+"""What a recurrent layer did on some sequences, and the way back through it, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.rnn.parallel import in_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from lstm_widgets.rnn.cells import Cell
+
+    Floats = npt.NDArray[np.floating[Any]]
+
+__all__ = ["Sequences", "Steps", "walk_back"]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """What a recurrent layer did: all that it takes to find the way back through it.
+
+    Attributes
+    ----------
+    cell
+        The cell, in NumPy.
+    x
+        What the layer received, ``(example, timestep, features)``.
+    initial_state
+        Hidden state, and for LSTM cell state, before the first timestep: ``(example, units)``.
+    signals
+        Those of :data:`lstm_widgets.rnn.cells.SIGNALS`, ``(example, timestep, units)``, index t
+        for the input's timestep t; hidden and cell state as carried on at padding.
+    mask
+        Bool ``(example, timestep)``, False at padding; None: no padding.
+    reverse
+        Whether the layer read from the end.
+    """
+
+    cell: Cell
+    x: Floats
+    initial_state: Sequence[Floats]
+    signals: Mapping[str, Floats]
+    mask: npt.NDArray[np.bool_] | None = None
+    reverse: bool = False
+
+
+def walk_back(
+    layer: Sequences,
+    walk: Callable[[Steps], list[Floats]],
+    given: Floats | None,
+    last: Sequence[Floats],
+    *,
+    summed: bool = False,
+) -> tuple[Floats, list[Floats]]:
+    """Go from a layer's outputs back to its inputs, in blocks of examples.
+
+    Parameters
+    ----------
+    layer
+        What it did.
+    walk
+        Goes back through some examples, fills :attr:`Steps.of_x`, and returns what arrives at each
+        initial state.
+    given
+        What arrives at the hidden state of each timestep, ``(example, timestep, units)``; None:
+        nothing.
+    last
+        What arrives at the state that the layer ended with, in the order of ``initial_state``.
+    summed
+        Whether the walk sums up what arrives at each timestep.
+
+    Returns
+    -------
+    tuple
+        What arrives at ``x``, its last axis of length 1 if summed; and at each initial state.
+    """
+    of_x = np.empty((*layer.x.shape[:2], 1 if summed else layer.x.shape[2]), layer.x.dtype)
+    width = max(layer.cell.kernel.shape)
+    arrived = in_blocks(lambda some: walk(Steps(layer, some, given, last, of_x)), len(of_x), width)
+    return of_x, [np.concatenate(parts) for parts in zip(*arrived, strict=True)]
+
+
+class Steps:
+    """Some examples of a layer, with time as the first axis, in the order of reading.
+
+    What needs nothing of the steps after it is done for all steps at once: products then are large,
+    and little is left to do one by one.
+
+    Attributes
+    ----------
+    x, of_x
+        What was received, and room for what arrives there, ``(timestep, example, features)``,
+        or ``(timestep, example, 1)`` for sums.
+    signals
+        In the order of :data:`lstm_widgets.rnn.cells.SIGNALS`, ``(timestep, example, units)``.
+    before
+        The states before each step, in the order of ``initial_state``, likewise.
+    last
+        What arrives at the states after the last step.
+    """
+
+    def __init__(
+        self,
+        layer: Sequences,
+        some: slice,
+        given: Floats | None,
+        last: Sequence[Floats],
+        of_x: Floats,
+    ) -> None:
+        def in_order(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return array[some].swapaxes(0, 1)[:: -1 if layer.reverse else 1]
+
+        self.x, self.of_x = in_order(layer.x), in_order(of_x)
+        self.signals = [in_order(values) for values in layer.signals.values()]
+        self.before = [
+            np.concatenate([state[some][None], values[:-1]])
+            for state, values in zip(layer.initial_state, self.signals, strict=False)
+        ]
+        self.last = [arrived[some] for arrived in last]
+        self._given = None if given is None else in_order(given)
+        self._real = None if layer.mask is None else in_order(layer.mask)[..., None]
+
+    def backwards(self) -> range:
+        """Return the steps, the last one first."""
+        return range(len(self.x))[::-1]
+
+    def with_given(self, t: int, arrived: Floats) -> Floats:
+        """Add what arrives at the hidden state from later layers to what comes from later steps."""
+        return arrived if self._given is None else arrived + self._given[t]
+
+    def real(self, t: int, values: Floats) -> Floats:
+        """Put zeros where a step is padding, in place."""
+        if self._real is not None:
+            np.copyto(values, 0, where=~self._real[t])
+        return values
+
+    def carried(self, t: int, new: Floats, old: Floats) -> Floats:
+        """Choose between what a step hands on and, at padding, what passes through."""
+        return new if self._real is None else np.where(self._real[t], new, old)

@@ -1,0 +1,248 @@
+"""What all widgets are: traits that are checked, files and pictures, answers to the page."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from base64 import b64encode
+from difflib import get_close_matches
+from importlib import metadata, resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import anywidget
+import ipywidgets
+import numpy as np
+import traitlets
+
+from lstm_widgets.figures.still import nothing, png
+from lstm_widgets.widgets.page import export
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from os import PathLike
+
+    from PIL.Image import Image
+
+STATIC = Path(__file__).parent.parent / "static"
+PALETTES: tuple[str, ...] = (
+    "auto",
+    *json.loads(resources.files("lstm_widgets").joinpath("palettes.json").read_text("utf-8")),
+)
+
+
+class FileState(NamedTuple):
+    """What a saved page has in place of the widget's own traits."""
+
+    traits: dict[str, Any]
+    missing: list[str]
+    """What the page goes without, in words."""
+    rounded: bool = False
+    """Whether values in it are rounded to what is drawn."""
+
+
+class PageWidget(anywidget.AnyWidget):
+    """
+    A widget as all of them are, whatever they show.
+
+    A subclass says what its keywords are (`_expect_known`), what a file needs of it (`_file_state`),
+    how it looks as a still picture (`_still`), and answers what its page asks (`_answer`).
+    """
+
+    palette = traitlets.Enum(
+        PALETTES,
+        "auto",
+        help="'auto' is RdBu_r for what has a sign (berlin on a dark page), and another for what has none.",
+    ).tag(sync=True)
+
+    @traitlets.default("layout")
+    def _fills_its_box(self) -> ipywidgets.Layout:
+        """Share the room of a box with what stands beside it, however narrow that is."""
+        return ipywidgets.Layout(flex="1 1 auto", min_width="0")
+
+    #: Traits of a subclass that a user sets, beside those that it shares with others.
+    _own_traits: ClassVar[tuple[str, ...]] = ()
+
+    #: What a widget is made of and shows for good, by its argument's name.
+    _shown: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - each trait checks its own
+        super().__init__(**{name: plain(value) for name, value in traits.items()})
+        # A widget of its own, which must be there before a page is made of all that there are.
+        _ = self.layout
+        self.on_msg(self._on_message)
+
+    def __setattr__(self, name: str, value: Any) -> None:  # noqa: ANN401 - each trait checks its own
+        """Set a trait, and nothing else: what is misspelt, or can't be changed, is an error."""
+        if not name.startswith("_"):
+            kind = type(self)
+            if name in self._shown:
+                raise AttributeError(
+                    f"{name}: a {kind.__name__} shows what it was made of; make another: "
+                    f"{kind.__name__}({name}, ...)"
+                )
+            if not hasattr(kind, name):
+                host = set(anywidget.AnyWidget.class_trait_names())
+                known = sorted(
+                    trait
+                    for trait in {*self.trait_names()} - host | {"layout"}
+                    if not trait.startswith("_")
+                )
+                raise AttributeError(
+                    f"{kind.__name__} has no attribute {name!r} to set; {_meant(name, known)}"
+                )
+        super().__setattr__(name, plain(value))
+
+    def _expect_known(
+        self, traits: Iterable[str], *, given: tuple[str, ...], shared: tuple[str, ...]
+    ) -> None:
+        """Refuse keywords that no trait has; ``given`` are the arguments that stand before traits."""
+        known = (*given, *shared, *self._own_traits, "layout")
+        for name in traits:
+            if name not in known:
+                raise TypeError(
+                    f"{type(self).__name__}() got an unexpected keyword argument {name!r}; "
+                    f"{_meant(name, known)}"
+                )
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take a change from the page; what goes wrong in it is said under the widget, too."""
+        try:
+            super().set_state(sync_data)
+        except Exception as error:
+            self.send({"kind": "error", "text": f"{type(error).__name__}: {error}"})
+            raise
+
+    def _get_embed_state(self, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: ARG002 - as ipywidgets has it
+        """Give the state for a page that others make: all of it, since the page knows no defaults."""
+        state: dict[str, Any] = super()._get_embed_state(drop_defaults=False)
+        return state
+
+    # -- leaving the notebook --------------------------------------------------------------------
+
+    @property
+    def _subject(self) -> str:
+        """What is shown, in the heading of a file."""
+        return ""
+
+    def _file_state(self) -> FileState:
+        """Give the traits that a file has in place of the widget's own, and name what it goes without."""
+        return FileState({}, [])
+
+    def save_html(
+        self, path: str | PathLike[str], *, title: str | None = None, overwrite: bool = False
+    ) -> None:
+        """
+        Write the widget, as it is now, to one HTML file that needs no kernel and no network.
+
+        Sliders, keys, menus and both themes work there. What is shown goes in whole, up to 64 MiB.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write.
+        title : str, optional
+            The heading. Default: the kind of widget, and what it shows.
+        overwrite : bool, default False
+            Whether a file that stands there may be replaced.
+
+        Raises
+        ------
+        FileExistsError
+            If something stands there that may not be replaced.
+        FileNotFoundError
+            If the folder doesn't exist.
+        ValueError
+            If what is shown takes more than 64 MiB.
+
+        Examples
+        --------
+        >>> grid.save_html("grid.html", title="Cells that count")  # doctest: +SKIP
+        """
+        self._write_page(path, title, self._file_state(), overwrite=overwrite)
+
+    def _write_page(
+        self, path: str | PathLike[str], title: str | None, file: FileState, *, overwrite: bool
+    ) -> None:
+        host = {"_esm", "_css", "_anywidget_id", *anywidget.AnyWidget.class_trait_names()}
+        state = self.get_state([name for name in self.keys if name not in host]) | file.traits
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
+        heading = f"{kind}: {self._subject}" if self._subject else kind
+        text = export.page(
+            state,
+            esm=self._esm,
+            css=self._css,
+            host=(STATIC / "page.js").read_text("utf-8"),
+            still=self._png(),
+            title=heading if title is None else title,
+            version=metadata.version("lstm-widgets"),
+            missing=file.missing,
+            rounded=file.rounded,
+        )
+        export.write(path, text, overwrite=overwrite)
+
+    def _still(self) -> Image:
+        """Draw the widget as it is now, on light paper."""
+        return nothing()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401 - as IPython has it
+        """Put a still picture beside the widget, for a viewer that runs no scripts."""
+        bundle = super()._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if data is not None:
+            still = self._png()
+            data |= {"image/png": b64encode(still).decode()} if still else {}
+        return bundle
+
+    def _png(self) -> bytes:
+        """Give the still picture as a file; nothing, and a warning, if it can't be drawn."""
+        try:
+            return png(self._still())
+        except Exception as error:  # noqa: BLE001 - the widget itself is there all the same
+            warnings.warn(f"no still picture of {type(self).__name__}: {error!r}", stacklevel=3)
+            return b""
+
+    # -- the page's requests ---------------------------------------------------------------------
+
+    def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        """Answer a request of the page: a message and its buffers."""
+        raise ValueError(f"unknown request {content!r:.80}")
+
+    def _on_message(self, _widget: object, content: dict[str, Any], _buffers: list[bytes]) -> None:
+        """Answer from whichever thread the host calls in; errors go back as text."""
+        request = content.get("id") if isinstance(content, dict) else None
+        try:
+            self.send(*self._answer(content))
+        except Exception as error:  # noqa: BLE001 - the page shows it
+            self.send({"id": request, "error": f"{type(error).__name__}: {error}"})
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - as it was given
+    """Make Python's own numbers of NumPy's, also in a tuple: traits know no others."""
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and not value.ndim):
+        return value.item()
+    if type(value) is tuple:
+        return tuple(map(plain, value))
+    return value
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """Say what a name may have been meant to be, and all that there are."""
+    close = get_close_matches(name, known, n=1, cutoff=0.7)
+    meant = f"did you mean {close[0]!r}? " if close else ""
+    return f"{meant}expected one of: {', '.join(known)}"
+
+
+def checked_scale(
+    scale: str | tuple[float, float], named: tuple[str, ...]
+) -> str | tuple[float, float]:
+    """Refuse a fixed range that is none."""
+    if not isinstance(scale, str):
+        low, high = scale
+        if not -float("inf") < low < high < float("inf"):
+            raise traitlets.TraitError(
+                f"scale: expected one of {', '.join(named)} or (lowest, highest) with "
+                f"lowest < highest, both finite; got {scale}"
+            )
+    return scale

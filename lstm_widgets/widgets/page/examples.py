@@ -1,0 +1,375 @@
+"""Relevance as a page shows it: its examples, which of them and in which order, row by row.
+
+js/src/core/examples.js does the same in the page for what is there whole; both are held against one
+table, js/test/examples.json.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from lstm_widgets.analysis.relevance import UNSIGNED, token_grid
+from lstm_widgets.models.keras.inputs import standard_tokens
+from lstm_widgets.tokens.words import Spelling
+from lstm_widgets.widgets.page.protocol import sendable
+
+Floats = NDArray[np.float32]
+Numbers = NDArray[np.int32]
+
+SORTS = (
+    *("index", "most_confident", "least_confident", "highest_score", "lowest_score"),
+    *("longest", "shortest"),
+)
+OUTCOMES = ("all", "right", "wrong")
+
+
+class Question(NamedTuple):
+    """Which examples are wanted, in which order."""
+
+    sort: str = "index"
+    predicted: int | None = None
+    outcome: str = "all"
+    search: str = ""
+
+
+class Examples:
+    """
+    The examples of a relevance dataset.
+
+    Parameters
+    ----------
+    relevance : xarray.Dataset
+        What `lstm_widgets.relevance` returns.
+    tokens : sequence of sequences of str, optional
+        What stands at each timestep, if the dataset doesn't tell.
+    true : sequence of int or str, optional
+        The true class of each example, by number or name; a negative number where it is unknown.
+    labels : sequence of str or mapping of int to str, optional
+        The classes' names.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these; the text names it.
+    """
+
+    def __init__(
+        self,
+        relevance: xr.Dataset,
+        tokens: Sequence[Sequence[str]] | None = None,
+        true: Sequence[int] | Sequence[str] | None = None,
+        labels: Sequence[str] | Mapping[int, str] | None = None,
+    ) -> None:
+        _expect_relevance(relevance)
+        values = relevance["relevance"]
+        self.methods = tuple(str(name) for name in values["method"].values)
+        self.values: Floats = values.values.astype(np.float32, copy=False)
+        _, self.count, self.timesteps = values.shape
+        self.mask: NDArray[np.bool_] | None = None
+        if "mask" in relevance:
+            self.mask = relevance["mask"].values.astype(bool)
+        self.score = _floats(relevance, "score", self.count)
+        self.confidence = _floats(relevance, "confidence", self.count)
+        self.names = _names(labels)
+        #: What the model's outputs are: "classes", "values" of a forecast, or "unknown".
+        self.meaning = str(relevance.attrs.get("meaning", "classes"))
+        self.target = _classes(relevance, "target", self.count)
+        if relevance.attrs.get("outputs") == 1:
+            # A single logit is that of class 1, and a single number that of nothing else.
+            self.target[:] = 1 if self.meaning == "classes" else -1
+        if self.meaning == "values" and true is not None:
+            raise ValueError(
+                f"true: expected None, because this relevance is of a forecast, which has no classes; "
+                f"got {true!r:.80}"
+            )
+        self.predicted = _classes(relevance, "predicted", self.count)
+        self.true = _true(true, self.count, self.names)
+        self.knows_predicted = "predicted" in relevance
+        self.knows_confidence = "confidence" in relevance
+        self.knows_outcome = self.knows_predicted and bool((self.true >= 0).any())
+        self.tokens: NDArray[np.object_] | None = None
+        if tokens is not None:
+            rows = standard_tokens(tokens, self.count)
+            self.tokens = token_grid(rows, self.timesteps)
+        elif "token" in relevance.coords:
+            self.tokens = relevance["token"].values
+        self.labels = relevance["label"].values if "label" in relevance.coords else None
+        self.attrs = relevance.attrs
+
+    # -- what there is ---------------------------------------------------------------------------
+
+    def class_name(self, number: int) -> str:
+        """Give a class's name, or else its number; of what may be no class, that of the output."""
+        plain = str(number) if self.meaning == "classes" else f"output {number}"
+        return sendable(self.names.get(int(number), plain))
+
+    @cached_property
+    def largest(self) -> Floats:
+        """The largest finite magnitude of each method: float32 (method,)."""
+        finite = np.isfinite(self.values)
+        largest: Floats = np.max(np.abs(self.values), axis=(1, 2), initial=0, where=finite)
+        return largest
+
+    @cached_property
+    def length(self) -> NDArray[np.int64]:
+        """How many timesteps of each example are no padding."""
+        every = np.full(self.count, self.timesteps, np.int64)
+        return every if self.mask is None else every - (~self.mask).sum(axis=1)
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """How the tokens spell a text; numbers of timesteps stand apart as words do."""
+        if self.tokens is None:
+            return Spelling("words")
+        return Spelling.of(token for k in range(self.count) for token in self._text(k))
+
+    @cached_property
+    def _characters(self) -> NDArray[np.int64]:
+        """How many characters each example takes on a line, and the room about its words."""
+        apart = 0 if self.spelling.kind == "characters" else 2
+        if self.tokens is None:
+            return np.full(self.count, 4 * self.timesteps)  # their numbers
+        rows = map(self._text, range(self.count))
+        return np.array([sum(map(self._width, row)) + apart * len(row) for row in rows], np.int64)
+
+    def _width(self, token: str) -> int:
+        return len(self.spelling.text(token).strip() or token)
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each example is predicted as it truly is."""
+        right: NDArray[np.bool_] = (self.predicted == self.true) & (self.true >= 0)
+        return right
+
+    @property
+    def explained(self) -> str:
+        """What the scores are of, in words."""
+        if "cell" in self.attrs:
+            signal = str(self.attrs["signal"]).replace("_", " ")
+            return f"the {signal} of cell {self.attrs['cell']} of {self.attrs['layer']}"
+        classes = self.meaning == "classes"
+        if self.attrs.get("outputs") == 1 and not classes:
+            return "the forecast"
+        if (self.target == self.predicted).all():
+            return "the class that the model predicts" if classes else "the highest output"
+        if len(set(self.target.tolist())) == 1:
+            return ("class " if classes else "") + self.class_name(self.target[0])
+        if not classes:
+            return "one output of each example"
+        if (self.target == self.true).all():
+            return "the true class"
+        return "the class that was asked for"
+
+    @property
+    def score_name(self) -> str:
+        """What a score is called."""
+        return "forecast" if self.meaning == "values" else "score"
+
+    @property
+    def predicted_name(self) -> str:
+        """What the predicted class is called; of outputs that may be none, the highest."""
+        return "highest" if self.meaning == "unknown" and not self.names else "predicted"
+
+    def summary(self) -> dict[str, Any]:
+        """Describe it to the page."""
+        ids = sorted({*self.predicted.tolist(), *self.target.tolist(), *self.true.tolist()} - {-1})
+        counts = Counter(self.predicted.tolist())
+        return {
+            "examples": self.count,
+            "timesteps": self.timesteps,
+            "methods": [
+                {"name": name, "signed": name not in UNSIGNED, "largest": float(largest)}
+                for name, largest in zip(self.methods, self.largest, strict=True)
+            ],
+            "explained": sendable(self.explained),
+            "called": {"score": self.score_name, "predicted": self.predicted_name},
+            "classes": [[k, self.class_name(k), counts[k]] for k in ids],
+            "confidence": self.knows_confidence,
+            "predicted": self.knows_predicted,
+            "outcome": self.knows_outcome,
+            "right": int(self.right.sum()),
+            "known": int((self.true >= 0).sum()),
+            "masked": self.mask is not None,
+            "tokens": self.tokens is not None,
+            "labels": self.labels is not None,
+            "spelling": self.spelling.kind,
+            "longest": int(self._characters.max(initial=0)),
+            "typical": int(np.median(self._characters)) if self.count else 0,
+        }
+
+    # -- which examples, in which order ----------------------------------------------------------
+
+    def order(self, question: Question) -> NDArray[np.uint32]:
+        """
+        Choose and sort examples.
+
+        Parameters
+        ----------
+        question : Question
+
+        Returns
+        -------
+        uint32 array (row,)
+            The numbers of examples; NaN is sorted to the end, equal ones stay in order.
+        """
+        kept = np.ones(self.count, bool)
+        if question.predicted is not None:
+            kept &= self.predicted == question.predicted
+        if question.outcome != "all":
+            kept &= (self.true >= 0) & (self.right == (question.outcome == "right"))
+        chosen = np.flatnonzero(kept)
+        if question.search:
+            wanted = sendable(question.search).lower()
+            chosen = chosen[[wanted in self._searched[k] for k in chosen]]
+        key = self._key(question.sort)
+        if key is not None:
+            with np.errstate(invalid="ignore"):
+                chosen = chosen[np.argsort(np.nan_to_num(key[chosen], nan=np.inf), kind="stable")]
+        return chosen.astype(np.uint32)
+
+    def _key(self, sort: str) -> NDArray[np.floating[Any]] | None:
+        keys = {
+            "most_confident": -self.confidence,
+            "least_confident": self.confidence,
+            "highest_score": -self.score,
+            "lowest_score": self.score,
+            "longest": -self.length.astype(float),
+            "shortest": self.length.astype(float),
+        }
+        return keys.get(sort)
+
+    def _text(self, example: int) -> list[str]:
+        """Give the tokens of an example that are no padding."""
+        if self.tokens is None:
+            return []
+        row = self.tokens[example]
+        return list(row if self.mask is None else row[self.mask[example]])
+
+    @cached_property
+    def _searched(self) -> list[str]:
+        """The texts of all examples, as they are searched."""
+        texts = (self.spelling.join(self._text(k)) for k in range(self.count))
+        return [sendable(text).lower() for text in texts]
+
+    # -- what the page draws from ----------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """How many bytes all of it takes in the page, but for the text of tokens."""
+        each = 4 * len(self.methods) + 4 * (self.tokens is not None) + (self.mask is not None)
+        return self.count * (self.timesteps * each + 20)
+
+    def rows(self, chosen: Sequence[int] | slice) -> tuple[dict[str, Any], bytes]:
+        """
+        Give examples to the page.
+
+        Parameters
+        ----------
+        chosen : list of int or slice
+            Their numbers.
+
+        Returns
+        -------
+        tuple of (dict, bytes)
+            ``table``, the different tokens, and ``labels`` (or None); and one after the other float32
+            (method, example, timestep) relevance, float32 (example,) score and confidence, int32
+            (example,) predicted, true and target class (-1 if unknown), int32 (example, timestep)
+            which of the table stands there, uint8 (example, timestep) 1 for what is no padding; the
+            last two only if there are tokens, if there is padding.
+        """
+        parts: list[NDArray[Any]] = [self.values[:, chosen]]
+        parts += [self.score[chosen], self.confidence[chosen]]
+        parts += [self.predicted[chosen], self.true[chosen], self.target[chosen]]
+        numbers: dict[str, int] = {}
+        if self.tokens is not None:
+            flat = self.tokens[chosen].reshape(-1)
+            codes = [numbers.setdefault(token, len(numbers)) for token in flat]
+            parts.append(np.array(codes, np.int32))
+        if self.mask is not None:
+            parts.append(self.mask[chosen].astype(np.uint8))
+        labels = None if self.labels is None else [sendable(text) for text in self.labels[chosen]]
+        described = {"table": [sendable(token) for token in numbers], "labels": labels}
+        return described, b"".join(part.tobytes() for part in parts)
+
+
+# -- what is given ---------------------------------------------------------------------------------
+
+
+def _expect_relevance(relevance: object) -> None:
+    if not isinstance(relevance, xr.Dataset):
+        raise TypeError(
+            f"relevance: expected the xarray.Dataset that lw.relevance() returns, got "
+            f"{type(relevance).__name__}"
+        )
+    dims = relevance["relevance"].dims if "relevance" in relevance else None
+    if dims != ("method", "example", "timestep") or "method" not in relevance.coords:
+        raise ValueError(
+            "relevance: expected a variable 'relevance' (method, example, timestep) with the methods' "
+            f"names, as lw.relevance() makes it; got {dims or sorted(map(str, relevance))}"
+        )
+
+
+def _floats(relevance: xr.Dataset, name: str, count: int) -> Floats:
+    if name not in relevance:
+        return np.full(count, np.nan, np.float32)
+    values: Floats = relevance[name].values.astype(np.float32)
+    return values
+
+
+def _classes(relevance: xr.Dataset, name: str, count: int) -> Numbers:
+    if name not in relevance:
+        return np.full(count, -1, np.int32)
+    return relevance[name].values.astype(np.int32)
+
+
+def _names(labels: Sequence[str] | Mapping[int, str] | None) -> dict[int, str]:
+    """Give the classes' names by their numbers."""
+    if labels is None:
+        return {}
+    if isinstance(labels, str) or not isinstance(labels, (Mapping, Sequence, np.ndarray)):
+        raise TypeError(
+            f"labels: expected the classes' names, in their order or by their numbers, got {labels!r:.80}"
+        )
+    names = dict(labels) if isinstance(labels, Mapping) else dict(enumerate(labels))
+    for number, name in names.items():
+        if not isinstance(number, (int, np.integer)) or not isinstance(name, str):
+            raise TypeError(f"labels: expected a str for each class, got {name!r} for {number!r}")
+    return {int(number): str(name) for number, name in names.items()}
+
+
+def class_number(argument: str, value: object, names: Mapping[int, str]) -> int:
+    """Give a class's number, from its number or its name."""
+    if isinstance(value, str):
+        found = [number for number, name in names.items() if name == value]
+        if not found:
+            known = f"one of {', '.join(map(repr, names.values()))}" if names else "a number"
+            raise ValueError(f"{argument}: expected {known}, got {value!r}")
+        return found[0]
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+        raise TypeError(f"{argument}: expected the number or the name of a class, got {value!r}")
+    return int(value)
+
+
+def _true(
+    true: Sequence[int] | Sequence[str] | None, count: int, names: Mapping[int, str]
+) -> Numbers:
+    if true is None:
+        return np.full(count, -1, np.int32)
+    given = np.asarray(true)
+    if given.shape == (count, 1):
+        given = given[:, 0]
+    if given.shape != (count,):
+        raise ValueError(
+            f"true: expected one class for each of {count} examples, got shape {given.shape}"
+        )
+    if given.dtype.kind == "b" or (given.dtype.kind == "f" and (given == np.rint(given)).all()):
+        given = given.astype(np.int32)
+    classes = [class_number("true", value, names) for value in given.tolist()]
+    return np.maximum(np.array(classes, np.int32).reshape(count), -1)

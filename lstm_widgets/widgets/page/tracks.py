@@ -1,0 +1,226 @@
+"""Concept tracks as the page gets them: a bit a token for yes or no, a byte for a number.
+
+The page's side is js/src/core/tracks.js.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets import concepts
+from lstm_widgets.figures.texts import in_line, number
+from lstm_widgets.widgets.page.protocol import sendable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from lstm_widgets.recording import Recording
+
+#: The code of no value; numbers have the ones below it.
+NONE = 255
+#: The most bytes of codes that travel to the page, with all that is in its state.
+MOST_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """
+    What is said of each token of a layer, examples laid end to end.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    said : bool array or float64 array (column,)
+        Yes or no; or numbers, NaN where there is none.
+    """
+
+    name: str
+    said: NDArray[np.bool_] | NDArray[np.float64]
+
+    @property
+    def yes_no(self) -> bool:
+        """Whether it says yes or no."""
+        return self.said.dtype == np.bool_
+
+    @cached_property
+    def table(self) -> tuple[NDArray[np.float64], bool]:
+        """What the codes of numbers stand for, rising, and whether those are the very numbers."""
+        numbers = np.unique(self.said[~np.isnan(self.said)])
+        if len(numbers) <= NONE:
+            return numbers.astype(np.float64), True
+        return np.linspace(numbers[0], numbers[-1], NONE), False
+
+    @cached_property
+    def codes(self) -> NDArray[np.uint8]:
+        """A code each column: 0 for no, 1 for yes, or the place of its number; ``NONE`` for none."""
+        if self.yes_no:
+            return self.said.astype(np.uint8)
+        table, exact = self.table
+        known = ~np.isnan(self.said)
+        codes = np.full(self.said.shape, NONE, np.uint8)
+        if exact:
+            codes[known] = np.searchsorted(table, self.said[known])
+        else:
+            share = (self.said[known] - table[0]) / (table[-1] - table[0])
+            codes[known] = np.floor(share * (NONE - 1) + 0.5)
+        return codes
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """How much of its colour each code below ``NONE`` has, from 0 to 1."""
+        if self.yes_no:
+            return np.array([0.0, 1.0])
+        table, _ = self.table
+        extent = table[-1] - table[0] if len(table) else 0.0
+        return (table - table[0]) / extent if extent > 0 else np.ones(len(table))
+
+    def say(self, code: int) -> str:
+        """Tell in words what a code says."""
+        name = in_line(sendable(self.name))
+        if code == NONE:
+            return f"{name}: none"
+        if self.yes_no:
+            return f"{name}: {'yes' if code else 'no'}"
+        table, exact = self.table
+        value = float(table[code])
+        text = f"{value:.0f}".replace("-", "−") if value.is_integer() else number(value)
+        return f"{name}: {'' if exact else '≈ '}{text}"
+
+    @property
+    def packed(self) -> bytes:
+        """Its codes as they are sent."""
+        if self.yes_no:
+            return np.packbits(self.said.astype(np.bool_), bitorder="little").tobytes()
+        return self.codes.tobytes()
+
+    def described(self, start: int) -> dict[str, Any]:
+        """Describe it to the page; its codes begin at ``start``."""
+        values: list[float] | None = None
+        exact = True
+        if not self.yes_no:
+            table, exact = self.table
+            values = [float(value) if exact else float(f"{value:.5g}") for value in table]
+        return {"name": sendable(self.name), "start": start, "values": values, "exact": exact}
+
+
+def tracks_of(recording: Recording, tracks: Any) -> dict[str, tuple[Track, ...]]:  # noqa: ANN401 - the resolver checks it
+    """
+    Work out the tracks of every layer.
+
+    Parameters
+    ----------
+    recording : Recording
+    tracks : list of Concept, or dict
+        What ``concepts.tracks`` takes; an array belongs to the layers that have its shape.
+
+    Returns
+    -------
+    dict of tuple of Track
+        By layer. Layers over the same tokens share theirs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no concepts, or an array has the shape of no layer, or they take too many bytes.
+    """
+    every: dict[str, tuple[Track, ...]] = {}
+    refused: dict[str, ValueError] = {}
+    shown: set[str] = set()
+    given = _one_by_one(tracks)
+    names = [_name_of(one) for one in given]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"tracks: expected different names, got {name!r} twice")
+    for name in recording.layers if given else ():
+        dataset = recording[name]
+        twin = next((other for other in every if _alike(recording[other], dataset)), None)
+        if twin is None:
+            every[name] = tuple(_tracks_of(recording, name, given, refused))
+            shown |= {track.name for track in every[name]}
+        else:
+            every[name] = every[twin]
+    for name, error in refused.items():
+        if name not in shown:
+            raise error
+    return every
+
+
+def encoded(
+    every: Mapping[str, tuple[Track, ...]],
+) -> tuple[dict[str, list[dict[str, Any]]], bytes]:
+    """
+    Put the tracks of all layers together for the page.
+
+    Returns
+    -------
+    tuple of (dict, bytes)
+        The descriptions by layer, and the codes of all.
+    """
+    parts: list[bytes] = []
+    size = 0
+    sent: dict[int, list[dict[str, Any]]] = {}
+    for tracks in every.values():
+        if id(tracks) in sent:
+            continue
+        descriptions = sent[id(tracks)] = []
+        for track in tracks:
+            descriptions.append(track.described(size))
+            parts.append(track.packed)
+            size += len(parts[-1])
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"tracks: they take {size / 2**20:.1f} MiB, the page at most {MOST_BYTES / 2**20:.0f}: "
+            f"a bit a token and track of yes or no, a byte of numbers. Show fewer of them"
+        )
+    return {name: sent[id(tracks)] for name, tracks in every.items()}, b"".join(parts)
+
+
+def _one_by_one(tracks: Any) -> list[Any]:  # noqa: ANN401 - the resolver checks it
+    """Split what was given into parts that the resolver takes, too."""
+    if isinstance(tracks, Mapping):
+        return [{name: said} for name, said in tracks.items()]
+    return [[concept] for concept in concepts.resolve(tracks)]
+
+
+def _name_of(one: Any) -> str:  # noqa: ANN401
+    return str(next(iter(one))) if isinstance(one, dict) else one[0].name
+
+
+def _tracks_of(
+    recording: Recording, layer: str, given: list[Any], refused: dict[str, ValueError]
+) -> Iterator[Track]:
+    """Say each track of a layer; what doesn't fit it goes to those refused, by name."""
+    for one in given:
+        name = _name_of(one)
+        try:
+            said = concepts.tracks(recording, one, layer=layer)[name]
+        except ValueError as error:
+            refused.setdefault(name, error)
+            continue
+        values = said.values.reshape(-1)
+        if np.isinf(values).any():
+            raise ValueError(f"tracks: {name!r} is infinite at some tokens")
+        # Padding, which has no value, is known to the page.
+        yes_no = said.attrs["kind"] == "yes_no"
+        yield Track(name, values == 1 if yes_no else values)
+
+
+def _alike(one: xr.Dataset, other: xr.Dataset) -> bool:
+    """Tell whether two layers read the same tokens."""
+    if one.sizes["timestep"] != other.sizes["timestep"]:
+        return False
+    for name in ("token", "mask"):
+        if (name in one) != (name in other):
+            return False
+        if name in one and not np.array_equal(one[name].values, other[name].values):
+            return False
+    return True

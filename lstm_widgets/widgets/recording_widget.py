@@ -1,0 +1,518 @@
+"""What all widgets over a recording share: the selection and the look, and the recording behind them."""
+
+from __future__ import annotations
+
+import threading
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakKeyDictionary
+
+import traitlets
+
+from lstm_widgets.analysis.changes import initial_of
+from lstm_widgets.figures.snapshot import Snapshot
+from lstm_widgets.figures.still import foot, nothing, stack
+from lstm_widgets.figures.texts import in_line
+from lstm_widgets.recording import Recording
+from lstm_widgets.tokens.words import spelling_of
+from lstm_widgets.widgets.base import FileState, PageWidget, checked_scale
+from lstm_widgets.widgets.page import export
+from lstm_widgets.widgets.page.protocol import answer, columns_of, guesses_of, mask_of
+from lstm_widgets.widgets.page.tiles import SignalTiles
+from lstm_widgets.widgets.page.tracks import Track, encoded, tracks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+
+    from PIL.Image import Image
+
+SHARED_TRAITS = (
+    *("example", "cell", "timestep", "threshold", "palette", "scale", "align"),
+    *("tracks", "hidden_tracks"),
+)
+SCALES = ("layer", "cell", "sigmoid", "squared")
+#: A recording of at most so many bytes (float32) travels to the page whole and needs no kernel there.
+WHOLE_BYTES = 2 * 1024 * 1024
+_WHOLE_COLUMNS = 32_768
+#: Signals that are made into tiles are kept for as long as their recording, a few at a time.
+_KEPT_SIGNALS = 3
+
+_tiles: WeakKeyDictionary[Recording, dict[tuple[str, str], SignalTiles]] = WeakKeyDictionary()
+_lock = threading.RLock()
+
+
+def _tiles_of(recording: Recording, layer: str, signal: str) -> SignalTiles:
+    with _lock:
+        kept = _tiles.setdefault(recording, {})
+        found = kept.pop((layer, signal), None)
+        if found is None:
+            dataset = recording[layer]
+            mask = dataset["mask"].values if "mask" in dataset else None
+            found = SignalTiles(dataset[signal].values, mask)
+        kept[layer, signal] = found
+        while len(kept) > _KEPT_SIGNALS:
+            del kept[next(iter(kept))]
+        return found
+
+
+def _layer_names(recording: Recording) -> tuple[str, ...]:
+    """Name what can be shown as a layer: before two directions, both of them side by side."""
+    both = {forward: name for name, (forward, _) in recording.bidirectional.items()}
+    names = ([both[name], name] if name in both else [name] for name in recording.layers)
+    return tuple(name for group in names for name in group)
+
+
+def _first_timestep(recording: Recording, layer: str, example: int) -> int:
+    """Find the first timestep that is no padding, and in a text the first that ends a window."""
+    dataset = recording[layer]
+    if "mask" not in dataset or not 0 <= example < dataset.sizes["example"]:
+        return 0
+    return int(dataset["mask"][example].values.argmax()) if dataset.sizes["timestep"] else 0
+
+
+def _described(recording: Recording, name: str) -> dict[str, Any]:
+    dataset = recording[name]
+    described = {
+        "name": name,
+        "kind": dataset.attrs.get("kind", ""),
+        "go_backwards": bool(dataset.attrs.get("go_backwards", False)),
+        "windowed": bool(recording.tree.attrs.get("window")),
+        "signals": list(recording.signals(name)),
+        "examples": dataset.sizes["example"],
+        "timesteps": dataset.sizes["timestep"],
+        "cells": dataset.sizes["cell"],
+        "masked": "mask" in dataset,
+        "tokens": "token" in dataset.coords,
+        "labels": "label" in dataset.coords,
+        "check": dict(dataset.attrs.get("check", {})),
+    }
+    if "token" in dataset.coords:
+        described["spelling"] = spelling_of(dataset).kind
+    if "calls" in dataset.attrs:
+        described["calls"] = list(dataset.attrs["calls"])
+    initial = initial_of(recording, name)
+    if initial is not None:
+        described["initial"] = "given" if initial.any() else "zero"
+    predictions = recording.predictions
+    if predictions is not None and predictions.sizes["timestep"] == dataset.sizes["timestep"]:
+        described["predictions"] = predictions.sizes["rank"]
+    return described
+
+
+class RecordingWidget(PageWidget):
+    """
+    A widget over a recording, with the traits that all of them share.
+
+    Parameters
+    ----------
+    recording : Recording
+        What ``record()`` or ``open_recording()`` gave.
+    layer : str, optional
+        The layer shown at first: one of ``recording.layers``, or of ``recording.bidirectional`` for
+        both directions side by side; of a layer that was called several times also one call,
+        ``"lstm:2"``. Default: the first; both directions, if it has two.
+    signal : str, optional
+        The signal shown at first. Default: ``"hidden_state"``.
+    **traits
+        Any other trait of the widget by its name.
+
+    Raises
+    ------
+    TypeError
+        For an unknown keyword, or a recording that is none.
+    traitlets.TraitError
+        For a value that a trait doesn't take; the text names the trait, what it takes and what came.
+    """
+
+    layer = traitlets.Unicode(help="The layer shown, by its name in the recording.").tag(sync=True)
+    signal = traitlets.Unicode(help="The signal shown.").tag(sync=True)
+    example = traitlets.Int(0, help="The selected example.").tag(sync=True)
+    cell = traitlets.Int(0, help="The selected cell.").tag(sync=True)
+    timestep = traitlets.Int(0, help="The selected timestep of the example.").tag(sync=True)
+    threshold = traitlets.Float(0.0, help="Values of smaller magnitude are faded.").tag(sync=True)
+    scale = traitlets.Union(
+        [traitlets.Enum(SCALES), traitlets.Tuple(traitlets.Float(), traitlets.Float())],
+        default_value="layer",
+        help="What the outermost colours stand for: the largest magnitude of the 'layer' or of each "
+        "'cell', 'sigmoid' of the value from 0 to 1, the 'squared' value over the cell's largest "
+        "square, or a fixed range (lowest, highest).",
+    ).tag(sync=True)
+
+    align = traitlets.Enum(
+        ("read", "predict"),
+        "read",
+        help="Show a value on the token just read ('read'), or on the one that comes next, which the "
+        "model is about to predict ('predict').",
+    ).tag(sync=True)
+
+    tracks = traitlets.Any(
+        help="Concepts that stand under the tokens as bands: a list of them, or a dict by name of "
+        "concepts, functions of the tokens, regular expressions or arrays (example, timestep)."
+    )
+    hidden_tracks = traitlets.Tuple(help="The names of tracks that are not shown.").tag(sync=True)
+
+    _layers: traitlets.List[dict[str, Any]] = traitlets.List(help="What the recording has.").tag(
+        sync=True
+    )
+    _summary = traitlets.Dict(help="The signal in the page: names, level of the overview.").tag(
+        sync=True, echo_update=False
+    )
+    _overview = traitlets.Bytes(help="uint8 codes (cell, bin).").tag(sync=True, echo_update=False)
+    _statistics = traitlets.Bytes(help="float32 (3, cell).").tag(sync=True, echo_update=False)
+    _whole = traitlets.Bytes(
+        help="float32 (layer, signal, cell, column), then masks, then guesses. In a saved page, of "
+        "layers that are 'rounded': uint8 codes, and float32 (layer, signal, 3, cell) behind them."
+    ).tag(sync=True, echo_update=False)
+    _text = traitlets.Dict(help="Tokens and labels of a recording that travels whole.").tag(
+        sync=True, echo_update=False
+    )
+
+    _tracks = traitlets.Dict(help="The tracks of each layer: names, what codes stand for.").tag(
+        sync=True, echo_update=False
+    )
+    _track_codes = traitlets.Bytes(help="A bit a token for yes or no, a byte for numbers.").tag(
+        sync=True, echo_update=False
+    )
+
+    _notes = traitlets.Dict(help="Notes on cells, by layer and the number of the cell.").tag(
+        sync=True
+    )
+
+    _shown: ClassVar[tuple[str, ...]] = ("recording",)
+
+    #: The most pixels that rows or lines take in a still picture.
+    _still_height: ClassVar[int] = 400
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        layer: str | None = None,
+        signal: str | None = None,
+        **traits: Any,  # noqa: ANN401 - each trait checks its own
+    ) -> None:
+        if not isinstance(recording, Recording):
+            raise TypeError(
+                f"recording: expected a Recording (from record() or open_recording()), "
+                f"got {type(recording).__name__}"
+            )
+        self._expect_known(traits, given=("layer", "signal"), shared=SHARED_TRAITS)
+        self._recording = recording
+        self._names = _layer_names(recording)
+        #: Single calls of layers that were asked for; the page knows no others.
+        self._calls: tuple[str, ...] = ()
+        self._said: dict[str, tuple[Track, ...]] = {}
+        layer = self._names[0] if layer is None else layer
+        if self._is_call(layer):
+            self._calls = (layer,)
+            self._names = (*self._names, layer)
+        if layer in self._names and signal is None:
+            signal = recording.signals(layer)[0]
+        if layer in self._names and "timestep" not in traits:
+            traits["timestep"] = _first_timestep(recording, layer, traits.get("example", 0))
+        state = self._state_of(recording, self._calls) | {"_notes": recording.notes.plain}
+        super().__init__(layer=layer, signal=signal or "", **state, **traits)
+        recording.notes.watch(self)
+        self._summarise()
+
+    @property
+    def recording(self) -> Recording:
+        """What is shown."""
+        return self._recording
+
+    def _is_call(self, layer: str) -> bool:
+        """Whether it names one of the calls of a layer."""
+        return any(
+            layer in self.recording.call_names(name) for name in _layer_names(self.recording)
+        )
+
+    @staticmethod
+    def _state_of(recording: Recording, calls: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Describe the recording, and some calls of its layers, and give all of it if it is small."""
+        of_calls = [name for call in calls for name in recording.directions(call)]
+        stored = [*recording.layers, *of_calls]
+        described = {name: _described(recording, name) for name in stored}
+        columns = total = 0
+        for layer in described.values():
+            count = layer["examples"] * layer["timesteps"]
+            columns += count
+            total += 4 * len(layer["signals"]) * count * layer["cells"]
+            total += 8 * count * layer.get("predictions", 0)
+        layers = []
+        names = dict.fromkeys([*_layer_names(recording), *calls, *of_calls])
+        for name in names:
+            pair = recording.directions(name)
+            if len(pair) > 1:
+                forward, backward = (described[part] for part in pair)
+                both = {"name": name, "cells": 2 * forward["cells"], "parts": list(pair)}
+                known = {each.get("initial") for each in (forward, backward)}
+                if known == {"zero", "given"}:
+                    both["initial"] = "given"
+                check = max(forward, backward, key=lambda d: d["check"].get("difference", 0.0))
+                layers.append({**forward, **both, "check": check["check"]})
+            else:
+                layers.append(described[name])
+        state: dict[str, Any] = {"_layers": layers}
+        if total <= WHOLE_BYTES and columns <= _WHOLE_COLUMNS:
+            every = {name: recording.signals(name) for name in stored}
+            state |= RecordingWidget._whole_of(recording, every)
+        return state
+
+    @staticmethod
+    def _whole_of(
+        recording: Recording, kept: Mapping[str, tuple[str, ...]], *, exact: bool = True
+    ) -> dict[str, Any]:
+        """Give all that the page needs of some signals of some layers, in their order.
+
+        Values as they are, or a byte each, and then the statistics that these go with.
+        """
+        values, statistics, masks, text = [], [], [], {}
+        table, guesses = None, []
+        predictions = recording.predictions
+        if predictions is not None:
+            count = predictions.sizes["example"] * predictions.sizes["timestep"]
+            table, *arrays = guesses_of(predictions, 0, count)
+            guesses = [array.tobytes() for array in arrays]
+        for name, signals in kept.items():
+            dataset = recording[name]
+            count = dataset.sizes["example"] * dataset.sizes["timestep"]
+            mask = dataset["mask"].values if "mask" in dataset else None
+            for signal in signals:
+                tiles = SignalTiles(dataset[signal].values, mask)
+                values.append(tiles.flat.T.tobytes() if exact else tiles.codes)
+                if not exact:
+                    statistics.append(tiles.statistics.tobytes())
+            masks.append(mask_of(dataset, 0, count))
+            text[name] = columns_of(dataset, 0, count)
+            initial = initial_of(recording, name)
+            if initial is not None and initial.any():
+                text[name]["initial"] = b64encode(initial.tobytes()).decode()
+            if table is not None:
+                text[name]["guessed"] = table
+        return {"_whole": b"".join([*values, *statistics, *masks, *guesses]), "_text": text}
+
+    def _summarise(self) -> None:
+        """Give the page the overview of what is shown, unless it has all of it."""
+        if self._whole or not self._layers:
+            return
+        tiles = _tiles_of(self.recording, self.layer, self.signal)
+        level, overview = tiles.overview
+        with self.hold_sync():
+            self._summary = {"layer": self.layer, "signal": self.signal, "level": level}
+            self._overview = overview.tobytes()
+            self._statistics = tiles.statistics.tobytes()
+
+    # -- selection -------------------------------------------------------------------------------
+
+    def _sizes(self, layer: str) -> dict[str, int]:
+        return {str(dim): size for dim, size in self.recording[layer].sizes.items()}
+
+    @traitlets.validate("layer")
+    def _check_layer(self, proposal: dict[str, Any]) -> str:
+        layer: str = proposal["value"]
+        if layer not in self._names and self._is_call(layer):
+            self._calls = (*self._calls, layer)
+            self._names = (*self._names, layer)
+            state = {"_whole": b"", "_text": {}} | self._state_of(self.recording, self._calls)
+            with self.hold_sync():
+                for name, value in state.items():
+                    setattr(self, name, value)
+        if layer not in self._names:
+            raise traitlets.TraitError(
+                f"layer: expected one of {', '.join(map(repr, self._names))}, got {layer!r}"
+            )
+        return layer
+
+    @traitlets.validate("signal")
+    def _check_signal(self, proposal: dict[str, Any]) -> str:
+        signal: str = proposal["value"]
+        if self.layer in self._names:
+            signals = self.recording.signals(self.layer)
+            if signal not in signals:
+                raise traitlets.TraitError(
+                    f"signal: expected one of {', '.join(map(repr, signals))} "
+                    f"(layer {self.layer!r}), got {signal!r}"
+                )
+        return signal
+
+    @traitlets.validate("example", "cell", "timestep")
+    def _check_index(self, proposal: dict[str, Any]) -> int:
+        name, index = proposal["trait"].name, proposal["value"]
+        if self.layer in self._names:
+            size = self._sizes(self.layer)[name]
+            if not 0 <= index < max(1, size):
+                raise traitlets.TraitError(
+                    f"{name}: expected 0 to {max(1, size) - 1} (layer {self.layer!r}), got {index}"
+                )
+        return int(index)
+
+    @traitlets.validate("threshold")
+    def _check_threshold(self, proposal: dict[str, Any]) -> float:
+        threshold: float = proposal["value"]
+        if not 0 <= threshold < float("inf"):
+            raise traitlets.TraitError(
+                f"threshold: expected a finite number of at least 0, got {threshold}"
+            )
+        return threshold
+
+    @traitlets.validate("scale")
+    def _check_scale(self, proposal: dict[str, Any]) -> str | tuple[float, float]:
+        return checked_scale(proposal["value"], SCALES)
+
+    @traitlets.validate("tracks")
+    def _check_tracks(self, proposal: dict[str, Any]) -> Any:  # noqa: ANN401 - a person's own
+        # Here, not once the trait has changed: an array in it may have, while it is the same.
+        self._say(tracks_of(self.recording, proposal["value"]))
+        return proposal["value"]
+
+    @traitlets.observe("tracks")
+    def _on_tracks(self, change: dict[str, Any]) -> None:
+        if change["new"] is None:  # which is not validated
+            self._say({})
+
+    def _say(self, said: dict[str, tuple[Track, ...]]) -> None:
+        """Give the page the tracks of all layers."""
+        described, codes = encoded(said)
+        self._said = said
+        with self.hold_sync():
+            self._tracks, self._track_codes = described, codes
+
+    def notes_changed(self) -> None:
+        """Show notes that were written elsewhere."""
+        self._notes = self.recording.notes.plain
+
+    @traitlets.observe("_notes")
+    def _on_notes(self, change: dict[str, Any]) -> None:
+        self.recording.notes.replace(change["new"])
+
+    @traitlets.observe("layer", "signal")
+    def _on_shown(self, change: dict[str, Any]) -> None:
+        if not self._layers or not self.signal:
+            return  # still under construction
+        with self.hold_sync():
+            if change["name"] == "layer":
+                signals = self.recording.signals(self.layer)
+                if self.signal not in signals:
+                    self.signal = signals[0]
+                for name, size in self._sizes(self.layer).items():
+                    setattr(self, name, min(getattr(self, name), max(0, size - 1)))
+            self._summarise()
+
+    # -- leaving the notebook --------------------------------------------------------------------
+
+    @property
+    def _subject(self) -> str:
+        return self.layer
+
+    def save_html(
+        self,
+        path: str | PathLike[str],
+        *,
+        title: str | None = None,
+        overwrite: bool = False,
+        exact: bool | None = None,
+    ) -> None:
+        """
+        Write the widget, as it is now, to one HTML file that needs no kernel and no network.
+
+        Sliders, keys, menus and both themes work there. Of a recording that takes more than 64 MiB as it
+        stands in the file, the layer shown goes in, or else only the signal shown; the page names what
+        was left out.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write.
+        title : str, optional
+            The heading. Default: the kind of widget, and what it shows.
+        overwrite : bool, default False
+            Whether a file that stands there may be replaced.
+        exact : bool, optional
+            True: values stand in the file as they are, float32. False: a byte each, as they are drawn,
+            rounded to 1/252 of the largest magnitude of their cell; such numbers are marked ≈ on the
+            screen, and the file is about a quarter as large. Default: exact up to 2 MiB of float32.
+
+        Raises
+        ------
+        FileExistsError
+            If something stands there that may not be replaced.
+        FileNotFoundError
+            If the folder doesn't exist.
+        ValueError
+            If the signal shown takes more than 64 MiB alone.
+
+        Examples
+        --------
+        >>> grid.save_html("grid.html", title="Cells that count")  # doctest: +SKIP
+        """
+        exact = bool(self._whole) if exact is None else exact
+        self._write_page(path, title, self._file_state(exact=exact), overwrite=overwrite)
+
+    def _file_state(self, *, exact: bool = True) -> FileState:
+        """Give a file the whole recording if it fits, else the layer shown, else only the signal."""
+        kept = export.fitting(self._layers, self.layer, self.signal, 4 if exact else 1)
+        layers = [export.without(layer, kept) for layer in self._layers]
+        missing = [
+            f"{layer['name']} ({', '.join(layer['absent'])})"
+            for layer in layers
+            if "absent" in layer and "parts" not in layer
+        ]
+        if not exact:
+            layers = [layer | {"rounded": True} for layer in layers]
+        state = {"_summary": {}, "_overview": b"", "_statistics": b"", "_layers": layers}
+        whole = self._whole_of(self.recording, kept, exact=exact)
+        return FileState(state | whole, missing, rounded=not exact)
+
+    def _snapshot(self) -> Snapshot:
+        """Put together what is shown, to draw it."""
+        (layer,) = (each for each in self._layers if each["name"] == self.layer)
+        return Snapshot(
+            layer,
+            self.recording[self.layer],
+            _tiles_of(self.recording, self.layer, self.signal),
+            **{
+                name: getattr(self, name)
+                for name in ("signal", "example", "cell", "timestep", "palette", "scale")
+            },
+            threshold=self.threshold,
+            align=self.align,
+            given_name=in_line(self.recording.notes.name(self.layer, self.cell)),
+            tracks=self._shown_tracks(),
+            predictions=self.recording.predictions,
+            initial=initial_of(self.recording, self.layer),
+        )
+
+    def _shown_tracks(self) -> tuple[tuple[int, Track], ...]:
+        """Give the tracks of the layer that are shown, each with its place among all of them."""
+        part = self.recording.directions(self.layer)[0]
+        every = enumerate(self._said.get(part, ()))
+        return tuple((i, track) for i, track in every if track.name not in self.hidden_tracks)
+
+    def __repr__(self) -> str:
+        places = ", ".join(
+            f"{name}={getattr(self, name)}" for name in ("cell", "example", "timestep")
+        )
+        return f"<{type(self).__name__} layer={self.layer!r}, signal={self.signal!r}, {places}>"
+
+    def _pictures(self, shown: Snapshot) -> list[Image]:  # noqa: ARG002 - subclasses draw it
+        """Draw what stands in the widget, from top to bottom. There is something recorded."""
+        return []
+
+    def _still(self) -> Image:
+        """Draw the widget as it is now, on light paper."""
+        shown = self._snapshot()
+        pictures = [nothing()] if shown.empty else self._pictures(shown)
+        return stack([*pictures, foot(shown)])
+
+    # -- the page's requests ---------------------------------------------------------------------
+
+    def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        layer, signal = content["layer"], content["signal"]
+        names = self.recording.directions(layer)
+        parts = [self.recording[name] for name in names]
+        described = next((each for each in self._layers if each["name"] == layer), {})
+        given = described.get("initial") == "given"
+        initial = [initial_of(self.recording, name) for name in names] if given else []
+        tiles = _tiles_of(self.recording, layer, signal)
+        return answer(content, parts, tiles, self.recording.predictions, initial)
