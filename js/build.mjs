@@ -54,7 +54,7 @@ const options = {
       { in: `src/widgets/${name}.js`, out: name },
       { in: `src/widgets/${name}.css`, out: name },
     ]),
-    { in: "src/export/page.js", out: "page" },
+    { in: "src/host/page.js", out: "page" },
   ],
   outdir: "../lstm_widgets/static",
   bundle: true,

@@ -1,4 +1,4 @@
-"""The colours of values on a light page: js/src/core/palettes.js and js/src/view/colours.js in NumPy.
+"""The colours of values on a light page: js/src/colour/palettes.js and js/src/colour/colours.js in NumPy.
 
 Both are held against one table, js/test/colours.json. Palettes are in palettes.json, colours in
 hexadecimal from end to end. They come from:
@@ -83,7 +83,7 @@ def mix(a: ArrayLike, b: ArrayLike, share: float) -> NDArray[np.uint8]:
 
 def track_colours(index: int, shares: NDArray[np.float64], *, yes_no: bool) -> NDArray[np.uint8]:
     """
-    Give what a concept track is drawn in, as js/src/view/bands.js does.
+    Give what a concept track is drawn in, as js/src/canvas/bands.js does.
 
     Parameters
     ----------

@@ -274,7 +274,7 @@ def test_errors(given, options, error, message):
 
 
 def test_the_picture_counts_as_the_page_does(root):
-    """js/test/dependency.test.mjs holds the page against the same table."""
+    """js/test/state/dependency.test.mjs holds the page against the same table."""
     table = json.loads((root / "js" / "test" / "dependency.json").read_text("utf-8"))
     for case in table["summaries"]:
         values = np.array(case["values"], np.float64).astype(np.float32)

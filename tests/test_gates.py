@@ -1,7 +1,7 @@
 """GateInspector's Python side; and what the page's algebra is held against: Keras's own steps.
 
 ``js/test/gates.json`` holds recordings of small layers with the states that Keras's cells had before
-each timestep. ``js/test/gates.test.mjs`` works those out from the recording alone. To make it anew:
+each timestep. ``js/test/data/changes.test.mjs`` works those out from the recording alone. To make it anew:
 ``python tests/test_gates.py && npm --prefix js run format``.
 """
 

@@ -78,7 +78,7 @@ def of_table(table):
 
 
 def test_filters_search_and_orders(table):
-    """js/test/examples.test.mjs holds the page against the same table."""
+    """js/test/data/examples.test.mjs holds the page against the same table."""
     relevance, true = of_table(table)
     examples = Examples(relevance, true=true)
     assert {question.get("sort", "index") for question, _ in table["questions"]} == set(SORTS)

@@ -17,7 +17,7 @@ from lstm_widgets.recording import RecordedLayer, Recording
 from lstm_widgets.tokens.vocabulary import Vocabulary
 from lstm_widgets.tokens.words import Spelling, spelling_of
 
-# js/test/spelling.test.mjs holds the page against the same table.
+# js/test/data/spelling.test.mjs holds the page against the same table.
 CASES = json.loads((Path(__file__).parents[1] / "js" / "test" / "spelling.json").read_text("utf-8"))
 N = np.nan
 

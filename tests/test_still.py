@@ -73,7 +73,7 @@ def shown(widget):
 
 
 def test_values_have_the_colours_of_the_page(root):
-    """js/test/colours.test.mjs holds the page's colours against the same table."""
+    """js/test/colour/colours.test.mjs holds the page's colours against the same table."""
     table = json.loads((root / "js" / "test" / "colours.json").read_text("utf-8"))
     assert len(table) == 100
     for case in table:
@@ -88,7 +88,7 @@ def test_values_have_the_colours_of_the_page(root):
 
 
 def test_tokens_and_numbers_are_written_as_in_the_page():
-    """The cases of js/test/tokens.test.mjs."""
+    """The cases of js/test/lib/tokens.test.mjs."""
     for word in ("a", "don't", "é", "e\u0301", "日本", "the cat", "👩‍🔬", "🇩🇪", "❤️", "<b>", "${x}"):
         assert visible(word) == word
     marks = {" ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥", "\u00a0": "⍽", "": "∅", "\x7f": "␡"}
@@ -259,7 +259,7 @@ def test_the_selected_example_is_in_the_picture():
 
 
 def inspected(case):
-    """A recording of the table of js/test/gates.test.mjs, and the states that really were before."""
+    """A recording of the table of js/test/data/changes.test.mjs, and the states that really were before."""
     layer, mask = case["layer"], np.array(case["mask"], bool)
     shape = layer["examples"], layer["timesteps"]
 

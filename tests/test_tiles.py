@@ -152,7 +152,7 @@ def test_each_cell_has_its_own_scale() -> None:
 
 
 def test_codes_are_those_that_the_page_makes(root: Path) -> None:
-    """js/test/codes.test.mjs holds the page's encoder against the same table."""
+    """js/test/data/codes.test.mjs holds the page's encoder against the same table."""
     table = json.loads((root / "js" / "test" / "codes.json").read_text("utf-8"))
     for case in table:
         values = np.array([float(value) for value in case["values"]], np.float32)

@@ -1,4 +1,4 @@
-"""Why a cell's state changed: js/src/core/gates.js in NumPy."""
+"""Why a cell's state changed: js/src/data/changes.js in NumPy."""
 
 from __future__ import annotations
 

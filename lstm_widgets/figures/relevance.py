@@ -57,7 +57,7 @@ WARN = (138, 75, 0)
 @dataclass(frozen=True)
 class Band:
     """
-    How the relevance of one method becomes colours: js/src/core/band_colours.js on a light page.
+    How the relevance of one method becomes colours: js/src/colour/band.js on a light page.
 
     Parameters
     ----------

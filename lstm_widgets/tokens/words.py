@@ -1,7 +1,7 @@
 """Whether tokens are characters, words or pieces of words, and the text that they make: the one rule.
 
 Everything that joins tokens to a text, or sets them apart on the screen, asks here: concepts, `match`,
-`generate`, widgets and still pictures. js/src/core/spelling.js writes single tokens the same way; both
+`generate`, widgets and still pictures. js/src/data/spelling.js writes single tokens the same way; both
 are held against one table, js/test/spelling.json.
 """
 

@@ -84,7 +84,7 @@ class CellGrid(MatchingWidget):
         return [picture, *super()._pictures(shown)]
 
     def _order(self, shown: Snapshot) -> NDArray[np.intp]:
-        """Give the cells in the order of the rows, as js/src/core/order.js does."""
+        """Give the cells in the order of the rows, as js/src/data/order.js does."""
         statistics = shown.tiles.statistics
         key = None
         if self.sort == "mean_magnitude":

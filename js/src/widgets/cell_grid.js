@@ -1,7 +1,7 @@
 // CellGrid: all cells over all timesteps.
 
-import { GridPane } from "../view/grid_pane.js";
-import { hosted } from "../view/host.js";
-import { MatchesPane } from "../view/matches_pane.js";
+import { GridPane } from "../panes/grid/pane.js";
+import { MatchesPane } from "../panes/matches/pane.js";
+import { hosted } from "../ui/hosted.js";
 
 export default hosted("Cell grid", [GridPane, MatchesPane]);

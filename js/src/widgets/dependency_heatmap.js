@@ -1,8 +1,8 @@
 // DependencyHeatmap: how strongly predictions depend on each token that was read before.
 
-import { DependencyState } from "../core/dependency.js";
-import { DependencyFrame } from "../view/dependency_frame.js";
-import { hostedView } from "../view/host.js";
+import { DependencyFrame } from "../panes/dependency/frame.js";
+import { DependencyState } from "../state/dependency.js";
+import { hostedView } from "../ui/hosted.js";
 
 export default hostedView(
   (model) => new DependencyState(model),

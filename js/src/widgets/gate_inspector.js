@@ -1,6 +1,6 @@
 // GateInspector: all signals of one cell, and why its state changed.
 
-import { GatesPane } from "../view/gates_pane.js";
-import { hosted } from "../view/host.js";
+import { GatesPane } from "../panes/gates/pane.js";
+import { hosted } from "../ui/hosted.js";
 
 export default hosted("Gate inspector", [GatesPane]);

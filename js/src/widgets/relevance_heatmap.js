@@ -1,8 +1,8 @@
 // RelevanceHeatmap: many examples as rows of words, and one of them in an Explorer.
 
-import { RelevanceState } from "../core/relevance_state.js";
-import { hostedView } from "../view/host.js";
-import { RelevanceFrame } from "../view/relevance_frame.js";
+import { RelevanceFrame } from "../panes/relevance/frame.js";
+import { RelevanceState } from "../state/relevance.js";
+import { hostedView } from "../ui/hosted.js";
 
 export default hostedView(
   (model) => new RelevanceState(model),

@@ -1,7 +1,7 @@
 // TextHeatmap: one cell over running text.
 
-import { hosted } from "../view/host.js";
-import { MatchesPane } from "../view/matches_pane.js";
-import { TextPane } from "../view/text_pane.js";
+import { MatchesPane } from "../panes/matches/pane.js";
+import { TextPane } from "../panes/text/pane.js";
+import { hosted } from "../ui/hosted.js";
 
 export default hosted("Text heatmap", [TextPane, MatchesPane]);

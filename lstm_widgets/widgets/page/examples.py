@@ -1,6 +1,6 @@
 """Relevance as a page shows it: its examples, which of them and in which order, row by row.
 
-js/src/core/examples.js does the same in the page for what is there whole; both are held against one
+js/src/data/examples.js does the same in the page for what is there whole; both are held against one
 table, js/test/examples.json.
 """
 

@@ -1,7 +1,7 @@
 """A widget as a page of its own: one file, which opens without a kernel and without a network.
 
 The page holds the widget's module and style sheet, its traits as JSON, and its bytes packed by gzip.
-What runs it is js/src/export/page.js. Texts in it may hold anything: none of them gets into the page
+What runs it is js/src/host/page.js. Texts in it may hold anything: none of them gets into the page
 other than escaped.
 """
 

@@ -1,6 +1,6 @@
 """What the page asks of the kernel, and the answers: one message each, many buffers.
 
-The page's side is js/src/core/kernel_source.js. A request is always answered, with an error text if
+The page's side is js/src/data/kernel_source.js. A request is always answered, with an error text if
 need be; its ``id`` comes back with the answer.
 
 =============  =============================  ==============================================

@@ -1,4 +1,4 @@
-"""A ranking and its evidence, as they travel to the page: js/src/core/ranking.js and evidence.js."""
+"""A ranking and its evidence, as they travel to the page: js/src/data/ranking.js and evidence.js."""
 
 from __future__ import annotations
 

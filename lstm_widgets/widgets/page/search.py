@@ -1,4 +1,4 @@
-"""Finding a text among the tokens of a recording: js/src/core/search.js in Python."""
+"""Finding a text among the tokens of a recording: js/src/data/search.js in Python."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from lstm_widgets.rnn.parallel import mapped
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Values of one cell in one tile. The page holds the same number (js/src/core/codes.js).
+#: Values of one cell in one tile. The page holds the same number (js/src/data/codes.js).
 BLOCK = 512
 #: The most bytes of codes that the overview of one signal may have.
 OVERVIEW_BYTES = 256 * 1024

@@ -1,6 +1,6 @@
 """Concept tracks as the page gets them: a bit a token for yes or no, a byte for a number.
 
-The page's side is js/src/core/tracks.js.
+The page's side is js/src/data/tracks.js.
 """
 
 from __future__ import annotations

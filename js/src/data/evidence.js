@@ -1,0 +1,154 @@
+// The evidence for rows of a ranking: what a file holds, or what the kernel is asked for. The other side
+// is lstm_widgets/widgets/cell_finder.py.
+
+import { AGAIN_AFTER, Calls } from "../host/calls.js";
+import { floats } from "../host/model.js";
+
+/**
+ * A stretch of one example.
+ * @typedef {object} Stretch
+ * @property {string} kind "highest", "lowest" or "sample"
+ * @property {number} example
+ * @property {number} start its first timestep
+ * @property {number} peak the timestep that it was chosen for
+ * @property {Float32Array} values
+ * @property {Float32Array | undefined} said what the concept says, moved by the lag
+ * @property {string[] | null} tokens
+ * @property {import("./spelling.js").Kind} spelling how they spell a text
+ * @property {string | null} label of the example
+ */
+/**
+ * How values lie with a concept and without.
+ * @typedef {object} Histogram
+ * @property {number} low where the first bin begins
+ * @property {number} high where the last one ends
+ * @property {number[]} inside
+ * @property {number[]} outside
+ * @property {number | null} split above which a number is taken to hold
+ * @property {number} infinite values in no bin
+ */
+/**
+ * @typedef {object} Evidence
+ * @property {Stretch[]} passages
+ * @property {Histogram | null} histogram
+ * @property {Float32Array | undefined} null scores of the shifted concept
+ * @property {Record<string, number> | undefined} ablation losses as it is and with the cell held, changes
+ */
+
+const KEPT = 64;
+/** Milliseconds after which a run of the model is asked for again. */
+const RUN_AFTER = 60_000;
+
+/** @param {any} sent @returns {Evidence} */
+export function decoded({ passages, histogram, null: scores, ablation }) {
+  const some = (/** @type {string | null} */ packed) => (packed ? floats(packed) : undefined);
+  return {
+    passages: passages.map((/** @type {any} */ passage) => ({
+      ...passage,
+      values: floats(passage.values),
+      said: some(passage.said),
+    })),
+    histogram,
+    null: some(scores),
+    ablation,
+  };
+}
+
+/**
+ * Count scores in bins from −1 to 1.
+ * @param {Float32Array} scores
+ * @param {number} bins
+ */
+export function counted(scores, bins) {
+  const counts = new Array(bins).fill(0);
+  for (const score of scores) {
+    if (Number.isNaN(score)) continue;
+    counts[Math.max(0, Math.min(bins - 1, Math.floor(((score + 1) / 2) * bins)))]++;
+  }
+  return counts;
+}
+
+export class EvidenceStore {
+  /** @type {Map<number, Evidence>} */
+  #kept = new Map();
+  /** @type {number | undefined} */
+  #wanted;
+  /** The row for which the model is run, and those for which it is to be. @type {number | undefined} */
+  #running;
+  /** @type {Set<number>} */
+  #next = new Set();
+
+  /**
+   * @param {import("../host/model.js").Model} model
+   * @param {() => void} onArrival
+   */
+  constructor(model, onArrival) {
+    /** What a saved page has; nothing in a notebook. @type {Record<string, any>} */
+    this.held = model.get("_evidence") ?? {};
+    this.saved = Object.keys(this.held).length > 0;
+    const keep = (/** @type {any} */ reply) => this.#keep(reply.evidence, reply);
+    this.calls = new Calls(model, keep, onArrival);
+    this.runs = new Calls(model, keep, onArrival, AGAIN_AFTER, RUN_AFTER);
+  }
+
+  dispose() {
+    this.calls.dispose();
+    this.runs.dispose();
+  }
+
+  /**
+   * @param {number} row
+   * @param {any} sent
+   */
+  #keep(row, sent) {
+    const evidence = decoded(sent);
+    this.#kept.set(row, evidence);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= KEPT) break;
+      this.#kept.delete(oldest);
+    }
+    return evidence;
+  }
+
+  /** The evidence of a row as far as the page has it. @param {number} row */
+  known(row) {
+    const found = this.#kept.get(row);
+    if (found || !this.held[row]) return found;
+    return this.#keep(row, this.held[row]);
+  }
+
+  /** The same; what is not here is asked for. @param {number} row */
+  of(row) {
+    const found = this.known(row);
+    this.#wanted = found || this.saved ? undefined : row;
+    return found;
+  }
+
+  /** Ask for what was last looked for and missing: what was wanted before that no longer is. */
+  flush() {
+    if (this.#wanted !== undefined) this.calls.ask({ evidence: this.#wanted });
+    const [next] = this.#next;
+    if (next === undefined || !this.runs.ask({ ablate: next })) return;
+    this.#running = next;
+    this.#next.delete(next);
+  }
+
+  /** Have the model run with the cell of a row held. @param {number} row */
+  ablate(row) {
+    this.#next.add(row);
+    this.flush();
+  }
+
+  /** What to tell of that run, until its answer is here. @param {number} row */
+  told(row) {
+    if (this.#next.has(row)) return "The model is running …";
+    if (this.#running !== row || this.#kept.get(row)?.ablation) return "";
+    const { notice } = this.runs;
+    return notice.startsWith("The kernel could not") ? notice : "The model is running …";
+  }
+
+  /** What to tell a person about the kernel. */
+  get notice() {
+    return this.calls.notice;
+  }
+}

@@ -1,0 +1,361 @@
+// The examples of a relevance dataset, row by row, and which of them are shown in which order: the same
+// as lstm_widgets/widgets/page/examples.py. Either all of it is in the page, or the kernel is asked.
+
+import { Calls } from "../host/calls.js";
+import { bytes } from "../host/model.js";
+import { Spelling } from "./spelling.js";
+
+/**
+ * @typedef {object} Summary what Python tells of a dataset
+ * @property {number} examples
+ * @property {number} timesteps
+ * @property {{name: string, signed: boolean, largest: number}[]} methods
+ * @property {string} explained what the scores are of, in words
+ * @property {{score: string, predicted: string}} called what scores and predicted classes are called
+ * @property {[number, string, number][]} classes number, name, how many are predicted as this
+ * @property {boolean} confidence whether it is known
+ * @property {boolean} predicted whether it is known
+ * @property {boolean} outcome whether right and wrong are known
+ * @property {number} right how many are
+ * @property {number} known of how many the true class is
+ * @property {boolean} masked
+ * @property {boolean} tokens
+ * @property {boolean} labels
+ * @property {import("./spelling.js").Kind} spelling how tokens spell a text
+ * @property {number} longest how many characters the longest example takes
+ * @property {number} typical the same of one in the middle
+ * @property {"here" | "missing" | "left out"} recording
+ */
+/**
+ * @typedef {object} Question which examples are wanted, in which order
+ * @property {string} sort
+ * @property {number | null} predicted
+ * @property {string} outcome
+ * @property {string} search
+ */
+
+/** Rows that are kept. */
+const KEPT_ROWS = 2000;
+/** The most bytes of values to ask for at once. */
+const REPLY_BYTES = 1024 * 1024;
+const KEPT_ORDERS = 8;
+
+/** One example. */
+export class Row {
+  /** @type {string | undefined} */
+  #searched;
+
+  /**
+   * @param {Batch} batch
+   * @param {number} at where it stands there
+   */
+  constructor(batch, at) {
+    this.batch = batch;
+    this.at = at;
+    const { timesteps } = batch.summary;
+    this.score = batch.score[at];
+    this.confidence = batch.confidence[at];
+    this.predicted = batch.predicted[at];
+    this.true = batch.true[at];
+    this.target = batch.target[at];
+    this.label = batch.labels?.[at];
+    this.mask = batch.mask?.subarray(at * timesteps, (at + 1) * timesteps);
+  }
+
+  /** The relevance of each timestep by one method. @param {number} method its number */
+  values(method) {
+    const { count, summary, values } = this.batch;
+    const start = (method * count + this.at) * summary.timesteps;
+    return values.subarray(start, start + summary.timesteps);
+  }
+
+  /** @param {number} timestep @returns {string | undefined} */
+  token(timestep) {
+    const { codes, table, summary } = this.batch;
+    return codes && table[codes[this.at * summary.timesteps + timestep]];
+  }
+
+  /** How the tokens spell a text. */
+  get spelling() {
+    return this.batch.spelling;
+  }
+
+  /** @param {number} timestep */
+  padding(timestep) {
+    return this.mask !== undefined && this.mask[timestep] === 0;
+  }
+
+  /** How many timesteps are no padding. */
+  get length() {
+    return this.mask ? this.mask.reduce((sum, one) => sum + one, 0) : this.batch.summary.timesteps;
+  }
+
+  /** Whether it is predicted as it truly is; undefined if that is not known. */
+  get right() {
+    return this.true < 0 ? undefined : this.true === this.predicted;
+  }
+
+  /** The largest finite magnitude of a method. @param {number} method */
+  largest(method) {
+    let largest = 0;
+    for (const value of this.values(method)) {
+      if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
+    }
+    return largest;
+  }
+
+  /** The tokens that are no padding, by their timesteps. @returns {[number, string][]} */
+  get tokens() {
+    const { summary } = this.batch;
+    const all = /** @type {[number, string][]} */ ([]);
+    if (!summary.tokens) return all;
+    for (let t = 0; t < summary.timesteps; t++) {
+      if (!this.padding(t)) all.push([t, this.token(t) ?? ""]);
+    }
+    return all;
+  }
+
+  /** What the tokens add to the text, as it is searched. */
+  get #pieces() {
+    const tokens = this.tokens.map(([, token]) => token);
+    const pieces = this.spelling.pieces(tokens);
+    return pieces.map(({ before, text }) => ({ before, text: text.toLowerCase() }));
+  }
+
+  /** The text, as it is searched. */
+  get searched() {
+    this.#searched ??= this.#pieces.map(({ before, text }) => before + text).join("");
+    return this.#searched;
+  }
+
+  /** The timesteps of the tokens that a text stands in. @param {string} search @returns {Set<number>} */
+  hits(search) {
+    const found = new Set();
+    const wanted = search.toLowerCase();
+    if (wanted === "" || !this.searched.includes(wanted)) return found;
+    const pieces = this.#pieces;
+    /** Where each token begins and ends in the text. @type {[number, number, number][]} */
+    const places = [];
+    let at = 0;
+    for (const [i, [t]] of this.tokens.entries()) {
+      at += pieces[i].before.length;
+      places.push([t, at, at + pieces[i].text.length]);
+      at += pieces[i].text.length;
+    }
+    for (let hit = this.searched.indexOf(wanted); hit >= 0; ) {
+      for (const [t, start, end] of places) {
+        if (start < hit + wanted.length && end > hit) found.add(t);
+      }
+      hit = this.searched.indexOf(wanted, hit + 1);
+    }
+    return found;
+  }
+}
+
+/** Some examples as Python packs them, see `Examples.rows`. */
+class Batch {
+  /**
+   * @param {Summary} summary
+   * @param {number} count
+   * @param {{table: string[], labels: string[] | null}} text
+   * @param {any} packed
+   */
+  constructor(summary, count, { table, labels }, packed) {
+    this.summary = summary;
+    this.spelling = new Spelling(summary.spelling);
+    this.count = count;
+    this.table = table;
+    this.labels = labels;
+    // A copy: the bytes may stand at an odd address.
+    const { buffer } = bytes(packed).slice();
+    const steps = count * summary.timesteps;
+    let at = 0;
+    /** @template T @param {new (b: ArrayBuffer, o: number, n: number) => T} Type @param {number} n */
+    const next = (Type, n, size = 4) => {
+      const part = new Type(buffer, at, n);
+      at += n * size;
+      return part;
+    };
+    this.values = next(Float32Array, summary.methods.length * steps);
+    this.score = next(Float32Array, count);
+    this.confidence = next(Float32Array, count);
+    this.predicted = next(Int32Array, count);
+    this.true = next(Int32Array, count);
+    this.target = next(Int32Array, count);
+    this.codes = summary.tokens ? next(Int32Array, steps) : undefined;
+    this.mask = summary.masked ? next(Uint8Array, steps, 1) : undefined;
+  }
+}
+
+/** What the order of examples goes by: falling as a negative number. */
+const KEYS = /** @type {Record<string, (row: Row) => number>} */ ({
+  most_confident: (row) => -row.confidence,
+  least_confident: (row) => row.confidence,
+  highest_score: (row) => -row.score,
+  lowest_score: (row) => row.score,
+  longest: (row) => -row.length,
+  shortest: (row) => row.length,
+});
+
+/**
+ * Choose and sort examples; NaN is sorted to the end, equal ones stay in order.
+ * @param {Row[]} rows all of them
+ * @param {Question} question
+ */
+export function orderOf(rows, { sort, predicted, outcome, search }) {
+  const wanted = search.toLowerCase();
+  const chosen = [];
+  for (const [example, row] of rows.entries()) {
+    if (predicted !== null && row.predicted !== predicted) continue;
+    if (outcome !== "all" && row.right !== (outcome === "right")) continue;
+    if (wanted === "" || row.searched.includes(wanted)) chosen.push(example);
+  }
+  const key = KEYS[sort];
+  if (key) {
+    const keys = Float64Array.from(rows, key);
+    const place = (/** @type {number} */ a, /** @type {number} */ b) =>
+      Number(Number.isNaN(keys[a])) - Number(Number.isNaN(keys[b])) ||
+      (keys[a] < keys[b] ? -1 : keys[a] > keys[b] ? 1 : a - b);
+    chosen.sort(place);
+  }
+  return Uint32Array.from(chosen);
+}
+
+/** All of it is in the page. */
+export class WholeExamples {
+  #key = "";
+  #order = new Uint32Array(0);
+
+  /** @param {import("../host/model.js").Model} model */
+  constructor(model) {
+    /** @type {Summary} */
+    this.summary = model.get("_summary");
+    const { examples } = this.summary;
+    const batch = new Batch(this.summary, examples, model.get("_text"), model.get("_whole"));
+    this.rows = Array.from({ length: examples }, (_, at) => new Row(batch, at));
+  }
+
+  /**
+   * One example; undefined if it is on its way.
+   * @param {number} example
+   * @returns {Row | undefined}
+   */
+  row(example) {
+    return this.rows[example];
+  }
+
+  /**
+   * The numbers of the examples that are wanted; undefined if they are on their way.
+   * @param {Question} question
+   * @returns {Uint32Array | undefined}
+   */
+  order(question) {
+    const key = JSON.stringify(question);
+    if (key !== this.#key) {
+      this.#key = key;
+      this.#order = orderOf(this.rows, question);
+    }
+    return this.#order;
+  }
+
+  /** Ask for what was missing since the last time. Nothing can be. */
+  request() {}
+
+  dispose() {}
+
+  /** What to tell a person about the kernel. */
+  get notice() {
+    return "";
+  }
+}
+
+/** What is in view comes from the kernel, and is kept for a while. */
+export class KernelExamples {
+  /** @type {Map<number, Row>} */
+  #rows = new Map();
+  /** @type {Map<string, Uint32Array>} */
+  #orders = new Map();
+  /** @type {Set<number>} */
+  #missing = new Set();
+  /** @type {Question | undefined} */
+  #asked;
+
+  /**
+   * @param {import("../host/model.js").Model} model
+   * @param {() => void} onArrival
+   */
+  constructor(model, onArrival) {
+    /** @type {Summary} */
+    this.summary = model.get("_summary");
+    this.calls = new Calls(model, (reply, buffers) => this.#keep(reply, buffers), onArrival);
+  }
+
+  /** @param {number} example @returns {Row | undefined} */
+  row(example) {
+    const row = this.#rows.get(example);
+    if (!row) this.#missing.add(example);
+    else {
+      // The last one looked at is let go of last.
+      this.#rows.delete(example);
+      this.#rows.set(example, row);
+    }
+    return row;
+  }
+
+  /** @param {Question} question @returns {Uint32Array | undefined} */
+  order(question) {
+    const { sort, predicted, outcome, search } = question;
+    if (sort === "index" && predicted === null && outcome === "all" && search === "") {
+      const all =
+        this.#orders.get("all") ?? Uint32Array.from({ length: this.summary.examples }, (_, i) => i);
+      this.#orders.set("all", all);
+      return all;
+    }
+    const found = this.#orders.get(JSON.stringify(question));
+    if (!found) this.#asked = question;
+    return found;
+  }
+
+  request() {
+    const { methods, timesteps } = this.summary;
+    const most = Math.max(1, Math.floor(REPLY_BYTES / (4 * timesteps * (methods.length + 1))));
+    const rows = [...this.#missing].slice(0, most);
+    const order = this.#asked ?? null;
+    this.#missing.clear();
+    this.#asked = undefined;
+    this.calls.ask(rows.length || order ? { order, rows } : undefined);
+  }
+
+  /**
+   * @param {any} reply
+   * @param {any[]} buffers
+   */
+  #keep({ order, rows, table, labels }, buffers) {
+    let next = 0;
+    if (order) {
+      const found = new Uint32Array(bytes(buffers[next++]).slice().buffer);
+      this.#orders.set(JSON.stringify(order), found);
+      for (const oldest of this.#orders.keys()) {
+        if (this.#orders.size <= KEPT_ORDERS) break;
+        this.#orders.delete(oldest);
+      }
+    }
+    if (rows.length === 0) return;
+    const batch = new Batch(this.summary, rows.length, { table, labels }, buffers[next++]);
+    rows.forEach((/** @type {number} */ example, /** @type {number} */ at) => {
+      this.#rows.set(example, new Row(batch, at));
+    });
+    for (const oldest of this.#rows.keys()) {
+      if (this.#rows.size <= KEPT_ROWS) break;
+      this.#rows.delete(oldest);
+    }
+  }
+
+  dispose() {
+    this.calls.dispose();
+  }
+
+  get notice() {
+    return this.calls.notice;
+  }
+}

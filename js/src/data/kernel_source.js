@@ -1,0 +1,366 @@
+// Requests to the kernel and what has come of them: tiles, tokens, exact values. The other side is
+// lstm_widgets/widgets/page/protocol.py.
+//
+// One request is under way at a time, for what was looked for and missing since the last one. What has
+// scrolled out of view meanwhile is thus never asked for, which is all that cancelling could save: what
+// is missing is forgotten after each frame, and found missing again by the frame that an answer brings.
+
+import { Calls } from "../host/calls.js";
+import { bytes, floats } from "../host/model.js";
+import { BLOCK, strongest } from "./codes.js";
+import { Passage } from "./passage.js";
+import { Hits } from "./search.js";
+import { Source, statisticsOf } from "./source.js";
+
+/** Tiles that are kept, in bytes. */
+const KEPT_BYTES = 24 * 1024 * 1024;
+/** Stretches of all signals of one cell that are kept. */
+const KEPT_SERIES = 256;
+/** The most bytes to ask for at once. */
+const REPLY_BYTES = 1024 * 1024;
+/** The most tokens of a text to ask for at once. */
+const PIECE = 65_536;
+const KEPT_PASSAGES = 8;
+
+/** @typedef {{rows: Map<number, Uint8Array>, bytes: number, used: number}} Block */
+/**
+ * The model's top guesses at some timesteps, by rank.
+ * @typedef {object} Guesses
+ * @property {string[] | null} table the tokens that `ids` number; null if only ids are known
+ * @property {Int32Array} ids (timestep, rank)
+ * @property {Float32Array} probabilities (timestep, rank)
+ * @property {Float32Array} targets (timestep), the probability of what really came next
+ */
+/** @typedef {{tokens: string[] | null, labels: string[] | null, first: number, mask: Uint8Array}} Strip */
+
+/**
+ * Keep no more than so many.
+ * @param {Map<number, unknown>} map
+ * @param {number} most
+ */
+function dropOldest(map, most) {
+  for (const oldest of map.keys()) {
+    if (map.size <= most) return;
+    map.delete(oldest);
+  }
+}
+
+/** What is in view comes from the kernel, and is kept for a while. */
+export class KernelSource extends Source {
+  /** @type {Map<number, Block>} */
+  #tiles = new Map();
+  #bytes = 0;
+  #clock = 0;
+  /** @type {Map<number, Strip>} */
+  #strips = new Map();
+  /** @type {Map<number, {start: number, values: Float32Array}>} */
+  #exact = new Map();
+  /** @type {Map<number, Float32Array>} */
+  #similarity = new Map();
+  /** @type {Map<number, Passage>} */
+  #passages = new Map();
+  /** @type {Map<number, Guesses>} */
+  #guesses = new Map();
+
+  /** By cell and block, the last one looked at last. @type {Map<number, Float32Array[]>} */
+  #series = new Map();
+
+  /** @type {Map<number, Set<number>>} */
+  #missingTiles = new Map();
+  /** @type {Set<number>} */
+  #missingStrips = new Set();
+  /** @type {[number, number] | undefined} */
+  #missingExact;
+  /** @type {number | undefined} */
+  #missingSimilarity;
+  /** @type {Set<number>} */
+  #missingSeries = new Set();
+  /** @type {[number, number, number] | undefined} */
+  #missingText;
+  /** @type {Set<number>} */
+  #missingGuesses = new Set();
+  /** @type {string | undefined} */
+  #missingHits;
+  /** The last that was searched for. @type {Hits | undefined} */
+  #hits;
+
+  /**
+   * @param {import("../host/model.js").Model} model
+   * @param {import("../host/model.js").Layer} layer
+   * @param {string} signal
+   * @param {() => void} onArrival
+   */
+  constructor(model, layer, signal, onArrival) {
+    super(model, layer, signal);
+    this.statistics = statisticsOf([floats(model.get("_statistics"))]);
+    this.overviewLevel = model.get("_summary").level;
+    this.overview = bytes(model.get("_overview"));
+    this.calls = new Calls(model, (reply, buffers) => this.#keep(reply, buffers), onArrival);
+  }
+
+  dispose() {
+    this.calls.dispose();
+  }
+
+  /** What to tell a person about the kernel; empty while all is well. */
+  get notice() {
+    return this.calls.notice;
+  }
+
+  /**
+   * @param {number} level
+   * @param {number} block
+   * @param {number} cell
+   */
+  tile(level, block, cell) {
+    if (level >= this.overviewLevel) return this.#fromOverview(level, block, cell);
+    const key = level * 2 ** 32 + block;
+    const found = this.#tiles.get(key);
+    const row = found?.rows.get(cell);
+    if (found && row) {
+      found.used = this.#clock;
+      return row;
+    }
+    const missing = this.#missingTiles.get(key);
+    if (missing) missing.add(cell);
+    else this.#missingTiles.set(key, new Set([cell]));
+    return undefined;
+  }
+
+  /**
+   * @param {number} level
+   * @param {number} block
+   * @param {number} cell
+   */
+  #fromOverview(level, block, cell) {
+    const bins = this.bins(this.overviewLevel);
+    const row = this.overview.subarray(cell * bins, (cell + 1) * bins);
+    if (level === this.overviewLevel) return row.subarray(block * BLOCK, (block + 1) * BLOCK);
+    const size = 2 ** (level - this.overviewLevel);
+    const stop = Math.min(this.bins(level), (block + 1) * BLOCK);
+    return Uint8Array.from({ length: stop - block * BLOCK }, (_, i) => {
+      const start = (block * BLOCK + i) * size;
+      return strongest(row, start, Math.min(start + size, bins));
+    });
+  }
+
+  /** @param {number} column */
+  #strip(column) {
+    const block = Math.floor(column / BLOCK);
+    const strip = this.#strips.get(block);
+    if (!strip) this.#missingStrips.add(block);
+    return strip;
+  }
+
+  /** @param {number} column */
+  token(column) {
+    const { timesteps, tokens } = this.layer;
+    if (!tokens) return undefined;
+    const passage = this.#passages.get(Math.floor(column / timesteps));
+    return passage?.token(column % timesteps) ?? this.#strip(column)?.tokens?.[column % BLOCK];
+  }
+
+  /** @param {number} example */
+  passage(example) {
+    const { timesteps, tokens } = this.layer;
+    let passage = this.#passages.get(example);
+    if (!passage) {
+      passage = tokens ? new Passage(timesteps) : Passage.blank(timesteps);
+      this.#passages.set(example, passage);
+      dropOldest(this.#passages, KEPT_PASSAGES);
+    }
+    const { known } = passage;
+    if (known < timesteps) this.#missingText = [example, known, Math.min(timesteps, known + PIECE)];
+    return passage;
+  }
+
+  /** @param {number} example */
+  label(example) {
+    if (!this.layer.labels) return undefined;
+    const strip = this.#strip(example * this.layer.timesteps);
+    return strip?.labels?.[example - strip.first];
+  }
+
+  /** @param {number} column */
+  padding(column) {
+    if (!this.layer.masked) return false;
+    const mask = this.#strip(column)?.mask;
+    return mask !== undefined && mask[column % BLOCK] === 0;
+  }
+
+  /**
+   * @param {number} cell
+   * @param {number} column
+   */
+  exact(cell, column) {
+    const found = this.#exact.get(cell);
+    if (found && column >= found.start && column < found.start + found.values.length) {
+      return found.values[column - found.start];
+    }
+    this.#missingExact = [cell, column];
+    return undefined;
+  }
+
+  /** @param {string} query */
+  hits(query) {
+    if (this.#hits?.query === query) return this.#hits;
+    this.#missingHits = query;
+    return undefined;
+  }
+
+  /** @param {number} block */
+  guesses(block) {
+    const found = this.#guesses.get(block);
+    if (!found) this.#missingGuesses.add(block);
+    return found;
+  }
+
+  /** @param {number} cell */
+  similarity(cell) {
+    const found = this.#similarity.get(cell);
+    if (!found) this.#missingSimilarity = cell;
+    return found;
+  }
+
+  /**
+   * @param {number} block
+   * @param {number} cell
+   */
+  series(block, cell) {
+    const key = cell * 2 ** 32 + block;
+    const found = this.#series.get(key);
+    if (found) {
+      this.#series.delete(key);
+      this.#series.set(key, found);
+    } else this.#missingSeries.add(key);
+    return found;
+  }
+
+  /** Ask for all that was missing since the last time, unless an answer is still due. */
+  request() {
+    this.#clock++;
+    const request = this.#wanted();
+    this.#missingTiles.clear();
+    this.#missingStrips.clear();
+    this.#missingExact = undefined;
+    this.#missingSimilarity = undefined;
+    this.#missingSeries.clear();
+    this.#missingText = undefined;
+    this.#missingGuesses.clear();
+    this.#missingHits = undefined;
+    this.calls.ask(request);
+  }
+
+  /** One request for all that is missing; undefined if nothing is. */
+  #wanted() {
+    const tiles = [];
+    let room = REPLY_BYTES;
+    for (const [key, cells] of this.#missingTiles) {
+      const wanted = [...cells].sort((a, b) => a - b).slice(0, Math.floor(room / BLOCK));
+      if (wanted.length === 0) break;
+      room -= wanted.length * BLOCK;
+      tiles.push([Math.floor(key / 2 ** 32), key % 2 ** 32, wanted]);
+    }
+    const columns = [...this.#missingStrips].slice(0, 64);
+    const exact = this.#missingExact;
+    const start = exact ? Math.max(0, exact[1] - BLOCK / 2) : 0;
+    const request = {
+      layer: this.layer.name,
+      signal: this.signal,
+      tiles,
+      columns,
+      values: exact ? [exact[0], start, Math.min(this.columns, start + BLOCK)] : null,
+      similarity: this.#missingSimilarity ?? null,
+      series: [...this.#missingSeries]
+        .slice(0, 64)
+        .map((key) => [Math.floor(key / 2 ** 32), key % 2 ** 32]),
+      text: this.#missingText ?? null,
+      predictions: [...this.#missingGuesses].slice(0, 64),
+      find: this.#missingHits ?? null,
+    };
+    const { layer: _layer, signal: _signal, similarity, ...others } = request;
+    const some = Object.values(others).some((wanted) => wanted?.length);
+    return some || similarity !== null ? request : undefined;
+  }
+
+  /**
+   * @param {any} reply
+   * @param {any[]} buffers
+   */
+  #keep(reply, buffers) {
+    this.version++;
+    let next = 0;
+    for (const [level, block, cells] of reply.tiles) {
+      const codes = bytes(buffers[next++]);
+      const width = codes.length / cells.length;
+      const key = level * 2 ** 32 + block;
+      const kept = this.#tiles.get(key) ?? { rows: new Map(), bytes: 0, used: this.#clock };
+      cells.forEach((/** @type {number} */ cell, /** @type {number} */ i) => {
+        kept.rows.set(cell, codes.subarray(i * width, (i + 1) * width));
+      });
+      kept.bytes += codes.length;
+      this.#bytes += codes.length;
+      this.#tiles.set(key, kept);
+    }
+    for (const { start, tokens, labels, first_example: first } of reply.columns) {
+      this.#strips.set(start / BLOCK, {
+        tokens,
+        labels,
+        first,
+        mask: bytes(buffers[next++]).slice(),
+      });
+      dropOldest(this.#strips, 512);
+    }
+    if (reply.values) {
+      const [cell, start] = reply.values;
+      this.#exact.delete(cell);
+      this.#exact.set(cell, { start, values: floats(buffers[next++]) });
+      dropOldest(this.#exact, 64);
+    }
+    if (reply.similarity !== null) {
+      if (this.#similarity.size > 16) this.#similarity.clear();
+      this.#similarity.set(reply.similarity, floats(buffers[next++]));
+    }
+    for (const [cell, block] of reply.series) {
+      const values = floats(buffers[next++]);
+      const { signals, initial } = this.layer;
+      const rows = signals.length + (initial === "given" ? 1 : 0);
+      const width = values.length / rows;
+      this.#series.set(
+        cell * 2 ** 32 + block,
+        Array.from({ length: rows }, (_, i) => values.subarray(i * width, (i + 1) * width)),
+      );
+    }
+    dropOldest(this.#series, KEPT_SERIES);
+    if (reply.text) {
+      const { example, start, table } = reply.text;
+      const passage = this.#passages.get(example);
+      const codes = new Uint32Array(bytes(buffers[next++]).slice().buffer);
+      if (passage && passage.known === start) passage.addCoded(table, codes);
+    }
+    for (const { block, table } of reply.predictions) {
+      const ids = new Int32Array(bytes(buffers[next++]).slice().buffer);
+      const [probabilities, targets] = [floats(buffers[next++]), floats(buffers[next++])];
+      this.#guesses.set(block, { table, ids, probabilities, targets });
+      dropOldest(this.#guesses, 256);
+    }
+    if (typeof reply.find === "string") {
+      const [starts, stops] = [0, 1].map(
+        () => new Uint32Array(bytes(buffers[next++]).slice().buffer),
+      );
+      this.#hits = new Hits(reply.find, starts, stops);
+    }
+    this.#evict();
+  }
+
+  /** Let go of the blocks that were not looked at for longest. */
+  #evict() {
+    if (this.#bytes <= KEPT_BYTES) return;
+    const byAge = [...this.#tiles].sort(([, a], [, b]) => a.used - b.used);
+    for (const [key, block] of byAge) {
+      if (this.#bytes <= KEPT_BYTES * 0.75) break;
+      this.#tiles.delete(key);
+      this.#bytes -= block.bytes;
+    }
+  }
+}

@@ -1,0 +1,425 @@
+// One cell over many short examples, each with its label.
+
+import { drawBands } from "../../canvas/bands.js";
+import { Scroller } from "../../canvas/scroller.js";
+import { CLIPPED, IS_NAN, PADDING } from "../../colour/colours.js";
+import { css, ink } from "../../colour/palettes.js";
+import { shownColumn, shownToken } from "../../data/align.js";
+import { BLOCK } from "../../data/codes.js";
+import { before, wrap } from "../../layout/flow.js";
+import { div, listen, menu, press } from "../../lib/dom.js";
+import { firstOf, visible } from "../../lib/tokens.js";
+
+const ROW = 26;
+const SQUARE = 18;
+/** A concept track under the squares. */
+const BAND = { height: 3, pitch: 4 };
+const EDGE = 12;
+/** Of the font that labels are written in. */
+const CHARACTER = 7.83;
+/** A label has no more room than so many characters, nor than this share of the width. */
+const MOST_CHARACTERS = 28;
+const MOST_SHARE = 1 / 3;
+/** The widest labels of so many examples are looked for. */
+const MEASURED = 400;
+/** No more of a token is looked at for the two characters that a square has room for. */
+const BEGINNING = 64;
+const MOST_HEIGHT = 420;
+/** Between two examples. */
+const APART = 22;
+const MOVES = new Set(["example", "timestep", "layer"]);
+const SORTED = new Set(["sort"]);
+const SORTS = /** @type {[string, string][]} */ ([
+  ["index", "index"],
+  ["value", "value at the timestep"],
+]);
+
+/** @typedef {import("../../ui/frame.js").Frame} Frame */
+
+/** @type {import("../../ui/keys.js").Key[]} */
+const KEYS = [
+  ["← →", "the timestep before, after"],
+  ["↑ ↓", "the row above, below"],
+  ["PageUp PageDown", "ten rows up, down"],
+  ["Home End", "the first, the last example"],
+];
+
+export class ExamplePane {
+  called = "examples";
+  keys = KEYS;
+  #reveal = true;
+  /** Whether the examples are to be shown from the first one on. */
+  #restart = false;
+  #order = new Int32Array(0);
+  #rankOf = new Int32Array(0);
+  #orderKey = /** @type {unknown[]} */ ([]);
+  /** The widest text before the tokens, in pixels, as far as labels were seen. */
+  #lead = 0;
+  /** The examples whose labels were not seen yet. */
+  #unmeasured = /** @type {number[]} */ ([]);
+  #measuredOf = /** @type {unknown[]} */ ([]);
+  /** The column under the pointer. @type {number | undefined} */
+  #pointed;
+
+  /** @param {Frame} frame */
+  constructor(frame) {
+    this.frame = frame;
+    const { state } = frame;
+    this.state = state;
+    this.sort = menu(
+      "sort by",
+      (value) => state.set({ sort: value }, frame),
+      "The order of the examples, from the top.",
+    );
+    this.view = new Scroller(
+      "lw-examples",
+      "examples",
+      "One cell over all examples. Left and right go through the timesteps, up and down a row.",
+      () => this.frame.schedule(),
+    );
+    this.scroller = this.view.root;
+    this.empty = div("lw-empty");
+    this.menus = [this.sort.root];
+    this.tools = [];
+    this.body = [this.scroller, this.empty];
+    listen(this.scroller, "keydown", (event) => this.#key(event));
+    listen(this.scroller, "click", (event) => {
+      const column = this.#under(event);
+      if (column !== undefined) state.select(column, this.frame);
+    });
+    listen(this.scroller, "pointermove", (event) => {
+      const column = this.#under(event);
+      if (column === this.#pointed) return;
+      this.#pointed = column;
+      this.frame.schedule();
+    });
+    listen(this.scroller, "pointerleave", () => {
+      this.#pointed = undefined;
+      this.frame.schedule();
+    });
+  }
+
+  /** Under a pointer that rests, the cell may become another one. */
+  get hovered() {
+    const column = this.#pointed;
+    return column === undefined ? undefined : { cell: this.state.model.get("cell"), column };
+  }
+
+  destroy() {
+    this.view.destroy();
+  }
+
+  /** @param {Set<string>} names */
+  changed(names) {
+    if (this.frame.follows(names, MOVES)) this.#reveal = true;
+    if (this.frame.follows(names, SORTED)) this.#restart = true;
+  }
+
+  resize() {
+    this.view.resize();
+  }
+
+  /** From one row to the next: its concept tracks stand under it. */
+  get #row() {
+    return ROW + this.state.tracks.length * BAND.pitch;
+  }
+
+  #font() {
+    return `13px ${this.frame.theme.mono}`;
+  }
+
+  /** Where the items stand; `wide` is the width of all if one alone is wider than the room, or 0. */
+  #places() {
+    const { examples, timesteps } = this.state.layer;
+    const most = Math.min(MOST_CHARACTERS * CHARACTER, this.view.width * MOST_SHARE);
+    const lead = Math.ceil(Math.min(this.#lead, most)) + (this.#lead ? 4 : 0);
+    const width = lead + timesteps * SQUARE;
+    const { across, rows, pitch } = wrap(
+      examples,
+      width + APART,
+      this.view.width - 2 * EDGE + APART,
+    );
+    const wide = width + 2 * EDGE > this.view.width ? width + 2 * EDGE : 0;
+    return { lead, across, rows, pitch, wide, height: rows * this.#row + 2 * 8 };
+  }
+
+  /**
+   * What stands before the tokens of an example; undefined if it is not known yet.
+   * @param {import("../../ui/frame.js").AnySource} source
+   * @param {number} example
+   */
+  #before(source, example) {
+    const { labels, tokens, timesteps } = source.layer;
+    if (!labels) return String(example);
+    const label = source.label(example);
+    if (label === undefined || !tokens) return label;
+    const align = this.state.model.get("align");
+    // Aligned to what they predict, all tokens but the first are there.
+    const count = align === "predict" ? timesteps - 1 : timesteps;
+    const text = before(label, count, (t) => shownToken(source, example * timesteps + t, align));
+    return text && visible(text);
+  }
+
+  #arrange() {
+    const { source, state } = { source: this.frame.source, state: this.state };
+    if (!source) return;
+    const { examples, timesteps } = source.layer;
+    const sort = state.model.get("sort");
+    const byValue = sort === "value";
+    const cell = state.model.get("cell");
+    const timestep = state.model.get("timestep");
+    // Values that are on their way sort by what the overview knows; once they are here, again.
+    const blocks = byValue
+      ? Array.from({ length: Math.ceil(source.columns / BLOCK) }, (_, b) => source.tile(0, b, cell))
+      : [];
+    const key = [source, sort, ...(byValue ? [cell, timestep, ...blocks] : [])];
+    if (key.length === this.#orderKey.length && key.every((part, i) => part === this.#orderKey[i]))
+      return;
+    this.#orderKey = key;
+    this.#order = Int32Array.from({ length: examples }, (_, example) => example);
+    if (byValue) {
+      const value = Float32Array.from(this.#order, (example) => {
+        const column = example * timesteps + timestep;
+        const code = blocks[Math.floor(column / BLOCK)]?.[column % BLOCK];
+        return source.exact(cell, column) ?? code ?? source.coarse(cell, 0, column);
+      });
+      const key = (/** @type {number} */ example) =>
+        Number.isNaN(value[example]) ? -Infinity : value[example];
+      this.#order.sort((a, b) => (key(a) === key(b) ? a - b : key(b) > key(a) ? 1 : -1));
+    }
+    this.#rankOf = new Int32Array(examples);
+    this.#order.forEach((example, rank) => {
+      this.#rankOf[example] = rank;
+    });
+  }
+
+  paint() {
+    const { model } = this.state;
+    const { source, colours, theme } = this.frame;
+    this.sort.update(SORTS, model.get("sort"));
+    if (!source || !colours) return;
+    this.#arrange();
+    const nothing =
+      source.columns * source.layer.cells === 0 ? "Nothing to show: no timestep was recorded." : "";
+    if (this.empty.textContent !== nothing) this.empty.textContent = nothing;
+    if (this.view.width <= 0) return;
+    this.#measure(source);
+    let places = this.#places();
+    const { style } = this.scroller;
+    const { overflowX } = style;
+    style.overflowX = places.wide ? "auto" : "hidden";
+    if (overflowX !== style.overflowX) this.resize();
+    const bar = places.wide ? this.scroller.offsetHeight - this.scroller.clientHeight : 0;
+    this.view.grow(Math.min(places.height, MOST_HEIGHT) + bar);
+    places = this.#places();
+    this.view.stretch(places.wide, places.height);
+    if (this.#restart) this.view.top = 0;
+    else if (this.#reveal || this.view.displaced) this.#show(places);
+    this.#reveal = this.#restart = false;
+    const context = this.view.prepare();
+    if (!context) return;
+    context.fillStyle = theme.colour.bg;
+    context.fillRect(0, 0, this.view.width, this.view.height);
+    context.font = this.#font();
+    context.textBaseline = "middle";
+    const { top, left: side } = this.view;
+    const first = Math.max(0, Math.floor((top - 8) / this.#row)) * places.across;
+    const stop = Math.min(
+      this.#order.length,
+      Math.ceil((top + this.view.height) / this.#row) * places.across,
+    );
+    for (let rank = first; rank < stop; rank++) {
+      const x = EDGE + (rank % places.across) * places.pitch;
+      const y = 8 + Math.floor(rank / places.across) * this.#row - top;
+      this.#example(context, this.#order[rank], { x, y, lead: places.lead, side });
+    }
+  }
+
+  /**
+   * The widest label decides where the squares start, the same for all.
+   * @param {import("../../ui/frame.js").AnySource} source
+   */
+  #measure(source) {
+    const { layer } = source;
+    const of = [layer, this.state.model.get("align")];
+    if (of.some((part, i) => part !== this.#measuredOf[i])) {
+      this.#measuredOf = of;
+      this.#lead = layer.labels ? 0 : String(layer.examples - 1).length * CHARACTER;
+      const count = layer.labels ? Math.min(layer.examples, MEASURED) : 0;
+      this.#unmeasured = Array.from({ length: count }, (_, example) => example);
+    }
+    const context = this.view.canvas.getContext("2d");
+    if (this.#unmeasured.length === 0 || !context) return;
+    const known = this.#lead;
+    context.font = this.#font();
+    this.#unmeasured = this.#unmeasured.filter((example) => {
+      const text = this.#before(source, example);
+      if (text === undefined) return true;
+      const start = firstOf(text, MOST_CHARACTERS);
+      const width = Math.max([...start].length * CHARACTER, context.measureText(start).width);
+      this.#lead = Math.max(this.#lead, width);
+      return false;
+    });
+    // What was in view may have been pushed out of it.
+    if (this.#lead !== known) this.#reveal = true;
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {string} text
+   * @param {number} room
+   */
+  #cut(context, text, room) {
+    let count = MOST_CHARACTERS;
+    let cut = firstOf(text, count);
+    while (count > 1 && context.measureText(cut).width > room + 0.5) {
+      cut = `${firstOf(text, --count)}…`;
+    }
+    return cut === text || cut.endsWith("…") ? cut : `${firstOf(text, count - 1)}…`;
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} example
+   * @param {{x: number, y: number, lead: number, side: number}} place where it begins, and how far its
+   *   squares are scrolled to the side; the label stays where it is
+   */
+  #example(context, example, { x, y, lead, side }) {
+    const { source, colours, theme } = this.frame;
+    if (!source || !colours) return;
+    const { model } = this.state;
+    const cell = model.get("cell");
+    const align = model.get("align");
+    const { timesteps, tokens } = source.layer;
+    const selected = model.get("example") === example;
+    const middle = y + ROW / 2;
+    context.textAlign = "center";
+    const start = Math.floor(side / SQUARE);
+    const stop = Math.min(timesteps, Math.ceil((side + this.view.width - x - lead) / SQUARE));
+    for (let t = start; t < stop; t++) {
+      const column = example * timesteps + t;
+      // By its code, as everywhere: exact values are asked for one stretch at a time, to be read.
+      const code =
+        source.tile(0, Math.floor(column / BLOCK), cell)?.[column % BLOCK] ??
+        source.coarse(cell, 0, column);
+      let colour = colours.row(cell)[code];
+      let mark = colours.marks(cell)[code];
+      if (source.padding(column)) {
+        mark = PADDING;
+        colour = colours.pattern(PADDING, colour, 1, 1);
+      }
+      const left = x + lead + t * SQUARE - side;
+      context.fillStyle = css(colour);
+      context.fillRect(left, y + 3, SQUARE - 1, ROW - 6);
+      context.fillStyle = css(ink(colour));
+      if (mark === IS_NAN || mark === CLIPPED) {
+        // The same slant as in the grid: what is drawn here is no plain value.
+        context.strokeStyle = css(ink(colour));
+        context.lineWidth = mark === IS_NAN ? 2 : 1;
+        context.beginPath();
+        context.moveTo(left + 1, y + ROW - 4);
+        context.lineTo(left + SQUARE - 2, y + 4);
+        context.stroke();
+      }
+      // After the last, the one that it predicts is not known; others may be on their way.
+      const token = shownToken(source, column, align);
+      const unknown = tokens && align === "predict" && t === timesteps - 1 ? "?" : "";
+      const text = token === undefined ? unknown : source.spelling.label(token.slice(0, BEGINNING));
+      context.fillText(firstOf(text, 2), left + (SQUARE - 1) / 2, middle + 0.5);
+      if (selected) {
+        const chosen = model.get("timestep") === t;
+        context.strokeStyle = chosen ? theme.colour.fg : theme.colour.muted;
+        context.lineWidth = chosen ? 2 : 1;
+        context.strokeRect(left - 0.5, y + 2.5, SQUARE, ROW - 5);
+      }
+    }
+    const { tracks } = this.state;
+    /** @type {[number, number, number, number][]} */
+    const places = [];
+    for (let t = start; t < (tracks.length ? stop : 0); t++) {
+      const at = shownColumn(source.layer, example * timesteps + t, align);
+      const left = x + lead + t * SQUARE - side;
+      if (at !== undefined) places.push([left, left + SQUARE - 1, at, at + 1]);
+    }
+    drawBands(context, { source, theme, tracks }, places, { y: y + ROW - 2, ...BAND });
+    if (side > 0) {
+      context.fillStyle = theme.colour.bg;
+      context.fillRect(0, y, x + lead - 2, this.#row);
+    }
+    context.textAlign = "right";
+    context.fillStyle = selected ? theme.colour.fg : theme.colour.muted;
+    const label = this.#cut(context, this.#before(source, example) ?? "", lead - 4);
+    context.fillText(label, x + lead - 4, middle + 0.5);
+  }
+
+  /** @param {{across: number, lead: number, wide: number}} places */
+  #show(places) {
+    const rank = this.#rankOf[this.state.model.get("example")] ?? 0;
+    const y = Math.floor(rank / places.across) * this.#row;
+    const top = this.view.top;
+    if (y < top) this.view.top = y;
+    else if (y + this.#row + 16 > top + this.view.height)
+      this.view.top = y + this.#row + 16 - this.view.height;
+    if (!places.wide) return this.view.reveals();
+    const left = this.state.model.get("timestep") * SQUARE;
+    const room = this.view.width - 2 * EDGE - places.lead;
+    const side = this.view.left;
+    if (left < side) this.view.left = left;
+    else if (left + SQUARE > side + room) this.view.left = left + SQUARE - room;
+    this.view.reveals();
+  }
+
+  /** Which column is under the pointer. @param {MouseEvent} event */
+  #under(event) {
+    const { source } = this.frame;
+    if (!source || source.columns === 0) return undefined;
+    const places = this.#places();
+    const box = this.scroller.getBoundingClientRect();
+    const [atX, atY] = [event.clientX - box.left, event.clientY - box.top];
+    // On a scroll bar is nothing.
+    if (atX >= this.view.width || atY >= this.view.height) return undefined;
+    const x = atX - EDGE;
+    const y = atY - 8 + this.view.top;
+    const across = Math.floor(x / places.pitch);
+    if (x < 0 || y < 0 || across >= places.across) return undefined;
+    const example = this.#order[Math.floor(y / this.#row) * places.across + across];
+    if (example === undefined) return undefined;
+    const along = x - across * places.pitch - places.lead;
+    const t = Math.floor((along < 0 ? along : along + this.view.left) / SQUARE);
+    const { timesteps } = source.layer;
+    if (t >= timesteps) return undefined;
+    // On the label: the example, at the timestep that is selected anyway.
+    return example * timesteps + (t < 0 ? this.state.model.get("timestep") : t);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const { model } = this.state;
+    const { timesteps, examples } = this.state.layer;
+    const { across } = this.#places();
+    const rank = this.#rankOf[model.get("example")] ?? 0;
+    const timestep = model.get("timestep");
+    const go = (/** @type {number} */ to, t = timestep) => {
+      const example = this.#order[Math.max(0, Math.min(examples - 1, to))];
+      this.state.select(example * timesteps + t, this.frame);
+    };
+    const side = (/** @type {number} */ step) => {
+      const t = timestep + step;
+      if (t >= 0 && t < timesteps) go(rank, t);
+      else if (rank + step >= 0 && rank + step < examples)
+        go(rank + step, step > 0 ? 0 : timesteps - 1);
+    };
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      ArrowLeft: () => side(-1),
+      ArrowRight: () => side(1),
+      ArrowUp: () => rank >= across && go(rank - across),
+      ArrowDown: () => rank + across < examples && go(rank + across),
+      Home: () => go(0),
+      End: () => go(examples - 1),
+      PageUp: () => go(rank - 10 * across),
+      PageDown: () => go(rank + 10 * across),
+    };
+    press(event, keys);
+  }
+}

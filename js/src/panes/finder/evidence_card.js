@@ -1,0 +1,348 @@
+// The evidence for one row of a ranking: numbers, distributions, and the cell over some passages.
+
+import { css, ink } from "../../colour/palettes.js";
+import { counted } from "../../data/evidence.js";
+import { Spelling } from "../../data/spelling.js";
+import { element, smallButton } from "../../lib/dom.js";
+import { number, visible } from "../../lib/tokens.js";
+import { chart } from "./charts.js";
+import { digits, independent } from "./table.js";
+
+/** @typedef {import("../../data/evidence.js").Evidence} Evidence */
+/** @typedef {import("../../data/evidence.js").Stretch} Stretch */
+/** @typedef {import("../../data/ranking.js").Ranking} Ranking */
+/** @typedef {import("../../colour/colours.js").Colours} Colours */
+
+/** Bins of scores, from −1 to 1. */
+const BINS = 80;
+
+/** @param {number} lag */
+function later(lag) {
+  if (lag === 0) return "";
+  const steps = `${Math.abs(lag)} timestep${Math.abs(lag) === 1 ? "" : "s"}`;
+  return lag > 0 ? `, ${steps} later` : `, ${steps} before`;
+}
+
+/** @param {string} name */
+const words = (name) => name.replaceAll("_", " ");
+
+export class EvidenceCard {
+  #key = /** @type {unknown[]} */ ([]);
+  #heldKey = "";
+  /** Which timestep a token is. @type {WeakMap<Element, {example: number, timestep: number}>} */
+  #places = new WeakMap();
+  /** What is under the pointer. @type {{example: number, timestep: number} | undefined} */
+  hovered;
+
+  /**
+   * @param {Ranking} ranking
+   * @param {{go: (place: {example: number, timestep: number}) => void, set: (threshold: number) => void,
+   *   ablate: () => void, change: () => void}} calls to show a place, to put a threshold into the slider,
+   *   to run the model without the cell, to be painted
+   */
+  constructor(ranking, calls) {
+    this.ranking = ranking;
+    this.calls = calls;
+    this.head = element("div", { class: "lw-card-head" });
+    this.facts = element("div", { class: "lw-facts" });
+    this.charts = element("div", { class: "lw-charts" });
+    this.list = element("div", { class: "lw-passages", role: "group", "aria-label": "passages" });
+    this.told = element("div", { class: "lw-told" });
+    this.held = element("div", { class: "lw-facts lw-held", role: "status" });
+    this.root = element("section", { class: "lw-card", "aria-label": "evidence" }, [
+      this.head,
+      this.facts,
+      this.charts,
+      this.list,
+      this.told,
+      this.held,
+    ]);
+    const point = (/** @type {PointerEvent | undefined} */ event) => {
+      const at = event?.target instanceof Element ? event.target : undefined;
+      const place = at && this.#places.get(at);
+      if (place === this.hovered) return;
+      this.hovered = place;
+      calls.change();
+    };
+    this.list.addEventListener("pointermove", point);
+    this.list.addEventListener("pointerleave", () => point(undefined));
+  }
+
+  /**
+   * @param {number} row -1 for none
+   * @param {Evidence | undefined} evidence as far as it is here
+   * @param {string} missing why it is not
+   * @param {Colours | undefined} colours of its signal
+   * @param {string} cell what its cell is called
+   */
+  update(row, evidence, missing, colours, cell) {
+    const key = [row, evidence, missing, colours, cell];
+    if (key.every((part, i) => part === this.#key[i])) return;
+    const named = this.#key[0] === row && this.#key[4] === cell;
+    this.#key = key;
+    this.root.hidden = row < 0;
+    if (row < 0) return;
+    if (!named) this.#name(row, cell);
+    this.root.setAttribute("aria-busy", String(!evidence));
+    this.hovered = undefined;
+    this.charts.replaceChildren(...(evidence ? this.#charts(row, evidence) : []));
+    this.list.replaceChildren(...(evidence ? this.#passages(row, evidence, colours) : []));
+    this.told.textContent = evidence ? this.#caption(row, evidence) : missing;
+  }
+
+  /** What the row says. @param {number} row @param {string} cell */
+  #name(row, cell) {
+    const { ranking } = this;
+    const get = (/** @type {string} */ name) => ranking.number(name, row);
+    const concept = visible(ranking.text("concept", row));
+    const numeric = ranking.numeric(row);
+    this.head.replaceChildren(
+      element("b", {}, [cell]),
+      ` of ${visible(ranking.text("layer", row))}, ${words(ranking.text("signal", row))} — `,
+      element("b", {}, [concept]),
+      later(get("lag")),
+    );
+    const threshold = ranking.threshold(row);
+    const held = "on held-out text";
+    const facts = [
+      numeric
+        ? ["Spearman's ρ", number(get("score")), held]
+        : ["score", number(get("score")), `2·AUROC − 1 ${held}`],
+      ["p", digits(get("p_value")), "how often a shifted concept scores as well"],
+      [
+        "q",
+        digits(get("q_value")),
+        "the share of rows up to this one that shifted concepts explain",
+      ],
+      [
+        "independent",
+        independent(get("effective_n")),
+        "how many independent timesteps the held-out text is worth, by the spread of shifted scores",
+      ],
+      ["where selected", number(get("selection_score")), "the score on the other half of the text"],
+      ...(numeric
+        ? [["Pearson's r", number(get("pearson")), held]]
+        : [
+            ["AUROC", number(get("auroc")), held],
+            ["F1", number(get("f1")), `with the threshold, ${held}`],
+            ["base rate", number(get("base_rate")), "how often the concept holds"],
+          ]),
+    ];
+    this.facts.replaceChildren(
+      ...facts.map(([name, value, told]) =>
+        element("div", { title: told }, [
+          element("small", {}, [name]),
+          element("span", {}, [value]),
+        ]),
+      ),
+    );
+    const reason = ranking.reason(row);
+    if (reason) {
+      this.facts.append(
+        element("div", { class: "lw-rule" }, [
+          element("small", {}, ["too little to judge"]),
+          element("span", {}, [reason]),
+        ]),
+      );
+    }
+    if (numeric || Number.isNaN(get("threshold"))) return;
+    const rule = `${get("sign") > 0 ? "≥" : "≤"} ${number(get("threshold"))}`;
+    const parts = [element("small", {}, ["on where the value is"]), element("span", {}, [rule])];
+    if (threshold === undefined) {
+      parts.push(element("em", {}, ["not what the slider asks: |value| ≥"]));
+    } else {
+      parts.push(
+        smallButton("use", "put the threshold into the slider", () => this.calls.set(threshold)),
+      );
+    }
+    this.facts.append(element("div", { class: "lw-rule" }, parts));
+  }
+
+  /**
+   * @param {number} row
+   * @param {Evidence} evidence
+   */
+  #charts(row, { histogram, null: scores }) {
+    const { ranking } = this;
+    const made = [];
+    if (histogram) {
+      const { low, high, inside, outside, split } = histogram;
+      const [yes, no] = [inside, outside].map((counts) => counts.reduce((a, b) => a + b, 0));
+      const concept = visible(ranking.text("concept", row));
+      const named =
+        split === null ? ["with", "without"] : [`> ${number(split)}`, `≤ ${number(split)}`];
+      const threshold = ranking.number("threshold", row);
+      const drawn = chart({
+        name: `Values of the cell from ${number(low)} to ${number(high)}: ${yes} ${named[0]} ${concept}, ${no} ${named[1]}`,
+        title: "values, as shares of each",
+        series: [
+          ["lw-without", outside],
+          ["lw-with", inside],
+        ],
+        range: [low, high],
+        ticks: [low, (low + high) / 2, high].map((value) => digits(value)),
+        marks: Number.isNaN(threshold) ? [] : [["lw-limit", threshold, "threshold"]],
+      });
+      drawn.append(
+        element("div", { class: "lw-key" }, [
+          element("span", { class: "lw-with" }, [`${named[0]}: ${yes}`]),
+          element("span", { class: "lw-without" }, [`${named[1]}: ${no}`]),
+        ]),
+      );
+      made.push(drawn);
+    }
+    if (scores) {
+      const score = ranking.number("score", row);
+      const drawn = chart({
+        name: `Scores of ${scores.length} shifted concepts; the score is ${digits(score)}`,
+        title: "score among shifted ones",
+        series: [["lw-null", counted(scores, BINS)]],
+        range: [-1, 1],
+        ticks: ["−1", "0", "1"],
+        marks: Number.isNaN(score) ? [] : [["lw-found", score, digits(score)]],
+      });
+      drawn.append(
+        element("div", { class: "lw-key" }, [
+          element("span", { class: "lw-null" }, [`${scores.length} shifts at random`]),
+        ]),
+      );
+      made.push(drawn);
+    }
+    return made;
+  }
+
+  /**
+   * @param {number} row
+   * @param {Evidence} evidence
+   * @param {Colours | undefined} colours
+   */
+  #passages(row, { passages, histogram }, colours) {
+    const cell = this.ranking.number("cell", row);
+    // What a number is worth, from the least that is said in any passage to the most.
+    const all = passages
+      .flatMap(({ said }) => [...(said ?? [])])
+      .filter((value) => !Number.isNaN(value));
+    const [least, most] = this.ranking.numeric(row)
+      ? [Math.min(...all), Math.max(...all)]
+      : [0, histogram ? 1 : 0];
+    const share = (/** @type {number} */ value) =>
+      most > least ? (value - least) / (most - least) : 0;
+    return passages.map((passage) => this.#passage(passage, cell, colours, share));
+  }
+
+  /**
+   * @param {Stretch} passage
+   * @param {number} cell
+   * @param {Colours | undefined} colours
+   * @param {(said: number) => number} share
+   */
+  #passage(passage, cell, colours, share) {
+    const { kind, example, start, peak, values, said, tokens, spelling, label } = passage;
+    const pieces = new Spelling(spelling).pieces(tokens ?? [...values].map(() => " "));
+    const made = [...values].map((value, i) => {
+      const { before, text } = pieces[i];
+      const shown = element("span", {}, [before, text === " " ? " " : visible(text)]);
+      if (colours) {
+        const colour = colours.pixel(value, cell);
+        shown.style.background = css(colour);
+        shown.style.color = css(ink(colour));
+        if (Number.isNaN(value)) shown.className = "lw-nan";
+      }
+      const part = said && !Number.isNaN(said[i]) ? share(said[i]) : 0;
+      if (part > 0) shown.style.setProperty("--lw-said", `${Math.round(100 * part)}%`);
+      this.#places.set(shown, { example, timestep: start + i });
+      return shown;
+    });
+    const at = peak - start;
+    made[at].classList.add("lw-peak");
+    const where = `${label === null ? `example ${example}` : visible(label)}, t=${peak}`;
+    const value = number(values[at]);
+    const text = tokens ? pieces.map(({ before, text }) => before + text).join("") : "";
+    const line = element(
+      "button",
+      { type: "button", "aria-label": `${kind}: ${value} at ${where}: ${text}`, title: where },
+      [
+        element("span", { class: "lw-kind" }, [kind]),
+        element("span", { class: "lw-value" }, [value]),
+        element("span", { class: "lw-before" }, made.slice(0, at)),
+        made[at],
+        element("span", { class: "lw-after" }, made.slice(at + 1)),
+      ],
+    );
+    line.addEventListener("click", (event) => {
+      const token = event.target instanceof Element ? this.#places.get(event.target) : undefined;
+      this.calls.go(token ?? { example, timestep: peak });
+    });
+    return line;
+  }
+
+  /**
+   * What the model does without the cell.
+   * @param {Record<string, number> | undefined} found
+   * @param {boolean} possible whether it can be run
+   * @param {string} told what to say meanwhile
+   */
+  ablation(found, possible, told) {
+    const key = JSON.stringify([this.#key[0], found, possible, told]);
+    if (this.#heldKey === key) return;
+    this.#heldKey = key;
+    /** @type {(Node | string)[]} */
+    let parts = ["What the model does without this cell is told with model= and inputs= only."];
+    if (found) {
+      const change = (/** @type {number} */ by) => `${by > 0 ? "+" : ""}${number(by)}`;
+      const facts = [
+        ["loss", number(found.loss), "of the model as it is"],
+        [
+          "held at 0",
+          `${number(found.held)} (${change(found.held - found.loss)})`,
+          "its loss with this cell held",
+        ],
+        ["where the concept holds", found.there, "change of the loss there"],
+        ["elsewhere", found.elsewhere, "change of the loss elsewhere"],
+      ].filter(([, value]) => value !== undefined);
+      parts = facts.map(([name, value, title]) =>
+        element("div", { title: /** @type {string} */ (title) }, [
+          element("small", {}, [/** @type {string} */ (name)]),
+          element("span", {}, [
+            typeof value === "number" ? change(value) : /** @type {string} */ (value),
+          ]),
+        ]),
+      );
+      if (found.guesses !== undefined) {
+        parts.push(
+          element("div", {}, [
+            element("small", {}, ["first guesses changed"]),
+            element("span", {}, [`${(100 * found.guesses).toFixed(1)} %`]),
+          ]),
+        );
+      }
+    } else if (told) parts = [told];
+    else if (possible) {
+      const name = "hold this cell at 0 and run the model";
+      parts = [
+        smallButton("hold at 0", name, () => this.calls.ablate()),
+        "and see what the model does without it",
+      ];
+    }
+    this.held.replaceChildren(...parts);
+  }
+
+  /**
+   * How to read it, and what is not there.
+   * @param {number} row
+   * @param {Evidence} evidence
+   */
+  #caption(row, { passages, histogram, null: scores }) {
+    const lag = later(this.ranking.number("lag", row)).slice(2);
+    const parts = this.ranking.windows.map((told) => `${told[0].toUpperCase()}${told.slice(1)}.`);
+    if (passages.length > 0)
+      parts.push("Samples come from equally frequent ranges of values; a click goes there.");
+    if (histogram) parts.push(`Underlined: where the concept holds${lag ? ` (${lag})` : ""}.`);
+    else parts.push("What this concept says isn't known here: give CellFinder the concepts, too.");
+    if (histogram && histogram.infinite > 0)
+      parts.push(`${histogram.infinite} infinite values are left out.`);
+    if (histogram && !scores)
+      parts.push("How the shifted scores lie isn't known: the table has lost its attrs.");
+    return parts.join(" ");
+  }
+}

@@ -1,0 +1,245 @@
+// A recording in the page: what is shown of it, and changes to the selection.
+
+import { resolve } from "../colour/palettes.js";
+import { KernelSource } from "../data/kernel_source.js";
+import { WholeSource, wholeSize } from "../data/source.js";
+import { Track, tracksOf } from "../data/tracks.js";
+import { bytes, noted } from "../host/model.js";
+import { checksum } from "../lib/checksum.js";
+import { SharedState } from "./shared.js";
+
+/** @typedef {import("../host/model.js").Model} Model */
+/** @typedef {import("../host/model.js").Layer} Layer */
+
+/** What there is to draw from. */
+const ARRIVING = ["_layers", "_summary", "_overview", "_statistics", "_whole", "_text"];
+
+/** Traits whose change any view has to show. */
+const SHOWN = [
+  "layer",
+  "signal",
+  "example",
+  "cell",
+  "timestep",
+  "threshold",
+  "palette",
+  "scale",
+  "align",
+  "sort",
+  "hide_quiet_cells",
+  "cells",
+  "marks",
+  "guesses",
+  "hidden_tracks",
+  "span",
+  "_tracks",
+  "_notes",
+  "finding",
+  "_finder",
+  "_can_find",
+  "row",
+  "_track_codes",
+  "_span_example",
+  ...ARRIVING,
+];
+
+const SETTLED = new Set(["layer", "signal", "example", "cell", "timestep", "_layers"]);
+
+export class State extends SharedState {
+  /** @type {WholeSource | KernelSource | undefined} */
+  #source;
+  #key = "";
+  /** @type {{of: unknown[], tracks: import("../data/tracks.js").Track[]}} */
+  #tracks = { of: [], tracks: [] };
+  /** @type {{of: unknown[], layers: Layer[]}} */
+  #noted = { of: [], layers: [] };
+  #query = "";
+  /** @type {{hits?: import("../data/search.js").Hits, track?: Track}} */
+  #found = {};
+
+  /** @param {Model} model */
+  constructor(model) {
+    super(model, SHOWN);
+  }
+
+  dispose() {
+    super.dispose();
+    this.#source?.dispose();
+  }
+
+  /** @returns {Layer[]} */
+  get layers() {
+    const of = [this.model.get("_layers"), this.model.get("_notes")];
+    if (of.some((part, i) => part !== this.#noted.of[i])) {
+      this.#noted = { of, layers: noted(of[0], of[1]) };
+    }
+    return this.#noted.layers;
+  }
+
+  /** @returns {Layer} */
+  get layer() {
+    return this.layers.find((layer) => layer.name === this.model.get("layer")) ?? this.layers[0];
+  }
+
+  /** What to draw from; undefined while the kernel prepares it, or has not all of it arrived. */
+  get source() {
+    const { model, layer } = this;
+    const signal = model.get("signal");
+    // All that is told of the layer: where a model runs, it has the number of the run.
+    const key = JSON.stringify([layer, signal, model.get("_summary").stamp]);
+    if (this.#source && this.#key === key) return this.#source;
+    if (!layer.signals.includes(signal)) return undefined;
+    const whole = bytes(model.get("_whole")).length > 0;
+    if (!(whole ? this.#wholeHere() : this.#overviewHere())) return undefined;
+    this.#source?.dispose();
+    this.#key = key;
+    this.#source = whole
+      ? new WholeSource(model, layer, signal)
+      : new KernelSource(model, layer, signal, () => this.announce("arrival"));
+    return this.#source;
+  }
+
+  /** Whether traits that belong together are those of one time: some hosts hand over one after the other. */
+  #wholeHere() {
+    const { model, layer, layers } = this;
+    const { run = layer.run, stamp } = model.get("_summary");
+    const text = model.get("_text")[layer.parts?.[0] ?? layer.name];
+    if (run !== layer.run || !text || (text.run ?? run) !== run) return false;
+    const whole = bytes(model.get("_whole"));
+    return whole.length >= wholeSize(layers) && (stamp === undefined || checksum(whole) === stamp);
+  }
+
+  #overviewHere() {
+    const { model, layer } = this;
+    const { run = layer.run, stamp, ...of } = model.get("_summary");
+    if (run !== layer.run || of.layer !== layer.name || of.signal !== model.get("signal")) {
+      return false;
+    }
+    const parts = [bytes(model.get("_statistics")), bytes(model.get("_overview"))];
+    return stamp === undefined || checksum(...parts) === stamp;
+  }
+
+  /** The concept tracks of the layer, also those that are hidden. */
+  get everyTrack() {
+    const { model, layer } = this;
+    const of = [layer, model.get("_tracks"), model.get("_track_codes")];
+    if (of.some((part, i) => part !== this.#tracks.of[i])) {
+      this.#tracks = { of, tracks: tracksOf(model, layer) };
+    }
+    return this.#tracks.tracks;
+  }
+
+  /** Those that are shown, and where what is searched for stands. */
+  get tracks() {
+    const hidden = this.model.get("hidden_tracks");
+    const shown = this.everyTrack.filter(({ name }) => !hidden.includes(name));
+    const found = this.#foundTrack();
+    return found ? [...shown, found] : shown;
+  }
+
+  /**
+   * Search for a text among the tokens; "" ends it.
+   * @param {string} query
+   */
+  find(query) {
+    this.#query = query;
+    this.announce("found");
+  }
+
+  /** Where what is searched for stands; undefined if nothing is, or while that is on its way. */
+  get hits() {
+    return this.#query && this.layer.tokens ? this.source?.hits(this.#query) : undefined;
+  }
+
+  #foundTrack() {
+    const { hits } = this;
+    if (!hits) return undefined;
+    if (this.#found.hits !== hits) {
+      const { examples, timesteps } = this.layer;
+      const sent = { name: `“${hits.query}”`, start: 0, values: null, exact: true };
+      const bits = hits.bits(examples * timesteps);
+      this.#found = { hits, track: new Track(sent, this.everyTrack.length, bits) };
+    }
+    return this.#found.track;
+  }
+
+  /** The selected column: examples end to end. */
+  get column() {
+    return this.model.get("example") * this.layer.timesteps + this.model.get("timestep");
+  }
+
+  /**
+   * Select a column by its number.
+   * @param {number} column
+   * @param {unknown} origin
+   * @param {Record<string, unknown>} more
+   */
+  select(column, origin, more = {}) {
+    const timesteps = Math.max(1, this.layer.timesteps);
+    const kept = Math.max(0, Math.min(this.layer.examples * timesteps - 1, column));
+    this.set(
+      { example: Math.floor(kept / timesteps), timestep: kept % timesteps, ...more },
+      origin,
+    );
+  }
+
+  /** The columns of the span that is chosen: its first, and that after its last; undefined if none is. */
+  get span() {
+    const { model, layer } = this;
+    const span = model.get("span");
+    const start = model.get("_span_example") * layer.timesteps;
+    return span ? [start + span[0], start + span[1]] : undefined;
+  }
+
+  /**
+   * Choose a span within one example, and select its end.
+   * @param {number} from the column where it begins
+   * @param {number} to
+   * @param {unknown} origin
+   */
+  brush(from, to, origin) {
+    const { timesteps } = this.layer;
+    const example = Math.floor(from / timesteps);
+    const start = from % timesteps;
+    const end = Math.max(0, Math.min(timesteps - 1, to - example * timesteps));
+    const span = [Math.min(start, end), Math.max(start, end) + 1];
+    this.set({ example, timestep: end, span, _span_example: example }, origin);
+  }
+
+  /**
+   * Move the end of the span that is selected; one begins here if none ends here.
+   * @param {number} step
+   * @param {unknown} origin
+   */
+  extend(step, origin) {
+    const { column } = this;
+    const [start, stop] = this.span ?? [column, column + 1];
+    const from = column === stop - 1 ? start : column === start ? stop - 1 : column;
+    this.brush(from, column + step, origin);
+  }
+
+  /**
+   * A signal that the layer has, and a selection inside it: a link may bring an index that this layer
+   * doesn't have. The kernel does the same.
+   * @param {string} name
+   */
+  settle(name) {
+    if (ARRIVING.includes(name)) this.#key = ""; // another source, once all is there
+    if (!SETTLED.has(name)) return;
+    const { model, layer } = this;
+    /** @type {[string, unknown][]} */
+    const wanted = [
+      ["cell", Math.min(model.get("cell"), Math.max(0, layer.cells - 1))],
+      ["example", Math.min(model.get("example"), Math.max(0, layer.examples - 1))],
+      ["timestep", Math.min(model.get("timestep"), Math.max(0, layer.timesteps - 1))],
+    ];
+    if (!layer.signals.includes(model.get("signal"))) wanted.push(["signal", layer.signals[0]]);
+    this.put(Object.fromEntries(wanted));
+  }
+
+  /** @param {boolean} dark */
+  palette(dark) {
+    const diverging = !this.source?.gate && this.model.get("scale") !== "squared";
+    return resolve(this.model.get("palette"), diverging, dark);
+  }
+}

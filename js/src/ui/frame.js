@@ -1,0 +1,297 @@
+// What stands around the pictures of a recording: menus, sliders, status line and legend.
+
+import { TrackRow } from "../canvas/bands.js";
+import { Colours } from "../colour/colours.js";
+import { palettes } from "../colour/palettes.js";
+import { shownColumn, shownToken } from "../data/align.js";
+import { valueAt } from "../data/source.js";
+import { cellName } from "../host/model.js";
+import { element, menu, slider } from "../lib/dom.js";
+import { number, quoted } from "../lib/tokens.js";
+import { Chrome } from "./chrome.js";
+import { FindRow } from "./find_row.js";
+import { Legend } from "./legend.js";
+import { NoteRow } from "./note_row.js";
+
+/** @typedef {import("../state/recording.js").State} State */
+/** @typedef {import("../data/source.js").AnySource} AnySource */
+
+/**
+ * One picture of a recording.
+ * @typedef {import("./chrome.js").Part & {hovered: {cell: number, column: number} | undefined}} Pane
+ *   with what is under the pointer
+ */
+/** @typedef {new (host: Frame) => Pane} PaneClass */
+
+/** @type {[string, string][]} */
+const ALIGNMENTS = [
+  ["read", "just read"],
+  ["predict", "predicted next"],
+];
+
+/** @param {string} name */
+const words = (name) => name.replaceAll("_", " ");
+
+/** @extends {Chrome<State, Pane>} */
+export class Frame extends Chrome {
+  #key = /** @type {unknown[]} */ ([]);
+  /** @type {Colours | undefined} */
+  #colours;
+  /** The layer that the foot tells of. @type {import("../host/model.js").Layer | undefined} */
+  #told;
+
+  /**
+   * @param {State} state
+   * @param {HTMLElement} el where the host wants the widget
+   * @param {string} name
+   * @param {PaneClass[]} panes
+   * @param {boolean} split whether the first three are large, and share what is seen at once
+   */
+  constructor(state, el, name, panes, split) {
+    super(state, name);
+    const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
+      state.set({ [name]: value }, this);
+    this.menus = {
+      layer: menu("layer", set("layer"), "The recurrent layer of the model whose cells are shown."),
+      signal: menu(
+        "signal",
+        set("signal"),
+        "Which of a cell's values is shown: its state, or one of its gates.",
+      ),
+      palette: menu("palette", set("palette"), "The colours that values are drawn in."),
+      scale: menu(
+        "scale",
+        (value) => state.set({ scale: value === "fixed" ? [-1, 1] : value }, this),
+        "What the outermost colours stand for: the largest value of the layer or of each cell, or a fixed range.",
+      ),
+      align: menu(
+        "token",
+        set("align"),
+        "Whether a value stands on the token that was just read, or on the one that comes next.",
+      ),
+    };
+    this.sliders = {
+      example: slider(
+        "example",
+        set("example"),
+        "The example, one of the inputs that were recorded.",
+      ),
+      cell: slider("cell", set("cell"), "The cell of the layer that is outlined and read out."),
+      timestep: slider(
+        "timestep",
+        set("timestep"),
+        "The position in the sequence that is read out.",
+      ),
+      threshold: slider(
+        "threshold",
+        set("threshold"),
+        "Values whose size is below it are faded, so that those that are on stand out.",
+      ),
+    };
+    this.legend = new Legend();
+    this.tracks = new TrackRow(state);
+    this.keys = /** @type {import("./keys.js").Key[]} */ ([
+      ["/, Ctrl+F", "finds a text among the tokens"],
+      ["n", "names the cell, or notes something about it"],
+    ]);
+    this.find = new FindRow(this);
+    this.note = new NoteRow(this);
+    const asked = element("div", { class: "lw-zoom" }, [
+      this.find.drawer.button,
+      this.note.drawer.button,
+    ]);
+    const { layer, signal, align, palette, scale } = this.menus;
+    this.show(el, {
+      panes: panes.map((PaneClass) => new PaneClass(this)),
+      first: [layer.root, signal.root],
+      last: [align.root, palette.root, scale.root, asked],
+      sliders: Object.values(this.sliders).map((each) => each.root),
+      rows: [this.tracks.root, this.find.drawer.root, this.note.drawer.root],
+      legend: this.legend.root,
+      split,
+    });
+  }
+
+  get source() {
+    return this.state.source;
+  }
+
+  /** The colours of now; the same object until the look changes. */
+  get colours() {
+    const { source } = this;
+    if (!source) return undefined;
+    const { model } = this.state;
+    const palette = this.state.palette(this.theme.dark);
+    const key = [
+      source,
+      JSON.stringify(model.get("scale")),
+      palette,
+      model.get("threshold"),
+      this.theme,
+    ];
+    if (!this.#colours || key.some((part, i) => part !== this.#key[i])) {
+      this.#key = key;
+      this.#colours = new Colours({
+        source,
+        scale: model.get("scale"),
+        palette,
+        diverging: palettes[palette].kind === "diverging",
+        threshold: model.get("threshold"),
+        theme: this.theme,
+      });
+    }
+    return this.#colours;
+  }
+
+  update() {
+    const { state } = this;
+    const { model, layer } = state;
+    const get = (/** @type {string} */ name) => model.get(name);
+    this.menus.layer.update(
+      state.layers.map(({ name, signals }) => [name, name, signals.length === 0]),
+      layer.name,
+    );
+    this.menus.signal.update(
+      [
+        ...layer.signals.map((s) => /** @type {[string, string]} */ ([s, words(s)])),
+        ...(layer.absent ?? []).map(
+          (s) => /** @type {[string, string, true]} */ ([s, words(s), true]),
+        ),
+      ],
+      get("signal"),
+    );
+    this.menus.palette.update(
+      ["auto", ...Object.keys(palettes)].map((p) => [p, words(p)]),
+      get("palette"),
+    );
+    const fixed = Array.isArray(get("scale"));
+    const [low, high] = fixed ? get("scale") : [-1, 1];
+    this.menus.scale.update(
+      [
+        ["layer", "layer"],
+        ["cell", "cell"],
+        ["sigmoid", "sigmoid"],
+        ["squared", "squared"],
+        ["fixed", fixed ? `${low} to ${high}` : "−1 to 1"],
+      ],
+      fixed ? "fixed" : get("scale"),
+    );
+    this.menus.align.root.hidden = !layer.tokens;
+    this.menus.align.update(ALIGNMENTS, get("align"));
+    const { source } = this;
+    const column = state.column;
+    const token = source && this.#token(source, column);
+    const label = source?.label(get("example"));
+    this.sliders.example.root.hidden = layer.examples <= 1;
+    this.sliders.example.update({
+      value: get("example"),
+      max: Math.max(0, layer.examples - 1),
+      text: `example ${get("example")}${label === undefined ? "" : `, ${label}`}`,
+    });
+    this.sliders.cell.update({
+      value: get("cell"),
+      max: Math.max(0, layer.cells - 1),
+      text: cellName(layer, get("cell")),
+    });
+    this.sliders.timestep.update({
+      value: get("timestep"),
+      max: Math.max(0, layer.timesteps - 1),
+      text: `timestep ${get("timestep")}${token === undefined ? "" : `, token ${token}`}`,
+    });
+    const most = Math.max(1, Math.ceil((source?.largest ?? 1) * 10) / 10, get("threshold"));
+    this.sliders.threshold.update({ value: get("threshold"), max: most, step: 0.01 });
+    if (layer !== this.#told) this.#tell(layer);
+    const { colours } = this;
+    if (colours) this.legend.update(colours);
+    this.tracks.update(this.theme);
+    this.find.update();
+    this.note.update();
+    this.root.setAttribute("aria-busy", String(!source));
+  }
+
+  /**
+   * Say what a layer's recording is, and whether it was checked.
+   * @param {import("../host/model.js").Layer} layer
+   */
+  #tell(layer) {
+    this.#told = layer;
+    const { difference, mode } = layer.check;
+    const checked = mode && mode !== "none" && Number.isFinite(difference);
+    this.about.textContent = [
+      `${layer.cells} cells`,
+      layer.examples === 1 ? "" : `${layer.examples} examples`,
+      `${layer.timesteps} timesteps`,
+    ]
+      .filter(Boolean)
+      .join(" · ");
+    const check = element("span", { class: `lw-check ${checked ? "lw-good" : "lw-unchecked"}` }, [
+      checked ? `✓ equals the layer to ${difference?.toExponential(0)}` : "not checked",
+    ]);
+    this.about.append(element("span", { class: "lw-between" }, [" · "]), check);
+  }
+
+  /**
+   * The token at a column in words: the one that was read, and with an arrow the one that follows.
+   * @param {AnySource} source
+   * @param {number} column
+   */
+  #token(source, column) {
+    const predict = this.state.model.get("align") === "predict";
+    const token = shownToken(source, column, predict ? "predict" : "read");
+    return token === undefined ? undefined : `${predict ? "→ " : ""}${quoted(token)}`;
+  }
+
+  /**
+   * A square in words, with the number that is in the array.
+   * @param {AnySource} source
+   * @param {{cell: number, column: number}} square
+   */
+  #square(source, { cell, column }) {
+    const { layer, signal } = source;
+    if (layer.cells === 0 || source.columns === 0)
+      return { text: `${layer.name} · nothing recorded`, full: "" };
+    const example = Math.floor(column / layer.timesteps);
+    const label = source.label(example);
+    const token = this.#token(source, column);
+    const { value, exact } = valueAt(source, cell, column);
+    const { model } = this.state;
+    const threshold = model.get("threshold");
+    const parts = [layer.name, cellName(layer, cell)];
+    if (layer.examples > 1)
+      parts.push(`example ${example}${label === undefined ? "" : ` "${label}"`}`);
+    parts.push(`t=${column % layer.timesteps}${token === undefined ? "" : ` ${token}`}`);
+    // What is on its way is no number yet, not even NaN.
+    const shown = exact ? number(value) : Number.isNaN(value) ? "…" : `≈ ${number(value)}`;
+    parts.push(`${signal} ${shown}`);
+    if (source.padding(column)) parts.push(layer.windowed ? "no window ends here" : "padding");
+    if (threshold > 0) parts.push(Math.abs(value) >= threshold ? "on" : "below the threshold");
+    // Of the token, wherever the value stands.
+    const at = shownColumn(layer, column, model.get("align"));
+    if (at !== undefined) {
+      const say = (/** @type {import("../data/tracks.js").Track} */ track) =>
+        track.say(track.top(source, at, at + 1));
+      parts.push(...this.state.tracks.map(say));
+    }
+    return { text: parts.join(" · "), full: exact ? String(value) : "" };
+  }
+
+  describe() {
+    const { source, state } = this;
+    if (!source)
+      return { text: `${state.layer.name} · ${state.model.get("signal")} is on its way …` };
+    const hovered = this.pointing ? this.panes.find((pane) => pane.hovered)?.hovered : undefined;
+    const selected = { cell: state.model.get("cell"), column: state.column };
+    return {
+      ...this.#square(source, hovered ?? selected),
+      hovered: hovered !== undefined,
+    };
+  }
+
+  get warning() {
+    return this.source?.notice ?? "";
+  }
+
+  request() {
+    this.source?.request();
+  }
+}

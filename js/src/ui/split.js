@@ -1,0 +1,68 @@
+// Lines between panes that can be moved, by the pointer and by keys.
+
+import { element, listen, press } from "../lib/dom.js";
+
+/** Of the room, in percent. */
+const LEAST = 15;
+const STEP = 2;
+
+export class Split {
+  /**
+   * @param {object} of
+   * @param {"x" | "y"} of.along the side along which it moves
+   * @param {string} of.name what is resized
+   * @param {number} of.share of what stands before it, in percent, until it is moved
+   * @param {(share: number) => void} of.onMove
+   */
+  constructor({ along, name, share, onMove }) {
+    this.along = along;
+    this.start = share;
+    this.share = share;
+    this.onMove = onMove;
+    this.root = element("div", {
+      class: `lw-split-${along}`,
+      role: "separator",
+      tabindex: 0,
+      "aria-orientation": along === "x" ? "vertical" : "horizontal",
+      "aria-label": name,
+      "aria-valuemin": LEAST,
+      "aria-valuemax": 100 - LEAST,
+      title: `${name}: drag, or use the arrow keys; a double click undoes it`,
+    });
+    this.#move(share);
+    const [less, more] = along === "x" ? ["ArrowLeft", "ArrowRight"] : ["ArrowUp", "ArrowDown"];
+    listen(this.root, "keydown", (event) =>
+      press(event, {
+        [less]: () => this.#move(this.share - STEP),
+        [more]: () => this.#move(this.share + STEP),
+        Home: () => this.#move(LEAST),
+        End: () => this.#move(100 - LEAST),
+        Enter: () => this.#move(this.start),
+      }),
+    );
+    listen(this.root, "dblclick", () => this.#move(this.start));
+    listen(this.root, "pointerdown", (event) => this.root.setPointerCapture(event.pointerId));
+    listen(this.root, "pointermove", (event) => {
+      if (this.root.hasPointerCapture(event.pointerId)) this.#follow(event);
+    });
+  }
+
+  /** @param {PointerEvent} event */
+  #follow(event) {
+    const neighbour = (/** @type {"previousElementSibling" | "nextElementSibling"} */ side) =>
+      /** @type {Element} */ (this.root[side]).getBoundingClientRect();
+    const [before, after] = [neighbour("previousElementSibling"), neighbour("nextElementSibling")];
+    const [start, end, at] =
+      this.along === "x"
+        ? [before.left, after.right, event.clientX]
+        : [before.top, after.bottom, event.clientY];
+    if (end > start) this.#move((100 * (at - start)) / (end - start));
+  }
+
+  /** @param {number} share */
+  #move(share) {
+    this.share = Math.max(LEAST, Math.min(100 - LEAST, share));
+    this.root.setAttribute("aria-valuenow", String(Math.round(this.share)));
+    this.onMove(this.share);
+  }
+}
