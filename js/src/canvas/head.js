@@ -16,7 +16,7 @@ const BAND = { height: 7, pitch: 10 };
 
 /**
  * How high the head of a layer is: in all, and what of it belongs to a column.
- * @param {import("../host/model.js").Layer | undefined} layer
+ * @param {import("../data/layer.js").Layer | undefined} layer
  * @param {unknown[]} tracks that are shown
  */
 export function headOf(layer, tracks) {
@@ -159,7 +159,7 @@ function cut(context, text, room) {
 
 /**
  * Where the columns in view stand, no less than a pixel each, and whose tokens they bear.
- * @param {import("../host/model.js").Layer} layer
+ * @param {import("../data/layer.js").Layer} layer
  * @param {Columns} columns
  * @param {{left: number, width: number, align: string}} view
  */
@@ -178,22 +178,4 @@ function placesOf(layer, columns, { left, width, align }) {
     places.push([GUTTER + x, GUTTER + right, from ?? column, from === undefined ? column : to + 1]);
   }
   return places;
-}
-
-/**
- * An outline that is seen on every colour.
- * @param {CanvasRenderingContext2D} context
- * @param {import("../colour/theme.js").Theme} theme
- * @param {number} x
- * @param {number} y
- * @param {number} width
- * @param {number} height
- */
-export function outline(context, theme, x, y, width, height) {
-  context.lineWidth = 3;
-  context.strokeStyle = theme.colour.bg;
-  context.strokeRect(x, y, width, height);
-  context.lineWidth = 1.5;
-  context.strokeStyle = theme.colour.fg;
-  context.strokeRect(x, y, width, height);
 }

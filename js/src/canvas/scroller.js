@@ -1,6 +1,6 @@
 // A canvas that stays in view while an empty box as large as the whole is scrolled.
 
-import { extentOf, fromScroll, toScroll } from "../layout/columns.js";
+import { extentOf, fromScroll, toScroll } from "../layout/scrolling.js";
 import { div, element, listen } from "../lib/dom.js";
 
 /** From so many pixels on, it is a wheel with notches that turns, not two fingers on a trackpad. */

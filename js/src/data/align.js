@@ -2,7 +2,7 @@
 
 /**
  * The column of the token that stands at a column.
- * @param {import("../host/model.js").Layer} layer
+ * @param {import("./layer.js").Layer} layer
  * @param {number} column
  * @param {string} align "read": the token of this timestep; "predict": the one after it
  * @returns {number | undefined} undefined if the example ends before it

@@ -4,11 +4,11 @@
 // GRU         h = z·h₋₁ + (1 − z)·h̃    so  Δh = (z − 1)·h₋₁ + (1 − z)·h̃   (z keeps, as in Keras)
 // SimpleRNN   h = φ(…)                 nothing is kept: Δh = h − h₋₁ has no parts
 
-import { inPart } from "../host/model.js";
-import { number } from "../lib/tokens.js";
+import { number } from "../lib/wording.js";
 import { BLOCK } from "./codes.js";
+import { inPart } from "./layer.js";
 
-/** @typedef {import("../host/model.js").Layer} Layer */
+/** @typedef {import("./layer.js").Layer} Layer */
 
 /**
  * All signals of one cell.

@@ -86,7 +86,7 @@ export class KernelSource extends Source {
 
   /**
    * @param {import("../host/model.js").Model} model
-   * @param {import("../host/model.js").Layer} layer
+   * @param {import("./layer.js").Layer} layer
    * @param {string} signal
    * @param {() => void} onArrival
    */

@@ -1,16 +1,17 @@
 // What a widget draws from: one signal of one layer, the same to the views whether the page has all
 // of the recording or asks the kernel for what is in view.
 
-import { bytes, floats, inPart } from "../host/model.js";
+import { bytes, floats } from "../host/model.js";
 import { callStarting } from "./changes.js";
 import { BLOCK, decode, encode, halve, NAN, OVERVIEW_CODES, strongest } from "./codes.js";
+import { inPart } from "./layer.js";
 import { correlations } from "./order.js";
 import { Passage } from "./passage.js";
 import { Hits, hitsOf, MOST_HITS } from "./search.js";
 import { Spelling } from "./spelling.js";
 
 /** @typedef {import("../host/model.js").Model} Model */
-/** @typedef {import("../host/model.js").Layer} Layer */
+/** @typedef {import("./layer.js").Layer} Layer */
 /** @typedef {WholeSource | import("./kernel_source.js").KernelSource} AnySource */
 
 /**

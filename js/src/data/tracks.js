@@ -1,7 +1,8 @@
 // Concept tracks: what is said of each token beside the signals, as lstm_widgets/widgets/page/tracks.py sent it.
 
 import { bytes } from "../host/model.js";
-import { inLine, number } from "../lib/tokens.js";
+import { inLine } from "../lib/tokens.js";
+import { number } from "../lib/wording.js";
 
 /** The code of no value. */
 export const NONE = 255;
@@ -86,7 +87,7 @@ function plain(value) {
 /**
  * The tracks of a layer.
  * @param {import("../host/model.js").Model} model
- * @param {import("../host/model.js").Layer} layer
+ * @param {import("./layer.js").Layer} layer
  */
 export function tracksOf(model, layer) {
   /** @type {Sent[]} */

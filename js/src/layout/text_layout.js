@@ -1,28 +1,13 @@
 // Where the tokens of a text stand: one box each, in lines that are wrapped to the width. Whole CSS pixels.
 
 import { UNSPACED } from "../data/spelling.js";
-import { directionOf, hasFromRight, named, visible } from "../lib/tokens.js";
+import { directionOf, hasFromRight, written } from "../lib/tokens.js";
 
-/** No more of a token is drawn than this. */
-const LONGEST = 256;
 /** Characters between two tab stops. */
 const TAB = 8;
 
 /** Between two tokens of several characters that nothing else parts. */
 const HAIR = 1;
-
-/**
- * What a token says, as it is written into its box.
- * @param {string} token
- * @param {boolean} marks whether white space shows as marks
- */
-export function written(token, marks) {
-  const start = token.slice(0, LONGEST);
-  if (marks) return named(start).replaceAll(" ", "·");
-  const bare = start.replace(/[\n\r]/g, "").replace(/[\t\u00a0]/g, " ");
-  if (bare.trim() === "" && token !== "") return bare || " ";
-  return visible(bare);
-}
 
 /** What a line needs to know of a token. */
 const BLANK = 1;

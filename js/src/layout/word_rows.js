@@ -1,9 +1,6 @@
 // Where the words of one example stand: boxes in lines that are wrapped to the width. Whole CSS pixels.
 
-import { directionOf, hasFromRight } from "../lib/tokens.js";
-
-/** No more of a token is drawn than this. */
-const LONGEST = 256;
+import { directionOf, hasFromRight, LONGEST } from "../lib/tokens.js";
 
 /**
  * Some timesteps of an example.

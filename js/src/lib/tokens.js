@@ -10,6 +10,9 @@ const MARKS = new Map([
   ["", "∅"],
 ]);
 
+/** No more of a token is drawn than this. */
+export const LONGEST = 256;
+
 /** What acts on the text around it, breaks a line, or is no character at all. */
 const NEVER = /[\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cn}\u0080-\u009f]/u;
 /** What is not seen where it stands alone; within a text it may join, shape or space others. */
@@ -74,6 +77,19 @@ export function quoted(token) {
   return `'${token === " " ? " " : named(token)}'`;
 }
 
+/**
+ * What a token says, as it is written into its box.
+ * @param {string} token
+ * @param {boolean} marks whether white space shows as marks
+ */
+export function written(token, marks) {
+  const start = token.slice(0, LONGEST);
+  if (marks) return named(start).replaceAll(" ", "·");
+  const bare = start.replace(/[\n\r]/g, "").replace(/[\t\u00a0]/g, " ");
+  if (bare.trim() === "" && token !== "") return bare || " ";
+  return visible(bare);
+}
+
 /** Scripts that run from right to left: Hebrew, Arabic and their like. */
 const FROM_RIGHT =
   /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
@@ -111,17 +127,4 @@ export function firstOf(text, count) {
   let left = count;
   for (const { index } of segmenter.segment(text)) if (left-- === 0) return text.slice(0, index);
   return text;
-}
-
-/**
- * A number as a person reads it: four decimals, or four digits of a very small or large one.
- * @param {number} value
- */
-export function number(value) {
-  if (Number.isNaN(value)) return "NaN";
-  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  const size = Math.abs(value);
-  const text =
-    size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(3) : value.toFixed(4);
-  return text.replaceAll("-", "−");
 }

@@ -5,7 +5,8 @@ import { Passage } from "../data/passage.js";
 import { Spelling } from "../data/spelling.js";
 import { Calls } from "../host/calls.js";
 import { bytes, floats } from "../host/model.js";
-import { number, quoted } from "../lib/tokens.js";
+import { quoted } from "../lib/tokens.js";
+import { number } from "../lib/wording.js";
 import { SharedState } from "./shared.js";
 
 /** Powers of ten that a logarithmic scale has. */

@@ -2,14 +2,15 @@
 
 import { resolve } from "../colour/palettes.js";
 import { KernelSource } from "../data/kernel_source.js";
+import { noted } from "../data/layer.js";
 import { WholeSource, wholeSize } from "../data/source.js";
 import { Track, tracksOf } from "../data/tracks.js";
-import { bytes, noted } from "../host/model.js";
+import { bytes } from "../host/model.js";
 import { checksum } from "../lib/checksum.js";
 import { SharedState } from "./shared.js";
 
 /** @typedef {import("../host/model.js").Model} Model */
-/** @typedef {import("../host/model.js").Layer} Layer */
+/** @typedef {import("../data/layer.js").Layer} Layer */
 
 /** What there is to draw from. */
 const ARRIVING = ["_layers", "_summary", "_overview", "_statistics", "_whole", "_text"];

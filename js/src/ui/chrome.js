@@ -2,7 +2,8 @@
 // keeps traits and controls in step, follows the page's theme and paints once a frame.
 
 import { readTheme, watchRatio, watchTheme } from "../colour/theme.js";
-import { div, element, freshId, isHosts, listen, OUR_KEYS } from "../lib/dom.js";
+import { div, element, freshId, listen, OUR_KEYS } from "../lib/dom.js";
+import { isHosts } from "../lib/keyboard.js";
 import { Keys } from "./keys.js";
 import { Room } from "./room.js";
 import { Split } from "./split.js";

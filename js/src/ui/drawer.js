@@ -1,6 +1,7 @@
 // A row above the panes that is asked for: it takes the focus, and gives it back.
 
-import { button, element, listen } from "../lib/dom.js";
+import { element, listen } from "../lib/dom.js";
+import { button } from "./controls.js";
 
 export class Drawer {
   open = false;

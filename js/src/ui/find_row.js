@@ -1,6 +1,7 @@
 // Finding a text among the tokens: a row that Ctrl+F or / opens above the panes.
 
-import { button, element, listen } from "../lib/dom.js";
+import { element, listen } from "../lib/dom.js";
+import { button } from "./controls.js";
 import { Drawer } from "./drawer.js";
 
 /** Marks a widget in which Ctrl+F is ours, see dom.js. */

@@ -1,17 +1,19 @@
 // What stands around the pictures of a recording: menus, sliders, status line and legend.
 
-import { TrackRow } from "../canvas/bands.js";
 import { Colours } from "../colour/colours.js";
 import { palettes } from "../colour/palettes.js";
 import { shownColumn, shownToken } from "../data/align.js";
+import { cellName } from "../data/layer.js";
 import { valueAt } from "../data/source.js";
-import { cellName } from "../host/model.js";
-import { element, menu, slider } from "../lib/dom.js";
-import { number, quoted } from "../lib/tokens.js";
+import { element } from "../lib/dom.js";
+import { quoted } from "../lib/tokens.js";
+import { number } from "../lib/wording.js";
 import { Chrome } from "./chrome.js";
+import { menu, slider } from "./controls.js";
 import { FindRow } from "./find_row.js";
 import { Legend } from "./legend.js";
 import { NoteRow } from "./note_row.js";
+import { TrackRow } from "./track_row.js";
 
 /** @typedef {import("../state/recording.js").State} State */
 /** @typedef {import("../data/source.js").AnySource} AnySource */
@@ -37,7 +39,7 @@ export class Frame extends Chrome {
   #key = /** @type {unknown[]} */ ([]);
   /** @type {Colours | undefined} */
   #colours;
-  /** The layer that the foot tells of. @type {import("../host/model.js").Layer | undefined} */
+  /** The layer that the foot tells of. @type {import("../data/layer.js").Layer | undefined} */
   #told;
 
   /**
@@ -211,7 +213,7 @@ export class Frame extends Chrome {
 
   /**
    * Say what a layer's recording is, and whether it was checked.
-   * @param {import("../host/model.js").Layer} layer
+   * @param {import("../data/layer.js").Layer} layer
    */
   #tell(layer) {
     this.#told = layer;

@@ -1,6 +1,7 @@
 // What the keys of a widget do, and its controls in a sentence each: a panel that is asked for.
 
-import { button, div, element, listen } from "../lib/dom.js";
+import { div, element, listen } from "../lib/dom.js";
+import { button } from "./controls.js";
 
 /** What a key or a movement does. @typedef {[keys: string, does: string]} Key */
 

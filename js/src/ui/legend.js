@@ -2,16 +2,7 @@
 
 import { css, RAMP } from "../colour/palettes.js";
 import { element } from "../lib/dom.js";
-
-/**
- * @param {number} value
- * @param {boolean} signed
- */
-export function short(value, signed = false) {
-  const text =
-    Math.abs(value) >= 1e4 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
-  return (signed && value > 0 ? "+" : "") + text.replace("-", "−");
-}
+import { short } from "../lib/wording.js";
 
 export class Legend {
   #colours = /** @type {unknown} */ (undefined);

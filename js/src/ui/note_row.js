@@ -1,6 +1,6 @@
 // What a person writes about the selected cell: its first line is the cell's name.
 
-import { cellName, inPart } from "../host/model.js";
+import { cellName, inPart } from "../data/layer.js";
 import { element, listen } from "../lib/dom.js";
 import { Drawer } from "./drawer.js";
 

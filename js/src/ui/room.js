@@ -1,6 +1,7 @@
 // How much of the screen a widget has: as high as what it stands in shows at once, or all of it.
 
-import { button, element, icon, listen } from "../lib/dom.js";
+import { element, listen } from "../lib/dom.js";
+import { button, icon } from "./controls.js";
 
 /** What stands in the notebook above and below a widget, and is seen with it. */
 const AROUND = 40;

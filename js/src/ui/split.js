@@ -1,6 +1,7 @@
 // Lines between panes that can be moved, by the pointer and by keys.
 
-import { element, listen, press } from "../lib/dom.js";
+import { element, listen } from "../lib/dom.js";
+import { press } from "../lib/keyboard.js";
 
 /** Of the room, in percent. */
 const LEAST = 15;

@@ -17,7 +17,7 @@ const { WholeSource } = await load("data/source.js");
 /** tests/test_gates.py makes it from recordings of Keras layers. */
 const table = JSON.parse(await readFile(new URL("../gates.json", import.meta.url), "utf-8"));
 
-/** @typedef {import("../../src/host/model.js").Layer} Layer */
+/** @typedef {import("../../src/data/layer.js").Layer} Layer */
 /** @typedef {(number | null)[][]} Rows by cell and column */
 
 /**

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { BLOCK, decode, encode, strongest } from "../../src/data/codes.js";
 import { KernelSource } from "../../src/data/kernel_source.js";
+import { cellName } from "../../src/data/layer.js";
 import { valueAt, WholeSource } from "../../src/data/source.js";
-import { cellName } from "../../src/host/model.js";
 import { FakeModel, random } from "../load.mjs";
 
 beforeEach(() => mock.timers.enable({ apis: ["setTimeout"] }));
 afterEach(() => mock.timers.reset());
 
-/** @typedef {import("../../src/host/model.js").Layer} Layer */
+/** @typedef {import("../../src/data/layer.js").Layer} Layer */
 
 /** @param {Partial<Layer>} more @returns {Layer} */
 function layerOf(more = {}) {

@@ -1,16 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  Columns,
-  extentOf,
-  fitHeight,
-  fitWidth,
-  fromScroll,
-  revealing,
-  runs,
-  toScroll,
-  zoomStep,
-} from "../../src/layout/columns.js";
+import { Columns, fitHeight, fitWidth, runs, zoomStep } from "../../src/layout/columns.js";
+import { extentOf, fromScroll, revealing, toScroll } from "../../src/layout/scrolling.js";
 import { random } from "../load.mjs";
 
 /** Sizes as they come: many short examples, few long ones. @param {ReturnType<typeof random>} dice */

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Passage } from "../../src/data/passage.js";
 import { Spelling } from "../../src/data/spelling.js";
-import { TextLayout, written } from "../../src/layout/text_layout.js";
+import { TextLayout } from "../../src/layout/text_layout.js";
+import { written } from "../../src/lib/tokens.js";
 import { random } from "../load.mjs";
 
 /** Ten pixels a character. */

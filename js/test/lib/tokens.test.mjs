@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { charactersOf, firstOf, named, number, quoted, visible } from "../../src/lib/tokens.js";
+import { charactersOf, firstOf, named, quoted, visible } from "../../src/lib/tokens.js";
+import { number } from "../../src/lib/wording.js";
 
 const LRO_TO_RLO = ["\u202a", "\u202b", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068"];
 

@@ -1,10 +1,11 @@
 // What stands around the texts of DependencyHeatmap: menus, the slider, the status line and the legend.
 
 import { palettes, ramp } from "../../colour/palettes.js";
-import { menu, slider, tick } from "../../lib/dom.js";
+import { short } from "../../lib/wording.js";
 import { DECADES, stepTo } from "../../state/dependency.js";
 import { Chrome } from "../../ui/chrome.js";
-import { Legend, short } from "../../ui/legend.js";
+import { menu, slider, tick } from "../../ui/controls.js";
+import { Legend } from "../../ui/legend.js";
 import { DependencyPane } from "./pane.js";
 
 /** @typedef {import("../../state/dependency.js").DependencyState} DependencyState */

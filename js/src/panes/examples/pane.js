@@ -7,8 +7,10 @@ import { css, ink } from "../../colour/palettes.js";
 import { shownColumn, shownToken } from "../../data/align.js";
 import { BLOCK } from "../../data/codes.js";
 import { before, wrap } from "../../layout/flow.js";
-import { div, listen, menu, press } from "../../lib/dom.js";
+import { div, listen } from "../../lib/dom.js";
+import { press } from "../../lib/keyboard.js";
 import { firstOf, visible } from "../../lib/tokens.js";
+import { menu } from "../../ui/controls.js";
 
 const ROW = 26;
 const SQUARE = 18;
@@ -145,7 +147,7 @@ export class ExamplePane {
 
   /**
    * What stands before the tokens of an example; undefined if it is not known yet.
-   * @param {import("../../ui/frame.js").AnySource} source
+   * @param {import("../../data/source.js").AnySource} source
    * @param {number} example
    */
   #before(source, example) {
@@ -237,7 +239,7 @@ export class ExamplePane {
 
   /**
    * The widest label decides where the squares start, the same for all.
-   * @param {import("../../ui/frame.js").AnySource} source
+   * @param {import("../../data/source.js").AnySource} source
    */
   #measure(source) {
     const { layer } = source;

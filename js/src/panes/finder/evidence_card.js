@@ -3,10 +3,12 @@
 import { css, ink } from "../../colour/palettes.js";
 import { counted } from "../../data/evidence.js";
 import { Spelling } from "../../data/spelling.js";
-import { element, smallButton } from "../../lib/dom.js";
-import { number, visible } from "../../lib/tokens.js";
+import { element } from "../../lib/dom.js";
+import { visible } from "../../lib/tokens.js";
+import { number } from "../../lib/wording.js";
+import { smallButton } from "../../ui/controls.js";
 import { chart } from "./charts.js";
-import { digits, independent } from "./table.js";
+import { digits, independent } from "./numbers.js";
 
 /** @typedef {import("../../data/evidence.js").Evidence} Evidence */
 /** @typedef {import("../../data/evidence.js").Stretch} Stretch */

@@ -1,8 +1,8 @@
 // A ranking as a table, and the evidence for its chosen row.
 
 import { EvidenceStore } from "../../data/evidence.js";
+import { cellName } from "../../data/layer.js";
 import { Ranking } from "../../data/ranking.js";
-import { cellName } from "../../host/model.js";
 import { element } from "../../lib/dom.js";
 import { EvidenceCard } from "./evidence_card.js";
 import { FinderTable } from "./table.js";

@@ -1,7 +1,9 @@
 // A ranking as a table: rows are made as they come into view, so that thousands are as quick as ten.
 
-import { csvButton, element, freshId, menu } from "../../lib/dom.js";
+import { element, freshId } from "../../lib/dom.js";
 import { visible } from "../../lib/tokens.js";
+import { csvButton, menu } from "../../ui/controls.js";
+import { digits, independent, signed } from "./numbers.js";
 
 /** @typedef {import("../../data/ranking.js").Ranking} Ranking */
 
@@ -35,26 +37,6 @@ const COLUMNS = /** @type {[name: string, title: string, told: string, width: st
 ]);
 const FALLING = new Set(["score", "effective_n"]);
 const NUMBERS = new Set(["cell", "lag", "q_value"]);
-
-/**
- * A score, or what is as large as one.
- * @param {number} value
- */
-export function digits(value) {
-  if (Number.isNaN(value)) return "–";
-  const small = value !== 0 && Math.abs(value) < 5e-4;
-  return (small ? value.toExponential(0) : value.toFixed(3)).replaceAll("-", "−");
-}
-
-/** A whole number with its sign. @param {number} value */
-export function signed(value) {
-  return value > 0 ? `+${value}` : String(value).replace("-", "−");
-}
-
-/** How many independent timesteps there are. @param {number} value */
-export function independent(value) {
-  return Number.isNaN(value) ? "–" : value < 10 ? value.toFixed(1) : String(Math.round(value));
-}
 
 export class FinderTable {
   /** @type {Int32Array} */

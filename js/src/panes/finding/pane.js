@@ -1,6 +1,6 @@
 // In an Explorer: which cells follow something of the tokens, in a CellFinder below.
 
-import { tick } from "../../lib/dom.js";
+import { tick } from "../../ui/controls.js";
 import { InnerPane } from "../../ui/inner_pane.js";
 
 export class FindingPane extends InnerPane {

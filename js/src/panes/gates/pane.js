@@ -1,6 +1,7 @@
 // All signals of one cell along its tokens, one band each, and below them why the state changed.
 
-import { drawHead, GUTTER, headOf, outline } from "../../canvas/head.js";
+import { drawHead, GUTTER, headOf } from "../../canvas/head.js";
+import { outline } from "../../canvas/outline.js";
 import { Scroller } from "../../canvas/scroller.js";
 import { FADE } from "../../colour/colours.js";
 import { css, RAMP, ramp, resolve } from "../../colour/palettes.js";
@@ -16,14 +17,18 @@ import {
   symbolOf,
 } from "../../data/changes.js";
 import { BLOCK } from "../../data/codes.js";
+import { cellName } from "../../data/layer.js";
 import { WholeSource } from "../../data/source.js";
-import { cellName } from "../../host/model.js";
-import { Columns, fitWidth, revealing, squareOf, zoomStep } from "../../layout/columns.js";
-import { button, div, element, listen, press } from "../../lib/dom.js";
-import { charactersOf, number, quoted } from "../../lib/tokens.js";
+import { Columns, fitWidth, squareOf, zoomStep } from "../../layout/columns.js";
+import { revealing } from "../../layout/scrolling.js";
+import { div, element, listen } from "../../lib/dom.js";
+import { press } from "../../lib/keyboard.js";
+import { charactersOf, quoted } from "../../lib/tokens.js";
+import { number } from "../../lib/wording.js";
+import { button } from "../../ui/controls.js";
 
 /** @typedef {import("../../ui/frame.js").Frame} Frame */
-/** @typedef {import("../../ui/frame.js").AnySource} AnySource */
+/** @typedef {import("../../data/source.js").AnySource} AnySource */
 /** @typedef {import("../../data/changes.js").Signals} Signals */
 
 /** Heights of bands: of signals on both sides of zero, of gates, of the change. */

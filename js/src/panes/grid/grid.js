@@ -2,18 +2,12 @@
 // along its top. Its scroll and zoom are its own; the selection is the model's.
 
 import { gestures } from "../../canvas/gestures.js";
-import { drawHead, GUTTER, headOf, outline } from "../../canvas/head.js";
+import { drawHead, GUTTER, headOf } from "../../canvas/head.js";
+import { outline } from "../../canvas/outline.js";
 import { Scroller } from "../../canvas/scroller.js";
-import { cellNumber } from "../../host/model.js";
-import {
-  Columns,
-  fitHeight,
-  fitWidth,
-  revealing,
-  runs,
-  squareOf,
-  zoomStep,
-} from "../../layout/columns.js";
+import { cellNumber } from "../../data/layer.js";
+import { Columns, fitHeight, fitWidth, runs, squareOf, zoomStep } from "../../layout/columns.js";
+import { revealing } from "../../layout/scrolling.js";
 import { listen } from "../../lib/dom.js";
 import { LETTERED, Painter } from "./painter.js";
 

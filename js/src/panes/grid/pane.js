@@ -1,8 +1,10 @@
 // All cells over all timesteps.
 
 import { halfBelow, orderCells } from "../../data/order.js";
-import { button, div, element, listen, menu, press, smallButton, tick } from "../../lib/dom.js";
-import { short } from "../../ui/legend.js";
+import { div, element, listen } from "../../lib/dom.js";
+import { press } from "../../lib/keyboard.js";
+import { short } from "../../lib/wording.js";
+import { button, menu, smallButton, tick } from "../../ui/controls.js";
 import { Grid } from "./grid.js";
 import { Overview } from "./overview.js";
 
@@ -189,7 +191,7 @@ export class GridPane {
     this.#tellEmpty(source);
   }
 
-  /** Say why there are no rows, and what would bring some. @param {import("../../ui/frame.js").AnySource} source */
+  /** Say why there are no rows, and what would bring some. @param {import("../../data/source.js").AnySource} source */
   #tellEmpty(source) {
     const { cells } = source.layer;
     const threshold = short(this.state.model.get("threshold"));

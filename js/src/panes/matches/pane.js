@@ -1,12 +1,14 @@
 // Below the pictures: the cells that mark the span that was chosen, and the other spans that they mark.
 
-import { coloursOf } from "../../canvas/bands.js";
+import { coloursOf } from "../../colour/tracks.js";
+import { cellName, cellNumber } from "../../data/layer.js";
 import { NONE } from "../../data/tracks.js";
 import { Calls } from "../../host/calls.js";
-import { cellName, cellNumber } from "../../host/model.js";
-import { written } from "../../layout/text_layout.js";
 import { csv } from "../../lib/csv.js";
-import { csvButton, div, element, freshId, listen, press, smallButton } from "../../lib/dom.js";
+import { div, element, freshId, listen } from "../../lib/dom.js";
+import { press } from "../../lib/keyboard.js";
+import { written } from "../../lib/tokens.js";
+import { csvButton, smallButton } from "../../ui/controls.js";
 
 /** @typedef {import("../../ui/frame.js").Frame} Frame */
 /**

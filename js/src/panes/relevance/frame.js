@@ -2,11 +2,13 @@
 
 import { Band } from "../../colour/band.js";
 import { palettes } from "../../colour/palettes.js";
-import { element, field, menu, tick } from "../../lib/dom.js";
-import { number, quoted } from "../../lib/tokens.js";
+import { element } from "../../lib/dom.js";
+import { quoted } from "../../lib/tokens.js";
+import { number, short } from "../../lib/wording.js";
 import { Chrome } from "../../ui/chrome.js";
+import { field, menu, tick } from "../../ui/controls.js";
 import { InnerPane } from "../../ui/inner_pane.js";
-import { Legend, short } from "../../ui/legend.js";
+import { Legend } from "../../ui/legend.js";
 import { RelevancePane } from "./pane.js";
 import { counted, methodName, strongest } from "./words.js";
 

@@ -1,6 +1,6 @@
 // Many examples as rows of words, each word on the colour of its relevance, one band a method.
 
-import { outline } from "../../canvas/head.js";
+import { outline } from "../../canvas/outline.js";
 import { Scroller } from "../../canvas/scroller.js";
 import { drawRun, Shaper } from "../../canvas/shaper.js";
 import { css, ink, mix } from "../../colour/palettes.js";

@@ -9,10 +9,13 @@ import { drawRun, Shaper } from "../../canvas/shaper.js";
 import { PADDING, PLAIN } from "../../colour/colours.js";
 import { ink, mix } from "../../colour/palettes.js";
 import { BLOCK } from "../../data/codes.js";
-import { cellName, cellNumber } from "../../host/model.js";
+import { guessesAndTruth, guessesAt } from "../../data/guesses.js";
+import { cellName, cellNumber } from "../../data/layer.js";
 import { TextLayout } from "../../layout/text_layout.js";
-import { div, element, listen, press, smallButton, tick } from "../../lib/dom.js";
-import { GuessList, guessesAndTruth, guessesAt, shade } from "../../ui/guesses.js";
+import { div, element, listen } from "../../lib/dom.js";
+import { press } from "../../lib/keyboard.js";
+import { smallButton, tick } from "../../ui/controls.js";
+import { GuessList } from "../../ui/guess_list.js";
 
 /** A token's box, and the size of its letters. */
 const ROW = 19;
@@ -48,8 +51,17 @@ const KEYS = [
 ];
 
 /** @typedef {import("../../ui/frame.js").Frame} Frame */
-/** @typedef {import("../../ui/frame.js").AnySource} AnySource */
+/** @typedef {import("../../data/source.js").AnySource} AnySource */
 /** @typedef {import("../../canvas/shaper.js").Run} Run */
+
+/**
+ * What a probability is drawn on: the further from the background, the larger it is.
+ * @param {import("../../colour/theme.js").Theme} theme
+ * @param {number} probability
+ */
+function shade({ background, foreground }, probability) {
+  return mix(background, foreground, 0.06 + 0.74 * probability);
+}
 
 export class TextPane {
   called = "text";

@@ -1,11 +1,13 @@
 // What if: another text, or the selected cell held at a value. The kernel runs the model; one run is
 // under way at a time, and when it is done the newest wish is next, whatever was wished in between.
 
-import { cellName } from "../../host/model.js";
-import { written } from "../../layout/text_layout.js";
-import { element, freshId, slider, tell, tick } from "../../lib/dom.js";
-import { number } from "../../lib/tokens.js";
-import { GuessList, guessesAndTruth } from "../../ui/guesses.js";
+import { guessesAndTruth } from "../../data/guesses.js";
+import { cellName } from "../../data/layer.js";
+import { element, freshId } from "../../lib/dom.js";
+import { written } from "../../lib/tokens.js";
+import { number } from "../../lib/wording.js";
+import { slider, tell, tick } from "../../ui/controls.js";
+import { GuessList } from "../../ui/guess_list.js";
 
 /** @typedef {import("../../ui/frame.js").Frame} Frame */
 /** @typedef {{text: string, cell: number, held: number | null}} Wish */

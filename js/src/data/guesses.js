@@ -1,12 +1,9 @@
 // What the model held for most probable to come next.
 
-import { mix } from "../colour/palettes.js";
-import { BLOCK } from "../data/codes.js";
-import { written } from "../layout/text_layout.js";
-import { element } from "../lib/dom.js";
-import { number } from "../lib/tokens.js";
+import { written } from "../lib/tokens.js";
+import { BLOCK } from "./codes.js";
 
-/** @typedef {import("./frame.js").AnySource} AnySource */
+/** @typedef {import("./source.js").AnySource} AnySource */
 /** @typedef {{text: string, probability: number, right: boolean}} Guess */
 
 /**
@@ -61,46 +58,4 @@ export function guessesAndTruth(source, column) {
  */
 function nextToken(source, column) {
   return (column + 1) % source.layer.timesteps === 0 ? undefined : source.token(column + 1);
-}
-
-/**
- * What a probability is drawn on: the further from the background, the larger it is.
- * @param {import("../colour/theme.js").Theme} theme
- * @param {number} probability
- */
-export function shade({ background, foreground }, probability) {
-  return mix(background, foreground, 0.06 + 0.74 * probability);
-}
-
-/** The guesses of the selected timestep with their numbers. */
-export class GuessList {
-  #shown = "";
-
-  /** @param {string} label */
-  constructor(label = "next token:") {
-    this.list = element("ol");
-    this.root = element("div", { class: "lw-guesses", "aria-live": "polite" }, [
-      element("span", {}, [label]),
-      this.list,
-    ]);
-  }
-
-  /**
-   * @param {Guess[] | undefined} guesses
-   * @param {boolean} any whether the layer has any at all
-   */
-  update(guesses, any) {
-    this.root.hidden = !any;
-    const key = JSON.stringify(guesses);
-    if (key === this.#shown) return;
-    this.#shown = key;
-    this.list.replaceChildren(
-      ...(guesses ?? []).map(({ text, probability, right }) =>
-        element("li", { class: right && "lw-right", title: `${text} ${probability}` }, [
-          element("bdi", {}, [text]),
-          ` ${number(probability)}${right ? " ✓" : ""}`,
-        ]),
-      ),
-    );
-  }
 }

@@ -1,0 +1,215 @@
+// Controls with their names: menus, sliders, buttons, boxes to tick and to write into.
+
+import { div, element, freshId, listen } from "../lib/dom.js";
+
+/**
+ * Say in a sentence what a control does: to those who point at it, to those who listen, and in the panel of
+ * keys (keys.js).
+ * @param {HTMLElement} root what is pointed at
+ * @param {string} told
+ * @param {HTMLElement[]} controls what is focused; the first stands for all
+ */
+export function tell(root, told, ...controls) {
+  if (!told) return;
+  root.title = told;
+  for (const control of controls) control.setAttribute("aria-description", told);
+}
+
+/**
+ * A labelled menu.
+ * @param {string} name
+ * @param {(value: string) => void} onChange
+ * @param {string} told what is chosen, in a sentence
+ */
+export function menu(name, onChange, told = "") {
+  const id = freshId();
+  const select = element("select", { id, "data-control": name });
+  const root = div("lw-menu", [element("label", { for: id }, [name]), select]);
+  tell(root, told, select);
+  listen(select, "change", () => onChange(select.value));
+  let shown = "";
+  return {
+    root,
+    /**
+     * @param {[value: string, text: string, off?: boolean][]} options
+     * @param {string} value
+     */
+    update(options, value) {
+      const key = JSON.stringify(options);
+      if (key !== shown) {
+        select.replaceChildren(
+          ...options.map(([option, text, off = false]) =>
+            element("option", { value: option, disabled: off }, [text]),
+          ),
+        );
+        shown = key;
+      }
+      if (select.value !== value) select.value = value;
+      // The longest choice must not decide how wide the menu is.
+      const chosen = options.find(([option]) => option === value)?.[1] ?? "";
+      select.title = told ? `${told}\nNow: ${chosen}` : chosen;
+    },
+  };
+}
+
+/**
+ * A slider with a number box, both of which speak.
+ * @param {string} name
+ * @param {(value: number, typed: boolean) => void} onInput told the value, and whether it was typed
+ * @param {string} told what it sets, in a sentence
+ */
+export function slider(name, onInput, told = "") {
+  const id = freshId();
+  const range = element("input", { type: "range", id, "data-control": name, min: 0, step: 1 });
+  const box = element("input", {
+    type: "number",
+    "aria-label": `${name}, as a number`,
+    "data-control": `${name} number`,
+    min: 0,
+    step: 1,
+  });
+  const root = div("lw-slider", [element("label", { for: id }, [name]), range, box]);
+  tell(root, told, range);
+  const clamp = (/** @type {number} */ value) =>
+    Math.max(Number(range.min), Math.min(Number(range.max), value));
+  let current = 0;
+  /** The value to come of what is being written, which stays as it is written until then. @type {number | undefined} */
+  let written;
+  const show = () => {
+    written = undefined;
+    const text = String(Number(current.toFixed(4)));
+    if (box.value !== text) box.value = text;
+  };
+  const take = (/** @type {number} */ value) => {
+    written = value;
+    if (value !== current) onInput(value, true);
+  };
+  listen(range, "input", () => onInput(Number(range.value), false));
+  const meant = () => (range.step === "1" ? Math.round(box.valueAsNumber) : box.valueAsNumber);
+  listen(box, "input", () => {
+    const value = meant();
+    // "3" on the way to "305" is not meant as the least there is; nor is nothing.
+    if (value >= Number(box.min)) take(clamp(value));
+    else written = current;
+  });
+  listen(box, "change", () => {
+    if (Number.isFinite(meant())) take(clamp(meant()));
+    show();
+  });
+  listen(box, "blur", show);
+  return {
+    root,
+    /** @param {{value: number, min?: number, max: number, step?: number, text?: string}} to */
+    update({ value, min = 0, max, step = 1, text = String(value) }) {
+      for (const input of [range, box]) {
+        if (input.min !== String(min)) input.min = String(min);
+        if (input.max !== String(max)) input.max = String(max);
+        if (input.step !== String(step)) input.step = String(step);
+      }
+      if (Number(range.value) !== value) range.value = String(value);
+      current = value;
+      if (written !== value || !box.matches(":focus")) show();
+      // Of what isn't whole, four decimals are shown.
+      const decimals = step < 1 ? 5 : 0;
+      const digits = Math.max(...[min, max].map((end) => String(Math.trunc(end)).length));
+      box.style.setProperty("--lw-digits", String(digits + decimals));
+      range.setAttribute("aria-valuetext", text);
+      range.disabled = box.disabled = max === min;
+    },
+  };
+}
+
+/**
+ * @param {string} text
+ * @param {string} name what it does, for those who don't see it
+ * @param {() => void} onClick
+ */
+export function button(text, name, onClick) {
+  const made = element("button", { type: "button", title: name, "aria-label": name }, [text]);
+  listen(made, "click", onClick);
+  return made;
+}
+
+/**
+ * A picture of one line, as large as a letter.
+ * @param {string} path of an SVG, 16 by 16
+ */
+export function icon(path) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  const line = document.createElementNS(space, "path");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("aria-hidden", "true");
+  line.setAttribute("d", path);
+  svg.append(line);
+  return svg;
+}
+
+/**
+ * One that stands in a line of text.
+ * @param {string} text
+ * @param {string} name what it does, for those who don't see it
+ * @param {() => void} onClick
+ */
+export function smallButton(text, name, onClick) {
+  const made = button(text, name, onClick);
+  made.className = "lw-small";
+  return made;
+}
+
+/**
+ * A button that gives a table to the person as a file.
+ * @param {string} of what the table is
+ * @param {() => {name: string, text: string}} make the file, in CSV
+ */
+export function csvButton(of, make) {
+  return smallButton("CSV", `save ${of} as a file of comma-separated values`, () => {
+    const { name, text } = make();
+    const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    element("a", { href: address, download: `${name}.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(address));
+  });
+}
+
+/**
+ * A labelled box to tick.
+ * @param {string} name
+ * @param {(value: boolean) => void} onChange
+ * @param {string} told what is then shown, in a sentence
+ */
+export function tick(name, onChange, told = "") {
+  const input = element("input", { type: "checkbox", "data-control": name });
+  const root = element("label", { class: "lw-tick" }, [input, element("span", {}, [name])]);
+  tell(root, told, input);
+  listen(input, "change", () => onChange(input.checked));
+  return {
+    root,
+    /** @param {boolean} value */
+    update(value) {
+      input.checked = value;
+    },
+  };
+}
+
+/**
+ * A labelled box to write a text into.
+ * @param {string} name
+ * @param {string} hint what stands in it while it is empty
+ * @param {(value: string) => void} onInput
+ * @param {string} told what is then found, in a sentence
+ */
+export function field(name, hint, onInput, told = "") {
+  const id = freshId();
+  const input = element("input", { type: "search", id, placeholder: hint, "data-control": name });
+  const root = element("div", { class: "lw-menu" }, [element("label", { for: id }, [name]), input]);
+  tell(root, told, input);
+  input.addEventListener("input", () => onInput(input.value));
+  return {
+    root,
+    /** @param {string} value */
+    update(value) {
+      // Not under the hands of who is writing.
+      if (input.value !== value && !input.matches(":focus")) input.value = value;
+    },
+  };
+}
