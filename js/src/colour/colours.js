@@ -97,7 +97,7 @@ export class Colours {
 
   /** The pixels of all codes of all cells, one cell after the other, and then the background. */
   get table() {
-    this.source.statistics.largest.forEach((_, cell) => this.row(cell));
+    for (let cell = 0; 256 * cell < this.#table.length - 1; cell++) this.row(cell);
     return this.#table;
   }
 

@@ -3,7 +3,7 @@
 
 import { bytes, floats } from "../host/model.js";
 import { callStarting } from "./changes.js";
-import { BLOCK, decode, encode, halve, NAN, OVERVIEW_CODES, strongest } from "./codes.js";
+import { BLOCK, decode, encode, halve, NAN, OVERVIEW_CODES } from "./codes.js";
 import { inPart } from "./layer.js";
 import { correlations } from "./order.js";
 import { Passage } from "./passage.js";

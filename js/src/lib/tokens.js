@@ -20,7 +20,7 @@ const ALONE = /^[\p{Cf}\p{Zs}\p{Default_Ignorable_Code_Point}]+$/u;
 /** What two texts may differ in without being seen to, and what fonts draw alike: not what emoji, */
 const ALIKE = /[\p{Cf}\p{Default_Ignorable_Code_Point}\p{Co}\p{Cs}]/u;
 /** and some scripts, are made with. */
-const JOINS = /[\u200c\u200d\p{Variation_Selector}\u{e0020}-\u{e007f}]/u;
+const JOINS = /[\u200c\p{Variation_Selector}\u{e0020}-\u{e007f}]|\u200d/u;
 
 /**
  * @param {string} token

@@ -260,7 +260,7 @@ function fromKernel(more = {}, level = 5) {
 /** The code that the kernel answers with. @param {number} level @param {number} bin @param {number} cell */
 const codeAt = (level, bin, cell) => (level * 31 + bin * 7 + cell * 13) % 255;
 /** @param {number} cell @param {number} column */
-const valueOf = (cell, column) => Math.fround(Math.sin(cell * 100_000 + column));
+const exactOf = (cell, column) => Math.fround(Math.sin(cell * 100_000 + column));
 
 /** Answer the last request as the kernel does. @param {FakeModel} model @param {any} request */
 function answer(model, request = model.sent[model.sent.length - 1]) {
@@ -293,7 +293,7 @@ function answer(model, request = model.sent[model.sent.length - 1]) {
   });
   if (request.values) {
     const [cell, start, stop] = request.values;
-    const values = Float32Array.from({ length: stop - start }, (_, i) => valueOf(cell, start + i));
+    const values = Float32Array.from({ length: stop - start }, (_, i) => exactOf(cell, start + i));
     buffers.push(new DataView(values.buffer));
   }
   if (request.similarity !== null) {
@@ -305,7 +305,7 @@ function answer(model, request = model.sent[model.sent.length - 1]) {
     const width = Math.min(BLOCK, columns - start);
     const values = Float32Array.from(
       { length: width * layer.signals.length },
-      (_, i) => valueOf(cell, start + (i % width)) + Math.floor(i / width),
+      (_, i) => exactOf(cell, start + (i % width)) + Math.floor(i / width),
     );
     buffers.push(new DataView(values.buffer));
   }
@@ -505,7 +505,7 @@ test("exact values are the numbers of the array, asked for around the place", ()
     assert.ok(start >= 0 && start <= column && column < stop && stop <= 40_000);
     assert.ok(stop - start <= BLOCK);
     answer(model);
-    for (let at = start; at < stop; at++) assert.equal(source.exact(cell, at), valueOf(cell, at));
+    for (let at = start; at < stop; at++) assert.equal(source.exact(cell, at), exactOf(cell, at));
   }
 });
 
@@ -519,7 +519,7 @@ test("until the exact value comes, what its code stands for is said to be inexac
   assert.deepEqual(valueAt(source, 2, column), approximate);
   source.request();
   answer(model);
-  assert.deepEqual(valueAt(source, 2, column), { value: valueOf(2, column), exact: true });
+  assert.deepEqual(valueAt(source, 2, column), { value: exactOf(2, column), exact: true });
 });
 
 test("tokens, labels and padding come by blocks", () => {
@@ -602,7 +602,7 @@ test("all signals of a cell come by blocks, exact", () => {
     rows?.forEach((row, signal) => {
       assert.equal(row.length, width);
       row.forEach((value, i) => {
-        assert.equal(value, Math.fround(valueOf(cell, block * BLOCK + i) + signal));
+        assert.equal(value, Math.fround(exactOf(cell, block * BLOCK + i) + signal));
       });
     });
   }

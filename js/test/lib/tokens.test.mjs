@@ -69,7 +69,14 @@ test("a direction mark inside a token does not act on the text around it", () =>
 });
 
 test("markup stays the text that it is", () => {
-  for (const text of ["<b>", "</script>", "&lt;", "<img src=x onerror=alert(1)>", "${x}", "`"]) {
+  for (const text of [
+    "<b>",
+    "</script>",
+    "&lt;",
+    "<img src=x onerror=alert(1)>",
+    "$\u007bx}",
+    "`",
+  ]) {
     assert.equal(visible(text), text);
     assert.equal(quoted(text), `'${text}'`);
   }

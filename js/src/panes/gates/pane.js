@@ -699,7 +699,7 @@ export class GatesPane {
    * @param {number} height
    */
   #dots(context, x, width, height) {
-    const { theme, state } = this.frame;
+    const { theme } = this.frame;
     context.fillStyle = theme.colour.muted;
     for (let y = this.#head.height + 2; y < height - 4; y += 4) {
       for (let at = x + 1; at < x + width - 1; at += 4) context.fillRect(at, y, 1, 1);

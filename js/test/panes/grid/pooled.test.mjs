@@ -31,7 +31,9 @@ class SlowSource {
     this.overviewLevel = overviewLevel;
     const bins = this.bins(overviewLevel);
     this.overview = new Uint8Array(rows.length * bins);
-    this.levels[overviewLevel].forEach((codes, cell) => this.overview.set(codes, cell * bins));
+    for (const [cell, codes] of this.levels[overviewLevel].entries()) {
+      this.overview.set(codes, cell * bins);
+    }
   }
 
   /** @param {number} level */
