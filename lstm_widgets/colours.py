@@ -83,7 +83,7 @@ def mix(a: ArrayLike, b: ArrayLike, share: float) -> NDArray[np.uint8]:
 
 def track_colours(index: int, shares: NDArray[np.float64], *, yes_no: bool) -> NDArray[np.uint8]:
     """
-    Give what a concept track is drawn in, as js/src/canvas/bands.js does.
+    Give what a concept track is drawn in, as js/src/colour/tracks.js does.
 
     Parameters
     ----------

@@ -117,6 +117,6 @@ test("outside of its sources, the page needs nothing but the palettes", () => {
   const outside = ALL.filter(({ to }) => to.startsWith(".."));
   assert.deepEqual(
     [...new Set(outside.map(({ to }) => relative("../..", to)))],
-    ["lstm_widgets/widgets/palettes.json"],
+    ["lstm_widgets/palettes.json"],
   );
 });

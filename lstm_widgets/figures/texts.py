@@ -1,4 +1,4 @@
-"""Tokens and numbers as the page writes them: js/src/lib/tokens.js in Python."""
+"""Tokens and numbers as the page writes them: js/src/lib/tokens.js and wording.js in Python."""
 
 from __future__ import annotations
 
