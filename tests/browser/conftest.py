@@ -1,4 +1,4 @@
-"""One Jupyter server and one Chromium a session; a page a notebook; kernels end with their test."""
+"""One Jupyter server and one Chromium a session; kernels and pages as in `ready`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import lab
 import pytest
 from odd_host import OddHost
+from ready import Kernels, Pages
 from widget_page import SETUP, Saved
 
 if TYPE_CHECKING:
@@ -41,9 +42,21 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def kernels(server: lab.Server) -> Iterator[Kernels]:
+    started = Kernels(server)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def pages(server: lab.Server, browser: Browser) -> Pages:
+    return Pages(browser, server)
+
+
 @pytest.fixture
 def open_notebook(
-    server: lab.Server, browser: Browser, request: pytest.FixtureRequest
+    server: lab.Server, pages: Pages, kernels: Kernels, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., lab.Notebook]]:
     """
     Open a notebook made of the given code cells, or a copy of the file at the given path.
@@ -51,6 +64,7 @@ def open_notebook(
     In JupyterLab, or in Notebook 7 with ``app="notebook"``.
     """
     opened: list[lab.Notebook] = []
+    sessions: list[str] = []
     test = re.sub(r"\W+", "-", request.node.name).strip("-")
 
     def open_notebook(cells: Sequence[str] | Path, *, app: str = "lab") -> lab.Notebook:
@@ -59,21 +73,21 @@ def open_notebook(
             server.write(name, cells)
         else:
             shutil.copyfile(cells, server.root / name)
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        context.set_default_timeout(15_000)
-        notebook = lab.Notebook(context.new_page(), server, name, app)
-        opened.append(notebook)
-        return notebook.open()
+        sessions.append(kernels.serve(name))
+        opened.append(pages.notebook(name, app))
+        return pages.open(opened[-1])
 
     yield open_notebook
 
+    failed = request.node.stash.get(FAILED, False)
     for notebook in opened:
-        if request.node.stash.get(FAILED, False):
+        if failed:
             picture = notebook.screenshot(notebook.name.removesuffix(".ipynb"))
             told = [f"picture: {picture}", *notebook.errors]
             request.node.add_report_section("teardown", "page", "\n".join(told))
-        notebook.page.context.close()
-    server.shut_down_kernels()
+        pages.close(notebook, failed=failed)
+    for session in sessions:
+        kernels.end(session)
 
 
 @pytest.fixture
@@ -89,9 +103,6 @@ def show(open_notebook):
 
     yield show
     for notebook in opened:
-        # The server keeps the theme for the next test.
-        if notebook.page.evaluate("document.body.dataset.jpThemeLight") == "false":
-            notebook.theme("light")
         assert notebook.errors == []
         assert notebook.outside == []
 

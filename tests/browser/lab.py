@@ -74,6 +74,7 @@ class Server:
     url: str
     root: Path
     runtime: Path
+    settings: Path
     log: Path
 
     def write(self, name: str, cells: Sequence[str]) -> str:
@@ -93,12 +94,18 @@ class Server:
         nbformat.write(notebook, path)
         return name
 
-    def api(self, method: str, path: str) -> Any:
+    def api(self, method: str, path: str, content: Any = None) -> Any:
         """Ask the server's REST interface; the decoded answer, None if it is empty."""
-        request = urllib.request.Request(f"{self.url}api/{path}", method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        data = None if content is None else json.dumps(content).encode()
+        request = urllib.request.Request(f"{self.url}api/{path}", data, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
             body = answer.read()
         return json.loads(body) if body else None
+
+    def forget_theme(self) -> None:
+        """Let new pages be light again, whatever was chosen."""
+        chosen = "@jupyterlab/apputils-extension/themes.jupyterlab-settings"
+        (self.settings / chosen).unlink(missing_ok=True)
 
     def shut_down_kernels(self) -> None:
         """End every kernel that notebooks have started."""
@@ -170,7 +177,7 @@ def serve(folder: Path) -> Iterator[Server]:
         )
     try:
         url = _wait_until_ready(process, folders["runtime"], log)
-        server = Server(url, folders["root"], folders["runtime"], log)
+        server = Server(url, folders["root"], folders["runtime"], folders["settings"], log)
         yield server
         server.shut_down_kernels()
     finally:
@@ -313,11 +320,14 @@ class Notebook:
     errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.workspace = f"test-{secrets.token_hex(4)}"
-        self.page.on("request", self._on_request)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", self._on_console)
-        self.page.on("dialog", lambda dialog: dialog.accept())
+        self._heard = {
+            "request": self._on_request,
+            "pageerror": lambda error: self.errors.append(str(error)),
+            "console": self._on_console,
+            "dialog": lambda dialog: dialog.accept(),
+        }
+        for event, hear in self._heard.items():
+            self.page.on(event, hear)
 
     def _on_request(self, request: Any) -> None:
         local = (self.server.url, self.server.url.replace("http", "ws", 1), "data:", "blob:")
@@ -331,11 +341,19 @@ class Notebook:
     # -- opening
 
     def open(self, *, timeout: float = 60) -> Notebook:
-        """Open the notebook in a workspace of its own and wait for its kernel."""
-        name = urllib.parse.quote(self.name)
-        lab = f"lab/workspaces/{self.workspace}/tree/{name}?reset"
-        where = {"lab": lab, "notebook": f"notebooks/{name}"}[self.app]
-        self.page.goto(f"{self.server.url}{where}")
+        """Open the notebook and wait for its kernel, in the JupyterLab of the page, else in a new one."""
+        if self.app == "lab" and self.page.url.startswith(f"{self.server.url}lab"):
+            self._in_panel(
+                """const old = [...app.shell.widgets("main")];
+                await app.commands.execute("docmanager:open", { path: argument, factory: "Notebook" });
+                for (const widget of old) widget.dispose();""",
+                self.name,
+            )
+        else:
+            name = urllib.parse.quote(self.name)
+            lab = f"lab/workspaces/test-{secrets.token_hex(4)}/tree/{name}?reset"
+            where = {"lab": lab, "notebook": f"notebooks/{name}"}[self.app]
+            self.page.goto(f"{self.server.url}{where}")
         self.wait_until_ready(timeout=timeout)
         self.dismiss_dialogs()
         self.errors.clear()  # what the application says while it starts is its own
@@ -347,6 +365,12 @@ class Notebook:
         self.page.reload()
         self.wait_until_ready(timeout=timeout)
         self.dismiss_dialogs()
+
+    def close(self) -> None:
+        """Close the notebook, saved or not; its page and its kernel stay."""
+        self._in_panel("panel.dispose();")
+        for event, hear in self._heard.items():
+            self.page.remove_listener(event, hear)
 
     def save(self) -> None:
         """Save the notebook, outputs included."""

@@ -38,32 +38,35 @@ class Examples(Widget):
         self.leads = [label[:-2] for label in self.labels]
         self.lead = math.ceil(max(map(len, self.leads)) * CHARACTER) + AFTER
 
-    @property
-    def across(self):
+    def across(self, width):
         """How many examples stand in a row, and how far apart."""
-        room = self.size[0] - 2 * EDGE + APART
+        room = width - 2 * EDGE + APART
         item = self.lead + 2 * SQUARE + APART
         across = max(1, min(24, room // item))
         return across, max(item, math.floor(min(room / across, item * 1.25)))
 
+    def places(self, ranks):
+        """Upper left corners of all tokens' squares: arrays of (rank, timestep)."""
+        across, pitch = self.across(self.size[0])
+        row, column = np.divmod(np.asarray(ranks)[:, None], across)
+        x = EDGE + column * pitch + self.lead + np.arange(2) * SQUARE
+        return x, TOP + row * ROW + 3 - self.scrolled[1] + 0 * x
+
     def place(self, rank, timestep):
         """Upper left corner of a token's square."""
-        across, pitch = self.across
-        row, column = divmod(rank, across)
-        x = EDGE + column * pitch + self.lead + timestep * SQUARE
-        return x, TOP + row * ROW + 3 - self.scrolled[1]
+        x, y = self.places([rank])
+        return int(x[0, timestep]), int(y[0, timestep])
 
     def check(self, look, cell, *, signal="hidden_state", order=None):
         """Compare each token in view with what its value is drawn like."""
         values = self.dataset[signal].values.astype(float)
         shown = np.arange(24) if order is None else order
-        places = np.array([[self.place(rank, t) for t in range(2)] for rank in range(24)])
+        x, y = self.places(range(24))
         drawn = values[shown, :, cell]
         largest = np.abs(values).max(axis=(0, 1))
         low, high = look.colours(drawn, largest[cell], largest.max())
-        x, y = places[..., 0] + 2, places[..., 1] + 3
-        assert (y < self.size[1]).all()
-        self.paints(self.canvas, x, y, low, high)
+        assert (y + 3 < self.size[1]).all()
+        self.paints(self.canvas, x + 2, y + 3, low, high)
 
     def says(self, cell, example, timestep, *, signal="hidden_state"):
         value = float(self.dataset[signal].values[example, timestep, cell])
@@ -80,7 +83,7 @@ class Examples(Widget):
 def test_tokens_are_painted_in_the_colours_of_their_values(show):
     notebook = show(EXAMPLES)
     grid = Examples(notebook, 1)
-    across, _ = grid.across
+    across, _ = grid.across(grid.size[0])
     assert 2 <= across < 24
     grid.check(Look(), 4)
     grid.says(4, 2, 1)
@@ -122,7 +125,7 @@ def test_tokens_are_painted_in_the_colours_of_their_values(show):
 def test_click_keys_and_hover(show):
     notebook = show(EXAMPLES)
     grid = Examples(notebook, 1)
-    across, _ = grid.across
+    across, _ = grid.across(grid.size[0])
     rows = math.ceil(24 / across)
 
     x, y = grid.place(7, 0)
@@ -292,25 +295,35 @@ class Wide(Widget):
         room = min(28 * CHARACTER, self.size[0] / 3)
         self.first = EDGE + math.ceil(room) + AFTER
 
+    def places(self, example, timestep):
+        """Upper left corners of squares."""
+        x, y = self.scrolled
+        left = self.first + np.asarray(timestep) * SQUARE - x
+        return left, TOP + np.asarray(example) * ROW + 3 - y
+
     def place(self, example, timestep):
         """Upper left corner of a square."""
-        left = self.first + timestep * SQUARE - self.scrolled[0]
-        return left, TOP + example * ROW + 3 - self.scrolled[1]
+        x, y = self.places(example, timestep)
+        return float(x), float(y)
+
+    def seen(self):
+        """The timesteps of which all is right of the labels and left of the edge."""
+        left, _ = self.places(0, np.arange(180))
+        return np.flatnonzero((self.first <= left) & (left + SQUARE <= self.size[0])).tolist()
 
     def shown(self, timestep):
-        """Whether all of a timestep is right of the labels and left of the edge."""
-        left = self.place(0, timestep)[0]
-        return self.first <= left and left + SQUARE <= self.size[0]
+        """Whether all of a timestep can be seen."""
+        return timestep in self.seen()
 
     def check(self):
         """Compare the squares in view with what their values are drawn like."""
         values = self.dataset["hidden_state"].values.astype(float)
-        seen = [t for t in range(180) if self.shown(t)]
-        places = np.array([[self.place(example, t) for t in seen] for example in range(3)])
+        seen = self.seen()
+        x, y = np.broadcast_arrays(*self.places(np.arange(3)[:, None], np.array(seen)))
         largest = np.abs(values).max(axis=(0, 1))
         low, high = Look().colours(values[:, seen, 1], largest[1], largest.max())
         assert len(seen) > 20
-        self.paints(self.canvas, places[..., 0] + 2, places[..., 1] + 3, low, high)
+        self.paints(self.canvas, x + 2, y + 3, low, high)
         return seen
 
     def ink(self, example, timestep):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from lab import CellError, eventually, pixel
 from playwright.sync_api import expect
+from ready import STATE
 
 WIDGET = """
 import anywidget
@@ -97,3 +98,57 @@ def test_theme_and_added_cells(open_notebook):
     index = notebook.add("answer = 42")
     notebook.run(index)
     assert notebook.kernel.value("answer") == 42
+
+
+#: Each leaves something in a page, and takes it away again.
+LEFT = (
+    ("window.left = 1", "delete window.left"),
+    ("document.body.style.zoom = '1.5'", "document.body.style.zoom = ''"),
+    ("document.body.classList.add('left')", "document.body.classList.remove('left')"),
+    (
+        "document.body.insertAdjacentHTML('beforeend', '<p class=jp-Dialog>')",
+        "document.body.lastChild.remove()",
+    ),
+)
+
+
+def test_a_page_serves_the_next_notebook_unless_something_is_left_in_it(server, kernels, pages):
+    sessions = []
+
+    def opened(number):
+        name = server.write(f"served-{number}.ipynb", ["answer = 42"])
+        sessions.append(kernels.serve(name))
+        return pages.open(pages.notebook(name, "lab"))
+
+    first = opened(0)
+    first.run_all()
+    state = first.page.evaluate(STATE)
+    for leave, take_away in LEFT:
+        first.page.evaluate(leave)
+        assert first.page.evaluate(STATE) != state, leave
+        first.page.evaluate(take_away)
+        assert first.page.evaluate(STATE) == state, take_away
+    first.page.set_viewport_size({"width": 700, "height": 500})
+    first.theme("dark")
+    pages.close(first, failed=False)
+
+    second = opened(1)
+    assert second.page is first.page
+    assert second.state()["cells"] == [["code", "answer = 42", None]]
+    assert second.kernel.value("'answer' in globals()") is False
+    assert second.page.viewport_size == {"width": 1280, "height": 900}
+    assert second.page.evaluate("document.body.dataset.jpThemeLight") == "true"
+    second.page.evaluate("window.left = 1")
+    pages.close(second, failed=False)
+    assert second.page.is_closed()
+
+    third = opened(2)
+    third.theme("dark")
+    kept = list(server.settings.rglob("themes.jupyterlab-settings"))
+    assert len(kept) == 1
+    pages.close(third, failed=True)
+    assert third.page.is_closed()
+    # The theme that it chose went with it.
+    assert not kept[0].exists()
+    for session in sessions:
+        kernels.end(session)
