@@ -717,10 +717,13 @@ class Squashed(L.Layer):
     ("layers", "named"),
     [
         (
-            lambda: [L.LSTM(4, return_sequences=True), L.Conv1D(2, 2, name="conv"), L.LSTM(2)],
-            "'conv', a Conv1D",
+            lambda: [
+                *(L.LSTM(4, return_sequences=True), L.SeparableConv1D(2, 2, name="conv")),
+                L.LSTM(2),
+            ],
+            "'conv', a SeparableConv1D",
         ),
-        (lambda: [L.LSTM(4), L.LayerNormalization(name="norm")], "'norm', a LayerNormalization"),
+        (lambda: [L.LSTM(4), L.UnitNormalization(name="norm")], "'norm', a UnitNormalization"),
         (lambda: [L.LSTM(4), L.Dense(3, activation="softmax", name="soft")], "'soft', a Dense"),
         (lambda: [L.LSTM(4), Squashed(name="mine")], "'mine', a Squashed"),
         (

@@ -327,10 +327,17 @@ def test_the_input_that_a_loop_reads_timestep_by_timestep_is_the_source(make):
     np.testing.assert_allclose(sizes[:, 0], of_loss, atol=1e-8)
 
 
-def test_relevance_through_code_between_the_layers_of_a_loop_names_it():
-    model, (h, c) = one_reshape(), np.zeros((2, 1, 4))
+def test_relevance_goes_through_code_between_the_layers_of_a_loop_or_names_it():
+    model, x, (h, c) = one_reshape(), np.ones((1, STEPS, FEATURES)), np.zeros((2, 1, 4))
+    found = lw.relevance(model, [x, h, c], methods="lrp", bias_factor=1)
+    np.testing.assert_allclose(found.gap, 0, atol=1e-10)
+    model = layers_in_a_loop(
+        lambda t: L.Lambda(lambda z: z[:, t] ** 2, name=f"step_{t}"),
+        (STEPS, FEATURES),
+        L.Reshape((1, FEATURES)),
+    )
     with pytest.raises(UnsupportedLayerError, match=r"no rule for layer 'step_\d', a Lambda"):
-        lw.relevance(model, [np.ones((1, STEPS, FEATURES)), h, c], methods="lrp")
+        lw.relevance(model, [x, h, c], methods="lrp")
 
 
 def test_columns_that_a_loop_reads_are_no_timesteps_of_the_rows():

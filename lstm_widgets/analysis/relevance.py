@@ -88,11 +88,14 @@ def relevance(
     model
         A Keras 3 model (TensorFlow backend) with outputs ``(example, class)``, ``(example, 1)``
         or ``(example, timestep, class)``. LRP goes through LSTM, GRU, SimpleRNN (stacked,
-        Bidirectional, as sequences or not), Dense, GlobalAveragePooling1D, GlobalMaxPooling1D,
-        MaxPooling1D, Add, Average, Concatenate, TimeDistributed, activation functions, and whatever
-        only moves values about (Dropout, Flatten, Reshape, indexing ...), in Sequential and
-        functional models. The other methods take any model whose last layer is a Dense, Activation,
-        Softmax or recurrent one.
+        Bidirectional, as sequences or not), Dense, Conv1D, average and maximum pooling over time,
+        BatchNormalization, Normalization, LayerNormalization, Rescaling, a Lambda that scales,
+        shifts and moves values or takes means of them, ZeroPadding1D, Add, Average, Concatenate,
+        Multiply by a mask of 0 and 1, TimeDistributed, activation functions, and whatever only
+        moves values about (Dropout, Flatten, Reshape, indexing ...), in Sequential and functional
+        models; how normalization is gone through, see :mod:`lstm_widgets.models.keras.layer_rules`.
+        The other methods take any model whose last layer is a Dense, Activation, Softmax or
+        recurrent one, or is affine (a Rescaling, or a Lambda that is proved to be).
     inputs
         What the model is called with, as in :func:`lstm_widgets.record`. A text, with one axis less
         or as it is written, is one example.

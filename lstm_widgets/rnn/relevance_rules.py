@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.floating[Any]]
 
-__all__ = ["Rule", "linear", "mean_over_time", "recurrent", "total"]
+__all__ = ["Rule", "affine", "linear", "recurrent", "total"]
 
 
 @dataclass(frozen=True)
@@ -115,12 +115,50 @@ def linear(
     numpy.ndarray
         Relevance of the inputs, ``(..., inputs)``.
     """
+
+    def spread(share: Floats, stabiliser: Floats) -> Floats:
+        taken = stabiliser if bias is None else stabiliser + bias
+        lost: Floats = (share * taken).sum(axis=-1, keepdims=True) / kernel.shape[0]
+        return lost
+
+    return affine(x, z, relevance, rule, transposed=lambda share: share @ kernel.T, spread=spread)
+
+
+def affine(
+    x: Floats,
+    z: Floats,
+    relevance: Floats,
+    rule: Rule,
+    *,
+    transposed: Callable[[Floats], Floats],
+    spread: Callable[[Floats, Floats], Floats],
+) -> Floats:
+    """Hand relevance back through any affine function by the epsilon rule.
+
+    Parameters
+    ----------
+    x, z
+        What went in and what came out.
+    relevance
+        Relevance of z.
+    rule
+        Epsilon and bias factor.
+    transposed
+        The transpose of its linear map, from the shape of z to that of x.
+    spread
+        From the relevance of z divided by its denominator, and the stabiliser, to what bias and
+        stabiliser have taken of it, shared out among the inputs of each output alike.
+
+    Returns
+    -------
+    numpy.ndarray
+        Relevance of x.
+    """
     stabiliser = rule.stabiliser(z)
     share = relevance / (z + stabiliser)
-    result: Floats = x * (share @ kernel.T)
+    result: Floats = x * transposed(share)
     if rule.bias_factor:
-        taken = stabiliser if bias is None else stabiliser + bias
-        result += rule.given_back(share, taken, fan_in=kernel.shape[0])
+        result += x.dtype.type(rule.bias_factor) * spread(share, stabiliser)
     return result
 
 
@@ -169,38 +207,6 @@ class _Sum:
             for part in result:
                 np.add(part, given, out=part)
         return result
-
-
-def mean_over_time(
-    x: Floats, mean: Floats, real: npt.NDArray[np.bool_] | None, relevance: Floats, rule: Rule
-) -> Floats:
-    """Hand relevance back through a mean over timesteps.
-
-    Parameters
-    ----------
-    x
-        ``(example, timestep, units)``.
-    mean
-        ``(example, units)``.
-    real
-        Bool ``(example, timestep)``: which timesteps the mean is over; None: all.
-    relevance
-        Relevance of the mean, ``(example, units)``.
-    rule
-        Epsilon and bias factor. Inputs of a unit's mean are its values at the real timesteps.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``(example, timestep, units)``.
-    """
-    stabiliser = rule.stabiliser(mean)
-    share = relevance / (mean + stabiliser)
-    weight = np.ones(x.shape[:2], x.dtype) if real is None else real.astype(x.dtype)
-    weight = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1)
-    lost = rule.bias_factor * stabiliser * share
-    result: Floats = (x * share[:, None] + lost[:, None]) * weight[..., None]
-    return result
 
 
 def recurrent(

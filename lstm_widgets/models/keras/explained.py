@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lstm_widgets.models.keras import propagation
+from lstm_widgets.models.keras.affine import is_affine
 from lstm_widgets.models.keras.inputs import (
     DEFAULT_BATCH_SIZE,
     count_examples,
@@ -43,6 +44,7 @@ from lstm_widgets.models.keras.layers import (
     numbered,
 )
 from lstm_widgets.models.keras.outputs import Output
+from lstm_widgets.models.keras.patches import Patch, is_stock, replaced
 from lstm_widgets.models.keras.places import Call, find_place
 from lstm_widgets.models.keras.run import build_model, call_model, states_as_found
 from lstm_widgets.recording.calls import all_named, split_call
@@ -215,6 +217,12 @@ class Pass:
     def is_source(self, tensor: Any) -> bool:
         """Whether a tensor is what tokens became."""
         return any(tensor is source for _, source in self.sources)
+
+    def leads_to(self, tensor: Any) -> bool:
+        """Whether something would come back from a tensor to what tokens became."""
+        with self.tape.stop_recording():
+            sources = [source for _, source in self.sources]
+            return any(g is not None for g in self.tape.gradient(tensor, sources))
 
     def arrives(self, tensor: Any, values: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
         """Take what arrives at a tensor if it is the source, past TensorFlow, which would copy it."""
@@ -389,7 +397,7 @@ class Explained:
             self._cell_layer, self._state = self._find_state(cell)
         calls: dict[str, list[int]] = {}
         rows = self.batch_size if self.fixed else min(self.batch_size, CHECKED_EXAMPLES)
-        with self.states_as_found(), propagation.replaced(_own_loops(self._found, calls)):
+        with self.states_as_found(), replaced(_own_loops(self._found, calls)):
             trace = _Trace.of(model, self.batch(0, rows), self._call)
         if cell is not None:
             self._spans = _spans(cell.layer, self._cell_layer, calls)
@@ -430,7 +438,7 @@ class Explained:
                 tf.cast(v, t.dtype) if t.dtype.is_floating else t
                 for v, t in zip(values, trace.tensors, strict=True)
             )
-            with self.states_as_found(), propagation.replaced(_own_loops(self._found, {})):
+            with self.states_as_found(), replaced(_own_loops(self._found, {})):
                 other = _Trace.of(self._model, Batch(tensors, np.arange(rows)), self._call)
             return other.tensors, other.calls
 
@@ -632,7 +640,7 @@ class Explained:
             # The tape has the ways back. If these had the pass, which has the tape, none of it
             # would ever be freed: Python doesn't see what a tape refers to.
             seen = weakref.proxy(done)
-            with propagation.replaced(self._patches(seen, values, kept, timestep, relevance)):
+            with replaced(self._patches(seen, values, kept, timestep, relevance)):
                 try:
                     done.logits = self._call(Batch(tuple(tensors), batch.rows))
                 except Exception:
@@ -661,7 +669,7 @@ class Explained:
         kept: Mapping[str, Any] | None,
         timestep: npt.NDArray[np.intp] | None,
         relevance: bool,
-    ) -> Iterator[propagation.Patch]:
+    ) -> Iterator[Patch]:
         """List what is replaced; later ones build on what earlier ones have put in place."""
         yield from self._source_patches(done, values)
         yield from self._mask_patches(done, kept)
@@ -784,7 +792,7 @@ class Explained:
                 patches.append((layer, "call", masking(layer, compute_mask)))
         return patches
 
-    def _state_patch(self, done: Pass, timestep: npt.NDArray[np.intp] | None) -> propagation.Patch:
+    def _state_patch(self, done: Pass, timestep: npt.NDArray[np.intp] | None) -> Patch:
         """End the call where the layer of the explained cell has its state."""
         import tensorflow as tf  # noqa: PLC0415
 
@@ -902,7 +910,7 @@ class _Trace:
 
             return patched
 
-        with propagation.replaced([(one, "call", noted(one)) for one in _layers(model)]):
+        with replaced([(one, "call", noted(one)) for one in _layers(model)]):
             output = run(batch)
         return cls(batch.tensors, calls, output)
 
@@ -929,7 +937,7 @@ class _Trace:
         return None
 
 
-def _own_loops(found: Sequence[Found], calls: dict[str, list[int]]) -> Iterator[propagation.Patch]:
+def _own_loops(found: Sequence[Found], calls: dict[str, list[int]]) -> Iterator[Patch]:
     """Let recurrent layers run their own loops, but keep these for the next time.
 
     The number of timesteps of each call is added to those of its layer.
@@ -1102,7 +1110,7 @@ class _Head:
     """
 
     activation: str
-    patches: tuple[propagation.Patch, ...]
+    patches: tuple[Patch, ...]
     outputs: Callable[[Any], Any] = lambda logits: logits
 
 
@@ -1116,7 +1124,7 @@ def _find_head(trace: _Trace) -> _Head:
             f"{tuple(tensor.shape)}"
         )
     last = trace.producer(tensor) or trace.repeated(tensor)
-    while last is not None and propagation.is_stock(last.layer, _PASSED):
+    while last is not None and is_stock(last.layer, _PASSED):
         last = trace.producer(last.argument)
     advice = (
         "end it with Dense, Activation or Softmax from keras.layers, or explain a cell (layer=, "
@@ -1132,10 +1140,10 @@ def _find_head(trace: _Trace) -> _Head:
         layer = layer.layer
     if isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional)):
         return _Head("linear", ())
-    if propagation.is_stock(layer, ("Softmax",)):
+    if is_stock(layer, ("Softmax",)):
         call = layer.call
         return _Head("softmax", ((layer, "call", lambda inputs, mask=None: inputs),), call)  # noqa: ARG005
-    if propagation.is_stock(layer, _ACTIVATED):
+    if is_stock(layer, _ACTIVATED):
         activation = layer.activation or keras.activations.linear
         kinds = {
             keras.activations.softmax: "softmax",
@@ -1145,6 +1153,12 @@ def _find_head(trace: _Trace) -> _Head:
         }
         kind = kinds.get(activation, "other")
         return _Head(kind, ((layer, "activation", keras.activations.linear),), activation)
+    # Whatever comes before it: scores of what is affine are the model's outputs themselves.
+    argument = last.argument if layer is last.layer else last.argument[:, 0]
+    if hasattr(argument, "dtype") and is_affine(
+        functools.partial(type(layer).call, layer), argument
+    ):
+        return _Head("linear", ())
     raise UnsupportedLayerError(
         f"model: its output comes from layer {layer.name!r}, a {type(layer).__name__}, which may "
         f"hide an activation, so that its logits are out of reach; {advice}"

@@ -11,12 +11,21 @@ just so.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.models.keras.layer_rules import (
+    OTHERS,
+    end_at,
+    merge,
+    no_rule,
+    shown_where,
+    stand_in,
+    tied,
+)
 from lstm_widgets.models.keras.layers import UnsupportedLayerError, load_keras
+from lstm_widgets.models.keras.patches import is_stock
 from lstm_widgets.rnn import gradients, relevance_rules
 from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, plain_array, scan, steps
 from lstm_widgets.rnn.sequences import Sequences
@@ -28,64 +37,15 @@ from lstm_widgets.running.session import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
     import numpy.typing as npt
 
     from lstm_widgets.models.keras.explained import Pass
     from lstm_widgets.models.keras.outputs import Output
+    from lstm_widgets.models.keras.patches import Patch
 
-__all__ = ["Patch", "is_stock", "loops", "read_by", "replaced", "rules"]
-
-OTHERS = "The methods 'sensitivity', 'gradient_x_input', 'integrated_gradients' and 'occlusion' work here"
-
-Patch = tuple[Any, str, Any]
-"""An object, the name of one of its attributes, and what stands there for a while."""
-
-# They only move values about, or do nothing outside of training.
-_MOVERS = (
-    *("Dropout", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "AlphaDropout"),
-    *("ActivityRegularization", "Identity", "InputLayer", "Embedding", "Masking"),
-    *("Flatten", "Reshape", "Permute", "RepeatVector", "Concatenate", "Cropping1D"),
-    *("ZeroPadding1D", "GlobalMaxPooling1D", "MaxPooling1D"),
-)
-# The same, among the operations of keras.ops.
-_MOVING_OPERATIONS = (
-    *("GetItem", "Reshape", "Transpose", "Squeeze", "ExpandDims", "Concatenate", "Stack", "Flip"),
-    "Cast",
-)
-# Activation functions as layers.
-_ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "ELU", "PReLU")
-# Activation functions that mix units, which no rule here shares out.
-_MIXING = ("softmax", "log_softmax", "sparsemax", "glu")
-
-
-@contextlib.contextmanager
-def replaced(patches: Iterable[Patch]) -> Iterator[None]:
-    """Put something else in the place of attributes of layers, for as long as the context lasts."""
-    before: list[tuple[dict[str, Any], str, Any]] = []
-    missing = object()
-    try:
-        for thing, name, value in patches:
-            # Past Keras's __setattr__, which has nothing to track here.
-            before.append((thing.__dict__, name, thing.__dict__.get(name, missing)))
-            thing.__dict__[name] = value
-        yield
-    finally:
-        for attributes, name, value in reversed(before):
-            if value is missing:
-                del attributes[name]
-            else:
-                attributes[name] = value
-
-
-def is_stock(layer: Any, names: Sequence[str]) -> bool:
-    """Whether a layer computes what one of these layers of Keras does."""
-    for name in names:
-        base = getattr(load_keras().layers, name, None)
-        if base is not None and isinstance(layer, base) and type(layer).call is base.call:
-            return True
-    return False
+__all__ = ["loops", "read_by", "rules"]
 
 
 def loops(found: Sequence[Any], done: Pass) -> Iterator[Patch]:
@@ -131,19 +91,19 @@ def rules(model: Any, found: Sequence[Any], done: Pass, output: Output | None) -
     keras = load_keras()
     for one in found:
         if one.problem:
-            yield one.layer, "call", _no_rule(done, one.name, one.problem)
+            yield one.layer, "call", no_rule(done, one.name, one.problem)
     leading = None if output is None else output.leading
     for operation in operations_of(model, leading):
         if isinstance(operation, keras.layers.Bidirectional):
             if operation.merge_mode == "mul":
                 problem = "a Bidirectional that multiplies its directions"
-                yield operation, "call", _no_rule(done, operation.name, problem)
+                yield operation, "call", no_rule(done, operation.name, problem)
             elif operation.merge_mode in ("sum", "ave"):
-                yield operation, "call", _merge(operation, done)
+                yield operation, "call", merge(operation, done)
         elif not isinstance(operation, keras.layers.RNN) and not any(
             operation is one.layer for one in found
         ):
-            call = _call(operation, done)
+            call = stand_in(operation, done)
             if call is not None:
                 yield operation, "call", _from_the_source_on(call, operation.call, done)
 
@@ -188,216 +148,16 @@ def _from_the_source_on(
     return either
 
 
-def _no_rule(done: Pass, name: str, what: str) -> Callable[..., Any]:
-    def refused(*_: Any, **__: Any) -> None:
-        done.fail(
-            UnsupportedLayerError(
-                f"model: relevance propagation has no rule for layer {name!r}, {what}. {OTHERS}"
-            )
-        )
-
-    return refused
-
-
-def _call(operation: Any, done: Pass) -> Callable[..., Any] | None:
-    """Make what stands in for a layer's `call`; None: nothing has to."""
-    name, kind = operation.name, type(operation).__name__
-    refused = _no_rule(done, name, f"a {kind}")
-    call = operation.call
-    if is_stock(operation, _MOVERS):
-        return None
-    if type(operation).__module__.startswith("keras.src.ops.") and kind in _MOVING_OPERATIONS:
-        return None
-
-    def mixes() -> bool:
-        return getattr(getattr(operation, "activation", None), "__name__", "") in _MIXING
-
-    def unruled(*args: Any, **kwargs: Any) -> Any:
-        outputs = call(*args, **kwargs)
-        # What makes masks, for example, is on no way back.
-        if any(t.dtype.is_floating for t in load_keras().tree.flatten(outputs)):
-            return refused()
-        return outputs
-
-    def dense(inputs: Any, training: bool | None = None) -> Any:  # noqa: ARG001
-        return refused() if mixes() else _dense(operation, inputs, done)
-
-    def elementwise(inputs: Any, **options: Any) -> Any:
-        if mixes():
-            return refused()
-        return _activated(lambda x: call(x, **options), inputs, done)
-
-    def pooled(inputs: Any, mask: Any = None) -> Any:
-        real = None if mask is None else np.asarray(mask).astype(np.bool_)
-        return _ruled(
-            lambda x: call(x, mask=mask),
-            [inputs],
-            lambda rule, given, mean, x: [
-                relevance_rules.mean_over_time(x, mean, real, given, rule)
-            ],
-            done,
-        )
-
-    def added(inputs: Any) -> Any:
-        if len({tuple(part.shape) for part in inputs}) > 1:
-            return refused()
-        return _summed(lambda *parts: call(list(parts)), inputs, divisor(len(inputs)), done)
-
-    def divisor(parts: int) -> int:
-        return 1 if kind == "Add" else parts
-
-    if is_stock(operation, ("Dense",)):
-        return dense
-    if is_stock(operation, _ACTIVATIONS):
-        return elementwise
-    if is_stock(operation, ("GlobalAveragePooling1D",)):
-        return pooled if operation.data_format == "channels_last" else refused
-    if is_stock(operation, ("Add", "Average")):
-        return added
-    return unruled
-
-
-# The rules on tensors -----------------------------------------------------------------------------
-
-
-def _tied(
-    sources: Sequence[Any], outputs: Sequence[Any], backward: Callable[..., Sequence[Any]]
-) -> list[Any]:
-    """Return the outputs, tied to their sources by a way back of our own.
-
-    Parameters
-    ----------
-    sources
-        Tensors.
-    outputs
-        Tensors that were computed from them.
-    backward
-        From what arrives at each output to what arrives at each source; None: nothing.
-    """
-    import tensorflow as tf  # noqa: PLC0415
-
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def tied(*_: Any) -> Any:
-        def grad(*given: Any) -> list[Any]:
-            arrived = backward(*given)
-            return [
-                None if a is None else tf.cast(a, s.dtype)
-                for a, s in zip(arrived, sources, strict=True)
-            ]
-
-        return [tf.identity(output) for output in outputs], grad
-
-    outputs = [tf.stop_gradient(output) for output in outputs]
-    return list(tied(*sources))
-
-
-def _ruled(
-    function: Callable[..., Any],
-    sources: Sequence[Any],
-    rule: Callable[..., Sequence[npt.NDArray[Any]]],
-    done: Pass,
-) -> Any:
-    """Compute something that relevance goes back through by a rule, and gradients as ever.
-
-    Parameters
-    ----------
-    function
-        From the sources to the output.
-    sources
-        Tensors.
-    rule
-        From the two numbers of the epsilon rule, the relevance of the output, the output and the
-        sources, as arrays, to the relevance of each source.
-    done
-        The pass that this is for.
-    """
-    import tensorflow as tf  # noqa: PLC0415
-
-    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-        inside = [tf.stop_gradient(source) for source in sources]
-        tape.watch(inside)
-        output = function(*inside)
-
-    def backward(given: Any) -> Any:
-        if done.rule is None:
-            return tape.gradient(output, inside, output_gradients=given)
-        return rule(done.rule, *map(plain_array, (given, output, *inside)))
-
-    return _tied(sources, [output], backward)[0]
-
-
-def _activated(function: Callable[[Any], Any], inputs: Any, done: Pass) -> Any:
-    """Apply an elementwise function, which hands relevance on as it is."""
-    return _ruled(function, [inputs], lambda _rule, given, *_: [given], done)
-
-
-def _dense(layer: Any, inputs: Any, done: Pass) -> Any:
-    import tensorflow as tf  # noqa: PLC0415
-
-    convert = load_keras().ops.convert_to_tensor
-    kernel = tf.cast(convert(layer.kernel), inputs.dtype)
-    bias = tf.cast(convert(layer.bias), inputs.dtype) if layer.use_bias else None
-
-    def linear(x: Any) -> Any:
-        z = tf.tensordot(x, kernel, 1)
-        return z if bias is None else z + bias
-
-    of_bias = None if bias is None else plain_array(bias)
-    z = _ruled(
-        linear,
-        [inputs],
-        lambda rule, given, z, x: [
-            relevance_rules.linear(x, plain_array(kernel), z, given, rule, bias=of_bias)
-        ],
-        done,
-    )
-    return z if layer.activation is None else _activated(layer.activation, z, done)
-
-
-def _summed(function: Callable[..., Any], parts: Sequence[Any], divisor: int, done: Pass) -> Any:
-    """Compute a sum, or an average, of parts."""
-    return _ruled(
-        function,
-        parts,
-        lambda rule, given, whole, *parts: relevance_rules.total(
-            [part / divisor for part in parts], whole, given, rule
-        ),
-        done,
-    )
-
-
-def _merge(layer: Any, done: Pass) -> Callable[..., Any]:
-    """Make the `call` of a Bidirectional that adds or averages its directions."""
-    call, mode = layer.call, layer.merge_mode
-
-    def merged(*args: Any, **kwargs: Any) -> Any:
-        with replaced([(layer, "merge_mode", None)]):
-            forward, backward, *states = call(*args, **kwargs)
-        divisor = 1 if mode == "sum" else 2
-        output = _summed(
-            lambda one, other: (one + other) / divisor, [forward, backward], divisor, done
-        )
-        return (output, *states) if states else output
-
-    return merged
-
-
 def _shown_states(layer: Any, done: Pass) -> Callable[..., Any]:
     """Let a layer show the initial states that it makes itself: relevance may end there."""
     get_initial_state = layer.get_initial_state
 
     def shown(batch_size: Any) -> Any:
         states = get_initial_state(batch_size)
-        _end_at(load_keras().tree.flatten(states), done)
+        end_at(load_keras().tree.flatten(states), done)
         return states
 
     return shown
-
-
-def _end_at(states: Sequence[Any], done: Pass) -> None:
-    for state in states:
-        done.tape.watch(state)
-        done.others.append(state)
 
 
 def _loop(one: Any, done: Pass) -> Callable[..., Any]:
@@ -418,7 +178,7 @@ def _loop(one: Any, done: Pass) -> Callable[..., Any]:
         tree = load_keras().tree
         states = [tf.convert_to_tensor(state) for state in tree.flatten(initial_state)]
         if layer.stateful:
-            _end_at(states, done)
+            end_at(states, done)
         real = None if mask is None else mask_array(tree.flatten(mask)[0])
         hidden = sequences
         last: list[Any] = []
@@ -438,10 +198,10 @@ def _loop(one: Any, done: Pass) -> Callable[..., Any]:
         if layer.return_sequences:
             shown = as_returned(ones, real, layer)
             hidden = tf.reverse(hidden, [1]) if layer.go_backwards else hidden
-            outputs = _shown(shown, hidden, done)
+            outputs = shown_where(shown, hidden, done)
             return outputs[:, -1], outputs, packed
         shown = last_as_returned(ones[:, 0], real, layer, begun=False)
-        final = _shown(shown, last[-STATES[one.kinds[-1]]], done)
+        final = shown_where(shown, last[-STATES[one.kinds[-1]]], done)
         return final, final[:, None], packed
 
     return inner_loop
@@ -515,17 +275,6 @@ def read_by(one: Any, around: Callable[[Callable[[Any], list[Any]], int, Any], N
     return one.layer, name, call if one.stepped else inner_loop
 
 
-def _shown(shown: npt.NDArray[np.bool_], hidden: Any, done: Pass) -> Any:
-    """Put zeros where a layer returns them in place of its state. Relevance may end there."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    if shown.all():
-        return hidden
-    zeros = tf.zeros_like(hidden)
-    _end_at([zeros], done)
-    return tf.where(shown, hidden, zeros)
-
-
 def _scanned(
     cell: Cell,
     x: Any,
@@ -567,8 +316,8 @@ def _scanned(
         return [done.arrives(x, of_x), *of_states]
 
     hidden = [tf.cast(signals["hidden_state"], x.dtype)] if over_time else []
-    tied = _tied([x, *states], [*hidden, *last], backward)
-    return tied if over_time else [None, *tied]
+    results = tied([x, *states], [*hidden, *last], backward)
+    return results if over_time else [None, *results]
 
 
 def _gradient(
