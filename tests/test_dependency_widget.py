@@ -14,10 +14,10 @@ from PIL import Image
 from traitlets import TraitError
 
 import lstm_widgets as lw
+from lstm_widgets.figures.dependencies import NEAR
 from lstm_widgets.figures.dependency import distance, position, summary
 from lstm_widgets.widgets import dependency_heatmap
 from lstm_widgets.widgets.page import export
-from lstm_widgets.widgets.page.dependency import NEAR
 
 TEXT = "the cat sat on a mat\nand ate <b>it</b> al"
 HOSTILE = [

@@ -10,7 +10,7 @@ from keras import layers as L
 import lstm_widgets as lw
 from lstm_widgets.figures import dependency as dependency_figure
 from lstm_widgets.figures import relevance as relevance_figure
-from lstm_widgets.widgets.page.dependency import Dependency
+from lstm_widgets.figures.dependencies import Dependency
 
 BATCH = np.random.default_rng(5).normal(size=(3, 6, 2)).astype(np.float32)
 

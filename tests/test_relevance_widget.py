@@ -15,10 +15,10 @@ from PIL import Image
 from traitlets import TraitError
 
 import lstm_widgets as lw
+from lstm_widgets.figures.examples import SORTS, Examples, Question
 from lstm_widgets.figures.relevance import Band
 from lstm_widgets.recording import RecordedLayer, Recording
 from lstm_widgets.widgets.page import export
-from lstm_widgets.widgets.page.examples import SORTS, Examples, Question
 
 METHODS = ("lrp", "sensitivity")
 

@@ -18,8 +18,8 @@ from traitlets.config import Config
 
 from lstm_widgets.colours import Colours
 from lstm_widgets.figures import gates, still
-from lstm_widgets.figures.texts import in_line, number, quoted, visible
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
+from lstm_widgets.tokens.wording import in_line, number, quoted, visible
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
 from lstm_widgets.widgets.explorer import Explorer
@@ -516,7 +516,7 @@ def test_a_picture_that_fails_leaves_the_widget(monkeypatch):
     def broken():
         raise ValueError("no ink")
 
-    monkeypatch.setattr(widget, "still", broken)
+    monkeypatch.setattr(widget, "_still", broken)
     with pytest.warns(UserWarning, match=r"no still picture of CellGrid: ValueError\('no ink'\)"):
         bundle = widget._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from lstm_widgets.recording.levels import BASE_LEVEL, Levels, pool
 from lstm_widgets.widgets.page.tiles import (
-    BASE_LEVEL,
     BLOCK,
     NAN,
     NEGATIVE_INFINITY,
@@ -22,7 +22,6 @@ from lstm_widgets.widgets.page.tiles import (
     ZERO,
     SignalTiles,
     encode,
-    pool,
 )
 
 if TYPE_CHECKING:
@@ -167,13 +166,37 @@ def test_codes_are_those_that_the_page_makes(root: Path) -> None:
 @example(values=np.array([[-3], [np.nan], [np.inf]], np.float32), size=3)
 @example(values=np.array([[-np.inf], [np.inf]], np.float32), size=5)
 def test_pooling_keeps_the_largest_magnitude(values: NDArray[np.float32], size: int) -> None:
-    np.testing.assert_array_equal(pool(values, size), pooled_by_hand(values, size))
+    np.testing.assert_array_equal(pool(values, size).strongest, pooled_by_hand(values, size))
 
 
 def test_pooling_keeps_a_lone_spike_and_its_sign() -> None:
     values = np.full((10_000, 2), 0.01, np.float32)
     values[7_321] = [-1, 1]
-    assert pool(values, 4096)[1].tolist() == [-1, 1]
+    assert pool(values, 4096).strongest[1].tolist() == [-1, 1]
+
+
+@given(values=rows_of(anything), size=st.integers(1, 40))
+def test_pooling_keeps_the_lowest_and_the_highest(values: NDArray[np.float32], size: int) -> None:
+    runs = [values[start : start + size] for start in range(0, len(values), size)]
+    found = pool(values, size)
+    for kept, by_hand in ((found.lowest, np.min), (found.highest, np.max)):
+        expected = [by_hand(run, axis=0) for run in runs]
+        np.testing.assert_array_equal(kept, np.reshape(expected, kept.shape))
+
+
+@given(values=rows_of(tame, least=1), level=st.integers(0, 9), data=st.data())
+def test_a_level_has_the_mean_of_its_columns(
+    values: NDArray[np.float32], level: int, data: st.DataObject
+) -> None:
+    size = 1 << level
+    runs = math.ceil(len(values) / size)
+    start = data.draw(st.integers(0, runs))
+    stop = data.draw(st.integers(start, runs))
+    found = Levels(values[None]).at(level, start, stop)
+    assert len(found.mean) == stop - start
+    for run, mean in enumerate(found.mean, start):
+        exact = values[run * size : (run + 1) * size].astype(np.float64).mean(axis=0)
+        np.testing.assert_allclose(mean, exact, rtol=0, atol=1e-5 * max(1, np.abs(values).max()))
 
 
 # -- statistics ----------------------------------------------------------------------------------

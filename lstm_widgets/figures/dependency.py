@@ -35,8 +35,7 @@ from lstm_widgets.figures.still import (
     write,
 )
 from lstm_widgets.figures.text import CHARACTER, lines_of
-from lstm_widgets.figures.texts import in_line, number, quoted
-from lstm_widgets.widgets.page.protocol import sendable
+from lstm_widgets.tokens.wording import in_line, number, quoted, sendable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +43,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lstm_widgets.colours import Colour
+    from lstm_widgets.figures.dependencies import Dependency
     from lstm_widgets.tokens.words import Spelling
-    from lstm_widgets.widgets.page.dependency import Dependency
 
 #: Powers of ten that a logarithmic scale has.
 DECADES = 3

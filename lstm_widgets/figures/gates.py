@@ -23,7 +23,7 @@ from lstm_widgets.figures.still import (
     text_width,
     write,
 )
-from lstm_widgets.figures.texts import label, number
+from lstm_widgets.tokens.wording import label, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +73,7 @@ def gates(shown: Snapshot) -> Image.Image:
         most=_SIGNED,
     )
     columns = place.first, place.stop
-    measured = (0, shown.tiles.columns) if shown.tiles.columns <= _MOST_MEASURED else columns
+    measured = (0, shown.levels.columns) if shown.levels.columns <= _MOST_MEASURED else columns
     signals: list[str] = shown.layer["signals"]
     rule = changes.RULES.get(shown.layer["kind"], changes.PLAIN_RULE)
     header = head_height(shown)
@@ -125,7 +125,7 @@ class Changed(NamedTuple):
 def _token_width(shown: Snapshot) -> int:
     """As wide as most of the tokens about the selected one."""
     first = max(0, shown.column - 32)
-    columns = range(first, min(shown.tiles.columns, first + 64))
+    columns = range(first, min(shown.levels.columns, first + 64))
     lengths = sorted(len(label(shown.token(column) or "", shown.spelling)) for column in columns)
     return max(18, min(64, 8 * lengths[int(len(lengths) * 0.8)] + 6))
 
@@ -169,7 +169,7 @@ def _range(values: Values, *, gate: bool) -> tuple[float, float]:
 def _bar_colours(shown: Snapshot, signal: str, values: Values, band: Band) -> NDArray[np.uint8]:
     """Give the shown signal the colours of the legend, others those of their own scale."""
     if signal == shown.signal:
-        return shown.colours.pixels(values, shown.tiles.statistics.largest[shown.cell])
+        return shown.colours.pixels(values, shown.levels.statistics.largest[shown.cell])
     if band.low >= 0:
         colours = np.broadcast_to(np.array(BAR, np.uint8), (len(values), 3))
     else:

@@ -38,8 +38,7 @@ from lstm_widgets.figures.still import (
     text_width,
     write,
 )
-from lstm_widgets.figures.texts import in_line, label, number, quoted, visible
-from lstm_widgets.widgets.page.protocol import sendable
+from lstm_widgets.tokens.wording import in_line, label, number, quoted, sendable, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from PIL import ImageDraw
 
-    from lstm_widgets.widgets.page.examples import Examples
+    from lstm_widgets.figures.examples import Examples
 
 _BAND, _SEAM, _APART, _FURTHER_APART, _MARGIN, _HEAD = 19, 1, 4, 9, 6, 17
 _NUMBER, _CLASSES, _MOST = 48, 130, 420

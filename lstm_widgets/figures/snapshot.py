@@ -10,17 +10,16 @@ import numpy as np
 
 from lstm_widgets.analysis.changes import started
 from lstm_widgets.colours import Colours
-from lstm_widgets.figures.texts import in_line, number, quoted
+from lstm_widgets.figures.tracks import NONE
+from lstm_widgets.tokens.wording import in_line, number, quoted, sendable
 from lstm_widgets.tokens.words import Spelling
-from lstm_widgets.widgets.page.protocol import sendable
-from lstm_widgets.widgets.page.tracks import NONE
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from lstm_widgets.widgets.page.tiles import SignalTiles
-    from lstm_widgets.widgets.page.tracks import Track
+    from lstm_widgets.figures.tracks import Track
+    from lstm_widgets.recording.levels import Levels
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Snapshot:
         One of a widget's ``_layers``.
     dataset : xarray.Dataset
         The layer in the recording.
-    tiles : SignalTiles
+    levels : Levels
         The signal.
     signal, example, cell, timestep, palette, scale, threshold, align
         As the widget's traits.
@@ -50,7 +49,7 @@ class Snapshot:
 
     layer: dict[str, Any]
     dataset: xr.Dataset
-    tiles: SignalTiles
+    levels: Levels
     signal: str
     example: int
     cell: int
@@ -82,12 +81,12 @@ class Snapshot:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to draw."""
-        return 0 in (self.examples, self.timesteps, self.tiles.cells)
+        return 0 in (self.examples, self.timesteps, self.levels.cells)
 
     @property
     def colours(self) -> Colours:
         """How values become colours."""
-        largest = float(self.tiles.statistics.largest.max(initial=0))
+        largest = float(self.levels.statistics.largest.max(initial=0))
         return Colours(self.signal, largest, self.palette, self.scale, self.threshold)
 
     @cached_property
@@ -165,7 +164,7 @@ class Snapshot:
     def series(self, signal: str, first: int, stop: int) -> NDArray[np.float64]:
         """Give a signal of the selected cell at some columns, NaN outside of the recording: float64."""
         array = self.dataset[signal][..., self.cell]
-        low, high = max(0, first), min(stop, self.tiles.columns)
+        low, high = max(0, first), min(stop, self.levels.columns)
         start, end = low // self.timesteps, -(-high // self.timesteps)
         values = array[start:end].values.reshape(-1)[low - start * self.timesteps :][: high - low]
         edges = (low - first, stop - high)
@@ -223,7 +222,7 @@ class Snapshot:
         token = self.token(self.column)
         arrow = "→ " if self.align == "predict" else ""
         parts.append(f"t={self.timestep}" + ("" if token is None else f" {arrow}{quoted(token)}"))
-        value = float(self.tiles.flat[self.column, self.cell])
+        value = float(self.levels.flat[self.column, self.cell])
         parts.append(f"{self.signal} {number(value)}")
         if self.padded(self.column, self.column + 1)[0]:
             parts.append("padding")

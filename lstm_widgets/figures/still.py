@@ -25,9 +25,8 @@ from lstm_widgets.colours import (
     patterned,
     track_colours,
 )
-from lstm_widgets.figures.texts import in_line, label
-from lstm_widgets.widgets.page.protocol import sendable
-from lstm_widgets.widgets.page.tracks import NONE
+from lstm_widgets.figures.tracks import NONE
+from lstm_widgets.tokens.wording import in_line, label, sendable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lstm_widgets.figures.snapshot import Snapshot
-    from lstm_widgets.widgets.page.tracks import Track
+    from lstm_widgets.figures.tracks import Track
 
 WIDTH = 900
 EDGE = 12
@@ -496,8 +495,8 @@ def cell_grid(shown: Snapshot, order: NDArray[np.intp], *, most: int) -> Image.I
         most=most,
     )
     cells, columns = order[place.top : place.bottom], range(place.first, place.stop)
-    statistics = shown.tiles.statistics
-    values = shown.tiles.flat[place.first : place.stop][:, cells].T
+    statistics = shown.levels.statistics
+    values = shown.levels.flat[place.first : place.stop][:, cells].T
     largest = statistics.largest[cells][:, None]
     marks = shown.colours.marks(values, largest)
     marks[:, shown.padded(place.first, place.stop)] = PADDING
@@ -561,11 +560,11 @@ def example_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
 
     pitch_y = _ROW + 4 * len(shown.tracks)
     image, draw = sheet(count * pitch_y + 16)
-    largest = shown.tiles.statistics.largest[shown.cell]
+    largest = shown.levels.statistics.largest[shown.cell]
     for rank, chosen in enumerate(order[first * across : (first + count) * across]):
         example = int(chosen)
         columns = example * steps, (example + 1) * steps
-        values = shown.tiles.flat[slice(*columns), shown.cell]
+        values = shown.levels.flat[slice(*columns), shown.cell]
         marks = shown.colours.marks(values, largest)
         marks[shown.padded(*columns)] = PADDING
         colours = shown.colours.pixels(values, largest)

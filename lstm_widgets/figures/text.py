@@ -20,7 +20,7 @@ from lstm_widgets.figures.still import (
     text_width,
     write,
 )
-from lstm_widgets.figures.texts import visible
+from lstm_widgets.tokens.wording import visible
 from lstm_widgets.tokens.words import UNSPACED
 
 if TYPE_CHECKING:
@@ -250,8 +250,8 @@ def _line(
             write(
                 draw, where, shown.cell_name(cell), size=11, kind=kind, colour=colour, anchor="rm"
             )
-        values = shown.tiles.flat[columns, cell]
-        largest = shown.tiles.statistics.largest[cell]
+        values = shown.levels.flat[columns, cell]
+        largest = shown.levels.statistics.largest[cell]
         colours = np.where(known[:, None], shown.colours.pixels(values, largest), BACKGROUND)
         marks = np.where(padded, PADDING, shown.colours.marks(values, largest)) * known
         for i, (x, width, text) in enumerate(line):

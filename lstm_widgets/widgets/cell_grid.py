@@ -85,15 +85,15 @@ class CellGrid(MatchingWidget):
 
     def _order(self, shown: Snapshot) -> NDArray[np.intp]:
         """Give the cells in the order of the rows, as js/src/data/order.js does."""
-        statistics = shown.tiles.statistics
+        statistics = shown.levels.statistics
         key = None
         if self.sort == "mean_magnitude":
             key = statistics.mean_magnitude
         elif self.sort == "variance":
             key = statistics.variance
         elif self.sort == "similarity":
-            key = shown.tiles.similarity(self.cell)
-        order = np.arange(shown.tiles.cells)
+            key = shown.levels.similarity(self.cell)
+        order = np.arange(shown.levels.cells)
         if key is not None:
             order = np.argsort(-np.nan_to_num(key, nan=-np.inf), kind="stable")
         if self.hide_quiet_cells:

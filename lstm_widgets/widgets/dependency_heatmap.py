@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import traitlets
 
 from lstm_widgets.colours import TABLE
-from lstm_widgets.figures.dependency import Shown, foot_of_dependency, model_text
-from lstm_widgets.figures.still import nothing, stack
-from lstm_widgets.tokens.words import Spelling
-from lstm_widgets.widgets.base import STATIC, FileState, PageWidget
-from lstm_widgets.widgets.page import export
-from lstm_widgets.widgets.page.dependency import (
+from lstm_widgets.figures.dependencies import (
     standard_dependencies,
     standard_texts,
 )
-from lstm_widgets.widgets.page.protocol import sendable
+from lstm_widgets.figures.dependency import Shown, foot_of_dependency, model_text
+from lstm_widgets.figures.still import nothing, stack
+from lstm_widgets.tokens.wording import sendable
+from lstm_widgets.tokens.words import Spelling
+from lstm_widgets.widgets.base import STATIC, FileState, PageWidget
+from lstm_widgets.widgets.page import export
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

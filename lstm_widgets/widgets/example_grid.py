@@ -62,6 +62,6 @@ class ExampleGrid(RecordingWidget):
     def _pictures(self, shown: Snapshot) -> list[Image]:
         order = np.arange(shown.examples)
         if self.sort == "value":
-            value = shown.tiles.flat[:, self.cell].reshape(-1, shown.timesteps)[:, self.timestep]
+            value = shown.levels.flat[:, self.cell].reshape(-1, shown.timesteps)[:, self.timestep]
             order = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")
         return [still.example_grid(shown, order), *super()._pictures(shown)]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from lstm_widgets.analysis.matching import match
-from lstm_widgets.figures.texts import in_line
-from lstm_widgets.widgets.page.protocol import sendable
+from lstm_widgets.tokens.wording import in_line, sendable
 from lstm_widgets.widgets.recording_widget import RecordingWidget
 
 if TYPE_CHECKING:

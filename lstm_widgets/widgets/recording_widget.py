@@ -12,20 +12,22 @@ import traitlets
 from lstm_widgets.analysis.changes import initial_of
 from lstm_widgets.figures.snapshot import Snapshot
 from lstm_widgets.figures.still import foot, nothing, stack
-from lstm_widgets.figures.texts import in_line
 from lstm_widgets.recording import Recording
+from lstm_widgets.tokens.wording import in_line
 from lstm_widgets.tokens.words import spelling_of
 from lstm_widgets.widgets.base import FileState, PageWidget, checked_scale
 from lstm_widgets.widgets.page import export
 from lstm_widgets.widgets.page.protocol import answer, columns_of, guesses_of, mask_of
 from lstm_widgets.widgets.page.tiles import SignalTiles
-from lstm_widgets.widgets.page.tracks import Track, encoded, tracks_of
+from lstm_widgets.widgets.page.tracks import encoded, tracks_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
     from PIL.Image import Image
+
+    from lstm_widgets.figures.tracks import Track
 
 SHARED_TRAITS = (
     *("example", "cell", "timestep", "threshold", "palette", "scale", "align"),

@@ -8,12 +8,12 @@ import ipywidgets
 import traitlets
 from comm.base_comm import BaseComm
 
+from lstm_widgets.figures.examples import OUTCOMES, SORTS, Examples, Question, class_number
 from lstm_widgets.figures.relevance import relevance_picture
 from lstm_widgets.recording import Recording
 from lstm_widgets.widgets.base import STATIC, FileState, PageWidget, checked_scale
 from lstm_widgets.widgets.explorer import Explorer
 from lstm_widgets.widgets.page import export
-from lstm_widgets.widgets.page.examples import OUTCOMES, SORTS, Examples, Question, class_number
 from lstm_widgets.widgets.recording_widget import WHOLE_BYTES
 
 if TYPE_CHECKING:

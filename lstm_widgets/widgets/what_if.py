@@ -16,8 +16,8 @@ from lstm_widgets.rnn.cells import SIGNALS
 from lstm_widgets.running.held import Held
 from lstm_widgets.running.record import Given, expect_model, record
 from lstm_widgets.tokens.vocabulary import Vocabulary
+from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.widgets.base import STATIC
-from lstm_widgets.widgets.page.protocol import sendable
 from lstm_widgets.widgets.recording_widget import SHARED_TRAITS
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 

@@ -1,5 +1,5 @@
 // Dependencies in the page: what is shown of them, and the numbers that are read off. Python's side is
-// lstm_widgets/widgets/page/dependency.py.
+// lstm_widgets/figures/dependencies.py.
 
 import { Passage } from "../data/passage.js";
 import { Spelling } from "../data/spelling.js";

@@ -17,7 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstm_widgets.widgets.page.protocol import sendable
+from lstm_widgets.tokens.wording import sendable
 
 if TYPE_CHECKING:
     import os

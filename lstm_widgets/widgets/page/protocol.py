@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis.changes import started
+from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.widgets.page.search import hits_of
 from lstm_widgets.widgets.page.tiles import BLOCK, SignalTiles
 
@@ -36,11 +37,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     import xarray as xr
-
-
-def sendable(text: str) -> str:
-    """Give a text that UTF-8 can hold: half a surrogate pair becomes the replacement character."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def columns_of(dataset: xr.Dataset, start: int, stop: int) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.tokens.words import spelling_of
-from lstm_widgets.widgets.page.protocol import sendable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

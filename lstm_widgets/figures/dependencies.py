@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from lstm_widgets.widgets.page.protocol import sendable
+from lstm_widgets.tokens.wording import sendable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

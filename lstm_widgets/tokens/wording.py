@@ -1,4 +1,4 @@
-"""Tokens and numbers as the page writes them: js/src/lib/tokens.js and wording.js in Python."""
+"""Tokens and numbers as people read them: js/src/lib/tokens.js and wording.js in Python."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 
 _MARKS = dict(zip(" \n\r\t\u00a0\u007f", "·⏎␍⇥⍽␡", strict=True)) | {"": "∅"}
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def sendable(text: str) -> str:
+    """Give a text that UTF-8 can hold: half a surrogate pair becomes the replacement character."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def visible(token: str) -> str:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from lstm_widgets.analysis.relevance import UNSIGNED, token_grid
 from lstm_widgets.models.keras.inputs import standard_tokens
+from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.tokens.words import Spelling
-from lstm_widgets.widgets.page.protocol import sendable
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int32]
