@@ -1,6 +1,6 @@
 """See what every cell of a recurrent network has learned."""
 
-from lstm_widgets import concepts
+from lstm_widgets import concepts, errors
 from lstm_widgets.analysis.ablation import Ablation, ablate
 from lstm_widgets.analysis.dependency import dependency
 from lstm_widgets.analysis.evaluation import deletion_curve, pointing_game
@@ -8,11 +8,19 @@ from lstm_widgets.analysis.matching import match
 from lstm_widgets.analysis.ranking import rank_cells
 from lstm_widgets.analysis.relevance import relevance
 from lstm_widgets.analysis.screening import screen_cells
+from lstm_widgets.errors import (
+    LayerNotFoundError,
+    LstmWidgetsError,
+    ModelFileError,
+    RecordingFileError,
+    SelfCheckError,
+    UnsupportedLayerError,
+)
 from lstm_widgets.models.keras.legacy import load_legacy, load_legacy_weights
 from lstm_widgets.recording import Recording, open_recording
 from lstm_widgets.running.generate import Generation, generate
 from lstm_widgets.running.held import Held
-from lstm_widgets.running.record import RecordingError, record
+from lstm_widgets.running.record import record
 from lstm_widgets.widgets.cell_finder import CellFinder
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.dependency_heatmap import DependencyHeatmap
@@ -33,15 +41,21 @@ __all__ = [
     "GateInspector",
     "Generation",
     "Held",
+    "LayerNotFoundError",
+    "LstmWidgetsError",
+    "ModelFileError",
     "Recording",
-    "RecordingError",
+    "RecordingFileError",
     "RelevanceHeatmap",
+    "SelfCheckError",
     "TextHeatmap",
+    "UnsupportedLayerError",
     "WhatIf",
     "ablate",
     "concepts",
     "deletion_curve",
     "dependency",
+    "errors",
     "generate",
     "load_legacy",
     "load_legacy_weights",

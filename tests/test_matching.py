@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as arrays
 
 import lstm_widgets as lw
 from lstm_widgets.analysis import matching
-from lstm_widgets.recording import LayerNotFoundError, RecordedLayer, Recording
+from lstm_widgets.errors import LayerNotFoundError
+from lstm_widgets.recording import RecordedLayer, Recording
 
 
 def recording_of(values, *, mask=None, tokens=None, labels=None, name="lstm"):

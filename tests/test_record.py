@@ -9,9 +9,9 @@ import tensorflow as tf
 from keras import layers as L
 
 from lstm_widgets import record
+from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.rnn.cells import SIGNALS
 from lstm_widgets.running import self_check, session
-from lstm_widgets.running.record import RecordingError, UnsupportedLayerError
 
 RNG = np.random.default_rng(0)
 
@@ -163,7 +163,7 @@ def test_the_check_of_a_padded_example_reaches_its_real_timesteps(monkeypatch):
     ids = np.zeros((1, 100), int)
     ids[0, -5:] = 3
     _disturb(monkeypatch, "hidden_state")
-    with pytest.raises(RecordingError, match="layer 'layer'"):
+    with pytest.raises(SelfCheckError, match="layer 'layer'"):
         record(model, ids)
 
 
@@ -386,7 +386,7 @@ def test_the_model_is_as_found_also_after_an_error(monkeypatch):
     expect_as_found()
     _disturb(monkeypatch, "hidden_state")
     before = [v.numpy() for v in model.variables]
-    with pytest.raises(RecordingError):
+    with pytest.raises(SelfCheckError):
         record(model, x)
     assert "inner_loop" not in vars(layer)
     for variable, value in zip(model.variables, before, strict=True):
@@ -413,7 +413,7 @@ def _disturb(monkeypatch, signal, at=None, by=1e-3):
 def test_a_wrong_value_is_an_error_with_layer_and_size(monkeypatch, signal):
     model = one_layer(L.LSTM(4, name="layer"))
     _disturb(monkeypatch, signal)
-    with pytest.raises(RecordingError, match=r"layer 'layer': .* differs by 0\.001 .* 1e-05"):
+    with pytest.raises(SelfCheckError, match=r"layer 'layer': .* differs by 0\.001 .* 1e-05"):
         record(model, sequences(2, 6, 3))
     assert record(model, sequences(2, 6, 3), check=False)["layer"].attrs["check"]["mode"] == "none"
     record(model, sequences(2, 6, 3), tolerance=1e-2)
@@ -424,7 +424,7 @@ def test_a_wrong_value_late_in_the_sequence_is_found_by_the_full_check(monkeypat
     _disturb(monkeypatch, "hidden_state", at=40)
     x = sequences(2, 50, 3)
     record(model, x)
-    with pytest.raises(RecordingError, match=r"layer 'layer': .* \(compared: 2 examples, 50"):
+    with pytest.raises(SelfCheckError, match=r"layer 'layer': .* \(compared: 2 examples, 50"):
         record(model, x, check="full")
 
 
@@ -437,7 +437,7 @@ def test_the_full_check_compares_the_models_outputs(monkeypatch):
         return last + 1e-3, outputs, states
 
     monkeypatch.setattr(session.Session, "_record", wrong)
-    with pytest.raises(RecordingError, match=r"the model's output 0 differs by 0.001"):
+    with pytest.raises(SelfCheckError, match=r"the model's output 0 differs by 0.001"):
         record(model, sequences(2, 6, 3), check="full")
 
 

@@ -19,12 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from lstm_widgets.errors import LayerNotFoundError, RecordingFileError
 from lstm_widgets.recording import (
-    LayerNotFoundError,
     RecordedLayer,
     RecordedPredictions,
     Recording,
-    RecordingFileError,
     open_recording,
     store,
 )

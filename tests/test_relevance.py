@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from keras import layers as L
 
 import lstm_widgets as lw
+from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.keras.explained import Explained
-from lstm_widgets.running.record import UnsupportedLayerError
 
 RNG = np.random.default_rng(0)
 ALL = ("lrp", "sensitivity", "gradient_x_input", "integrated_gradients", "occlusion")

@@ -12,9 +12,9 @@ import pytest
 from keras import layers as L
 
 import lstm_widgets as lw
+from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.keras.explained import Explained
 from lstm_widgets.rnn import relevance_rules
-from lstm_widgets.running.record import UnsupportedLayerError
 
 RNG = np.random.default_rng(0)
 START = RNG.bit_generator.state

@@ -8,8 +8,8 @@ import pytest
 from keras import layers as L
 
 import lstm_widgets as lw
+from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.keras.affine import is_affine
-from lstm_widgets.models.keras.layers import UnsupportedLayerError
 
 TIME, FEATURES, CLASSES, EPSILON = 6, 4, 3, 0.01
 

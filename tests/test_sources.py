@@ -6,7 +6,7 @@ import pytest
 from keras import layers as L
 
 import lstm_widgets as lw
-from lstm_widgets.running.record import UnsupportedLayerError
+from lstm_widgets.errors import UnsupportedLayerError
 
 CLASSES = 3
 STEP = 1e-5

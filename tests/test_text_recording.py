@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from keras import layers as L
 
 from lstm_widgets import open_recording, record
+from lstm_widgets.errors import SelfCheckError
 from lstm_widgets.models.keras import layers as keras_layers
 from lstm_widgets.rnn.cells import SIGNALS
 from lstm_widgets.running import session, texts
@@ -240,7 +241,7 @@ def test_a_wrong_state_at_the_end_of_a_window_is_found(monkeypatch):
 
     monkeypatch.setattr(session, "scan_last", wrong)
     model = language_model(lstm(), length=5)
-    with pytest.raises(session.RecordingError, match=r"layer 'lstm': .* differs by 0\.00"):
+    with pytest.raises(SelfCheckError, match=r"layer 'lstm': .* differs by 0\.00"):
         record(model, ids_of(some_text(20)), window=5)
 
 

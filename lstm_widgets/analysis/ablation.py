@@ -175,7 +175,7 @@ def ablate(
     ------
     TypeError, ValueError
         If an argument doesn't fit the model or the inputs.
-    UnsupportedLayerError, RecordingError
+    UnsupportedLayerError, SelfCheckError
         As from :func:`lstm_widgets.record`.
 
     Warns

@@ -154,7 +154,7 @@ def dependency(
         If an argument doesn't fit, or the model or the inputs have nothing to explain.
     UnsupportedLayerError
         If the logits are out of reach.
-    RecordingError
+    SelfCheckError
         If the outputs that follow from the logits aren't those of the model.
     """
     expect_model(model)

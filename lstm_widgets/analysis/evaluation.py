@@ -121,7 +121,7 @@ def deletion_curve(
     TypeError, ValueError
         If an argument doesn't fit, or the scores of ``relevance`` aren't those of this model and
         these inputs.
-    UnsupportedLayerError, RecordingError
+    UnsupportedLayerError, SelfCheckError
         As :func:`lstm_widgets.relevance`.
     """
     values, real = _parts(relevance)

@@ -183,7 +183,7 @@ def relevance(
     UnsupportedLayerError
         If LRP has no rule for a layer (the error names it and the methods that work), or the logits
         are out of reach.
-    RecordingError
+    SelfCheckError
         If the outputs that follow from the logits aren't those of the model.
 
     Warns

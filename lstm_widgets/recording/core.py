@@ -15,18 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from lstm_widgets.errors import LayerNotFoundError
 from lstm_widgets.recording import store
 from lstm_widgets.recording.calls import all_named, call_name, split_call
 from lstm_widgets.recording.notes import Notes
 from lstm_widgets.recording.repr import as_html, as_text
-from lstm_widgets.recording.store import INITIAL, RecordingFileError
+from lstm_widgets.recording.store import INITIAL
 
 __all__ = [
-    "LayerNotFoundError",
     "RecordedLayer",
     "RecordedPredictions",
     "Recording",
-    "RecordingFileError",
     "open_recording",
 ]
 
@@ -39,13 +38,6 @@ PREDICTION_AXES = ("example", "timestep", "rank")
 PREDICTIONS_NODE = "%predictions"
 # Names that a layer's dataset uses itself, so no signal can have them.
 RESERVED = frozenset({*AXES, "token", "label", "mask", "call", *INITIAL})
-
-
-class LayerNotFoundError(KeyError):
-    """A layer that a recording doesn't have was asked for."""
-
-    def __str__(self) -> str:  # KeyError shows the repr of its message
-        return str(self.args[0])
 
 
 @dataclass(frozen=True)

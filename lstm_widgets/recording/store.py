@@ -34,13 +34,15 @@ from xarray.core import indexing
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.storage import LocalStore
 
+from lstm_widgets.errors import RecordingFileError
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping
 
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
 
-__all__ = ["INITIAL", "RecordingFileError", "read", "write"]
+__all__ = ["INITIAL", "read", "write"]
 
 FORMAT = 2
 CHUNK_BYTES = 2**21
@@ -62,10 +64,6 @@ CODECS = {"bytes", "vlen-utf8", "blosc", "crc32c"}
 _METADATA = "zarr.json"
 _DATA = re.compile(r"data-[0-9a-f]{32}")
 _MARKER_DRAFT = re.compile(r"\.zarr-[0-9a-f]{32}\.json")
-
-
-class RecordingFileError(ValueError):
-    """What stands at a path is no whole recording that this version can read."""
 
 
 def write(

@@ -142,7 +142,7 @@ def generate(
         doesn't predict symbols or not those of the vocabulary, or cannot read token by token (then
         ``window`` is needed), if it has several inputs and ``encode`` doesn't make them, or if
         ``stop`` can't be written.
-    UnsupportedLayerError, RecordingError
+    UnsupportedLayerError, SelfCheckError
         As from :func:`lstm_widgets.record`.
 
     Warns

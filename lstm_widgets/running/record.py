@@ -32,19 +32,13 @@ from lstm_widgets.models.keras.inputs import (
     standard_tokens,
     taken,
 )
-from lstm_widgets.models.keras.layers import (
-    Selection,
-    UnsupportedLayerError,
-    find_layers,
-    load_keras,
-)
+from lstm_widgets.models.keras.layers import Selection, find_layers, load_keras
 from lstm_widgets.models.keras.outputs import Output
 from lstm_widgets.models.keras.run import build_model, run
 from lstm_widgets.recording import overlap
 from lstm_widgets.running import texts
 from lstm_widgets.running.held import Held, standard_held
 from lstm_widgets.running.predictions import Guesses, expect_symbols, last_activation
-from lstm_widgets.running.self_check import Check, RecordingError
 from lstm_widgets.running.session import Reading, Session
 from lstm_widgets.tokens.vocabulary import (
     Encoding,
@@ -59,8 +53,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lstm_widgets.recording import Recording
+    from lstm_widgets.running.self_check import Check
 
-__all__ = ["RecordingError", "UnsupportedLayerError", "record"]
+__all__ = ["record"]
 
 
 def record(
@@ -198,7 +193,7 @@ def record(
     UnsupportedLayerError
         If a recurrent layer cannot be recorded (a custom cell, for example) and ``layers`` doesn't
         leave it out.
-    RecordingError
+    SelfCheckError
         If the self-check finds a difference above the tolerance.
 
     Warns

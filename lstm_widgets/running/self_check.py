@@ -30,10 +30,6 @@ KEPT_SHAPES = 256
 Check = Literal["prefix", "full", False]
 
 
-class RecordingError(RuntimeError):
-    """The self-check failed: what was recorded is not what the layer computes."""
-
-
 def windows_to_check(
     real: npt.NDArray[np.bool_] | None,
     examples: int,

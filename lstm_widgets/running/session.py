@@ -16,12 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lstm_widgets.models.keras.layers import (
-    Found,
-    Selection,
-    UnsupportedLayerError,
-    load_keras,
-)
+from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
+from lstm_widgets.models.keras.layers import Found, Selection, load_keras
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
 from lstm_widgets.recording.calls import all_named, call_name, is_part, split_call
 from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, Holds, scan, scan_last
@@ -31,7 +27,6 @@ from lstm_widgets.running.self_check import (
     TOLERANCES,
     Check,
     OwnLoop,
-    RecordingError,
     difference,
     windows_to_check,
 )
@@ -603,7 +598,7 @@ class Session:
         found = difference(ours, theirs)
         unit.difference = max(unit.difference, found)
         if found > unit.tolerance:
-            raise RecordingError(
+            raise SelfCheckError(
                 f"layer {unit.name!r}: the recording differs by {found:.3g} from what the "
                 f"layer itself computes, more than the tolerance of {unit.tolerance:.3g} "
                 f"(compared: {len(rows)} examples, {length} timesteps)"
@@ -618,7 +613,7 @@ class Session:
             found = difference(a, b)
             self._outputs_difference = max(self._outputs_difference, found)
             if found > tolerance:
-                raise RecordingError(
+                raise SelfCheckError(
                     f"the model's output {k} differs by {found:.3g} from that of the model "
                     f"itself, more than the tolerance of {tolerance:.3g}"
                 )

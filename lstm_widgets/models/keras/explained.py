@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.keras import propagation
 from lstm_widgets.models.keras.affine import is_affine
 from lstm_widgets.models.keras.inputs import (
@@ -35,14 +36,7 @@ from lstm_widgets.models.keras.inputs import (
     leaves,
     standard_batch_size,
 )
-from lstm_widgets.models.keras.layers import (
-    Found,
-    UnsupportedLayerError,
-    call_orders,
-    find_layers,
-    load_keras,
-    numbered,
-)
+from lstm_widgets.models.keras.layers import Found, call_orders, find_layers, load_keras, numbered
 from lstm_widgets.models.keras.outputs import Output
 from lstm_widgets.models.keras.patches import Patch, is_stock, replaced
 from lstm_widgets.models.keras.places import Call, find_place
@@ -50,13 +44,7 @@ from lstm_widgets.models.keras.run import build_model, call_model, states_as_fou
 from lstm_widgets.recording.calls import all_named, split_call
 from lstm_widgets.rnn.cells import SIGNALS, STATES
 from lstm_widgets.running.record import expect_model
-from lstm_widgets.running.self_check import (
-    CHECKED_EXAMPLES,
-    TOLERANCES,
-    OwnLoop,
-    RecordingError,
-    difference,
-)
+from lstm_widgets.running.self_check import CHECKED_EXAMPLES, TOLERANCES, OwnLoop, difference
 from lstm_widgets.running.session import mask_array
 
 if TYPE_CHECKING:
@@ -614,7 +602,7 @@ class Explained:
         ------
         UnsupportedLayerError
             If a layer on the way has no rule.
-        RecordingError
+        SelfCheckError
             If the model's outputs aren't what it returns without these replacements.
         """
         import tensorflow as tf  # noqa: PLC0415
@@ -695,7 +683,7 @@ class Explained:
         tolerance = TOLERANCES[expected.dtype.name]
         found = difference(self._head.outputs(logits[: len(expected)]), expected)
         if found > tolerance:
-            raise RecordingError(
+            raise SelfCheckError(
                 f"the model's outputs differ by {found:.3g} from what its logits give, more than "
                 f"the tolerance of {tolerance:.3g}"
             )

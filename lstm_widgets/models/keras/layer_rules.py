@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.keras.affine import is_affine
-from lstm_widgets.models.keras.layers import UnsupportedLayerError, load_keras
+from lstm_widgets.models.keras.layers import load_keras
 from lstm_widgets.models.keras.patches import is_stock, replaced
 from lstm_widgets.rnn import relevance_rules
 from lstm_widgets.rnn.cells import plain_array

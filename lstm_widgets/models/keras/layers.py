@@ -7,15 +7,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.recording.calls import is_part, split_call
 from lstm_widgets.rnn.cells import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-class UnsupportedLayerError(ValueError):
-    """A recurrent layer of the model is none that can be recorded."""
 
 
 @dataclass(frozen=True)

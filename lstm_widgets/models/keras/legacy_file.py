@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.errors import ModelFileError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,7 +47,7 @@ def opened(path: str | PathLike[str]) -> Iterator[Any]:
         with _hdf5(path) as file:
             yield file
     except RefusedError as error:
-        raise ValueError(f"path: {path.name!r} {error}") from None
+        raise ModelFileError(f"path: {path.name!r} {error}") from None
 
 
 def _hdf5(path: Path) -> Any:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lstm_widgets.models.keras.layers import UnsupportedLayerError, load_keras
+from lstm_widgets.errors import UnsupportedLayerError
+from lstm_widgets.models.keras.layers import load_keras
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

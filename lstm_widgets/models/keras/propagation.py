@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.keras.layer_rules import (
     OTHERS,
     end_at,
@@ -24,7 +25,7 @@ from lstm_widgets.models.keras.layer_rules import (
     stand_in,
     tied,
 )
-from lstm_widgets.models.keras.layers import UnsupportedLayerError, load_keras
+from lstm_widgets.models.keras.layers import load_keras
 from lstm_widgets.models.keras.patches import is_stock
 from lstm_widgets.rnn import gradients, relevance_rules
 from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, plain_array, scan, steps

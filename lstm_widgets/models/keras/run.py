@@ -10,8 +10,9 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.keras.inputs import leaves
-from lstm_widgets.models.keras.layers import Found, UnsupportedLayerError, find_layers, load_keras
+from lstm_widgets.models.keras.layers import Found, find_layers, load_keras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -1,0 +1,54 @@
+"""Every error that the package raises of its own, under one base class.
+
+Bad arguments are plain ``TypeError`` and ``ValueError``. What stands here is what a program may want to
+tell apart; each can still be caught as the built-in error that it is, too.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "LayerNotFoundError",
+    "LstmWidgetsError",
+    "ModelFileError",
+    "RecordingFileError",
+    "SelfCheckError",
+    "UnsupportedLayerError",
+]
+
+
+class LstmWidgetsError(Exception):
+    """
+    The base class of all errors of this package.
+
+    Examples
+    --------
+    >>> import lstm_widgets as lw
+    >>> try:
+    ...     lw.open_recording("README.md")
+    ... except lw.errors.LstmWidgetsError as error:
+    ...     print(type(error).__name__)
+    RecordingFileError
+    """
+
+
+class UnsupportedLayerError(LstmWidgetsError, ValueError):
+    """A layer of the model is none that can be recorded, or that scores can be traced back through."""
+
+
+class SelfCheckError(LstmWidgetsError, RuntimeError):
+    """The self-check failed: what was recorded is not what the layer computes."""
+
+
+class RecordingFileError(LstmWidgetsError, ValueError):
+    """What stands at a path is no whole recording that this version can read."""
+
+
+class ModelFileError(LstmWidgetsError, ValueError):
+    """A file of a model is damaged, or holds what can't be converted."""
+
+
+class LayerNotFoundError(LstmWidgetsError, KeyError):
+    """A layer that a recording doesn't have was asked for."""
+
+    def __str__(self) -> str:  # KeyError shows the repr of its message
+        return str(self.args[0])
