@@ -15,7 +15,7 @@ from traitlets import TraitError
 
 import lstm_widgets as lw
 from lstm_widgets.analysis.evidence import gather, histogram, lagged
-from lstm_widgets.widgets.page import ranking as to_page
+from lstm_widgets.widgets.page import ranking as page_ranking
 from lstm_widgets.widgets.page.ranking import NAMES, NUMBERS, on_slider
 
 sys.path.insert(0, str(Path(__file__).parent / "browser"))
@@ -37,7 +37,7 @@ def ranking(recording: lw.Recording) -> pd.DataFrame:
 
 def ask(finder: lw.CellFinder, **request: object) -> dict[str, Any]:
     sent: list[dict[str, Any]] = []
-    finder.send = lambda content, _buffers=None: to_page.append(content)
+    finder.send = lambda content, _buffers=None: sent.append(content)
     finder._on_message(finder, {"id": "1", **request}, [])
     assert len(sent) == 1
     return sent[0]
@@ -127,7 +127,7 @@ def test_wrong_arguments_are_refused_by_name(recording, ranking):
 
 
 def test_the_ranking_travels_as_codes_and_numbers(recording, ranking, monkeypatch):
-    monkeypatch.setattr(to_page, "ROWS", 20)
+    monkeypatch.setattr(page_ranking, "ROWS", 20)
     finder = lw.CellFinder(recording, ranking)
     sent = finder._ranking
     assert (sent["rows"], sent["total"]) == (20, len(ranking))

@@ -24,40 +24,32 @@ A mark that opens something and has no partner in its paragraph, or of markup in
 marks nothing; ``inside_brackets.within("document")`` looks for partners elsewhere.
 """
 
-from lstm_widgets.concepts.core import (
-    TEXT,
-    Concept,
-    Concepts,
+from lstm_widgets.concepts.core import Concept, Concepts, matches, of, resolve, track, tracks
+from lstm_widgets.concepts.examples import correct, label, length
+from lstm_widgets.concepts.markup import (
     bracket_depth,
-    carry,
-    correct,
-    digit,
-    first_word_of_sentence,
-    fitting,
     inside_brackets,
     inside_comment,
     inside_double_quotes,
     inside_single_quotes,
     inside_tag,
+    tag_depth,
+)
+from lstm_widgets.concepts.numbers import carry, running_sum, value
+from lstm_widgets.concepts.text import (
+    TEXT,
+    digit,
+    first_word_of_sentence,
+    fitting,
     is_token,
-    label,
-    length,
     line_length,
-    matches,
     newline,
     next_is,
-    of,
     position_in_line,
     position_in_word,
     punctuation,
-    resolve,
-    running_sum,
     since,
-    tag_depth,
-    track,
-    tracks,
     upper_case,
-    value,
     vowel,
     whitespace,
     word_end,

@@ -1,0 +1,66 @@
+"""What example a timestep belongs to."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_widgets.concepts.core import (
+    Concept,
+    Example,
+    Track,
+    kind_of,
+)
+
+
+def label(values: npt.ArrayLike, *, name: str = "label") -> Concept:
+    """Make a concept of what is known of each example: the same at all of its timesteps.
+
+    Parameters
+    ----------
+    values
+        Bools or numbers, ``(example,)``. Of labels that are text: ``labels == "positive"``.
+    name
+        What it is called.
+    """
+    array = np.asarray(values)
+    if array.ndim != 1 or array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"values: expected bools or numbers (example,), got {array.dtype} of shape {array.shape}"
+        )
+
+    def constant(example: Example) -> Track:
+        expected = example.number + 1 if example.examples is None else example.examples
+        if len(array) != expected and (example.examples is not None or len(array) < expected):
+            raise ValueError(
+                f"concept {name!r}: expected one value for each of {expected} examples, got "
+                f"{len(array)}"
+            )
+        return np.full(example.count, array[example.number])
+
+    return Concept(name, kind_of(array), constant)
+
+
+def correct(values: npt.ArrayLike, *, name: str = "correct") -> Concept:
+    """Make the concept: the model's answer to the example is right.
+
+    Parameters
+    ----------
+    values
+        Bools ``(example,)``, such as ``predicted == true``.
+    name
+        What it is called.
+    """
+    if np.asarray(values).dtype != bool:
+        raise TypeError(f"values: expected bools, got {np.asarray(values).dtype}")
+    return label(values, name=name)
+
+
+def length() -> Concept:
+    """Make the numeric concept: how many timesteps the example has, without its padding."""
+    return Concept(
+        "length",
+        "numeric",
+        lambda example: np.full(example.count, example.count),
+        "How many timesteps the example has.",
+    )
