@@ -1,7 +1,7 @@
 // Text as masks, which are blended into an image pixel by pixel: thousands of calls for text would take
 // longer than a frame.
 
-import { mix } from "../colour/palettes.js";
+import { Recent } from "../lib/recent.js";
 import { directionOf } from "../lib/tokens.js";
 
 /**
@@ -13,6 +13,8 @@ import { directionOf } from "../lib/tokens.js";
  * @property {Uint32Array} [own] pixels that bring their colour, as those of emoji do; 0: any ink
  */
 
+/** Masks that are kept. */
+const KEPT = 20_000;
 /** No mask is wider. */
 const WIDEST = 4096;
 
@@ -20,8 +22,8 @@ const WIDEST = 4096;
 export class Glyphs {
   #font = "";
   #size = 0;
-  /** @type {Map<string, Glyph>} */
-  #kept = new Map();
+  /** @type {Recent<string, Glyph>} */
+  #kept = new Recent(KEPT);
   #context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 
   /**
@@ -29,7 +31,7 @@ export class Glyphs {
    * @param {number} size
    */
   use(font, size) {
-    if (font === this.#font && this.#kept.size < 20_000) return;
+    if (font === this.#font) return;
     this.#font = font;
     this.#size = size;
     this.#kept.clear();
@@ -77,31 +79,5 @@ export class Glyphs {
     context.fillStyle = ink;
     context.fillText(text, width / 2, height / 2 + 1);
     return new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
-  }
-}
-
-/**
- * Blend a text into an image; what lies outside of it is cut off.
- * @param {Uint32Array} pixels
- * @param {number} width of the image
- * @param {Glyph} glyph
- * @param {number} x0 where it begins
- * @param {number} y0
- * @param {number} colour a pixel
- * @param {number} from no further left, nor right
- * @param {number} to
- */
-export function stamp(pixels, width, glyph, x0, y0, colour, from = 0, to = width) {
-  const top = Math.max(0, -y0);
-  const bottom = Math.min(glyph.height, pixels.length / width - y0);
-  const left = Math.max(0, from - x0);
-  const right = Math.min(glyph.width, to - x0);
-  for (let y = top; y < bottom; y++) {
-    const at = (y0 + y) * width + x0;
-    for (let x = left; x < right; x++) {
-      const alpha = glyph.alpha[y * glyph.width + x];
-      const ink = glyph.own?.[y * glyph.width + x] || colour;
-      if (alpha > 0) pixels[at + x] = mix(pixels[at + x], ink, alpha / 255);
-    }
   }
 }

@@ -1,30 +1,44 @@
 // How wide texts are, and what of them fits.
 
-import { charactersOf } from "../lib/tokens.js";
+import { Recent } from "../lib/recent.js";
+import { charactersOf, LONGEST } from "../lib/tokens.js";
+
+/** Texts whose widths, and whose beginnings, are kept. */
+const KEPT = 20_000;
+/** So many pixels too much are not seen. */
+const UNSEEN = 0.5;
 
 /** Measures and cuts texts in one family of letters. */
 export class Ruler {
   #context = document.createElement("canvas").getContext("2d");
   #family = "";
-  /** Texts cut to a width. @type {Map<string, string>} */
-  #cut = new Map();
+  /** @type {Recent<string, number>} */
+  #widths = new Recent(KEPT);
+  /** Texts cut to a width. @type {Recent<string, string>} */
+  #cut = new Recent(KEPT);
 
   /** @param {string} family the letters' family, as CSS has it */
   use(family) {
     this.#family = family;
+    this.#widths.clear();
     this.#cut.clear();
   }
 
   /**
    * @param {string} text
    * @param {number} size in pixels
-   * @param {string} weight
    * @returns {number} its width in pixels
    */
-  measure(text, size, weight = "") {
-    if (!this.#context) return 0;
-    this.#context.font = `${weight} ${size}px ${this.#family}`;
-    return this.#context.measureText(text).width;
+  measure(text, size) {
+    const key = `${size} ${text}`;
+    let width = this.#widths.get(key);
+    if (width === undefined) {
+      if (!this.#context) return 0;
+      this.#context.font = `${size}px ${this.#family}`;
+      width = this.#context.measureText(text).width;
+      this.#widths.set(key, width);
+    }
+    return width;
   }
 
   /**
@@ -38,14 +52,27 @@ export class Ruler {
     const key = `${size} ${room} ${text}`;
     let fitting = this.#cut.get(key);
     if (fitting === undefined) {
-      const characters = charactersOf(text);
-      while (characters.length > 1 && this.measure(characters.join(""), size) > room + 0.5) {
-        characters.splice(-2, 2, "…");
-      }
-      fitting = characters.join("");
-      if (this.#cut.size > 20_000) this.#cut.clear();
+      fitting = cut(text, room, (some) => this.measure(some, size));
       this.#cut.set(key, fitting);
     }
     return fitting;
   }
+}
+
+/**
+ * As much of a text as there is room for: all of it, or its beginning and an ellipsis.
+ * @param {string} text
+ * @param {number} room in pixels
+ * @param {(text: string) => number} measure how wide a text is
+ */
+export function cut(text, room, measure) {
+  if (measure(text) <= room + UNSEEN) return text;
+  const characters = charactersOf(text.slice(0, LONGEST));
+  if (characters.length === 1) return text;
+  let shown = "";
+  do {
+    characters.pop();
+    shown = `${characters.join("").trimEnd()}…`;
+  } while (characters.length > 0 && measure(shown) > room + UNSEEN);
+  return shown;
 }

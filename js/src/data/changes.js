@@ -4,7 +4,7 @@
 // GRU         h = z·h₋₁ + (1 − z)·h̃    so  Δh = (z − 1)·h₋₁ + (1 − z)·h̃   (z keeps, as in Keras)
 // SimpleRNN   h = φ(…)                 nothing is kept: Δh = h − h₋₁ has no parts
 
-import { number } from "../lib/wording.js";
+import { number, signed, words } from "../lib/wording.js";
 import { BLOCK } from "./codes.js";
 import { inPart } from "./layer.js";
 
@@ -288,11 +288,7 @@ export class Extent {
 }
 
 /** @param {number} value */
-const signed = (value) => (value >= 0 ? `+${number(value)}` : number(value));
-/** @param {number} value */
 const factor = (value) => (value < 0 ? `(${number(value)})` : number(value));
-/** @param {string} signal */
-const words = (signal) => signal.replaceAll("_", " ");
 
 /**
  * A change in words: the sum with its numbers, and what there is to know about them.

@@ -3,6 +3,7 @@
 
 import { AGAIN_AFTER, Calls } from "../host/calls.js";
 import { floats } from "../host/model.js";
+import { Recent } from "../lib/recent.js";
 
 /**
  * A stretch of one example.
@@ -69,8 +70,8 @@ export function counted(scores, bins) {
 }
 
 export class EvidenceStore {
-  /** @type {Map<number, Evidence>} */
-  #kept = new Map();
+  /** @type {Recent<number, Evidence>} */
+  #kept = new Recent(KEPT);
   /** @type {number | undefined} */
   #wanted;
   /** The row for which the model is run, and those for which it is to be. @type {number | undefined} */
@@ -103,10 +104,6 @@ export class EvidenceStore {
   #keep(row, sent) {
     const evidence = decoded(sent);
     this.#kept.set(row, evidence);
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= KEPT) break;
-      this.#kept.delete(oldest);
-    }
     return evidence;
   }
 

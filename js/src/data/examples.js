@@ -3,6 +3,8 @@
 
 import { Calls } from "../host/calls.js";
 import { bytes } from "../host/model.js";
+import { Memo } from "../lib/memo.js";
+import { Recent } from "../lib/recent.js";
 import { Spelling } from "./spelling.js";
 
 /**
@@ -223,7 +225,7 @@ export function orderOf(rows, { sort, predicted, outcome, search }) {
 
 /** All of it is in the page. */
 export class WholeExamples {
-  #key = "";
+  #asked = new Memo();
   #order = new Uint32Array(0);
 
   /** @param {import("../host/model.js").Model} model */
@@ -250,9 +252,7 @@ export class WholeExamples {
    * @returns {Uint32Array | undefined}
    */
   order(question) {
-    const key = JSON.stringify(question);
-    if (key !== this.#key) {
-      this.#key = key;
+    if (this.#asked.changed([JSON.stringify(question)])) {
       this.#order = orderOf(this.rows, question);
     }
     return this.#order;
@@ -271,10 +271,10 @@ export class WholeExamples {
 
 /** What is in view comes from the kernel, and is kept for a while. */
 export class KernelExamples {
-  /** @type {Map<number, Row>} */
-  #rows = new Map();
-  /** @type {Map<string, Uint32Array>} */
-  #orders = new Map();
+  /** @type {Recent<number, Row>} */
+  #rows = new Recent(KEPT_ROWS);
+  /** @type {Recent<string, Uint32Array>} */
+  #orders = new Recent(KEPT_ORDERS);
   /** @type {Set<number>} */
   #missing = new Set();
   /** @type {Question | undefined} */
@@ -294,11 +294,6 @@ export class KernelExamples {
   row(example) {
     const row = this.#rows.get(example);
     if (!row) this.#missing.add(example);
-    else {
-      // The last one looked at is let go of last.
-      this.#rows.delete(example);
-      this.#rows.set(example, row);
-    }
     return row;
   }
 
@@ -335,20 +330,12 @@ export class KernelExamples {
     if (order) {
       const found = new Uint32Array(bytes(buffers[next++]).slice().buffer);
       this.#orders.set(JSON.stringify(order), found);
-      for (const oldest of this.#orders.keys()) {
-        if (this.#orders.size <= KEPT_ORDERS) break;
-        this.#orders.delete(oldest);
-      }
     }
     if (rows.length === 0) return;
     const batch = new Batch(this.summary, rows.length, { table, labels }, buffers[next++]);
     rows.forEach((/** @type {number} */ example, /** @type {number} */ at) => {
       this.#rows.set(example, new Row(batch, at));
     });
-    for (const oldest of this.#rows.keys()) {
-      if (this.#rows.size <= KEPT_ROWS) break;
-      this.#rows.delete(oldest);
-    }
   }
 
   dispose() {

@@ -7,6 +7,7 @@
 
 import { Calls } from "../host/calls.js";
 import { bytes, floats } from "../host/model.js";
+import { Recent } from "../lib/recent.js";
 import { BLOCK, strongest } from "./codes.js";
 import { Passage } from "./passage.js";
 import { Hits } from "./search.js";
@@ -14,13 +15,17 @@ import { Source, statisticsOf } from "./source.js";
 
 /** Tiles that are kept, in bytes. */
 const KEPT_BYTES = 24 * 1024 * 1024;
-/** Stretches of all signals of one cell that are kept. */
+/** What else is kept: stretches of all signals of one cell, blocks of tokens and of guesses, … */
 const KEPT_SERIES = 256;
+const KEPT_STRIPS = 512;
+const KEPT_GUESSES = 256;
+const KEPT_EXACT = 64;
+const KEPT_SIMILARITIES = 16;
+const KEPT_PASSAGES = 8;
 /** The most bytes to ask for at once. */
 const REPLY_BYTES = 1024 * 1024;
 /** The most tokens of a text to ask for at once. */
 const PIECE = 65_536;
-const KEPT_PASSAGES = 8;
 
 /** @typedef {{rows: Map<number, Uint8Array>, bytes: number, used: number}} Block */
 /**
@@ -33,37 +38,24 @@ const KEPT_PASSAGES = 8;
  */
 /** @typedef {{tokens: string[] | null, labels: string[] | null, first: number, mask: Uint8Array}} Strip */
 
-/**
- * Keep no more than so many.
- * @param {Map<number, unknown>} map
- * @param {number} most
- */
-function dropOldest(map, most) {
-  for (const oldest of map.keys()) {
-    if (map.size <= most) return;
-    map.delete(oldest);
-  }
-}
-
 /** What is in view comes from the kernel, and is kept for a while. */
 export class KernelSource extends Source {
   /** @type {Map<number, Block>} */
   #tiles = new Map();
   #bytes = 0;
   #clock = 0;
-  /** @type {Map<number, Strip>} */
-  #strips = new Map();
-  /** @type {Map<number, {start: number, values: Float32Array}>} */
-  #exact = new Map();
-  /** @type {Map<number, Float32Array>} */
-  #similarity = new Map();
-  /** @type {Map<number, Passage>} */
-  #passages = new Map();
-  /** @type {Map<number, Guesses>} */
-  #guesses = new Map();
-
-  /** By cell and block, the last one looked at last. @type {Map<number, Float32Array[]>} */
-  #series = new Map();
+  /** @type {Recent<number, Strip>} */
+  #strips = new Recent(KEPT_STRIPS);
+  /** @type {Recent<number, {start: number, values: Float32Array}>} */
+  #exact = new Recent(KEPT_EXACT);
+  /** @type {Recent<number, Float32Array>} */
+  #similarity = new Recent(KEPT_SIMILARITIES);
+  /** @type {Recent<number, Passage>} */
+  #passages = new Recent(KEPT_PASSAGES);
+  /** @type {Recent<number, Guesses>} */
+  #guesses = new Recent(KEPT_GUESSES);
+  /** By cell and block. @type {Recent<number, Float32Array[]>} */
+  #series = new Recent(KEPT_SERIES);
 
   /** @type {Map<number, Set<number>>} */
   #missingTiles = new Map();
@@ -167,7 +159,6 @@ export class KernelSource extends Source {
     if (!passage) {
       passage = tokens ? new Passage(timesteps) : Passage.blank(timesteps);
       this.#passages.set(example, passage);
-      dropOldest(this.#passages, KEPT_PASSAGES);
     }
     const { known } = passage;
     if (known < timesteps) this.#missingText = [example, known, Math.min(timesteps, known + PIECE)];
@@ -229,10 +220,7 @@ export class KernelSource extends Source {
   series(block, cell) {
     const key = cell * 2 ** 32 + block;
     const found = this.#series.get(key);
-    if (found) {
-      this.#series.delete(key);
-      this.#series.set(key, found);
-    } else this.#missingSeries.add(key);
+    if (!found) this.#missingSeries.add(key);
     return found;
   }
 
@@ -309,16 +297,12 @@ export class KernelSource extends Source {
         first,
         mask: bytes(buffers[next++]).slice(),
       });
-      dropOldest(this.#strips, 512);
     }
     if (reply.values) {
       const [cell, start] = reply.values;
-      this.#exact.delete(cell);
       this.#exact.set(cell, { start, values: floats(buffers[next++]) });
-      dropOldest(this.#exact, 64);
     }
     if (reply.similarity !== null) {
-      if (this.#similarity.size > 16) this.#similarity.clear();
       this.#similarity.set(reply.similarity, floats(buffers[next++]));
     }
     for (const [cell, block] of reply.series) {
@@ -331,7 +315,6 @@ export class KernelSource extends Source {
         Array.from({ length: rows }, (_, i) => values.subarray(i * width, (i + 1) * width)),
       );
     }
-    dropOldest(this.#series, KEPT_SERIES);
     if (reply.text) {
       const { example, start, table } = reply.text;
       const passage = this.#passages.get(example);
@@ -342,7 +325,6 @@ export class KernelSource extends Source {
       const ids = new Int32Array(bytes(buffers[next++]).slice().buffer);
       const [probabilities, targets] = [floats(buffers[next++]), floats(buffers[next++])];
       this.#guesses.set(block, { table, ids, probabilities, targets });
-      dropOldest(this.#guesses, 256);
     }
     if (typeof reply.find === "string") {
       const [starts, stops] = [0, 1].map(

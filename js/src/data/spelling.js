@@ -2,6 +2,7 @@
 // are, Python tells (lstm_widgets/tokens/words.py, which writes them the same way); both are held against
 // one table, js/test/spelling.json.
 
+import { Recent } from "../lib/recent.js";
 import { visible } from "../lib/tokens.js";
 
 /** Scripts that are written without spaces. */
@@ -33,8 +34,8 @@ const BYTES = new Map(
 /** @typedef {"characters" | "pieces" | "words" | "##" | "Ġ" | "▁" | "</w>"} Kind */
 
 export class Spelling {
-  /** @type {Map<string, string>} */
-  #labels = new Map();
+  /** @type {Recent<string, string>} */
+  #labels = new Recent(KEPT);
 
   /** @param {Kind | undefined} kind what Python has told; undefined if there are no tokens */
   constructor(kind = "characters") {
@@ -118,7 +119,6 @@ export class Spelling {
     if (label === undefined) {
       const text = this.text(token);
       label = visible(text.trim() === "" ? text : text.replace(/^ +| +$/g, ""));
-      if (this.#labels.size > KEPT) this.#labels.clear();
       this.#labels.set(token, label);
     }
     return label;

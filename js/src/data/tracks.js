@@ -2,7 +2,7 @@
 
 import { bytes } from "../host/model.js";
 import { inLine } from "../lib/tokens.js";
-import { number } from "../lib/wording.js";
+import { minus, number } from "../lib/wording.js";
 
 /** The code of no value. */
 export const NONE = 255;
@@ -81,7 +81,7 @@ export class Track {
 
 /** @param {number} value */
 function plain(value) {
-  return Number.isInteger(value) ? String(value).replace("-", "−") : number(value);
+  return Number.isInteger(value) ? minus(String(value)) : number(value);
 }
 
 /**

@@ -7,6 +7,7 @@ import { WholeSource, wholeSize } from "../data/source.js";
 import { Track, tracksOf } from "../data/tracks.js";
 import { bytes } from "../host/model.js";
 import { checksum } from "../lib/checksum.js";
+import { Memo } from "../lib/memo.js";
 import { SharedState } from "./shared.js";
 
 /** @typedef {import("../host/model.js").Model} Model */
@@ -50,10 +51,12 @@ export class State extends SharedState {
   /** @type {WholeSource | KernelSource | undefined} */
   #source;
   #key = "";
-  /** @type {{of: unknown[], tracks: import("../data/tracks.js").Track[]}} */
-  #tracks = { of: [], tracks: [] };
-  /** @type {{of: unknown[], layers: Layer[]}} */
-  #noted = { of: [], layers: [] };
+  #tracked = new Memo();
+  /** @type {Track[]} */
+  #tracks = [];
+  #noted = new Memo();
+  /** @type {Layer[]} */
+  #layers = [];
   #query = "";
   /** @type {{hits?: import("../data/search.js").Hits, track?: Track}} */
   #found = {};
@@ -70,11 +73,9 @@ export class State extends SharedState {
 
   /** @returns {Layer[]} */
   get layers() {
-    const of = [this.model.get("_layers"), this.model.get("_notes")];
-    if (of.some((part, i) => part !== this.#noted.of[i])) {
-      this.#noted = { of, layers: noted(of[0], of[1]) };
-    }
-    return this.#noted.layers;
+    const [layers, notes] = [this.model.get("_layers"), this.model.get("_notes")];
+    if (this.#noted.changed([layers, notes])) this.#layers = noted(layers, notes);
+    return this.#layers;
   }
 
   /** @returns {Layer} */
@@ -124,10 +125,8 @@ export class State extends SharedState {
   get everyTrack() {
     const { model, layer } = this;
     const of = [layer, model.get("_tracks"), model.get("_track_codes")];
-    if (of.some((part, i) => part !== this.#tracks.of[i])) {
-      this.#tracks = { of, tracks: tracksOf(model, layer) };
-    }
-    return this.#tracks.tracks;
+    if (this.#tracked.changed(of)) this.#tracks = tracksOf(model, layer);
+    return this.#tracks;
   }
 
   /** Those that are shown, and where what is searched for stands. */

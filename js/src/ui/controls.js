@@ -1,6 +1,7 @@
 // Controls with their names: menus, sliders, buttons, boxes to tick and to write into.
 
 import { div, element, freshId, listen } from "../lib/dom.js";
+import { Memo } from "../lib/memo.js";
 
 /**
  * Say in a sentence what a control does: to those who point at it, to those who listen, and in the panel of
@@ -27,7 +28,7 @@ export function menu(name, onChange, told = "") {
   const root = div("lw-menu", [element("label", { for: id }, [name]), select]);
   tell(root, told, select);
   listen(select, "change", () => onChange(select.value));
-  let shown = "";
+  const shown = new Memo();
   return {
     root,
     /**
@@ -35,14 +36,12 @@ export function menu(name, onChange, told = "") {
      * @param {string} value
      */
     update(options, value) {
-      const key = JSON.stringify(options);
-      if (key !== shown) {
+      if (shown.changed([JSON.stringify(options)])) {
         select.replaceChildren(
           ...options.map(([option, text, off = false]) =>
             element("option", { value: option, disabled: off }, [text]),
           ),
         );
-        shown = key;
       }
       if (select.value !== value) select.value = value;
       // The longest choice must not decide how wide the menu is.

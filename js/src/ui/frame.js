@@ -6,8 +6,9 @@ import { shownColumn, shownToken } from "../data/align.js";
 import { cellName } from "../data/layer.js";
 import { valueAt } from "../data/source.js";
 import { element } from "../lib/dom.js";
+import { Memo } from "../lib/memo.js";
 import { quoted } from "../lib/tokens.js";
-import { number } from "../lib/wording.js";
+import { number, words } from "../lib/wording.js";
 import { Chrome } from "./chrome.js";
 import { menu, slider } from "./controls.js";
 import { FindRow } from "./find_row.js";
@@ -31,12 +32,9 @@ const ALIGNMENTS = [
   ["predict", "predicted next"],
 ];
 
-/** @param {string} name */
-const words = (name) => name.replaceAll("_", " ");
-
 /** @extends {Chrome<State, Pane>} */
 export class Frame extends Chrome {
-  #key = /** @type {unknown[]} */ ([]);
+  #look = new Memo();
   /** @type {Colours | undefined} */
   #colours;
   /** The layer that the foot tells of. @type {import("../data/layer.js").Layer | undefined} */
@@ -124,18 +122,12 @@ export class Frame extends Chrome {
     if (!source) return undefined;
     const { model } = this.state;
     const palette = this.state.palette(this.theme.dark);
-    const key = [
-      source,
-      JSON.stringify(model.get("scale")),
-      palette,
-      model.get("threshold"),
-      this.theme,
-    ];
-    if (!this.#colours || key.some((part, i) => part !== this.#key[i])) {
-      this.#key = key;
+    const scale = model.get("scale");
+    const look = [source, JSON.stringify(scale), palette, model.get("threshold"), this.theme];
+    if (this.#look.changed(look)) {
       this.#colours = new Colours({
         source,
-        scale: model.get("scale"),
+        scale,
         palette,
         diverging: palettes[palette].kind === "diverging",
         threshold: model.get("threshold"),

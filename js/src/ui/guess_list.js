@@ -1,13 +1,14 @@
 // What the model held for most probable to come next, in numbers.
 
 import { element } from "../lib/dom.js";
+import { Memo } from "../lib/memo.js";
 import { number } from "../lib/wording.js";
 
 /** @typedef {import("../data/guesses.js").Guess} Guess */
 
 /** The guesses of the selected timestep with their numbers. */
 export class GuessList {
-  #shown = "";
+  #shown = new Memo();
 
   /** @param {string} label */
   constructor(label = "next token:") {
@@ -24,9 +25,7 @@ export class GuessList {
    */
   update(guesses, any) {
     this.root.hidden = !any;
-    const key = JSON.stringify(guesses);
-    if (key === this.#shown) return;
-    this.#shown = key;
+    if (!this.#shown.changed([JSON.stringify(guesses)])) return;
     this.list.replaceChildren(
       ...(guesses ?? []).map(({ text, probability, right }) =>
         element("li", { class: right && "lw-right", title: `${text} ${probability}` }, [

@@ -2,6 +2,7 @@
 
 import { coloursOf } from "../colour/tracks.js";
 import { element } from "../lib/dom.js";
+import { Memo } from "../lib/memo.js";
 import { tick } from "./controls.js";
 
 /** @typedef {import("../data/tracks.js").Track} Track */
@@ -9,7 +10,7 @@ import { tick } from "./controls.js";
 
 /** The tracks by name, each with a box to tick. */
 export class TrackRow {
-  #key = /** @type {unknown[]} */ ([]);
+  #shown = new Memo();
   /** @type {ReturnType<typeof tick>[]} */
   #ticks = [];
 
@@ -24,8 +25,7 @@ export class TrackRow {
     const { everyTrack: tracks, model } = this.state;
     const hidden = /** @type {string[]} */ (model.get("hidden_tracks") ?? []);
     this.root.hidden = tracks.length === 0;
-    if (this.#key[0] !== tracks || this.#key[1] !== theme) {
-      this.#key = [tracks, theme];
+    if (this.#shown.changed([tracks, theme])) {
       this.#ticks = tracks.map((track) => this.#tick(track, theme));
       this.root.replaceChildren("tracks", ...this.#ticks.map(({ root }) => root));
     }

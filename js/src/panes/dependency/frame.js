@@ -1,7 +1,7 @@
 // What stands around the texts of DependencyHeatmap: menus, the slider, the status line and the legend.
 
 import { palettes, ramp } from "../../colour/palettes.js";
-import { short } from "../../lib/wording.js";
+import { short, words } from "../../lib/wording.js";
 import { DECADES, stepTo } from "../../state/dependency.js";
 import { Chrome } from "../../ui/chrome.js";
 import { menu, slider, tick } from "../../ui/controls.js";
@@ -161,7 +161,7 @@ export class DependencyFrame extends Chrome {
     }
     const sequential = Object.keys(palettes).filter((name) => palettes[name].kind === "sequential");
     this.menus.palette.update(
-      ["auto", ...sequential].map((name) => [name, name.replaceAll("_", " ")]),
+      ["auto", ...sequential].map((name) => [name, words(name)]),
       model.get("palette"),
     );
     this.ticks.same_scale.root.hidden = state.models.length < 2;

@@ -1,13 +1,17 @@
 // One model's text: the tokens it has read, each on the colour of how strongly the prediction depends on it.
 
 import { gestures } from "../../canvas/gestures.js";
-import { TextSheet } from "../../canvas/text_sheet.js";
+import { EDGE, TextSheet } from "../../canvas/text_sheet.js";
 import { CLIPPED, IS_NAN, PADDING, PLAIN, patterned } from "../../colour/colours.js";
 import { ink, mix, RAMP } from "../../colour/palettes.js";
 import { element } from "../../lib/dom.js";
 import { placeOf, position, stepTo } from "../../state/dependency.js";
 import { DistanceStrip } from "./strip.js";
 
+/** A line, with room for what stands under a token. */
+const LINES = { rows: 1, below: 1, apart: 4, left: EDGE };
+/** Lines that stay in view before the one that is explained. */
+const BEFORE = 2;
 const MOST_HEIGHT = 420;
 /** The same for each of several models. */
 const MOST_OF_SEVERAL = 180;
@@ -76,7 +80,7 @@ export class DependencyPane {
     root.addEventListener("keydown", (event) => this.#press(event));
     gestures(root, {
       press: (event) => {
-        const box = this.sheet.under(event);
+        const box = this.#under(event);
         if (box < 0) return false;
         if (event.shiftKey) {
           this.state.set({ input_timestep: this.#inside(box + this.#first) }, this.frame);
@@ -87,7 +91,7 @@ export class DependencyPane {
         return true;
       },
       drag: (event) => {
-        const box = this.sheet.under(event);
+        const box = this.#under(event);
         if (box >= 0) this.#pick(box);
       },
       drop: () => {
@@ -147,7 +151,7 @@ export class DependencyPane {
       const timestep = this.#info.timesteps[strip.hovered.row];
       return { timestep, input: timestep - strip.hovered.back };
     }
-    const box = this.#pointer && !this.#dragging ? this.sheet.under(this.#pointer) : -1;
+    const box = this.#pointer && !this.#dragging ? this.#under(this.#pointer) : -1;
     if (box < 0) return undefined;
     if (state.model.get("hover") === "read") {
       const input = box + this.#first;
@@ -180,15 +184,19 @@ export class DependencyPane {
       marks: model.get("marks"),
       after: this.#shift > 0,
       most: state.models.length > 1 ? MOST_OF_SEVERAL : MOST_HEIGHT,
+      lines: LINES,
     };
     // Where lines are wrapped anew, what is explained stays in view.
     if (sheet.arrange(passage, style)) this.#reveal = true;
     const box = this.#boxOf(state.timestep);
     if (this.#reveal && box < sheet.count) {
       this.#reveal = false;
-      sheet.view.top = sheet.reveal(box);
+      sheet.view.top = sheet.reveal(box, BEFORE);
     }
-    sheet.draw(frame.theme, passage, this.#looks(timestep), this.#outlines(timestep, input));
+    sheet.draw(frame.theme, passage, {
+      rows: [this.#looks(timestep)],
+      outlines: this.#outlines(timestep, input),
+    });
     if (strip) this.#paintStrip(timestep, input);
   }
 
@@ -234,10 +242,11 @@ export class DependencyPane {
    * @param {number | null} input
    */
   #outlines(timestep, input) {
-    const outlines = [{ box: this.#boxOf(timestep), thick: 2 }];
+    const around = true;
+    const outlines = [{ box: this.#boxOf(timestep), thick: 2, around }];
     const selected = this.#boxOf(this.state.timestep);
-    if (timestep !== this.state.timestep) outlines.unshift({ box: selected, thick: 1 });
-    if (input !== null) outlines.push({ box: input - this.#first, thick: 1 });
+    if (timestep !== this.state.timestep) outlines.unshift({ box: selected, thick: 1, around });
+    if (input !== null) outlines.push({ box: input - this.#first, thick: 1, around });
     return outlines;
   }
 
@@ -261,6 +270,11 @@ export class DependencyPane {
   }
 
   // -- mouse and keys --------------------------------------------------------------------------
+
+  /** The box under the pointer, or -1. @param {MouseEvent} event */
+  #under(event) {
+    return this.sheet.at(event)?.box ?? -1;
+  }
 
   /** Explain the prediction that is found at a box. @param {number} box */
   #pick(box) {

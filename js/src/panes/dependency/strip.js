@@ -2,9 +2,11 @@
 // tokens further back.
 
 import { gestures } from "../../canvas/gestures.js";
+import { outline } from "../../canvas/outline.js";
 import { sized } from "../../canvas/scroller.js";
 import { RAMP } from "../../colour/palettes.js";
 import { element } from "../../lib/dom.js";
+import { Memo } from "../../lib/memo.js";
 import { NEAR, position } from "../../state/dependency.js";
 
 /** The height of the picture, and the most that a prediction or a token takes of it. */
@@ -19,7 +21,7 @@ const HIGHEST = 8;
 export class DistanceStrip {
   #width = 0;
   /** What the picture was made of, and how. */
-  #key = /** @type {unknown[]} */ ([]);
+  #drawn = new Memo();
   #picture = document.createElement("canvas");
   #predictions = 0;
   /** How many of the last tokens are in it. */
@@ -89,9 +91,7 @@ export class DistanceStrip {
    */
   paint(near, predictions, look, marked) {
     const { ramp, largest, log, theme } = look;
-    const key = [near, near.known, ramp, largest, log, theme, this.#width];
-    if (key.some((part, i) => part !== this.#key[i])) {
-      this.#key = key;
+    if (this.#drawn.changed([near, near.known, ramp, largest, log, theme, this.#width])) {
       this.#predictions = predictions;
       this.#draw(near, look);
     }
@@ -102,14 +102,7 @@ export class DistanceStrip {
     context.imageSmoothingEnabled = false;
     context.drawImage(this.#picture, 0, 0, width, height);
     const frame = (/** @type {number[]} */ [x, y, w, h]) => {
-      for (const [line, colour] of /** @type {[number, string][]} */ ([
-        [3, theme.colour.bg],
-        [1, theme.colour.fg],
-      ])) {
-        context.lineWidth = line;
-        context.strokeStyle = colour;
-        context.strokeRect(x + 0.5, y + 0.5, Math.max(2, w - 1), h - 1);
-      }
+      outline(context, theme, [x + 0.5, y + 0.5, Math.max(2, w - 1), h - 1], 1, 3);
     };
     for (const { row, back } of marked) {
       if (row < 0) continue;

@@ -9,6 +9,7 @@ import { BLOCK } from "../../data/codes.js";
 import { before, wrap } from "../../layout/flow.js";
 import { div, listen } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
+import { Memo } from "../../lib/memo.js";
 import { firstOf, visible } from "../../lib/tokens.js";
 import { menu } from "../../ui/controls.js";
 
@@ -54,12 +55,12 @@ export class ExamplePane {
   #restart = false;
   #order = new Int32Array(0);
   #rankOf = new Int32Array(0);
-  #orderKey = /** @type {unknown[]} */ ([]);
+  #arranged = new Memo();
   /** The widest text before the tokens, in pixels, as far as labels were seen. */
   #lead = 0;
   /** The examples whose labels were not seen yet. */
   #unmeasured = /** @type {number[]} */ ([]);
-  #measuredOf = /** @type {unknown[]} */ ([]);
+  #measured = new Memo();
   /** The column under the pointer. @type {number | undefined} */
   #pointed;
 
@@ -175,9 +176,7 @@ export class ExamplePane {
       ? Array.from({ length: Math.ceil(source.columns / BLOCK) }, (_, b) => source.tile(0, b, cell))
       : [];
     const key = [source, sort, ...(byValue ? [cell, timestep, ...blocks] : [])];
-    if (key.length === this.#orderKey.length && key.every((part, i) => part === this.#orderKey[i]))
-      return;
-    this.#orderKey = key;
+    if (!this.#arranged.changed(key)) return;
     this.#order = Int32Array.from({ length: examples }, (_, example) => example);
     if (byValue) {
       const value = Float32Array.from(this.#order, (example) => {
@@ -243,9 +242,7 @@ export class ExamplePane {
    */
   #measure(source) {
     const { layer } = source;
-    const of = [layer, this.state.model.get("align")];
-    if (of.some((part, i) => part !== this.#measuredOf[i])) {
-      this.#measuredOf = of;
+    if (this.#measured.changed([layer, this.state.model.get("align")])) {
       this.#lead = layer.labels ? 0 : String(layer.examples - 1).length * CHARACTER;
       const count = layer.labels ? Math.min(layer.examples, MEASURED) : 0;
       this.#unmeasured = Array.from({ length: count }, (_, example) => example);

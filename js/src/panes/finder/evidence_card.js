@@ -4,8 +4,9 @@ import { css, ink } from "../../colour/palettes.js";
 import { counted } from "../../data/evidence.js";
 import { Spelling } from "../../data/spelling.js";
 import { element } from "../../lib/dom.js";
+import { Memo } from "../../lib/memo.js";
 import { visible } from "../../lib/tokens.js";
-import { number } from "../../lib/wording.js";
+import { number, words } from "../../lib/wording.js";
 import { smallButton } from "../../ui/controls.js";
 import { chart } from "./charts.js";
 import { digits, independent } from "./numbers.js";
@@ -25,12 +26,12 @@ function later(lag) {
   return lag > 0 ? `, ${steps} later` : `, ${steps} before`;
 }
 
-/** @param {string} name */
-const words = (name) => name.replaceAll("_", " ");
-
 export class EvidenceCard {
-  #key = /** @type {unknown[]} */ ([]);
-  #heldKey = "";
+  #shown = new Memo();
+  #held = new Memo();
+  /** Which row is named, and how. */
+  #named = new Memo();
+  #row = -1;
   /** Which timestep a token is. @type {WeakMap<Element, {example: number, timestep: number}>} */
   #places = new WeakMap();
   /** What is under the pointer. @type {{example: number, timestep: number} | undefined} */
@@ -78,13 +79,11 @@ export class EvidenceCard {
    * @param {string} cell what its cell is called
    */
   update(row, evidence, missing, colours, cell) {
-    const key = [row, evidence, missing, colours, cell];
-    if (key.every((part, i) => part === this.#key[i])) return;
-    const named = this.#key[0] === row && this.#key[4] === cell;
-    this.#key = key;
+    if (!this.#shown.changed([row, evidence, missing, colours, cell])) return;
+    this.#row = row;
     this.root.hidden = row < 0;
     if (row < 0) return;
-    if (!named) this.#name(row, cell);
+    if (this.#named.changed([row, cell])) this.#name(row, cell);
     this.root.setAttribute("aria-busy", String(!evidence));
     this.hovered = undefined;
     this.charts.replaceChildren(...(evidence ? this.#charts(row, evidence) : []));
@@ -285,9 +284,7 @@ export class EvidenceCard {
    * @param {string} told what to say meanwhile
    */
   ablation(found, possible, told) {
-    const key = JSON.stringify([this.#key[0], found, possible, told]);
-    if (this.#heldKey === key) return;
-    this.#heldKey = key;
+    if (!this.#held.changed([JSON.stringify([this.#row, found, possible, told])])) return;
     /** @type {(Node | string)[]} */
     let parts = ["What the model does without this cell is told with model= and inputs= only."];
     if (found) {

@@ -1,5 +1,7 @@
 // The numbers of a ranking as they are written.
 
+import { minus } from "../../lib/wording.js";
+
 /**
  * A score, or what is as large as one.
  * @param {number} value
@@ -7,12 +9,12 @@
 export function digits(value) {
   if (Number.isNaN(value)) return "–";
   const small = value !== 0 && Math.abs(value) < 5e-4;
-  return (small ? value.toExponential(0) : value.toFixed(3)).replaceAll("-", "−");
+  return minus(small ? value.toExponential(0) : value.toFixed(3));
 }
 
 /** A whole number with its sign. @param {number} value */
 export function signed(value) {
-  return value > 0 ? `+${value}` : String(value).replace("-", "−");
+  return value > 0 ? `+${value}` : minus(String(value));
 }
 
 /** How many independent timesteps there are. @param {number} value */

@@ -24,7 +24,7 @@ import { revealing } from "../../layout/scrolling.js";
 import { div, element, listen } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
 import { charactersOf, quoted } from "../../lib/tokens.js";
-import { number } from "../../lib/wording.js";
+import { minus, number, words } from "../../lib/wording.js";
 import { button } from "../../ui/controls.js";
 
 /** @typedef {import("../../ui/frame.js").Frame} Frame */
@@ -53,9 +53,6 @@ const MOVES = new Set(["example", "timestep", "layer"]);
  * @property {number} height
  * @property {[number, number]} range the values at its bottom and top
  */
-
-/** @param {string} signal */
-const words = (signal) => signal.replaceAll("_", " ");
 
 /** @type {import("../../ui/keys.js").Key[]} */
 const KEYS = [
@@ -402,7 +399,7 @@ export class GatesPane {
       context.strokeRect(x(this.#pointed) - 0.5, top + 0.5, columns.width, height - top - 1.5);
     }
     const start = source.layer.tokens ? top - head : top;
-    outline(context, theme, x(state.column) - 0.5, start, columns.width, height - start - 1);
+    outline(context, theme, [x(state.column) - 0.5, start, columns.width, height - start - 1]);
     context.restore();
   }
 
@@ -553,7 +550,7 @@ export class GatesPane {
       context.fillStyle = theme.colour.muted;
       const [low, high] = range;
       context.fillText(low < 0 ? `+${high}` : String(high), GUTTER - 8, top + 4.5);
-      context.fillText(String(low).replace("-", "−"), GUTTER - 8, top + height - 3.5);
+      context.fillText(minus(String(low)), GUTTER - 8, top + height - 3.5);
     }
   }
 

@@ -390,14 +390,8 @@ export class Grid {
     context.clip();
     const x = GUTTER + columns.start(column) - left;
     if (x + columns.width > GUTTER) {
-      outline(
-        context,
-        theme,
-        x - 0.5,
-        header - head,
-        Math.max(2, columns.width),
-        bottom - header + head - 0.5,
-      );
+      const high = bottom - header + head - 0.5;
+      outline(context, theme, [x - 0.5, header - head, Math.max(2, columns.width), high]);
     }
     context.beginPath();
     context.rect(GUTTER - 1, header - 1, width, height);
@@ -405,7 +399,7 @@ export class Grid {
     const row = rowOf[cell];
     const y = header + row * rowHeight - top;
     if (row >= 0 && y + rowHeight > header) {
-      outline(context, theme, GUTTER - 0.5, y - 0.5, right - GUTTER, Math.max(2, rowHeight));
+      outline(context, theme, [GUTTER - 0.5, y - 0.5, right - GUTTER, Math.max(2, rowHeight)]);
     }
     const { hovered } = this;
     if (hovered && rowOf[hovered.cell] >= 0 && columns.width >= 4) {

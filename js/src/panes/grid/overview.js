@@ -1,7 +1,9 @@
 // The strip with everything on it and the view drawn in; drag it to go elsewhere.
 
+import { outline } from "../../canvas/outline.js";
 import { decode, NAN, STEPS, ZERO } from "../../data/codes.js";
 import { div, element, listen } from "../../lib/dom.js";
+import { Memo } from "../../lib/memo.js";
 
 /**
  * The magnitude that nine in ten pixels of a row exceed. The largest of many values is nearly always
@@ -29,7 +31,7 @@ function stretch(code, usual) {
 const POOLED = 4;
 
 export class Overview {
-  #key = /** @type {unknown[]} */ ([]);
+  #pooled = new Memo();
   #codes = new Uint8Array(0);
   #cells = new Int32Array(0);
   #usual = new Uint8Array(0);
@@ -76,12 +78,8 @@ export class Overview {
       canvas.height = height;
     }
     const columns = Math.min(width, source.bins(source.overviewLevel));
-    const key = [source, order, columns, height];
-    const stale = key.some((part, i) => part !== this.#key[i]);
-    if (stale) {
-      this.#key = key;
-      this.#pool(source, order, columns, height);
-    }
+    const stale = this.#pooled.changed([source, order, columns, height]);
+    if (stale) this.#pool(source, order, columns, height);
     if (stale || colours !== this.#colours) {
       this.#colours = colours;
       this.#colour(colours, columns, height, theme);
@@ -94,20 +92,14 @@ export class Overview {
     const [x0, x1] = view.left.map((share) => share * width);
     const [y0, y1] = view.top.map((share) => share * height);
     const inset = 1.5 * ratio;
+    /** @type {import("../../canvas/outline.js").Box} */
     const box = [
       Math.min(x0 + inset, width - 4 * inset),
       Math.min(y0 + inset, height - 4 * inset),
       Math.max(2 * inset, x1 - x0 - 2 * inset),
       Math.max(2 * inset, y1 - y0 - 2 * inset),
     ];
-    for (const [line, colour] of /** @type {[number, string][]} */ ([
-      [4, theme.colour.bg],
-      [2, theme.colour.fg],
-    ])) {
-      context.lineWidth = line * ratio * 0.75;
-      context.strokeStyle = colour;
-      context.strokeRect(box[0], box[1], box[2], box[3]);
-    }
+    outline(context, theme, box, 1.5 * ratio);
   }
 
   /**

@@ -1,10 +1,12 @@
 // Drawing the squares: rows of codes into one image, pixel by pixel, and the tokens on top.
 
-import { Glyphs, stamp } from "../../canvas/glyphs.js";
+import { Glyphs } from "../../canvas/glyphs.js";
+import { Pixels } from "../../canvas/pixels.js";
 import { DOTS, PADDING, PLAIN } from "../../colour/colours.js";
 import { ink } from "../../colour/palettes.js";
 import { shownToken } from "../../data/align.js";
 import { BLOCK, ZERO } from "../../data/codes.js";
+import { Memo } from "../../lib/memo.js";
 import { firstOf } from "../../lib/tokens.js";
 import { Pooled } from "./pooled.js";
 
@@ -20,8 +22,7 @@ export const LETTERED = 12;
 const SIDES = /** @type {const} */ (["first", "last", "from", "to"]);
 
 export class Painter {
-  #image = new ImageData(1, 1);
-  #pixels = new Uint32Array(1);
+  #image = new Pixels();
   #line = new Uint32Array(1);
   #marks = new Uint8Array(1);
   #codes = new Uint8Array(1);
@@ -30,7 +31,7 @@ export class Painter {
   /** The colours in which the image shows what #pooled has found. @type {Colours | undefined} */
   #painted;
   /** What the image shows, and where its runs stand; nothing if some of it was not there yet. */
-  #shown = /** @type {unknown[]} */ ([]);
+  #shown = new Memo();
   #runs = /** @type {Runs | undefined} */ (undefined);
 
   /**
@@ -54,9 +55,7 @@ export class Painter {
   paint(context, what, letters) {
     const { left, top, width, height } = what;
     if (width <= 0 || height <= 0) return;
-    if (this.#image.width !== width || this.#image.height !== height) {
-      this.#image = new ImageData(width, height);
-      this.#pixels = new Uint32Array(this.#image.data.buffer);
+    if (this.#image.resize(width, height)) {
       this.#line = new Uint32Array(width);
       this.#marks = new Uint8Array(width);
       this.#painted = undefined;
@@ -67,7 +66,7 @@ export class Painter {
       else this.#thin(what);
       if (letters) this.#letters(what, letters);
     }
-    context.putImageData(this.#image, left, top);
+    this.#image.put(context, left, top);
   }
 
   /**
@@ -76,15 +75,15 @@ export class Painter {
    * @param {{font: string} | undefined} letters
    */
   #shows({ source, align, colours, order, runs, scroll, rowHeight, columnWidth }, letters) {
-    const look = [source, source.version, align, colours, order, letters?.font, this.#pixels];
+    const look = [source, source.version, align, colours, order, letters?.font, this.#image.all];
     const shown = [...look, scroll, rowHeight, columnWidth, runs.level, runs.cut];
+    const same = !this.#shown.changed(shown);
     const before = this.#runs;
     const still =
+      same &&
       before !== undefined &&
       order.length > 0 &&
-      shown.every((part, i) => part === this.#shown[i]) &&
       SIDES.every((side) => runs[side].every((at, i) => at === before[side][i]));
-    this.#shown = shown;
     this.#runs = runs;
     // Tiles in view are shown as used, which keeps them.
     if (still) this.#gather(source, order[Math.floor(scroll / rowHeight)], runs);
@@ -101,7 +100,8 @@ export class Painter {
     this.#painted = undefined;
     // Padding is asked for anew as long as it isn't known, which isn't told from none.
     if (source.layer.masked && !source.layer.tokens) this.#runs = undefined;
-    this.#pixels.fill(colours.theme.background);
+    const { all } = this.#image;
+    all.fill(colours.theme.background);
     const padding = source.layer.masked ? paddedRuns(source, runs) : undefined;
     line.fill(colours.theme.background);
     const last = Math.min(order.length, Math.ceil((scroll + height) / rowHeight));
@@ -124,7 +124,7 @@ export class Painter {
       const y0 = Math.max(0, Math.round(row * rowHeight - scroll));
       let y1 = Math.min(height, Math.round((row + 1) * rowHeight - scroll));
       if (rowHeight >= LINED && y1 === Math.round((row + 1) * rowHeight - scroll)) y1--;
-      for (let y = y0; y < y1; y++) this.#pixels.set(line, y * width);
+      for (let y = y0; y < y1; y++) all.set(line, y * width);
       if (any) this.#pattern(colours, y0, y1, width);
     }
   }
@@ -136,11 +136,12 @@ export class Painter {
    * @param {number} width
    */
   #pattern(colours, y0, y1, width) {
+    const { all } = this.#image;
     for (let x = 0; x < width; x++) {
       const mark = this.#marks[x];
       if (mark === PLAIN) continue;
       for (let y = y0; y < y1; y++) {
-        this.#pixels[y * width + x] = colours.pattern(mark, this.#line[x], x, y);
+        all[y * width + x] = colours.pattern(mark, this.#line[x], x, y);
       }
       this.#marks[x] = PLAIN;
     }
@@ -158,7 +159,8 @@ export class Painter {
     this.#painted = colours;
     const { table } = colours;
     const { ids } = this.#pooled;
-    for (let i = 0; i < ids.length; i++) this.#pixels[i] = table[ids[i]];
+    const { all } = this.#image;
+    for (let i = 0; i < ids.length; i++) all[i] = table[ids[i]];
   }
 
   /**
@@ -232,7 +234,7 @@ export class Painter {
       const unseen = token === undefined || source.spelling.text(token) === " ";
       glyphs.push(unseen ? undefined : this.#fitting(source.spelling.label(token), room, size));
     }
-    const pixels = this.#pixels;
+    const { all: pixels } = this.#image;
     const last = Math.min(order.length, Math.ceil((scroll + height) / rowHeight));
     for (let row = Math.floor(scroll / rowHeight); row < last; row++) {
       const middle = Math.round((row + 0.5) * rowHeight - scroll - 0.5);
@@ -248,7 +250,7 @@ export class Painter {
         const whole = runs.to[run] - runs.from[run] + cut;
         const x = runs.from[run] - cut + ((whole - glyph.width) >> 1);
         const y = middle - (glyph.height >> 1);
-        stamp(pixels, width, glyph, x, y, colour, runs.from[run], runs.to[run]);
+        this.#image.stamp(glyph, x, y, colour, runs.from[run], runs.to[run]);
       }
     }
   }

@@ -3,6 +3,7 @@
 import { halfBelow, orderCells } from "../../data/order.js";
 import { div, element, listen } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
+import { Memo } from "../../lib/memo.js";
 import { short } from "../../lib/wording.js";
 import { button, menu, smallButton, tick } from "../../ui/controls.js";
 import { Grid } from "./grid.js";
@@ -40,7 +41,9 @@ export class GridPane {
   #order = new Int32Array(0);
   /** @type {Int32Array} */
   #rowOf = new Int32Array(0);
-  #orderKey = /** @type {unknown[]} */ ([]);
+  #arranged = new Memo();
+  /** What the order is of, and how it was chosen. */
+  #ordered = { source: /** @type {unknown} */ (undefined), sort: "" };
   /** The cell that the rows are sorted by similarity to; the grid's own steps keep it. */
   #anchor = -1;
   #stepping = false;
@@ -127,12 +130,12 @@ export class GridPane {
     const sort = model.get("sort");
     if (this.#anchor < 0) this.#anchor = model.get("cell");
     const similarity = sort === "similarity" ? source.similarity(this.#anchor) : undefined;
-    if (sort === "similarity" && !similarity && this.#orderKey[0] === source) return; // on its way
+    if (sort === "similarity" && !similarity && this.#ordered.source === source) return; // on its way
     const quietBelow = model.get("hide_quiet_cells") ? model.get("threshold") : undefined;
     const anchor = sort === "similarity" ? [this.#anchor, !similarity] : [0, false];
     const key = [source, sort, quietBelow, ...anchor];
-    if (key.every((part, i) => part === this.#orderKey[i])) return;
-    this.#orderKey = key;
+    if (!this.#arranged.changed(key)) return;
+    this.#ordered = { source, sort };
     const { meanMagnitude, variance } = source.statistics;
     const { cells } = source.layer;
     this.#order = orderCells({ cells, sort, meanMagnitude, variance, similarity, quietBelow });
@@ -174,9 +177,9 @@ export class GridPane {
     const { view } = this.grid;
     const { displaced } = view;
     // Who sorts looks for what comes first; who has named a cell, for that cell.
-    const sorted = model.get("sort") !== "index" && this.#orderKey[1] === model.get("sort");
+    const sorted = model.get("sort") !== "index" && this.#ordered.sort === model.get("sort");
     if (!this.#shown && sorted && model.get("cell") === 0) this.#restart = true;
-    if (this.#restart && this.#orderKey[1] === model.get("sort")) {
+    if (this.#restart && this.#ordered.sort === model.get("sort")) {
       this.#reveal = this.#restart = false;
       view.top = 0;
     }

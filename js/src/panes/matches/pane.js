@@ -7,6 +7,7 @@ import { Calls } from "../../host/calls.js";
 import { csv } from "../../lib/csv.js";
 import { div, element, freshId, listen } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
+import { Memo } from "../../lib/memo.js";
 import { written } from "../../lib/tokens.js";
 import { csvButton, smallButton } from "../../ui/controls.js";
 
@@ -37,7 +38,7 @@ export class MatchesPane {
   /** @type {Found | undefined} */
   #found;
   /** What the list was made of. */
-  #key = /** @type {unknown[]} */ ([]);
+  #listed = new Memo();
   #active = 0;
 
   /** @param {Frame} frame */
@@ -98,9 +99,7 @@ export class MatchesPane {
     const { notice } = this.calls;
     const { theme } = this.frame;
     const shown = [this.#found, notice, theme, layer, ...tracks];
-    if (shown.length === this.#key.length && shown.every((part, i) => part === this.#key[i]))
-      return;
-    this.#key = shown;
+    if (!this.#listed.changed(shown)) return;
     const none = { told: notice || "…", count: "", cells: [], signs: [], matches: [] };
     const { told, count, cells, signs, matches } = (!notice && this.#found) || none;
     this.told.textContent = told;

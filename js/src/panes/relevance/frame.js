@@ -3,8 +3,9 @@
 import { Band } from "../../colour/band.js";
 import { palettes } from "../../colour/palettes.js";
 import { element } from "../../lib/dom.js";
+import { Memo } from "../../lib/memo.js";
 import { quoted } from "../../lib/tokens.js";
-import { number, short } from "../../lib/wording.js";
+import { minus, number, short, words } from "../../lib/wording.js";
 import { Chrome } from "../../ui/chrome.js";
 import { field, menu, tick } from "../../ui/controls.js";
 import { InnerPane } from "../../ui/inner_pane.js";
@@ -47,7 +48,7 @@ const SEARCHED_AFTER = 150;
 
 /** @extends {Chrome<RelevanceState, Pane>} */
 export class RelevanceFrame extends Chrome {
-  #bandsKey = "";
+  #look = new Memo();
   /** @type {Band[]} */
   #bands = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -133,9 +134,7 @@ export class RelevanceFrame extends Chrome {
       scale: model.get("scale"),
       dark: this.theme.dark,
     };
-    const key = JSON.stringify(look);
-    if (key !== this.#bandsKey) {
-      this.#bandsKey = key;
+    if (this.#look.changed([JSON.stringify(look)])) {
       this.#bands = summary.methods.map((method) => new Band(method, look));
     }
     return this.#bands;
@@ -192,12 +191,12 @@ export class RelevanceFrame extends Chrome {
       [
         ["example", "example"],
         ["all", "all"],
-        ["fixed", `${low} to ${high}`.replaceAll("-", "−")],
+        ["fixed", minus(`${low} to ${high}`)],
       ],
       fixed ? "fixed" : scale,
     );
     this.menus.palette.update(
-      ["auto", ...Object.keys(palettes)].map((name) => [name, name.replaceAll("_", " ")]),
+      ["auto", ...Object.keys(palettes)].map((name) => [name, words(name)]),
       get("palette"),
     );
     this.exploring.update(get("exploring"));

@@ -548,14 +548,8 @@ export class RelevancePane {
     if (box < 0 || box >= shown.count) return;
     const high = bands.length * (BAND + SEAM) - SEAM;
     const top = y + shown.lineOf(box) * line;
-    outline(
-      context,
-      theme,
-      left + shown.left[box] - 0.5,
-      top - 0.5,
-      shown.widths[box] + 1,
-      high + 1,
-    );
+    const [x, width] = [left + shown.left[box], shown.widths[box]];
+    outline(context, theme, [x - 0.5, top - 0.5, width + 1, high + 1]);
   }
 
   /**

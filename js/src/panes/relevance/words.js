@@ -1,7 +1,9 @@
 // How relevance is put into words and numbers.
 
+import { words } from "../../lib/wording.js";
+
 /** A method's name as it is written. @param {string} name */
-export const methodName = (name) => name.replaceAll("_x_", " × ").replaceAll("_", " ");
+export const methodName = (name) => words(name.replaceAll("_x_", " × "));
 
 /** How many, with a space between thousands. @param {number} count */
 export const counted = (count) => count.toLocaleString("en").replaceAll(",", "\u202f");

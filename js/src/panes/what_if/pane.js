@@ -5,7 +5,7 @@ import { guessesAndTruth } from "../../data/guesses.js";
 import { cellName } from "../../data/layer.js";
 import { element, freshId } from "../../lib/dom.js";
 import { written } from "../../lib/tokens.js";
-import { number } from "../../lib/wording.js";
+import { number, words } from "../../lib/wording.js";
 import { slider, tell, tick } from "../../ui/controls.js";
 import { GuessList } from "../../ui/guess_list.js";
 
@@ -198,7 +198,7 @@ export class WhatIfPane {
     const label = this.tick.root.lastChild;
     const name = `hold ${cell} at`;
     if (label && label.textContent !== name) label.textContent = name;
-    this.tick.root.title = `hold the ${signal.replaceAll("_", " ")} of ${cell} at a value, at every timestep`;
+    this.tick.root.title = `hold the ${words(signal)} of ${cell} at a value, at every timestep`;
     const largest = Math.ceil((this.frame.source?.largest ?? 1) * 10) / 10;
     this.#limit = Math.max(this.#limit, largest, Math.abs(this.#value));
     this.slider.update({
