@@ -1,6 +1,7 @@
 // Text as masks, which are blended into an image pixel by pixel: thousands of calls for text would take
 // longer than a frame.
 
+import { clamp } from "../lib/clamp.js";
 import { Recent } from "../lib/recent.js";
 import { directionOf } from "../lib/tokens.js";
 
@@ -47,7 +48,7 @@ export class Glyphs {
     const context = this.#context;
     if (!context) return undefined;
     context.font = this.#font;
-    const width = Math.max(1, Math.min(WIDEST, Math.ceil(context.measureText(text).width) + 2));
+    const width = clamp(Math.ceil(context.measureText(text).width) + 2, 1, WIDEST);
     const height = Math.ceil(this.#size * 1.3);
     const black = this.#drawn(text, width, height, "#000");
     const alpha = Uint8Array.from(black, (pixel) => pixel >>> 24);

@@ -1,6 +1,7 @@
 // What stands above columns: the labels of the examples, and the tokens.
 
 import { shownColumn, shownToken } from "../data/align.js";
+import { clamp } from "../lib/clamp.js";
 import { firstOf, inLine } from "../lib/tokens.js";
 import { drawBands } from "./bands.js";
 
@@ -76,7 +77,7 @@ export function drawHead(
   }
   if (examples > 1) drawLabels(context, source, { theme, columns, left, room, selected });
   if (tokens && columns.width >= 7) {
-    context.font = `${Math.max(9, Math.min(13, size + 1))}px ${theme.mono}`;
+    context.font = `${clamp(size + 1, 9, 13)}px ${theme.mono}`;
     context.textAlign = "center";
     const fits = Math.max(1, Math.floor(columns.width / (0.62 * Math.max(9, size))));
     for (let column = columns.nearest(left); column < examples * timesteps; column++) {

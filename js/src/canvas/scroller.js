@@ -1,6 +1,7 @@
 // A canvas that stays in view while an empty box as large as the whole is scrolled.
 
 import { extentOf, fromScroll, toScroll } from "../layout/scrolling.js";
+import { clamp } from "../lib/clamp.js";
 import { div, element, listen } from "../lib/dom.js";
 
 /** From so many pixels on, it is a wheel with notches that turns, not two fingers on a trackpad. */
@@ -200,7 +201,7 @@ export class Scroller {
   #go(side, to) {
     const extent = this.#extent(side);
     const name = side === "top" ? "scrollTop" : "scrollLeft";
-    const exact = Math.max(0, Math.min(extent.whole - extent.room, to));
+    const exact = clamp(to, 0, extent.whole - extent.room);
     this.root[name] = toScroll(exact, extent);
     const scaled = extent.shown < extent.whole;
     this.#gone[side] = { browser: scaled ? this.root[name] : -1, exact };

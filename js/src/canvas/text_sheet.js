@@ -3,6 +3,7 @@
 
 import { PLAIN, patterned } from "../colour/colours.js";
 import { TextLayout } from "../layout/text_layout.js";
+import { clamp } from "../lib/clamp.js";
 import { Memo } from "../lib/memo.js";
 import { Glyphs } from "./glyphs.js";
 import { outline, outlineAround } from "./outline.js";
@@ -92,6 +93,8 @@ export class TextSheet {
   #passage;
   /** @type {Lines} */
   #lines = { rows: 1, below: 0, apart: 0, left: EDGE };
+  /** Where up and down have led, and the place in the line that they keep to. */
+  #led = { to: -1, goal: 0 };
   #pixels = new Pixels();
   #letters = new Glyphs();
   #ruler = new Ruler();
@@ -364,42 +367,24 @@ export class TextSheet {
     return { box: layout.at(number, x), row, before: x < 0 && at.x > EDGE };
   }
 
-  /**
-   * The box some lines further down, at the same place of its line; the same one if there is none.
-   * @param {number} box
-   * @param {number} lines
-   * @param {number} goal that place, in pixels
-   */
-  step(box, lines, goal = this.middle(box)) {
-    const layout = this.#layout;
-    if (!layout) return box;
-    const line = layout.lineOf(box);
-    const to = Math.max(0, Math.min(layout.lines - 1, line + lines));
-    return to === line ? box : layout.nearest(to, goal);
-  }
-
-  /** Where the middle of a box stands in its line. @param {number} box */
-  middle(box) {
-    const layout = /** @type {TextLayout} */ (this.#layout);
-    layout.settle(layout.lineOf(box));
-    return layout.left[box] + layout.widths[box] / 2;
-  }
-
   /** Whether the line of a box runs from right to left. @param {number} box */
   rtl(box) {
     return Boolean(this.#layout?.rtl(this.#layout.lineOf(box)));
   }
 
   /**
-   * The box that a key leads to within the text.
+   * The box that a key leads to within the text; up and down keep their place in the line.
    * @param {string} key
-   * @param {number} box
+   * @param {number} box -1 if it is not there yet
    * @param {boolean} modified whether a key is held down that makes it go further
    * @returns {number | undefined} undefined if the key leads nowhere
    */
   moved(key, box, modified) {
     const layout = this.#layout;
-    if (!layout || box < 0) return undefined;
+    if (!layout) return undefined;
+    const line = layout.lineOf(Math.max(0, box));
+    if (key === "Home") return modified ? 0 : layout.starts[line];
+    if (key === "End") return (modified ? this.count : layout.end(line)) - 1;
     const steps = /** @type {Record<string, number>} */ ({
       ArrowUp: -1,
       ArrowDown: 1,
@@ -407,10 +392,11 @@ export class TextSheet {
       PageDown: this.page,
     });
     const step = steps[key];
-    if (step !== undefined && !modified) return this.step(box, step);
-    const line = layout.lineOf(box);
-    if (key === "Home") return modified ? 0 : layout.starts[line];
-    if (key === "End") return (modified ? this.count : layout.end(line)) - 1;
-    return undefined;
+    if (step === undefined || modified || box < 0) return undefined;
+    layout.settle(line);
+    if (box !== this.#led.to) this.#led.goal = layout.left[box] + layout.widths[box] / 2;
+    const to = clamp(line + step, 0, layout.lines - 1);
+    if (to !== line) this.#led.to = layout.nearest(to, this.#led.goal);
+    return to === line ? box : this.#led.to;
   }
 }

@@ -1,5 +1,6 @@
 // The colours of one method's relevance: lstm_widgets/figures/relevance.py has the same.
 
+import { clamp } from "../lib/clamp.js";
 import { palettes, RAMP, ramp } from "./palettes.js";
 
 /**
@@ -68,7 +69,7 @@ export class Band {
   pixel(value, range) {
     const last = this.ramp.length - 1;
     const at = Math.round(this.position(value, range) * last);
-    return this.ramp[Math.max(0, Math.min(last, at))];
+    return this.ramp[clamp(at, 0, last)];
   }
 
   /**

@@ -1,6 +1,7 @@
 // From the codes of a cell to the pixels and marks that they are drawn with.
 
 import { decode, NAN, NEGATIVE_INFINITY, POSITIVE_INFINITY, STEPS, ZERO } from "../data/codes.js";
+import { clamp } from "../lib/clamp.js";
 import { ink, Mapping, mix, RAMP, ramp } from "./palettes.js";
 
 /** Patterns over a square, so that what is unusual is not told by colour alone. */
@@ -60,7 +61,7 @@ export class Colours {
   pixel(value, cell) {
     if (Number.isNaN(value)) return this.nan;
     const position = this.mapping.position(value, this.source.statistics.largest[cell]);
-    const at = Math.max(0, Math.min(RAMP - 1, Math.round(position * (RAMP - 1))));
+    const at = clamp(Math.round(position * (RAMP - 1)), 0, RAMP - 1);
     return (Math.abs(value) < this.threshold ? this.faded : this.ramp)[at];
   }
 
@@ -124,7 +125,7 @@ export class Colours {
     const first = offset * (RAMP - 1) + 0.5;
     const step = slope * (scale / STEPS) * (RAMP - 1);
     for (let k = -STEPS; k <= STEPS; k++) {
-      const at = Math.max(0, Math.min(RAMP - 1, Math.floor(first + step * k)));
+      const at = clamp(Math.floor(first + step * k), 0, RAMP - 1);
       const off = Math.abs((k / STEPS) * scale) < threshold;
       pixels[ZERO + k] = (off ? faded : ramp)[at];
     }

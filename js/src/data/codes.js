@@ -1,5 +1,7 @@
 // The byte that stands for a value in the page, and pooling: the same as lstm_widgets/widgets/page/tiles.py.
 
+import { clamp } from "../lib/clamp.js";
+
 /** Values of one cell in one tile. */
 export const BLOCK = 512;
 /** The most codes that the overview of one signal may have. */
@@ -31,7 +33,7 @@ export function encode(values, scale) {
     const value = values[i];
     if (Number.isFinite(value)) {
       const step = toEven(value * factor);
-      codes[i] = ZERO + Math.max(-STEPS, Math.min(STEPS, step));
+      codes[i] = ZERO + clamp(step, -STEPS, STEPS);
     } else if (Number.isNaN(value)) codes[i] = NAN;
     else codes[i] = value > 0 ? POSITIVE_INFINITY : NEGATIVE_INFINITY;
   }

@@ -3,6 +3,7 @@
 
 import { AGAIN_AFTER, Calls } from "../host/calls.js";
 import { floats } from "../host/model.js";
+import { clamp } from "../lib/clamp.js";
 import { Recent } from "../lib/recent.js";
 
 /**
@@ -64,7 +65,7 @@ export function counted(scores, bins) {
   const counts = new Array(bins).fill(0);
   for (const score of scores) {
     if (Number.isNaN(score)) continue;
-    counts[Math.max(0, Math.min(bins - 1, Math.floor(((score + 1) / 2) * bins)))]++;
+    counts[clamp(Math.floor(((score + 1) / 2) * bins), 0, bins - 1)]++;
   }
   return counts;
 }

@@ -1,5 +1,7 @@
 // Finding a text among tokens: where it stands, as columns. The same as lstm_widgets/widgets/page/search.py.
 
+import { placeFrom } from "../lib/sorted.js";
+
 /** Places that are kept at most; the first ones. */
 export const MOST_HITS = 100_000;
 
@@ -72,13 +74,7 @@ export class Hits {
    * @param {number} column
    */
   at(column) {
-    let [low, high] = [0, this.count];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.starts[middle] <= column) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
+    return placeFrom(this.starts, column + 1) - 1;
   }
 
   /**

@@ -413,6 +413,17 @@ export class WholeSource extends Source {
 }
 
 /**
+ * The code of a value; what the overview knows of it while its tile is on its way.
+ * @param {AnySource} source
+ * @param {number} cell
+ * @param {number} column
+ */
+export function codeAt(source, cell, column) {
+  const tile = source.tile(0, Math.floor(column / BLOCK), cell);
+  return tile ? tile[column % BLOCK] : source.coarse(cell, 0, column);
+}
+
+/**
  * The value as far as the page knows it: exact, or what its code stands for.
  * @param {AnySource} source
  * @param {number} cell

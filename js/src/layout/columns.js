@@ -1,5 +1,7 @@
 // Where columns stand: examples end to end with gaps between, at any zoom. Lengths in CSS pixels.
 
+import { clamp } from "../lib/clamp.js";
+
 /** Widths of a square to zoom through; below 1 the steps go on by halves. */
 const SQUARES = [1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 22, 28, 36, 48, 64];
 /** From this width on, columns are whole pixels; narrower ones would leave too much room empty. */
@@ -14,7 +16,7 @@ const NARROWEST = 2 ** -20;
  */
 function gapFor(width, timesteps) {
   if (width * timesteps < 8) return 0;
-  return Math.max(2, Math.min(8, Math.round(width * 0.4)));
+  return clamp(Math.round(width * 0.4), 2, 8);
 }
 
 export class Columns {
@@ -75,9 +77,9 @@ export class Columns {
    * @param {number} x
    */
   nearest(x) {
-    const example = Math.max(0, Math.min(this.examples - 1, Math.floor(x / this.pitch)));
+    const example = clamp(Math.floor(x / this.pitch), 0, this.examples - 1);
     const timestep = Math.floor((x - example * this.pitch) / this.width);
-    return example * this.timesteps + Math.max(0, Math.min(this.timesteps - 1, timestep));
+    return example * this.timesteps + clamp(timestep, 0, this.timesteps - 1);
   }
 }
 
@@ -113,7 +115,7 @@ export function fitHeight(rows, room) {
  */
 export function squareOf(wanted) {
   const most = SQUARES[SQUARES.length - 1];
-  return Math.max(NARROWEST, Math.min(most, wanted >= CRISP ? Math.round(wanted) : wanted));
+  return clamp(wanted >= CRISP ? Math.round(wanted) : wanted, NARROWEST, most);
 }
 
 /**

@@ -1,5 +1,7 @@
 // ExampleGrid's arithmetic: examples in rows that wrap to the width, in CSS pixels.
 
+import { clamp } from "../lib/clamp.js";
+
 /**
  * Split an example into what stands before its tokens and the tokens themselves: a label that ends
  * in the tokens shows them in place.
@@ -27,7 +29,7 @@ export function before(label, count, tokenAt) {
  * @returns {{across: number, rows: number, pitch: number}}
  */
 export function wrap(count, itemWidth, room) {
-  const across = Math.max(1, Math.min(count, Math.floor(room / itemWidth)));
+  const across = clamp(Math.floor(room / itemWidth), 1, count);
   // What is left over goes between the items, up to a point.
   const pitch = Math.min(room / across, itemWidth * 1.25);
   return { across, rows: Math.ceil(count / across), pitch: Math.max(itemWidth, Math.floor(pitch)) };

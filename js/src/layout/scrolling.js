@@ -1,5 +1,7 @@
 // How far something is scrolled, however long it is. Lengths in CSS pixels.
 
+import { clamp } from "../lib/clamp.js";
+
 /** Browsers stop at about 16 million pixels; beyond that the scroll bar moves in larger steps. */
 const MOST_SCROLL = 12_000_000;
 
@@ -22,7 +24,7 @@ export function extentOf(whole, room) {
 export function fromScroll(at, { whole, room, shown }) {
   if (whole <= room) return 0;
   const scaled = shown === whole ? at : (at * (whole - room)) / (shown - room);
-  return Math.max(0, Math.min(whole - room, scaled));
+  return clamp(scaled, 0, whole - room);
 }
 
 /**

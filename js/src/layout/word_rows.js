@@ -1,5 +1,6 @@
 // Where the words of one example stand: boxes in lines that are wrapped to the width. Whole CSS pixels.
 
+import { clamp } from "../lib/clamp.js";
 import { directionOf, hasFromRight, LONGEST } from "../lib/tokens.js";
 
 /**
@@ -207,6 +208,6 @@ export class Shelf {
     const rank = inside
       ? this.open
       : Math.floor((y - this.top - (past ? this.extra : 0)) / this.pitch);
-    return Math.max(0, Math.min(this.count - 1, rank));
+    return clamp(rank, 0, this.count - 1);
   }
 }

@@ -49,3 +49,8 @@ export function freshId() {
   ids += 1;
   return `lw-${ids}-${Math.random().toString(36).slice(2)}`;
 }
+
+/** Write a text, if it is another one: what is the same again is not read out again. @param {Node} into @param {string} text */
+export function write(into, text) {
+  if (into.textContent !== text) into.textContent = text;
+}

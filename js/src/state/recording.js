@@ -7,6 +7,7 @@ import { WholeSource, wholeSize } from "../data/source.js";
 import { Track, tracksOf } from "../data/tracks.js";
 import { bytes } from "../host/model.js";
 import { checksum } from "../lib/checksum.js";
+import { clamp } from "../lib/clamp.js";
 import { Memo } from "../lib/memo.js";
 import { SharedState } from "./shared.js";
 
@@ -176,7 +177,7 @@ export class State extends SharedState {
    */
   select(column, origin, more = {}) {
     const timesteps = Math.max(1, this.layer.timesteps);
-    const kept = Math.max(0, Math.min(this.layer.examples * timesteps - 1, column));
+    const kept = clamp(column, 0, this.layer.examples * timesteps - 1);
     this.set(
       { example: Math.floor(kept / timesteps), timestep: kept % timesteps, ...more },
       origin,
@@ -201,7 +202,7 @@ export class State extends SharedState {
     const { timesteps } = this.layer;
     const example = Math.floor(from / timesteps);
     const start = from % timesteps;
-    const end = Math.max(0, Math.min(timesteps - 1, to - example * timesteps));
+    const end = clamp(to - example * timesteps, 0, timesteps - 1);
     const span = [Math.min(start, end), Math.max(start, end) + 1];
     this.set({ example, timestep: end, span, _span_example: example }, origin);
   }

@@ -2,7 +2,7 @@
 // keeps traits and controls in step, follows the page's theme and paints once a frame.
 
 import { readTheme, watchRatio, watchTheme } from "../colour/theme.js";
-import { div, element, freshId, listen, OUR_KEYS } from "../lib/dom.js";
+import { div, element, freshId, listen, OUR_KEYS, write } from "../lib/dom.js";
 import { isHosts } from "../lib/keyboard.js";
 import { Keys } from "./keys.js";
 import { Room } from "./room.js";
@@ -286,7 +286,7 @@ export class Chrome {
     this.#attempt(() => this.request());
     const notice = this.#broken || this.state.error || this.warning;
     this.#broken = "";
-    if (this.notice.textContent !== notice) this.notice.textContent = notice;
+    write(this.notice, notice);
     this.root.dataset.paints = String(Number(this.root.dataset.paints ?? 0) + 1);
   }
 
@@ -327,7 +327,7 @@ export class Chrome {
 
   #say() {
     const { text, full = "", hovered = false } = this.describe();
-    if (this.status.textContent !== text) this.status.textContent = text;
+    write(this.status, text);
     this.status.title = full;
     this.status.classList.toggle("lw-hovered", hovered);
     if (!hovered) this.#speak(text);

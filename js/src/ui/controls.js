@@ -1,5 +1,6 @@
 // Controls with their names: menus, sliders, buttons, boxes to tick and to write into.
 
+import { clamp } from "../lib/clamp.js";
 import { div, element, freshId, listen } from "../lib/dom.js";
 import { Memo } from "../lib/memo.js";
 
@@ -69,8 +70,8 @@ export function slider(name, onInput, told = "") {
   });
   const root = div("lw-slider", [element("label", { for: id }, [name]), range, box]);
   tell(root, told, range);
-  const clamp = (/** @type {number} */ value) =>
-    Math.max(Number(range.min), Math.min(Number(range.max), value));
+  const within = (/** @type {number} */ value) =>
+    clamp(value, Number(range.min), Number(range.max));
   let current = 0;
   /** The value to come of what is being written, which stays as it is written until then. @type {number | undefined} */
   let written;
@@ -88,11 +89,11 @@ export function slider(name, onInput, told = "") {
   listen(box, "input", () => {
     const value = meant();
     // "3" on the way to "305" is not meant as the least there is; nor is nothing.
-    if (value >= Number(box.min)) take(clamp(value));
+    if (value >= Number(box.min)) take(within(value));
     else written = current;
   });
   listen(box, "change", () => {
-    if (Number.isFinite(meant())) take(clamp(meant()));
+    if (Number.isFinite(meant())) take(within(meant()));
     show();
   });
   listen(box, "blur", show);

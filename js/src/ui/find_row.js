@@ -1,6 +1,6 @@
 // Finding a text among the tokens: a row that Ctrl+F or / opens above the panes.
 
-import { element, listen } from "../lib/dom.js";
+import { element, listen, write } from "../lib/dom.js";
 import { button } from "./controls.js";
 import { Drawer } from "./drawer.js";
 
@@ -90,7 +90,7 @@ export class FindRow {
     }
     this.previous.disabled = this.next.disabled = !hits?.count;
     const told = this.#say();
-    if (this.told.textContent !== told) this.told.textContent = told;
+    write(this.told, told);
   }
 
   #say() {

@@ -1,6 +1,6 @@
 // A widget within another: one of its own, whose model the host has.
 
-import { element } from "../lib/dom.js";
+import { element, write } from "../lib/dom.js";
 
 /**
  * What is shown within another widget.
@@ -49,7 +49,7 @@ export class InnerPane {
     /** @type {string | null} */
     const reference = model.get(inner.reference);
     const told = inner.told() || (reference ? "" : inner.waiting);
-    if (this.told.textContent !== told) this.told.textContent = told;
+    write(this.told, told);
     if (reference && reference !== this.#shown) {
       this.#shown = reference;
       this.#mount(reference).catch((error) => {

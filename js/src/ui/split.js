@@ -1,5 +1,6 @@
 // Lines between panes that can be moved, by the pointer and by keys.
 
+import { clamp } from "../lib/clamp.js";
 import { element, listen } from "../lib/dom.js";
 import { press } from "../lib/keyboard.js";
 
@@ -62,7 +63,7 @@ export class Split {
 
   /** @param {number} share */
   #move(share) {
-    this.share = Math.max(LEAST, Math.min(100 - LEAST, share));
+    this.share = clamp(share, LEAST, 100 - LEAST);
     this.root.setAttribute("aria-valuenow", String(Math.round(this.share)));
     this.onMove(this.share);
   }

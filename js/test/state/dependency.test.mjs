@@ -5,8 +5,11 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { FakeModel, load, random } from "../load.mjs";
 
-const { DependencyState, distance, NEAR, placeFrom, placeOf, position, stepTo, summary } =
-  await load("state/dependency.js");
+const { DependencyState } = await load("state/dependency.js");
+const { caption, distance, sentence, target } = await load("panes/dependency/words.js");
+const { position } = await load("colour/log_scale.js");
+const { placeFrom, placeOf, stepTo } = await load("lib/sorted.js");
+const { NEAR, summary } = await load("data/dependency.js");
 const cases = JSON.parse(await readFile(new URL("../dependency.json", import.meta.url), "utf8"));
 
 test("a row is summed up as by a plain loop", () => {
@@ -185,30 +188,30 @@ test("scales: each prediction's or of all, each model's or the same", () => {
 test("predictions are told in words, with the numbers of the array", () => {
   const { model, state } = stateOf();
   assert.equal(
-    state.sentence(2, null),
+    sentence(state, 2, null),
     "example 0 · t=2 'c', next ' ' · strongest: LSTM 4.0000 on 'c' just read · GRU 0.7500 on 'c' just read",
   );
   assert.equal(
-    state.sentence(2, 0),
+    sentence(state, 2, 0),
     "example 0 · t=2 'c', next ' ' · on t=0 'a' (2 back): LSTM 1.0000 · GRU not read",
   );
   assert.equal(
-    state.sentence(5, 5, String),
+    sentence(state, 5, 5, String),
     "example 0 · t=5 'e' · on t=5 'e' (just read): LSTM 3 · GRU not computed",
   );
   assert.equal(
-    state.caption(0, 1),
+    caption(state, 0, 1),
     "logit of 'c' · strongest 2.0000 on 'b' just read · half of the sum within the last token",
   );
   assert.equal(
-    state.caption(1, 3),
+    caption(state, 1, 3),
     "logit of class 0 · strongest 8.0000 on 'c' 1 back · half of the sum within the last 2 tokens",
   );
-  assert.equal(state.caption(1, 5), "no dependency was computed for the prediction after t=5");
+  assert.equal(caption(state, 1, 5), "no dependency was computed for the prediction after t=5");
   model.set("example", 1);
-  assert.match(state.caption(0, 2), /^nothing is known of the prediction after t=2: /);
-  assert.equal(state.caption(0, 5).slice(0, 36), "logit of '?' · strongest 5.0000 on '");
-  assert.match(state.sentence(2, null), /LSTM unknown · GRU 1\.0000 on 'w' 1 back$/);
+  assert.match(caption(state, 0, 2), /^nothing is known of the prediction after t=2: /);
+  assert.equal(caption(state, 0, 5).slice(0, 36), "logit of '?' · strongest 5.0000 on '");
+  assert.match(sentence(state, 2, null), /LSTM unknown · GRU 1\.0000 on 'w' 1 back$/);
 });
 
 test("a link may bring what the text doesn't have", () => {
@@ -232,7 +235,7 @@ test("what doesn't come with the widget is asked for where one looks", () => {
   assert.equal(state.row(0, 3), "none");
   assert.equal(state.token(2), undefined);
   assert.equal(state.near(0).known, 0);
-  assert.match(state.caption(0, 2), /on its way/);
+  assert.match(caption(state, 0, 2), /on its way/);
   state.request();
   state.request();
   assert.equal(model.sent.length, 1);
@@ -311,7 +314,7 @@ test("any stretches come back as they went in", () => {
       const found = state.row(0, shifted[i]);
       assert.deepEqual([found.start, [...found.values]], [start + first, stretch]);
     });
-    assert.equal(state.target(0, shifted[0]), "logit");
+    assert.equal(target(state, 0, shifted[0]), "logit");
     assert.equal(state.passage.known, 40);
   }
 });
@@ -330,6 +333,6 @@ test("what is no class is not called one", () => {
     },
     TEXT[1],
   ]);
-  assert.match(state.caption(0, 1), /^forecast · strongest 2\.0000 on /);
-  assert.match(state.caption(1, TIMESTEPS[1][0]), /^value of output 0 · strongest /);
+  assert.match(caption(state, 0, 1), /^forecast · strongest 2\.0000 on /);
+  assert.match(caption(state, 1, TIMESTEPS[1][0]), /^value of output 0 · strongest /);
 });

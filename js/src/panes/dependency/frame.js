@@ -1,12 +1,14 @@
 // What stands around the texts of DependencyHeatmap: menus, the slider, the status line and the legend.
 
+import { DECADES } from "../../colour/log_scale.js";
 import { palettes, ramp } from "../../colour/palettes.js";
+import { stepTo } from "../../lib/sorted.js";
 import { short, words } from "../../lib/wording.js";
-import { DECADES, stepTo } from "../../state/dependency.js";
 import { Chrome } from "../../ui/chrome.js";
 import { menu, slider, tick } from "../../ui/controls.js";
 import { Legend } from "../../ui/legend.js";
 import { DependencyPane } from "./pane.js";
+import { place, sentence } from "./words.js";
 
 /** @typedef {import("../../state/dependency.js").DependencyState} DependencyState */
 
@@ -138,8 +140,8 @@ export class DependencyFrame extends Chrome {
     if (state.empty) return { text: "nothing was computed" };
     const { timestep, input } = this.shown;
     return {
-      text: state.sentence(timestep, input),
-      full: state.sentence(timestep, input, String),
+      text: sentence(state, timestep, input),
+      full: sentence(state, timestep, input, String),
       hovered: this.#pointed !== undefined,
     };
   }
@@ -173,7 +175,7 @@ export class DependencyFrame extends Chrome {
       value: state.timestep,
       min: first,
       max: Math.max(first, stop - 1),
-      text: state.place(state.timestep),
+      text: place(state, state.timestep),
     });
     this.about.textContent = this.#about;
   }

@@ -3,10 +3,13 @@
 import { gestures } from "../../canvas/gestures.js";
 import { EDGE, TextSheet } from "../../canvas/text_sheet.js";
 import { CLIPPED, IS_NAN, PADDING, PLAIN, patterned } from "../../colour/colours.js";
+import { position } from "../../colour/log_scale.js";
 import { ink, mix, RAMP } from "../../colour/palettes.js";
-import { element } from "../../lib/dom.js";
-import { placeOf, position, stepTo } from "../../state/dependency.js";
+import { clamp } from "../../lib/clamp.js";
+import { element, write } from "../../lib/dom.js";
+import { placeOf, stepTo } from "../../lib/sorted.js";
 import { DistanceStrip } from "./strip.js";
+import { caption } from "./words.js";
 
 /** A line, with room for what stands under a token. */
 const LINES = { rows: 1, below: 1, apart: 4, left: EDGE };
@@ -141,7 +144,7 @@ export class DependencyPane {
   /** The nearest timestep that the text has. @param {number} timestep */
   #inside(timestep) {
     const { first, stop } = this.state.extent;
-    return Math.max(first, Math.min(stop - 1, timestep));
+    return clamp(timestep, first, stop - 1);
   }
 
   /** What is under the pointer. @returns {Pointed | undefined} */
@@ -168,14 +171,14 @@ export class DependencyPane {
     const { state, frame, sheet, k } = this;
     const { model } = state;
     const nothing = state.empty ? "Nothing to show: there are no tokens." : "";
-    if (this.empty.textContent !== nothing) this.empty.textContent = nothing;
+    write(this.empty, nothing);
     sheet.root.hidden = nothing !== "";
     this.strip.told.hidden = k > 0;
     const strip = !nothing && this.#info.forwards && this.#info.timesteps.length > 1;
     this.strip.root.hidden = !strip;
     const { timestep, input } = frame.shown;
-    const told = nothing ? "" : state.caption(k, timestep);
-    if (this.told.textContent !== told) this.told.textContent = told;
+    const told = nothing ? "" : caption(state, k, timestep);
+    write(this.told, told);
     if (nothing || sheet.view.width <= 0) return;
     const { passage } = state;
     const style = {

@@ -4,10 +4,12 @@
 import { gestures } from "../../canvas/gestures.js";
 import { outline } from "../../canvas/outline.js";
 import { sized } from "../../canvas/scroller.js";
+import { position } from "../../colour/log_scale.js";
 import { RAMP } from "../../colour/palettes.js";
+import { NEAR } from "../../data/dependency.js";
+import { clamp } from "../../lib/clamp.js";
 import { element } from "../../lib/dom.js";
 import { Memo } from "../../lib/memo.js";
-import { NEAR, position } from "../../state/dependency.js";
 
 /** The height of the picture, and the most that a prediction or a token takes of it. */
 const HEIGHT = 64;
@@ -16,7 +18,7 @@ const WIDEST = 14;
 const BESIDE = 84;
 const HIGHEST = 8;
 
-/** @typedef {import("../../state/dependency.js").Near} Near */
+/** @typedef {import("../../data/dependency.js").Near} Near */
 
 export class DistanceStrip {
   #width = 0;
@@ -65,7 +67,7 @@ export class DistanceStrip {
     const across = Math.min(WIDEST, this.#width / Math.max(1, this.#predictions));
     return {
       across: across >= 3 ? Math.floor(across) : across,
-      down: Math.max(1, Math.min(HIGHEST, Math.floor(HEIGHT / Math.max(1, this.#depth)))),
+      down: clamp(Math.floor(HEIGHT / Math.max(1, this.#depth)), 1, HIGHEST),
     };
   }
 
@@ -125,7 +127,7 @@ export class DistanceStrip {
       while (this.#depth < NEAR && !Number.isNaN(values[row * width + 1 + this.#depth]))
         this.#depth++;
     }
-    const across = Math.max(1, Math.min(this.#predictions, Math.floor(this.#width)));
+    const across = clamp(Math.floor(this.#width), 1, this.#predictions);
     this.#picture.width = across;
     this.#picture.height = Math.max(1, this.#depth);
     const image = new ImageData(across, Math.max(1, this.#depth));

@@ -6,8 +6,10 @@ import { CLIPPED, IS_NAN, PADDING } from "../../colour/colours.js";
 import { css, ink } from "../../colour/palettes.js";
 import { shownColumn, shownToken } from "../../data/align.js";
 import { BLOCK } from "../../data/codes.js";
+import { codeAt } from "../../data/source.js";
 import { before, wrap } from "../../layout/flow.js";
-import { div, listen } from "../../lib/dom.js";
+import { clamp } from "../../lib/clamp.js";
+import { div, listen, write } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
 import { Memo } from "../../lib/memo.js";
 import { firstOf, visible } from "../../lib/tokens.js";
@@ -181,8 +183,7 @@ export class ExamplePane {
     if (byValue) {
       const value = Float32Array.from(this.#order, (example) => {
         const column = example * timesteps + timestep;
-        const code = blocks[Math.floor(column / BLOCK)]?.[column % BLOCK];
-        return source.exact(cell, column) ?? code ?? source.coarse(cell, 0, column);
+        return source.exact(cell, column) ?? codeAt(source, cell, column);
       });
       const key = (/** @type {number} */ example) =>
         Number.isNaN(value[example]) ? -Infinity : value[example];
@@ -202,7 +203,7 @@ export class ExamplePane {
     this.#arrange();
     const nothing =
       source.columns * source.layer.cells === 0 ? "Nothing to show: no timestep was recorded." : "";
-    if (this.empty.textContent !== nothing) this.empty.textContent = nothing;
+    write(this.empty, nothing);
     if (this.view.width <= 0) return;
     this.#measure(source);
     let places = this.#places();
@@ -298,9 +299,7 @@ export class ExamplePane {
     for (let t = start; t < stop; t++) {
       const column = example * timesteps + t;
       // By its code, as everywhere: exact values are asked for one stretch at a time, to be read.
-      const code =
-        source.tile(0, Math.floor(column / BLOCK), cell)?.[column % BLOCK] ??
-        source.coarse(cell, 0, column);
+      const code = codeAt(source, cell, column);
       let colour = colours.row(cell)[code];
       let mark = colours.marks(cell)[code];
       if (source.padding(column)) {
@@ -399,7 +398,7 @@ export class ExamplePane {
     const rank = this.#rankOf[model.get("example")] ?? 0;
     const timestep = model.get("timestep");
     const go = (/** @type {number} */ to, t = timestep) => {
-      const example = this.#order[Math.max(0, Math.min(examples - 1, to))];
+      const example = this.#order[clamp(to, 0, examples - 1)];
       this.state.select(example * timesteps + t, this.frame);
     };
     const side = (/** @type {number} */ step) => {

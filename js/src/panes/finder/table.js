@@ -1,5 +1,6 @@
 // A ranking as a table: rows are made as they come into view, so that thousands are as quick as ten.
 
+import { clamp } from "../../lib/clamp.js";
 import { element, freshId } from "../../lib/dom.js";
 import { visible } from "../../lib/tokens.js";
 import { csvButton, menu } from "../../ui/controls.js";
@@ -228,7 +229,7 @@ export class FinderTable {
     };
     if (event.key === "Enter" || event.key === " ") this.#choose();
     else if (moves[event.key]) {
-      this.#at = Math.max(0, Math.min(last, moves[event.key]()));
+      this.#at = clamp(moves[event.key](), 0, last);
       this.#show();
     } else return;
     event.preventDefault();

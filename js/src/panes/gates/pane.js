@@ -21,6 +21,7 @@ import { cellName } from "../../data/layer.js";
 import { WholeSource } from "../../data/source.js";
 import { Columns, fitWidth, squareOf, zoomStep } from "../../layout/columns.js";
 import { revealing } from "../../layout/scrolling.js";
+import { clamp } from "../../lib/clamp.js";
 import { div, element, listen } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
 import { charactersOf, quoted } from "../../lib/tokens.js";
@@ -178,7 +179,7 @@ export class GatesPane {
       const beside = room - below.reduce((sum, height) => sum + height, 0);
       // What is read out below is scrolled to, if the bands alone fill the room.
       const share = (beside >= this.#natural * LOWEST ? beside : room) / this.#natural;
-      this.#stretched = Math.max(LOWEST, Math.min(HIGHEST, share));
+      this.#stretched = clamp(share, LOWEST, HIGHEST);
     }
     if (Math.abs(before - this.#stretched) > 0.01) this.frame.schedule();
     else this.#stretched = before;
@@ -215,7 +216,7 @@ export class GatesPane {
     if (!source?.layer.tokens) return SQUARE;
     const { name } = source.layer;
     if (this.#fitting.layer === name) return this.#fitting.width;
-    const start = Math.max(0, Math.min(state.column - 32, source.columns - 64));
+    const start = clamp(state.column - 32, 0, source.columns - 64);
     const lengths = [];
     for (let at = start; at < Math.min(source.columns, start + 64); at++) {
       const token = source.token(at);
@@ -224,7 +225,7 @@ export class GatesPane {
     }
     lengths.sort((a, b) => a - b);
     const most = lengths[Math.floor(lengths.length * 0.8)] ?? 1;
-    this.#fitting = { layer: name, width: Math.max(SQUARE, Math.min(64, 8 * most + 6)) };
+    this.#fitting = { layer: name, width: clamp(8 * most + 6, SQUARE, 64) };
     this.#reveal = true;
     return this.#fitting.width;
   }
@@ -255,8 +256,7 @@ export class GatesPane {
     this.#square = Math.max(NARROWEST, square);
     this.#stretch();
     const columns = this.#columns;
-    this.view.left =
-      columns.start(column) + Math.max(0, Math.min(1, into)) * columns.width - inside;
+    this.view.left = columns.start(column) + clamp(into, 0, 1) * columns.width - inside;
     this.frame.schedule();
   }
 
@@ -291,7 +291,7 @@ export class GatesPane {
     const first = model.get("example") * layer.timesteps;
     const go = (/** @type {number} */ to) => this.state.select(to, this.frame);
     const turn = (/** @type {number} */ step) =>
-      this.state.set({ cell: Math.max(0, Math.min(layer.cells - 1, cell + step)) }, this.frame);
+      this.state.set({ cell: clamp(cell + step, 0, layer.cells - 1) }, this.frame);
     /** @type {Record<string, () => void>} */
     const keys = {
       ArrowLeft: () => go(column - 1),
@@ -577,7 +577,7 @@ export class GatesPane {
    * @param {number} value
    */
   #y({ top, height, range: [low, high] }, value) {
-    const share = (Math.max(low, Math.min(high, value)) - low) / (high - low);
+    const share = (clamp(value, low, high) - low) / (high - low);
     return Math.round(top + (1 - share) * (height - 1));
   }
 
@@ -596,7 +596,7 @@ export class GatesPane {
       return [css(colours.pixel(value, model.get("cell"))), 1];
     const alpha = Math.abs(value) < model.get("threshold") ? 1 - FADE : 1;
     if (low >= 0) return [theme.colour.bar, alpha];
-    const position = (Math.max(low, Math.min(high, value)) - low) / (high - low);
+    const position = (clamp(value, low, high) - low) / (high - low);
     const name = resolve(model.get("palette"), true, theme.dark);
     return [css(ramp(name)[Math.round(position * (RAMP - 1))]), alpha];
   }

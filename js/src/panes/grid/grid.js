@@ -8,6 +8,7 @@ import { Scroller } from "../../canvas/scroller.js";
 import { cellNumber } from "../../data/layer.js";
 import { Columns, fitHeight, fitWidth, runs, squareOf, zoomStep } from "../../layout/columns.js";
 import { revealing } from "../../layout/scrolling.js";
+import { clamp } from "../../lib/clamp.js";
 import { listen } from "../../lib/dom.js";
 import { LETTERED, Painter } from "./painter.js";
 
@@ -93,7 +94,7 @@ export class Grid {
     this.view.onZoom({
       step: (direction, x, y) => this.zoom(direction, x, y),
       begin: () => {
-        this.#pinched = Math.max(this.square, Math.min(1, this.#all));
+        this.#pinched = clamp(this.#all, this.square, 1);
       },
       scale: (factor, x, y) => this.#resize(squareOf(this.#pinched * factor), x, y),
     });
@@ -138,7 +139,7 @@ export class Grid {
     const rows = this.#scene?.order.length ?? 0;
     const square = Math.min(MOST_ROW, Math.max(this.square, 6));
     const most = Number(getComputedStyle(this.root).getPropertyValue("--lw-most")) || 400;
-    return this.#header + Math.max(60, Math.min(rows * square, most)) + 14;
+    return this.#header + clamp(rows * square, 60, most) + 14;
   }
 
   // -- scrolling: where the frame stands, in CSS pixels of the whole ------------------------------
@@ -207,7 +208,7 @@ export class Grid {
     // What is under the place stays there: which column, and which part of it.
     const column = this.columns.nearest(this.view.left + inX);
     const into = (this.view.left + inX - this.columns.start(column)) / this.columns.width;
-    const part = Math.max(0, Math.min(1, into));
+    const part = clamp(into, 0, 1);
     const row = (this.view.top + inY) / this.#rowHeight;
     const all = this.#all;
     this.square = square;
@@ -331,7 +332,7 @@ export class Grid {
     const { meanMagnitude } = source.statistics;
     let most = 0;
     for (const value of meanMagnitude) if (value > most) most = value;
-    const size = Math.max(9, Math.min(12, rowHeight - 2));
+    const size = clamp(rowHeight - 2, 9, 12);
     // Where rows are thinner than a number, every so many rows have one.
     const every = Math.max(1, Math.ceil((size + 2) / rowHeight));
     context.save();
@@ -347,7 +348,7 @@ export class Grid {
       const middle = header + (row + 0.5) * rowHeight - top;
       if (rowHeight >= 3) {
         const share = most > 0 ? meanMagnitude[order[row]] / most : 0;
-        const bar = Math.max(2, Math.min(6, rowHeight - 2));
+        const bar = clamp(rowHeight - 2, 2, 6);
         context.fillStyle = theme.colour.line;
         context.fillRect(GUTTER - 6 - Grid.BAR, middle - bar / 2, Grid.BAR, bar);
         context.fillStyle = chosen ? theme.colour.fg : theme.colour.bar;

@@ -6,6 +6,7 @@ import { DOTS, PADDING, PLAIN } from "../../colour/colours.js";
 import { ink } from "../../colour/palettes.js";
 import { shownToken } from "../../data/align.js";
 import { BLOCK, ZERO } from "../../data/codes.js";
+import { clamp } from "../../lib/clamp.js";
 import { Memo } from "../../lib/memo.js";
 import { firstOf } from "../../lib/tokens.js";
 import { Pooled } from "./pooled.js";
@@ -238,7 +239,7 @@ export class Painter {
     const last = Math.min(order.length, Math.ceil((scroll + height) / rowHeight));
     for (let row = Math.floor(scroll / rowHeight); row < last; row++) {
       const middle = Math.round((row + 0.5) * rowHeight - scroll - 0.5);
-      const sampled = Math.max(0, Math.min(height - 1, middle)) * width;
+      const sampled = clamp(middle, 0, height - 1) * width;
       for (let run = 0; run < runs.count; run++) {
         const glyph = glyphs[run];
         if (!glyph) continue;

@@ -1,7 +1,8 @@
 // All cells over all timesteps.
 
 import { halfBelow, orderCells } from "../../data/order.js";
-import { div, element, listen } from "../../lib/dom.js";
+import { clamp } from "../../lib/clamp.js";
+import { div, element, listen, write } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
 import { Memo } from "../../lib/memo.js";
 import { short } from "../../lib/wording.js";
@@ -152,7 +153,7 @@ export class GridPane {
     this.sort.update(SORTS, model.get("sort"));
     this.quiet.update(model.get("hide_quiet_cells"));
     const below = `mean |value| < ${short(model.get("threshold"))}`;
-    if (this.quietBelow.textContent !== below) this.quietBelow.textContent = below;
+    write(this.quietBelow, below);
     if (!source || !colours) return;
     this.#arrange();
     const scene = {
@@ -233,7 +234,7 @@ export class GridPane {
     const row = this.#rowOf[model.get("cell")] ?? 0;
     const modified = event.ctrlKey || event.metaKey;
     const to = (/** @type {number} */ next) => {
-      const cell = this.#order[Math.max(0, Math.min(this.#order.length - 1, next))];
+      const cell = this.#order[clamp(next, 0, this.#order.length - 1)];
       if (cell !== undefined) this.#step({ cell }, column);
     };
     const side = (/** @type {number} */ step) =>

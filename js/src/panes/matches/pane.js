@@ -4,6 +4,7 @@ import { coloursOf } from "../../colour/tracks.js";
 import { cellName, cellNumber } from "../../data/layer.js";
 import { NONE } from "../../data/tracks.js";
 import { Calls } from "../../host/calls.js";
+import { clamp } from "../../lib/clamp.js";
 import { csv } from "../../lib/csv.js";
 import { div, element, freshId, listen } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
@@ -188,7 +189,7 @@ export class MatchesPane {
   #press(event) {
     const last = this.list.children.length - 1;
     const to = (/** @type {number} */ index) => () => {
-      this.#active = Math.max(0, Math.min(last, index));
+      this.#active = clamp(index, 0, last);
       this.#mark();
       this.list.children[this.#active]?.scrollIntoView({ block: "nearest" });
     };

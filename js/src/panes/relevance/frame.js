@@ -2,7 +2,7 @@
 
 import { Band } from "../../colour/band.js";
 import { palettes } from "../../colour/palettes.js";
-import { element } from "../../lib/dom.js";
+import { element, write } from "../../lib/dom.js";
 import { Memo } from "../../lib/memo.js";
 import { quoted } from "../../lib/tokens.js";
 import { minus, number, short, words } from "../../lib/wording.js";
@@ -154,7 +154,7 @@ export class RelevanceFrame extends Chrome {
     this.menus.predicted.root.hidden = !summary.predicted;
     const label = this.menus.predicted.root.querySelector("label");
     const { predicted: named } = summary.called;
-    if (label && label.textContent !== named) label.textContent = named;
+    if (label) write(label, named);
     this.menus.predicted.update(
       [
         ["all", "all"],

@@ -5,7 +5,8 @@ import { Scroller } from "../../canvas/scroller.js";
 import { drawRun, Shaper } from "../../canvas/shaper.js";
 import { css, ink, mix } from "../../colour/palettes.js";
 import { boxesOf, Shelf, WordRows } from "../../layout/word_rows.js";
-import { element } from "../../lib/dom.js";
+import { clamp } from "../../lib/clamp.js";
+import { element, write } from "../../lib/dom.js";
 import { charactersOf, directionOf, visible } from "../../lib/tokens.js";
 import { counted, methodName, strongest, sureness } from "./words.js";
 
@@ -316,7 +317,7 @@ export class RelevancePane {
     let nothing = none ? "Nothing to show: there is no example." : "";
     if (order?.length === 0 && !none) nothing = "No example passes the filters.";
     if (!order) nothing = "The examples are on their way …";
-    if (this.empty.textContent !== nothing) this.empty.textContent = nothing;
+    write(this.empty, nothing);
     this.header.hidden = this.scroller.root.hidden = nothing !== "";
     if (nothing) return;
     if (this.scroller.width <= 0) this.resize();
@@ -344,7 +345,7 @@ export class RelevancePane {
     };
     for (const [name, text] of Object.entries(texts)) {
       const head = heads[/** @type {keyof typeof heads} */ (name)];
-      if (head.textContent !== text) head.textContent = text;
+      write(head, text);
     }
     heads.example.style.width = `${EDGE + number}px`;
     heads.classes.style.width = `${classes + 22}px`;
@@ -695,7 +696,7 @@ export class RelevancePane {
   #goTo(to) {
     const { order, model, examples } = this.state;
     if (!order?.length) return;
-    const rank = Math.max(0, Math.min(order.length - 1, to));
+    const rank = clamp(to, 0, order.length - 1);
     const from = examples.row(model.get("example"));
     if (this.#goal === undefined && from) {
       const shown = this.#shown(model.get("example"), from);
@@ -722,7 +723,7 @@ export class RelevancePane {
     this.#goal = undefined;
     const shown = this.#layout(model.get("example"), row, Infinity);
     const box = shown.boxOf(model.get("timestep"));
-    const to = Math.max(0, Math.min(shown.boxes.length - 1, where(shown, box)));
+    const to = clamp(where(shown, box), 0, shown.boxes.length - 1);
     this.#reveal = true;
     this.state.set({ timestep: shown.boxes[to].start }, this.frame);
   }
@@ -737,7 +738,7 @@ export class RelevancePane {
     const page = Math.max(1, Math.floor(this.scroller.height / this.#lengths.pitch) - 1);
     const go = (/** @type {number} */ step) => this.#goTo(rank < 0 ? 0 : rank + step);
     const method = (/** @type {number} */ step) => {
-      const to = Math.max(0, Math.min(summary.methods.length - 1, this.state.method + step));
+      const to = clamp(this.state.method + step, 0, summary.methods.length - 1);
       this.state.set({ method: summary.methods[to].name }, this.frame);
     };
     /** @type {Record<string, () => void>} */

@@ -6,10 +6,11 @@ import { Glyphs } from "../../canvas/glyphs.js";
 import { EDGE, ROW, TextSheet } from "../../canvas/text_sheet.js";
 import { PADDING, PLAIN } from "../../colour/colours.js";
 import { ink, mix } from "../../colour/palettes.js";
-import { BLOCK } from "../../data/codes.js";
 import { guessesAndTruth } from "../../data/guesses.js";
 import { cellName, cellNumber } from "../../data/layer.js";
-import { div, element, listen } from "../../lib/dom.js";
+import { codeAt } from "../../data/source.js";
+import { clamp } from "../../lib/clamp.js";
+import { div, element, listen, write } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
 import { smallButton, tick } from "../../ui/controls.js";
 import { GuessList } from "../../ui/guess_list.js";
@@ -46,8 +47,6 @@ export class TextPane {
   called = "text";
   keys = KEYS;
   #reveal = true;
-  /** Where up and down lead, while one goes on with them. @type {number | undefined} */
-  #goal;
   /** Where the pointer rests; not while keys are used. @type {PointerEvent | undefined} */
   #pointer;
 
@@ -103,7 +102,6 @@ export class TextPane {
       drag: (event) => {
         const to = this.#under(event)?.column ?? this.state.column;
         if (to === this.state.column) return;
-        this.#goal = undefined;
         this.state.brush(from, to, frame);
       },
     });
@@ -217,7 +215,7 @@ export class TextPane {
     if (!source || !colours) return;
     const nothing =
       source.columns * layer.cells === 0 ? "Nothing to show: no timestep was recorded." : "";
-    if (this.empty.textContent !== nothing) this.empty.textContent = nothing;
+    write(this.empty, nothing);
     this.scroller.hidden = nothing !== "";
     this.#tell(source);
     const { view } = this.sheet;
@@ -321,8 +319,7 @@ export class TextPane {
     return (box) => {
       const column = this.#columnOf(box);
       if (column < 0) return { colour: background, mark: PLAIN, ink: foreground };
-      const tile = source.tile(0, Math.floor(column / BLOCK), cell);
-      const code = tile ? tile[column % BLOCK] : source.coarse(cell, 0, column);
+      const code = codeAt(source, cell, column);
       const colour = pixels[code];
       if (!source.padding(column)) return { colour, mark: marks[code], ink: ink(colour) };
       return { colour, mark: PADDING, ink: ink(colours.pattern(PADDING, colour, 1, 1)) };
@@ -432,7 +429,6 @@ export class TextPane {
 
   /** @param {{cell?: number, column?: number}} what */
   #select({ cell, column = this.state.column }) {
-    this.#goal = undefined;
     this.state.select(column, this.frame, cell === undefined ? {} : { cell });
   }
 
@@ -448,20 +444,8 @@ export class TextPane {
   /** Select the token of a box, or the nearest that has a value. @param {number} box */
   #go(box) {
     const { model, layer } = this.state;
-    const timestep = Math.max(0, Math.min(layer.timesteps - 1, this.#timestepOf(box)));
+    const timestep = clamp(this.#timestepOf(box), 0, layer.timesteps - 1);
     this.state.select(model.get("example") * layer.timesteps + timestep, this.frame);
-  }
-
-  /** Select the token some lines further down. @param {number} lines */
-  #step(lines) {
-    const { sheet } = this;
-    const box = this.#boxOf(this.state.model.get("timestep"));
-    if (box < 0) return;
-    const goal = this.#goal ?? sheet.middle(box);
-    const to = sheet.step(box, lines, goal);
-    if (to === box) return;
-    this.#go(to);
-    this.#goal = goal;
   }
 
   /** @param {KeyboardEvent} event */
@@ -471,37 +455,23 @@ export class TextPane {
     const { model, layer } = this.state;
     const box = this.#boxOf(model.get("timestep"));
     const cell = (/** @type {number} */ step) => {
-      const to = Math.max(0, Math.min(layer.cells - 1, model.get("cell") + step));
+      const to = clamp(model.get("cell") + step, 0, layer.cells - 1);
       this.state.set({ cell: to }, this.frame);
     };
     const side = (/** @type {number} */ step) =>
       event.shiftKey ? this.state.extend(step, this.frame) : this.#go(box + step);
-    const end = () => {
-      const modified = event.ctrlKey || event.metaKey;
-      const to = sheet.moved(event.key, Math.max(0, box), modified);
-      if (to !== undefined) this.#go(to);
-    };
-    // What goes up and down keeps its place in the line.
-    const along = (/** @type {() => void} */ act) => () => {
-      this.#goal = undefined;
-      act();
-    };
     const forward = sheet.rtl(Math.max(0, box)) ? -1 : 1;
+    const to = sheet.moved(event.key, box, event.ctrlKey || event.metaKey);
     this.#pointer = undefined;
     press(
       event,
       {
-        ArrowUp: () => this.#step(-1),
-        ArrowDown: () => this.#step(1),
-        PageUp: () => this.#step(-sheet.page),
-        PageDown: () => this.#step(sheet.page),
-        ArrowLeft: along(() => side(-forward)),
-        ArrowRight: along(() => side(forward)),
-        Home: along(end),
-        End: along(end),
-        "[": along(() => cell(-1)),
-        "]": along(() => cell(1)),
-        p: along(() => this.#pin()),
+        ArrowLeft: () => side(-forward),
+        ArrowRight: () => side(forward),
+        "[": () => cell(-1),
+        "]": () => cell(1),
+        p: () => this.#pin(),
+        ...(to === undefined ? {} : { [event.key]: () => this.#go(to) }),
       },
       ["Home", "End"],
     );

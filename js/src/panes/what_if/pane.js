@@ -3,7 +3,7 @@
 
 import { guessesAndTruth } from "../../data/guesses.js";
 import { cellName } from "../../data/layer.js";
-import { element, freshId } from "../../lib/dom.js";
+import { element, freshId, write } from "../../lib/dom.js";
 import { written } from "../../lib/tokens.js";
 import { number, words } from "../../lib/wording.js";
 import { slider, tell, tick } from "../../ui/controls.js";
@@ -197,7 +197,7 @@ export class WhatIfPane {
     this.tick.update(this.#held !== null);
     const label = this.tick.root.lastChild;
     const name = `hold ${cell} at`;
-    if (label && label.textContent !== name) label.textContent = name;
+    if (label) write(label, name);
     this.tick.root.title = `hold the ${words(signal)} of ${cell} at a value, at every timestep`;
     const largest = Math.ceil((this.frame.source?.largest ?? 1) * 10) / 10;
     this.#limit = Math.max(this.#limit, largest, Math.abs(this.#value));
@@ -211,7 +211,7 @@ export class WhatIfPane {
     this.#paintLoss(result, cell);
     const wrong = this.#refused ? `${this.#refused.text} What is shown is from before.` : "";
     const told = wrong || this.#notice;
-    if (this.told.textContent !== told) this.told.textContent = told;
+    write(this.told, told);
     this.told.className =
       wrong || this.#notice === SILENT ? "lw-told lw-refused" : "lw-told lw-running";
     const before = result.held === null ? undefined : result.before[model.get("timestep")];
