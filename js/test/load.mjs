@@ -67,9 +67,8 @@ export class FakeModel {
     return this.values[name];
   }
 
-  /** @param {string} name @param {unknown} value */
+  /** Tells of every value, also of one that is so already, as some hosts do. @param {string} name @param {unknown} value */
   set(name, value) {
-    if (this.values[name] === value) return;
     this.values[name] = value;
     this.emit(`change:${name}`);
   }

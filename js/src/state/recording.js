@@ -48,7 +48,7 @@ const SHOWN = [
 
 const SETTLED = new Set(["layer", "signal", "example", "cell", "timestep", "_layers"]);
 
-export class State extends SharedState {
+export class RecordingState extends SharedState {
   /** @type {WholeSource | KernelSource | undefined} */
   #source;
   #key = "";

@@ -16,7 +16,7 @@ import { Legend } from "./legend.js";
 import { NoteRow } from "./note_row.js";
 import { TrackRow } from "./track_row.js";
 
-/** @typedef {import("../state/recording.js").State} State */
+/** @typedef {import("../state/recording.js").RecordingState} RecordingState */
 /** @typedef {import("../data/source.js").AnySource} AnySource */
 
 /**
@@ -32,7 +32,7 @@ const ALIGNMENTS = [
   ["predict", "predicted next"],
 ];
 
-/** @extends {Chrome<State, Pane>} */
+/** @extends {Chrome<RecordingState, Pane>} */
 export class Frame extends Chrome {
   #look = new Memo();
   /** @type {Colours | undefined} */
@@ -41,7 +41,7 @@ export class Frame extends Chrome {
   #told;
 
   /**
-   * @param {State} state
+   * @param {RecordingState} state
    * @param {HTMLElement} el where the host wants the widget
    * @param {string} name
    * @param {PaneClass[]} panes

@@ -1,6 +1,6 @@
 // What a host of widgets calls: one state for each model, one view for each place it is shown in.
 
-import { State } from "../state/recording.js";
+import { RecordingState } from "../state/recording.js";
 import { Frame } from "./frame.js";
 
 /** @typedef {import("../host/model.js").Model} Model */
@@ -48,7 +48,7 @@ export function hostedView(makeState, makeView) {
  */
 export function hosted(name, panes, split = false) {
   return hostedView(
-    (model) => new State(model),
+    (model) => new RecordingState(model),
     (state, el) => new Frame(state, el, name, panes, split),
   );
 }

@@ -14,7 +14,7 @@ export class TrackRow {
   /** @type {ReturnType<typeof tick>[]} */
   #ticks = [];
 
-  /** @param {import("../state/recording.js").State} state */
+  /** @param {import("../state/recording.js").RecordingState} state */
   constructor(state) {
     this.state = state;
     this.root = element("div", { class: "lw-tracks", role: "group", "aria-label": "tracks" });

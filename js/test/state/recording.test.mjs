@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { FakeModel, load } from "../load.mjs";
 
 /** @type {typeof import("../../src/state/recording.js")} */
-const { State } = await load("state/recording.js");
+const { RecordingState } = await load("state/recording.js");
 
 /** @param {string} name @param {string[]} signals @param {number[]} shape */
 function layer(name, signals, [examples, timesteps, cells]) {
@@ -47,7 +47,7 @@ function summary(name, signal) {
 
 test("another layer brings a signal that it has, and the selection inside it", () => {
   const model = modelWith({ signal: "forget_gate", example: 2, cell: 3, timestep: 4 });
-  const state = new State(model);
+  const state = new RecordingState(model);
   model.set("layer", "decoder");
   assert.equal(model.get("signal"), "hidden_state");
   assert.deepEqual([model.get("example"), model.get("cell"), model.get("timestep")], [2, 1, 1]);
@@ -57,7 +57,7 @@ test("another layer brings a signal that it has, and the selection inside it", (
 
 test("another layer keeps a signal that it has, and a selection that is inside", () => {
   const model = modelWith({ example: 1, cell: 1, timestep: 1 });
-  new State(model);
+  new RecordingState(model);
   model.set("layer", "decoder");
   assert.equal(model.get("signal"), "hidden_state");
   assert.deepEqual([model.get("example"), model.get("cell"), model.get("timestep")], [1, 1, 1]);
@@ -65,7 +65,7 @@ test("another layer keeps a signal that it has, and a selection that is inside",
 
 test("an index that a link brings is kept inside the layer", () => {
   const model = modelWith({ layer: "decoder" });
-  new State(model);
+  new RecordingState(model);
   model.set("cell", 99);
   model.set("timestep", 99);
   model.set("example", 99);
@@ -74,7 +74,7 @@ test("an index that a link brings is kept inside the layer", () => {
 
 test("a column is the example and the timestep, examples end to end", () => {
   const model = modelWith();
-  const state = new State(model);
+  const state = new RecordingState(model);
   for (let column = 0; column < 15; column++) {
     state.select(column, undefined);
     assert.equal(state.column, column);
@@ -87,7 +87,7 @@ test("a column is the example and the timestep, examples end to end", () => {
 
 test("a selection stays inside", () => {
   const model = modelWith();
-  const state = new State(model);
+  const state = new RecordingState(model);
   state.select(-3, undefined);
   assert.equal(state.column, 0);
   state.select(1000, undefined, { cell: 2 });
@@ -102,7 +102,7 @@ test("nothing recorded has nothing to select, and no error", () => {
     [3, 0, 2],
   ]) {
     const model = modelWith({ _layers: [layer("encoder", ["hidden_state"], shape)] });
-    const state = new State(model);
+    const state = new RecordingState(model);
     state.select(4, undefined);
     assert.equal(model.get("timestep"), 0);
     assert.ok(model.get("example") <= Math.max(0, shape[0] - 1));
@@ -110,7 +110,7 @@ test("nothing recorded has nothing to select, and no error", () => {
 });
 
 test("views know which of them has changed the selection", () => {
-  const state = new State(modelWith());
+  const state = new RecordingState(modelWith());
   const view = {};
   /** @type {unknown[]} */
   const seen = [];
@@ -127,7 +127,7 @@ test("views know which of them has changed the selection", () => {
 
 test("a view is told the name of what has changed", () => {
   const model = modelWith();
-  const state = new State(model);
+  const state = new RecordingState(model);
   /** @type {string[]} */
   const names = [];
   state.watch((changed) => names.push(...changed));
@@ -144,7 +144,7 @@ test("a view is told the name of what has changed", () => {
 
 test("the source is made once for what is shown", () => {
   const model = modelWith();
-  const state = new State(model);
+  const state = new RecordingState(model);
   const first = state.source;
   assert.ok(first);
   model.set("cell", 1);
@@ -156,7 +156,7 @@ test("the source is made once for what is shown", () => {
 
 test("a signal that the kernel has yet to summarise has no source until it has", () => {
   const model = modelWith(summary("encoder", "hidden_state"));
-  const state = new State(model);
+  const state = new RecordingState(model);
   const first = state.source;
   assert.ok(first);
   const listening = model.listeners("msg:custom");
@@ -171,7 +171,7 @@ test("a signal that the kernel has yet to summarise has no source until it has",
 
 test("what arrives from the kernel is told to the views", () => {
   const model = modelWith(summary("encoder", "hidden_state"));
-  const state = new State(model);
+  const state = new RecordingState(model);
   /** @type {string[]} */
   const names = [];
   state.watch((changed) => names.push(...changed));
@@ -184,7 +184,7 @@ test("what arrives from the kernel is told to the views", () => {
 
 test("what the kernel refuses is said until the next change", () => {
   const model = modelWith();
-  const state = new State(model);
+  const state = new RecordingState(model);
   model.emit("msg:custom", { kind: "error", text: "cell: expected 0 to 3, got 9" }, []);
   assert.equal(state.error, "cell: expected 0 to 3, got 9");
   model.set("cell", 1);
@@ -193,7 +193,7 @@ test("what the kernel refuses is said until the next change", () => {
 
 test("what the kernel refuses is said beside a source that asks the kernel, too", () => {
   const model = modelWith(summary("encoder", "hidden_state"));
-  const state = new State(model);
+  const state = new RecordingState(model);
   assert.ok(state.source);
   model.emit("msg:custom", { kind: "error", text: "cell: expected 0 to 3, got 9" }, []);
   assert.equal(state.error, "cell: expected 0 to 3, got 9");
@@ -201,7 +201,7 @@ test("what the kernel refuses is said beside a source that asks the kernel, too"
 
 test("auto is sequential for gates and squares, by the page light or dark", () => {
   const model = modelWith();
-  const state = new State(model);
+  const state = new RecordingState(model);
   assert.equal(state.palette(false), "RdBu_r");
   assert.equal(state.palette(true), "berlin");
   model.set("scale", "squared");
@@ -215,7 +215,7 @@ test("auto is sequential for gates and squares, by the page light or dark", () =
 
 test("a span stops before its second number, whichever way it is dragged or moved by keys", () => {
   const model = modelWith({ span: null, _span_example: 0 });
-  const state = new State(model);
+  const state = new RecordingState(model);
   const chosen = () => [model.get("span"), model.get("_span_example"), model.get("timestep")];
   state.brush(6, 8, undefined);
   assert.deepEqual(chosen(), [[1, 4], 1, 3]);

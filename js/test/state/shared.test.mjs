@@ -8,7 +8,7 @@ const { SharedState } = await load("state/shared.js");
 /** @type {typeof import("../../src/state/dependency.js")} */
 const { DependencyState } = await load("state/dependency.js");
 /** @type {typeof import("../../src/state/recording.js")} */
-const { State } = await load("state/recording.js");
+const { RecordingState } = await load("state/recording.js");
 /** @type {typeof import("../../src/ui/hosted.js")} */
 const { hostedView } = await load("ui/hosted.js");
 
@@ -190,7 +190,7 @@ test("traits that belong together may come one by one, in any order", () => {
       ...first,
       timestep: 2,
     });
-    const state = new State(model);
+    const state = new RecordingState(model);
     const names = told(state);
     assert.equal(state.source?.exact(1, 2), 0.5);
     for (const [next, value] of /** @type {const} */ ([
@@ -235,7 +235,7 @@ test("an overview is shown with its own statistics only", () => {
   for (const order of orders(Object.keys(one))) {
     const _whole = new DataView(new ArrayBuffer(0));
     const model = new FakeModel({ ...SELECTED, layer: "lstm", _layers, _whole, _text: {}, ...one });
-    const state = new State(model);
+    const state = new RecordingState(model);
     for (const next of [other, one, other]) {
       for (const name of order) {
         model.set(name, /** @type {any} */ (next)[name]);

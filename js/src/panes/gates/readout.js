@@ -22,7 +22,7 @@ export class Readout {
   #named = new Memo();
   #read = new Memo();
 
-  /** @param {import("../../state/recording.js").State} state */
+  /** @param {import("../../state/recording.js").RecordingState} state */
   constructor(state) {
     this.state = state;
     this.title = element("span");
