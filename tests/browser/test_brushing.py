@@ -155,7 +155,7 @@ def test_a_span_is_dragged_and_its_matches_are_gone_to(matching):
     text.set(threshold=0.95)
     expect(text.panel).to_contain_text("There is no cell with |value| ≥ 0.95")
     expect(text.options).to_have_count(0)
-    text.panel.get_by_role("button", name="let go of the span").click()
+    text.panel.get_by_role("button", name="clear the span").click()
     text.becomes(span=None)
     expect(text.panel).to_be_hidden()
 

@@ -168,7 +168,7 @@ def test_the_card_moves_the_views_and_draws_what_python_counts(show):
     # The threshold comes back into the slider.
     finder.set(threshold=0.0)
     expect(finder.control("threshold number")).to_have_value("0")
-    finder.card.get_by_role("button", name="put the threshold into the slider").click()
+    finder.card.get_by_role("button", name="set the threshold slider to it").click()
     finder.becomes(threshold=abs(float(row.threshold)))
 
     # A passage: the grid, the text and Python go there.
@@ -234,7 +234,7 @@ def test_the_card_moves_the_views_and_draws_what_python_counts(show):
 
     # What the model does without the cell: said that it isn't known, or told on demand.
     held = finder.card.locator(".lw-held")
-    expect(held).to_contain_text("with model= and inputs= only")
+    expect(held).to_contain_text("Pass model= and inputs= to see")
     notebook.kernel.run(
         """import pandas as pd, types
 losses = {"loss": 1.25, "loss_held": 1.5, "inside_double_quotes": 0.75, "changed_guesses": 0.125}
@@ -299,7 +299,7 @@ grid"""
     finder.table.press("Enter")
     finder.becomes(row=9999, layer=notebook.kernel.value("table.layer[9999]"))
     # The concepts are not known, and the card says so.
-    expect(finder.card).to_contain_text("give CellFinder the concepts, too")
+    expect(finder.card).to_contain_text("pass CellFinder the concepts, too")
     expect(finder.card.locator("svg")).to_have_count(0)
     assert finder.card.locator(".lw-passages button").count() > 0
     finder.control("find").fill("<b>bold")

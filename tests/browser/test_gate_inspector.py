@@ -235,7 +235,7 @@ def test_bars_are_as_high_as_their_values(show):
     gates.set(timestep=0)
     gates.says(5, 0, 0)
     expect(gates.note).to_have_text(
-        "c₋₁ = 0.2500 is the state before the first timestep, worked out from the equation."
+        "c₋₁ = 0.2500 is the state before the first timestep, computed from the equation."
     )
     gates.set(threshold=0.4)
     gates.paints_bars(5, threshold=0.4)
@@ -320,7 +320,7 @@ def test_each_kind_has_its_own_algebra_and_direction(show):
     gates.says(2, 0, 30)
     reset = gates.values("reset_gate", 2)[0, 30]
     expect(gates.note).to_have_text(
-        f"The reset gate r = {number(reset)} scales what h₋₁ gives to h̃."
+        f"The reset gate r = {number(reset)} scales the contribution of h₋₁ to h̃."
     )
     gates.set(timestep=0)
     gates.says(2, 0, 0)

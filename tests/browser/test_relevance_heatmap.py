@@ -218,7 +218,7 @@ def test_words_are_painted_in_the_colours_of_their_relevance(show):
     heat.hover(0, 0, 0)
     cut = number(float(heat.values[0, 0, 0]))
     assert abs(heat.values[0, 0, 0]) > 0.5
-    expect(heat.status).to_contain_text(f"lrp {cut} (cut off)")
+    expect(heat.status).to_contain_text(f"lrp {cut} (clipped)")
     heat.away()
     heat.set(scale="example", palette="cividis")
     heat.check(every, look=dict.fromkeys(NAMES, "cividis"))

@@ -49,7 +49,7 @@ def test_a_text_is_found_from_the_keyboard(root, request):
     if kernel:
         eventually(lambda: kernel.value("grid.timestep"), places[-1])
     box.fill("no such thing")
-    expect(told).to_have_text("nowhere")
+    expect(told).to_have_text("no match")
     keyboard.press("Escape")
     expect(box).to_be_hidden()
     expect(grid).to_be_focused()

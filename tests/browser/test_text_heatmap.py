@@ -162,7 +162,7 @@ def test_a_state_stands_on_the_token_that_it_predicts(show):
     frames(text.frame)
     expect(text.status).to_have_text(re.compile(rf" · t={last} · "))
     text.frame.hover(position={"x": EDGE + 4, "y": text.size[1] - APART - 9})
-    expect(text.frame).to_have_attribute("title", "what comes next is not known")
+    expect(text.frame).to_have_attribute("title", "the next token is unknown")
 
 
 def test_keys_hover_click_and_drag(show):

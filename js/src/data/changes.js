@@ -326,8 +326,8 @@ export function explain({ layer, cell, at }, column, happened) {
       ? " Each timestep has read a window of its own."
       : first
         ? ""
-        : " The timestep beside does not lead here.";
-    notes.push(`${s}₋₁ = ${number(before)} is ${which}, worked out from the equation.${why}`);
+        : " The adjacent timestep is not the one before.";
+    notes.push(`${s}₋₁ = ${number(before)} is ${which}, computed from the equation.${why}`);
   } else if (from === "nowhere" && has(ruleOf(layer).state)) {
     const share = gate && !missing.length ? of(gate) : 0;
     const why =
@@ -341,7 +341,9 @@ export function explain({ layer, cell, at }, column, happened) {
     );
   }
   if (has("reset_gate") && has("candidate")) {
-    notes.push(`The reset gate r = ${number(of("reset_gate"))} scales what h₋₁ gives to h̃.`);
+    notes.push(
+      `The reset gate r = ${number(of("reset_gate"))} scales the contribution of h₋₁ to h̃.`,
+    );
   }
   return { sum: sumOf(), note: notes.join(" ") };
 

@@ -163,7 +163,7 @@ export function smallButton(text, name, onClick) {
  * @param {() => {name: string, text: string}} make the file, in CSV
  */
 export function csvButton(of, make) {
-  return smallButton("CSV", `save ${of} as a file of comma-separated values`, () => {
+  return smallButton("CSV", `save ${of} as CSV`, () => {
     const { name, text } = make();
     const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
     element("a", { href: address, download: `${name}.csv` }).click();

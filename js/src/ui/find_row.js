@@ -24,8 +24,8 @@ export class FindRow {
       "data-control": "find tokens",
     });
     this.told = element("span", { role: "status" });
-    this.previous = button("↑", "previous place (Shift+Enter)", () => this.#step(-1));
-    this.next = button("↓", "next place (Enter)", () => this.#step(1));
+    this.previous = button("↑", "previous match (Shift+Enter)", () => this.#step(-1));
+    this.next = button("↓", "next match (Enter)", () => this.#step(1));
     this.drawer = new Drawer(frame.root, {
       name: "find",
       told: "find a text among the tokens (Ctrl+F or /)",
@@ -97,10 +97,10 @@ export class FindRow {
     const { hits, column } = this.state;
     if (!this.input.value) return "";
     if (!hits) return "searching …";
-    if (hits.count === 0) return "nowhere";
+    if (hits.count === 0) return "no match";
     const at = hits.at(column);
     const within = at >= 0 && column < hits.stops[at];
     const count = `${hits.count}${hits.cut ? " or more" : ""}`;
-    return within ? `${at + 1} of ${count}` : `${count} ${hits.count === 1 ? "place" : "places"}`;
+    return within ? `${at + 1} of ${count}` : `${count} ${hits.count === 1 ? "match" : "matches"}`;
   }
 }

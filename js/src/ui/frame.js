@@ -58,16 +58,16 @@ export class Frame extends Chrome {
         set("signal"),
         "Which of a cell's values is shown: its state, or one of its gates.",
       ),
-      palette: menu("palette", set("palette"), "The colours that values are drawn in."),
+      palette: menu("palette", set("palette"), "The colour palette of the values."),
       scale: menu(
         "scale",
         (value) => state.set({ scale: value === "fixed" ? [-1, 1] : value }, this),
-        "What the outermost colours stand for: the largest value of the layer or of each cell, or a fixed range.",
+        "The range of the colour scale: the largest magnitude in the layer or in each cell, or a fixed range.",
       ),
       align: menu(
         "token",
         set("align"),
-        "Whether a value stands on the token that was just read, or on the one that comes next.",
+        "Whether a value is shown at the token that was just read or at the one that comes next.",
       ),
     };
     this.sliders = {
@@ -76,16 +76,12 @@ export class Frame extends Chrome {
         set("example"),
         "The example, one of the inputs that were recorded.",
       ),
-      cell: slider("cell", set("cell"), "The cell of the layer that is outlined and read out."),
-      timestep: slider(
-        "timestep",
-        set("timestep"),
-        "The position in the sequence that is read out.",
-      ),
+      cell: slider("cell", set("cell"), "The selected cell of the layer."),
+      timestep: slider("timestep", set("timestep"), "The selected position in the sequence."),
       threshold: slider(
         "threshold",
         set("threshold"),
-        "Values whose size is below it are faded, so that those that are on stand out.",
+        "Values with a magnitude below it are faded, so that what is on stands out.",
       ),
     };
     this.legend = new Legend();
@@ -271,8 +267,7 @@ export class Frame extends Chrome {
 
   describe() {
     const { source, state } = this;
-    if (!source)
-      return { text: `${state.layer.name} · ${state.model.get("signal")} is on its way …` };
+    if (!source) return { text: `${state.layer.name} · ${state.model.get("signal")} is loading …` };
     const hovered = this.pointing ? this.panes.find((pane) => pane.hovered)?.hovered : undefined;
     const selected = { cell: state.model.get("cell"), column: state.column };
     return {

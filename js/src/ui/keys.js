@@ -7,7 +7,7 @@ import { button } from "./controls.js";
 
 /** @type {Key[]} */
 const EVERYWHERE = [
-  ["Tab", "goes on to the next picture or control"],
+  ["Tab", "moves on to the next plot or control"],
   ["?", "shows this panel"],
   ["Esc", "closes it; leaves full screen"],
 ];

@@ -29,7 +29,7 @@ export class Split {
       "aria-label": name,
       "aria-valuemin": LEAST,
       "aria-valuemax": 100 - LEAST,
-      title: `${name}: drag, or use the arrow keys; a double click undoes it`,
+      title: `${name}: drag, or use the arrow keys; a double click resets it`,
     });
     this.#move(share);
     const [less, more] = along === "x" ? ["ArrowLeft", "ArrowRight"] : ["ArrowUp", "ArrowDown"];

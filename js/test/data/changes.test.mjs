@@ -81,7 +81,7 @@ function check({ layer, signals, mask, before, initial }, name) {
       }
       assert.ok(known, where);
       const truth = Number(before[cell][column]);
-      // What is worked out from the equation has been divided by the share.
+      // What is computed from the equation has been divided by the share.
       const within = 2e-6 / (happened.from === "equation" ? share : 1);
       near(happened.before, truth, within, where);
       near(happened.change, state - truth, within, where);
@@ -209,7 +209,7 @@ test("an LSTM's sum in words", () => {
   );
   assert.equal(
     at(0).note,
-    "c₋₁ = 0.0000 is the state before the first timestep, worked out from the equation.",
+    "c₋₁ = 0.0000 is the state before the first timestep, computed from the equation.",
   );
   const padded = at(1, true);
   assert.deepEqual([padded.sum, padded.change], ["Δc = 0", 0]);
@@ -228,7 +228,7 @@ test("a GRU's sum in words, and what its reset gate does", () => {
     "Δh = (z − 1)·h₋₁ + (1 − z)·h̃ = (0.2500 − 1)·0.5000 + (1 − 0.2500)·(−0.5000)" +
       " = −0.3750 − 0.3750 = −0.7500",
   );
-  assert.equal(at(1).note, "The reset gate r = 0.1250 scales what h₋₁ gives to h̃.");
+  assert.equal(at(1).note, "The reset gate r = 0.1250 scales the contribution of h₋₁ to h̃.");
   const first = at(0);
   assert.equal(first.from, "nowhere");
   assert.equal(first.sum, "Δh = (z − 1)·h₋₁ + (1 − z)·h̃ = unknown, of which written +0.4975");
@@ -295,7 +295,7 @@ test("a timestep that doesn't follow from the one before says so", () => {
   rows.cell_state[1] = 0.875;
   const windowed = small("LSTM", rows).at(1);
   assert.deepEqual([windowed.from, windowed.before, windowed.change], ["equation", 0.75, 0.125]);
-  assert.match(windowed.note, /does not lead here/);
+  assert.match(windowed.note, /is not the one before/);
   const known = small("LSTM", rows, { windowed: true }).at(1);
   assert.deepEqual([known.from, known.before], ["equation", 0.75]);
   assert.match(known.note, /window of its own/);

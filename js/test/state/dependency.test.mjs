@@ -235,7 +235,7 @@ test("what doesn't come with the widget is asked for where one looks", () => {
   assert.equal(state.row(0, 3), "none");
   assert.equal(state.token(2), undefined);
   assert.equal(state.near(0).known, 0);
-  assert.match(caption(state, 0, 2), /on its way/);
+  assert.match(caption(state, 0, 2), /loading/);
   state.request();
   state.request();
   assert.equal(model.sent.length, 1);

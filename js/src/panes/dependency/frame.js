@@ -52,11 +52,11 @@ export class DependencyFrame extends Chrome {
         set("hover"),
         "Whether pointing at a token explains the prediction there, or reads out its number.",
       ),
-      palette: menu("palette", set("palette"), "The colours that values are drawn in."),
+      palette: menu("palette", set("palette"), "The colour palette of the values."),
       scale: menu(
         "scale",
         set("scale"),
-        "What the strongest colour stands for: the largest value of this prediction, or of all.",
+        "The range of the colour scale: up to the largest value of this prediction, or of all.",
       ),
     };
     this.ticks = {
@@ -64,7 +64,7 @@ export class DependencyFrame extends Chrome {
       log_scale: tick(
         "log",
         set("log_scale"),
-        "Colours follow the logarithm, so that what is weak is seen, too.",
+        "A logarithmic colour scale, so that weak dependencies are seen, too.",
       ),
       marks: tick("marks", set("marks"), "Show newlines, tabs and spaces as marks."),
     };

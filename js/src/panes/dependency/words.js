@@ -85,7 +85,7 @@ function said(state, k, timestep, input, write) {
  */
 export function caption(state, k, timestep) {
   const row = state.row(k, timestep);
-  if (row === undefined) return "the prediction is on its way …";
+  if (row === undefined) return "loading the prediction …";
   if (row === "none") return `no dependency was computed for the prediction after t=${timestep}`;
   if (row.values.length === 0) {
     return `nothing is known of the prediction after t=${timestep}: what comes next is unknown`;

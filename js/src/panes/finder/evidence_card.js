@@ -109,16 +109,12 @@ export class EvidenceCard {
       numeric
         ? ["Spearman's ρ", number(get("score")), held]
         : ["score", number(get("score")), `2·AUROC − 1 ${held}`],
-      ["p", digits(get("p_value")), "how often a shifted concept scores as well"],
-      [
-        "q",
-        digits(get("q_value")),
-        "the share of rows up to this one that shifted concepts explain",
-      ],
+      ["p", digits(get("p_value")), "how often a circularly shifted concept scores as high"],
+      ["q", digits(get("q_value")), "the false discovery rate among the rows up to this one"],
       [
         "independent",
         independent(get("effective_n")),
-        "how many independent timesteps the held-out text is worth, by the spread of shifted scores",
+        "effective sample size of the held-out text, from the variance of shifted scores",
       ],
       ["where selected", number(get("selection_score")), "the score on the other half of the text"],
       ...(numeric
@@ -153,7 +149,7 @@ export class EvidenceCard {
       parts.push(element("em", {}, ["not what the slider asks: |value| ≥"]));
     } else {
       parts.push(
-        smallButton("use", "put the threshold into the slider", () => this.calls.set(threshold)),
+        smallButton("use", "set the threshold slider to it", () => this.calls.set(threshold)),
       );
     }
     this.facts.append(element("div", { class: "lw-rule" }, parts));
@@ -175,7 +171,7 @@ export class EvidenceCard {
       const threshold = ranking.number("threshold", row);
       const drawn = chart({
         name: `Values of the cell from ${number(low)} to ${number(high)}: ${yes} ${named[0]} ${concept}, ${no} ${named[1]}`,
-        title: "values, as shares of each",
+        title: "distribution of values",
         series: [
           ["lw-without", outside],
           ["lw-with", inside],
@@ -196,7 +192,7 @@ export class EvidenceCard {
       const score = ranking.number("score", row);
       const drawn = chart({
         name: `Scores of ${scores.length} shifted concepts; the score is ${digits(score)}`,
-        title: "score among shifted ones",
+        title: "score under the null",
         series: [["lw-null", counted(scores, BINS)]],
         range: [-1, 1],
         ticks: ["−1", "0", "1"],
@@ -204,7 +200,7 @@ export class EvidenceCard {
       });
       drawn.append(
         element("div", { class: "lw-key" }, [
-          element("span", { class: "lw-null" }, [`${scores.length} shifts at random`]),
+          element("span", { class: "lw-null" }, [`${scores.length} random circular shifts`]),
         ]),
       );
       made.push(drawn);
@@ -286,7 +282,7 @@ export class EvidenceCard {
   ablation(found, possible, told) {
     if (!this.#held.changed([JSON.stringify([this.#row, found, possible, told])])) return;
     /** @type {(Node | string)[]} */
-    let parts = ["What the model does without this cell is told with model= and inputs= only."];
+    let parts = ["Pass model= and inputs= to see what the model does without this cell."];
     if (found) {
       const change = (/** @type {number} */ by) => `${by > 0 ? "+" : ""}${number(by)}`;
       const facts = [
@@ -310,7 +306,7 @@ export class EvidenceCard {
       if (found.guesses !== undefined) {
         parts.push(
           element("div", {}, [
-            element("small", {}, ["first guesses changed"]),
+            element("small", {}, ["top-1 predictions changed"]),
             element("span", {}, [`${(100 * found.guesses).toFixed(1)} %`]),
           ]),
         );
@@ -337,11 +333,11 @@ export class EvidenceCard {
     if (passages.length > 0)
       parts.push("Samples come from equally frequent ranges of values; a click goes there.");
     if (histogram) parts.push(`Underlined: where the concept holds${lag ? ` (${lag})` : ""}.`);
-    else parts.push("What this concept says isn't known here: give CellFinder the concepts, too.");
+    else parts.push("The concept's values aren't known here: pass CellFinder the concepts, too.");
     if (histogram && histogram.infinite > 0)
       parts.push(`${histogram.infinite} infinite values are left out.`);
     if (histogram && !scores)
-      parts.push("How the shifted scores lie isn't known: the table has lost its attrs.");
+      parts.push("The null distribution isn't known: the table has lost its attrs.");
     return parts.join(" ");
   }
 }

@@ -153,6 +153,6 @@ export class FinderPane {
     if (this.store.saved && !this.store.held[row]) {
       return "This file holds the evidence of the best rows only; that of the others is in the notebook.";
     }
-    return this.store.notice || "The evidence is on its way …";
+    return this.store.notice || "Loading the evidence …";
   }
 }

@@ -15,8 +15,8 @@ const COLUMNS = /** @type {[name: string, title: string, told: string, width: st
   ["layer", "layer", "the layer", ""],
   ["signal", "signal", "the signal", ""],
   ["cell", "cell", "the cell", "32px"],
-  ["concept", "concept", "what the cell is held against", "minmax(0, 1.8fr)"],
-  ["lag", "lag", "how many timesteps later the cell shows the concept", "26px"],
+  ["concept", "concept", "what the cell is compared with", "minmax(0, 1.8fr)"],
+  ["lag", "lag", "by how many timesteps the cell lags behind the concept", "26px"],
   [
     "score",
     "score",
@@ -26,13 +26,13 @@ const COLUMNS = /** @type {[name: string, title: string, told: string, width: st
   [
     "effective_n",
     "n",
-    "how many independent timesteps the held-out text is worth: neighbours, and windows that overlap, say the same again",
+    "effective sample size: neighbouring timesteps, and overlapping windows, are correlated",
     "46px",
   ],
   [
     "q_value",
     "q",
-    "the share of rows up to this one that shifted concepts explain; why there is none, where too little is known",
+    "the false discovery rate among the rows up to this one; or why there is none",
     "minmax(40px, 0.9fr)",
   ],
 ]);

@@ -11,14 +11,13 @@ export class FindingPane extends InnerPane {
       shown: "finding",
       reference: "_finder",
       told: () => "",
-      waiting:
-        "Every cell is held against what can be said of the tokens: this takes the kernel a while …",
+      waiting: "Comparing every cell with the concepts: this takes a while …",
     });
     const { state } = frame;
     this.finding = tick(
       "find cells",
       (value) => state.set({ finding: value }, frame),
-      "Rank all cells by what they follow in the text (quotes, line length, …), in a table below.",
+      "Rank all cells by the concepts that they follow in the text (quotes, line length, …), in a table below.",
     );
     this.tools = [this.finding.root];
   }

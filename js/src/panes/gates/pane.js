@@ -31,7 +31,7 @@ const KEYS = [
   ["PageUp PageDown", "ten cells before, after"],
   ["Home End", "the ends of the example"],
   ["+ −", "zooms in, out"],
-  ["0", "undoes it"],
+  ["0", "resets the zoom"],
   ["click", "on a signal's name shows it everywhere"],
 ];
 /** Where there is little room, bands are no lower than this share of their height, nor higher than that. */
@@ -62,7 +62,7 @@ export class GatesPane {
       "lw-gates",
       "signals of one cell",
       "All signals of one cell. Left and right go through the timesteps, Home and End to the ends " +
-        "of the example, up and down to other cells, plus and minus zoom, 0 undoes it.",
+        "of the example, up and down to other cells, plus and minus zoom, 0 resets the zoom.",
       () => this.frame.schedule(),
     );
     this.scroller = this.view.root;

@@ -116,8 +116,8 @@ export class Overview {
     this.#usual = new Uint8Array(height);
     const pooled = source.columns / width >= POOLED;
     this.title.title = pooled
-      ? "Everything; in each row the colours start at its usual magnitude"
-      : "Everything";
+      ? "All timesteps; in each row, colours start at the 10th percentile of its magnitudes"
+      : "All timesteps";
     const { largest } = source.statistics;
     for (let y = 0; y < Math.min(height, height * order.length); y++) {
       const first = Math.floor((y / height) * order.length);

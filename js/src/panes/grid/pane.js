@@ -210,7 +210,7 @@ export class GridPane {
         : "";
     const offer = this.#suiting ? `hide those below ${short(this.#suiting)} instead` : "";
     this.suited.textContent = offer;
-    this.suited.title = "Set the threshold to it, which keeps the louder half of the cells.";
+    this.suited.title = "Set the threshold to it, which keeps the more active half of the cells.";
     this.suited.setAttribute("aria-label", offer);
     this.suited.hidden = this.#suiting === 0;
   }

@@ -63,9 +63,7 @@ export class MatchesPane {
       tabindex: 0,
       "aria-label": "matches, the best first; Enter goes there",
     });
-    const clear = smallButton("×", "let go of the span", () =>
-      this.state.set({ span: null }, frame),
-    );
+    const clear = smallButton("×", "clear the span", () => this.state.set({ span: null }, frame));
     this.csv = csvButton("the matches", () => ({ name: "matches", text: this.#csv() }));
     this.root = div("lw-matches", [
       element("div", {}, [this.told, this.cells, this.count, this.csv, clear]),

@@ -65,7 +65,7 @@ export class RelevanceFrame extends Chrome {
     const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
       state.set({ [name]: value }, this);
     this.menus = {
-      method: menu("method", set("method"), "How it was computed which inputs counted."),
+      method: menu("method", set("method"), "The method by which relevance was computed."),
       sort: menu("sort by", set("sort"), "The order of the examples, from the top."),
       predicted: menu(
         "predicted",
@@ -75,14 +75,14 @@ export class RelevanceFrame extends Chrome {
       outcome: menu(
         "outcome",
         set("outcome"),
-        "Show only the examples that the model predicts right, or wrong.",
+        "Show only the examples that the model predicts correctly, or incorrectly.",
       ),
       scale: menu(
         "scale",
         (value) => state.set({ scale: value === "fixed" ? [-1, 1] : value }, this),
-        "What the strongest colour stands for: the largest value of each example or of all, or a fixed range.",
+        "The range of the colour scale: the largest magnitude in each example or in all, or a fixed range.",
       ),
-      palette: menu("palette", set("palette"), "The colours that values are drawn in."),
+      palette: menu("palette", set("palette"), "The colour palette of the values."),
     };
     this.all = tick("all", set("all_methods"), "Show a band for each method.");
     this.all.root.querySelector("input")?.setAttribute("aria-label", "all methods");
@@ -106,7 +106,7 @@ export class RelevanceFrame extends Chrome {
       shown: "exploring",
       reference: "_explorer",
       told: () => (state.summary.recording === "here" ? "" : NOT_HERE[state.summary.recording]),
-      waiting: "The Explorer is on its way …",
+      waiting: "Loading the Explorer …",
     });
     const { method, sort, predicted, outcome, scale, palette } = this.menus;
     this.show(el, {
@@ -240,7 +240,7 @@ export class RelevanceFrame extends Chrome {
         : `${counted(examples)} ${examples === 1 ? "example" : "examples"}`,
       `${timesteps} timesteps`,
     ];
-    if (summary.outcome) parts.push(`${counted(right)} of ${counted(known)} predicted right`);
+    if (summary.outcome) parts.push(`${counted(right)} of ${counted(known)} predicted correctly`);
     parts.push(`relevance for ${summary.explained}`);
     this.about.textContent = parts.join(" · ");
   }
@@ -250,7 +250,7 @@ export class RelevanceFrame extends Chrome {
     const { state } = this;
     const { summary } = state;
     const parts = [`example ${example}${row?.label === undefined ? "" : ` "${row.label}"`}`];
-    if (!row) return [...parts, "on its way …"];
+    if (!row) return [...parts, "loading …"];
     if (summary.predicted) {
       const confidence = Number.isNaN(row.confidence) ? "" : ` ${number(row.confidence)}`;
       parts.push(`${summary.called.predicted} ${state.className(row.predicted)}${confidence}`);
@@ -285,7 +285,7 @@ export class RelevanceFrame extends Chrome {
       const value = row.values(m)[strongest(row.values(m), start, stop)];
       const band = this.bands[m];
       const cut = !Number.isNaN(value) && band.clipped(value, band.range(row.largest(m)));
-      parts.push(`${methodName(name)} ${number(value)}${cut ? " (cut off)" : ""}`);
+      parts.push(`${methodName(name)} ${number(value)}${cut ? " (clipped)" : ""}`);
       full.push(`${methodName(name)} ${value}`);
     }
     return { text: parts.join(" · "), full: full.join("\n") };

@@ -117,7 +117,7 @@ export class RelevancePane {
     const none = summary.examples * summary.timesteps === 0;
     let nothing = none ? "Nothing to show: there is no example." : "";
     if (order?.length === 0 && !none) nothing = "No example passes the filters.";
-    if (!order) nothing = "The examples are on their way …";
+    if (!order) nothing = "Loading the examples …";
     write(this.empty, nothing);
     this.header.hidden = this.scroller.root.hidden = nothing !== "";
     if (nothing) return;

@@ -209,7 +209,7 @@ export class TextPane {
       this.pin.textContent = pin;
       this.pin.setAttribute("aria-label", pin);
       this.pin.title = pinned
-        ? "let go of its row (p)"
+        ? "remove its row (p)"
         : "keep its row while others are looked at (p)";
     }
     if (!source || !colours) return;
@@ -233,20 +233,20 @@ export class TextPane {
     const name = cells.length > 1 ? `cells ${cells.join(", ")}` : cellName(state.layer, cells[0]);
     const parts = [
       this.#predict
-        ? " over the text: each token on the colour of the state that predicts it"
-        : " over the text: each token on the colour of the state that has just read it",
+        ? " over the text: each token coloured by the state that predicts it"
+        : " over the text: each token coloured by the state after reading it",
     ];
     if (!state.layer.tokens) parts[0] = " over the timesteps; tokens were not recorded";
     if (this.#ranks) {
       const stronger = this.frame.theme.dark ? "the brighter" : "the darker";
       parts.push(
-        `under it the top ${this.#ranks} guesses for ` +
+        `below it the top ${this.#ranks} guesses for ` +
           `${this.#predict ? "this token" : "the token after it"}, ${stronger} the more probable, ` +
-          "the right one in a frame",
+          "the correct one framed",
       );
     }
     const { known, codes } = source.passage(state.model.get("example"));
-    if (known < codes.length) parts.push(`${known} of ${codes.length} tokens are here so far`);
+    if (known < codes.length) parts.push(`${known} of ${codes.length} tokens are loaded`);
     const text = parts.join("; ");
     if (this.told.textContent === name + text) return;
     this.told.replaceChildren(element("b", {}, [name]), text);
@@ -420,9 +420,9 @@ export class TextPane {
     const cell = cells[row];
     if (before) return cells.length > 1 ? { cell } : undefined;
     const column = this.#columnOf(box);
-    this.scroller.title = box < 0 || column >= 0 ? "" : "no state stands before the first token";
+    this.scroller.title = box < 0 || column >= 0 ? "" : "no state precedes the first token";
     if (box === this.frame.source?.layer.timesteps)
-      this.scroller.title = "what comes next is not known";
+      this.scroller.title = "the next token is unknown";
     if (box < 0 || column < 0) return undefined;
     return cell === undefined ? { column } : { cell, column };
   }

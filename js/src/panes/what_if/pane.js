@@ -209,7 +209,7 @@ export class WhatIfPane {
       text: `${cell} held at ${number(this.#value)}`,
     });
     this.#paintLoss(result, cell);
-    const wrong = this.#refused ? `${this.#refused.text} What is shown is from before.` : "";
+    const wrong = this.#refused ? `${this.#refused.text} Shown is the result before.` : "";
     const told = wrong || this.#notice;
     write(this.told, told);
     this.told.className =
