@@ -4,6 +4,7 @@ import { shownColumn, shownToken } from "../data/align.js";
 import { clamp } from "../lib/clamp.js";
 import { firstOf, inLine } from "../lib/tokens.js";
 import { drawBands } from "./bands.js";
+import { cut } from "./ruler.js";
 
 /** @typedef {import("../data/source.js").AnySource} AnySource */
 /** @typedef {import("../layout/columns.js").Columns} Columns */
@@ -55,9 +56,10 @@ export function drawHead(
   if (examples > 1) context.fillText("example", GUTTER - 12, LABELS / 2 + 1);
   if (tokens) context.fillText("token", GUTTER - 12, header - TOKENS / 2);
   context.font = `9px ${theme.font}`;
+  const measure = (/** @type {string} */ text) => context.measureText(text).width;
   tracks.forEach(({ title }, row) => {
     const y = header + row * BAND.pitch + 5;
-    context.fillText(cut(context, title, GUTTER - 16), GUTTER - 12, y);
+    context.fillText(cut(title, GUTTER - 16, measure), GUTTER - 12, y);
   });
   context.save();
   context.beginPath();
@@ -87,9 +89,9 @@ export function drawHead(
       if (token === undefined) continue;
       context.fillStyle = column === selected ? theme.colour.fg : theme.colour.muted;
       const text = source.spelling.label(token);
-      let cut = firstOf(text, fits);
-      if (cut !== text && fits > 2) cut = `${firstOf(text, fits - 1)}…`;
-      context.fillText(cut, x + columns.width / 2, header - TOKENS / 2);
+      let shown = firstOf(text, fits);
+      if (shown !== text && fits > 2) shown = `${firstOf(text, fits - 1)}…`;
+      context.fillText(shown, x + columns.width / 2, header - TOKENS / 2);
       drawWord(context, source, { column, align, x, width: columns.width, y: header - 3 });
     }
   }
@@ -128,6 +130,7 @@ function drawLabels(context, source, { theme, columns, left, room, selected }) {
   const first = Math.floor(Math.floor(columns.nearest(left) / timesteps) / every) * every;
   context.textAlign = "left";
   context.font = `11px ${theme.font}`;
+  const measure = (/** @type {string} */ text) => context.measureText(text).width;
   for (let example = first; example < examples; example += every) {
     const x = GUTTER + example * columns.pitch - left;
     if (x > GUTTER + room) break;
@@ -140,22 +143,8 @@ function drawLabels(context, source, { theme, columns, left, room, selected }) {
     context.fillStyle = chosen ? theme.colour.fg : theme.colour.muted;
     const label = source.label(example);
     const text = label === undefined ? String(example) : inLine(label);
-    context.fillText(cut(context, text, wide - (at - x)), at + 4, LABELS / 2 + 1);
+    context.fillText(cut(text, wide - (at - x), measure), at + 4, LABELS / 2 + 1);
   }
-}
-
-/**
- * As much of a text as there is room for.
- * @param {CanvasRenderingContext2D} context
- * @param {string} text
- * @param {number} room
- */
-function cut(context, text, room) {
-  let shown = text;
-  while (shown.length > 1 && context.measureText(shown).width > room) {
-    shown = shown.length > 2 ? `${shown.slice(0, -2)}…` : shown.slice(0, 1);
-  }
-  return shown;
 }
 
 /**

@@ -69,10 +69,13 @@ export function cut(text, room, measure) {
   if (measure(text) <= room + UNSEEN) return text;
   const characters = charactersOf(text.slice(0, LONGEST));
   if (characters.length === 1) return text;
-  let shown = "";
-  do {
-    characters.pop();
-    shown = `${characters.join("").trimEnd()}…`;
-  } while (characters.length > 0 && measure(shown) > room + UNSEEN);
-  return shown;
+  const beginning = (/** @type {number} */ count) =>
+    `${characters.slice(0, count).join("").trimEnd()}…`;
+  let [low, high] = [0, characters.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (measure(beginning(middle)) <= room + UNSEEN) low = middle;
+    else high = middle - 1;
+  }
+  return beginning(low);
 }

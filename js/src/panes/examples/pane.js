@@ -1,6 +1,7 @@
 // One cell over many short examples, each with its label.
 
 import { drawBands } from "../../canvas/bands.js";
+import { cut } from "../../canvas/ruler.js";
 import { Scroller } from "../../canvas/scroller.js";
 import { CLIPPED, IS_NAN, PADDING } from "../../colour/colours.js";
 import { css, ink } from "../../colour/palettes.js";
@@ -266,20 +267,6 @@ export class ExamplePane {
 
   /**
    * @param {CanvasRenderingContext2D} context
-   * @param {string} text
-   * @param {number} room
-   */
-  #cut(context, text, room) {
-    let count = MOST_CHARACTERS;
-    let cut = firstOf(text, count);
-    while (count > 1 && context.measureText(cut).width > room + 0.5) {
-      cut = `${firstOf(text, --count)}…`;
-    }
-    return cut === text || cut.endsWith("…") ? cut : `${firstOf(text, count - 1)}…`;
-  }
-
-  /**
-   * @param {CanvasRenderingContext2D} context
    * @param {number} example
    * @param {{x: number, y: number, lead: number, side: number}} place where it begins, and how far its
    *   squares are scrolled to the side; the label stays where it is
@@ -346,7 +333,8 @@ export class ExamplePane {
     }
     context.textAlign = "right";
     context.fillStyle = selected ? theme.colour.fg : theme.colour.muted;
-    const label = this.#cut(context, this.#before(source, example) ?? "", lead - 4);
+    const measure = (/** @type {string} */ text) => context.measureText(text).width;
+    const label = cut(this.#before(source, example) ?? "", lead - 4, measure);
     context.fillText(label, x + lead - 4, middle + 0.5);
   }
 

@@ -2,6 +2,7 @@
 
 import { clamp } from "../../lib/clamp.js";
 import { element, freshId } from "../../lib/dom.js";
+import { Memo } from "../../lib/memo.js";
 import { visible } from "../../lib/tokens.js";
 import { csvButton, menu } from "../../ui/controls.js";
 import { digits, independent, signed } from "./numbers.js";
@@ -48,8 +49,7 @@ export class FinderTable {
   #falling = true;
   #stale = true;
   #height = 0;
-  /** What is drawn. */
-  #key = "";
+  #drawn = new Memo();
   #filter = {
     find: "",
     layer: "",
@@ -260,7 +260,6 @@ export class FinderTable {
   #refresh() {
     const { ranking } = this;
     this.#stale = false;
-    this.#key = "";
     this.#rows = ranking.arrange(this.#filter, this.#sort, this.#falling);
     const cut = ranking.total > ranking.rows ? ` best, of ${ranking.total} in Python` : "";
     const count = this.#rows.length;
@@ -280,9 +279,7 @@ export class FinderTable {
     const top = this.grid.scrollTop;
     const first = Math.max(0, Math.floor(top / ROW) - 2);
     const stop = Math.min(this.#rows.length, Math.ceil((top + this.#height) / ROW) + 2);
-    const key = [first, stop, chosen, this.#at].join();
-    if (key === this.#key) return;
-    this.#key = key;
+    if (!this.#drawn.changed([this.#rows, first, stop, chosen, this.#at])) return;
     /** @type {HTMLElement[]} */
     const made = [];
     for (let at = first; at < stop; at++) made.push(this.#row(at, chosen));
