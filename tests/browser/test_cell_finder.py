@@ -228,7 +228,7 @@ def test_the_card_moves_the_views_and_draws_what_python_counts(show):
         steps = re.findall(r"V([\d.]+)H", path.get_attribute("d"))
         np.testing.assert_allclose([float(y) for y in steps], 100 - 100 * share, atol=0.006)
     expect(finder.card.locator(".lw-key").first).to_contain_text(f"with: {sum(inside)}")
-    expect(finder.card.locator(".lw-key").last).to_contain_text(f"{shifts} shifts")
+    expect(finder.card.locator(".lw-key").last).to_contain_text(f"{shifts} random circular shifts")
     mark = charts.last.locator("line")
     assert abs(float(mark.get_attribute("x1")) - 50 * (1 + row.score)) < 1e-3
 

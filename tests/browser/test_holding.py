@@ -126,7 +126,7 @@ def test_a_text_is_edited_and_a_cell_held(wish, browser, tmp_path):
     # What the model can't read is said, and what stands there stays that of the text before.
     wish.area.fill("dad z")
     expect(wish.told).to_have_text(
-        re.compile(r"^ValueError: .*'z' at position 4.* What is shown is from before\.$")
+        re.compile(r"^ValueError: .*'z' at position 4.*\. Shown is the previous result\.$")
     )
     assert wish.get("text") == "dad <b< bad cab"
     wish.area.fill("dad a")

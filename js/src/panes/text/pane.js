@@ -276,7 +276,7 @@ export class TextPane {
     const size = GUTTER_LETTERS * (window.devicePixelRatio || 1);
     this.#names.use(`${size}px ${theme.font}`, size);
     this.rows.begin(theme);
-    const scene = { source, theme, columnOf: (/** @type {number} */ box) => this.#columnOf(box) };
+    const scene = { source, theme, columnOf: this.#columnOf };
     this.sheet.draw(theme, source.passage(this.state.model.get("example")), {
       rows: cells.map((cell) => this.#looks(source, colours, cell)),
       outlines: this.#outlines(),
@@ -294,10 +294,11 @@ export class TextPane {
     });
   }
 
-  /** The column whose value a box shows; -1 if it shows none. @param {number} box */
-  #columnOf(box) {
-    const timestep = this.#timestepOf(box);
-    return timestep < 0 ? -1 : this.#offset + timestep;
+  /** The column whose value a box shows; -1 if it shows none. */
+  get #columnOf() {
+    const shift = this.#predict ? 1 : 0;
+    const offset = this.#offset - shift;
+    return (/** @type {number} */ box) => (box < shift ? -1 : offset + box);
   }
 
   /** The first column of the example. */
@@ -316,8 +317,9 @@ export class TextPane {
     const { background, foreground } = this.frame.theme;
     const pixels = colours.row(cell);
     const marks = colours.marks(cell);
+    const columnOf = this.#columnOf;
     return (box) => {
-      const column = this.#columnOf(box);
+      const column = columnOf(box);
       if (column < 0) return { colour: background, mark: PLAIN, ink: foreground };
       const code = codeAt(source, cell, column);
       const colour = pixels[code];

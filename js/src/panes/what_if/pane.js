@@ -209,7 +209,8 @@ export class WhatIfPane {
       text: `${cell} held at ${number(this.#value)}`,
     });
     this.#paintLoss(result, cell);
-    const wrong = this.#refused ? `${this.#refused.text} Shown is the result before.` : "";
+    const refused = this.#refused?.text.replace(/[.\s]*$/, ". Shown is the previous result.");
+    const wrong = refused ?? "";
     const told = wrong || this.#notice;
     write(this.told, told);
     this.told.className =
