@@ -1,6 +1,6 @@
 """Dependencies as the page gets them: of each prediction the stretch of tokens that it was computed from.
 
-The page's side is js/src/state/dependency.js.
+The page's side is js/src/data/dependency.js.
 """
 
 from __future__ import annotations

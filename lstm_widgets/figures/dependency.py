@@ -1,4 +1,4 @@
-"""The still picture of dependencies over running text: js/src/state/dependency.js in Python."""
+"""The still picture of dependencies over running text: js/src/panes/dependency/ in Python."""
 
 from __future__ import annotations
 
