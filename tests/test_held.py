@@ -5,13 +5,13 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from clamped import plain
 from keras import layers as L
 
 import lstm_widgets as lw
-from lstm_widgets.rnn import cells as recurrence
-from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, scan, scan_last
+from lstm_widgets.rnn import scan as loops
+from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell
+from lstm_widgets.rnn.scan import scan, scan_last
 
 RNG = np.random.default_rng(0)
 
@@ -23,15 +23,15 @@ def shaken(model):
     return model
 
 
-@pytest.mark.parametrize("by_steps", [True, False])
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize(
     ("kind", "reset_after"), [("LSTM", True), ("GRU", True), ("GRU", False), ("SimpleRNN", True)]
 )
 def test_both_loops_hold_every_signal_as_a_plain_loop_does(
-    monkeypatch, kind, reset_after, by_steps
+    monkeypatch, kind, reset_after, compiled
 ):
-    monkeypatch.setattr(recurrence, "_prefers_steps", lambda *_: by_steps)
-    monkeypatch.setattr(recurrence, "cpus", lambda: 2)
+    if not compiled:
+        monkeypatch.setattr(loops, "_compiled", lambda: None)
     examples, timesteps, features, units = 33, 6, 3, 5
     gates = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}[kind] * units
     bias = (2, gates) if kind == "GRU" and reset_after else (gates,)
@@ -39,8 +39,8 @@ def test_both_loops_hold_every_signal_as_a_plain_loop_does(
         RNG.normal(size=shape, scale=0.6).astype(np.float32)
         for shape in ((features, gates), (units, gates), bias)
     ]
-    activations = keras.activations.tanh, keras.activations.sigmoid
-    cell = Cell(kind, *map(tf.constant, weights), *activations, ("tanh", "sigmoid"), reset_after)
+    names = ("tanh", "sigmoid")
+    cell = Cell(kind, *weights, activation_names=names, reset_after=reset_after)
     x = RNG.normal(size=(examples, timesteps, features)).astype(np.float32)
     mask = RNG.random((examples, timesteps)) < 0.8
     # Half of the examples have all signals held, each in another cell; the others have none.
@@ -51,11 +51,11 @@ def test_both_loops_hold_every_signal_as_a_plain_loop_does(
         held[name] = np.zeros((examples, units), bool), np.zeros((examples, units))
         for number, value in cells.items():
             held[name][0][:first, number], held[name][1][:first, number] = True, value
-    state = [tf.zeros((examples, units))] * STATES[kind]
+    state = [np.zeros((examples, units), np.float32)] * STATES[kind]
     for reverse in (False, True):
         options = {"reset_after": reset_after, "reverse": reverse}
         out = {name: np.empty((examples, timesteps, units), np.float32) for name in SIGNALS[kind]}
-        scan(cell, tf.constant(x), state, mask, out, reverse=reverse, held=held)
+        scan(cell, x, state, mask, out, reverse=reverse, held=held)
         clamped = plain(kind, weights, x[:first], clamps, mask=mask[:first], **options)
         free = plain(kind, weights, x[first:], {}, mask=mask[first:], **options)
         for k, name in enumerate(SIGNALS[kind]):
@@ -63,11 +63,14 @@ def test_both_loops_hold_every_signal_as_a_plain_loop_does(
             # At padding gates are as computed, and without effect.
             real = np.ones_like(mask) if k < STATES[kind] else mask
             np.testing.assert_allclose(out[name][real], expected[real], atol=1e-5, err_msg=name)
-        ends, _ = scan_last(
-            cell, tf.constant(x), state, mask, names=["hidden_state"], reverse=reverse, held=held
+        ends, before, after = scan_last(
+            cell, x, state, mask, names=["hidden_state"], reverse=reverse, held=held
         )
         last = out["hidden_state"][:, 0 if reverse else -1]
         np.testing.assert_allclose(ends["hidden_state"], last, atol=1e-6)
+        np.testing.assert_array_equal(after[0], ends["hidden_state"])
+        earlier = out["hidden_state"][:, 1 if reverse else -2]
+        np.testing.assert_allclose(before[0], earlier, atol=1e-6)
 
 
 def deep():

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lstm_widgets.rnn import cells as recurrence
-from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, scan, step
+from lstm_widgets.models.keras.cells import read_cell
+from lstm_widgets.rnn import compiled
+from lstm_widgets.rnn import scan as loops
+from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, step
+from lstm_widgets.rnn.scan import scan
 
 
 def make_cell(kind, features, units, seed=0, dtype="float32", **options):
@@ -16,18 +19,7 @@ def make_cell(kind, features, units, seed=0, dtype="float32", **options):
     keras_cell.build((None, features))
     scale = min(0.4, units**-0.5)  # no chaos, in which rounding would grow
     keras_cell.set_weights([rng.normal(scale=scale, size=w.shape) for w in keras_cell.weights])
-    recurrent_activation = getattr(keras_cell, "recurrent_activation", keras_cell.activation)
-    ours = Cell(
-        kind=kind,
-        kernel=keras_cell.kernel.value,
-        recurrent_kernel=keras_cell.recurrent_kernel.value,
-        bias=None if keras_cell.bias is None else keras_cell.bias.value,
-        activation=keras_cell.activation,
-        recurrent_activation=recurrent_activation,
-        activation_names=(keras_cell.activation.__name__, recurrent_activation.__name__),
-        reset_after=getattr(keras_cell, "reset_after", False),
-    )
-    return keras_cell, ours
+    return keras_cell, read_cell(kind, keras_cell)
 
 
 def run(cell, x, mask=None, *, reverse=False, names=None, initial=None):
@@ -36,8 +28,8 @@ def run(cell, x, mask=None, *, reverse=False, names=None, initial=None):
     out = {n: np.full((examples, timesteps, cell.units), 99, np.float32) for n in names}
     dtype = cell.kernel.dtype
     if initial is None:
-        initial = [tf.zeros((examples, cell.units), dtype)] * STATES[cell.kind]
-    last = scan(cell, tf.constant(x, dtype), initial, mask, out, reverse=reverse)
+        initial = [np.zeros((examples, cell.units), dtype)] * STATES[cell.kind]
+    last = scan(cell, x.astype(dtype), initial, mask, out, reverse=reverse)
     return out, [np.asarray(s) for s in last]
 
 
@@ -54,10 +46,11 @@ CASES = [
 ]
 
 
-@pytest.fixture(params=["python", "compiled"])
+@pytest.fixture(params=["plain", "compiled"])
 def engine(request, monkeypatch):
-    """Both loops, whatever `scan` would choose."""
-    monkeypatch.setattr(recurrence, "_prefers_steps", lambda *_: request.param == "python")
+    """Both loops, where `scan` would take the compiled one."""
+    if request.param == "plain":
+        monkeypatch.setattr(loops, "_compiled", lambda: None)
     return request.param
 
 
@@ -132,16 +125,17 @@ def test_gru_gates_satisfy_the_equations_in_float64(reset_after):
 def test_the_loops_agree_on_parts_rests_and_wide_inputs(monkeypatch, kind, reverse, masked, shape):
     examples, timesteps, features = shape
     # Small blocks, so that one run has several threads and stretches, with rests of both.
-    monkeypatch.setattr(recurrence, "_BLOCK_BYTES", 40_000)
-    monkeypatch.setattr(recurrence, "cpus", lambda: 2)
+    monkeypatch.setattr(compiled, "_AHEAD", 40_000)
+    monkeypatch.setattr(compiled, "_THREAD_WORK", 1)
+    monkeypatch.setattr(compiled, "cpus", lambda: 2)
     _, ours = make_cell(kind, features, 60)
     rng = np.random.default_rng(1)
     x = rng.normal(size=(examples, timesteps, features)).astype(np.float32) / features**0.5
     mask = rng.random((examples, timesteps)) < 0.6 if masked else None
-    initial = [tf.constant(rng.normal(size=(examples, 60)), tf.float32)] * STATES[kind]
+    initial = [rng.normal(size=(examples, 60)).astype(np.float32)] * STATES[kind]
     results = []
-    for python in (True, False):
-        monkeypatch.setattr(recurrence, "_prefers_steps", lambda *_, python=python: python)
+    for loop in (lambda: None, lambda: compiled):
+        monkeypatch.setattr(loops, "_compiled", loop)
         results.append(run(ours, x, mask, reverse=reverse, initial=initial))
     (out_a, last_a), (out_b, last_b) = results
     for name in SIGNALS[kind]:
@@ -168,7 +162,7 @@ def test_nan_and_infinite_weights_pass_through_without_a_warning(recwarn):
     kernel[:, 0] = np.nan
     kernel[:, 4] = np.inf
     keras_cell.kernel.assign(kernel)
-    ours = Cell(**{**ours.__dict__, "kernel": keras_cell.kernel.value})
+    ours = read_cell("LSTM", keras_cell)
     out, _ = run(ours, np.ones((1, 3, 2), np.float32))
     assert np.isnan(out["input_gate"][0, 0, 0])
     assert not np.isnan(out["input_gate"][0, 0, 1:]).any()
@@ -176,43 +170,6 @@ def test_nan_and_infinite_weights_pass_through_without_a_warning(recwarn):
     assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
 
 
-def test_work_adds_up_to_a_compilation(monkeypatch):
-    compiled = []
-    original = recurrence._scan_compiled
-    monkeypatch.setattr(
-        recurrence, "_scan_compiled", lambda *a, **k: compiled.append(1) or original(*a, **k)
-    )
-    monkeypatch.setattr(recurrence, "_COMPILE_SECONDS", 0.01)
-    _, ours = make_cell("LSTM", 2, 3)
-    x = np.zeros((1, 101, 2), np.float32)
-    calls = 0
-    while not compiled:
-        run(ours, x)
-        calls += 1
-        assert calls < 50
-    assert calls > 1
-    run(ours, x)
-    assert len(compiled) == 2  # and stays compiled
-
-
-def test_a_compilation_serves_other_weights(monkeypatch):
-    monkeypatch.setattr(recurrence, "_prefers_steps", lambda *_: False)
-    x = np.random.default_rng(1).normal(size=(1, 8, 2)).astype(np.float32)
-    run(make_cell("GRU", 2, 3, seed=0)[1], x)
-    before = recurrence._compiled.cache_info()
-    run(make_cell("GRU", 2, 3, seed=1)[1], x)
-    after = recurrence._compiled.cache_info()
-    assert (after.misses, after.hits) == (before.misses, before.hits + 1)
-
-
 def test_unknown_kind():
-    with pytest.raises(ValueError, match="kind must be one of LSTM, GRU, SimpleRNN; got 'x'"):
-        step(
-            "x",
-            np.zeros((1, 1)),
-            [np.zeros((1, 1))],
-            recurrent_kernel=np.zeros((1, 1)),
-            recurrent_bias=None,
-            activation=np.tanh,
-            recurrent_activation=np.tanh,
-        )
+    with pytest.raises(ValueError, match="kind: expected one of LSTM, GRU, SimpleRNN; got 'x'"):
+        step(Cell("x", None, None, None), np.zeros((1, 1)), [np.zeros((1, 1))])

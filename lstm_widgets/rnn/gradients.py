@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.rnn.cells import ACTIVATIONS
+from lstm_widgets.rnn.activations import ACTIVATIONS, slope_of
 from lstm_widgets.rnn.sequences import Sequences, Steps, walk_back
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ __all__ = ["known", "recurrent"]
 
 def known(cell: Cell) -> bool:
     """Whether the derivatives of a cell's activations are known here."""
-    return set(cell.activation_names) <= set(ACTIVATIONS)
+    known = [ACTIVATIONS.get(name) for name in cell.activation_names]
+    return all(activation is not None and activation.slope is not None for activation in known)
 
 
 def recurrent(
@@ -61,7 +62,7 @@ class _Back:
         self.kernel = np.ascontiguousarray(cell.kernel.T)
         self.recurrent_kernel = np.ascontiguousarray(cell.recurrent_kernel.T)
         self.activation = cell.activation
-        self.slope, self.gate_slope = (ACTIVATIONS[n].slope for n in cell.activation_names)
+        self.slope, self.gate_slope = (slope_of(name) for name in cell.activation_names)
 
     def room(self, steps: Steps) -> Floats:
         """Make room for the gradients of what goes into the activations, of every step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import threading
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     Item = TypeVar("Item")
     Result = TypeVar("Result")
 
-__all__ = ["cpus", "in_blocks", "mapped"]
+__all__ = ["alone", "cpus", "in_blocks", "mapped"]
 
 # Values of the widest array of a block, of which a handful fit into a processor's own cache; and
 # those that are worth a thread of their own: with fewer, threads wait for each other's Python.
@@ -47,8 +48,21 @@ def in_blocks(function: Callable[[slice], Result], examples: int, width: int) ->
     parts = max(1, -(-examples // (most * workers))) * workers
     size = max(1, -(-examples // parts))
     blocks = [slice(k, min(k + size, examples)) for k in range(0, examples, size)]
-    with _limited, _blas().limit(limits=1):
+    with alone(1):
         return mapped(function, blocks or [slice(0, 0)])
+
+
+@contextlib.contextmanager
+def alone(products: int) -> Iterator[None]:
+    """Let no other work that is shared out run meanwhile.
+
+    Parameters
+    ----------
+    products
+        How many threads BLAS may use for a product: 1 where blocks have threads of their own.
+    """
+    with _limited, _blas().limit(limits=products):
+        yield
 
 
 def mapped(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
@@ -96,6 +110,9 @@ _limited = threading.Lock()
 
 @functools.cache
 def _blas() -> ThreadpoolController:
+    # Compiled code uses SciPy's, which has to be there to be found.
+    import scipy.linalg.cython_blas  # type: ignore[import-untyped]  # noqa: F401, PLC0415
+
     return ThreadpoolController().select(user_api="blas")
 
 

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
+from lstm_widgets.models.keras.cells import as_array, mask_array, read_cell
 from lstm_widgets.models.keras.layers import Found, Selection, load_keras
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
 from lstm_widgets.recording.calls import all_named, call_name, is_part, split_call
-from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, Holds, scan, scan_last
+from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, Holds
+from lstm_widgets.rnn.scan import scan, scan_last
 from lstm_widgets.running.held import Held, Holding
 from lstm_widgets.running.self_check import (
     CHECKED_TIMESTEPS,
@@ -157,10 +159,10 @@ class Unit:
 class _Run:
     """One cell's way through one call: what it reads, and what has come of it."""
 
-    x: Any  # tensor (example, timestep, features) of the cell's dtype
+    x: npt.NDArray[Any]  # (example, timestep, features) of the cell's dtype
     real: npt.NDArray[np.bool_] | None
     reverse: bool
-    state: list[Any]
+    state: list[npt.NDArray[Any]]
     out: dict[str, Any]  # signals, at every timestep or, of windows, at their end
     hidden: Any  # (example, timestep, cell), if the model goes on with it
     held: Holds | None = None
@@ -334,7 +336,7 @@ class Session:
         cells = one.cells
         states = tree.flatten(initial_state)
         position = 0
-        x = sequences
+        x = as_array(sequences)
         run = _Run(x, real, one.go_backwards, [], {}, None)
         new_states: list[Any] = []
         kept: list[tuple[Unit, int, dict[str, Any]]] = []
@@ -344,10 +346,10 @@ class Session:
             held = self.holding.of(unit.layer, call, int(x.shape[0]))
             unit.held = held is not None
             run = _Run(
-                x=tf.cast(x, cell.compute_dtype),
+                x=as_array(x, cell.compute_dtype),
                 real=real,
                 reverse=one.go_backwards,
-                state=[tf.cast(s, cell.compute_dtype) for s in states[position:][: STATES[kind]]],
+                state=[as_array(s, cell.compute_dtype) for s in states[position:][: STATES[kind]]],
                 out={},
                 hidden=None,
                 held=held,
@@ -366,7 +368,7 @@ class Session:
             new_states += run.state
             position += STATES[kind]
             if not last:
-                x = tf.convert_to_tensor(run.hidden)
+                x = run.hidden
         if self.check and not any(unit.held for unit, _, _ in kept):
             compare = self._compare_ends if self.reading.mode == "windows" else self._compare_layer
             with self.paused():
@@ -374,6 +376,7 @@ class Session:
 
         dtype = cells[-1].compute_dtype
         begun = (one.name, call) in self._begun
+        new_states = [tf.cast(s, dtype) for s in new_states]
         if self.reading.mode == "pieces":
             self._ended[one.name, call] = new_states
             if real is None or real.any():
@@ -385,7 +388,7 @@ class Session:
             outputs = tf.cast(as_returned(run.hidden, real, one.layer, begun=begun), dtype)
             # Keras doesn't look at the last output of a layer that returns all.
             return new_states[-STATES[one.kinds[-1]]], outputs, packed
-        end = np.asarray(new_states[-STATES[one.kinds[-1]]])
+        end = run.state[0]
         final = tf.cast(last_as_returned(end, real, one.layer, begun=begun), dtype)
         return final, final[:, None], packed
 
@@ -410,7 +413,7 @@ class Session:
         """Run a cell straight into the room of its signals."""
         place = self.reading.place(self._start, self._stop, int(run.x.shape[1]))
         run.out |= {name: array[place] for name, array in unit.signals.items()}
-        double = run.x.dtype.name == "float64"
+        double = run.x.dtype == np.float64
         if double or "hidden_state" not in run.out:
             # The model goes on with it, in full precision, even if it isn't kept.
             shape = (*run.x.shape[:2], cell.units)
@@ -425,10 +428,10 @@ class Session:
     def _scan_windows(self, unit: Unit, cell: Cell, run: _Run, *, over_time: bool) -> None:
         """Run a cell over windows, and keep the signals at their ends."""
         shape = (*(int(n) for n in run.x.shape[:2]), cell.units)
-        double = run.x.dtype.name == "float64"
+        double = run.x.dtype == np.float64
         if over_time:
             run.hidden = np.empty(shape, np.float64 if double else np.float32)
-        ends, run.state = scan_last(
+        ends, _, run.state = scan_last(
             cell,
             run.x,
             run.state,
@@ -828,38 +831,6 @@ def _room(names: Sequence[str], shape: tuple[int, ...]) -> dict[str, npt.NDArray
         return dict(zip(names, np.empty((len(names), *shape), np.float32), strict=True))
     # Each of its own: what was freed before can serve again, and what is kept keeps no others.
     return {name: np.empty(shape, np.float32) for name in names}
-
-
-def read_cell(kind: str, cell: Any) -> Cell:
-    """Read a Keras cell, in the dtype in which it computes."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    activations = load_keras().activations
-
-    def tensor(variable: Any) -> Any:
-        return None if variable is None else tf.cast(variable.value, cell.compute_dtype)
-
-    def name(function: Any) -> str | None:
-        given = getattr(function, "__name__", "")
-        return given if getattr(activations, given, None) is function else None
-
-    recurrent_activation = getattr(cell, "recurrent_activation", cell.activation)
-    return Cell(
-        kind=kind,
-        kernel=tensor(cell.kernel),
-        recurrent_kernel=tensor(cell.recurrent_kernel),
-        bias=tensor(cell.bias),
-        activation=cell.activation,
-        recurrent_activation=recurrent_activation,
-        activation_names=(name(cell.activation), name(recurrent_activation)),
-        reset_after=bool(getattr(cell, "reset_after", False)),
-    )
-
-
-def mask_array(mask: Any) -> npt.NDArray[np.bool_]:
-    """Turn a mask into bool ``(example, timestep)``."""
-    array = np.asarray(mask).astype(np.bool_)
-    return array[..., 0] if array.ndim == 3 else array
 
 
 def as_returned(hidden: Any, real: Any, layer: Any, *, begun: bool = False) -> Any:

@@ -28,6 +28,7 @@ import numpy as np
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.keras import propagation
 from lstm_widgets.models.keras.affine import is_affine
+from lstm_widgets.models.keras.cells import mask_array
 from lstm_widgets.models.keras.inputs import (
     DEFAULT_BATCH_SIZE,
     count_examples,
@@ -45,7 +46,6 @@ from lstm_widgets.recording.calls import all_named, split_call
 from lstm_widgets.rnn.cells import SIGNALS, STATES
 from lstm_widgets.running.record import expect_model
 from lstm_widgets.running.self_check import CHECKED_EXAMPLES, TOLERANCES, OwnLoop, difference
-from lstm_widgets.running.session import mask_array
 
 if TYPE_CHECKING:
     import numpy.typing as npt

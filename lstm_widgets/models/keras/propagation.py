@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.errors import UnsupportedLayerError
+from lstm_widgets.models.keras.cells import as_array, mask_array, read_cell, tensor_cell
 from lstm_widgets.models.keras.layer_rules import (
     OTHERS,
     end_at,
@@ -28,14 +29,10 @@ from lstm_widgets.models.keras.layer_rules import (
 from lstm_widgets.models.keras.layers import load_keras
 from lstm_widgets.models.keras.patches import is_stock
 from lstm_widgets.rnn import gradients, relevance_rules
-from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, plain_array, scan, steps
+from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, plain_array, step
+from lstm_widgets.rnn.scan import scan
 from lstm_widgets.rnn.sequences import Sequences
-from lstm_widgets.running.session import (
-    as_returned,
-    last_as_returned,
-    mask_array,
-    read_cell,
-)
+from lstm_widgets.running.session import as_returned, last_as_returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
@@ -185,7 +182,7 @@ def _loop(one: Any, done: Pass) -> Callable[..., Any]:
         last: list[Any] = []
         for cell, kind in zip(cells, one.kinds, strict=True):
             hidden, *ended = _scanned(
-                read_cell(kind, cell),
+                (kind, cell),
                 tf.cast(hidden, cell.compute_dtype),
                 [tf.cast(s, cell.compute_dtype) for s in states[len(last) :][: STATES[kind]]],
                 done,
@@ -220,7 +217,7 @@ def _step(one: Any, done: Pass) -> Callable[..., Any]:
         tree = load_keras().tree
         before = [tf.cast(state, cell.compute_dtype) for state in tree.flatten(states)]
         _, *ended = _scanned(
-            read_cell(one.kinds[0], cell),
+            (one.kinds[0], cell),
             tf.cast(inputs, cell.compute_dtype)[:, None],
             before,
             done,
@@ -277,7 +274,7 @@ def read_by(one: Any, around: Callable[[Callable[[Any], list[Any]], int, Any], N
 
 
 def _scanned(
-    cell: Cell,
+    known: tuple[str, Any],
     x: Any,
     states: Sequence[Any],
     done: Pass,
@@ -286,20 +283,26 @@ def _scanned(
     reverse: bool,
     over_time: bool,
 ) -> list[Any]:
-    """Run one cell over whole sequences: its hidden state ``over_time``, and its last states."""
+    """Run one cell over whole sequences: its hidden state ``over_time``, and its last states.
+
+    ``known`` are its kind, and the cell as Keras has it.
+    """
     import tensorflow as tf  # noqa: PLC0415
 
+    cell = read_cell(*known)
     names = SIGNALS[cell.kind]
     # In memory, time comes first: that is how the values are made and how they are needed.
     shape = (len(names), int(x.shape[1]), int(x.shape[0]), cell.units)
     dtype = np.float64 if x.dtype == tf.float64 else np.float32
     signals = dict(zip(names, np.empty(shape, dtype).swapaxes(1, 2), strict=True))
     with done.tape.stop_recording():  # the way back is ours
-        last = scan(cell, x, states, mask, signals, reverse=reverse)
+        arrays = as_array(x), [as_array(state) for state in states]
+        last = scan(cell, *arrays, mask, signals, reverse=reverse)
 
     def backward(*given: Any) -> Any:
         if done.rule is None and not gradients.known(cell):
-            return _gradient(cell, x, states, given, mask, reverse=reverse, over_time=over_time)
+            ours = tensor_cell(*known)
+            return _gradient(ours, x, states, given, mask, reverse=reverse, over_time=over_time)
         layer = Sequences(
             *(cell.in_numpy(), plain_array(x), [plain_array(s) for s in states], signals),
             mask=mask,
@@ -317,7 +320,8 @@ def _scanned(
         return [done.arrives(x, of_x), *of_states]
 
     hidden = [tf.cast(signals["hidden_state"], x.dtype)] if over_time else []
-    results = tied([x, *states], [*hidden, *last], backward)
+    ended = [tf.cast(state, x.dtype) for state in last]
+    results = tied([x, *states], [*hidden, *ended], backward)
     return results if over_time else [None, *results]
 
 
@@ -336,11 +340,21 @@ def _gradient(
 
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch([x, *states])
+        projected = tf.transpose(tf.tensordot(x, cell.kernel, 1), (1, 0, 2))
+        if cell.input_bias is not None:
+            projected += cell.input_bias
         last = list(states)
         hidden = []
-        for _, values in steps(cell, x, states, mask, reverse=reverse):
-            last = list(values[: len(states)])
-            hidden.append(values[0])
+        indices = range(int(x.shape[1]))
+        for t in reversed(indices) if reverse else indices:
+            z = projected[t]
+            if cell.kind != "GRU":
+                z += last[0] @ cell.recurrent_kernel
+            new = list(step(cell, z, last)[: len(last)])
+            if mask is not None:
+                new = [tf.where(mask[:, t, None], n, s) for n, s in zip(new, last, strict=True)]
+            last = new
+            hidden.append(last[0])
         if reverse:
             hidden.reverse()
         outputs = [tf.stack(hidden, axis=1), *last] if over_time else last

@@ -1,0 +1,102 @@
+# Keras and TensorFlow have no types, so what comes from them is Any.
+# ruff: noqa: ANN401
+"""Keras's cells and tensors as the arrays that the loops take, and back, without copies if that can be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.models.keras.layers import load_keras
+from lstm_widgets.rnn.activations import ACTIVATIONS
+from lstm_widgets.rnn.cells import Cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+__all__ = ["as_array", "mask_array", "read_cell", "tensor_cell"]
+
+
+def as_array(tensor: Any, dtype: str | None = None) -> npt.NDArray[Any]:
+    """Look at a tensor as an array, which may not be written to; in another dtype it is a copy."""
+    try:
+        array = np.asarray(memoryview(tensor))
+    except (TypeError, ValueError):  # bfloat16, of which Python's buffers know nothing
+        array = np.asarray(tensor)
+    if dtype is None or array.dtype.name == dtype:
+        return array
+    import tensorflow as tf  # noqa: PLC0415
+
+    return array.astype(tf.as_dtype(dtype).as_numpy_dtype)
+
+
+def mask_array(mask: Any) -> npt.NDArray[np.bool_]:
+    """Make of a mask an array ``(example, timestep)``."""
+    array = np.asarray(mask).astype(np.bool_)
+    return array[..., 0] if array.ndim == 3 else array
+
+
+def read_cell(kind: str, cell: Any) -> Cell:
+    """Read a Keras cell, in the dtype in which it computes."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    activation, recurrent_activation = _activations(cell)
+
+    def array(variable: Any) -> Any:
+        if variable is None:
+            return None
+        return as_array(tf.convert_to_tensor(variable.value), cell.compute_dtype)
+
+    return Cell(
+        kind=kind,
+        kernel=array(cell.kernel),
+        recurrent_kernel=array(cell.recurrent_kernel),
+        bias=array(cell.bias),
+        activation=_on_arrays(activation),
+        recurrent_activation=_on_arrays(recurrent_activation),
+        activation_names=(_name(activation), _name(recurrent_activation)),
+        reset_after=bool(getattr(cell, "reset_after", False)),
+    )
+
+
+def tensor_cell(kind: str, cell: Any) -> Cell:
+    """Read a Keras cell as tensors and functions on such, for TensorFlow to differentiate."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    def tensor(variable: Any) -> Any:
+        return None if variable is None else tf.cast(variable.value, cell.compute_dtype)
+
+    activation, recurrent_activation = _activations(cell)
+    return Cell(
+        kind=kind,
+        kernel=tensor(cell.kernel),
+        recurrent_kernel=tensor(cell.recurrent_kernel),
+        bias=tensor(cell.bias),
+        activation=activation,
+        recurrent_activation=recurrent_activation,
+        reset_after=bool(getattr(cell, "reset_after", False)),
+    )
+
+
+def _activations(cell: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    return cell.activation, getattr(cell, "recurrent_activation", cell.activation)
+
+
+def _name(function: Any) -> str | None:
+    """Tell the name of an activation that is Keras's own, and one of ours."""
+    given = getattr(function, "__name__", "")
+    own = getattr(load_keras().activations, given, None) is function
+    return given if own and given in ACTIVATIONS else None
+
+
+def _on_arrays(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Make of a function on tensors one on arrays."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    def on_arrays(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.asarray(function(tf.convert_to_tensor(values)))
+
+    return on_arrays

@@ -1,0 +1,317 @@
+# What Numba compiles has no types: each function is compiled for those that it is called with.
+# mypy: disable-error-code="untyped-decorator, no-untyped-def"
+# ruff: noqa: ANN001, ANN202, PLR0917
+"""The one compiled loop: a recurrent cell over whole sequences, its signals kept as it goes.
+
+The equations are those of :func:`lstm_widgets.rnn.cells.step`. Importing this module imports Numba,
+which takes a while: :mod:`lstm_widgets.rnn.scan` does so when it is first needed.
+
+What makes it quick: the products with the inputs are done outside of the loop, for some timesteps at
+once; one product a step by BLAS; a block of examples a thread; and everything elementwise on rows
+that stay in the closest cache, in loops that LLVM turns into vector code.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.rnn.cells import SIGNALS
+from lstm_widgets.rnn.compiled_activations import CODES, activate
+from lstm_widgets.rnn.compiling import cached, jit, said_once
+from lstm_widgets.rnn.parallel import alone, cpus, mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from lstm_widgets.rnn.cells import Cell, Holds
+
+    Floats = npt.NDArray[np.floating[Any]]
+
+__all__ = ["scan", "serves"]
+
+_FIRST_SIX = tuple(np.uintp(k) for k in range(6))
+
+# The loops ----------------------------------------------------------------------------------------
+
+# All take, after what is the cell's own: what goes into the activations from the inputs
+# (example, timestep, gates * units); the states (example, units), which become those after the last
+# step; what is no padding (example, timestep), or nothing; whether the last timestep comes first; what
+# is held, of each signal (signal, example, units), or nothing; and room for all signals
+# (signal, example, timestep, units).
+#
+# Rows are told by their numbers and not cut out: a cut costs as much as computing on it. Numbers are
+# unsigned: of others each would be looked at whether it counts from the end.
+
+
+@jit
+def _hold(held, values, kept, first, last, b, t):
+    """Put what is held into the rows of some signals."""
+    for s in range(np.uintp(first), np.uintp(last)):
+        for k in range(np.uintp(kept.shape[3])):
+            if held[s, b, k]:
+                kept[s, b, t, k] = values[s, b, k]
+
+
+@cached
+def _lstm(recurrent, codes, z, state, real, reverse, held, values, kept):
+    (hidden, cell), (code, gate_code) = state, codes
+    h, c, i, f, g, o = _FIRST_SIX
+    one, four = np.uintp(1), np.uintp(4)
+    examples, timesteps = np.uintp(z.shape[0]), np.uintp(z.shape[1])
+    units = np.uintp(hidden.shape[1])
+    masked, holding = real.size > 0, held.size > 0
+    sums = np.empty((z.shape[0], z.shape[2]), z.dtype)
+    for step in range(timesteps):
+        t = timesteps - one - step if reverse else step
+        np.dot(hidden, recurrent, sums)
+        for b in range(examples):
+            for gate in range(four):
+                for k in range(units):
+                    at = gate * units + k
+                    kept[i + gate, b, t, k] = sums[b, at] + z[b, t, at]
+            activate(gate_code, kept, i, b, t)
+            activate(gate_code, kept, f, b, t)
+            activate(code, kept, g, b, t)
+            activate(gate_code, kept, o, b, t)
+            if holding:
+                _hold(held, values, kept, 2, 6, b, t)
+            if masked and not real[b, t]:
+                for k in range(units):
+                    kept[c, b, t, k] = cell[b, k]
+                    kept[h, b, t, k] = hidden[b, k]
+                continue
+            for k in range(units):
+                carried = kept[f, b, t, k] * cell[b, k]
+                kept[c, b, t, k] = carried + kept[i, b, t, k] * kept[g, b, t, k]
+            if holding:
+                _hold(held, values, kept, 1, 2, b, t)
+            for k in range(units):
+                cell[b, k] = kept[c, b, t, k]
+                kept[h, b, t, k] = kept[c, b, t, k]
+            activate(code, kept, h, b, t)
+            for k in range(units):
+                kept[h, b, t, k] *= kept[o, b, t, k]
+            if holding:
+                _hold(held, values, kept, 0, 1, b, t)
+            for k in range(units):
+                hidden[b, k] = kept[h, b, t, k]
+
+
+@cached
+def _gru(recurrent, recurrent_bias, codes, z, state, real, reverse, held, values, kept):
+    """``recurrent`` has all gates if the reset gate comes after the product, else it has two parts."""
+    hidden, (code, gate_code) = state[0], codes
+    h, u, r, g, _, _ = _FIRST_SIX
+    one, two = np.uintp(1), np.uintp(2)
+    examples, timesteps = np.uintp(z.shape[0]), np.uintp(z.shape[1])
+    width, units = np.uintp(z.shape[2]), np.uintp(hidden.shape[1])
+    reset_after = recurrent[0].shape[1] == z.shape[2]
+    masked, holding = real.size > 0, held.size > 0
+    sums = np.empty((z.shape[0], recurrent[0].shape[1]), z.dtype)
+    gated, inner = np.empty_like(hidden), np.empty_like(hidden)
+    for step in range(timesteps):
+        t = timesteps - one - step if reverse else step
+        np.dot(hidden, recurrent[0], sums)
+        for b in range(examples):
+            if recurrent_bias.size:
+                for k in range(width):
+                    sums[b, k] += recurrent_bias[k]
+            for gate in range(two):
+                for k in range(units):
+                    at = gate * units + k
+                    kept[u + gate, b, t, k] = sums[b, at] + z[b, t, at]
+            activate(gate_code, kept, u, b, t)
+            activate(gate_code, kept, r, b, t)
+            if holding:
+                _hold(held, values, kept, 1, 3, b, t)
+            for k in range(units):
+                from_hidden = sums[b, two * units + k] if reset_after else hidden[b, k]
+                kept[g, b, t, k] = kept[r, b, t, k] * from_hidden
+        if not reset_after:
+            for b in range(examples):
+                for k in range(units):
+                    gated[b, k] = kept[g, b, t, k]
+            np.dot(gated, recurrent[1], inner)
+        for b in range(examples):
+            for k in range(units):
+                from_hidden = kept[g, b, t, k] if reset_after else inner[b, k]
+                kept[g, b, t, k] = from_hidden + z[b, t, two * units + k]
+            activate(code, kept, g, b, t)
+            if holding:
+                _hold(held, values, kept, 3, 4, b, t)
+            if masked and not real[b, t]:
+                for k in range(units):
+                    kept[h, b, t, k] = hidden[b, k]
+                continue
+            for k in range(units):
+                new = (z.dtype.type(1) - kept[u, b, t, k]) * kept[g, b, t, k]
+                kept[h, b, t, k] = kept[u, b, t, k] * hidden[b, k] + new
+            if holding:
+                _hold(held, values, kept, 0, 1, b, t)
+            for k in range(units):
+                hidden[b, k] = kept[h, b, t, k]
+
+
+@cached
+def _simple_rnn(recurrent, codes, z, state, real, reverse, held, values, kept):
+    hidden, h = state[0], _FIRST_SIX[0]
+    one = np.uintp(1)
+    examples, timesteps = np.uintp(z.shape[0]), np.uintp(z.shape[1])
+    units = np.uintp(hidden.shape[1])
+    masked, holding = real.size > 0, held.size > 0
+    sums = np.empty_like(hidden)
+    for step in range(timesteps):
+        t = timesteps - one - step if reverse else step
+        np.dot(hidden, recurrent, sums)
+        for b in range(examples):
+            if masked and not real[b, t]:
+                for k in range(units):
+                    kept[h, b, t, k] = hidden[b, k]
+                continue
+            for k in range(units):
+                kept[h, b, t, k] = sums[b, k] + z[b, t, k]
+            activate(codes[0], kept, h, b, t)
+            if holding:
+                _hold(held, values, kept, 0, 1, b, t)
+            for k in range(units):
+                hidden[b, k] = kept[h, b, t, k]
+
+
+# From arrays to arrays ----------------------------------------------------------------------------
+
+# Values of what goes into the activations that are computed at a time: they stay in a cache.
+_AHEAD = 1 << 17
+# Multiply-adds that are worth a thread of their own.
+_THREAD_WORK = 1 << 22
+# Bytes of recurrent weights from which on a product of one example is worth several threads.
+_SHARED_BYTES = 1 << 19
+_NOWHERE = np.empty((0, 0), np.bool_)
+
+_LOOPS = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple_rnn}
+
+
+def serves(cell: Cell) -> bool:
+    """Whether the compiled loop has a cell's activations, and computes in its dtype."""
+    return set(cell.activation_names) <= set(CODES) and cell.kernel.dtype in (
+        np.float32,
+        np.float64,
+    )
+
+
+def scan(
+    cell: Cell,
+    sequences: Floats,
+    initial_state: Sequence[Floats],
+    mask: npt.NDArray[np.bool_] | None,
+    out: Mapping[str, Floats],
+    *,
+    reverse: bool = False,
+    held: Holds | None = None,
+) -> list[Floats]:
+    """Run a cell over whole sequences, see :func:`lstm_widgets.rnn.scan.scan`."""
+    examples, timesteps, features = sequences.shape
+    dtype = cell.kernel.dtype
+    state = [np.array(s, dtype, order="C") for s in initial_state]
+    if not examples or not timesteps:
+        return state
+    weights = _weights(cell)
+    signals = SIGNALS[cell.kind]
+    holds = _held(held or {}, signals, examples, cell.units, dtype)
+    work = examples * timesteps * cell.kernel.shape[1] * (features + cell.units)
+    parts = max(1, min(cpus(), examples, work // _THREAD_WORK))
+    edges = [examples * k // parts for k in range(parts + 1)]
+
+    def run(rows: slice) -> None:
+        _scan_block(
+            cell,
+            weights,
+            sequences[rows],
+            tuple(s[rows] for s in state),
+            None if mask is None else mask[rows],
+            {name: values[rows] for name, values in out.items()},
+            reverse=reverse,
+            held=(np.ascontiguousarray(holds[0][:, rows]), np.ascontiguousarray(holds[1][:, rows])),
+        )
+
+    # One product a step is shared out only if the weights are too many for one core's cache.
+    several = parts == 1 and cell.recurrent_kernel.nbytes >= _SHARED_BYTES
+    with said_once(), alone(cpus() if several else 1):
+        mapped(run, [slice(a, b) for a, b in itertools.pairwise(edges)])
+    return state
+
+
+def _scan_block(
+    cell: Cell,
+    weights: tuple[Any, ...],
+    sequences: Floats,
+    state: tuple[Floats, ...],
+    mask: npt.NDArray[np.bool_] | None,
+    out: Mapping[str, Floats],
+    *,
+    reverse: bool,
+    held: tuple[npt.NDArray[np.bool_], Floats],
+) -> None:
+    """Run the loop over some examples, in stretches of timesteps."""
+    examples, timesteps, features = sequences.shape
+    width, dtype = cell.kernel.shape[1], cell.kernel.dtype
+    length = min(timesteps, max(1, _AHEAD // (examples * width)))
+    signals = SIGNALS[cell.kind]
+    room = np.empty((examples * length, width), dtype)
+    kept = np.empty((len(signals), examples, length, cell.units), dtype)
+    codes = tuple(CODES[name] for name in cell.activation_names)
+    bias = cell.input_bias
+    starts = range(0, timesteps, length)
+    for start in reversed(starts) if reverse else starts:
+        stop = min(start + length, timesteps)
+        part = sequences[:, start:stop].reshape(-1, features)
+        with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
+            z = np.matmul(part, cell.kernel, out=room[: len(part)])
+            if bias is not None:
+                z += bias
+        real = _NOWHERE if mask is None else np.ascontiguousarray(mask[:, start:stop])
+        _LOOPS[cell.kind](
+            *weights,
+            codes,
+            z.reshape(examples, stop - start, width),
+            state,
+            real,
+            reverse,
+            *held,
+            kept,
+        )
+        for name, values in out.items():
+            values[:, start:stop] = kept[signals.index(name), :, : stop - start]
+
+
+def _weights(cell: Cell) -> tuple[Any, ...]:
+    """Lay out a cell's weights as its loop takes them."""
+    # Numba compiles anew for arrays that may not be written to.
+    recurrent = np.require(cell.recurrent_kernel, requirements=["C", "W"])
+    if cell.kind != "GRU":
+        return (recurrent,)
+    if cell.reset_after:
+        bias = recurrent[:0, 0]
+        if cell.recurrent_bias is not None:
+            bias = np.require(cell.recurrent_bias, requirements=["C", "W"])
+        return (recurrent, recurrent[:0]), bias
+    gates = 2 * cell.units
+    parts = np.ascontiguousarray(recurrent[:, :gates]), np.ascontiguousarray(recurrent[:, gates:])
+    return parts, np.empty(0, recurrent.dtype)
+
+
+def _held(
+    held: Holds, signals: Sequence[str], examples: int, units: int, dtype: np.dtype[Any]
+) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Lay out what is held, ``(signal, example, units)``; empty arrays if nothing is."""
+    names = [name for name in signals if name in held]
+    shape = (len(signals) if names else 0, examples, units)
+    which, values = np.zeros(shape, np.bool_), np.zeros(shape, dtype)
+    for name in names:
+        k = signals.index(name)
+        which[k], values[k] = held[name]
+    return which, values
