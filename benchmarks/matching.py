@@ -23,7 +23,7 @@ THRESHOLD = 0.3
 LIMIT = 50
 
 
-def plainly(values, span, example, padding):
+def plainly(values, span, example, context):
     """Follow the definition: every candidate of every count is held against all cells."""
     examples, timesteps, _ = values.shape
     start, stop = span
@@ -34,7 +34,7 @@ def plainly(values, span, example, padding):
 
     def marked(e, start, stop, on):
         cells = on[e, start:stop].all(axis=0)
-        for t in (*range(start - padding[0], start), *range(stop, stop + padding[1])):
+        for t in (*range(start - context[0], start), *range(stop, stop + context[1])):
             if 0 <= t < timesteps:
                 cells = cells & ~on[e, t]
         return cells
@@ -86,23 +86,23 @@ def main(timesteps, cells, repeats):
     values = signals(timesteps, cells)
     recording = Recording.from_layers([RecordedLayer("lstm", "LSTM", {"hidden_state": values})])
     print(
-        f"{'span':>16}{'padding':>9}{'cells':>7}{'hits':>6}{'plain (s)':>11}{'match (s)':>11}{'ratio':>7}"
+        f"{'span':>16}{'context':>9}{'cells':>7}{'hits':>6}{'plain (s)':>11}{'match (s)':>11}{'ratio':>7}"
     )
-    for start, length, padding in [(1000, 3, (1, 1)), (5000, 4, (1, 1)), (9000, 6, (0, 0))]:
+    for start, length, context in [(1000, 3, (1, 1)), (5000, 4, (1, 1)), (9000, 6, (0, 0))]:
         span = (start, start + length)
         ours = []
         for _ in range(repeats):
             took, table = seconds(
-                lambda: lw.match(recording, span, threshold=THRESHOLD, padding=padding)  # noqa: B023
+                lambda: lw.match(recording, span, threshold=THRESHOLD, context=context)  # noqa: B023
             )
             ours.append(took)
-        plain, (chosen, hits) = seconds(lambda: plainly(values, span, 0, padding))  # noqa: B023
+        plain, (chosen, hits) = seconds(lambda: plainly(values, span, 0, context))  # noqa: B023
         columns = ["example", "start", "stop", "shared", "cells_on"]
         assert chosen.tolist() == table.attrs["cells"]
         assert list(table[columns].itertuples(index=False, name=None)) == hits
         best = statistics.median(ours)
         print(
-            f"{span!s:>16}{padding!s:>9}{len(chosen):>7}{len(hits):>6}{plain:>11.2f}{best:>11.3f}"
+            f"{span!s:>16}{context!s:>9}{len(chosen):>7}{len(hits):>6}{plain:>11.2f}{best:>11.3f}"
             f"{plain / best:>7.0f}",
             flush=True,
         )

@@ -10,7 +10,7 @@ import pytest
 from lstm_widgets.analysis.evidence import histogram, passages
 
 
-def plain_extremes(values, mask, *, extremes, around):
+def plain_extremes(values, mask, *, extremes, context):
     """The same choice, one timestep after the other."""
     taken = set()
     found = []
@@ -29,7 +29,7 @@ def plain_extremes(values, mask, *, extremes, around):
             if best is None:
                 break
             _, example, peak = best
-            within = [t for t in range(len(values[0])) if abs(t - peak) <= around]
+            within = [t for t in range(len(values[0])) if abs(t - peak) <= context]
             real = [t for t in within if mask[example, t]]
             taken |= {(example, t) for t in range(real[0], real[-1] + 1)}
             found.append((kind, example, real[0], real[-1] + 1, peak))
@@ -37,18 +37,18 @@ def plain_extremes(values, mask, *, extremes, around):
 
 
 @pytest.mark.parametrize(
-    ("shape", "around"), [((1, 400), 12), ((6, 30), 30), ((3, 90), 0), ((2, 3), 5)]
+    ("shape", "context"), [((1, 400), 12), ((6, 30), 30), ((3, 90), 0), ((2, 3), 5)]
 )
-def test_extremes_are_those_of_a_plain_loop(shape, around):
+def test_extremes_are_those_of_a_plain_loop(shape, context):
     rng = np.random.default_rng(sum(shape))
     values = rng.uniform(-1, 1, shape).round(1).astype(np.float32)  # with ties
     values[rng.random(shape) < 0.05] = np.nan
     values[0, 1] = np.inf
     mask = np.ones(shape, bool)
     mask[0, shape[1] - shape[1] // 3 :] = False
-    found = passages(values, mask, extremes=4, samples=0, around=around)
+    found = passages(values, mask, extremes=4, samples=0, context=context)
     rows = [(p.kind, p.example, p.start, p.stop, p.peak) for p in found]
-    assert rows == plain_extremes(values, mask, extremes=4, around=around)
+    assert rows == plain_extremes(values, mask, extremes=4, context=context)
 
 
 def test_samples_come_from_every_range_of_values():
@@ -56,7 +56,7 @@ def test_samples_come_from_every_range_of_values():
     values = rng.standard_normal((2, 3000)).astype(np.float32)
     mask = np.ones(values.shape, bool)
     mask[1, 2000:] = False
-    found = passages(values, mask, extremes=2, samples=5, around=10)
+    found = passages(values, mask, extremes=2, samples=5, context=10)
     kinds = [p.kind for p in found]
     assert kinds == ["highest"] * 2 + ["lowest"] * 2 + ["sample"] * 5
     ordered = np.sort(values[mask])
@@ -69,14 +69,14 @@ def test_samples_come_from_every_range_of_values():
     for one in found:
         others = [p for p in found if p is not one and p.example == one.example]
         assert not any(p.start <= one.peak < p.stop for p in others)
-    other = passages(values, mask, extremes=2, samples=5, around=10, seed=1)
+    other = passages(values, mask, extremes=2, samples=5, context=10, seed=1)
     assert other[:4] == found[:4]
     assert other[4:] != found[4:]
-    assert passages(values, mask, extremes=2, samples=5, around=10) == found
+    assert passages(values, mask, extremes=2, samples=5, context=10) == found
 
 
 def test_a_cell_that_never_changes_and_one_of_nan():
-    same = passages(np.zeros((1, 500), np.float32), extremes=2, samples=2, around=5)
+    same = passages(np.zeros((1, 500), np.float32), extremes=2, samples=2, context=5)
     assert [p.kind for p in same] == ["highest", "highest", "lowest", "lowest", "sample", "sample"]
     assert passages(np.full((2, 4), np.nan, np.float32)) == []
     assert passages(np.zeros((0, 4), np.float32)) == []

@@ -20,7 +20,7 @@ def recording_of(values, *, mask=None, tokens=None, labels=None, name="lstm"):
     return Recording.from_layers([layer], labels=labels)
 
 
-def by_hand(values, span, example, *, threshold, padding, mask):
+def by_hand(values, span, example, *, threshold, context, mask):
     """Chosen (cell, sign) pairs, and all spans, from one value after the other."""
     examples, timesteps, cells = values.shape
     threshold = np.float32(threshold)
@@ -31,7 +31,7 @@ def by_hand(values, span, example, *, threshold, padding, mask):
         return bool(values[e, t, c] * sign >= threshold)
 
     def marked(e, start, stop):
-        outside = [*range(start - padding[0], start), *range(stop, stop + padding[1])]
+        outside = [*range(start - context[0], start), *range(stop, stop + context[1])]
         return {
             (c, sign)
             for c in range(cells)
@@ -77,22 +77,22 @@ def cases(draw):
     mask = draw(st.none() | arrays.arrays(np.bool_, shape[:2]))
     start = draw(st.integers(0, shape[1] - 1))
     span = (start, draw(st.integers(start + 1, shape[1])))
-    padding = (draw(st.integers(0, 3)), draw(st.integers(0, 3)))
-    return values, mask, span, draw(st.integers(0, shape[0] - 1)), padding
+    context = (draw(st.integers(0, 3)), draw(st.integers(0, 3)))
+    return values, mask, span, draw(st.integers(0, shape[0] - 1)), context
 
 
 @given(cases(), st.sampled_from([1, 20, 1 << 22]))
 def test_equals_the_definition_in_plain_loops(case, block):
-    values, mask, span, example, padding = case
+    values, mask, span, example, context = case
     before = matching._BLOCK_VALUES
     matching._BLOCK_VALUES = block  # blocks of one row, of a few, and all in one
     try:
         table = lw.match(
-            recording_of(values, mask=mask), span, example=example, padding=padding, limit=1000
+            recording_of(values, mask=mask), span, example=example, context=context, limit=1000
         )
     finally:
         matching._BLOCK_VALUES = before
-    chosen, listed = by_hand(values, span, example, threshold=0.3, padding=padding, mask=mask)
+    chosen, listed = by_hand(values, span, example, threshold=0.3, context=context, mask=mask)
     assert list(zip(table.attrs["cells"], table.attrs["signs"], strict=True)) == chosen
     columns = ["example", "start", "stop", "overlap", "shared", "cells_on"]
     assert list(table[columns].itertuples(index=False, name=None)) == listed
@@ -100,9 +100,9 @@ def test_equals_the_definition_in_plain_loops(case, block):
 
 @given(cases(), st.integers(0, 4))
 def test_a_limit_gives_the_beginning_of_all(case, limit):
-    values, mask, span, example, padding = case
+    values, mask, span, example, context = case
     recording = recording_of(values, mask=mask)
-    options = {"example": example, "padding": padding}
+    options = {"example": example, "context": context}
     everything = lw.match(recording, span, limit=1000, **options)
     some = lw.match(recording, span, limit=limit, **options)
     assert some.equals(everything.head(limit))
@@ -129,7 +129,7 @@ def test_finds_planted_spans_with_their_text_and_label():
         {"example": 1, "start": 1, "stop": 3, "overlap": 1.0, "shared": 2, "cells_on": 2}
         | {"text": "ef", "label": "b"},
     ]
-    assert list(lw.match(planted(), (5, 6), padding=(0, 0))["text"]) == ["cd", "ef", "<"]
+    assert list(lw.match(planted(), (5, 6), context=(0, 0))["text"]) == ["cd", "ef", "<"]
 
 
 def test_a_saved_recording_of_words_is_read_block_by_block(tmp_path, monkeypatch):
@@ -167,8 +167,8 @@ def test_without_tokens_or_cells():
         ({"signal": "mask"}, "signal: expected one of 'hidden_state', got 'mask'"),
         ({"threshold": 0}, "threshold: expected a positive finite number, got 0"),
         ({"threshold": np.nan}, "threshold: expected a positive finite number, got nan"),
-        ({"padding": (1, -1)}, "padding: expected a whole number from 0 on, got -1"),
-        ({"padding": 1}, "padding: expected (left, right), got 1"),
+        ({"context": (1, -1)}, "context: expected a whole number from 0 on, got -1"),
+        ({"context": 1}, "context: expected (left, right), got 1"),
         ({"limit": 1.5}, "limit: expected a whole number from 0 on, got 1.5"),
     ],
 )
@@ -226,9 +226,9 @@ def test_then_a_part_of_the_span_and_at_last_those_that_are_on_more_often_in_it(
 
 @given(cases(), st.sampled_from([1, 20, 1 << 22]))
 def test_what_marks_a_span_strictly_is_never_relaxed(case, block):
-    values, mask, span, example, padding = case
+    values, mask, span, example, context = case
     recording = recording_of(values, mask=mask)
-    options = {"example": example, "padding": padding, "limit": 1000}
+    options = {"example": example, "context": context, "limit": 1000}
     strict = lw.match(recording, span, **options)
     before = matching._BLOCK_VALUES
     matching._BLOCK_VALUES = block

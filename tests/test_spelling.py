@@ -173,7 +173,7 @@ def test_all_rows_of_a_recording_are_read_the_same_way():
     assert spelling_of(recording["lstm"]).kind == "Ġ"
     found = c.tracks(recording, c.word_start)["word_start"]
     np.testing.assert_array_equal(found, [[1, 1, 0, 1], [1, 0, 0, 0]])
-    table = lw.match(recording, (1, 3), padding=(1, 1))
+    table = lw.match(recording, (1, 3), context=(1, 1))
     assert table["text"].tolist() == ["away"]
 
 

@@ -48,7 +48,7 @@ def passages(
     positions: npt.NDArray[np.integer] | None = None,
     extremes: int = 3,
     samples: int = 4,
-    around: int = 40,
+    context: int = 40,
     seed: int = 0,
 ) -> list[Passage]:
     """
@@ -70,7 +70,7 @@ def passages(
         How many passages of the highest values, and how many of the lowest.
     samples
         How many ranges of values a passage is drawn from, each as frequent as the others.
-    around
+    context
         Timesteps of a passage on each side of the one that it was chosen for, within its example.
     seed
         Of the draw.
@@ -91,7 +91,7 @@ def passages(
 
     def take(kind: str, at: int) -> None:
         example, peak = divmod(at, width)
-        start, stop = max(0, peak - around), min(width, peak + around + 1)
+        start, stop = max(0, peak - context), min(width, peak + context + 1)
         inside = np.flatnonzero(here[example * width + start : example * width + stop])
         start, stop = start + int(inside[0]), start + int(inside[-1]) + 1
         found.append(Passage(kind, example, start, stop, peak))

@@ -55,7 +55,7 @@ def match(
     signal: str = "hidden_state",
     example: int = 0,
     threshold: float = 0.3,
-    padding: Sequence[int] = (1, 1),
+    context: Sequence[int] = (1, 1),
     relax: bool = False,
     limit: int = 50,
 ) -> pd.DataFrame:
@@ -81,7 +81,7 @@ def match(
         The example of the span.
     threshold
         The size of activation from which on a cell counts as on, above 0.
-    padding
+    context
         At how many timesteps to the left and to the right of a span its cells have to be off.
         Beyond the ends of an example, and at padding and NaN, a cell is off.
     relax
@@ -130,7 +130,7 @@ def match(
         raise ValueError(f"threshold: expected a positive finite number, got {threshold!r}")
     limit = _whole("limit", limit, 0)
     rows = _Rows(dataset[signal], dataset.get("mask"))
-    sides = _expect_pair("padding", padding, "(left, right)")
+    sides = _expect_pair("context", context, "(left, right)")
     search = _Search(rows, float(threshold), sides)
     selected = example * rows.timesteps + np.array([start, stop])
     cells, signs = search.cells_of(selected)
@@ -217,12 +217,12 @@ class _Search:
     """What is searched for, and in what."""
 
     def __init__(
-        self, rows: _Rows, threshold: float, padding: tuple[int, int], slack: int = 0
+        self, rows: _Rows, threshold: float, context: tuple[int, int], slack: int = 0
     ) -> None:
         self._rows = rows
         self._threshold = np.float32(threshold)
         self._slack = slack
-        before, behind = padding
+        before, behind = context
         # Where cells have to be off: so far before the first timestep, or behind the last.
         self._distances = (
             *range(-before - slack, -slack),
