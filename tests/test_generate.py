@@ -11,7 +11,7 @@ from keras import layers as L
 from lstm_widgets import generate, record
 
 SYMBOLS = "abcdefg \n"
-SEED = "bad cafe\nfad"
+PROMPT = "bad cafe\nfad"
 BIAS = {"bias_initializer": "random_normal"}
 
 
@@ -46,7 +46,7 @@ def as_batch(encoding, ids):
 
 def plain_loop(model, encoding, length, window, *, temperature, rng):
     """Predict, draw, append."""
-    ids, rows = ids_of(SEED).tolist(), []
+    ids, rows = ids_of(PROMPT).tolist(), []
     for _ in range(length):
         outputs = model.predict(as_batch(encoding, np.array(ids[-(window or 0) :])), verbose=0)[0]
         row = outputs[-1] if outputs.ndim == 2 else outputs
@@ -56,7 +56,7 @@ def plain_loop(model, encoding, length, window, *, temperature, rng):
             ids.append(int(rng.choice(len(p), p=p / p.sum())))
         else:
             ids.append(int(row.argmax()))
-    return ids[len(SEED) :], np.array(rows)
+    return ids[len(PROMPT) :], np.array(rows)
 
 
 @pytest.mark.parametrize("temperature", [0, 0.7])
@@ -78,32 +78,32 @@ def test_a_continuation_is_that_of_the_plain_loop(encoding, sequences, window, t
         model, encoding, 8, window, temperature=temperature, rng=np.random.default_rng(7)
     )
     made = generate(
-        model, SEED, 8, vocabulary=SYMBOLS, window=window, temperature=temperature, rng=7
+        model, PROMPT, 8, vocabulary=SYMBOLS, window=window, temperature=temperature, seed=7
     )
     assert made.ids.tolist() == ids
     assert made.text == "".join(SYMBOLS[k] for k in ids) == "".join(made.tokens)
     assert made.probabilities.dtype == np.float32
     np.testing.assert_allclose(made.probabilities, rows, atol=1e-5)
 
-    whole = record(model, SEED + made.text, vocabulary=SYMBOLS, window=window, top_k=5)
+    whole = record(model, PROMPT + made.text, vocabulary=SYMBOLS, window=window, top_k=5)
     for name in whole.layers:
-        assert "".join(made.recording[name].token.values[0]) == SEED + made.text
+        assert "".join(made.recording[name].token.values[0]) == PROMPT + made.text
         for signal in whole.signals(name):
             np.testing.assert_allclose(
                 made.recording[name][signal], whole[name][signal], atol=1e-5, equal_nan=True
             )
     predictions = made.recording.predictions
-    assert predictions.sizes == {"example": 1, "timestep": len(SEED) + 8, "rank": 5}
+    assert predictions.sizes == {"example": 1, "timestep": len(PROMPT) + 8, "rank": 5}
     for name in ("probability", "target_probability"):
         np.testing.assert_allclose(predictions[name], whole.predictions[name], atol=1e-5)
-    drawn = predictions.target_probability.values[0, len(SEED) - 1 : -1]
+    drawn = predictions.target_probability.values[0, len(PROMPT) - 1 : -1]
     np.testing.assert_array_equal(drawn, made.probabilities[np.arange(8), made.ids])
 
 
 def test_a_fixed_length_model_carries_its_state_on():
     free, fixed = language_model(), language_model(length=4)
-    one = generate(free, SEED, 10, vocabulary=SYMBOLS, rng=1)
-    other = generate(fixed, SEED, 10, vocabulary=SYMBOLS, rng=1)
+    one = generate(free, PROMPT, 10, vocabulary=SYMBOLS, seed=1)
+    other = generate(fixed, PROMPT, 10, vocabulary=SYMBOLS, seed=1)
     assert one.text == other.text
     np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
 
@@ -116,33 +116,35 @@ def test_the_model_is_called_once_a_token(monkeypatch, window):
     monkeypatch.setattr(
         model.layers[-1], "call", lambda x, **o: calls.append(x.shape[:2]) or original(x, **o)
     )
-    generate(model, SEED, 10, vocabulary=SYMBOLS, window=window)
-    seed = (1, len(SEED)) if window is None else (len(SEED) - 4, 5)
-    assert [tuple(shape) for shape in calls] == [seed] + [(1, window or 1)] * 10
+    generate(model, PROMPT, 10, vocabulary=SYMBOLS, window=window)
+    prompt = (1, len(PROMPT)) if window is None else (len(PROMPT) - 4, 5)
+    assert [tuple(shape) for shape in calls] == [prompt] + [(1, window or 1)] * 10
 
 
 def test_it_is_reproducible():
     model = language_model()
     texts = [
-        generate(model, SEED, 30, vocabulary=SYMBOLS, rng=rng).text
-        for rng in (5, 5, np.random.default_rng(5), 6)
+        generate(model, PROMPT, 30, vocabulary=SYMBOLS, seed=seed).text
+        for seed in (5, 5, np.random.default_rng(5), 6)
     ]
     assert texts[0] == texts[1] == texts[2] != texts[3]
-    cold = generate(model, SEED, 30, vocabulary=SYMBOLS, temperature=0)
-    assert cold.text == generate(model, SEED, 30, vocabulary=SYMBOLS, temperature=1e-9).text
+    cold = generate(model, PROMPT, 30, vocabulary=SYMBOLS, temperature=0)
+    assert cold.text == generate(model, PROMPT, 30, vocabulary=SYMBOLS, temperature=1e-9).text
     assert (cold.probabilities.argmax(1) == cold.ids).all()
     assert (cold.probabilities.max(1) < 0.9).all()  # those of the model, not of the temperature
 
 
-def test_logits_and_a_seed_of_tokens_or_ids():
+def test_logits_and_a_prompt_of_tokens_or_ids():
     model = language_model(logits=True)
     made = [
-        generate(model, seed, 10, vocabulary=list(SYMBOLS), rng=0)
-        for seed in (SEED, list(SEED), ids_of(SEED))
+        generate(model, prompt, 10, vocabulary=list(SYMBOLS), seed=0)
+        for prompt in (PROMPT, list(PROMPT), ids_of(PROMPT))
     ]
     assert len({one.text for one in made}) == 1
     np.testing.assert_allclose(made[0].probabilities.sum(1), 1, atol=1e-5)
-    assert {"".join(one.recording["lower"].token.values[0, : len(SEED)]) for one in made} == {SEED}
+    assert {"".join(one.recording["lower"].token.values[0, : len(PROMPT)]) for one in made} == {
+        PROMPT
+    }
 
 
 def test_words():
@@ -150,9 +152,9 @@ def test_words():
     words.adapt(["the cat sat on the mat"])
     size = len(words.get_vocabulary())
     model = keras.Sequential([keras.Input((None,)), L.Embedding(size, 4), L.LSTM(4), L.Dense(size)])
-    made = generate(model, "The cat", 6, vocabulary=words, rng=0)
+    made = generate(model, "The cat", 6, vocabulary=words, seed=0)
     assert made.text.split(" ") == [token for token in made.tokens if token]
-    listed = generate(model, ["the", "cat"], 6, vocabulary=words.get_vocabulary(), rng=0)
+    listed = generate(model, ["the", "cat"], 6, vocabulary=words.get_vocabulary(), seed=0)
     assert listed.text == made.text
 
 
@@ -168,11 +170,11 @@ def test_encode_is_for_other_inputs():
         assert given.ndim == 2
         return [given, (given == SYMBOLS.index(" "))[..., None].astype(np.float32)]
 
-    made = generate(model, SEED, 8, vocabulary=SYMBOLS, rng=0, encode=encode)
-    whole = np.concatenate([ids_of(SEED), made.ids])[None]
-    expected = model.predict(encode(whole), verbose=0)[0, len(SEED) - 1 : -1]
+    made = generate(model, PROMPT, 8, vocabulary=SYMBOLS, seed=0, encode=encode)
+    whole = np.concatenate([ids_of(PROMPT), made.ids])[None]
+    expected = model.predict(encode(whole), verbose=0)[0, len(PROMPT) - 1 : -1]
     np.testing.assert_allclose(made.probabilities, expected, atol=1e-5)
-    windowed = generate(model, SEED, 8, vocabulary=SYMBOLS, rng=0, encode=encode, window=4)
+    windowed = generate(model, PROMPT, 8, vocabulary=SYMBOLS, seed=0, encode=encode, window=4)
     assert len(windowed.text) == 8
 
 
@@ -190,8 +192,8 @@ def test_a_stateful_model(batch):
     )
     stateful.set_weights(model.get_weights())
     window = None if batch == 1 else 4
-    expected = generate(model, SEED, 8, vocabulary=SYMBOLS, rng=0, window=window)
-    made = generate(stateful, SEED, 8, vocabulary=SYMBOLS, rng=0, window=window)
+    expected = generate(model, PROMPT, 8, vocabulary=SYMBOLS, seed=0, window=window)
+    made = generate(stateful, PROMPT, 8, vocabulary=SYMBOLS, seed=0, window=window)
     assert made.text == expected.text
     for layer in stateful.layers[1:3]:
         for state in layer.states:
@@ -201,7 +203,7 @@ def test_a_stateful_model(batch):
 @pytest.mark.parametrize("window", [None, 5])
 def test_an_interruption_keeps_what_is_written(monkeypatch, window):
     model = language_model()
-    whole = generate(model, SEED, 10, vocabulary=SYMBOLS, rng=0, window=window)
+    whole = generate(model, PROMPT, 10, vocabulary=SYMBOLS, seed=0, window=window)
     calls = []
     original = model.layers[-1].call
 
@@ -213,14 +215,14 @@ def test_an_interruption_keeps_what_is_written(monkeypatch, window):
 
     monkeypatch.setattr(model.layers[-1], "call", interrupted)
     with pytest.warns(UserWarning, match="interrupted: 3 of 10 tokens are written"):
-        made = generate(model, SEED, 10, vocabulary=SYMBOLS, rng=0, window=window)
+        made = generate(model, PROMPT, 10, vocabulary=SYMBOLS, seed=0, window=window)
     assert made.text == whole.text[:3]
     assert made.probabilities.shape == (3, len(SYMBOLS))
     dataset = made.recording["upper"]
-    assert "".join(dataset.token.values[0]) == SEED + made.text
+    assert "".join(dataset.token.values[0]) == PROMPT + made.text
     np.testing.assert_allclose(
         dataset.hidden_state,
-        whole.recording["upper"].hidden_state[:, : len(SEED) + 3],
+        whole.recording["upper"].hidden_state[:, : len(PROMPT) + 3],
         atol=1e-5,
         equal_nan=True,
     )
@@ -242,38 +244,38 @@ def until(text, *stops):
     ],
 )
 def test_a_continuation_ends_with_a_token(stop, pieces, window):
-    options = {"vocabulary": SYMBOLS, "rng": 4, "window": window}
-    whole = generate(language_model(), SEED, 40, **options)
-    made = generate(language_model(), SEED, 40, stop=stop, **options)
+    options = {"vocabulary": SYMBOLS, "seed": 4, "window": window}
+    whole = generate(language_model(), PROMPT, 40, **options)
+    made = generate(language_model(), PROMPT, 40, stop=stop, **options)
     assert made.text == until(whole.text, *pieces)
     assert len(made.text) < 40
     assert "".join(made.tokens) == made.text == "".join(SYMBOLS[k] for k in made.ids)
     np.testing.assert_array_equal(made.probabilities, whole.probabilities[: len(made.text)])
     dataset = made.recording["upper"]
-    assert "".join(dataset.token.values[0]) == SEED + made.text
+    assert "".join(dataset.token.values[0]) == PROMPT + made.text
     np.testing.assert_allclose(
         dataset.hidden_state,
-        whole.recording["upper"].hidden_state[:, : len(SEED + made.text)],
+        whole.recording["upper"].hidden_state[:, : len(PROMPT + made.text)],
         atol=1e-6,
         equal_nan=True,
     )
 
 
 def test_a_continuation_ends_with_a_text():
-    options = {"vocabulary": SYMBOLS, "rng": 4}
+    options = {"vocabulary": SYMBOLS, "seed": 4}
     model = language_model()
-    whole = generate(model, SEED, 12, **options).text
+    whole = generate(model, PROMPT, 12, **options).text
     for start, stop in ((0, 2), (3, 5), (4, 9), (10, 12)):
         text = whole[start:stop]
-        assert generate(model, SEED, 12, stop=text, **options).text == until(whole, text)
+        assert generate(model, PROMPT, 12, stop=text, **options).text == until(whole, text)
 
 
 def test_a_text_may_end_within_a_token():
     pieces = ["a", "b", "c", "ab", "ba"]
     size = len(pieces)
     model = keras.Sequential([keras.Input((None,)), L.Embedding(size, 4), L.LSTM(4), L.Dense(size)])
-    whole = generate(model, "ab", 30, vocabulary=pieces, rng=0)
-    made = generate(model, "ab", 30, vocabulary=pieces, rng=0, stop="bab")
+    whole = generate(model, "ab", 30, vocabulary=pieces, seed=0)
+    made = generate(model, "ab", 30, vocabulary=pieces, seed=0, stop="bab")
     texts = ["".join(whole.tokens[: k + 1]) for k in range(30)]
     assert made.text == next((text for text in texts if "bab" in text), texts[-1])
 
@@ -281,7 +283,7 @@ def test_a_text_may_end_within_a_token():
 def test_words_end_with_whole_words():
     words = ["cat", "the", "cats", "end", "sat"]
     model = keras.Sequential([keras.Input((None,)), L.Embedding(5, 4), L.LSTM(4), L.Dense(5)])
-    options = {"vocabulary": words, "rng": 0}
+    options = {"vocabulary": words, "seed": 0}
     whole = generate(model, ["the"], 60, **options).tokens
     for stop in ("cat", "the end", ["sat sat", "cats"]):
         several = [stop] if isinstance(stop, str) else stop
@@ -312,7 +314,7 @@ def test_words_end_with_whole_words():
 )
 def test_what_is_never_written_ends_nothing(stop, error, message):
     with pytest.raises(error, match=message):
-        generate(language_model(), SEED, 5, vocabulary=SYMBOLS, stop=stop)
+        generate(language_model(), PROMPT, 5, vocabulary=SYMBOLS, stop=stop)
 
 
 def test_a_model_of_two_inputs_says_what_it_needs():
@@ -323,7 +325,7 @@ def test_a_model_of_two_inputs_says_what_it_needs():
     with pytest.raises(
         ValueError, match=r"encode: .* 2 inputs \('ids' \(None, None\), 'other' .*encode=lambda ids"
     ):
-        generate(model, SEED, 5, vocabulary=SYMBOLS)
+        generate(model, PROMPT, 5, vocabulary=SYMBOLS)
     for encode, message in (
         (lambda ids: ids, "encode: expected 2 arrays, one for each input of the model, got 1"),
         (
@@ -332,21 +334,21 @@ def test_a_model_of_two_inputs_says_what_it_needs():
         ),
     ):
         with pytest.raises(ValueError, match=message):
-            generate(model, SEED, 5, vocabulary=SYMBOLS, encode=encode)
+            generate(model, PROMPT, 5, vocabulary=SYMBOLS, encode=encode)
     by_name = generate(
         model,
-        SEED,
+        PROMPT,
         5,
         vocabulary=SYMBOLS,
-        rng=0,
+        seed=0,
         encode=lambda ids: {"ids": ids, "other": np.ones((*ids.shape, 2))},
     )
     listed = generate(
         model,
-        SEED,
+        PROMPT,
         5,
         vocabulary=SYMBOLS,
-        rng=0,
+        seed=0,
         encode=lambda ids: (ids, np.ones((*ids.shape, 2))),
     )
     assert by_name.text == listed.text
@@ -362,7 +364,7 @@ def test_what_is_written_is_counted(monkeypatch):
         return bars[-1]
 
     monkeypatch.setattr(tqdm.auto, "tqdm", bar)
-    made = generate(language_model(), SEED, 30, vocabulary=SYMBOLS, rng=4, stop="f")
+    made = generate(language_model(), PROMPT, 30, vocabulary=SYMBOLS, seed=4, stop="f")
     (written,) = bars
     assert (written.total, written.unit, written.desc) == (30, "token", "writing")
     assert written.n in {len(made.text), len(made.text) - 1}  # the last one ends the loop
@@ -370,14 +372,19 @@ def test_what_is_written_is_counted(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("seed", "options", "error", "message"),
+    ("prompt", "options", "error", "message"),
     [
-        ("", {}, ValueError, "seed: expected at least one token"),
-        ([], {}, ValueError, "seed: expected at least one token"),
-        ("abX", {}, ValueError, "seed: 'X' at position 2 is not in the vocabulary"),
-        (np.array([1, 9]), {}, ValueError, "seed: id 9 at position 1 is not in the vocab.* 9 tok"),
-        (np.array([1.5]), {}, TypeError, "seed: expected a str, tokens or ids"),
-        ("abc", {"window": 4}, ValueError, "window: expected at most the 3 tokens of the seed"),
+        ("", {}, ValueError, "prompt: expected at least one token"),
+        ([], {}, ValueError, "prompt: expected at least one token"),
+        ("abX", {}, ValueError, "prompt: 'X' at position 2 is not in the vocabulary"),
+        (
+            np.array([1, 9]),
+            {},
+            ValueError,
+            "prompt: id 9 at position 1 is not in the vocab.* 9 tok",
+        ),
+        (np.array([1.5]), {}, TypeError, "prompt: expected a str, tokens or ids"),
+        ("abc", {"window": 4}, ValueError, "window: expected at most the 3 tokens of the prompt"),
         ("abc", {"window": 0}, ValueError, "window: expected a positive whole number, got 0"),
         ("abc", {"length": 0}, ValueError, "length: expected a positive whole number, got 0"),
         ("abc", {"top_k": 10}, ValueError, "top_k: expected at most the model's 9 symbols"),
@@ -386,10 +393,10 @@ def test_what_is_written_is_counted(monkeypatch):
         ("abc", {"vocabulary": None}, TypeError, "vocabulary: expected a list or dict"),
     ],
 )
-def test_what_does_not_fit_is_named(seed, options, error, message):
+def test_what_does_not_fit_is_named(prompt, options, error, message):
     options = {"length": 5, "vocabulary": SYMBOLS} | options
     with pytest.raises(error, match=message):
-        generate(language_model(), seed, **options)
+        generate(language_model(), prompt, **options)
 
 
 def test_models_that_cannot_write():
@@ -402,17 +409,17 @@ def test_models_that_cannot_write():
         ]
     )
     with pytest.raises(ValueError, match=r"model: layer 'both' .*token by token; window=6 writes"):
-        generate(both, SEED, 5, vocabulary=SYMBOLS)
-    assert len(generate(both, SEED, 5, vocabulary=SYMBOLS, window=6).text) == 5
+        generate(both, PROMPT, 5, vocabulary=SYMBOLS)
+    assert len(generate(both, PROMPT, 5, vocabulary=SYMBOLS, window=6).text) == 5
     with pytest.raises(ValueError, match="window: the model takes 6 timesteps, got 5"):
-        generate(both, SEED, 5, vocabulary=SYMBOLS, window=5)
+        generate(both, PROMPT, 5, vocabulary=SYMBOLS, window=5)
     features = keras.Sequential([keras.Input((None, 4)), L.LSTM(3), L.Dense(9)])
     with pytest.raises(ValueError, match="encode: expected a function"):
-        generate(features, SEED, 5, vocabulary=SYMBOLS)
+        generate(features, PROMPT, 5, vocabulary=SYMBOLS)
     with pytest.raises(ValueError, match="expected tokens for the model's 2 symbols, got 9"):
         generate(
             keras.Sequential([keras.Input((None, 9)), L.LSTM(3), L.Dense(1)]),
-            SEED,
+            PROMPT,
             5,
             vocabulary=SYMBOLS,
         )
@@ -448,5 +455,5 @@ def test_a_vocabulary_of_two_symbols_has_two_guesses():
             L.Dense(2, activation="softmax"),
         ]
     )
-    written = generate(model, "ab", 3, vocabulary="ab", rng=0)
+    written = generate(model, "ab", 3, vocabulary="ab", seed=0)
     assert written.recording.predictions.sizes["rank"] == 2

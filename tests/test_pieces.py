@@ -119,7 +119,7 @@ def test_what_is_drawn_is_as_without_code_of_its_own():
     own, plain = Own(), functional()
     own(ids_of("a"))
     plain.set_weights(own.get_weights())
-    texts = [generate(model, "ab", 30, vocabulary=SYMBOLS, rng=4).text for model in (own, plain)]
+    texts = [generate(model, "ab", 30, vocabulary=SYMBOLS, seed=4).text for model in (own, plain)]
     assert texts[0] == texts[1]
 
 

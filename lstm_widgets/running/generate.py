@@ -42,7 +42,7 @@ class Generation:
     Attributes
     ----------
     text
-        The continuation, without the seed. Words (of a ``TextVectorization`` that splits at
+        The continuation, without the prompt. Words (of a ``TextVectorization`` that splits at
         whitespace, or a vocabulary mostly of several characters and nowhere of whitespace) are
         joined with spaces.
     tokens
@@ -53,7 +53,7 @@ class Generation:
         float32 ``(length, symbols)``: what the model gave each symbol before each token was drawn,
         whatever the temperature.
     recording
-        Of the seed and the continuation, with the most probable next tokens at each timestep.
+        Of the prompt and the continuation, with the most probable next tokens at each timestep.
     """
 
     text: str
@@ -65,7 +65,7 @@ class Generation:
 
 def generate(
     model: Any,
-    seed: str | Sequence[str] | npt.NDArray[Any],
+    prompt: str | Sequence[str] | npt.NDArray[Any],
     length: int,
     *,
     vocabulary: Any,
@@ -73,7 +73,7 @@ def generate(
     window: int | None = None,
     pad: int | str | None = None,
     temperature: float = 1.0,
-    rng: int | np.random.Generator | None = None,
+    seed: int | np.random.Generator | None = None,
     top_k: int | None = None,
     stop: int | str | Sequence[int | str] | None = None,
     output: str | int | None = None,
@@ -82,7 +82,7 @@ def generate(
 ) -> Generation:
     r"""Continue a text, one token after the other, each drawn from what the model predicts.
 
-    The model is called once for the seed (if it isn't long) and once for each token. It is
+    The model is called once for the prompt (if it isn't long) and once for each token. It is
     recorded on the way, and checked as by :func:`lstm_widgets.record`.
 
     Parameters
@@ -90,7 +90,7 @@ def generate(
     model
         A Keras 3 model as for :func:`lstm_widgets.record`, whose outputs ``(..., symbols)`` are
         probabilities or logits of the next token.
-    seed
+    prompt
         What the text begins with: a str, a sequence of tokens, or ids ``(n,)``.
     length
         How many tokens to write, or with ``stop`` at most.
@@ -101,17 +101,17 @@ def generate(
         its own is first held to that: random tokens read in pieces have to give what they give at
         once. W: for each token it reads the last W, from its initial states.
     unknown
-        The id, or the token, that characters of the seed are read as that aren't in the vocabulary,
+        The id, or the token, that characters of the prompt are read as that aren't in the vocabulary,
         as for :func:`lstm_widgets.record`.
     pad
         The id, or the token, that stands in front of the text for windows that begin before it, as
-        for :func:`lstm_widgets.record`; a seed may then be shorter than the window.
+        for :func:`lstm_widgets.record`; a prompt may then be shorter than the window.
     temperature
         Tokens are drawn with probabilities proportional to those of the model to the power of
         ``1 / temperature``; 0 takes the most probable one.
-    rng
+    seed
         A seed or a generator, which makes the text reproducible: each token costs one
-        ``rng.choice(symbols, p=...)``.
+        ``generator.choice(symbols, p=...)``.
     top_k
         How many of the most probable tokens to keep at each timestep of the recording. Default: 5,
         or all that the vocabulary has.
@@ -126,7 +126,7 @@ def generate(
         A model of several inputs needs one that makes all of them, each with as many examples as
         the ids: ``encode=lambda ids: [ids, other(ids)]``.
     held
-        Cells that are held at a value, while the seed is read too, see :class:`lstm_widgets.Held`.
+        Cells that are held at a value, while the prompt is read too, see :class:`lstm_widgets.Held`.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def generate(
     TypeError
         If ``model`` is no Keras model, or an argument is of the wrong type.
     ValueError
-        If the seed is empty, shorter than the window without ``pad``, or not in the vocabulary
+        If the prompt is empty, shorter than the window without ``pad``, or not in the vocabulary
         without ``unknown``, if the model
         doesn't predict symbols or not those of the vocabulary, or cannot read token by token (then
         ``window`` is needed), if it has several inputs and ``encode`` doesn't make them, or if
@@ -161,7 +161,7 @@ def generate(
     ...         keras.layers.Dense(4, activation="softmax"),
     ...     ]
     ... )
-    >>> made = lw.generate(model, "ab", 40, vocabulary="abc.", rng=0, stop=".")
+    >>> made = lw.generate(model, "ab", 40, vocabulary="abc.", seed=0, stop=".")
     >>> len(made.text) == 40 or made.text.endswith(".")
     True
     """
@@ -179,7 +179,7 @@ def generate(
     ending = _Ending(stop, names)
     writer = _Writer(
         model,
-        _standard_seed(seed, names),
+        _standard_prompt(prompt, names),
         length=int(length),
         names=names,
         window=window,
@@ -189,7 +189,7 @@ def generate(
         output=chosen,
         held=standard_held(held),
     )
-    done = writer.write(temperature, np.random.default_rng(rng), ending)
+    done = writer.write(temperature, np.random.default_rng(seed), ending)
     written = slice(writer.begun, done)
     ids = writer.ids[written]
     tokens = writer.tokens(done)
@@ -208,7 +208,7 @@ class _Writer:
     def __init__(
         self,
         model: Any,
-        seed: tuple[npt.NDArray[np.object_], Ids],
+        prompt: tuple[npt.NDArray[np.object_], Ids],
         *,
         length: int,
         names: Vocabulary,
@@ -221,13 +221,13 @@ class _Writer:
     ) -> None:
         self._model = model
         self._names = names
-        self._seed_tokens, ids = seed
+        self._prompt_tokens, ids = prompt
         self.begun = len(ids)
         self.ids = np.concatenate([ids, np.full(length, -1, np.int64)])
         self.probabilities: list[npt.NDArray[np.float32]] = []
         if window is not None and window > self.begun and pad is None:
             raise ValueError(
-                f"window: expected at most the {self.begun} tokens of the seed, got {window}; pad= "
+                f"window: expected at most the {self.begun} tokens of the prompt, got {window}; pad= "
                 "fills up the windows in front of it"
             )
         mode: Any = "pieces" if window is None else "windows"
@@ -401,7 +401,7 @@ class _Writer:
     def tokens(self, done: int) -> list[str]:
         """Name what there is."""
         written = self._names.decode(self.ids[self.begun : done])
-        return [*self._seed_tokens.tolist(), *written.tolist()]
+        return [*self._prompt_tokens.tolist(), *written.tolist()]
 
     def recording(self, done: int, tokens: list[str]) -> Recording:
         """Hand over what was recorded."""
@@ -481,22 +481,22 @@ def _expect_named(symbols: int, names: Vocabulary) -> None:
         )
 
 
-def _standard_seed(seed: Any, names: Vocabulary) -> tuple[npt.NDArray[np.object_], Ids]:
-    if texts.is_written(seed):
-        tokens, ids = names.encode(seed, "seed")
+def _standard_prompt(prompt: Any, names: Vocabulary) -> tuple[npt.NDArray[np.object_], Ids]:
+    if texts.is_written(prompt):
+        tokens, ids = names.encode(prompt, "prompt")
     else:
-        given = np.asarray(seed)
+        given = np.asarray(prompt)
         if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
-            raise TypeError(f"seed: expected a str, tokens or ids (n,), got {seed!r:.80}")
+            raise TypeError(f"prompt: expected a str, tokens or ids (n,), got {prompt!r:.80}")
         ids = given.astype(np.int64)
         for k in np.flatnonzero((ids < 0) | (ids >= len(names.tokens)))[:1]:
             raise ValueError(
-                f"seed: id {ids[k]} at position {k} is not in the vocabulary of "
+                f"prompt: id {ids[k]} at position {k} is not in the vocabulary of "
                 f"{len(names.tokens)} tokens"
             )
         tokens = names.decode(ids)
     if not len(ids):
-        raise ValueError("seed: expected at least one token, got an empty one")
+        raise ValueError("prompt: expected at least one token, got an empty one")
     return tokens, ids
 
 
