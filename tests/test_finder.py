@@ -72,7 +72,7 @@ def test_what_was_planted_is_shown_first(recording, ranking):
 
 def test_concepts_alone_are_ranked_here(recording):
     finder = lw.CellFinder(recording, CONCEPTS[:1])
-    expected = lw.rank_cells(recording, CONCEPTS[:1], signal="hidden_state")
+    expected = lw.rank_cells(recording, CONCEPTS[:1], signals="hidden_state")
     pd.testing.assert_frame_equal(finder.ranking, expected)
     assert len(finder.ranking) == 11
 
@@ -188,7 +188,7 @@ def test_the_evidence_travels_as_it_is(recording, ranking):
 
 def test_a_concept_that_is_not_known_has_passages_all_the_same(recording):
     said = {"speech": lw.concepts.inside_double_quotes, "vowel": lw.concepts.vowel}
-    ranking = lw.rank_cells(recording, said, signal="hidden_state", shifts=20)
+    ranking = lw.rank_cells(recording, said, signals="hidden_state", shifts=20)
     alone = lw.CellFinder(recording, ranking)
     rows = {name: int(ranking.index[ranking.concept == name][0]) for name in said}
     unknown = ask(alone, evidence=rows["speech"])

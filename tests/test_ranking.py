@@ -481,9 +481,9 @@ def test_what_cannot_be_told_is_nan_and_last():
 def test_what_is_refused():
     recording = recording_of(np.zeros((1, 10, 2)), letters(1, 10))
     with pytest.raises(KeyError, match="expected one of 'lstm'"):
-        lw.rank_cells(recording, [c.digit], layer="gru")
+        lw.rank_cells(recording, [c.digit], layers="gru")
     with pytest.raises(ValueError, match="expected one of 'hidden_state' of layer 'lstm'"):
-        lw.rank_cells(recording, [c.digit], signal="gate")
+        lw.rank_cells(recording, [c.digit], signals="gate")
     with pytest.raises(ValueError, match="shifts: expected a whole number from 0, got -1"):
         lw.rank_cells(recording, [c.digit], shifts=-1)
     with pytest.raises(ValueError, match="that have a token at each of the lags"):
@@ -492,5 +492,5 @@ def test_what_is_refused():
         lw.rank_cells(recording, [c.digit], lags=[])
     with pytest.raises(ValueError, match="concepts: expected one or more"):
         lw.rank_cells(recording, [])
-    with pytest.raises(ValueError, match="layer: expected one or more"):
-        lw.rank_cells(recording, [c.digit], layer=[])
+    with pytest.raises(ValueError, match="layers: expected one or more"):
+        lw.rank_cells(recording, [c.digit], layers=[])

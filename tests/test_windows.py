@@ -267,7 +267,7 @@ def test_the_finder_passes_on_how_to_rank_and_shows_reasons():
     recording = recording_of(values)
     finder = lw.CellFinder(recording, said, step=1, shifts=30, lags=0, seed=2)
     expected = lw.rank_cells(
-        recording, said, signal="hidden_state", step=1, shifts=30, lags=0, seed=2
+        recording, said, signals="hidden_state", step=1, shifts=30, lags=0, seed=2
     )
     assert finder.ranking.equals(expected)
     sent = finder._ranking

@@ -55,8 +55,8 @@ def rank_cells(
     recording: Recording,
     concepts: named.Concepts,
     *,
-    signal: str | Sequence[str] | None = None,
-    layer: str | Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = None,
+    signals: str | Sequence[str] | None = None,
     groups: Sequence[Any] | None = None,
     step: int | None = None,
     lags: int | Sequence[int] | None = None,
@@ -86,11 +86,11 @@ def rank_cells(
         With its tokens, where concepts ask for them. Opened from a file, it is read block by block.
     concepts
         As in :func:`lstm_widgets.concepts.tracks`.
-    signal
+    layers
+        One layer or several. Default: all.
+    signals
         One signal or several. Default: the states (``hidden_state``, ``cell_state``), or all of a
         layer that has neither.
-    layer
-        One layer or several. Default: all.
     groups
         Which examples belong together: one label an example, as the series or the subject that it
         comes from. Groups are never cut in two, unless there is but one.
@@ -166,7 +166,7 @@ def rank_cells(
 
     if not isinstance(shifts, (int, np.integer)) or isinstance(shifts, bool) or shifts < 0:
         raise ValueError(f"shifts: expected a whole number from 0, got {shifts!r}")
-    asked = _asked(recording, layer, signal)
+    asked = _asked(recording, layers, signals)
     texts = {
         name: _Text.of(
             recording,
@@ -277,29 +277,30 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
 
 def _asked(
     recording: Recording,
-    layer: str | Sequence[str] | None,
-    signal: str | Sequence[str] | None,
+    layers: str | Sequence[str] | None,
+    signals: str | Sequence[str] | None,
 ) -> dict[str, tuple[str, ...]]:
     """Name the layers that are asked for, and of each the signals."""
-    layers = recording.layers if layer is None else (layer,) if isinstance(layer, str) else layer
+    if layers is None:
+        layers = recording.layers
     asked = {}
-    for name in layers:
+    for name in (layers,) if isinstance(layers, str) else layers:
         has = recording.signals(name)
-        if signal is None:
+        if signals is None:
             wanted = tuple(one for one in STATES if one in has) or has
         else:
-            wanted = (signal,) if isinstance(signal, str) else tuple(signal)
+            wanted = (signals,) if isinstance(signals, str) else tuple(signals)
         if not wanted:
-            raise ValueError("signal: expected one or more, or None for the states; got none")
+            raise ValueError("signals: expected one or more, or None for the states; got none")
         for one in wanted:
             if one not in has:
                 raise ValueError(
-                    f"signal: expected one of {', '.join(map(repr, has))} of layer {name!r}, "
+                    f"signals: expected one of {', '.join(map(repr, has))} of layer {name!r}, "
                     f"got {one!r}"
                 )
         asked[name] = wanted
     if not asked:
-        raise ValueError("layer: expected one or more, got none")
+        raise ValueError("layers: expected one or more, got none")
     return asked
 
 

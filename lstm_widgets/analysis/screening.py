@@ -34,7 +34,7 @@ def screen_cells(
     recording: Recording,
     *,
     signal: str = "hidden_state",
-    layer: str | Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = None,
     threshold: float = 0.3,
     saturation: float = 0.1,
 ) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def screen_cells(
         Opened from a file, it is read block by block.
     signal
         Whose values are looked at, beside the gates.
-    layer
+    layers
         One layer or several. Default: all that have the signal.
     threshold
         From which absolute value on a cell is on.
@@ -85,12 +85,12 @@ def screen_cells(
         raise ValueError(f"saturation: expected a number between 0 and 0.5, got {saturation!r}")
     if not threshold > 0:
         raise ValueError(f"threshold: expected a number greater than 0, got {threshold!r}")
-    if layer is None:
+    if layers is None:
         layers = tuple(name for name in recording.layers if signal in recording.signals(name))
     else:
-        layers = (layer,) if isinstance(layer, str) else tuple(layer)
+        layers = (layers,) if isinstance(layers, str) else tuple(layers)
         if not layers:
-            raise ValueError("layer: expected one or more, or None for all; got none")
+            raise ValueError("layers: expected one or more, or None for all; got none")
     for name in layers:
         if signal not in (has := recording.signals(name)):
             raise ValueError(

@@ -162,7 +162,7 @@ class CellFinder(CellGrid, TextHeatmap):
                 _ready(concepts["concept"]) if "concept" in concepts else {},
             )
         elif ranking is None:
-            ranking = rank_cells(recording, concepts, signal=_first_signals(recording), **options)
+            ranking = rank_cells(recording, concepts, signals=_first_signals(recording), **options)
         elif not isinstance(ranking, pd.DataFrame):
             raise TypeError(
                 f"ranking: expected a DataFrame from rank_cells(), got {type(ranking).__name__}"
