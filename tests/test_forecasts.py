@@ -63,8 +63,10 @@ def test_a_single_number_is_a_forecast(loss, monkeypatch):
     words = written(monkeypatch, widget)
     assert "forecast" in words
     assert not {"class", "predicted", "score"} & set(words.replace("(", " ").split())
-    with pytest.raises(ValueError, match=r"true: expected None, .* forecast, which has no classes"):
-        lw.RelevanceHeatmap(relevance, true=[0, 1, 0])
+    with pytest.raises(
+        ValueError, match=r"targets: expected None, .* forecast, which has no classes"
+    ):
+        lw.RelevanceHeatmap(relevance, targets=[0, 1, 0])
     with pytest.raises(Exception, match="predicted"):
         lw.RelevanceHeatmap(relevance, predicted=1)
     curve = lw.deletion_curve(model, BATCH, relevance, most=2)
@@ -90,7 +92,8 @@ def test_several_numbers_are_outputs():
                 called = {"score": "score", "predicted": "highest"}
             assert summary["called"] == called
     days = lw.RelevanceHeatmap(
-        lw.relevance(known, BATCH, methods="sensitivity", target=1), labels=["Mon", "Tue", "Wed"]
+        lw.relevance(known, BATCH, methods="sensitivity", target=1),
+        class_names=["Mon", "Tue", "Wed"],
     )
     assert days._summary["explained"] == "Tue"
 
@@ -104,7 +107,7 @@ def test_classes_are_classes():
     ):
         relevance = lw.relevance(model, BATCH, methods="sensitivity")
         assert relevance.attrs["meaning"] == "classes"
-        summary = lw.RelevanceHeatmap(relevance, true=relevance["predicted"].values)._summary
+        summary = lw.RelevanceHeatmap(relevance, targets=relevance["predicted"].values)._summary
         assert "class" in summary["explained"]
         assert summary["called"] == {"score": "score", "predicted": "predicted"}
         assert summary["right"] == 3

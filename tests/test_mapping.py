@@ -68,7 +68,10 @@ def test_nothing_is_not_taken_for_all_or_for_none(recording, model, inputs):
     for call, text in (
         (lambda: lw.record(model, inputs, layers=[]), "layers: expected one or more names"),
         (lambda: lw.record(model, inputs, signals=[]), "signals: expected one or more names"),
-        (lambda: lw.rank_cells(recording, {"a": targets == 0}, signals=[]), "signals: expected one"),
+        (
+            lambda: lw.rank_cells(recording, {"a": targets == 0}, signals=[]),
+            "signals: expected one",
+        ),
         (lambda: lw.rank_cells(recording, {"a": targets == 0}, layers=[]), "layers: expected one"),
         (lambda: lw.screen_cells(recording, layers=[]), "layers: expected one"),
         (lambda: lw.match(recording, (1, 2), signal=[]), "signal: expected one of"),

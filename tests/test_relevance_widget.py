@@ -80,11 +80,11 @@ def of_table(table):
 def test_filters_search_and_orders(table):
     """js/test/data/examples.test.mjs holds the page against the same table."""
     relevance, true = of_table(table)
-    examples = Examples(relevance, true=true)
+    examples = Examples(relevance, targets=true)
     assert {question.get("sort", "index") for question, _ in table["questions"]} == set(SORTS)
     for question, wanted in table["questions"]:
         assert examples.order(Question(**question)).tolist() == wanted, question
-    widget = lw.RelevanceHeatmap(relevance, true=true, search="not", sort="shortest")
+    widget = lw.RelevanceHeatmap(relevance, targets=true, search="not", sort="shortest")
     assert widget.shown.tolist() == [3, 0, 1, 4]
     widget.predicted = 1
     assert widget.shown.tolist() == [3, 0]
@@ -155,7 +155,7 @@ BAD = [
 
 @pytest.mark.parametrize(("name", "value", "said"), BAD)
 def test_a_wrong_value_is_refused_by_name(name, value, said):
-    given = {"true": [0] * 6, "labels": ["negative", "positive"]}
+    given = {"targets": [0] * 6, "class_names": ["negative", "positive"]}
     with pytest.raises(TraitError) as at_first:
         lw.RelevanceHeatmap(made(), **given, **{name: value})
     widget = lw.RelevanceHeatmap(made(), **given)
@@ -176,11 +176,19 @@ def test_an_unknown_keyword_is_a_type_error(name):
 REFUSED = [
     (TypeError, r"relevance.*Dataset.*ndarray", lambda: (np.zeros((2, 3, 4)), {})),
     (ValueError, r"relevance.*\(method, example, timestep\)", lambda: (xr.Dataset({"a": 1}), {})),
-    (ValueError, r"true.*6 examples.*\(2,\)", lambda: (made(), {"true": [0, 1]})),
-    (TypeError, r"true.*number or the name.*0\.5", lambda: (made(), {"true": [0.5] * 6})),
-    (ValueError, r"true.*'a'.*'b'", lambda: (made(), {"true": ["b"] * 6, "labels": ["a"]})),
-    (TypeError, r"labels.*names.*'ab'", lambda: (made(), {"labels": "ab"})),
-    (TypeError, r"labels.*str for each class, got 1", lambda: (made(), {"labels": [1, 2]})),
+    (ValueError, r"targets.*6 examples.*\(2,\)", lambda: (made(), {"targets": [0, 1]})),
+    (TypeError, r"targets.*number or the name.*0\.5", lambda: (made(), {"targets": [0.5] * 6})),
+    (
+        ValueError,
+        r"targets.*'a'.*'b'",
+        lambda: (made(), {"targets": ["b"] * 6, "class_names": ["a"]}),
+    ),
+    (TypeError, r"class_names.*names.*'ab'", lambda: (made(), {"class_names": "ab"})),
+    (
+        TypeError,
+        r"class_names.*str for each class, got 1",
+        lambda: (made(), {"class_names": [1, 2]}),
+    ),
     (ValueError, r"tokens.*6 examples, got 1", lambda: (made(), {"tokens": [["a"] * 4]})),
     (ValueError, r"tokens.*expected 4.*got 3", lambda: (made(), {"tokens": [["a"] * 3] * 6})),
     (TypeError, r"recording.*Recording.*int", lambda: (made(), {"recording": 3})),
@@ -200,7 +208,7 @@ def test_what_is_not_known_can_not_be_asked_for():
     for name, value, said in (
         ("sort", "least_confident", "no confidence"),
         ("predicted", 1, "no predicted classes"),
-        ("outcome", "wrong", r"true classes are not known \(true="),
+        ("outcome", "wrong", r"true classes are not known \(targets="),
     ):
         with pytest.raises(TraitError, match=said):
             lw.RelevanceHeatmap(bare, **{name: value})
@@ -211,13 +219,15 @@ def test_what_is_not_known_can_not_be_asked_for():
 def test_classes_are_numbers_or_names():
     names = {0: "negative", 1: "positive"}
     for true in ([0, 0, 0, 1, 1, -1], np.array([[0], [0], [0], [1], [1], [-1]])):
-        widget = lw.RelevanceHeatmap(made(), true=true, labels=names, predicted="positive")
+        widget = lw.RelevanceHeatmap(made(), targets=true, class_names=names, predicted="positive")
         assert widget.predicted == 1
         assert widget.shown.tolist() == [1, 3, 5]
         widget.outcome = "wrong"
         assert widget.shown.tolist() == [1]
     words = ["negative"] * 3 + ["positive"] * 3
-    widget = lw.RelevanceHeatmap(made(), true=words, labels=list(names.values()), outcome="right")
+    widget = lw.RelevanceHeatmap(
+        made(), targets=words, class_names=list(names.values()), outcome="right"
+    )
     assert widget.shown.tolist() == [0, 2, 3, 5]
     assert widget._summary["classes"] == [[0, "negative", 3], [1, "positive", 3]]
 
@@ -246,7 +256,7 @@ def test_it_takes_what_relevance_returns(sigmoid):
     model, ids, tokens = sigmoid
     relevance = lw.relevance(model, ids, methods=METHODS, tokens=tokens, labels=["x", "y", "z"])
     assert relevance.attrs["outputs"] == 1
-    widget = lw.RelevanceHeatmap(relevance, true=[0, 1, 1], labels=["no", "yes"])
+    widget = lw.RelevanceHeatmap(relevance, targets=[0, 1, 1], class_names=["no", "yes"])
     predicted = (model.predict(ids, verbose=0)[:, 0] > 0.5).astype(int)
     summary = widget._summary
     # The one logit speaks for class 1, whatever is predicted.
@@ -295,7 +305,7 @@ def unpacked(text, packed, summary, count):
 
 def test_a_small_one_travels_whole():
     relevance = made(masked=True, labels=[f"number {i}" for i in range(6)])
-    widget = lw.RelevanceHeatmap(relevance, true=[1, 1, 0, 0, -1, 1])
+    widget = lw.RelevanceHeatmap(relevance, targets=[1, 1, 0, 0, -1, 1])
     found = unpacked(widget._text, widget._whole, widget._summary, 6)
     for name in ("relevance", "score", "confidence", "predicted", "target", "mask"):
         np.testing.assert_array_equal(found[name], relevance[name].values)
@@ -315,7 +325,7 @@ def ask(widget, **request):
 def test_of_a_large_one_the_page_asks_for_rows_and_orders():
     relevance = made(25_000, 20, masked=True)
     true = np.arange(25_000) % 3 % 2
-    widget = lw.RelevanceHeatmap(relevance, true=true)
+    widget = lw.RelevanceHeatmap(relevance, targets=true)
     assert widget._whole == b""
     order = {"sort": "most_confident", "predicted": 1, "outcome": "wrong", "search": "not good"}
     reply, buffers = ask(widget, order=order, rows=[24_999, 3, 17])
@@ -345,7 +355,7 @@ def test_of_a_large_one_the_page_asks_for_rows_and_orders():
 def test_tokens_that_are_no_text_are_sent_as_text():
     tokens = [["<img src=x onerror=alert(1)>", "\ud800", "\u202e", ""]] * 2
     relevance = dataset(tokens, np.zeros((2, 2, 4)), labels=["\udc00", "</script>"])
-    widget = lw.RelevanceHeatmap(relevance, labels={0: "\ud800"}, search="\ud800")
+    widget = lw.RelevanceHeatmap(relevance, class_names={0: "\ud800"}, search="\ud800")
     assert widget._text["table"] == ["<img src=x onerror=alert(1)>", "\ufffd", "\u202e", ""]
     json.dumps(widget.get_state(["_text", "_summary"]), ensure_ascii=False).encode()
     assert widget.shown.tolist() == [0, 1]

@@ -49,9 +49,9 @@ class Examples:
         What `lstm_widgets.relevance` returns.
     tokens : sequence of sequences of str, optional
         What stands at each timestep, if the dataset doesn't tell.
-    true : sequence of int or str, optional
+    targets : sequence of int or str, optional
         The true class of each example, by number or name; a negative number where it is unknown.
-    labels : sequence of str or mapping of int to str, optional
+    class_names : sequence of str or mapping of int to str, optional
         The classes' names.
 
     Raises
@@ -64,8 +64,8 @@ class Examples:
         self,
         relevance: xr.Dataset,
         tokens: Sequence[Sequence[str]] | None = None,
-        true: Sequence[int] | Sequence[str] | None = None,
-        labels: Sequence[str] | Mapping[int, str] | None = None,
+        targets: Sequence[int] | Sequence[str] | None = None,
+        class_names: Sequence[str] | Mapping[int, str] | None = None,
     ) -> None:
         _expect_relevance(relevance)
         values = relevance["relevance"]
@@ -77,20 +77,20 @@ class Examples:
             self.mask = relevance["mask"].values.astype(bool)
         self.score = _floats(relevance, "score", self.count)
         self.confidence = _floats(relevance, "confidence", self.count)
-        self.names = _names(labels)
+        self.names = _names(class_names)
         #: What the model's outputs are: "classes", "values" of a forecast, or "unknown".
         self.meaning = str(relevance.attrs.get("meaning", "classes"))
         self.target = _classes(relevance, "target", self.count)
         if relevance.attrs.get("outputs") == 1:
             # A single logit is that of class 1, and a single number that of nothing else.
             self.target[:] = 1 if self.meaning == "classes" else -1
-        if self.meaning == "values" and true is not None:
+        if self.meaning == "values" and targets is not None:
             raise ValueError(
-                f"true: expected None, because this relevance is of a forecast, which has no classes; "
-                f"got {true!r:.80}"
+                f"targets: expected None, because this relevance is of a forecast, which has no classes; "
+                f"got {targets!r:.80}"
             )
         self.predicted = _classes(relevance, "predicted", self.count)
-        self.true = _true(true, self.count, self.names)
+        self.true = _true(targets, self.count, self.names)
         self.knows_predicted = "predicted" in relevance
         self.knows_confidence = "confidence" in relevance
         self.knows_outcome = self.knows_predicted and bool((self.true >= 0).any())
@@ -329,18 +329,21 @@ def _classes(relevance: xr.Dataset, name: str, count: int) -> Numbers:
     return relevance[name].values.astype(np.int32)
 
 
-def _names(labels: Sequence[str] | Mapping[int, str] | None) -> dict[int, str]:
+def _names(class_names: Sequence[str] | Mapping[int, str] | None) -> dict[int, str]:
     """Give the classes' names by their numbers."""
-    if labels is None:
+    if class_names is None:
         return {}
-    if isinstance(labels, str) or not isinstance(labels, (Mapping, Sequence, np.ndarray)):
+    if isinstance(class_names, str) or not isinstance(class_names, (Mapping, Sequence, np.ndarray)):
         raise TypeError(
-            f"labels: expected the classes' names, in their order or by their numbers, got {labels!r:.80}"
+            "class_names: expected the classes' names, in their order or by their numbers, got "
+            f"{class_names!r:.80}"
         )
-    names = dict(labels) if isinstance(labels, Mapping) else dict(enumerate(labels))
+    names = dict(class_names) if isinstance(class_names, Mapping) else dict(enumerate(class_names))
     for number, name in names.items():
         if not isinstance(number, (int, np.integer)) or not isinstance(name, str):
-            raise TypeError(f"labels: expected a str for each class, got {name!r} for {number!r}")
+            raise TypeError(
+                f"class_names: expected a str for each class, got {name!r} for {number!r}"
+            )
     return {int(number): str(name) for number, name in names.items()}
 
 
@@ -358,18 +361,18 @@ def class_number(argument: str, value: object, names: Mapping[int, str]) -> int:
 
 
 def _true(
-    true: Sequence[int] | Sequence[str] | None, count: int, names: Mapping[int, str]
+    targets: Sequence[int] | Sequence[str] | None, count: int, names: Mapping[int, str]
 ) -> Numbers:
-    if true is None:
+    if targets is None:
         return np.full(count, -1, np.int32)
-    given = np.asarray(true)
+    given = np.asarray(targets)
     if given.shape == (count, 1):
         given = given[:, 0]
     if given.shape != (count,):
         raise ValueError(
-            f"true: expected one class for each of {count} examples, got shape {given.shape}"
+            f"targets: expected one class for each of {count} examples, got shape {given.shape}"
         )
     if given.dtype.kind == "b" or (given.dtype.kind == "f" and (given == np.rint(given)).all()):
         given = given.astype(np.int32)
-    classes = [class_number("true", value, names) for value in given.tolist()]
+    classes = [class_number("targets", value, names) for value in given.tolist()]
     return np.maximum(np.array(classes, np.int32).reshape(count), -1)

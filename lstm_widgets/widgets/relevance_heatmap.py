@@ -46,9 +46,9 @@ class RelevanceHeatmap(PageWidget):
         What `lstm_widgets.relevance` returns.
     tokens : sequence of sequences of str, optional
         What stands at each timestep. Default: the tokens in the dataset.
-    true : sequence of int or str, optional
+    targets : sequence of int or str, optional
         The true class of each example, by number or name; -1 where it is unknown.
-    labels : sequence of str or mapping of int to str, optional
+    class_names : sequence of str or mapping of int to str, optional
         The names of the classes.
     recording : Recording, optional
         What ``record()`` gave for the same model and inputs: `Explorer` shows it.
@@ -86,7 +86,7 @@ class RelevanceHeatmap(PageWidget):
     Examples
     --------
     >>> relevance = lw.relevance(model, inputs, tokens=words)  # doctest: +SKIP
-    >>> lw.RelevanceHeatmap(relevance, true=classes, labels=["bad", "good"])  # doctest: +SKIP
+    >>> lw.RelevanceHeatmap(relevance, targets=classes, class_names=["bad", "good"])  # doctest: +SKIP
     """
 
     _esm = STATIC / "relevance_heatmap.js"
@@ -141,15 +141,15 @@ class RelevanceHeatmap(PageWidget):
         relevance: xr.Dataset,
         *,
         tokens: Sequence[Sequence[str]] | None = None,
-        true: Sequence[int] | Sequence[str] | None = None,
-        labels: Sequence[str] | Mapping[int, str] | None = None,
+        targets: Sequence[int] | Sequence[str] | None = None,
+        class_names: Sequence[str] | Mapping[int, str] | None = None,
         recording: Recording | None = None,
         **traits: Any,  # noqa: ANN401 - each trait checks its own
     ) -> None:
         self._expect_known(
-            traits, given=("tokens", "true", "labels", "recording"), shared=_SHARED_TRAITS
+            traits, given=("tokens", "targets", "class_names", "recording"), shared=_SHARED_TRAITS
         )
-        self._examples = Examples(relevance, tokens, true, labels)
+        self._examples = Examples(relevance, tokens, targets, class_names)
         self._relevance = relevance
         self._recording = recording
         self._layer = None if recording is None else _shown_layer(recording, self._examples)
@@ -246,7 +246,7 @@ class RelevanceHeatmap(PageWidget):
         outcome: str = proposal["value"]
         if outcome != "all" and not self._examples.knows_outcome:
             raise traitlets.TraitError(
-                f"outcome: expected 'all', because the true classes are not known (true=...); "
+                f"outcome: expected 'all', because the true classes are not known (targets=...); "
                 f"got {outcome!r}"
             )
         return outcome

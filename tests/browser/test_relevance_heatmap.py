@@ -169,7 +169,7 @@ SHOWN = (
     + """relevance = sentences()
 relevance.relevance.values[0, 1, 0] = np.nan
 relevance.relevance.values[2, 1, 1] = np.inf
-heat = lw.RelevanceHeatmap(relevance, true=truth(relevance), labels=["negative", "positive"],
+heat = lw.RelevanceHeatmap(relevance, targets=truth(relevance), class_names=["negative", "positive"],
                            recording=recorded(relevance), example=3, timestep=2)
 heat"""
 )
@@ -442,7 +442,7 @@ def test_many_words_are_cut_and_unfold(show):
 def test_25000_sentences(show):
     notebook = show(
         MADE + "relevance = sentences(25_000, 20, seed=7)\n"
-        "heat = lw.RelevanceHeatmap(relevance, true=truth(relevance), labels=['negative', 'positive'])\n"
+        "heat = lw.RelevanceHeatmap(relevance, targets=truth(relevance), class_names=['negative', 'positive'])\n"
         "asked = []\n"
         "heat.on_msg(lambda _widget, content, _buffers: asked.append(content))\n"
         "heat"
@@ -490,8 +490,8 @@ def test_hostile_text_stays_text(show):
         MADE + f"hostile = {HOSTILE!r}\n"
         "relevance = sentences(4, 5, padded=False)\n"
         "relevance = relevance.assign_coords(label=('example', [*hostile, '\\u202e', '\\x00']))\n"
-        "heat = lw.RelevanceHeatmap(relevance, tokens=[[*hostile, '\\ud800', '', ' ']] * 4, labels=hostile,\n"
-        "                           true=[0, 0, 1, 1], timestep=1)\nheat"
+        "heat = lw.RelevanceHeatmap(relevance, tokens=[[*hostile, '\\ud800', '', ' ']] * 4, class_names=hostile,\n"
+        "                           targets=[0, 0, 1, 1], timestep=1)\nheat"
     )
     root = notebook.output(1).locator(".lw").first
     expect(root.locator(".lw-status")).to_contain_text(f"'{HOSTILE[1]}'")
@@ -508,8 +508,8 @@ def test_a_saved_page(open_page, scheme):
     true = relevances.truth(relevance)
     heat = lw.RelevanceHeatmap(
         relevance,
-        true=true,
-        labels=CLASSES,
+        targets=true,
+        class_names=CLASSES,
         all_methods=False,
         recording=relevances.recorded(relevance),
     )
