@@ -292,8 +292,8 @@ def test_an_output_is_chosen_by_its_name_or_index(kind):
     text, symbols = "abcde", "abcde"
     written = lw.generate(model, text, 6, vocabulary=symbols, seed=1, output=names[0])
     assert written.text == lw.generate(singles[0], text, 6, vocabulary=symbols, seed=1).text
-    widget = lw.WhatIf(model, text, vocabulary=symbols, output=names[0], held=0.5)
-    wanted = lw.WhatIf(singles[0], text, vocabulary=symbols, held=0.5)
+    widget = lw.WhatIf(model, text, vocabulary=symbols, output=names[0], value=0.5)
+    wanted = lw.WhatIf(singles[0], text, vocabulary=symbols, value=0.5)
     assert (widget.loss, widget.loss_held) == (wanted.loss, wanted.loss_held)
 
 

@@ -169,7 +169,7 @@ def test_a_wrong_value_is_refused_by_name(name, value, said):
 
 @pytest.mark.parametrize("name", ["sorted", "_whole", "cell"])
 def test_an_unknown_keyword_is_a_type_error(name):
-    with pytest.raises(TypeError, match=rf"RelevanceHeatmap.*'{name}'.*true, labels.*sort"):
+    with pytest.raises(TypeError, match=rf"RelevanceHeatmap.*'{name}'.*targets, class_names.*sort"):
         lw.RelevanceHeatmap(made(), **{name: 1})
 
 

@@ -40,18 +40,18 @@ def ask(widget: lw.WhatIf, **request: object) -> dict[str, Any]:
 def shows(widget: lw.WhatIf, model: keras.Model) -> None:
     """Everything shown is what the functions find for the same wish."""
     options = {"layer": widget.layer, "signal": widget.signal, "vocabulary": VOCABULARY}
-    found = lw.ablate(model, widget.text, widget.cell, widget.held or 0.0, **options)
-    row, ending = found.table.iloc[0], "" if widget.held is None else "_held"
+    found = lw.ablate(model, widget.text, widget.cell, widget.value or 0.0, **options)
+    row, ending = found.table.iloc[0], "" if widget.value is None else "_held"
     np.testing.assert_allclose(widget.loss, row["loss"], atol=1e-5)
     np.testing.assert_allclose(widget.loss_held, row[f"loss{ending}"], atol=1e-5)
     known = len(widget.text) - 1
     assert widget._result["known"] == known
-    changed = 0 if widget.held is None else row["changed_guesses"]
+    changed = 0 if widget.value is None else row["changed_guesses"]
     assert widget._result["changed"] == round(changed * known)
     steps, predictions = found.timesteps, widget.recording.predictions
     np.testing.assert_array_equal(predictions["predicted_id"], steps[f"predicted_id{ending}"])
     before = widget._result["before"]
-    assert bool(before) == (widget.held is not None)
+    assert bool(before) == (widget.value is not None)
     for t, guesses in enumerate(before):
         assert [token for token, _ in guesses] == steps["predicted_token"][0, t].values.tolist()
     assert "".join(widget.recording[widget.layer]["token"].values[0]) == widget.text
@@ -74,9 +74,9 @@ def test_what_the_page_wishes_is_what_ablate_finds(activation: str | None) -> No
         ("a cab", 4, 1.0),
         ("a cab", 2, None),
     ):
-        answer = ask(widget, text=text, cell=cell, held=held)
+        answer = ask(widget, text=text, cell=cell, value=held)
         assert answer == {"id": "7"}
-        assert (widget.text, widget.cell, widget.held) == (text, cell, held)
+        assert (widget.text, widget.cell, widget.value) == (text, cell, held)
         shows(widget, model)
         assert widget._recorded == (runs := runs + 1)
     assert widget.timestep == 4  # the text has become shorter
@@ -84,7 +84,7 @@ def test_what_the_page_wishes_is_what_ablate_finds(activation: str | None) -> No
 
 def test_what_python_wishes_is_done_too() -> None:
     model = language()
-    widget = lw.WhatIf(model, "abba", vocabulary=VOCABULARY, held=-1.5, cell=3)
+    widget = lw.WhatIf(model, "abba", vocabulary=VOCABULARY, value=-1.5, cell=3)
     assert (widget.layer, widget.signal) == ("lower", "hidden_state")
     shows(widget, model)
     widget.text = "a bad cab"
@@ -92,29 +92,29 @@ def test_what_python_wishes_is_done_too() -> None:
     widget.cell = 1
     shows(widget, model)
     assert (widget.recording["lower"].hidden_state[..., 1] == -1.5).all()
-    widget.held = None
+    widget.value = None
     shows(widget, model)
     # The page's own changes of the cell are followed by its request.
     runs = widget._recorded
-    widget.held = 0.5
+    widget.value = 0.5
     widget.set_state({"cell": 2})
     assert (widget.cell, widget._recorded) == (2, runs + 1)
     with pytest.raises(ValueError, match="'x' at position 1 is not in the vocabulary"):
         widget.text = "ax"
-    with pytest.raises(ValueError, match="held: expected a finite number or None, got nan"):
-        widget.held = float("nan")
-    assert (widget.text, widget.held) == ("a bad cab", 0.5)
+    with pytest.raises(ValueError, match="value: expected a finite number or None, got nan"):
+        widget.value = float("nan")
+    assert (widget.text, widget.value) == ("a bad cab", 0.5)
 
 
 def test_a_wish_that_fails_is_answered_and_changes_nothing() -> None:
     widget = lw.WhatIf(language(), "abba", vocabulary=VOCABULARY)
     before = (widget.text, widget._recorded, widget._result)
     for text, error in (("abx", "'x' at position 2"), ("", "inputs"), ("a", "two tokens")):
-        answer = ask(widget, text=text, cell=0, held=None)
+        answer = ask(widget, text=text, cell=0, value=None)
         assert answer["id"] == "7"
         assert error in answer["error"]
         assert (widget.text, widget._recorded, widget._result) == before
-    assert "cells: expected" in ask(widget, text="abba", cell=9, held=0.0)["error"]
+    assert "cells: expected" in ask(widget, text="abba", cell=9, value=0.0)["error"]
     assert (widget.text, widget._recorded, widget._result) == before
 
 

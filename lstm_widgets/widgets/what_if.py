@@ -55,14 +55,14 @@ class WhatIf(TextHeatmap):
         How many guesses to show. Default: 5, or all that the vocabulary has.
     output : str or int, optional
         Which output has the predictions, of a model with several: its name or its index.
-    held : float, optional
+    value : float, optional
         At what the selected cell is held at first; None: at nothing.
     **traits
         Every trait of `TextHeatmap`.
 
     Attributes
     ----------
-    text, held
+    text, value
         Set them, and the model runs.
     recording : Recording
         What was recorded last, with the cell held.
@@ -78,7 +78,7 @@ class WhatIf(TextHeatmap):
     _css = STATIC / "what_if.css"
 
     text = traitlets.Unicode(help="The text that the model has read.").tag(sync=True)
-    held = traitlets.Float(None, allow_none=True, help="What the selected cell is held at.").tag(
+    value = traitlets.Float(None, allow_none=True, help="What the selected cell is held at.").tag(
         sync=True
     )
     _recorded = traitlets.Int(help="Goes up with every run of the model.").tag(sync=True)
@@ -97,7 +97,7 @@ class WhatIf(TextHeatmap):
         pad: Any = None,  # noqa: ANN401
         top_k: int | None = None,
         output: str | int | None = None,
-        held: float | None = None,
+        value: float | None = None,
         **traits: Any,  # noqa: ANN401 - each trait checks its own
     ) -> None:
         if not isinstance(text, str):
@@ -111,7 +111,7 @@ class WhatIf(TextHeatmap):
             "pad",
             "top_k",
             "output",
-            "held",
+            "value",
         )
         self._expect_known(traits, given=given, shared=SHARED_TRAITS)  # before anything runs
         # Wishes come from a person's cell and, in hosts that answer in another thread, from the page
@@ -133,7 +133,7 @@ class WhatIf(TextHeatmap):
         self._as_it_is = (text, recording)
         super().__init__(recording, layer=layer, signal=signal, **traits)
         self._running = False
-        self._run(text, self.cell, held)
+        self._run(text, self.cell, value)
 
     @property
     def loss(self) -> float:
@@ -157,17 +157,17 @@ class WhatIf(TextHeatmap):
             )
         return recording
 
-    def _run(self, text: str, cell: int, held: float | None) -> None:
+    def _run(self, text: str, cell: int, value: float | None) -> None:
         """Let the model read the text, and show what comes of it."""
-        if held is not None and not np.isfinite(held):
-            raise ValueError(f"held: expected a finite number or None, got {held!r}")
+        if value is not None and not np.isfinite(value):
+            raise ValueError(f"value: expected a finite number or None, got {value!r}")
         read, as_it_is = self._as_it_is
         if read != text:
             as_it_is = self._read(text)
         recording = as_it_is
-        if held is not None:
-            recording = self._read(text, Held(cell, held, self.layer, self.signal))
-        result = _compared(as_it_is, recording) | {"text": text, "cell": cell, "held": held}
+        if value is not None:
+            recording = self._read(text, Held(cell, value, self.layer, self.signal))
+        result = _compared(as_it_is, recording) | {"text": text, "cell": cell, "value": value}
         self._as_it_is = (text, as_it_is)
         self._running = True
         try:
@@ -184,8 +184,8 @@ class WhatIf(TextHeatmap):
                 run = {"run": self._recorded + 1}
                 for each in (*state["_layers"], *state["_text"].values()):
                     each.update(run)
-                for name, value in {**state, "text": text, "held": held}.items():
-                    setattr(self, name, value)
+                for name, one in {**state, "text": text, "value": value}.items():
+                    setattr(self, name, one)
                 self._summarise()
                 whole = {"stamp": zlib.crc32(self._whole)} if self._whole else self._summary
                 self._summary = whole | run
@@ -194,15 +194,15 @@ class WhatIf(TextHeatmap):
         finally:
             self._running = False
 
-    @traitlets.observe("text", "held", "cell")
+    @traitlets.observe("text", "value", "cell")
     def _on_wish(self, change: dict[str, Any]) -> None:
         with self._lock:
             if self._running or self._from_page:
                 return  # the page asks for what it wants itself, the newest only
-            if change["name"] == "cell" and self.held is None:
+            if change["name"] == "cell" and self.value is None:
                 return
             try:
-                self._run(self.text, self.cell, self.held)
+                self._run(self.text, self.cell, self.value)
             except Exception:
                 self._running = True
                 setattr(self, change["name"], change["old"])
@@ -222,11 +222,11 @@ class WhatIf(TextHeatmap):
         with self._lock:
             if content.get("kind") != "run":
                 return super()._answer(content)
-            held = content["held"]
+            value = content["value"]
             wish = {
                 "text": content["text"],
                 "cell": int(content["cell"]),
-                "held": None if held is None else float(held),
+                "value": None if value is None else float(value),
             }
             if wish != {name: self._result[name] for name in wish}:  # else it was asked twice
                 self._run(**wish)

@@ -63,7 +63,7 @@ class Wish(Widget):
 
     def says(self, text, cell, held):
         """Everything in the page is what `ablate` finds."""
-        self.becomes(text=text, cell=cell, held=held)
+        self.becomes(text=text, cell=cell, value=held)
         found = self.notebook.kernel.value(f"found({text!r}, {cell}, {held})", timeout=60)
         known = len(text) - 1
         if held is None:
@@ -136,7 +136,7 @@ def test_a_text_is_edited_and_a_cell_held(wish, browser, tmp_path):
     wish.says("dad a", 11, None)
 
     # Python wishes, too.
-    wish.set(held=0.25, text="add a bee")
+    wish.set(value=0.25, text="add a bee")
     wish.says("add a bee", 11, 0.25)
     expect(wish.area).to_have_value("add a bee")
     expect(wish.control("hold")).to_be_checked()

@@ -10,7 +10,7 @@ import { slider, tell, tick } from "../../ui/controls.js";
 import { GuessList } from "../../ui/guess_list.js";
 
 /** @typedef {import("../../ui/frame.js").Frame} Frame */
-/** @typedef {{text: string, cell: number, held: number | null}} Wish */
+/** @typedef {{text: string, cell: number, value: number | null}} Wish */
 
 /** How long typing rests before the model runs. */
 const TYPED_AFTER = 200;
@@ -20,8 +20,8 @@ const SILENT = "The kernel does not answer: run the cell again.";
 
 /** @param {Wish} one @param {Wish} other */
 function same(one, other) {
-  if (one.text !== other.text || one.held !== other.held) return false;
-  return one.held === null || one.cell === other.cell;
+  if (one.text !== other.text || one.value !== other.value) return false;
+  return one.value === null || one.cell === other.cell;
 }
 
 export class WhatIfPane {
@@ -47,7 +47,7 @@ export class WhatIfPane {
     const { state } = frame;
     this.state = state;
     const { model } = state;
-    this.#held = model.get("held");
+    this.#held = model.get("value");
     this.#value = this.#held ?? 0;
     this.#synced = model.get("text");
     const id = freshId();
@@ -113,7 +113,7 @@ export class WhatIfPane {
       // Python has set the text or the value.
       const text = model.get("text");
       if (text !== this.#synced || this.#refused) this.area.value = text;
-      this.#held = model.get("held");
+      this.#held = model.get("value");
       this.#value = this.#held ?? this.#value;
       this.#refused = undefined;
     }
@@ -131,7 +131,7 @@ export class WhatIfPane {
 
   /** @returns {Wish} */
   get #wish() {
-    return { text: this.area.value, cell: this.state.model.get("cell"), held: this.#held };
+    return { text: this.area.value, cell: this.state.model.get("cell"), value: this.#held };
   }
 
   /** Ask for what is wished now, if it is not there and not under way. */
@@ -215,7 +215,7 @@ export class WhatIfPane {
     write(this.told, told);
     this.told.className =
       wrong || this.#notice === SILENT ? "lw-told lw-refused" : "lw-told lw-running";
-    const before = result.held === null ? undefined : result.before[model.get("timestep")];
+    const before = result.value === null ? undefined : result.before[model.get("timestep")];
     const next = this.frame.source?.token(this.state.column + 1);
     this.before.update(
       before?.map((/** @type {[string, number]} */ [token, probability]) => ({
@@ -223,17 +223,17 @@ export class WhatIfPane {
         probability,
         right: token === next,
       })),
-      result.held !== null,
+      result.value !== null,
     );
     const { source } = this.frame;
-    this.after.update(source && guessesAndTruth(source, this.state.column), result.held !== null);
+    this.after.update(source && guessesAndTruth(source, this.state.column), result.value !== null);
   }
 
   /**
    * @param {any} result
    * @param {string} cell
    */
-  #paintLoss({ loss, loss_held: lossHeld, known, changed, held, cell: of }, cell) {
+  #paintLoss({ loss, loss_held: lossHeld, known, changed, value: held, cell: of }, cell) {
     const shown = (/** @type {number | null} */ value) => number(value ?? Number.POSITIVE_INFINITY);
     const parts = [`${shown(loss)}`];
     let rest = ` over ${known} tokens`;
