@@ -17,7 +17,8 @@ from PIL import Image
 from traitlets.config import Config
 
 from lstm_widgets.colours import Colours
-from lstm_widgets.figures import gates, still
+from lstm_widgets.figures import columns, gates, paper
+from lstm_widgets.figures.png import png
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
 from lstm_widgets.tokens.wording import in_line, number, quoted, visible
 from lstm_widgets.widgets.cell_grid import CellGrid
@@ -121,7 +122,7 @@ def check_grid(widget, order=None):
     row = int(np.flatnonzero(order == widget.cell)[0])
     column = widget.example * timesteps + widget.timestep
     square = 15 if "token" in dataset.coords else 6
-    place = still.squares(
+    place = columns.squares(
         examples, timesteps, len(order), square=square, column=column, row=row, most=400
     )
     assert place.first <= column < place.stop
@@ -135,7 +136,7 @@ def check_grid(widget, order=None):
     for i, cell in enumerate(order[place.top : place.bottom]):
         y = header + i * place.height + place.height // 2 - 1
         for at in range(place.first, place.stop):
-            x = still.GUTTER + place.start(at) + 3
+            x = columns.GUTTER + place.start(at) + 3
             if colours.marks(flat[at, cell], largest[cell]) or not real[at]:
                 continue
             expected = colours.pixels(flat[at, cell], largest[cell]).astype(int)
@@ -202,7 +203,7 @@ def test_rows_are_in_the_order_of_the_page():
 def test_what_is_selected_is_in_the_picture(examples, timesteps, rows, square, data):
     column = data.draw(st.integers(0, examples * timesteps - 1))
     row = data.draw(st.integers(0, rows - 1))
-    place = still.squares(
+    place = columns.squares(
         examples, timesteps, rows, square=square, column=column, row=row, most=400
     )
     assert 0 <= place.first <= column < place.stop <= examples * timesteps
@@ -484,8 +485,8 @@ def test_nothing_recorded_is_said(kind, shape):
 @pytest.mark.parametrize("fonts", ["as installed", "none"])
 def test_any_token_is_drawn(kind, fonts, monkeypatch):
     if fonts == "none":
-        monkeypatch.setattr(still, "_font", lambda *_: None)
-    for cached in (still._fonts, still._chosen):
+        monkeypatch.setattr(paper, "_font", lambda *_: None)
+    for cached in (paper._fonts, paper._chosen):
         cached.cache_clear()
     try:
         hostile = recording(len(HOSTILE), 1, 3, tokens=HOSTILE, labels=HOSTILE)
@@ -495,7 +496,7 @@ def test_any_token_is_drawn(kind, fonts, monkeypatch):
             widget.align = ("read", "predict")[example % 2]
             assert widget._still().width == 900
     finally:
-        for cached in (still._fonts, still._chosen):
+        for cached in (paper._fonts, paper._chosen):
             cached.cache_clear()
 
 
@@ -527,11 +528,11 @@ def test_a_picture_keeps_its_colours():
     """Areas of up to 208 are kept exactly; of more, each is near."""
     few = np.zeros((16, 208 * 4, 3), np.uint8)
     few[..., 0] = np.arange(208 * 4) // 4
-    raw = still.png(Image.fromarray(few))
+    raw = png(Image.fromarray(few))
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")), few)
     many = np.random.default_rng(1).integers(100, 130, (90, 90, 3)).astype(np.uint8)
     many[:50] = (200, 10, 77)
-    again = np.asarray(Image.open(io.BytesIO(still.png(Image.fromarray(many)))).convert("RGB"))
+    again = np.asarray(Image.open(io.BytesIO(png(Image.fromarray(many)))).convert("RGB"))
     assert (again[:50] == (200, 10, 77)).all()
     assert np.abs(again.astype(int) - many).max() <= 12
 

@@ -22,18 +22,8 @@ from lstm_widgets.colours import (
     patterned,
     ramp,
 )
-from lstm_widgets.figures.still import (
-    EDGE,
-    MUTED,
-    WIDTH,
-    Legend,
-    foot_of,
-    outline,
-    sheet,
-    short,
-    text_width,
-    write,
-)
+from lstm_widgets.figures.foot import Legend, foot_of, short
+from lstm_widgets.figures.paper import EDGE, MUTED, WIDTH, outline, sheet, text_width, write
 from lstm_widgets.figures.text import CHARACTER, lines_of
 from lstm_widgets.tokens.wording import in_line, number, quoted, sendable
 

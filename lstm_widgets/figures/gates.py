@@ -9,20 +9,8 @@ import numpy as np
 
 from lstm_widgets.analysis import changes
 from lstm_widgets.colours import BACKGROUND, FOREGROUND, RAMP, Colours, mix, ramp
-from lstm_widgets.figures.still import (
-    BAR,
-    GUTTER,
-    LINE,
-    MUTED,
-    bands_height,
-    column_heads,
-    head_height,
-    outline,
-    sheet,
-    squares,
-    text_width,
-    write,
-)
+from lstm_widgets.figures.columns import GUTTER, bands_height, column_heads, head_height, squares
+from lstm_widgets.figures.paper import BAR, LINE, MUTED, outline, sheet, text_width, write
 from lstm_widgets.tokens.wording import label, number
 
 if TYPE_CHECKING:

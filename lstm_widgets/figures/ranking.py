@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstm_widgets.figures.still import BAR, CHROME, EDGE, LINE, MUTED, WIDTH, sheet, write
+from lstm_widgets.figures.paper import BAR, CHROME, EDGE, LINE, MUTED, WIDTH, sheet, write
 from lstm_widgets.tokens.wording import in_line, number, sendable
 
 if TYPE_CHECKING:

@@ -24,16 +24,14 @@ from lstm_widgets.colours import (
     patterned,
     ramp,
 )
-from lstm_widgets.figures.still import (
+from lstm_widgets.figures.foot import Legend, foot_of, short
+from lstm_widgets.figures.paper import (
     EDGE,
     MUTED,
     WIDTH,
-    Legend,
-    foot_of,
     nothing,
     outline,
     sheet,
-    short,
     stack,
     text_width,
     write,

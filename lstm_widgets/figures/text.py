@@ -10,16 +10,8 @@ import numpy as np
 from PIL import Image
 
 from lstm_widgets.colours import BACKGROUND, FOREGROUND, PADDING, ink, mix, patterned
-from lstm_widgets.figures.still import (
-    EDGE,
-    MUTED,
-    WIDTH,
-    bands,
-    outline,
-    sheet,
-    text_width,
-    write,
-)
+from lstm_widgets.figures.columns import bands
+from lstm_widgets.figures.paper import EDGE, MUTED, WIDTH, outline, sheet, text_width, write
 from lstm_widgets.tokens.wording import visible
 from lstm_widgets.tokens.words import UNSPACED
 

@@ -16,7 +16,8 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from lstm_widgets.figures.still import nothing, png
+from lstm_widgets.figures.paper import nothing
+from lstm_widgets.figures.png import png
 from lstm_widgets.widgets.page import export
 
 if TYPE_CHECKING:

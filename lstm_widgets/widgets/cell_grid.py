@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import traitlets
 
-from lstm_widgets.figures import still
+from lstm_widgets.figures.cell_grid import cell_grid
+from lstm_widgets.figures.paper import nothing
 from lstm_widgets.widgets.base import STATIC
 from lstm_widgets.widgets.matching_widget import MatchingWidget
 
@@ -79,8 +80,8 @@ class CellGrid(MatchingWidget):
     def _pictures(self, shown: Snapshot) -> list[Image]:
         order = self._order(shown)
         if len(order) == 0:
-            return [still.nothing(), *super()._pictures(shown)]
-        picture = still.cell_grid(shown, order, most=self._still_height)
+            return [nothing(), *super()._pictures(shown)]
+        picture = cell_grid(shown, order, most=self._still_height)
         return [picture, *super()._pictures(shown)]
 
     def _order(self, shown: Snapshot) -> NDArray[np.intp]:

@@ -12,7 +12,7 @@ from lstm_widgets.figures.dependencies import (
     standard_texts,
 )
 from lstm_widgets.figures.dependency import Shown, foot_of_dependency, model_text
-from lstm_widgets.figures.still import nothing, stack
+from lstm_widgets.figures.paper import nothing, stack
 from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.tokens.words import Spelling
 from lstm_widgets.widgets.base import STATIC, FileState, PageWidget

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import traitlets
 
-from lstm_widgets.figures import still
+from lstm_widgets.figures.example_grid import example_grid
 from lstm_widgets.widgets.base import STATIC
 from lstm_widgets.widgets.recording_widget import RecordingWidget
 
@@ -64,4 +64,4 @@ class ExampleGrid(RecordingWidget):
         if self.sort == "value":
             value = shown.levels.flat[:, self.cell].reshape(-1, shown.timesteps)[:, self.timestep]
             order = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")
-        return [still.example_grid(shown, order), *super()._pictures(shown)]
+        return [example_grid(shown, order), *super()._pictures(shown)]

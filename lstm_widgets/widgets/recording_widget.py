@@ -10,8 +10,9 @@ from weakref import WeakKeyDictionary
 import traitlets
 
 from lstm_widgets.analysis.changes import initial_of
+from lstm_widgets.figures.foot import foot
+from lstm_widgets.figures.paper import nothing, stack
 from lstm_widgets.figures.snapshot import Snapshot
-from lstm_widgets.figures.still import foot, nothing, stack
 from lstm_widgets.recording import Recording
 from lstm_widgets.tokens.wording import in_line
 from lstm_widgets.tokens.words import spelling_of

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from lstm_widgets.colours import Colours
-from lstm_widgets.figures.still import GUTTER
+from lstm_widgets.figures.columns import GUTTER
 
 GRID = "grid = lw.CellGrid(sums(), cell=22, example=3, timestep=1)\ngrid"
 PNG, VIEW = "image/png", "application/vnd.jupyter.widget-view+json"
