@@ -85,7 +85,7 @@ def test_a_single_call_is_shown_by_its_name(tmp_path):
 @pytest.mark.parametrize("large", [False, True])
 def test_the_page_gets_the_states_that_calls_started_from(large, monkeypatch):
     if large:
-        monkeypatch.setattr("lstm_widgets.widgets.recording_widget.WHOLE_BYTES", 0)
+        monkeypatch.setattr("lstm_widgets.widgets.page.state.WHOLE_BYTES", 0)
     recording = both()
     inspector = lw.GateInspector(recording)
     assert bool(inspector._whole) is not large

@@ -219,13 +219,13 @@ def test_series_make_no_tiles_of_other_signals(monkeypatch) -> None:
     made = recording((1, 20_000, 8))
     shown = GateInspector(made)
     built: list[str] = []
-    tiles = recording_widget._tiles_of
+    tiles = recording_widget.tiles_of
 
     def counted(of, layer, signal):
         built.append(signal)
         return tiles(of, layer, signal)
 
-    monkeypatch.setattr(recording_widget, "_tiles_of", counted)
+    monkeypatch.setattr(recording_widget, "tiles_of", counted)
     ask(shown, series=[[cell, 3] for cell in range(8)])
     assert set(built) == {"hidden_state"}
 

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 PACKAGE = "lstm_widgets"
 #: Each may import those before it. `datasets`, the example tasks, may import all; nothing imports it.
 ORDER = (
-    *("errors", "tokens", "colours", "rnn", "recording", "concepts", "models", "running"),
+    *(
+        "errors",
+        "checks",
+        "lru",
+        "tokens",
+        "colours",
+        "rnn",
+        "recording",
+        "concepts",
+        "models",
+        "running",
+    ),
     *("analysis", "figures", "widgets", "datasets"),
 )
 #: What points the other way still. It may only become shorter.

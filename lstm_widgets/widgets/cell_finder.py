@@ -16,6 +16,7 @@ from lstm_widgets.analysis.ablation import ablate
 from lstm_widgets.analysis.evidence import gather, strongest
 from lstm_widgets.analysis.ranking import rank_cells
 from lstm_widgets.figures.ranking import ranked_rows
+from lstm_widgets.lru import LRU
 from lstm_widgets.models.keras.outputs import Output
 from lstm_widgets.recording import Recording
 from lstm_widgets.widgets.base import STATIC, FileState
@@ -178,7 +179,7 @@ class CellFinder(CellGrid, TextHeatmap):
             Output(model, options["output"])  # which refuses what there isn't
             self._ablate = partial(ablate, model, inputs, **options)
         self._can_ablate = model is not None
-        self._gathered: dict[int, dict[str, Any]] = {}
+        self._gathered: LRU[dict[str, Any]] = LRU(_KEPT)
         self._gathering = threading.RLock()
         self._own_tracks = "tracks" not in traits
         # Before the page is told of the widget.
@@ -260,13 +261,10 @@ class CellFinder(CellGrid, TextHeatmap):
     def _encoded(self, number: int) -> dict[str, Any]:
         """Write the evidence for a row for the page; what was asked for last is kept."""
         with self._gathering:
-            found = self._gathered.pop(number, None)
-            if found is None:
-                found = encoded_evidence(self.evidence(number), self.recording, self._row(number))
-            self._gathered[number] = found
-            while len(self._gathered) > _KEPT:
-                del self._gathered[next(iter(self._gathered))]
-            return found
+            return self._gathered.get(
+                number,
+                lambda: encoded_evidence(self.evidence(number), self.recording, self._row(number)),
+            )
 
     def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         if "ablate" in content:

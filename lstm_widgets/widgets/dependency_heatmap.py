@@ -17,6 +17,7 @@ from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.tokens.words import Spelling
 from lstm_widgets.widgets.base import STATIC, FileState, PageWidget
 from lstm_widgets.widgets.page import export
+from lstm_widgets.widgets.page.state import WHOLE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     import xarray as xr
     from PIL.Image import Image
 
-#: Dependencies of at most so many bytes travel to the page whole, and need no kernel there.
-WHOLE_BYTES = 2 * 1024 * 1024
 PALETTES = ("auto", *(name for name, palette in TABLE.items() if palette["kind"] == "sequential"))
 _SHARED_TRAITS = ("example", "timestep", "align", "palette")
 

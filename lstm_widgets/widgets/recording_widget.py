@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from base64 import b64encode
 from typing import TYPE_CHECKING, Any, ClassVar
-from weakref import WeakKeyDictionary
 
 import traitlets
 
@@ -15,15 +12,19 @@ from lstm_widgets.figures.paper import nothing, stack
 from lstm_widgets.figures.snapshot import Snapshot
 from lstm_widgets.recording import Recording
 from lstm_widgets.tokens.wording import in_line
-from lstm_widgets.tokens.words import spelling_of
 from lstm_widgets.widgets.base import FileState, PageWidget, checked_scale
 from lstm_widgets.widgets.page import export
-from lstm_widgets.widgets.page.protocol import answer, columns_of, guesses_of, mask_of
-from lstm_widgets.widgets.page.tiles import SignalTiles
+from lstm_widgets.widgets.page.protocol import answer
+from lstm_widgets.widgets.page.state import (
+    first_timestep,
+    layer_names,
+    state_of,
+    tiles_of,
+    whole_of,
+)
 from lstm_widgets.widgets.page.tracks import encoded, tracks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from os import PathLike
 
     from PIL.Image import Image
@@ -35,72 +36,6 @@ SHARED_TRAITS = (
     *("tracks", "hidden_tracks"),
 )
 SCALES = ("layer", "cell", "sigmoid", "squared")
-#: A recording of at most so many bytes (float32) travels to the page whole and needs no kernel there.
-WHOLE_BYTES = 2 * 1024 * 1024
-_WHOLE_COLUMNS = 32_768
-#: Signals that are made into tiles are kept for as long as their recording, a few at a time.
-_KEPT_SIGNALS = 3
-
-_tiles: WeakKeyDictionary[Recording, dict[tuple[str, str], SignalTiles]] = WeakKeyDictionary()
-_lock = threading.RLock()
-
-
-def _tiles_of(recording: Recording, layer: str, signal: str) -> SignalTiles:
-    with _lock:
-        kept = _tiles.setdefault(recording, {})
-        found = kept.pop((layer, signal), None)
-        if found is None:
-            dataset = recording[layer]
-            mask = dataset["mask"].values if "mask" in dataset else None
-            found = SignalTiles(dataset[signal].values, mask)
-        kept[layer, signal] = found
-        while len(kept) > _KEPT_SIGNALS:
-            del kept[next(iter(kept))]
-        return found
-
-
-def _layer_names(recording: Recording) -> tuple[str, ...]:
-    """Name what can be shown as a layer: before two directions, both of them side by side."""
-    both = {forward: name for name, (forward, _) in recording.bidirectional.items()}
-    names = ([both[name], name] if name in both else [name] for name in recording.layers)
-    return tuple(name for group in names for name in group)
-
-
-def _first_timestep(recording: Recording, layer: str, example: int) -> int:
-    """Find the first timestep that is no padding, and in a text the first that ends a window."""
-    dataset = recording[layer]
-    if "mask" not in dataset or not 0 <= example < dataset.sizes["example"]:
-        return 0
-    return int(dataset["mask"][example].values.argmax()) if dataset.sizes["timestep"] else 0
-
-
-def _described(recording: Recording, name: str) -> dict[str, Any]:
-    dataset = recording[name]
-    described = {
-        "name": name,
-        "kind": dataset.attrs.get("kind", ""),
-        "go_backwards": bool(dataset.attrs.get("go_backwards", False)),
-        "windowed": bool(recording.tree.attrs.get("window")),
-        "signals": list(recording.signals(name)),
-        "examples": dataset.sizes["example"],
-        "timesteps": dataset.sizes["timestep"],
-        "cells": dataset.sizes["cell"],
-        "masked": "mask" in dataset,
-        "tokens": "token" in dataset.coords,
-        "labels": "label" in dataset.coords,
-        "check": dict(dataset.attrs.get("check", {})),
-    }
-    if "token" in dataset.coords:
-        described["spelling"] = spelling_of(dataset).kind
-    if "calls" in dataset.attrs:
-        described["calls"] = list(dataset.attrs["calls"])
-    initial = initial_of(recording, name)
-    if initial is not None:
-        described["initial"] = "given" if initial.any() else "zero"
-    predictions = recording.predictions
-    if predictions is not None and predictions.sizes["timestep"] == dataset.sizes["timestep"]:
-        described["predictions"] = predictions.sizes["rank"]
-    return described
 
 
 class RecordingWidget(PageWidget):
@@ -202,7 +137,7 @@ class RecordingWidget(PageWidget):
             )
         self._expect_known(traits, given=("layer", "signal"), shared=SHARED_TRAITS)
         self._recording = recording
-        self._names = _layer_names(recording)
+        self._names = layer_names(recording)
         #: Single calls of layers that were asked for; the page knows no others.
         self._calls: tuple[str, ...] = ()
         self._said: dict[str, tuple[Track, ...]] = {}
@@ -213,8 +148,8 @@ class RecordingWidget(PageWidget):
         if layer in self._names and signal is None:
             signal = recording.signals(layer)[0]
         if layer in self._names and "timestep" not in traits:
-            traits["timestep"] = _first_timestep(recording, layer, traits.get("example", 0))
-        state = self._state_of(recording, self._calls) | {"_notes": recording.notes.plain}
+            traits["timestep"] = first_timestep(recording, layer, traits.get("example", 0))
+        state = state_of(recording, self._calls) | {"_notes": recording.notes.plain}
         super().__init__(layer=layer, signal=signal or "", **state, **traits)
         recording.notes.watch(self)
         self._summarise()
@@ -226,80 +161,13 @@ class RecordingWidget(PageWidget):
 
     def _is_call(self, layer: str) -> bool:
         """Whether it names one of the calls of a layer."""
-        return any(
-            layer in self.recording.call_names(name) for name in _layer_names(self.recording)
-        )
-
-    @staticmethod
-    def _state_of(recording: Recording, calls: tuple[str, ...] = ()) -> dict[str, Any]:
-        """Describe the recording, and some calls of its layers, and give all of it if it is small."""
-        of_calls = [name for call in calls for name in recording.directions(call)]
-        stored = [*recording.layers, *of_calls]
-        described = {name: _described(recording, name) for name in stored}
-        columns = total = 0
-        for layer in described.values():
-            count = layer["examples"] * layer["timesteps"]
-            columns += count
-            total += 4 * len(layer["signals"]) * count * layer["cells"]
-            total += 8 * count * layer.get("predictions", 0)
-        layers = []
-        names = dict.fromkeys([*_layer_names(recording), *calls, *of_calls])
-        for name in names:
-            pair = recording.directions(name)
-            if len(pair) > 1:
-                forward, backward = (described[part] for part in pair)
-                both = {"name": name, "cells": 2 * forward["cells"], "parts": list(pair)}
-                known = {each.get("initial") for each in (forward, backward)}
-                if known == {"zero", "given"}:
-                    both["initial"] = "given"
-                check = max(forward, backward, key=lambda d: d["check"].get("difference", 0.0))
-                layers.append({**forward, **both, "check": check["check"]})
-            else:
-                layers.append(described[name])
-        state: dict[str, Any] = {"_layers": layers}
-        if total <= WHOLE_BYTES and columns <= _WHOLE_COLUMNS:
-            every = {name: recording.signals(name) for name in stored}
-            state |= RecordingWidget._whole_of(recording, every)
-        return state
-
-    @staticmethod
-    def _whole_of(
-        recording: Recording, kept: Mapping[str, tuple[str, ...]], *, exact: bool = True
-    ) -> dict[str, Any]:
-        """Give all that the page needs of some signals of some layers, in their order.
-
-        Values as they are, or a byte each, and then the statistics that these go with.
-        """
-        values, statistics, masks, text = [], [], [], {}
-        table, guesses = None, []
-        predictions = recording.predictions
-        if predictions is not None:
-            count = predictions.sizes["example"] * predictions.sizes["timestep"]
-            table, *arrays = guesses_of(predictions, 0, count)
-            guesses = [array.tobytes() for array in arrays]
-        for name, signals in kept.items():
-            dataset = recording[name]
-            count = dataset.sizes["example"] * dataset.sizes["timestep"]
-            mask = dataset["mask"].values if "mask" in dataset else None
-            for signal in signals:
-                tiles = SignalTiles(dataset[signal].values, mask)
-                values.append(tiles.flat.T.tobytes() if exact else tiles.codes)
-                if not exact:
-                    statistics.append(tiles.statistics.tobytes())
-            masks.append(mask_of(dataset, 0, count))
-            text[name] = columns_of(dataset, 0, count)
-            initial = initial_of(recording, name)
-            if initial is not None and initial.any():
-                text[name]["initial"] = b64encode(initial.tobytes()).decode()
-            if table is not None:
-                text[name]["guessed"] = table
-        return {"_whole": b"".join([*values, *statistics, *masks, *guesses]), "_text": text}
+        return any(layer in self.recording.call_names(name) for name in layer_names(self.recording))
 
     def _summarise(self) -> None:
         """Give the page the overview of what is shown, unless it has all of it."""
         if self._whole or not self._layers:
             return
-        tiles = _tiles_of(self.recording, self.layer, self.signal)
+        tiles = tiles_of(self.recording, self.layer, self.signal)
         level, overview = tiles.overview
         with self.hold_sync():
             self._summary = {"layer": self.layer, "signal": self.signal, "level": level}
@@ -317,7 +185,7 @@ class RecordingWidget(PageWidget):
         if layer not in self._names and self._is_call(layer):
             self._calls = (*self._calls, layer)
             self._names = (*self._names, layer)
-            state = {"_whole": b"", "_text": {}} | self._state_of(self.recording, self._calls)
+            state = {"_whole": b"", "_text": {}} | state_of(self.recording, self._calls)
             with self.hold_sync():
                 for name, value in state.items():
                     setattr(self, name, value)
@@ -464,7 +332,7 @@ class RecordingWidget(PageWidget):
         if not exact:
             layers = [layer | {"rounded": True} for layer in layers]
         state = {"_summary": {}, "_overview": b"", "_statistics": b"", "_layers": layers}
-        whole = self._whole_of(self.recording, kept, exact=exact)
+        whole = whole_of(self.recording, kept, exact=exact)
         return FileState(state | whole, missing, rounded=not exact)
 
     def _snapshot(self) -> Snapshot:
@@ -473,7 +341,7 @@ class RecordingWidget(PageWidget):
         return Snapshot(
             layer,
             self.recording[self.layer],
-            _tiles_of(self.recording, self.layer, self.signal),
+            tiles_of(self.recording, self.layer, self.signal),
             **{
                 name: getattr(self, name)
                 for name in ("signal", "example", "cell", "timestep", "palette", "scale")
@@ -517,5 +385,5 @@ class RecordingWidget(PageWidget):
         described = next((each for each in self._layers if each["name"] == layer), {})
         given = described.get("initial") == "given"
         initial = [initial_of(self.recording, name) for name in names] if given else []
-        tiles = _tiles_of(self.recording, layer, signal)
+        tiles = tiles_of(self.recording, layer, signal)
         return answer(content, parts, tiles, self.recording.predictions, initial)

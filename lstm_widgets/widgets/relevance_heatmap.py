@@ -14,7 +14,7 @@ from lstm_widgets.recording import Recording
 from lstm_widgets.widgets.base import STATIC, FileState, PageWidget, checked_scale
 from lstm_widgets.widgets.explorer import Explorer
 from lstm_widgets.widgets.page import export
-from lstm_widgets.widgets.recording_widget import WHOLE_BYTES
+from lstm_widgets.widgets.page.state import WHOLE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

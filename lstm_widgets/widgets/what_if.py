@@ -18,6 +18,7 @@ from lstm_widgets.running.record import Given, expect_model, record
 from lstm_widgets.tokens.vocabulary import Vocabulary
 from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.widgets.base import STATIC
+from lstm_widgets.widgets.page.state import state_of
 from lstm_widgets.widgets.recording_widget import SHARED_TRAITS
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
@@ -179,7 +180,7 @@ class WhatIf(TextHeatmap):
                 self._recording = recording
                 self.set_trait("cell", cell)
                 self.timestep = min(self.timestep, self._sizes(self.layer)["timestep"] - 1)
-                state = {"_whole": b"", "_text": {}} | self._state_of(recording)
+                state = {"_whole": b"", "_text": {}} | state_of(recording)
                 # The page then knows each layer for another one, and what came with it.
                 run = {"run": self._recorded + 1}
                 for each in (*state["_layers"], *state["_text"].values()):

@@ -1,0 +1,56 @@
+"""What arguments have to be, told in one way: the argument, what was expected, and what came."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def is_whole(value: object) -> bool:
+    """
+    Tell whether something is a whole number, of Python or NumPy; a bool is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [is_whole(value) for value in (3, np.int8(3), 3.0, True)]
+    [True, True, False, False]
+    """
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def expect_whole(argument: str, value: object, least: int, most: int | None = None) -> int:
+    """
+    Check that an argument is a whole number.
+
+    Parameters
+    ----------
+    argument : str
+        Its name.
+    value : object
+        What came.
+    least, most : int, optional
+        Between which it has to be, both included.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If it is none, or out of these bounds.
+
+    Examples
+    --------
+    >>> expect_whole("limit", 5, 0)
+    5
+    """
+    if (
+        not isinstance(value, (int, np.integer))
+        or isinstance(value, bool)
+        or value < least
+        or (most is not None and value > most)
+    ):
+        expected = f"from {least} on" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{argument}: expected a whole number {expected}, got {value!r}")
+    return int(value)

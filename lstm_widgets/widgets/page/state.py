@@ -1,0 +1,149 @@
+"""What the page is told of a recording: its layers, and all of it where that is little."""
+
+from __future__ import annotations
+
+import threading
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from lstm_widgets.analysis.changes import initial_of
+from lstm_widgets.lru import LRU
+from lstm_widgets.tokens.words import spelling_of
+from lstm_widgets.widgets.page.protocol import columns_of, guesses_of, mask_of
+from lstm_widgets.widgets.page.tiles import SignalTiles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lstm_widgets.recording import Recording
+
+#: A recording of at most so many bytes (float32) travels to the page whole and needs no kernel there.
+WHOLE_BYTES = 2 * 1024 * 1024
+_WHOLE_COLUMNS = 32_768
+#: Signals that are made into tiles are kept for as long as their recording, a few at a time.
+_KEPT_SIGNALS = 3
+
+_tiles: WeakKeyDictionary[Recording, LRU[SignalTiles]] = WeakKeyDictionary()
+_lock = threading.RLock()
+
+
+def tiles_of(recording: Recording, layer: str, signal: str) -> SignalTiles:
+    """Give a signal ready to be drawn; those drawn last are kept."""
+
+    def made() -> SignalTiles:
+        dataset = recording[layer]
+        mask = dataset["mask"].values if "mask" in dataset else None
+        return SignalTiles(dataset[signal].values, mask)
+
+    with _lock:
+        return _tiles.setdefault(recording, LRU(_KEPT_SIGNALS)).get((layer, signal), made)
+
+
+def layer_names(recording: Recording) -> tuple[str, ...]:
+    """Name what can be shown as a layer: before two directions, both of them side by side."""
+    both = {forward: name for name, (forward, _) in recording.bidirectional.items()}
+    names = ([both[name], name] if name in both else [name] for name in recording.layers)
+    return tuple(name for group in names for name in group)
+
+
+def first_timestep(recording: Recording, layer: str, example: int) -> int:
+    """Find the first timestep that is no padding, and in a text the first that ends a window."""
+    dataset = recording[layer]
+    if "mask" not in dataset or not 0 <= example < dataset.sizes["example"]:
+        return 0
+    return int(dataset["mask"][example].values.argmax()) if dataset.sizes["timestep"] else 0
+
+
+def _described(recording: Recording, name: str) -> dict[str, Any]:
+    dataset = recording[name]
+    described = {
+        "name": name,
+        "kind": dataset.attrs.get("kind", ""),
+        "go_backwards": bool(dataset.attrs.get("go_backwards", False)),
+        "windowed": bool(recording.tree.attrs.get("window")),
+        "signals": list(recording.signals(name)),
+        "examples": dataset.sizes["example"],
+        "timesteps": dataset.sizes["timestep"],
+        "cells": dataset.sizes["cell"],
+        "masked": "mask" in dataset,
+        "tokens": "token" in dataset.coords,
+        "labels": "label" in dataset.coords,
+        "check": dict(dataset.attrs.get("check", {})),
+    }
+    if "token" in dataset.coords:
+        described["spelling"] = spelling_of(dataset).kind
+    if "calls" in dataset.attrs:
+        described["calls"] = list(dataset.attrs["calls"])
+    initial = initial_of(recording, name)
+    if initial is not None:
+        described["initial"] = "given" if initial.any() else "zero"
+    predictions = recording.predictions
+    if predictions is not None and predictions.sizes["timestep"] == dataset.sizes["timestep"]:
+        described["predictions"] = predictions.sizes["rank"]
+    return described
+
+
+def state_of(recording: Recording, calls: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Describe the recording, and some calls of its layers, and give all of it if it is small."""
+    of_calls = [name for call in calls for name in recording.directions(call)]
+    stored = [*recording.layers, *of_calls]
+    described = {name: _described(recording, name) for name in stored}
+    columns = total = 0
+    for layer in described.values():
+        count = layer["examples"] * layer["timesteps"]
+        columns += count
+        total += 4 * len(layer["signals"]) * count * layer["cells"]
+        total += 8 * count * layer.get("predictions", 0)
+    layers = []
+    names = dict.fromkeys([*layer_names(recording), *calls, *of_calls])
+    for name in names:
+        pair = recording.directions(name)
+        if len(pair) > 1:
+            forward, backward = (described[part] for part in pair)
+            both = {"name": name, "cells": 2 * forward["cells"], "parts": list(pair)}
+            known = {each.get("initial") for each in (forward, backward)}
+            if known == {"zero", "given"}:
+                both["initial"] = "given"
+            check = max(forward, backward, key=lambda d: d["check"].get("difference", 0.0))
+            layers.append({**forward, **both, "check": check["check"]})
+        else:
+            layers.append(described[name])
+    state: dict[str, Any] = {"_layers": layers}
+    if total <= WHOLE_BYTES and columns <= _WHOLE_COLUMNS:
+        every = {name: recording.signals(name) for name in stored}
+        state |= whole_of(recording, every)
+    return state
+
+
+def whole_of(
+    recording: Recording, kept: Mapping[str, tuple[str, ...]], *, exact: bool = True
+) -> dict[str, Any]:
+    """Give all that the page needs of some signals of some layers, in their order.
+
+    Values as they are, or a byte each, and then the statistics that these go with.
+    """
+    values, statistics, masks, text = [], [], [], {}
+    table, guesses = None, []
+    predictions = recording.predictions
+    if predictions is not None:
+        count = predictions.sizes["example"] * predictions.sizes["timestep"]
+        table, *arrays = guesses_of(predictions, 0, count)
+        guesses = [array.tobytes() for array in arrays]
+    for name, signals in kept.items():
+        dataset = recording[name]
+        count = dataset.sizes["example"] * dataset.sizes["timestep"]
+        mask = dataset["mask"].values if "mask" in dataset else None
+        for signal in signals:
+            tiles = SignalTiles(dataset[signal].values, mask)
+            values.append(tiles.flat.T.tobytes() if exact else tiles.codes)
+            if not exact:
+                statistics.append(tiles.statistics.tobytes())
+        masks.append(mask_of(dataset, 0, count))
+        text[name] = columns_of(dataset, 0, count)
+        initial = initial_of(recording, name)
+        if initial is not None and initial.any():
+            text[name]["initial"] = b64encode(initial.tobytes()).decode()
+        if table is not None:
+            text[name]["guessed"] = table
+    return {"_whole": b"".join([*values, *statistics, *masks, *guesses]), "_text": text}
