@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import numpy as np
 
 
-def is_whole(value: object) -> bool:
+def is_whole(value: object) -> TypeGuard[int]:
     """
     Tell whether something is a whole number, of Python or NumPy; a bool is none.
 
@@ -45,12 +47,7 @@ def expect_whole(argument: str, value: object, least: int, most: int | None = No
     >>> expect_whole("limit", 5, 0)
     5
     """
-    if (
-        not isinstance(value, (int, np.integer))
-        or isinstance(value, bool)
-        or value < least
-        or (most is not None and value > most)
-    ):
+    if not is_whole(value) or value < least or (most is not None and value > most):
         expected = f"from {least} on" if most is None else f"from {least} to {most}"
         raise ValueError(f"{argument}: expected a whole number {expected}, got {value!r}")
     return int(value)

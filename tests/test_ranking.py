@@ -484,7 +484,7 @@ def test_what_is_refused():
         lw.rank_cells(recording, [c.digit], layers="gru")
     with pytest.raises(ValueError, match="expected one of 'hidden_state' of layer 'lstm'"):
         lw.rank_cells(recording, [c.digit], signals="gate")
-    with pytest.raises(ValueError, match="shifts: expected a whole number from 0, got -1"):
+    with pytest.raises(ValueError, match="shifts: expected a whole number from 0 on, got -1"):
         lw.rank_cells(recording, [c.digit], shifts=-1)
     with pytest.raises(ValueError, match="that have a token at each of the lags"):
         lw.rank_cells(recording, [c.digit], lags=3)

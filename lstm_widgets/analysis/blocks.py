@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-__all__ = ["blocks_of", "mask_of", "read"]
+__all__ = ["blocks_of", "read"]
 
 # Values (cell × timestep) that are worked on at a time.
 _BLOCK_VALUES = 1 << 24
@@ -22,13 +22,6 @@ def blocks_of(cells: int, timesteps: int) -> Iterator[range]:
     """Cut the cells of a layer into blocks that fit into memory; no cells are one empty block."""
     step = max(1, _BLOCK_VALUES // max(timesteps, 1))
     return (range(start, min(start + step, cells)) for start in range(0, max(cells, 1), step))
-
-
-def mask_of(layer: xr.Dataset) -> npt.NDArray[np.bool_]:
-    """Tell the timesteps of a layer that aren't padding, ``(example, timestep)``."""
-    if "mask" in layer:
-        return np.asarray(layer["mask"])
-    return np.ones((layer.sizes["example"], layer.sizes["timestep"]), bool)
 
 
 def read(

@@ -14,6 +14,7 @@ import numpy as np
 from lstm_widgets.analysis.halves import origin_of
 from lstm_widgets.analysis.ranking import numbers, shifted_scores
 from lstm_widgets.concepts.core import tracks
+from lstm_widgets.recording.masks import mask_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -193,8 +194,7 @@ def read(
     """Read the cell of a row of a ranking: its values and where they are no padding."""
     dataset = recording[str(row["layer"])]
     values = dataset[str(row["signal"])][:, :, int(row["cell"])].to_numpy()
-    mask = dataset["mask"].to_numpy() if "mask" in dataset else np.ones(values.shape, np.bool_)
-    return values, mask
+    return values, mask_of(dataset)
 
 
 def strongest(recording: Recording, row: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording import overlap
 
 if TYPE_CHECKING:
@@ -133,9 +134,8 @@ def _expect_groups(groups: Any, examples: int) -> tuple[Places, int]:  # noqa: A
 
 
 def _expect_step(step: Any) -> None:  # noqa: ANN401
-    whole = isinstance(step, (int, np.integer)) and not isinstance(step, bool)
-    if step is not None and not (whole and step >= 1):
-        raise ValueError(f"step: expected a whole number from 1 on, got {step!r}")
+    if step is not None:
+        expect_whole("step", step, 1)
 
 
 def _counted(numbers: Places) -> Places:

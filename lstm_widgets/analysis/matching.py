@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.checks import expect_whole
 from lstm_widgets.tokens.words import spelling_of
 
 if TYPE_CHECKING:
@@ -124,11 +125,11 @@ def match(
     known = [str(name) for name in dataset.data_vars if name != "mask"]
     if signal not in known:
         raise ValueError(f"signal: expected one of {', '.join(map(repr, known))}, got {signal!r}")
-    example = _whole("example", example, 0, dataset.sizes["example"] - 1)
+    example = expect_whole("example", example, 0, dataset.sizes["example"] - 1)
     start, stop = _expect_span(span, dataset.sizes["timestep"])
     if not 0 < threshold < np.inf:
         raise ValueError(f"threshold: expected a positive finite number, got {threshold!r}")
-    limit = _whole("limit", limit, 0)
+    limit = expect_whole("limit", limit, 0)
     rows = _Rows(dataset[signal], dataset.get("mask"))
     sides = _expect_pair("context", context, "(left, right)")
     search = _Search(rows, float(threshold), sides)
@@ -439,20 +440,12 @@ def _columns(dataset: xr.Dataset, found: _Found, chosen: int) -> dict[str, Any]:
 # What is asked ------------------------------------------------------------------------------------
 
 
-def _whole(argument: str, number: Any, least: int, most: int | None = None) -> int:  # noqa: ANN401
-    whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
-    if not whole or number < least or (most is not None and number > most):
-        expected = f"from {least} on" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{argument}: expected a whole number {expected}, got {number!r}")
-    return int(number)
-
-
 def _expect_pair(argument: str, pair: Any, expected: str) -> tuple[int, int]:  # noqa: ANN401
     try:
         first, second = pair
     except (TypeError, ValueError):
         raise ValueError(f"{argument}: expected {expected}, got {pair!r:.80}") from None
-    return _whole(argument, first, 0), _whole(argument, second, 0)
+    return expect_whole(argument, first, 0), expect_whole(argument, second, 0)
 
 
 def _expect_span(span: Any, timesteps: int) -> tuple[int, int]:  # noqa: ANN401

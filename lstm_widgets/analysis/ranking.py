@@ -17,7 +17,9 @@ import numpy as np
 
 from lstm_widgets.analysis import blocks, statistics
 from lstm_widgets.analysis.halves import Half, halved, origin_of
+from lstm_widgets.checks import expect_whole
 from lstm_widgets.concepts import core as named
+from lstm_widgets.recording.masks import mask_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -164,8 +166,7 @@ def rank_cells(
     import pandas as pd  # noqa: PLC0415
     from tqdm.auto import tqdm  # noqa: PLC0415
 
-    if not isinstance(shifts, (int, np.integer)) or isinstance(shifts, bool) or shifts < 0:
-        raise ValueError(f"shifts: expected a whole number from 0, got {shifts!r}")
+    shifts = expect_whole("shifts", shifts, 0)
     asked = _asked(recording, layers, signals)
     texts = {
         name: _Text.of(
@@ -425,7 +426,7 @@ class _Text:
         given = named.tracks(recording, concepts, layer=layer)
         if not given:
             raise ValueError("concepts: expected one or more, got none")
-        mask = blocks.mask_of(recording[layer])
+        mask = mask_of(recording[layer])
         rng = np.random.default_rng(seed)
         origin = origin_of(recording, layer, numbers(concepts, *given.values()), groups, step)
         lengths = mask.sum(axis=1)

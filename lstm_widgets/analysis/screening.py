@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis import blocks
+from lstm_widgets.recording.masks import mask_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +100,7 @@ def screen_cells(
             )
     if not layers:
         raise ValueError(f"signal: expected one that a layer has, got {signal!r}")
-    masks = {name: blocks.mask_of(recording[name]) for name in layers}
+    masks = {name: mask_of(recording[name]) for name in layers}
     work = [
         (name, cells)
         for name in layers

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from lstm_widgets.rnn.parallel import mapped
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -43,8 +43,7 @@ def ranked_rows(values: Floats) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.f
         ranks_of_row = ranks[row]
         ranks_of_row[places] = _shared_ranks(values[row][places], different)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # sorting lets go of the interpreter's lock
-        list(pool.map(one, range(len(values))))
+    mapped(one, range(len(values)))  # sorting lets go of the interpreter's lock
     return order, ranks
 
 

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from lstm_widgets.checks import is_whole
+from lstm_widgets.recording.masks import mask_of
 from lstm_widgets.tokens.words import UNSPACED, Piece, Spelling, spelling_of
 
 if TYPE_CHECKING:
@@ -276,7 +278,7 @@ class Concept:
                 result[:steps] = values[-steps:]
             return result
 
-        if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool):
+        if not is_whole(steps):
             raise TypeError(f"steps: expected a whole number, got {steps!r}")
         return Concept(f"{_enclosed(self.name)}.shift({steps})", self.kind, shifted)
 
@@ -531,7 +533,7 @@ def _examples(recording: Recording, layer: str | None) -> tuple[list[Example], t
     """All examples of a layer, and its number of examples and timesteps."""
     dataset = recording[recording.layers[0] if layer is None else layer]
     count, width = dataset.sizes["example"], dataset.sizes["timestep"]
-    mask = np.asarray(dataset["mask"]) if "mask" in dataset else np.ones((count, width), bool)
+    mask = mask_of(dataset)
     tokens = np.asarray(dataset["token"]) if "token" in dataset.coords else None
     spelling = spelling_of(dataset)
     examples = []

@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lstm_widgets.analysis.relevance import UNSIGNED, token_grid
+from lstm_widgets.checks import is_whole
 from lstm_widgets.models.keras.inputs import standard_tokens
 from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.tokens.words import Spelling
@@ -340,7 +341,7 @@ def _names(class_names: Sequence[str] | Mapping[int, str] | None) -> dict[int, s
         )
     names = dict(class_names) if isinstance(class_names, Mapping) else dict(enumerate(class_names))
     for number, name in names.items():
-        if not isinstance(number, (int, np.integer)) or not isinstance(name, str):
+        if not is_whole(number) or not isinstance(name, str):
             raise TypeError(
                 f"class_names: expected a str for each class, got {name!r} for {number!r}"
             )
@@ -355,7 +356,7 @@ def class_number(argument: str, value: object, names: Mapping[int, str]) -> int:
             known = f"one of {', '.join(map(repr, names.values()))}" if names else "a number"
             raise ValueError(f"{argument}: expected {known}, got {value!r}")
         return found[0]
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+    if not is_whole(value):
         raise TypeError(f"{argument}: expected the number or the name of a class, got {value!r}")
     return int(value)
 

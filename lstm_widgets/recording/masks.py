@@ -1,0 +1,30 @@
+"""Which timesteps of a layer are padding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import xarray as xr
+
+
+def mask_of(layer: xr.Dataset) -> npt.NDArray[np.bool_]:
+    """
+    Tell the timesteps of a layer that aren't padding.
+
+    Parameters
+    ----------
+    layer : xarray.Dataset
+        One layer of a recording.
+
+    Returns
+    -------
+    bool array (example, timestep)
+        True everywhere where no mask was recorded.
+    """
+    if "mask" in layer:
+        return np.asarray(layer["mask"], np.bool_)
+    return np.ones((layer.sizes["example"], layer.sizes["timestep"]), np.bool_)
