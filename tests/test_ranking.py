@@ -89,9 +89,9 @@ def test_order_of_floats(values, kind):
 
 
 @given(st.lists(st.floats(0, 1) | st.just(np.nan), max_size=30))
-def test_benjamini_hochberg(p_values):
+def test_q_values_are_those_of_benjamini_and_hochberg(p_values):
     p = np.array(p_values)
-    q = statistics.benjamini_hochberg(p)
+    q = statistics.q_values(p)
     tried = np.sort(p[~np.isnan(p)])
     for k, value in enumerate(p):
         if np.isnan(value):

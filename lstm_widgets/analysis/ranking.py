@@ -210,7 +210,7 @@ def rank_cells(
     pooled = pool.whole.p_values(table.pop("standing").to_numpy())
     quick = pool.quick.p_values(table.pop("quick_standing").to_numpy())
     table["pooled_p_value"] = np.fmax(pooled, quick)
-    adjusted = statistics.benjamini_hochberg(table["pooled_p_value"].to_numpy())
+    adjusted = statistics.q_values(table["pooled_p_value"].to_numpy())
     table["q_value"] = np.maximum(adjusted, table["p_value"])
     table = _sorted(table)
     used = {name: text.lags.tolist() for name, text in texts.items()}

@@ -176,17 +176,21 @@ def _values(values: Floats, first: npt.NDArray[np.bool_], threshold: float) -> d
     }
 
 
-def _bimodality(away: npt.NDArray[np.float64]) -> Floats:
-    """Sarle's coefficient of rows less their means; NaN of less than four values, or equal ones."""
-    n = away.shape[1]
-    if n <= _LEAST:
-        return np.full(len(away), np.nan)
-    variance = (away**2).mean(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        skewness = (away**3).mean(axis=1) / variance**1.5 * np.sqrt(n * (n - 1)) / (n - 2)
-        kurtosis = (away**4).mean(axis=1) / variance**2 - 3
-    kurtosis = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * kurtosis + 6)
-    return np.asarray((skewness**2 + 1) / (kurtosis + 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))))
+def _bimodality(values: npt.NDArray[np.float64]) -> Floats:
+    """Sarle's coefficient of rows; NaN of less than four values, or equal ones."""
+    # Imported here: only who screens pays for it.
+    from scipy import stats  # type: ignore[import-untyped] # noqa: PLC0415
+
+    n = values.shape[1]
+    changing = np.ptp(values, axis=1) > 0
+    coefficient = np.full(len(values), np.nan)
+    if n > _LEAST and changing.any():
+        rows = values[changing]
+        skewness = stats.skew(rows, axis=1, bias=False)
+        kurtosis = stats.kurtosis(rows, axis=1, bias=False)
+        even = 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))
+        coefficient[changing] = (skewness**2 + 1) / (kurtosis + even)
+    return coefficient
 
 
 def _persistence(away: npt.NDArray[np.float64], later: npt.NDArray[np.bool_]) -> Floats:
