@@ -1,0 +1,67 @@
+from . import concepts, errors
+from .analysis.ablation import Ablation, ablate
+from .analysis.dependency import dependency
+from .analysis.evaluation import deletion_curve, pointing_game
+from .analysis.matching import match
+from .analysis.ranking import rank_cells
+from .analysis.relevance import relevance
+from .analysis.screening import screen_cells
+from .errors import (
+    LayerNotFoundError,
+    LstmWidgetsError,
+    ModelFileError,
+    RecordingFileError,
+    SelfCheckError,
+    UnsupportedLayerError,
+)
+from .models.keras.legacy import load_legacy, load_legacy_weights
+from .recording import Recording, open_recording
+from .running.generate import Generation, generate
+from .running.held import Held
+from .running.record import record
+from .widgets.cell_finder import CellFinder
+from .widgets.cell_grid import CellGrid
+from .widgets.dependency_heatmap import DependencyHeatmap
+from .widgets.example_grid import ExampleGrid
+from .widgets.explorer import Explorer
+from .widgets.gate_inspector import GateInspector
+from .widgets.relevance_heatmap import RelevanceHeatmap
+from .widgets.text_heatmap import TextHeatmap
+from .widgets.what_if import WhatIf
+
+__all__ = [
+    "Ablation",
+    "CellFinder",
+    "CellGrid",
+    "DependencyHeatmap",
+    "ExampleGrid",
+    "Explorer",
+    "GateInspector",
+    "Generation",
+    "Held",
+    "LayerNotFoundError",
+    "LstmWidgetsError",
+    "ModelFileError",
+    "Recording",
+    "RecordingFileError",
+    "RelevanceHeatmap",
+    "SelfCheckError",
+    "TextHeatmap",
+    "UnsupportedLayerError",
+    "WhatIf",
+    "ablate",
+    "concepts",
+    "deletion_curve",
+    "dependency",
+    "errors",
+    "generate",
+    "load_legacy",
+    "load_legacy_weights",
+    "match",
+    "open_recording",
+    "pointing_game",
+    "rank_cells",
+    "record",
+    "relevance",
+    "screen_cells",
+]
