@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { counted, EvidenceStore } from "../../src/data/evidence.js";
-import { outline, shares } from "../../src/panes/finder/charts.js";
+import { shares, steps } from "../../src/panes/finder/charts.js";
 import { FakeModel } from "../load.mjs";
 
 const packed = (/** @type {number[]} */ values) =>
@@ -100,7 +100,7 @@ test("scores are counted from −1 to 1, both ends included", () => {
 });
 
 test("an outline has a step a bin", () => {
-  assert.equal(outline([0, 0.5, 1]), "M0 100V100H33.33V50H66.67V0H100V100Z");
+  assert.equal(steps([0, 0.5, 1]), "M0 100V100H33.33V50H66.67V0H100V100Z");
 });
 
 test("histograms of different size are drawn as shares of each", () => {

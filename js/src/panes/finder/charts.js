@@ -17,16 +17,16 @@ function shape(tag, attributes, children = []) {
 }
 
 /**
- * The outline of a histogram, 100 wide and 100 high, y downwards.
+ * The steps of a histogram, 100 wide and 100 high, y downwards.
  * @param {number[]} heights from 0 to 1
  */
-export function outline(heights) {
+export function steps(heights) {
   const width = 100 / heights.length;
   const round = (/** @type {number} */ number) => Number(number.toFixed(2));
-  const steps = heights.map(
+  const each = heights.map(
     (height, i) => `V${round(100 - 100 * height)}H${round((i + 1) * width)}`,
   );
-  return `M0 100${steps.join("")}V100Z`;
+  return `M0 100${each.join("")}V100Z`;
 }
 
 /**
@@ -56,7 +56,7 @@ export function chart({ name, title, series, range: [low, high], ticks, marks })
     "svg",
     { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img", "aria-label": name },
     [
-      ...series.map(([kind], i) => shape("path", { class: kind, d: outline(heights[i]) })),
+      ...series.map(([kind], i) => shape("path", { class: kind, d: steps(heights[i]) })),
       ...marks.map(([kind, at]) =>
         shape("line", { class: kind, x1: place(at), x2: place(at), y1: 0, y2: 100 }),
       ),
