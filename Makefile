@@ -7,11 +7,19 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+LAB_READY := $(VENV)/.ready-lab
 PY_READY := $(VENV)/.ready
 JS_READY := js/node_modules/.ready
 STATIC := lstm_widgets/static
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The package with one of its extras. pip compiles bytecode on one core, which takes as long as the rest of
+# installing: it is done after it, on all.
+define install
+@echo "Installing into $(VENV) (a few minutes, once)"
+$(PIP) install $(if $(CI),-qq) --no-compile -c constraints.txt -e ".[$(1)]"
+@$(BIN)/python -c 'import compileall, sysconfig as s; compileall.compile_dir(s.get_path("purelib"), quiet=2, workers=0)'
+endef
 # As many processes as there are cores, each with whole files. Not so in the browser: pages that have to
 # share a core with others come late, and a test that waits for one can't tell that from never.
 TEST_PYTHON := $(BIN)/python -m pytest --ignore=tests/browser -n auto --dist loadfile
@@ -22,7 +30,7 @@ LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root)
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-lab: $(PY_READY) ## Open the first notebook in JupyterLab (needs Python only)
+lab: $(LAB_READY) ## Open the first notebook in JupyterLab (needs Python only)
 	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/01_addition.ipynb
 
 test: ## Check everything: lint, types, JavaScript, bundles, Python, browser, notebooks
@@ -35,22 +43,26 @@ test: ## Check everything: lint, types, JavaScript, bundles, Python, browser, no
 
 setup: $(PY_READY) ## Set up .venv with the package and its development tools
 
-$(PY_READY): pyproject.toml constraints.txt
-	@if [ ! -x $(BIN)/python ]; then \
-	  found=; \
-	  for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
-	    if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
-	    then found=$$python; break; fi; \
-	  done; \
-	  if [ -z "$$found" ]; then \
-	    echo "Python 3.11, 3.12 or 3.13 is missing: install one, or say make PYTHON=path" >&2; exit 1; fi; \
-	  if ! $$found -c 'import ensurepip, venv' 2>/dev/null; then \
-	    echo "Python's venv module is missing: install the package python3-venv" >&2; exit 1; fi; \
-	  $$found -m venv $(VENV); \
-	fi
-	@echo "Installing into $(VENV) (a few minutes, once)"
-	$(PIP) install $(if $(CI),-qq) -c constraints.txt -e ".[dev]"
+$(BIN)/python:
+	@found=; \
+	for python in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
+	  if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+	  then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "Python 3.11, 3.12 or 3.13 is missing: install one, or say make PYTHON=path" >&2; exit 1; fi; \
+	if ! $$found -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "Python's venv module is missing: install the package python3-venv" >&2; exit 1; fi; \
+	$$found -m venv $(VENV)
+
+# What the lab needs is part of what development needs: who has that has both.
+$(LAB_READY): pyproject.toml constraints.txt | $(BIN)/python
+	$(call install,lab)
 	@touch $@
+
+$(PY_READY): pyproject.toml constraints.txt | $(BIN)/python
+	$(call install,dev)
+	@touch $(LAB_READY) $@
 
 setup-js: $(JS_READY) ## Set up the JavaScript tools (needs Node 20 or newer)
 
@@ -86,7 +98,7 @@ test-browser: setup-browser ## The tests in a real JupyterLab
 	$(TEST_BROWSER)
 
 bench: setup-browser ## Run the benchmarks and print their ratios
-	@for script in recording grid text relevance matching ranking; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in importing recording grid text relevance matching ranking; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 constraints: $(PY_READY) ## Renew constraints.txt from the newest versions that fit together
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
