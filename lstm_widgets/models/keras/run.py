@@ -111,6 +111,9 @@ def _call_recorded(model: Any, batch: Any, start: int, stop: int, session: Sessi
     except Exception as error:
         if session.symbolic:
             return None
+        if session.failure is not None:
+            # Bare, and not as Keras wraps what is raised within its layers.
+            raise session.failure from None
         outside = _OUTSIDE.search(str(error))
         if outside:
             at, number, count = outside.groups()
