@@ -188,8 +188,6 @@ def _simple_rnn(recurrent, codes, z, state, real, reverse, held, values, kept):
 _AHEAD = 1 << 17
 # Multiply-adds that are worth a thread of their own.
 _THREAD_WORK = 1 << 22
-# Bytes of recurrent weights from which on a product of one example is worth several threads.
-_SHARED_BYTES = 1 << 19
 _NOWHERE = np.empty((0, 0), np.bool_)
 
 _LOOPS = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple_rnn}
@@ -238,9 +236,7 @@ def scan(
             held=(np.ascontiguousarray(holds[0][:, rows]), np.ascontiguousarray(holds[1][:, rows])),
         )
 
-    # One product a step is shared out only if the weights are too many for one core's cache.
-    several = parts == 1 and cell.recurrent_kernel.nbytes >= _SHARED_BYTES
-    with said_once(), alone(cpus() if several else 1):
+    with said_once(), alone():
         mapped(run, [slice(a, b) for a, b in itertools.pairwise(edges)])
     return state
 

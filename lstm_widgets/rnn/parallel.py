@@ -48,20 +48,14 @@ def in_blocks(function: Callable[[slice], Result], examples: int, width: int) ->
     parts = max(1, -(-examples // (most * workers))) * workers
     size = max(1, -(-examples // parts))
     blocks = [slice(k, min(k + size, examples)) for k in range(0, examples, size)]
-    with alone(1):
+    with alone():
         return mapped(function, blocks or [slice(0, 0)])
 
 
 @contextlib.contextmanager
-def alone(products: int) -> Iterator[None]:
-    """Let no other work that is shared out run meanwhile.
-
-    Parameters
-    ----------
-    products
-        How many threads BLAS may use for a product: 1 where blocks have threads of their own.
-    """
-    with _limited, _blas().limit(limits=products):
+def alone() -> Iterator[None]:
+    """Let no other work that is shared out run meanwhile, and BLAS not share out its products."""
+    with _limited, _blas().limit(limits=1):
         yield
 
 

@@ -9,7 +9,9 @@ import functools
 import importlib.metadata
 import itertools
 import json
+import types
 import warnings
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -818,13 +820,31 @@ def _counts(lengths: set[int]) -> str:
     return " and ".join(map(str, sorted(lengths)[:4])) + (" and others" if len(lengths) > 4 else "")
 
 
+_configs: weakref.WeakKeyDictionary[Any, tuple[Any, str]] = weakref.WeakKeyDictionary()
+
+
 def _plain_config(thing: Any) -> dict[str, Any]:
-    try:
-        config = thing.get_config()
-        plain: dict[str, Any] = json.loads(json.dumps(config, default=str))
-    except (NotImplementedError, TypeError, ValueError):
-        return {}  # a subclassed model need not have one
+    """Describe a layer or model as JSON can hold it; what was described before isn't again."""
+    settings = _settings(thing)
+    known = _configs.get(thing)
+    if known is None or known[0] != settings:
+        try:
+            text = json.dumps(thing.get_config(), default=str)
+        except (NotImplementedError, TypeError, ValueError):
+            text = "{}"  # a subclassed model need not have one
+        known = _configs[thing] = (settings, text)
+    plain: dict[str, Any] = json.loads(known[1])
     return plain
+
+
+def _settings(thing: Any) -> list[tuple[str, Any]]:
+    """List the attributes of a layer, and of all in it, that a description of it is made of."""
+    return [
+        (name, value)
+        for layer in thing._flatten_layers()  # noqa: SLF001
+        for name, value in vars(layer).items()
+        if isinstance(value, (str, int, float, type(None), types.FunctionType))
+    ]
 
 
 @functools.cache
