@@ -6,6 +6,8 @@ tell apart; each can still be caught as the built-in error that it is, too.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "LayerNotFoundError",
     "LstmWidgetsError",
@@ -36,7 +38,23 @@ class UnsupportedLayerError(LstmWidgetsError, ValueError):
 
 
 class SelfCheckError(LstmWidgetsError, RuntimeError):
-    """The self-check failed: what was recorded is not what the layer computes."""
+    """
+    The self-check failed: what was recorded is not what the layer computes.
+
+    Attributes
+    ----------
+    kept
+        What was done, and found right, before that: of :func:`lstm_widgets.record` a
+        :class:`lstm_widgets.Recording` of the batches before, of :func:`lstm_widgets.generate` what
+        was written; None if there is nothing.
+    """
+
+    kept: Any = None
+
+    def keep(self, done: Any) -> None:  # noqa: ANN401 - a recording, or what was written
+        """Keep what was done before."""
+        self.kept = done
+        self.add_note("What was done before that is kept: it is the error's attribute `kept`.")
 
 
 class RecordingFileError(LstmWidgetsError, ValueError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.errors import SelfCheckError
 from lstm_widgets.models.keras.inputs import expect_positive, prescribed_batch_size, reads_strings
 from lstm_widgets.models.keras.layers import Selection, find_layers
 from lstm_widgets.models.keras.outputs import Output
@@ -20,6 +21,7 @@ from lstm_widgets.running.held import Held, standard_held
 from lstm_widgets.running.pieces import PROBED, in_pieces
 from lstm_widgets.running.predictions import Guesses, expect_symbols, last_activation
 from lstm_widgets.running.record import expect_model
+from lstm_widgets.running.self_check import expect_check
 from lstm_widgets.running.session import Reading, Session
 from lstm_widgets.tokens.vocabulary import Encoding, Vocabulary
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lstm_widgets.recording import Recording
+    from lstm_widgets.running.self_check import Check
 
     Ids = npt.NDArray[np.int64]
 
@@ -79,6 +82,8 @@ def generate(
     output: str | int | None = None,
     encode: Callable[[npt.NDArray[np.int64]], Any] | None = None,
     held: Held | Sequence[Held] | None = None,
+    check: Check = "prefix",
+    tolerance: float | None = None,
 ) -> Generation:
     r"""Continue a text, one token after the other, each drawn from what the model predicts.
 
@@ -127,6 +132,9 @@ def generate(
         the ids: ``encode=lambda ids: [ids, other(ids)]``.
     held
         Cells that are held at a value, while the prompt is read too, see :class:`lstm_widgets.Held`.
+    check, tolerance
+        How it is checked on the way, as for :func:`lstm_widgets.record`. A
+        :class:`lstm_widgets.errors.SelfCheckError` keeps what was written.
 
     Returns
     -------
@@ -166,6 +174,7 @@ def generate(
     True
     """
     expect_model(model)
+    expect_check(check, tolerance)
     for argument, number in (("length", length), ("window", window), ("top_k", top_k)):
         expect_positive(argument, number)
     if not 0 <= temperature < np.inf:
@@ -188,18 +197,16 @@ def generate(
         top_k=top_k,
         output=chosen,
         held=standard_held(held),
+        check=check,
+        tolerance=tolerance,
     )
-    done = writer.write(temperature, np.random.default_rng(seed), ending)
-    written = slice(writer.begun, done)
-    ids = writer.ids[written]
-    tokens = writer.tokens(done)
-    return Generation(
-        text=names.spelling.join(tokens[written]),
-        tokens=tuple(tokens[written]),
-        ids=ids,
-        probabilities=np.array(writer.probabilities[: len(ids)], np.float32),
-        recording=writer.recording(done, tokens),
-    )
+    try:
+        writer.write(temperature, np.random.default_rng(seed), ending)
+    except SelfCheckError as error:
+        if writer.done:
+            error.keep(writer.generation())
+        raise
+    return writer.generation()
 
 
 class _Writer:
@@ -218,8 +225,12 @@ class _Writer:
         top_k: int,
         output: Output,
         held: Sequence[Held],
+        check: Check,
+        tolerance: float | None,
     ) -> None:
         self._model = model
+        #: How many tokens there are, read and recorded.
+        self.done = 0
         self._names = names
         self._prompt_tokens, ids = prompt
         self.begun = len(ids)
@@ -262,8 +273,8 @@ class _Writer:
         self._session = Session(
             self._selection,
             self._reading,
-            "prefix",
-            None,
+            check,
+            tolerance,
             every_output=window is None,
             held=(held,),
         )
@@ -325,37 +336,48 @@ class _Writer:
         build_model(self._model, self._input(self.ids[None, : self.begun]))
         return in_pieces(self._model, lambda start, stop: self._input(ids[:, start:stop]))
 
-    def write(self, temperature: float, rng: np.random.Generator, ending: _Ending) -> int:
-        """Write until an end or an interruption; return how many tokens there are."""
+    def write(self, temperature: float, rng: np.random.Generator, ending: _Ending) -> None:
+        """Write until an end or an interruption."""
         from tqdm.auto import tqdm  # noqa: PLC0415
 
         before = self._reading.before
-        done = 0
         progress = tqdm(range(self.begun, len(self.ids)), desc="writing", unit="token", leave=False)
         with prepared(self._model, self._session), progress:
             try:
                 for start in range(0, self.begun - before, self._size):
                     stop = min(start + self._size, self.begun - before)
                     probabilities = self._read(start, stop)
-                done = self.begun
+                self.done = self.begun
                 for t in progress:
                     chosen = _draw(probabilities, temperature, rng)
                     self.ids[t] = chosen
                     self.probabilities.append(probabilities)
                     self._guesses.hit(t - 1, probabilities[chosen])
                     probabilities = self._read(t - before, t - before + 1)
-                    done = t + 1
+                    self.done = t + 1
                     if ending.reached(chosen):
                         break
             except KeyboardInterrupt:
-                if not done:
+                if not self.done:
                     raise
                 warnings.warn(
-                    f"interrupted: {done - self.begun} of {len(self.ids) - self.begun} tokens "
+                    f"interrupted: {self.done - self.begun} of {len(self.ids) - self.begun} tokens "
                     "are written",
                     stacklevel=3,
                 )
-        return done
+
+    def generation(self) -> Generation:
+        """Hand over what has been written."""
+        written = slice(self.begun, self.done)
+        ids = self.ids[written]
+        tokens = self.tokens(self.done)
+        return Generation(
+            text=self._names.spelling.join(tokens[written]),
+            tokens=tuple(tokens[written]),
+            ids=ids,
+            probabilities=np.array(self.probabilities[: len(ids)], np.float32),
+            recording=self.recording(self.done, tokens),
+        )
 
     def _read(self, start: int, stop: int) -> npt.NDArray[np.float32]:
         """Let the model read more; return the probabilities of what comes next."""

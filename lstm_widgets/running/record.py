@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.errors import SelfCheckError
 from lstm_widgets.models.keras.inputs import (
     DEFAULT_BATCH_SIZE,
     count_examples,
@@ -39,6 +40,7 @@ from lstm_widgets.recording import overlap
 from lstm_widgets.running import texts
 from lstm_widgets.running.held import Held, standard_held
 from lstm_widgets.running.predictions import Guesses, expect_symbols, last_activation
+from lstm_widgets.running.self_check import expect_check
 from lstm_widgets.running.session import Reading, Session
 from lstm_widgets.tokens.vocabulary import (
     Encoding,
@@ -161,12 +163,15 @@ def record(
         Cells that are held at a value meanwhile, see :class:`lstm_widgets.Held`. The layers that
         have them aren't checked.
     check
-        ``"prefix"``: the first timesteps of a few examples of every batch are computed again by
-        each layer's own loop. ``"full"``: all of them, and the model's outputs too. False: nothing.
+        ``"prefix"``: of every batch, the first timesteps of a few examples are computed again by
+        each layer's own loop, and single steps, spread over all of it, by its own cell from recorded
+        states. ``"full"``: all of them, and the model's outputs too. False: nothing.
     tolerance
         The largest accepted difference, ``|recorded - layer's own| / max(1, |layer's own|)``.
         Default: 1e-5 for layers that compute in float32 or float64, 5e-3 for float16, 4e-2 for
-        bfloat16. NaN equals NaN.
+        bfloat16. NaN equals NaN. What rounding explains is accepted too: a single step by as much
+        as the last digits of its sums move it, a sequence, in which rounding may grow, by some times
+        what the layer's own loop is off from float64.
 
     Returns
     -------
@@ -194,7 +199,8 @@ def record(
         If a recurrent layer cannot be recorded (a custom cell, for example) and ``layers`` doesn't
         leave it out.
     SelfCheckError
-        If the self-check finds a difference above the tolerance.
+        If the self-check finds a difference above the tolerance that rounding doesn't explain. It
+        keeps the batches before.
 
     Warns
     -----
@@ -204,10 +210,7 @@ def record(
         recurrent layers.
     """
     expect_model(model)
-    if check not in ("prefix", "full", False):
-        raise ValueError(f"check: expected 'prefix', 'full' or False, got {check!r}")
-    if tolerance is not None and not tolerance > 0:
-        raise ValueError(f"tolerance: expected a positive number, got {tolerance!r}")
+    expect_check(check, tolerance)
     for argument, number in (("batch_size", batch_size), ("window", window), ("top_k", top_k)):
         expect_positive(argument, number)
     if top_k is None and output is not None:
@@ -266,9 +269,18 @@ def record(
         if guesses is not None:
             guesses.take(outputs, start, stop, session.last_mask)
 
-    done = run(model, batch, size, session, seen)
-    predictions = None if guesses is None else guesses.recorded(done)
-    return session.recording(model, done, given.tokens, given.in_order(labels), predictions)
+    def recording() -> Recording:
+        predictions = None if guesses is None else guesses.recorded(session.done)
+        named = given.tokens, given.in_order(labels)
+        return session.recording(model, session.done, *named, predictions)
+
+    try:
+        run(model, batch, size, session, seen)
+    except SelfCheckError as error:
+        if session.done:
+            error.keep(recording())
+        raise
+    return recording()
 
 
 def expect_model(model: Any) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from lstm_widgets.models.keras.cells import read_cell
+from lstm_widgets.models.keras.cells import as_array, read_cell
 from lstm_widgets.models.keras.layers import load_keras
 from lstm_widgets.rnn import numpy_loop
 from lstm_widgets.rnn.cells import KINDS
@@ -58,6 +58,14 @@ KEPT_SHAPES = 256
 
 
 Check = Literal["prefix", "full", False]
+
+
+def expect_check(check: Check, tolerance: float | None) -> None:
+    """Refuse what says neither how to check nor how large differences may be."""
+    if check not in ("prefix", "full", False):
+        raise ValueError(f"check: expected 'prefix', 'full' or False, got {check!r}")
+    if tolerance is not None and not tolerance > 0:
+        raise ValueError(f"tolerance: expected a positive number, got {tolerance!r}")
 
 
 @dataclass
@@ -194,8 +202,8 @@ class LayerCheck:
         order, ends = np.sort(positions, axis=1), positions[:, -1]
         x, state = self._sequences, self._initial_state
         if not self._covers_all:
-            x = tf.constant(np.asarray(x)[rows[:, None], order])
-            state = tree.map_structure(lambda s: tf.constant(np.asarray(s)[rows]), state)
+            x = tf.constant(as_array(x)[rows[:, None], order])
+            state = tree.map_structure(lambda s: tf.constant(as_array(s)[rows]), state)
         real = None if self._real is None else self._real[rows[:, None], order]
         outputs, states = OwnLoop.of(one.layer)(x, state, real, traced=self._full)
         exact = functools.cache(lambda: self._exact(order, real))
@@ -231,7 +239,7 @@ class LayerCheck:
         self, order: npt.NDArray[np.intp], real: npt.NDArray[np.bool_] | None
     ) -> list[tuple[npt.NDArray[np.float64], list[npt.NDArray[Any]]]]:
         """Compute the prefix in float64: hidden and last states of each cell."""
-        x = np.asarray(self._sequences)[self._rows[:, None], order].astype(np.float64)
+        x = as_array(self._sequences)[self._rows[:, None], order].astype(np.float64)
         found = []
         for run in self._runs:
             hidden = np.empty((*x.shape[:2], run.exact.units))

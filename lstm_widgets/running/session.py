@@ -182,6 +182,8 @@ class Session:
         self.units: dict[tuple[str, int], Unit] = {}
         self.symbolic = ""  # a layer that was called in a graph, where there are no values yet
         self.untraced = False  # whether the model's own tf.functions have to run as Python
+        #: How much of the reading's total is there.
+        self.done = 0
         #: Why the self-check failed, if it did.
         self.failure: SelfCheckError | None = None
         self._outputs_difference = 0.0

@@ -34,8 +34,8 @@ def run(
     size: int,
     session: Session,
     seen: Callable[[Any, int, int], None],
-) -> int:
-    """Let the model read everything; return how much of it is done.
+) -> None:
+    """Let the model read everything, and the session know how much of it is done.
 
     ``batch(start, stop)`` is what the model is called with, ``seen(outputs, start, stop)`` is told
     what comes out.
@@ -46,23 +46,21 @@ def run(
         from tqdm.auto import tqdm  # noqa: PLC0415
 
         progress = tqdm(parts, desc="recording", unit="batch", leave=False)
-    done = 0
     with prepared(model, session):
         try:
             for start, stop in progress:
                 seen(read(model, batch(start, stop), start, stop, session), start, stop)
-                done = stop
+                session.done = stop
         except KeyboardInterrupt:
-            if not done:
+            if not session.done:
                 raise
             warnings.warn(
-                f"interrupted: the recording has the first {session.reading.describe(done)}",
+                f"interrupted: the recording has the first {session.reading.describe(session.done)}",
                 stacklevel=4,
             )
         finally:
             if progress is not parts:
                 progress.close()
-    return done
 
 
 def read(model: Any, batch: Any, start: int, stop: int, session: Session) -> Any:
