@@ -92,7 +92,7 @@ def test_wishes_from_the_page_and_from_a_cell_are_done_one_after_the_other(model
     widget.send = lambda content, _buffers=None: sent.append(content)
 
     def from_the_page(held):
-        request = {"id": str(held), "kind": "run", "text": "a cab", "cell": 2, "held": held}
+        request = {"id": str(held), "kind": "run", "text": "a cab", "cell": 2, "value": held}
         widget._on_message(widget, request, [])
 
     def from_a_cell():
@@ -104,10 +104,10 @@ def test_wishes_from_the_page_and_from_a_cell_are_done_one_after_the_other(model
     assert not any("error" in message for message in sent)
     # Whichever was last: what is shown is of one wish.
     assert widget._result["text"] == widget.text
-    assert widget._result["held"] == widget.held
+    assert widget._result["value"] == widget.value
     shown = widget.recording["lstm"]
     assert "".join(shown["token"].values[0]) == widget.text
-    held = None if widget.held is None else lw.Held(widget.cell, widget.held, "lstm")
+    held = None if widget.value is None else lw.Held(widget.cell, widget.value, "lstm")
     wanted = lw.record(model, widget.text, vocabulary=SYMBOLS, held=held, check=False)
     np.testing.assert_array_equal(shown["hidden_state"], wanted["lstm"]["hidden_state"])
 
@@ -122,7 +122,7 @@ def test_what_is_there_is_not_computed_again(model, monkeypatch):
     assert (widget.layer, len(calls)) == ("both", 1)
     sent = []
     widget.send = lambda content, _buffers=None: sent.append(content)
-    wish = {"kind": "run", "text": "abba cab", "cell": 0, "held": 0.5}
+    wish = {"kind": "run", "text": "abba cab", "cell": 0, "value": 0.5}
     for name in ("1", "2"):
         widget._on_message(widget, wish | {"id": name}, [])
     assert [message["id"] for message in sent] == ["1", "2"]

@@ -255,7 +255,7 @@ def test_p_value_with_examples_each_turned_by_itself():
         assert found.p_value == pytest.approx(as_well, abs=0.035)
 
 
-def test_labels_are_dealt_out_to_other_examples():
+def test_labels_are_permuted_across_examples():
     rng = np.random.default_rng(7)
     labels = rng.random(60) < 0.5
     level = rng.normal(size=(60, 1, 6))  # each example has a level of its own, whatever its label

@@ -216,7 +216,7 @@ def test_reasons_of_what_cannot_be_told():
     assert table.q_value.isna().all()
 
 
-def test_groups_are_never_cut_and_their_label_is_dealt_out():
+def test_groups_are_never_cut_and_their_label_is_permuted():
     rng = np.random.default_rng(9)
     groups = np.repeat(np.arange(24), 10)
     level = rng.normal(size=(24, 5))[groups]  # a subject has a level of its own

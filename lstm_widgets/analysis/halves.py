@@ -1,8 +1,8 @@
-"""A recording cut in two, and what stands there turned round: what evidence is held against.
+"""A recording split in two halves, and tracks shifted or permuted in one: the null of rankings.
 
 Independent is not each timestep, nor each example: windows that overlap show the same piece of a
-series again and again. So what is halved and turned round here are *segments*: the examples, or, of
-windows, the series that they come from.
+series again and again. What is split and circularly shifted here are therefore *segments*: the
+examples, or, of windows, the series that they come from.
 """
 
 from __future__ import annotations
@@ -384,17 +384,24 @@ class Half:
             within=self.within[there],
         )
 
-    def turned(self, turns: Floats) -> Places:
-        """Where what stands at the places came from, when each segment was turned round.
+    def shifted(self, turns: Floats) -> Places:
+        """Give the timesteps whose values come to stand at the places when segments are circularly shifted.
 
-        ``turns`` ``(shift, segment)`` are parts of a whole turn; int ``(shift, n)``.
+        Parameters
+        ----------
+        turns : float64 array (shift, segment)
+            By how much, as a fraction of the segment's length.
+
+        Returns
+        -------
+        int array (shift, n)
         """
         steps = (turns * self.lengths).astype(np.intp)[:, self.segment]
         there = (self.index - steps) % self.lengths[self.segment]
         return np.asarray(self.slots[self.offsets[self.segment] + there])
 
-    def turned_windows(self, turns: Floats) -> Places:
-        """Where it came from, when the windows of each segment changed places in a round.
+    def shifted_windows(self, turns: Floats) -> Places:
+        """Give them when the windows of each segment are circularly shifted as wholes.
 
         All of a segment have moved on by the same number of windows, and what stands in them by the
         same number of timesteps.
@@ -408,8 +415,8 @@ class Half:
         other = firsts[self.segment] + (self.window - windows) % counts[self.segment]
         return np.asarray(starts[other] + (self.within - steps) % lengths[other])
 
-    def dealt(self, turns: Floats) -> Places:
-        """Where it came from, when segments that never change were dealt out anew."""
+    def permuted(self, turns: Floats) -> Places:
+        """Give them when segments, within which nothing changes, are permuted."""
         firsts = self.slots[self.offsets]
         return np.asarray(firsts[np.argsort(turns, axis=1)][:, self.segment])
 

@@ -2,7 +2,8 @@
 
 Each cell is ranked once over the text; its AUROC for a yes/no track is then a sum of ranks, and
 Spearman's ρ for a numeric one a product of ranks, so that all concepts, lags and shifts are products
-of matrices. A block of cells is in memory at a time.
+of matrices: hence correlations of our own, measured in ``benchmarks/ranking.py``. A block of cells is
+in memory at a time.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ SURE = 0.05
 # little; and so does an agreement that is gone when what is slower than this is left out.
 _CYCLES = 5
 _SLOW = 10
-# Of fewer ways to deal labels out anew, none can be surprising.
-_DEALS = 20
+# With fewer distinct permutations of the labels, no p-value can be small.
+_PERMUTATIONS = 20
 
 # Values (shift × timestep) of shifted tracks that are made at a time.
 _SHIFTED_VALUES = 1 << 22
@@ -67,19 +68,19 @@ def rank_cells(
 ) -> pd.DataFrame:
     r"""Rank every cell by how well it tells every concept, with the evidence.
 
-    The recording is cut in two halves: by examples, drawn at random; a single example in the
-    middle. On the one half lag, sign and threshold are *selected*; on the other, *held out*, they
-    are scored. The null is what the held-out score becomes when the track is turned round in each
-    example by a random number of timesteps, the end coming back at the start, so that tracks keep
-    their runs and rhythms, but fit the cells by chance only. (A track that never changes within an
-    example is dealt out to other examples instead.) A text that repeats itself exactly fits again
-    after each repetition, and p-values show it.
+    The recording is split in two halves: by examples, drawn at random; a single example in the
+    middle. On one half lag, sign and threshold are *selected*; on the other, *held out*, they are
+    scored. The null distribution is that of the held-out score when the track is circularly shifted
+    within each example by a random number of timesteps, so that tracks keep their autocorrelation,
+    but fit the cells by chance only. (A track that is constant within examples is permuted across
+    examples instead.) A text that repeats itself exactly fits again after each repetition, and
+    p-values show it.
 
     Windows of one series that overlap are no independent examples. They are found by what the model
     read, by tokens, or by numbers given as a track, whatever their order; or ``groups`` and
-    ``step`` tell. Then the *series* are halved, and tracks turned round in them. (A track that says
-    different things of one timestep in different windows moves on by whole windows.) Where nothing
-    tells whether examples overlap, they are taken for neighbours in a series: halved in their
+    ``step`` tell. Then the *series* are split, and tracks circularly shifted in them. (A track that says
+    different things of one timestep in different windows is shifted by whole windows.) Where nothing
+    tells whether examples overlap, they are taken for neighbours in a series: split in their
     order, with a gap of the examples' length between the halves. A warning says so.
 
     Parameters
@@ -125,16 +126,17 @@ def rank_cells(
         - ``pearson, spearman`` of a numeric concept, held out.
         - ``p_value``: how often a shifted track scores as well in the selected direction,
           :math:`(1 + hits) / (1 + shifts)`, so never less than 1 / (1 + shifts). Two drifts agree
-          at one place only, too: what is less than 0.05 is told again without all of the cell's
-          ranks that goes through less than 5 cycles in the held-out half, and the larger counts.
+          at one place only, too: what is less than 0.05 is tested again after high-pass filtering
+          the cell's ranks (no less than 5 cycles in the held-out half), and the larger counts.
         - ``pooled_p_value``: as that is too coarse for many rows, the same with the shifted scores
-          of *all* rows, each score measured by mean and spread of the shifted ones of its row.
+          of *all* rows, each score as a z-score under the null of its row.
         - ``q_value``: ``pooled_p_value`` by Benjamini and Hochberg over all rows, and no less than
-          ``p_value``: the share of nothing to expect among rows up to this one.
-        - ``effective_n``: the number of independent timesteps whose scores would spread by chance
-          as widely as the shifted ones do, :math:`1 + \sigma^2 (n - 1) / s^2` of the variances
-          :math:`\sigma^2` of the score when all n values are permuted and :math:`s^2` when the
-          track is turned round. By the theorem of Wiener and Khinchin that is Bartlett's
+          ``p_value``: the expected share of false discoveries among rows up to this one.
+        - ``effective_n``: the effective sample size: the number of independent timesteps whose
+          scores would have the variance that the shifted ones have,
+          :math:`1 + \sigma^2 (n - 1) / s^2` of the variances :math:`\sigma^2` of the score when
+          all n values are permuted and :math:`s^2` when the track is circularly shifted. By the
+          Wiener-Khinchin theorem that is Bartlett's
           :math:`n / \sum_k r_k r'_k` of the autocorrelations of cell and track.
         - ``reason``: why there are no p-values, as ``"3 cycles only"``, ``"no example in the held-out
           half"``; or why they are large though the score is, ``"slow drifts only"``; else "".
@@ -235,7 +237,7 @@ def shifted_scores(
     groups: Sequence[Any] | None = None,
     step: int | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Tell the null of one row again.
+    """Make the null distribution of one row again.
 
     Parameters
     ----------
@@ -315,10 +317,10 @@ class _Track:
     ``said`` ``(timestep,)`` are 0 and 1 or numbers. Of a numeric concept ``ranks`` are those in its
     half, 0 where it has no value, and ``lagged`` those among the timesteps that it is held against
     at each lag ``(lag, n)``, of either half; of a yes/no concept what it says. ``holes``: a numeric
-    one that hasn't a value everywhere. ``moved`` tells where what stands at the places of the
-    held-out half came from, for parts of a turn ``(shift, segment)``: int ``(shift, n)``.
-    ``cycles`` is how many it goes through there; ``deals`` in how many ways it can be dealt out to
-    the segments, if it never changes in them.
+    one that hasn't a value everywhere. ``moved`` tells which timesteps come to stand at the places
+    of the held-out half, for fractions of a circular shift ``(shift, segment)``: int ``(shift, n)``.
+    ``cycles`` is how many it goes through there; ``permutations`` the number of distinct ones across
+    segments, if it never changes within them.
     """
 
     name: str
@@ -329,7 +331,7 @@ class _Track:
     holes: bool
     moved: Callable[[Floats], Places]
     cycles: int
-    deals: float | None
+    permutations: float | None
     unsaid: tuple[str, str]
 
     @classmethod
@@ -348,15 +350,15 @@ class _Track:
         half = halves[1]
         in_slots = said[half.slots]
         firsts = in_slots[half.offsets].repeat(half.lengths)
-        deals = None
-        moved = half.turned
+        permutations = None
+        moved = half.shifted
         # Places that share a slot are the same timestep of a series.
         slots = in_slots[half.offsets[half.segment] + half.index]
         if _same(in_slots, firsts) and _same(said[half.places], slots):
-            moved = half.dealt
-            deals = _deals(in_slots[half.offsets])
+            moved = half.permuted
+            permutations = _permutations(in_slots[half.offsets])
         elif not _same(said[half.places], slots) or not _changes(said, half):
-            moved = half.turned_windows
+            moved = half.shifted_windows
         return cls(
             name=name,
             kind=kind,
@@ -366,7 +368,7 @@ class _Track:
             holes=bool(np.isnan(said).any()),
             moved=moved,
             cycles=_cycles(in_slots, half, kind),
-            deals=deals,
+            permutations=permutations,
             unsaid=(_unsaid(said, kind, halves[0]), _unsaid(said, kind, half)),
         )
 
@@ -485,8 +487,8 @@ def _changes(said: Floats, half: Half) -> bool:
     return not _same(here[1:][beside & ~starts], here[:-1][beside & ~starts])
 
 
-def _deals(said: Floats) -> float:
-    """Count the ways to deal out to segments what each of them is, up to a thousand."""
+def _permutations(said: Floats) -> float:
+    """Count the distinct permutations of values across segments, up to a thousand."""
     ways = 1.0
     left = len(said)
     for count in np.unique(said, return_counts=True)[1].tolist():
@@ -519,9 +521,9 @@ def _too_little(track: _Track, half: Half, turns: Floats) -> str:
     """Say why nothing could be judged by how a track goes, whatever the cells do; "" if it can."""
     if any(track.unsaid) or not len(turns):
         return ""
-    if track.deals is not None:
+    if track.permutations is not None:
         several = "examples" if len(half.windows[0]) == half.segments else "series"
-        return "" if track.deals >= _DEALS else f"{half.segments} {several} only"
+        return "" if track.permutations >= _PERMUTATIONS else f"{half.segments} {several} only"
     if track.cycles >= _CYCLES:
         return ""
     part = half
@@ -529,14 +531,14 @@ def _too_little(track: _Track, half: Half, turns: Floats) -> str:
     if track.holes:
         there = ~np.isnan(track.said[half.places])
         part, said = half.only(there), _ranks_of(track.said[half.places[there]])
-    moved = part.turned if track.holes else track.moved
+    moved = part.shifted if track.holes else track.moved
     source = said if track.holes else track.ranks
     own = said - said.mean(dtype=np.float64)
     step = max(1, _SHIFTED_VALUES // max(1, len(said)))
     alike = np.concatenate(
         [source[moved(turns[k : k + step])] @ own for k in range(0, len(turns), step)]
     ) / max(float(own @ own), np.finfo(np.float64).tiny)
-    # How the track turned round is like itself: 1 / variance is the number of independent pieces.
+    # Autocorrelation at the shifts: 1 / variance is the effective sample size.
     if alike.var() * _SLOW < 1:
         return ""
     return f"{track.cycles} cycle{'s' * (track.cycles != 1)} only"
@@ -702,8 +704,8 @@ class _Work:
     ) -> dict[str, npt.NDArray[Any]]:
         """Compare with shifted tracks.
 
-        Returns p-values, how many independent timesteps there are, why there are no p-values, where
-        there are none, and by how many spreads a score, with and without drifts, is above chance.
+        Returns p-values, effective sample sizes, why there are no p-values, where
+        there are none, and z-scores under the null, with and without drifts.
         """
         text = self._text
         told = np.asarray(~np.isnan(score))
@@ -751,24 +753,24 @@ class _Work:
         return reason
 
     def _effective(self, ranks: Floats, null: Floats, chosen: Places) -> Floats:
-        """Count the independent timesteps that the spread of shifted scores speaks of."""
+        """Work out the effective sample size from the variance of shifted scores."""
         half = self._text.held_out
         n = np.full(chosen.shape, float(len(half.places)))
-        spread = np.full(chosen.shape, np.nan)  # of scores if every timestep were independent
+        variance = np.full(chosen.shape, np.nan)  # of scores if all timesteps were independent
         squares = np.einsum("ij,ij->i", ranks, ranks)
         for k, rows, track, places in self._by_lag(chosen):
             there = ~np.isnan(track.said[places])
             count = int(there.sum())
             n[rows, k] = count
             if track.kind == "numeric":
-                spread[rows, k] = 1 / max(1, count - 1)
+                variance[rows, k] = 1 / max(1, count - 1)
                 continue
             yes = float(track.said[places].sum())
             pairs = yes * (count - yes)
             if pairs:
-                spread[rows, k] = 4 * squares[rows] / (count * pairs * max(1, count - 1))
+                variance[rows, k] = 4 * squares[rows] / (count * pairs * max(1, count - 1))
         with np.errstate(divide="ignore", invalid="ignore"):
-            effective = 1 + (n - 1) * spread / null.var(axis=2, dtype=np.float64)
+            effective = 1 + (n - 1) * variance / null.var(axis=2, dtype=np.float64)
         most = np.minimum(n, int(half.lengths.sum()))
         return np.asarray(np.where(np.isnan(effective), np.nan, np.minimum(effective, most)))
 
@@ -785,12 +787,11 @@ class _Work:
     ) -> tuple[Floats, Floats]:
         """Compare what is left of agreements when slow changes of the cells are left out.
 
-        Returns p-values and by how many spreads scores are above chance; NaN where that is no
-        question.
+        Returns p-values and z-scores under the null; NaN where that is no question.
         """
         text, slow = self._text, self._text.slow
         # Labels that never change in their segments, and numbers with gaps, are held as they are.
-        judged = judged & [track.deals is None and not track.holes for track in text.tracks]
+        judged = judged & [track.permutations is None and not track.holes for track in text.tracks]
         p_value, standing = np.full((2, *judged.shape), np.nan)
         if not slow.shape[1] or not judged.any():
             return p_value, standing
@@ -821,10 +822,9 @@ class _Work:
     ) -> npt.NDArray[np.float32]:
         """Score the cells for shifted tracks ``(cell, concept, shift)``, 0 for those not wanted.
 
-        A track turned round and then held against the cells at a lag is the track turned round by
-        some timesteps more. So what it may become by turning is the same for every lag, and the
-        score itself is one of these. (Numbers keep the ranks that they have in the half, whatever
-        falls off at the rim.)
+        A track circularly shifted and then compared at a lag is the track shifted by some timesteps
+        more. So the null distribution is the same for every lag, and the score itself is one of it.
+        (Numbers keep the ranks that they have in the half, whatever falls off at the rim.)
         """
         text = self._text
         shifts = len(text.turns)
@@ -857,7 +857,7 @@ class _Work:
         ranks = statistics.ranks_within(x, order, there)[:, there].astype(np.float32)
         step = max(1, _SHIFTED_VALUES // max(len(values), 1))
         parts = [
-            track.scores(ranks, values[there_only.turned(text.turns[start : start + step])])
+            track.scores(ranks, values[there_only.shifted(text.turns[start : start + step])])
             for start in range(0, len(text.turns), step)
         ]
         return np.concatenate(parts, axis=1).astype(np.float32)
@@ -885,7 +885,7 @@ def _pearson(x: Floats, y: Floats) -> Floats:
 
 
 class _Pool:
-    """The shifted scores of all rows, each measured by mean and spread of the others of its row.
+    """The shifted scores of all rows, each as a z-score under the others of its row.
 
     Only how many there are of each size is kept, by a fine scale on which the higher is the
     coarser; a score takes part of its step with it, which makes p-values larger, never smaller.
@@ -897,23 +897,23 @@ class _Pool:
         self._counts = np.zeros(self._STEPS, np.int64)
 
     def _step(self, standing: Floats) -> Places:
-        place = np.arcsinh(np.nan_to_num(standing, nan=0.0)) / 32 + 0.5  # up to 4 million spreads
+        place = np.arcsinh(np.nan_to_num(standing, nan=0.0)) / 32 + 0.5  # z-scores up to 4 million
         return (place.clip(0, 1 - 1e-12) * self._STEPS).astype(np.intp)
 
     def add(self, null: Floats, score: Floats) -> Floats:
-        """Take in shifted scores ``(row, shift)``, and measure ``score`` ``(row,)`` by them."""
+        """Take in shifted scores ``(row, shift)``; give z-scores of ``score`` ``(row,)`` under them."""
         n = null.shape[-1]
         away = null - null.mean(axis=-1, keepdims=True, dtype=np.float64)
         squares = (away**2).sum(axis=-1, keepdims=True)
-        # A shifted score is measured by the others, as the score is: itself left out.
+        # Leave-one-out: a shifted score is standardized by the others, as the score is.
         others = np.maximum(squares - away**2 * n / (n - 1), 0) / (n - 1) if n > 1 else squares
-        spread = np.sqrt(squares[..., 0] / n)
+        deviation = np.sqrt(squares[..., 0] / n)
         with np.errstate(divide="ignore", invalid="ignore"):
             standing = away * (n / (n - 1) if n > 1 else 1.0) / np.sqrt(others)
-            own = (score - null.mean(axis=-1, dtype=np.float64)) / spread
+            own = (score - null.mean(axis=-1, dtype=np.float64)) / deviation
         self._counts += np.bincount(self._step(standing).ravel(), minlength=self._STEPS)
         # Where all shifts score the same, nothing can be told from them.
-        return np.where(spread > _ROUNDING, own, -np.inf)
+        return np.where(deviation > _ROUNDING, own, -np.inf)
 
     def p_values(self, standing: Floats) -> Floats:
         """How often a shifted score of any row stands as high."""

@@ -540,7 +540,7 @@ def _summed(factors: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
 
 
 def _plain(values: Any) -> npt.NDArray[Any]:
-    """Turn a tensor into an array, halves into singles."""
+    """Turn a tensor into an array, half precision promoted to float32."""
     array = np.asarray(values)
     return array if array.dtype.itemsize >= 4 else array.astype(np.float32)
 

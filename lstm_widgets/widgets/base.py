@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import warnings
@@ -47,7 +48,7 @@ class PageWidget(anywidget.AnyWidget):
     """
     A widget as all of them are, whatever they show.
 
-    A subclass says what its keywords are (`_expect_known`), what a file needs of it (`_file_state`),
+    Its public traits are its keywords. A subclass says what a file needs of it (`_file_state`),
     how it looks as a still picture (`_still`), and answers what its page asks (`_answer`).
     """
 
@@ -62,11 +63,31 @@ class PageWidget(anywidget.AnyWidget):
         """Share the room of a box with what stands beside it, however narrow that is."""
         return ipywidgets.Layout(flex="1 1 auto", min_width="0")
 
-    #: Traits of a subclass that a user sets, beside those that it shares with others.
-    _own_traits: ClassVar[tuple[str, ...]] = ()
-
     #: What a widget is made of and shows for good, by its argument's name.
     _shown: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 - as its base has them
+        """Tell editors, which ask for the signature, the public traits as keywords with their defaults."""
+        super().__init_subclass__(**options)
+        given = inspect.signature(cls.__init__).parameters.values()
+        explicit = [one for one in given if one.kind is not one.VAR_KEYWORD and one.name != "self"]
+        names = {one.name for one in explicit}
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        traits = [
+            inspect.Parameter(name, keyword, default=_default(trait))
+            for name, trait in cls._public_traits().items()
+            if name not in names
+        ]
+        cls.__signature__ = inspect.Signature([*explicit, *traits])
+
+    @classmethod
+    def _public_traits(cls) -> dict[str, traitlets.TraitType[Any, Any]]:
+        """Give what a user may set, in the order in which it is defined."""
+        host = set(anywidget.AnyWidget.class_trait_names())
+        traits = cls.class_traits()
+        order = dict.fromkeys(name for kind in reversed(cls.__mro__) for name in vars(kind))
+        own = [name for name in order if name in traits and name not in host]
+        return {name: traits[name] for name in (*own, "layout") if not name.startswith("_")}
 
     def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - each trait checks its own
         super().__init__(**{name: plain(value) for name, value in traits.items()})
@@ -84,22 +105,15 @@ class PageWidget(anywidget.AnyWidget):
                     f"{kind.__name__}({name}, ...)"
                 )
             if not hasattr(kind, name):
-                host = set(anywidget.AnyWidget.class_trait_names())
-                known = sorted(
-                    trait
-                    for trait in {*self.trait_names()} - host | {"layout"}
-                    if not trait.startswith("_")
-                )
+                known = sorted(self._public_traits())
                 raise AttributeError(
                     f"{kind.__name__} has no attribute {name!r} to set; {_meant(name, known)}"
                 )
         super().__setattr__(name, plain(value))
 
-    def _expect_known(
-        self, traits: Iterable[str], *, given: tuple[str, ...], shared: tuple[str, ...]
-    ) -> None:
-        """Refuse keywords that no trait has; ``given`` are the arguments that stand before traits."""
-        known = (*given, *shared, *self._own_traits, "layout")
+    def _expect_known(self, traits: Iterable[str]) -> None:
+        """Refuse keywords that are neither an argument nor a trait."""
+        known = [*self.__signature__.parameters][1:]  # the first is what is shown
         for name in traits:
             if name not in known:
                 raise TypeError(
@@ -247,3 +261,8 @@ def checked_scale(
                 f"lowest < highest, both finite; got {scale}"
             )
     return scale
+
+
+def _default(trait: traitlets.TraitType[Any, Any]) -> Any:  # noqa: ANN401 - whatever a trait has
+    """Give the default of a trait; None where it is made for each widget."""
+    return None if trait.default_value is traitlets.Undefined else trait.default_value

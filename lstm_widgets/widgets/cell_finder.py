@@ -28,11 +28,11 @@ from lstm_widgets.widgets.page.ranking import (
     expect_ranking,
     on_slider,
 )
-from lstm_widgets.widgets.recording_widget import SHARED_TRAITS
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Unpack
 
     import pandas as pd
     from PIL.Image import Image
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from lstm_widgets.analysis.evidence import Evidence
     from lstm_widgets.concepts.core import Concept, Concepts
     from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.widgets.keywords import CellFinderKeywords
 
 #: Rows whose evidence is kept.
 _KEPT = 64
@@ -97,9 +98,6 @@ class CellFinder(CellGrid, TextHeatmap):
 
     _esm = STATIC / "cell_finder.js"
     _css = STATIC / "cell_finder.css"
-    _own_traits: ClassVar[tuple[str, ...]] = tuple(
-        dict.fromkeys(("row", *CellGrid._own_traits, *TextHeatmap._own_traits))  # noqa: SLF001
-    )
     _shown: ClassVar[tuple[str, ...]] = ("recording", "ranking")
     _still_height: ClassVar[int] = 240
 
@@ -129,7 +127,7 @@ class CellFinder(CellGrid, TextHeatmap):
         inputs: Any = None,  # noqa: ANN401
         output: str | int | None = None,
         ablation: Mapping[str, Any] | None = None,
-        **traits: Any,  # noqa: ANN401 - each trait checks its own
+        **traits: Unpack[CellFinderKeywords],
     ) -> None:
         import pandas as pd  # noqa: PLC0415 - `import lstm_widgets` must not need it
 
@@ -138,8 +136,7 @@ class CellFinder(CellGrid, TextHeatmap):
         # Before cells are ranked, which takes long.
         asked: dict[str, Any] = {"groups": groups, "step": step, "lags": lags}
         asked |= {"shifts": shifts, "seed": seed}
-        given = ("ranking", *asked, "model", "inputs", "output", "ablation", "layer", "signal")
-        self._expect_known(traits, given=given, shared=SHARED_TRAITS)
+        self._expect_known(traits)
         options = {name: value for name, value in asked.items() if value is not None}
         if options and (ranking is not None or isinstance(concepts, pd.DataFrame)):
             raise TypeError(
@@ -186,7 +183,8 @@ class CellFinder(CellGrid, TextHeatmap):
         self._ranking, self._ranked = encoded_ranking(ranking)
         here = {"layer", "signal", "cell"} & traits.keys()
         row = traits.pop("row", -1 if here or not len(ranking) else 0)
-        super().__init__(recording, **traits)
+        every: dict[str, Any] = {**traits}
+        super().__init__(recording, **every)
         if row != self.row:
             self.row = row
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import traitlets
@@ -13,10 +13,14 @@ from lstm_widgets.widgets.base import STATIC
 from lstm_widgets.widgets.matching_widget import MatchingWidget
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from numpy.typing import NDArray
     from PIL.Image import Image
 
     from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.recording import Recording
+    from lstm_widgets.widgets.keywords import CellGridKeywords
 
 SORTS = ("index", "mean_magnitude", "variance", "similarity")
 
@@ -70,12 +74,21 @@ class CellGrid(MatchingWidget):
 
     _esm = STATIC / "cell_grid.js"
     _css = STATIC / "cell_grid.css"
-    _own_traits: ClassVar[tuple[str, ...]] = ("span", "sort", "hide_quiet_cells")
 
     sort = traitlets.Enum(SORTS, "index", help="The order of the rows.").tag(sync=True)
     hide_quiet_cells = traitlets.Bool(
         default_value=False, help="Leave out cells whose mean |value| is below the threshold."
     ).tag(sync=True)
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        layer: str | None = None,
+        signal: str | None = None,
+        **traits: Unpack[CellGridKeywords],
+    ) -> None:
+        super().__init__(recording, layer=layer, signal=signal, **traits)
 
     def _pictures(self, shown: Snapshot) -> list[Image]:
         order = self._order(shown)

@@ -21,12 +21,14 @@ from lstm_widgets.widgets.page.state import WHOLE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Unpack
 
     import xarray as xr
     from PIL.Image import Image
 
+    from lstm_widgets.widgets.keywords import DependencyHeatmapKeywords
+
 PALETTES = ("auto", *(name for name, palette in TABLE.items() if palette["kind"] == "sequential"))
-_SHARED_TRAITS = ("example", "timestep", "align", "palette")
 
 
 class DependencyHeatmap(PageWidget):
@@ -85,9 +87,6 @@ class DependencyHeatmap(PageWidget):
 
     _esm = STATIC / "dependency_heatmap.js"
     _css = STATIC / "dependency_heatmap.css"
-    _own_traits: ClassVar[tuple[str, ...]] = (
-        *("input_timestep", "scale", "same_scale", "log_scale", "hover", "marks"),
-    )
 
     _shown: ClassVar[tuple[str, ...]] = ("dependency",)
 
@@ -139,9 +138,9 @@ class DependencyHeatmap(PageWidget):
         dependency: xr.DataArray | Mapping[str, xr.DataArray],
         *,
         tokens: str | Sequence[str] | Sequence[Sequence[str]] | None = None,
-        **traits: Any,  # noqa: ANN401 - each trait checks its own
+        **traits: Unpack[DependencyHeatmapKeywords],
     ) -> None:
-        self._expect_known(traits, given=("tokens",), shared=_SHARED_TRAITS)
+        self._expect_known(traits)
         models = standard_dependencies(dependency)
         first, stop, texts = standard_texts(models, tokens)
         self._dependency = dependency

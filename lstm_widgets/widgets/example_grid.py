@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import traitlets
@@ -12,9 +12,13 @@ from lstm_widgets.widgets.base import STATIC
 from lstm_widgets.widgets.recording_widget import RecordingWidget
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from PIL.Image import Image
 
     from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.recording import Recording
+    from lstm_widgets.widgets.keywords import ExampleGridKeywords
 
 
 class ExampleGrid(RecordingWidget):
@@ -53,11 +57,20 @@ class ExampleGrid(RecordingWidget):
 
     _esm = STATIC / "example_grid.js"
     _css = STATIC / "example_grid.css"
-    _own_traits: ClassVar[tuple[str, ...]] = ("sort",)
 
     sort = traitlets.Enum(("index", "value"), "index", help="The order of the examples.").tag(
         sync=True
     )
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        layer: str | None = None,
+        signal: str | None = None,
+        **traits: Unpack[ExampleGridKeywords],
+    ) -> None:
+        super().__init__(recording, layer=layer, signal=signal, **traits)
 
     def _pictures(self, shown: Snapshot) -> list[Image]:
         order = np.arange(shown.examples)

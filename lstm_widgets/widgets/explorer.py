@@ -15,10 +15,13 @@ from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from PIL.Image import Image
 
     from lstm_widgets.figures.snapshot import Snapshot
     from lstm_widgets.recording import Recording
+    from lstm_widgets.widgets.keywords import ExplorerKeywords
 
 
 class Explorer(CellGrid, TextHeatmap):
@@ -50,9 +53,6 @@ class Explorer(CellGrid, TextHeatmap):
 
     _esm = STATIC / "explorer.js"
     _css = STATIC / "explorer.css"
-    _own_traits: ClassVar[tuple[str, ...]] = tuple(
-        dict.fromkeys(("finding", *CellGrid._own_traits, *TextHeatmap._own_traits))  # noqa: SLF001
-    )
     _still_height: ClassVar[int] = 240
 
     finding = traitlets.Bool(False, help="Show a CellFinder below.").tag(sync=True)
@@ -61,8 +61,16 @@ class Explorer(CellGrid, TextHeatmap):
     )
     _can_find = traitlets.Bool(False, help="Whether the page can ask for it.").tag(sync=True)
 
-    def __init__(self, recording: Recording, **traits: Any) -> None:  # noqa: ANN401
-        super().__init__(recording, **traits)
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        layer: str | None = None,
+        signal: str | None = None,
+        **traits: Unpack[ExplorerKeywords],
+    ) -> None:
+        every: dict[str, Any] = {"layer": layer, "signal": signal, **traits}
+        super().__init__(recording, **every)
         # Not every host makes a widget while it answers the page, which Jupyter's do.
         self._can_find = self.finding or (
             any("token" in recording[name].coords for name in recording.layers)

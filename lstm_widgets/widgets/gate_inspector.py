@@ -9,9 +9,13 @@ from lstm_widgets.widgets.base import STATIC
 from lstm_widgets.widgets.recording_widget import RecordingWidget
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from PIL.Image import Image
 
     from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.recording import Recording
+    from lstm_widgets.widgets.keywords import RecordingKeywords
 
 
 class GateInspector(RecordingWidget):
@@ -68,6 +72,16 @@ class GateInspector(RecordingWidget):
 
     _esm = STATIC / "gate_inspector.js"
     _css = STATIC / "gate_inspector.css"
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        layer: str | None = None,
+        signal: str | None = None,
+        **traits: Unpack[RecordingKeywords],
+    ) -> None:
+        super().__init__(recording, layer=layer, signal=signal, **traits)
 
     def _pictures(self, shown: Snapshot) -> list[Image]:
         return [gates(shown), *super()._pictures(shown)]

@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 
     from lstm_widgets.figures.tracks import Track
 
-SHARED_TRAITS = (
-    *("example", "cell", "timestep", "threshold", "palette", "scale", "align"),
-    *("tracks", "hidden_tracks"),
-)
 SCALES = ("layer", "cell", "sigmoid", "squared")
 
 
@@ -135,7 +131,7 @@ class RecordingWidget(PageWidget):
                 f"recording: expected a Recording (from record() or open_recording()), "
                 f"got {type(recording).__name__}"
             )
-        self._expect_known(traits, given=("layer", "signal"), shared=SHARED_TRAITS)
+        self._expect_known(traits)
         self._recording = recording
         self._names = layer_names(recording)
         #: Single calls of layers that were asked for; the page knows no others.

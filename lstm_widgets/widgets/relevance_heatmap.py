@@ -18,13 +18,15 @@ from lstm_widgets.widgets.page.state import WHOLE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Unpack
 
     import numpy as np
     import xarray as xr
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-_SHARED_TRAITS = ("example", "timestep", "palette", "scale")
+    from lstm_widgets.widgets.keywords import RelevanceHeatmapKeywords
+
 SCALES = ("example", "all")
 
 
@@ -91,10 +93,6 @@ class RelevanceHeatmap(PageWidget):
 
     _esm = STATIC / "relevance_heatmap.js"
     _css = STATIC / "relevance_heatmap.css"
-    _own_traits: ClassVar[tuple[str, ...]] = (
-        *("method", "all_methods", "sort", "predicted", "outcome", "search"),
-        *("lines", "unfolded", "exploring"),
-    )
 
     _shown: ClassVar[tuple[str, ...]] = ("relevance", "recording")
 
@@ -144,11 +142,9 @@ class RelevanceHeatmap(PageWidget):
         targets: Sequence[int] | Sequence[str] | None = None,
         class_names: Sequence[str] | Mapping[int, str] | None = None,
         recording: Recording | None = None,
-        **traits: Any,  # noqa: ANN401 - each trait checks its own
+        **traits: Unpack[RelevanceHeatmapKeywords],
     ) -> None:
-        self._expect_known(
-            traits, given=("tokens", "targets", "class_names", "recording"), shared=_SHARED_TRAITS
-        )
+        self._expect_known(traits)
         self._examples = Examples(relevance, tokens, targets, class_names)
         self._relevance = relevance
         self._recording = recording

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import index
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import traitlets
 
@@ -12,9 +12,13 @@ from lstm_widgets.widgets.base import STATIC
 from lstm_widgets.widgets.matching_widget import MatchingWidget
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from PIL.Image import Image
 
     from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.recording import Recording
+    from lstm_widgets.widgets.keywords import TextHeatmapKeywords
 
 
 class TextHeatmap(MatchingWidget):
@@ -63,13 +67,22 @@ class TextHeatmap(MatchingWidget):
 
     _esm = STATIC / "text_heatmap.js"
     _css = STATIC / "text_heatmap.css"
-    _own_traits: ClassVar[tuple[str, ...]] = ("span", "cells", "marks", "guesses")
 
     cells = traitlets.Tuple(
         help="The pinned cells: each has its own row under every line of the text."
     ).tag(sync=True)
     marks = traitlets.Bool(False, help="Show newlines, tabs and spaces as marks.").tag(sync=True)
     guesses = traitlets.Bool(False, help="Show the top guesses under each token.").tag(sync=True)
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        layer: str | None = None,
+        signal: str | None = None,
+        **traits: Unpack[TextHeatmapKeywords],
+    ) -> None:
+        super().__init__(recording, layer=layer, signal=signal, **traits)
 
     @traitlets.validate("cells")
     def _check_cells(self, proposal: dict[str, Any]) -> tuple[int, ...]:

@@ -19,12 +19,14 @@ from lstm_widgets.tokens.vocabulary import Vocabulary
 from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.widgets.base import STATIC
 from lstm_widgets.widgets.page.state import state_of
-from lstm_widgets.widgets.recording_widget import SHARED_TRAITS
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from lstm_widgets.recording import Recording
     from lstm_widgets.running.self_check import Check
+    from lstm_widgets.widgets.keywords import TextHeatmapKeywords
 
 
 class WhatIf(TextHeatmap):
@@ -99,22 +101,11 @@ class WhatIf(TextHeatmap):
         top_k: int | None = None,
         output: str | int | None = None,
         value: float | None = None,
-        **traits: Any,  # noqa: ANN401 - each trait checks its own
+        **traits: Unpack[TextHeatmapKeywords],
     ) -> None:
         if not isinstance(text, str):
             raise TypeError(f"text: expected a str, got {text!r:.80}")
-        given = (
-            "vocabulary",
-            "layer",
-            "signal",
-            "unknown",
-            "window",
-            "pad",
-            "top_k",
-            "output",
-            "value",
-        )
-        self._expect_known(traits, given=given, shared=SHARED_TRAITS)  # before anything runs
+        self._expect_known(traits)  # before anything runs
         # Wishes come from a person's cell and, in hosts that answer in another thread, from the page
         # at the same time.
         self._lock = threading.RLock()
