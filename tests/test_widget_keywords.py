@@ -29,11 +29,13 @@ PLAIN = {traitlets.Int: int, traitlets.Float: float, traitlets.Bool: bool, trait
 
 def hints(kind: type) -> dict[str, Any]:
     names = {"Concepts": Concepts, "Sequence": Sequence}
-    return get_type_hints(WIDGETS[kind], {**vars(keywords), **names})
+    return get_type_hints(WIDGETS[kind], localns=names)
 
 
 def fits(trait: traitlets.TraitType[Any, Any], hint: Any) -> bool:
     """Whether a type says what a trait takes."""
+    if type(trait) is traitlets.Any:  # which has a check of its own
+        return True
     if trait.allow_none:
         assert type(None) in get_args(hint)
         (hint,) = (part for part in get_args(hint) if part is not type(None))

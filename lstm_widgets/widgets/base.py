@@ -83,11 +83,16 @@ class PageWidget(anywidget.AnyWidget):
     @classmethod
     def _public_traits(cls) -> dict[str, traitlets.TraitType[Any, Any]]:
         """Give what a user may set, in the order in which it is defined."""
-        host = set(anywidget.AnyWidget.class_trait_names())
-        traits = cls.class_traits()
-        order = dict.fromkeys(name for kind in reversed(cls.__mro__) for name in vars(kind))
-        own = [name for name in order if name in traits and name not in host]
-        return {name: traits[name] for name in (*own, "layout") if not name.startswith("_")}
+        host = anywidget.AnyWidget.class_trait_names()
+        # Not `class_traits`, which is not there yet while a class is being made.
+        traits = {
+            name: value
+            for kind in reversed(cls.__mro__)
+            for name, value in vars(kind).items()
+            if isinstance(value, traitlets.TraitType) and not name.startswith("_")
+        }
+        layout = traits.pop("layout")
+        return {name: one for name, one in traits.items() if name not in host} | {"layout": layout}
 
     def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - each trait checks its own
         super().__init__(**{name: plain(value) for name, value in traits.items()})
