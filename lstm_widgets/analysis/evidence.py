@@ -60,20 +60,20 @@ def passages(
 
     Parameters
     ----------
-    values
+    values : float array (example, timestep)
         The cell's values, ``(example, timestep)``. NaN is never chosen.
-    mask
+    mask : bool array (example, timestep), optional
         False marks padding, which is never chosen, and cut off at the ends of a passage.
-    positions
+    positions : int array (example, timestep), optional
         Where each timestep stands in the series that the examples are windows of, ``(example,
         timestep)``: what stands in one passage stands in no other, whichever window it is seen in.
-    extremes
+    extremes : int, default 3
         How many passages of the highest values, and how many of the lowest.
-    samples
+    samples : int, default 4
         How many ranges of values a passage is drawn from, each as frequent as the others.
-    context
+    context : int, default 40
         Timesteps of a passage on each side of the one that it was chosen for, within its example.
-    seed
+    seed : int, default 0
         Of the draw.
 
     Returns
@@ -144,14 +144,14 @@ def histogram(
 
     Parameters
     ----------
-    values
+    values : float array (example, timestep)
         The cell's values, ``(example, timestep)``.
-    said
+    said : float array (example, timestep)
         What the concept says of the same timesteps: 1 or 0, or a number; NaN where it says nothing,
         as at padding. Those count nowhere.
-    numeric
+    numeric : bool, default False
         Whether the concept is a number. It is taken to hold above its median.
-    bins
+    bins : int, default 40
         How many, equally wide, from the least finite value to the greatest.
 
     Returns
@@ -203,7 +203,7 @@ def strongest(recording: Recording, row: Mapping[str, Any]) -> tuple[int, int] |
 
     Parameters
     ----------
-    recording, row
+    recording, row : Recording, mapping
         As for `gather`, and the row's ``sign``.
 
     Returns
@@ -229,13 +229,13 @@ def gather(
 
     Parameters
     ----------
-    recording
+    recording : Recording
         What was ranked.
-    row
+    row : mapping
         A row of what ``rank_cells`` gave: ``layer``, ``signal``, ``cell``, ``kind`` and ``lag``.
-    concept
+    concept : Concepts, optional
         The concept of the row alone, as for ``tracks``; None if it isn't known.
-    how
+    how : mapping, optional
         The ``attrs`` of the ranking: ``seed``, ``shifts``, ``lags``, ``groups`` and ``step``, from
         which its null is made again. Without them there is none.
 
@@ -280,11 +280,11 @@ def lagged(
 
     Parameters
     ----------
-    said
+    said : float64 array (example, timestep)
         ``(example, timestep)``.
-    mask
+    mask : bool array (example, timestep)
         False marks padding.
-    lag
+    lag : int
         Where it is said moves so many timesteps later; earlier, if below 0.
 
     Returns

@@ -75,11 +75,11 @@ def origin_of(
 
     Parameters
     ----------
-    recording, layer
+    recording, layer : Recording, str
         Whose examples.
-    tracks
+    tracks : mapping of str to xarray.DataArray
         Arrays of numbers ``(example, timestep)`` that belong to them.
-    groups, step
+    groups, step : optional
         As for ``rank_cells``.
     """
     dataset = recording[layer]
@@ -215,11 +215,11 @@ def halved(
 
     Parameters
     ----------
-    mask
+    mask : bool array (example, timestep)
         False marks padding, ``(example, timestep)``.
-    origin
+    origin : Origin
         How the examples hang together.
-    rng
+    rng : numpy.random.Generator
         What is drawn from.
     """
     lengths = mask.sum(axis=1)

@@ -70,28 +70,28 @@ def match(
 
     Parameters
     ----------
-    recording
+    recording : Recording
         The recording.
-    span
+    span : tuple of int
         ``(start, stop)``: the timesteps from ``start`` up to, without, ``stop``.
-    layer
+    layer : str, optional
         A layer of the recording, or both directions of one. Default: the first.
-    signal
+    signal : str, default "hidden_state"
         One of the layer's signals.
-    example
+    example : int, default 0
         The example of the span.
-    threshold
+    threshold : float, default 0.3
         The size of activation from which on a cell counts as on, above 0.
-    context
+    context : tuple of int, default (1, 1)
         At how many timesteps to the left and to the right of a span its cells have to be off.
         Beyond the ends of an example, and at padding and NaN, a cell is off.
-    relax
+    relax : bool, default False
         Whether, where no cell marks the span as strictly as that, those are chosen that mark it
         best. What is let go of, in this order, until some do: the one, two, three timesteps at each
         side of either end of the span (there a cell may be on or off); then a tenth and a quarter
         of the other timesteps in the span; at last the five are chosen that are on in it the most
         often, compared with as many timesteps on either side of it, by a share of 0.15 or more.
-    limit
+    limit : int, default 50
         The most spans that are listed.
 
     Returns
@@ -118,6 +118,12 @@ def match(
     ----------
     Strobelt, Gehrmann, Pfister and Rush 2018, *LSTMVis: A Tool for Visual Analysis of Hidden State
     Dynamics in Recurrent Neural Networks*, arXiv:1606.07461.
+
+    Examples
+    --------
+    >>> found = lw.match(recording, (9, 19), limit=2)
+    >>> found.attrs["cells"], found["text"].tolist()
+    ([1], ['"well then', '"well then'])
     """
     import pandas as pd  # noqa: PLC0415  (`import lstm_widgets` must not need it)
 

@@ -85,28 +85,28 @@ def rank_cells(
 
     Parameters
     ----------
-    recording
+    recording : Recording
         With its tokens, where concepts ask for them. Opened from a file, it is read block by block.
-    concepts
+    concepts : Concept, sequence of Concept, or mapping
         As in :func:`lstm_widgets.concepts.tracks`.
-    layers
+    layers : str or sequence of str, optional
         One layer or several. Default: all.
-    signals
+    signals : str or sequence of str, optional
         One signal or several. Default: the states (``hidden_state``, ``cell_state``), or all of a
         layer that has neither.
-    groups
+    groups : sequence, optional
         Which examples belong together: one label an example, as the series or the subject that it
         comes from. Groups are never cut in two, unless there is but one.
-    step
+    step : int, optional
         The examples are windows of one series (of one each, with ``groups``), in order, and each
         starts so many timesteps after the one before.
-    lags
+    lags : int or sequence of int, optional
         How many timesteps a cell may trail a concept (or lead it, below 0): a number n for -n to n,
         or the lags. Default: 5, or fewer where examples are so short that more than a tenth of the
         timesteps would be lost: only those are used that have a token at every lag.
-    shifts
+    shifts : int, default 200
         How often the tracks are shifted. 0: no null, and no p-values.
-    seed
+    seed : int, default 0
         What halves and shifts follow from.
 
     Returns
@@ -164,6 +164,12 @@ def rank_cells(
     ----------
     Bartlett 1935, Journal of the Royal Statistical Society 98(3), 536-543; Pyper & Peterman 1998,
     Canadian Journal of Fisheries and Aquatic Sciences 55(9), 2127-2140.
+
+    Examples
+    --------
+    >>> table = lw.rank_cells(recording, lw.concepts.inside_double_quotes, shifts=20)
+    >>> int(table["cell"][0]), float(table["score"][0])
+    (1, 1.0)
     """
     import pandas as pd  # noqa: PLC0415
     from tqdm.auto import tqdm  # noqa: PLC0415
@@ -241,17 +247,17 @@ def shifted_scores(
 
     Parameters
     ----------
-    recording, concept
+    recording, concept : Recording, Concepts
         What was ranked, and for what: one concept, as for ``tracks``.
-    row
+    row : mapping
         The row: ``layer``, ``signal``, ``cell`` and ``lag``.
-    lags, shifts, seed, groups, step
+    lags, shifts, seed, groups, step : optional
         As the ``attrs`` of the ranking have them; ``lags`` those of the row's layer.
 
     Returns
     -------
-    numpy.ndarray
-        Held-out scores of the shifted concept, ``(shift,)``.
+    float32 array (shift,)
+        Held-out scores of the shifted concept.
     """
     layer, cell = str(row["layer"]), int(row["cell"])
     text = _Text.of(

@@ -43,15 +43,15 @@ def screen_cells(
 
     Parameters
     ----------
-    recording
+    recording : Recording
         Opened from a file, it is read block by block.
-    signal
+    signal : str, default "hidden_state"
         Whose values are looked at, beside the gates.
-    layers
+    layers : str or sequence of str, optional
         One layer or several. Default: all that have the signal.
-    threshold
+    threshold : float, default 0.3
         From which absolute value on a cell is on.
-    saturation
+    saturation : float, default 0.1
         How near to 0 or 1 a gate counts as saturated.
 
     Returns
@@ -66,9 +66,9 @@ def screen_cells(
         - ``time_constant``: :math:`1 / (1 - \bar f)`, about how many timesteps a cell remembers, by
           the mean of its forget gate (of a GRU, its update gate).
         - ``bimodality``: Sarle's coefficient, :math:`(g^2 + 1) / (k + 3 (n-1)^2 / ((n-2)(n-3)))` of
-          skewness g and excess kurtosis k; above 5/9, as an even distribution has it, the cell may
-          be a switch.
-        - ``persistence``: the correlation of its values with those one timestep later.
+          sample skewness g and sample excess kurtosis k, both bias-corrected; above 5/9, that of
+          a uniform distribution, the cell may be a switch.
+        - ``persistence``: the autocorrelation of its values at a lag of one timestep.
         - ``median_run``: how many timesteps it is on for when it is on; NaN if it never is.
         - ``on``: the share of timesteps at which it is on.
         - ``dead``: whether all its values (two or more) are within 0.01 of each other.
@@ -78,6 +78,11 @@ def screen_cells(
     ------
     ValueError
         If a layer hasn't the signal, or an argument doesn't fit.
+
+    Examples
+    --------
+    >>> lw.screen_cells(recording).query("bimodality > 5 / 9")["cell"].tolist()
+    [1]
     """
     import pandas as pd  # noqa: PLC0415
     from tqdm.auto import tqdm  # noqa: PLC0415

@@ -26,15 +26,15 @@ def ranked_rows(values: Floats) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.f
 
     Parameters
     ----------
-    values
-        Finite numbers ``(row, n)``.
+    values : float array (row, n)
+        Finite numbers.
 
     Returns
     -------
-    order : numpy.ndarray
-        int32 ``(row, n)``: the places of the values, smallest first.
-    ranks : numpy.ndarray
-        float64 ``(row, n)``: ranks less their mean (so that they sum up to 0); equal values share
+    order : int32 array (row, n)
+        The places of the values, smallest first.
+    ranks : float64 array (row, n)
+        Ranks less their mean (so that they sum up to 0); equal values share
         the mean of theirs.
     """
     order = np.empty(values.shape, np.int32)
@@ -106,9 +106,9 @@ def signed_aurocs(ranks: Floats, tracks: npt.NDArray[Any]) -> npt.NDArray[np.flo
 
     Parameters
     ----------
-    ranks
+    ranks : float array (row, n)
         Of the values, ``(row, n)``, as of :func:`ranked_rows`.
-    tracks
+    tracks : array (track, n)
         0 and 1, ``(track, n)``.
 
     Returns
@@ -136,11 +136,11 @@ def best_threshold(
 
     Parameters
     ----------
-    ordered
+    ordered : float array (n,)
         The values of one cell, smallest first, ``(n,)``.
-    tracks
+    tracks : uint8 array (track, n)
         0 and 1 in the same order, ``(track, n)``.
-    signs
+    signs : int8 array (track,)
         1: yes is ``value >= threshold``; -1: ``value <= threshold``; ``(track,)``.
 
     Returns

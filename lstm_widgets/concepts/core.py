@@ -191,13 +191,13 @@ class Concept:
 
         Parameters
         ----------
-        tokens
+        tokens : sequence of str
             The tokens; of a text also one string, whose characters are the tokens.
 
         Returns
         -------
-        numpy.ndarray
-            bool, or float64 with NaN where there is no value, ``(timestep,)``.
+        bool or float64 array (timestep,)
+            NaN where there is no value.
         """
         return self.of_example(Example(len(tokens), tuple(tokens)))
 
@@ -226,7 +226,7 @@ class Concept:
 
         Parameters
         ----------
-        scope
+        scope : {"line", "paragraph", "document"}
             ``"line"``, ``"paragraph"`` (up to an empty line) or ``"document"`` (all of the example).
             Quotation marks and brackets look in their paragraph unless told otherwise, markup and
             comments in the whole document. A mark without a partner there marks nothing.
@@ -264,7 +264,7 @@ class Concept:
 
         Parameters
         ----------
-        steps
+        steps : int
             Positive: later, so that it tells what was; negative: earlier, what will be. Never
             beyond the example: where there is nothing to say it is False or NaN.
         """
@@ -345,12 +345,18 @@ def of(function: TrackFunction, *, name: str | None = None, kind: Kind = "yes_no
 
     Parameters
     ----------
-    function
+    function : callable
         From the tokens of one example (a tuple of str) to one value for each.
-    name
+    name : str, optional
         What it is called. Default: the function's name.
-    kind
+    kind : {"yes_no", "numeric"}, default "yes_no"
         ``"yes_no"`` for bools, ``"numeric"`` for numbers (NaN: no value).
+
+    Examples
+    --------
+    >>> longer = lw.concepts.of(lambda tokens: [len(t) > 2 for t in tokens], name="long")
+    >>> longer(["a", "tree"])
+    array([False,  True])
     """
     if not callable(function):
         raise TypeError(f"function: expected a function of tokens, got {function!r:.80}")
@@ -365,12 +371,17 @@ def track(array: npt.ArrayLike, *, name: str = "track") -> Concept:
 
     Parameters
     ----------
-    array
+    array : array (example, timestep)
         Bools, or numbers (NaN: no value), ``(example, timestep)`` with the timesteps of the
         recording, padding included; or ``(timestep,)`` for a recording of one example. What one
         track of :func:`tracks` is keeps its kind.
-    name
+    name : str, default "track"
         What it is called.
+
+    Examples
+    --------
+    >>> lw.concepts.track([[True, False]], name="known").kind
+    'yes_no'
     """
     values = np.atleast_2d(np.asarray(array))
     if values.ndim != 2 or values.dtype.kind not in "biuf":
@@ -401,15 +412,20 @@ def matches(pattern: str | re.Pattern[str], *, name: str | None = None) -> Conce
 
     Parameters
     ----------
-    pattern
+    pattern : str or re.Pattern
         Searched in the text that the tokens of an example make.
-    name
+    name : str, optional
         What it is called. Default: the pattern.
 
     Raises
     ------
     ValueError
         If the pattern isn't a regular expression.
+
+    Examples
+    --------
+    >>> lw.concepts.matches("[0-9]+")("ab12")
+    array([False, False,  True,  True])
     """
     try:
         compiled = re.compile(pattern)
@@ -447,12 +463,12 @@ def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None
 
     Parameters
     ----------
-    recording
+    recording : Recording
         Whose tokens and padding.
-    concepts
+    concepts : Concept, sequence of Concept, or mapping
         A concept, several, or a mapping from names to concepts, functions from the tokens of one
         example to an array, regular expressions, or arrays ``(example, timestep)``.
-    layer
+    layer : str, optional
         Whose timesteps. Default: the first layer's.
 
     Returns
@@ -468,6 +484,12 @@ def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None
         If something is no concept, or a function gives what is neither bool nor number.
     ValueError
         If two have one name, something has the wrong shape, or tokens are needed and unknown.
+
+    Examples
+    --------
+    >>> found = lw.concepts.tracks(recording, {"quote": lw.concepts.inside_double_quotes, "e": "e"})
+    >>> {name: int(track.sum()) for name, track in found.items()}
+    {'quote': 200, 'e': 80}
     """
     examples, shape = _examples(recording, layer)
     variables = {}
@@ -490,10 +512,15 @@ def resolve(concepts: Concepts, example: Example | None = None) -> list[Concept]
 
     Parameters
     ----------
-    concepts
+    concepts : Concept, sequence of Concept, or mapping
         As in :func:`tracks`.
-    example
+    example : Example, optional
         On which plain functions are tried, to see whether they give bools or numbers.
+
+    Examples
+    --------
+    >>> [concept.name for concept in lw.concepts.resolve({"vowels": lw.concepts.vowel, "e": "e"})]
+    ['vowels', 'e']
     """
     if isinstance(concepts, Concept):
         return [concepts]

@@ -18,10 +18,16 @@ def label(values: npt.ArrayLike, *, name: str = "label") -> Concept:
 
     Parameters
     ----------
-    values
+    values : array (example,)
         Bools or numbers, ``(example,)``. Of labels that are text: ``labels == "positive"``.
-    name
+    name : str, default "label"
         What it is called.
+
+    Examples
+    --------
+    >>> positive = lw.concepts.label([True], name="positive")
+    >>> positive("ab")
+    array([ True,  True])
     """
     array = np.asarray(values)
     if array.ndim != 1 or array.dtype.kind not in "biuf":
@@ -46,10 +52,17 @@ def correct(values: npt.ArrayLike, *, name: str = "correct") -> Concept:
 
     Parameters
     ----------
-    values
+    values : bool array (example,)
         Bools ``(example,)``, such as ``predicted == true``.
-    name
+    name : str, default "correct"
         What it is called.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> predicted, true = np.array([1, 0]), np.array([1, 1])
+    >>> lw.concepts.correct(predicted == true).kind
+    'yes_no'
     """
     if np.asarray(values).dtype != bool:
         raise TypeError(f"values: expected bools, got {np.asarray(values).dtype}")
@@ -57,7 +70,13 @@ def correct(values: npt.ArrayLike, *, name: str = "correct") -> Concept:
 
 
 def length() -> Concept:
-    """Make the numeric concept: how many timesteps the example has, without its padding."""
+    """Make the numeric concept: how many timesteps the example has, without its padding.
+
+    Examples
+    --------
+    >>> lw.concepts.length()("abc")
+    array([3., 3., 3.])
+    """
     return Concept(
         "length",
         "numeric",

@@ -81,7 +81,18 @@ def punctuation(example: Example) -> list[bool]:
 
 
 def is_token(*tokens: str) -> Concept:
-    """Make the concept: the token is this one, or one of these."""
+    """Make the concept: the token is this one, or one of these.
+
+    Parameters
+    ----------
+    *tokens : str
+        Which tokens.
+
+    Examples
+    --------
+    >>> lw.concepts.is_token("a", "b")("abc")
+    array([ True,  True, False])
+    """
     wanted = _strings(tokens)
     return Concept(
         f"is_token({_listed(tokens)})",
@@ -95,6 +106,16 @@ def next_is(*tokens: str) -> Concept:
     """Make the concept: the token after this one is the given one, or one of them.
 
     At the last timestep of an example there is none, and it is False.
+
+    Parameters
+    ----------
+    *tokens : str
+        Which tokens.
+
+    Examples
+    --------
+    >>> lw.concepts.next_is("b")("abab")
+    array([ True, False,  True, False])
     """
     shifted = is_token(*tokens).shift(-1)
     return Concept(
@@ -109,6 +130,16 @@ def since(*tokens: str) -> Concept:
     """Make the numeric concept: how many timesteps ago one of these tokens was last read.
 
     0 at the token itself, NaN before the first.
+
+    Parameters
+    ----------
+    *tokens : str
+        Which tokens.
+
+    Examples
+    --------
+    >>> lw.concepts.since("a")("xaxx")
+    array([nan,  0.,  1.,  2.])
     """
     wanted = _strings(tokens)
 
@@ -249,9 +280,9 @@ def fitting(recording: Recording, concepts: Concepts | None = None) -> tuple[Con
 
     Parameters
     ----------
-    recording
+    recording : Recording
         Of some tokens.
-    concepts
+    concepts : Concept, sequence of Concept, or mapping, optional
         What to choose from. Default: :data:`TEXT`.
 
     Returns
@@ -262,7 +293,8 @@ def fitting(recording: Recording, concepts: Concepts | None = None) -> tuple[Con
 
     Examples
     --------
-    >>> lw.rank_cells(recording, lw.concepts.fitting(recording))  # doctest: +SKIP
+    >>> [concept.name for concept in lw.concepts.fitting(recording)][:2]
+    ['vowel', 'whitespace']
     """
     layers = [name for name in recording.layers if "token" in recording[name].coords]
 

@@ -425,7 +425,7 @@ def open_recording(path: str | PathLike[str]) -> Recording:
 
     Parameters
     ----------
-    path
+    path : str or path-like
         The directory.
 
     Returns
@@ -439,6 +439,12 @@ def open_recording(path: str | PathLike[str]) -> Recording:
         If nothing stands at the path.
     RecordingFileError
         If it is no recording, an unfinished or damaged one, or one of a newer format.
+
+    Examples
+    --------
+    >>> recording.save("text.zarr")
+    >>> lw.open_recording("text.zarr")["lstm"].equals(recording["lstm"])
+    True
     """
     layers, predictions, attrs = store.read(Path(path))
     datasets = dict(zip(attrs["layers"], layers, strict=True))

@@ -120,9 +120,9 @@ class Levels:
     Examples
     --------
     >>> import numpy as np
-    >>> levels = Levels(np.linspace(0, 1, 8, dtype=np.float32).reshape(1, 8, 1))
-    >>> levels.at(2, 0, 2).highest.round(2).tolist()
-    [[0.43], [1.0]]
+    >>> levels = Levels(np.arange(8, dtype=np.float32).reshape(1, 8, 1))
+    >>> levels.at(2, 0, 2).highest.tolist()
+    [[3.0], [7.0]]
     """
 
     def __init__(self, values: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> None:
