@@ -43,7 +43,7 @@ class SelfCheckError(LstmWidgetsError, RuntimeError):
 
     Attributes
     ----------
-    kept
+    kept : object, optional
         What was done, and found right, before that: of :func:`lstm_widgets.record` a
         :class:`lstm_widgets.Recording` of the batches before, of :func:`lstm_widgets.generate` what
         was written; None if there is nothing.

@@ -37,13 +37,13 @@ class Origin:
 
     Attributes
     ----------
-    series
+    series : int array (example,)
         Of each example, the series or group that it belongs to, ``(example,)``, from 0.
-    start
+    start : int array (example,)
         At which of its timesteps the example starts, ``(example,)``, from 0.
-    told
+    told : str
         In a sentence, how the examples hang together; "" where each stands for itself.
-    known
+    known : bool
         False where it couldn't be found whether the examples overlap.
     """
 
@@ -284,19 +284,19 @@ class Half:
 
     Attributes
     ----------
-    everything
+    everything : int array (all,)
         All its timesteps, ``(all,)``.
-    places
+    places : int array (n,)
         Those that have a token at every lag, ``(n,)``.
-    segment, index
+    segment, index : int array (n,)
         Of each place, the segment that it belongs to, and where in it it stands, ``(n,)``.
-    lengths
+    lengths : int array (segment,)
         How many different places each segment has, ``(segment,)``.
-    slots
+    slots : int array (sum of lengths,)
         A timestep for each, one segment after the other, ``(sum of lengths,)``.
-    windows
+    windows : tuple of int array
         Where the examples of each segment start and how long they are, in the order of the series.
-    window, within
+    window, within : int array (n,)
         Of each place, the number of its window among those of its segment, and where in it it
         stands, ``(n,)``.
     """
@@ -317,11 +317,11 @@ class Half:
 
         Parameters
         ----------
-        pieces
+        pieces : sequence of _Piece
             What it is made of.
-        lags
+        lags : int array (lag,)
             At each of which a place has a token, of its example and its half.
-        starts, lengths
+        starts, lengths : int array (example,)
             Where the examples start, and how long they are, ``(example,)``.
         """
         before, after = max(0, *lags), max(0, *-lags)

@@ -35,19 +35,19 @@ class Example:
 
     Parameters
     ----------
-    count
+    count : int
         How many timesteps it has.
-    given
+    given : tuple of str, optional
         Its tokens, or None if they aren't known.
-    number
+    number : int
         Its index in the recording.
-    timesteps
+    timesteps : int array (count,), optional
         The timesteps of the recording that are left without the padding, ``(count,)``.
-    examples
+    examples : int, optional
         How many examples the recording has, or None where that isn't known.
-    width
+    width : int, optional
         How many timesteps the recording has, padding included.
-    spelling
+    spelling : Spelling, optional
         How the tokens spell a text, or None where only these tokens tell.
     """
 
@@ -168,15 +168,15 @@ class Concept:
 
     Parameters
     ----------
-    name
+    name : str
         What it is called in tables and on the screen.
-    kind
+    kind : {"yes_no", "numeric"}
         ``"yes_no"`` or ``"numeric"``.
-    function
+    function : callable
         From an :class:`Example` to one value for each of its timesteps.
-    description
+    description : str
         What it means, in one sentence.
-    scoped
+    scoped : callable, optional
         The same function for marks that stand in pairs, of an example and of where a partner counts.
     """
 

@@ -104,7 +104,7 @@ class Shown:
         How they spell a text.
     span : tuple of int
         The text's first timestep, and the one after its last.
-    example, timestep, input_timestep, scale, same_scale, log_scale, marks, align, palette
+    example, timestep, input_timestep, scale, same_scale, log_scale, marks, align, palette : int, float or str
         As the widget's traits.
     """
 

@@ -196,7 +196,7 @@ def relevance_picture(
         The examples that are shown, in their order.
     methods : list of str
         Those that have a band.
-    example, timestep, method, palette, scale, lines
+    example, timestep, method, palette, scale, lines : int or str
         As the widget's traits.
     """
     largest = dict(zip(examples.methods, examples.largest.tolist(), strict=True))

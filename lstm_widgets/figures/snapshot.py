@@ -35,7 +35,7 @@ class Snapshot:
         The layer in the recording.
     levels : Levels
         The signal.
-    signal, example, cell, timestep, palette, scale, threshold, align
+    signal, example, cell, timestep, palette, scale, threshold, align : int, float or str
         As the widget's traits.
     given_name : str
         What a person calls the selected cell.

@@ -42,35 +42,35 @@ RESERVED = frozenset({*AXES, "token", "label", "mask", "call", *INITIAL})
 
 @dataclass(frozen=True)
 class RecordedLayer:
-    """What a recorder hands over: one recurrent layer, or one direction of it.
+    """What `record` hands over: one recurrent layer, or one direction of it.
 
     Parameters
     ----------
-    name
+    name : str
         The layer's name; slashes tell levels, as in ``"bidirectional/forward"``.
-    kind
+    kind : str
         ``"LSTM"``, ``"GRU"`` or ``"SimpleRNN"``.
-    signals
+    signals : mapping of str to float array (example, timestep, cell)
         Name to float32 array ``(example, timestep, cell)``, in reading order: index ``t`` is the
         input timestep ``t``, also for a layer that reads from the end.
-    mask
+    mask : bool array (example, timestep), optional
         Boolean ``(example, timestep)``, True at real timesteps; None if nothing is padding.
-    tokens
+    tokens : object array (example, timestep), optional
         Object array of str ``(example, timestep)``, or None if they aren't known.
-    check
+    check : mapping
         The self-check: ``difference``, ``tolerance``, ``mode`` (``"prefix"``, ``"full"``,
         ``"none"``), ``examples``, ``timesteps``.
-    config
+    config : mapping
         The layer's configuration, as JSON can hold it.
-    go_backwards
+    go_backwards : bool
         Whether the layer read from the end.
-    initial
+    initial : mapping of str to float array
         Name of a state's signal to the state that the layer started from, float32 ``(example,
         cell)``; of several calls ``(example, call, cell)``. Those that are known.
-    calls
+    calls : tuple of int
         The numbers of timesteps of a layer's calls, which stand one after the other on its time
         axis; empty if it was called once.
-    same_timesteps
+    same_timesteps : bool
         Whether all calls are about the same timesteps: those of a text.
     """
 
@@ -89,21 +89,21 @@ class RecordedLayer:
 
 @dataclass(frozen=True)
 class RecordedPredictions:
-    """What a recorder hands over about the model's guesses of what comes next.
+    """What `record` hands over about the model's guesses of what comes next.
 
     What is at timestep ``t`` is about the token at ``t + 1``.
 
     Parameters
     ----------
-    ids
+    ids : int32 array (example, timestep, rank)
         int32 ``(example, timestep, rank)``: the most probable symbols, the most probable first;
         -1 where there is no prediction.
-    probabilities
+    probabilities : float32 array (example, timestep, rank)
         float32 ``(example, timestep, rank)``: theirs; NaN where there is no prediction.
-    targets
+    targets : float32 array (example, timestep), optional
         float32 ``(example, timestep)``: the probability given to the token that really comes next,
         NaN where that isn't known; None if it is nowhere known.
-    tokens
+    tokens : object array (example, timestep, rank), optional
         Object array of str ``(example, timestep, rank)``: what the ids stand for, or None.
     """
 
@@ -158,18 +158,18 @@ class Recording(Mapping[str, xr.Dataset]):
         attrs: Mapping[str, Any] | None = None,
         predictions: RecordedPredictions | None = None,
     ) -> Recording:
-        """Put what a recorder found into one recording.
+        """Put recorded layers into one recording.
 
         Parameters
         ----------
-        layers
+        layers : sequence of RecordedLayer
             The layers in model order. Their signals are kept, not copied.
-        labels
+        labels : sequence of str, optional
             One string for each example.
-        attrs
+        attrs : mapping, optional
             What is needed to trust the recording later (the model's configuration, the versions of
             the libraries), as JSON can hold it.
-        predictions
+        predictions : RecordedPredictions, optional
             What the model guessed to come next, of the same examples.
 
         Raises
@@ -266,7 +266,7 @@ class Recording(Mapping[str, xr.Dataset]):
 
         Parameters
         ----------
-        layer
+        layer : str
             As for ``recording[layer]``.
 
         Returns
@@ -312,9 +312,9 @@ class Recording(Mapping[str, xr.Dataset]):
 
         Parameters
         ----------
-        layer
+        layer : str
             As for ``recording[layer]``.
-        signal
+        signal : str
             ``"hidden_state"`` or ``"cell_state"``.
 
         Returns
@@ -387,9 +387,9 @@ class Recording(Mapping[str, xr.Dataset]):
 
         Parameters
         ----------
-        path
+        path : str or path-like
             The directory to make.
-        overwrite
+        overwrite : bool, default False
             Whether a recording that stands there may be replaced. Nothing else ever is. If it is
             the one that this was opened from, all of it is read into memory first.
 
@@ -569,7 +569,7 @@ def _tree_paths(names: Sequence[str]) -> dict[str, str]:
 
 
 def _expect_layer(layer: RecordedLayer, labels: Sequence[str] | None) -> tuple[int, ...]:
-    """Check what a recorder hands over of a layer; return the shape of its signals."""
+    """Check a recorded layer; return the shape of its signals."""
     where = f"layer {layer.name!r}"
     if not layer.signals:
         raise ValueError(f"{where}: expected at least one signal, got none")

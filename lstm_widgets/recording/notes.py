@@ -17,12 +17,12 @@ class Notes(MutableMapping[tuple[str, int], str]):
 
     Parameters
     ----------
-    cells
+    cells : mapping of str to int
         The number of cells of each layer.
-    both
+    both : mapping of str to tuple of str
         Layers of which both directions were recorded, each with the names of the two; a cell of
         both is noted as the cell that it is in its direction.
-    given
+    given : mapping, optional
         Notes by layer and cell, as :attr:`plain` gives them.
 
     Examples

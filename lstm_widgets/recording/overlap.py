@@ -46,11 +46,11 @@ class Windows:
 
     Attributes
     ----------
-    series
+    series : int array (example,)
         Which series each example comes from, ``(example,)``, from 0.
-    start
+    start : int array (example,)
         The timestep of the series at which the example starts, ``(example,)``, from 0.
-    timesteps
+    timesteps : int
         How many timesteps an example has, in the units of ``start``.
     """
 
@@ -69,7 +69,7 @@ def fingerprints(values: npt.NDArray[Any]) -> Codes:
 
     Parameters
     ----------
-    values
+    values : array (example, timestep, ...)
         Numbers or str ``(example, timestep, ...)``.
 
     Returns
@@ -142,7 +142,7 @@ def find(codes: Codes) -> Windows | None:
 
     Parameters
     ----------
-    codes
+    codes : uint64 array (example, timestep)
         Fingerprints of what stands at each timestep, ``(example, timestep)``.
 
     Returns
@@ -289,7 +289,7 @@ def described(arrays: Iterable[Any]) -> dict[str, Any]:
 
     Parameters
     ----------
-    arrays
+    arrays : iterable of array
         Arrays or tensors, those with an axis of timesteps ``(example, timestep, ...)``.
 
     Returns

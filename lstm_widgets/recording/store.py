@@ -78,15 +78,15 @@ def write(
 
     Parameters
     ----------
-    path
+    path : pathlib.Path
         Where the recording shall stand.
-    layers
+    layers : mapping of str to xarray.Dataset
         Layer name to dataset, in model order.
-    predictions
+    predictions : xarray.Dataset, optional
         What the model guessed, if that was recorded.
-    attrs
+    attrs : mapping
         The recording's own attributes, as JSON can hold them.
-    overwrite
+    overwrite : bool
         Whether a recording, finished or not, that stands there may be replaced.
 
     Raises

@@ -60,7 +60,7 @@ class Spelling:
 
     Parameters
     ----------
-    kind
+    kind : str
         - ``"characters"``: each token is a character, and spaces are tokens;
         - ``"pieces"``: of several characters, with the spaces in them (``" the"``, ``"the "``);
         - ``"words"``: with a space between any two;

@@ -80,7 +80,7 @@ class CellFinder(CellGrid, TextHeatmap):
         Further arguments of ``ablate``, such as ``vocabulary``, ``window`` and ``targets``.
     row : int, optional
         Which row of the ranking is chosen at first. Default: the best.
-    **traits
+    **traits : optional
         Every trait of `CellGrid` and `TextHeatmap`. Without ``tracks``, they are the concept of the row.
 
     Raises

@@ -41,7 +41,7 @@ class Explorer(CellGrid, TextHeatmap):
     finding : bool, optional
         Show a `CellFinder` below, of the concepts that fit the tokens; choosing a row of it moves the
         selection. Default: False.
-    **traits
+    **traits : optional
         Every trait of `CellGrid`, `TextHeatmap` and `GateInspector`: ``cell``, ``example``,
         ``timestep``, ``threshold``, ``palette``, ``scale``, ``align``, ``tracks``, ``hidden_tracks``,
         ``span``, ``sort``, ``hide_quiet_cells``, ``cells``, ``marks``, ``guesses``.

@@ -90,7 +90,7 @@ def matches_of(
     recording : Recording
     span : tuple of int
         ``(start, stop)``: its timesteps from ``start`` up to, without, ``stop``.
-    layer, signal, example
+    layer, signal, example : str, str, int
         Of what.
     threshold : float
         From which size of activation on a cell counts as on; 0 stands for ``THRESHOLD``.

@@ -48,7 +48,7 @@ class RecordingWidget(PageWidget):
         ``"lstm:2"``. Default: the first; both directions, if it has two.
     signal : str, optional
         The signal shown at first. Default: ``"hidden_state"``.
-    **traits
+    **traits : optional
         Any other trait of the widget by its name.
 
     Raises

@@ -60,12 +60,12 @@ class WhatIf(TextHeatmap):
         Which output has the predictions, of a model with several: its name or its index.
     value : float, optional
         At what the selected cell is held at first; None: at nothing.
-    **traits
+    **traits : optional
         Every trait of `TextHeatmap`.
 
     Attributes
     ----------
-    text, value
+    text, value : str, float
         Set them, and the model runs.
     recording : Recording
         What was recorded last, with the cell held.
