@@ -20,6 +20,7 @@ from lstm_widgets.recording import store
 from lstm_widgets.recording.calls import all_named, call_name, split_call
 from lstm_widgets.recording.notes import Notes
 from lstm_widgets.recording.repr import as_html, as_text
+from lstm_widgets.recording.sides import side_by_side
 from lstm_widgets.recording.store import INITIAL
 
 __all__ = [
@@ -259,7 +260,7 @@ class Recording(Mapping[str, xr.Dataset]):
             raise TypeError(f"layer: expected the name of one, got {layer!r:.80}")
         nodes, call = self._nodes(layer)
         shown = [_shown(node, call) for node in nodes]
-        return shown[0] if len(shown) == 1 else _side_by_side(*shown)
+        return shown[0] if len(shown) == 1 else side_by_side(*shown)
 
     def calls(self, layer: str) -> xr.Dataset:
         """All calls of a layer on one time axis.
@@ -282,7 +283,7 @@ class Recording(Mapping[str, xr.Dataset]):
         """
         nodes, call = self._nodes(layer)
         shown = [_all_calls(node, call) for node in nodes]
-        return shown[0] if len(shown) == 1 else _side_by_side(*shown)
+        return shown[0] if len(shown) == 1 else side_by_side(*shown)
 
     def call_names(self, layer: str) -> tuple[str, ...]:
         """Name the calls of a layer that was called several times; of one that wasn't, none.
@@ -521,24 +522,6 @@ def _joined(datasets: Mapping[str, xr.Dataset], windowed: bool) -> dict[str, xr.
             calls = [d.sizes["timestep"] for d in every]
             joined[name].attrs |= {"calls": calls, "same_timesteps": windowed}
     return joined
-
-
-def _side_by_side(forward: xr.Dataset, backward: xr.Dataset) -> xr.Dataset:
-    both = xr.concat(
-        [forward, backward], "cell", data_vars="minimal", coords="minimal", compat="override"
-    )
-    cells = forward.sizes["cell"]
-    direction = np.repeat(["forward", "backward"], cells)
-    both = both.assign_coords(cell=np.arange(2 * cells), direction=("cell", direction))
-    checks = [part.attrs["check"] for part in (forward, backward)]
-    both.attrs = {
-        "kind": forward.attrs["kind"],
-        "masked_share": forward.attrs["masked_share"],
-        "check": max(checks, key=lambda check: check.get("difference", 0.0)),
-    }
-    if "calls" in forward.attrs:
-        both.attrs["calls"] = forward.attrs["calls"]
-    return both
 
 
 def _tree(
