@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,6 +24,9 @@ settings.register_profile("here", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -32,10 +38,30 @@ def root() -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let a module's random numbers start anew, so that no test depends on those before it."""
+    """Let all random numbers start anew, so that no test depends on those before it."""
     generator = getattr(getattr(item, "module", None), "RNG", None)
     if generator is not None:
         generator.bit_generator.state = np.random.default_rng(0).bit_generator.state
+    # Keras draws the seeds of its initializers from Python's own.
+    random.seed(0)
+    if keras := sys.modules.get("keras"):
+        keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays() -> Iterator[None]:
+    """Close the widgets that a test leaves: a page that ipywidgets writes has all there are in it."""
+    widgets = _widgets()
+    before = set(widgets)
+    yield
+    for name in set(_widgets()) - before:
+        if widget := _widgets().get(name):  # it may go with another
+            widget.close()
+
+
+def _widgets() -> dict[str, Any]:
+    module = sys.modules.get("ipywidgets.widgets.widget")
+    return module._instances if module else {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
