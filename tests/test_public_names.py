@@ -45,7 +45,7 @@ def test_importing_the_package_imports_nothing_else():
 def test_recording_imports_no_widgets_and_no_framework():
     came = set(fresh("import lstm_widgets as lw\nlw.record", f"sorted({CAME})"))
     assert "xarray" in came
-    needless = {"anywidget", "ipywidgets", "PIL", "matplotlib", "h5py", "scipy", "numba"}
+    needless = {"zarr", "anywidget", "ipywidgets", "PIL", "matplotlib", "h5py", "scipy", "numba"}
     assert not came & {*needless, "tensorflow", "keras", "torch"}
 
 

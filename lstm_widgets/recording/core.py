@@ -16,12 +16,10 @@ import numpy.typing as npt
 import xarray as xr
 
 from lstm_widgets.errors import LayerNotFoundError
-from lstm_widgets.recording import store
 from lstm_widgets.recording.calls import all_named, call_name, split_call
 from lstm_widgets.recording.notes import Notes
 from lstm_widgets.recording.repr import as_html, as_text
 from lstm_widgets.recording.sides import side_by_side
-from lstm_widgets.recording.store import INITIAL
 
 __all__ = [
     "RecordedLayer",
@@ -34,6 +32,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
 AXES = ("example", "timestep", "cell")
+#: The states that a layer started from.
+INITIAL = ("initial_hidden_state", "initial_cell_state")
 PREDICTION_AXES = ("example", "timestep", "rank")
 # The node of the predictions. No layer can have it: a "%" in a layer's name is percent-encoded.
 PREDICTIONS_NODE = "%predictions"
@@ -401,6 +401,8 @@ class Recording(Mapping[str, xr.Dataset]):
         ValueError
             If a token or label is no text that UTF-8 can hold (a lone surrogate).
         """
+        from lstm_widgets.recording import store  # noqa: PLC0415  (Zarr is needed for files only)
+
         layers = {name: self._node(name) for name in self.layers}
         attrs = {str(name): value for name, value in self.tree.attrs.items()}
         attrs.pop("notes", None)
@@ -447,6 +449,8 @@ def open_recording(path: str | PathLike[str]) -> Recording:
     >>> lw.open_recording("text.zarr")["lstm"].equals(recording["lstm"])
     True
     """
+    from lstm_widgets.recording import store  # noqa: PLC0415  (Zarr is needed for files only)
+
     layers, predictions, attrs = store.read(Path(path))
     datasets = dict(zip(attrs["layers"], layers, strict=True))
     datasets = _joined(datasets, "window" in attrs)

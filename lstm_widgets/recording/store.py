@@ -35,6 +35,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.storage import LocalStore
 
 from lstm_widgets.errors import RecordingFileError
+from lstm_widgets.recording.core import INITIAL
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping
@@ -42,12 +43,10 @@ if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
 
-__all__ = ["INITIAL", "read", "write"]
+__all__ = ["read", "write"]
 
 FORMAT = 2
 CHUNK_BYTES = 2**21
-#: The states that a layer started from.
-INITIAL = ("initial_hidden_state", "initial_cell_state")
 COORDINATES = ("token", "label", *INITIAL)
 AXES = ("example", "timestep", "cell", "rank")
 PREDICTIONS = "predictions"
