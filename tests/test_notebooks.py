@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom, with no page around it."""
+"""Every notebook runs from top to bottom, those that no browser test runs with no page around them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ NOTEBOOKS = (
     "05_sentiment.ipynb",
     "06_find_cells.ipynb",
 )
+#: Run in a page, where what they show is looked at, by these of the browser's tests.
+IN_A_PAGE = {
+    "01_addition.ipynb": "test_addition_notebook.py",
+    "02_language_model.ipynb": "test_language_notebook.py",
+}
 
 
 def test_every_notebook_is_run(root):
@@ -59,7 +64,12 @@ def test_every_widget_has_left_its_picture(root, name):
     assert all("image/png" in data for data in named)
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_others_are_run_in_a_page(root):
+    for name, test in IN_A_PAGE.items():
+        assert f'"{name}"' in (root / "tests" / "browser" / test).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in NOTEBOOKS if name not in IN_A_PAGE])
 def test_notebook_runs(root, tmp_path, name):
     run = subprocess.run(
         [

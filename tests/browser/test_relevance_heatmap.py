@@ -58,28 +58,31 @@ class Words(Widget):
         apart = APART if len(self.bands) > 1 else 4
         return max(34, self.lines * (self.high + apart) - apart) + 2 * MARGIN + 1
 
-    def width(self, token):
-        if token not in self.widths:
+    def measure(self, tokens):
+        """How wide the words of these tokens are; all that aren't known yet are asked for at once."""
+        missing = sorted({*tokens} - {*self.widths})
+        if missing:
             measured = self.canvas.evaluate(
-                """(canvas, token) => {
+                """(canvas, tokens) => {
                   const context = document.createElement("canvas").getContext("2d");
                   const root = canvas.closest(".lw");
                   const mono = getComputedStyle(root).getPropertyValue("--lw-mono").trim();
                   context.font = `13px ${mono}`;
-                  return context.measureText(token).width;
+                  return tokens.map((token) => context.measureText(token).width);
                 }""",
-                token,
+                missing,
             )
-            self.widths[token] = max(18, int(np.ceil(measured)) + PAD)
-        return self.widths[token]
+            for token, width in zip(missing, measured, strict=True):
+                self.widths[token] = max(18, int(np.ceil(width)) + PAD)
+        return [self.widths[token] for token in tokens]
 
     def places(self, rank, example):
         """Where the words of an example stand that fit its first line: timestep, left, width; top."""
-        x, room = self.left, self.size[0] - self.left - 12
+        x = self.left
+        room = self.size[0] - x - 12
         found, at = [], 0
         words = [t for t in range(self.tokens.shape[1]) if self.mask[example, t]]
-        for t in words:
-            width = self.width(self.tokens[example, t])
+        for t, width in zip(words, self.measure(self.tokens[example, words]), strict=True):
             # At the end there may be a note of what is cut.
             if at + width > room - 80:
                 break
@@ -108,10 +111,10 @@ class Words(Widget):
 
     def check(self, ranks, *, look=None, **scale):
         """Compare the words in view with what their values are drawn like; tell how many there were."""
-        checked = 0
+        checked, height = 0, self.size[1]
         for rank, example in ranks:
             places, top = self.places(rank, example)
-            if top < 0 or top + self.high > self.size[1]:
+            if top < 0 or top + self.high > height:
                 continue
             for k, method in enumerate(self.bands):
                 steps = [t for t, *_ in places if np.isfinite(self.values[method, example, t])]
