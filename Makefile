@@ -3,26 +3,28 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help lab test setup setup-js setup-browser lint test-js bundle test-python test-browser \
-        bench constraints clean
+        test-oldest bench constraints clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 LAB_READY := $(VENV)/.ready-lab
 PY_READY := $(VENV)/.ready
+OLDEST := build/oldest
+OLDEST_READY := $(OLDEST)/.ready
 JS_READY := js/node_modules/.ready
 STATIC := lstm_widgets/static
 
-PIP := $(BIN)/python -m pip --disable-pip-version-check
-# The package with one of its extras. pip compiles bytecode on one core, which takes as long as the rest of
-# installing: it is done after it, on all.
+# The package with an extra (3), into a virtual environment (1), with constraints (2). pip compiles bytecode on
+# one core, which takes as long as the rest of installing: it is done after it, on all.
 define install
-@echo "Installing into $(VENV) (a few minutes, once)"
-$(PIP) install $(if $(CI),-qq) --no-compile -c constraints.txt -e ".[$(1)]"
-@$(BIN)/python -c 'import compileall, sysconfig as s; compileall.compile_dir(s.get_path("purelib"), quiet=2, workers=0)'
+@echo "Installing into $(1) (a few minutes, once)"
+$(1)/bin/python -m pip --disable-pip-version-check install $(if $(CI),-qq) --no-compile -c $(2) -e ".[$(3)]"
+@$(1)/bin/python -c 'import compileall, sysconfig as s; compileall.compile_dir(s.get_path("purelib"), quiet=2, workers=0)'
 endef
 # As many processes as there are cores, each with whole files. Not so in the browser: pages that have to
 # share a core with others come late, and a test that waits for one can't tell that from never.
-TEST_PYTHON := $(BIN)/python -m pytest --ignore=tests/browser -n auto --dist loadfile
+PYTHON_TESTS := -m pytest --ignore=tests/browser -n auto --dist loadfile
+TEST_PYTHON := $(BIN)/python $(PYTHON_TESTS)
 TEST_BROWSER := $(BIN)/python -m pytest tests/browser
 # JupyterLab won't start for root (a container, usually) unless told to.
 LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -57,11 +59,11 @@ $(BIN)/python:
 
 # What the lab needs is part of what development needs: who has that has both.
 $(LAB_READY): pyproject.toml constraints.txt | $(BIN)/python
-	$(call install,lab)
+	$(call install,$(VENV),constraints.txt,lab)
 	@touch $@
 
 $(PY_READY): pyproject.toml constraints.txt | $(BIN)/python
-	$(call install,dev)
+	$(call install,$(VENV),constraints.txt,dev)
 	@touch $(LAB_READY) $@
 
 setup-js: $(JS_READY) ## Set up the JavaScript tools (needs Node 20 or newer)
@@ -96,6 +98,16 @@ test-python: $(PY_READY) ## The Python tests that need no browser
 
 test-browser: setup-browser ## The tests in a real JupyterLab
 	$(TEST_BROWSER)
+
+$(OLDEST_READY): pyproject.toml tests/oldest.py | $(BIN)/python
+	rm -rf $(OLDEST)
+	$(BIN)/python -m venv $(OLDEST)
+	$(BIN)/python tests/oldest.py > $(OLDEST)/constraints.txt
+	$(call install,$(OLDEST),$(OLDEST)/constraints.txt,dev)
+	@touch $@
+
+test-oldest: $(OLDEST_READY) ## The Python tests with the oldest versions of what the package needs
+	$(OLDEST)/bin/python $(PYTHON_TESTS)
 
 bench: setup-browser ## Run the benchmarks and print their ratios
 	@for script in importing recording grid text relevance matching ranking; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done

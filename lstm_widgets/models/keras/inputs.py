@@ -383,9 +383,7 @@ def standard_batch_size(
 def prescribed_batch_size(model: Any, selection: Selection) -> int | None:
     """Tell the number of examples that a model takes, if it takes no other."""
     fixed = [
-        one.layer._expected_batch_size  # noqa: SLF001
-        for one in selection.found
-        if one.stateful and one.layer._expected_batch_size  # noqa: SLF001
+        one.layer.states[0].shape[0] for one in selection.found if one.stateful and one.layer.states
     ] + [t.shape[0] for t in getattr(model, "inputs", None) or [] if t.shape[0]]
     return int(fixed[0]) if fixed else None
 
