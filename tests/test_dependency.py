@@ -11,6 +11,7 @@ from keras import layers as L
 
 import lstm_widgets as lw
 from lstm_widgets.analysis.dependency import NORMS, magnitude
+from lstm_widgets.models.keras.explained import Explained
 
 # The public name is the function's.
 dependency_module = sys.modules[magnitude.__module__]
@@ -176,13 +177,13 @@ def test_far_into_a_long_text(monkeypatch):
     model, ids = guesser(), RNG.integers(0, SYMBOLS, 60)
     whole = lw.dependency(model, ids)
     called = []
-    run = dependency_module.Explained.run
+    run = Explained.run
 
     def watched(self, batch, **options):
         called.append(batch.tensors[0].shape)
         return run(self, batch, **options)
 
-    monkeypatch.setattr(dependency_module.Explained, "run", watched)
+    monkeypatch.setattr(Explained, "run", watched)
     # Rows are as many at a time as fit: of each of 20 timesteps the vector, the logits, and what makes
     # 8 states.
     room = 20 * (WIDTH + SYMBOLS + 16 * 8) * 8

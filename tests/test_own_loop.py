@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from lstm_widgets.running.self_check import KEPT_LOOPS, KEPT_SHAPES, OwnLoop
+from lstm_widgets.models.keras.own_loop import KEPT_LOOPS, KEPT_SHAPES, OwnLoop
 
 
 @pytest.fixture

@@ -218,7 +218,7 @@ def test_unknown_characters_are_read_as_one_id_wherever_a_model_runs(reader, unk
         (lw.dependency, {}),
         (lw.relevance, {"methods": "gradient_x_input"}),
         (lambda *a, **k: lw.ablate(*a, **k).timesteps.loss_held, {"cells": 1}),
-        (lambda *a, **k: generate(*a, **k).probabilities, {"length": 3, "rng": 0}),
+        (lambda *a, **k: generate(*a, **k).probabilities, {"length": 3, "seed": 0}),
     ):
         found = function(reader, ODD, **options, **keywords)
         want = function(reader, KNOWN, **plain, **keywords)

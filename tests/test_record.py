@@ -1,6 +1,7 @@
 """`record` on every kind of model, against Keras's own cells and layers."""
 
 import warnings
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -11,7 +12,8 @@ from keras import layers as L
 from lstm_widgets import record
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.rnn.cells import SIGNALS
-from lstm_widgets.running import self_check, session
+from lstm_widgets.rnn.comparison import difference
+from lstm_widgets.running import session
 
 RNG = np.random.default_rng(0)
 
@@ -430,23 +432,26 @@ def test_a_wrong_value_late_in_the_sequence_is_found_by_the_full_check(monkeypat
 
 def test_the_full_check_compares_the_models_outputs(monkeypatch):
     model = one_layer(L.GRU(4, name="layer"))
-    original = session.Session._record
+    original = session.Session.run
 
-    def wrong(self, *arguments):
-        last, outputs, states = original(self, *arguments)
-        return last + 1e-3, outputs, states
+    def wrong(self, call):
+        result = original(self, call)
+        position = 0 if result.hidden is None else None
+        states = [state + 1e-3 * (k == position) for k, state in enumerate(result.states)]
+        hidden = None if result.hidden is None else result.hidden + 1e-3
+        return replace(result, hidden=hidden, states=states)
 
-    monkeypatch.setattr(session.Session, "_record", wrong)
+    monkeypatch.setattr(session.Session, "run", wrong)
     with pytest.raises(SelfCheckError, match=r"the model's output 0 differs by 0.001"):
         record(model, sequences(2, 6, 3), check="full")
 
 
 def test_nan_on_one_side_only_is_a_difference():
     a, b = np.array([1.0, np.nan]), np.array([1.0, 2.0])
-    assert self_check.difference(a, b) == np.inf
-    assert self_check.difference(a, a) == 0
-    assert self_check.difference(np.array([np.inf]), np.array([np.inf])) == 0
-    assert self_check.difference(np.array([101.0]), np.array([100.0])) == pytest.approx(0.01)
+    assert difference(a, b) == np.inf
+    assert difference(a, a) == 0
+    assert difference(np.array([np.inf]), np.array([np.inf])) == 0
+    assert difference(np.array([101.0]), np.array([100.0])) == pytest.approx(0.01)
 
 
 # A part of it -------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ ORDER = (
     *("analysis", "figures", "widgets", "datasets"),
 )
 #: What points the other way still. It may only become shorter.
-LEFT_OVER: set[tuple[str, str]] = {("models", "running"), ("tokens", "models")}
+LEFT_OVER: set[tuple[str, str]] = set()
 
 
 class Import(NamedTuple):

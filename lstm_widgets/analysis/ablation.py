@@ -1,4 +1,4 @@
-# Keras has no types, so what comes from it is Any.
+# Models, and what they read and return, are of many types: Any.
 # ruff: noqa: ANN401
 """What a model loses when some of its cells are held at a value.
 
@@ -19,24 +19,20 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.concepts.core import tracks
-from lstm_widgets.models.keras.inputs import (
-    DEFAULT_BATCH_SIZE,
-    expect_positive,
-    prescribed_batch_size,
-)
-from lstm_widgets.models.keras.layers import Selection, find_layers, load_keras
-from lstm_widgets.models.keras.outputs import Output
-from lstm_widgets.models.keras.run import build_model, prepared, read
+from lstm_widgets.models.adapter import adapter_of
+from lstm_widgets.models.inputs import DEFAULT_BATCH_SIZE, expect_positive, mapped
+from lstm_widgets.models.outputs import Output
 from lstm_widgets.recording import predictions_dataset
+from lstm_widgets.running.given import Given
 from lstm_widgets.running.held import Held, Holding, parts_of
 from lstm_widgets.running.predictions import (
     Guesses,
     are_logits,
     expect_probability,
-    last_activation,
     placed,
 )
-from lstm_widgets.running.record import Given, expect_model
+from lstm_widgets.running.run import prepared, read
+from lstm_widgets.running.selection import Selection
 from lstm_widgets.running.session import Session
 
 if TYPE_CHECKING:
@@ -45,6 +41,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from lstm_widgets.models.adapter import Adapter, Run
     from lstm_widgets.recording import RecordedPredictions, Recording
     from lstm_widgets.running.session import Reading
 
@@ -183,13 +180,13 @@ def ablate(
     UserWarning
         If it was interrupted; the table then has the cells that were done.
     """
-    expect_model(model)
+    adapter = adapter_of(model)
     for argument, number in (("batch_size", batch_size), ("window", window), ("top_k", top_k)):
         expect_positive(argument, number)
     if cells is None and not each:
         raise ValueError("cells: expected one or several, or each=True for all; got None")
     given = Given(
-        model,
+        adapter,
         inputs,
         window=window,
         pad=pad,
@@ -198,13 +195,13 @@ def ablate(
         tokens=tokens,
         needs_ids=True,
     )
-    runs = _Runs(model, given, layer, signal, batch_size)
+    runs = _Runs(adapter, given, layer, signal, batch_size)
     scores = _Scores(
         given,
         runs.reading,
         targets,
-        standard_loss(loss),
-        output=Output(model, output),
+        None if loss is None else adapter.loss_function(loss),
+        output=Output(adapter, output),
         activation=runs.last_activation,
         top_k=top_k,
     )
@@ -321,8 +318,8 @@ class _Scores:
                 "inputs: expected a batch, or a window=, because the model has one output for each "
                 "example; got a text"
             )
-        half = load_keras().backend.standardize_dtype(chosen.dtype) == "bfloat16"
-        values = np.asarray(load_keras().ops.cast(chosen, "float32"))
+        half = chosen.dtype.name == "bfloat16"
+        values = chosen.astype(np.float32)
         for copy, rows in enumerate(np.split(values, copies)):
             output, place, timesteps = placed(rows, self._reading, part, mask)
             if outcome is None:
@@ -454,12 +451,12 @@ class _Runs:
     """A model that reads the same inputs again and again, each time with other cells held."""
 
     def __init__(
-        self, model: Any, given: Given, layer: str | None, signal: str, batch_size: int | None
+        self, model: Adapter, given: Given, layer: str | None, signal: str, batch_size: int | None
     ) -> None:
-        build_model(model, given.first(batch_size or DEFAULT_BATCH_SIZE))
+        model.build(given.first(batch_size or DEFAULT_BATCH_SIZE))
         self._model = model
         self._given = given
-        self._found = find_layers(model)
+        self._found = model.layers
         runnable = [one for one in self._found if not one.problem]
         if layer is None and runnable:
             layer = runnable[0].units[0]
@@ -467,17 +464,16 @@ class _Runs:
         parts = parts_of(runnable, layer)
         self.layer = layer or parts[0].name
         self.units = sum(part.units for part in parts)
-        self.reading = given.reading(model)
-        self._batch, self._size = given.batches(model, self.reading, self._selection, batch_size)
-        self._prescribed = prescribed_batch_size(model, self._selection)
+        self.reading = given.reading()
+        self._batch, self._size = given.batches(self.reading, batch_size)
+        self._prescribed = model.batch_size
         self._copy_values = 0  # what one copy of the inputs needs at a time
-        self._session: Session | None = None  # what runs
+        self._running: Run | None = None
 
     def last_activation(self, output: Output) -> str:
         """Tell the last activation of an output, while the model is prepared to run."""
-        assert self._session is not None  # noqa: S101  (asked by what it gives)
-        batch = self._batch(0, self._prescribed or 1)
-        return last_activation(self._model, output, self._session, batch)
+        assert self._running is not None  # noqa: S101  (asked by what it gives)
+        return self._running.activation(output, self._batch(0, self._prescribed or 1))
 
     def expect(self, held: Held) -> None:
         """Refuse to hold what the model doesn't have."""
@@ -550,76 +546,26 @@ class _Runs:
         return max(1, min(wanted, _MOST_COPIES, _VALUES // max(1, self._copy_values)))
 
     def _run(self, session: Session, scores: _Scores, doing: str) -> _Outcome:
-        import tensorflow as tf  # noqa: PLC0415
         from tqdm.auto import tqdm  # noqa: PLC0415
 
-        tree, copies = load_keras().tree, session.holding.copies
+        copies = session.holding.copies
         total = self.reading.total
         parts: Any = self.reading.parts(self._size)
         if doing and len(parts) > 1:
             parts = tqdm(parts, desc=doing, unit="batch", leave=False)
         outcome: _Outcome | None = None
-        self._session = session
-        with prepared(self._model, session):
+        with prepared(self._model, session) as self._running:
             for start, stop in parts:
                 batch = self._batch(start, stop)
                 if copies > 1:
-                    batch = tree.map_structure(lambda v: tf.concat([v] * copies, 0), batch)
-                outputs = read(self._model, batch, start, stop, session)
+                    batch = mapped(lambda v: np.concatenate([v] * copies), batch)
+                outputs = read(self._running, batch, start, stop, session)
                 outcome = scores.take(outcome, outputs, (start, stop), session.last_mask, copies)
         assert outcome is not None  # noqa: S101  (there is at least one call)
         return scores.end(outcome, session.last_mask, total)
 
 
 # What is asked, and what is told ------------------------------------------------------------------
-
-
-def standard_loss(loss: str | Loss | None) -> Loss | None:
-    """Make of a loss of Keras, by its name or as an object, one that gives a number an output.
-
-    Broadcasting is none of it: targets of another shape than the outputs would be held against each
-    of them.
-    """
-    keras = load_keras()
-    if loss is None:
-        return None
-    if isinstance(loss, str):
-        try:
-            found = keras.losses.get(loss)
-        except ValueError as error:
-            raise ValueError(
-                f"loss: expected the name of a loss of keras.losses ('mse', 'mae', 'huber', ...), an "
-                f"object of one or a function; got {loss!r}"
-            ) from error
-    else:
-        found = loss
-    if isinstance(found, type) and issubclass(found, keras.losses.Loss):
-        found = found()
-    if not callable(found):
-        raise TypeError(
-            f"loss: expected the name of a loss of keras.losses, an object of one or a function; got "
-            f"{loss!r:.80}"
-        )
-    objects = isinstance(found, keras.losses.Loss)
-    function: Loss = found.call if objects else found  # a call of an object would take the mean
-    theirs = type(found) if objects else found
-    if not str(getattr(theirs, "__module__", "")).startswith("keras."):
-        return function
-    sparse = str(getattr(theirs, "__name__", "")).lower().startswith("sparse")
-
-    def one_each(targets: npt.NDArray[Any], outputs: Floats) -> Any:
-        if not sparse and targets.ndim == outputs.ndim - 1 and outputs.shape[-1] == 1:
-            targets = targets[..., None]
-        if not sparse and targets.shape != outputs.shape:
-            raise ValueError(
-                f"targets: expected the shape of the model's outputs, {outputs.shape} in one call; "
-                f"got {targets.shape}"
-            )
-        dtype = None if sparse else "float32"
-        tensor = keras.ops.convert_to_tensor
-        return function(tensor(targets, dtype), tensor(outputs))
-
-    return one_each
 
 
 def _numbers(value: Value, cells: Sequence[int], layer: xr.Dataset, signal: str) -> list[float]:

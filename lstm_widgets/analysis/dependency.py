@@ -1,4 +1,4 @@
-# TensorFlow has no types, so what comes from it is Any.
+# Models, and what they read and return, are of many types: Any.
 # ruff: noqa: ANN401
 """Dependency: how strongly each prediction depends on each token that the model has read."""
 
@@ -12,19 +12,19 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.analysis.relevance import in_range, predicted, token_grid
-from lstm_widgets.models.keras.explained import Batch, Explained
-from lstm_widgets.models.keras.inputs import expect_positive, leaves
-from lstm_widgets.models.keras.layers import Selection, find_layers
-from lstm_widgets.models.keras.outputs import Output
+from lstm_widgets.models.adapter import adapter_of
+from lstm_widgets.models.inputs import expect_positive, leaves
+from lstm_widgets.models.outputs import Output
 from lstm_widgets.running import texts
-from lstm_widgets.running.record import Given, expect_model
+from lstm_widgets.running.given import Given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from lstm_widgets.models.keras.explained import Pass
+    from lstm_widgets.models.adapter import Adapter
+    from lstm_widgets.models.explaining import Batch, Explained, Pass
     from lstm_widgets.running.session import Reading
 
     Floats = npt.NDArray[np.floating[Any]]
@@ -157,7 +157,7 @@ def dependency(
     SelfCheckError
         If the outputs that follow from the logits aren't those of the model.
     """
-    expect_model(model)
+    adapter = adapter_of(model)
     expect_positive("window", window)
     _expect_one_of("of", of, ("logit", "probability", "loss"))
     _expect_one_of("norm", norm, tuple(NORMS))
@@ -165,7 +165,7 @@ def dependency(
     if isinstance(tokens, Mapping):
         raise TypeError("tokens: expected those of the inputs, not of layers; got a dict")
     given = Given(
-        model,
+        adapter,
         inputs,
         window=window,
         pad=pad,
@@ -183,15 +183,15 @@ def dependency(
         return _by_length(model, groups, options, None if tokens is None else given.tokens)
     read = whole
     if window is not None:
-        reading = given.reading(model)
+        reading = given.reading()
         ends = _window_ends(chosen, reading)
-        read = given.batches(model, reading, Selection(find_layers(model), None, None), 1)[0]
+        read = given.batches(reading, 1)[0]
         read = np.concatenate([read(t - reading.before, t - reading.before + 1) for t in ends])
-    elif chosen is not None and _reads_forwards(model, output):
+    elif chosen is not None and _reads_forwards(adapter, output):
         # What comes after the last of the predictions doesn't matter.
         chosen = in_range("at", chosen, whole.shape[1], "timesteps")
         read = whole[:, : chosen.max() + 1]
-    explained = Explained(model, read, source=source, output=output, batch_size=batch_size)
+    explained = adapter.explained(read, source=source, output=output, batch_size=batch_size)
     if of != "logit" and explained.activation not in ("softmax", "sigmoid"):
         raise ValueError(
             f"of: expected 'logit', because the model doesn't end with a softmax or sigmoid; got "
@@ -351,7 +351,7 @@ class _Work:
         try:
             for these in self._stretches(first, len(targets), len(places)):
                 copies = len(these)
-                done = explained.run(Batch.joined([batch] * copies))
+                done = explained.run(explained.joined([batch] * copies))
                 score = explained.score(
                     done,
                     np.maximum(targets[:, these].T.ravel(), 0),
@@ -421,11 +421,10 @@ def _timesteps(at: Any) -> Ids | None:
     return chosen.astype(np.intp)
 
 
-def _reads_forwards(model: Any, output: str | int | None) -> bool:
+def _reads_forwards(model: Adapter, output: str | int | None) -> bool:
     """Tell whether what comes after a prediction is known not to matter, and may be left out."""
-    shape = texts.input_shape(model)
-    made = Output(model, output).symbolic
-    free = shape is not None and shape[1] is None and made is not None and len(made.shape) == 3
+    shape, made = model.input_shape, Output(model, output).shape
+    free = shape is not None and shape[1] is None and made is not None and len(made) == 3
     return free and not texts.obstacle(model)
 
 

@@ -1,4 +1,4 @@
-# TensorFlow has no types, so what comes from it is Any.
+# Models, and what they read and return, are of many types: Any.
 # ruff: noqa: ANN401
 """How far relevance can be trusted: whether it finds the tokens that count."""
 
@@ -10,13 +10,15 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.analysis.relevance import standard_timestep
-from lstm_widgets.models.keras.explained import Batch, Explained
-from lstm_widgets.models.keras.inputs import expect_positive
-from lstm_widgets.running.record import Given, expect_model
-from lstm_widgets.running.self_check import TOLERANCES, difference
+from lstm_widgets.models.adapter import adapter_of
+from lstm_widgets.models.inputs import expect_positive
+from lstm_widgets.rnn.comparison import TOLERANCES, difference
+from lstm_widgets.running.given import Given
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from lstm_widgets.models.explaining import Batch, Explained
 
     Floats = npt.NDArray[np.floating[Any]]
     Bools = npt.NDArray[np.bool_]
@@ -137,9 +139,9 @@ def deletion_curve(
         or replace_with < 0
     ):
         raise ValueError(f"replace_with: expected 'zero' or an id from 0, got {replace_with!r}")
-    expect_model(model)
+    adapter = adapter_of(model)
     output = relevance.attrs.get("output") if output is None else output
-    given = Given(model, inputs, vocabulary=vocabulary, unknown=unknown)
+    given = Given(adapter, inputs, vocabulary=vocabulary, unknown=unknown)
     if given.examples != len(real):
         raise ValueError(f"inputs: expected {len(real)} examples, got {given.examples}")
     groups = given.groups()
@@ -162,8 +164,7 @@ def deletion_curve(
             )
         order = np.argsort(np.concatenate([rows for rows, _ in groups]))
         return xr.concat(curves, "example").isel(example=order)
-    explained = Explained(
-        model,
+    explained = adapter.explained(
         given.whole,
         source=relevance.attrs["source"],
         output=output,
@@ -239,7 +240,7 @@ class _Removal:
                 self._explained.with_tokens(self._batch, np.where(g, self._replace_with, ids))
                 for g in gone
             ]
-        done = self._explained.run(Batch.joined(batches), values=values, kept=kept)
+        done = self._explained.run(self._explained.joined(batches), values=values, kept=kept)
         timestep = None if self._timestep is None else np.tile(self._timestep, copies)
         return np.asarray(self._explained.score(done, np.tile(self._target, copies), timestep))
 

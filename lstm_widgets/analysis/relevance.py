@@ -1,4 +1,4 @@
-# TensorFlow has no types, so what comes from it is Any.
+# Models, and what they read and return, are of many types: Any.
 # ruff: noqa: ANN401
 """Relevance: how much each token counts for one output of a model, or for one cell."""
 
@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from lstm_widgets.models.keras.explained import Batch, CellState, Explained
-from lstm_widgets.models.keras.inputs import expect_labels
+from lstm_widgets.models.adapter import adapter_of
+from lstm_widgets.models.explaining import CellState
+from lstm_widgets.models.inputs import expect_labels
 from lstm_widgets.rnn.relevance_rules import Rule
-from lstm_widgets.running.record import Given, expect_model
+from lstm_widgets.running.given import Given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from lstm_widgets.models.keras.explained import Pass
+    from lstm_widgets.models.explaining import Batch, Explained, Pass
 
 __all__ = ["METHODS", "UNSIGNED", "relevance"]
 
@@ -205,10 +206,10 @@ def relevance(
         if target is not None:
             raise ValueError(f"target: expected None for the state of a cell, got {target!r}")
         state = CellState(layer, _whole("cell", cell, 0), signal)
-    expect_model(model)
+    adapter = adapter_of(model)
     if isinstance(tokens, Mapping):
         raise TypeError("tokens: expected those of the inputs, not of layers; got a dict")
-    given = Given(model, inputs, vocabulary=vocabulary, unknown=unknown, tokens=tokens)
+    given = Given(adapter, inputs, vocabulary=vocabulary, unknown=unknown, tokens=tokens)
     expect_labels(labels, given.examples)
     targets = standard_indices("target", target, given.examples)
     timesteps = standard_indices("timestep", timestep, given.examples)
@@ -217,8 +218,8 @@ def relevance(
     parts: list[dict[str, npt.NDArray[Any]]] = []
     try:
         for group, some in groups:
-            explained = Explained(
-                model, some, source=source, cell=state, output=output, batch_size=batch_size
+            explained = adapter.explained(
+                some, source=source, cell=state, output=output, batch_size=batch_size
             )
             takes_ids = explained.source.layer is not None and explained.has_ids
             if occlude_with != "zero" and not takes_ids:
@@ -367,7 +368,7 @@ class _Work:
                 timestep = np.tile(self._timestep, copies)
             kept = {name: np.concatenate([m] * copies) for name, m in self._first.kept.items()}
             done = self._explained.run(
-                Batch.joined(batches),
+                self._explained.joined(batches),
                 values=np.concatenate(values) if given else None,
                 kept=kept if given else None,
                 timestep=timestep,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lstm_widgets.analysis.relevance import UNSIGNED, token_grid
 from lstm_widgets.checks import is_whole
-from lstm_widgets.models.keras.inputs import standard_tokens
+from lstm_widgets.models.inputs import standard_tokens
 from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.tokens.words import Spelling
 

@@ -1,4 +1,4 @@
-# Keras has no types, so what comes from it is Any.
+# Models, and what they read and return, are of many types: Any.
 # ruff: noqa: ANN401
 """Let a model write on, and record it while it does."""
 
@@ -12,26 +12,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.errors import SelfCheckError
-from lstm_widgets.models.keras.inputs import expect_positive, prescribed_batch_size, reads_strings
-from lstm_widgets.models.keras.layers import Selection, find_layers
-from lstm_widgets.models.keras.outputs import Output
-from lstm_widgets.models.keras.run import build_model, prepared, read
+from lstm_widgets.models.adapter import adapter_of, standard_vocabulary
+from lstm_widgets.models.inputs import expect_positive
+from lstm_widgets.models.outputs import Output
+from lstm_widgets.rnn.comparison import Check, expect_check
 from lstm_widgets.running import texts
 from lstm_widgets.running.held import Held, standard_held
 from lstm_widgets.running.pieces import PROBED, in_pieces
-from lstm_widgets.running.predictions import Guesses, expect_symbols, last_activation
-from lstm_widgets.running.record import expect_model
-from lstm_widgets.running.self_check import expect_check
+from lstm_widgets.running.predictions import Guesses, expect_symbols
+from lstm_widgets.running.run import prepared, read
+from lstm_widgets.running.selection import Selection
 from lstm_widgets.running.session import Reading, Session
-from lstm_widgets.tokens.vocabulary import Encoding, Vocabulary
+from lstm_widgets.tokens.vocabulary import Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
+    from lstm_widgets.models.adapter import Adapter, Run
     from lstm_widgets.recording import Recording
-    from lstm_widgets.running.self_check import Check
+    from lstm_widgets.tokens.vocabulary import Vocabulary
 
     Ids = npt.NDArray[np.int64]
 
@@ -173,21 +174,23 @@ def generate(
     >>> len(made.text) == 40 or made.text.endswith(".")
     True
     """
-    expect_model(model)
+    adapter = adapter_of(model)
     expect_check(check, tolerance)
     for argument, number in (("length", length), ("window", window), ("top_k", top_k)):
         expect_positive(argument, number)
     if not 0 <= temperature < np.inf:
         raise ValueError(f"temperature: expected a finite number from 0 on, got {temperature!r}")
-    names = Vocabulary(vocabulary, unknown)
-    chosen = Output(model, output)
+    names = standard_vocabulary(vocabulary, unknown)
+    if names is None:
+        raise TypeError("vocabulary: expected a list or dict, because a text is written; got None")
+    chosen = Output(adapter, output)
     symbols = expect_symbols(chosen, top_k or 1)
     if symbols is not None:
         _expect_named(symbols, names)
     top_k = min(5, names.size) if top_k is None else top_k
     ending = _Ending(stop, names)
     writer = _Writer(
-        model,
+        adapter,
         _standard_prompt(prompt, names),
         length=int(length),
         names=names,
@@ -214,7 +217,7 @@ class _Writer:
 
     def __init__(
         self,
-        model: Any,
+        model: Adapter,
         prompt: tuple[npt.NDArray[np.object_], Ids],
         *,
         length: int,
@@ -231,6 +234,8 @@ class _Writer:
         self._model = model
         #: How many tokens there are, read and recorded.
         self.done = 0
+        self._output = output
+        self._run: Run | None = None
         self._names = names
         self._prompt_tokens, ids = prompt
         self.begun = len(ids)
@@ -244,17 +249,17 @@ class _Writer:
         mode: Any = "pieces" if window is None else "windows"
         padding = 0 if pad is None else (window or 1) - 1
         self._reading = Reading(mode, len(self.ids), window or 1, padding, pad)
-        self._encoding = Encoding.of(texts.input_shape(model), names.size)
+        self._encoding = Encoding.of(model.input_shape, names.size)
         self._encode = encode
-        inputs = getattr(model, "inputs", None) or []
+        inputs = model.inputs
         if encode is None and len(inputs) > 1:
-            shapes = ", ".join(f"{each.name!r} {tuple(each.shape)}" for each in inputs)
+            shapes = ", ".join(f"{each.name!r} {each.shape}" for each in inputs)
             raise ValueError(
                 f"encode: expected a function, because the model has {len(inputs)} inputs ({shapes}) "
                 "and the text is one: encode=lambda ids: [ids, other(ids)] makes all of them of ids "
                 "(example, timestep); got None"
             )
-        if encode is None and reads_strings(model):
+        if encode is None and model.reads_strings:
             raise ValueError(
                 "encode: expected a function, because the model takes strings, and what is written "
                 "are ids: one that makes strings of them; got None"
@@ -266,10 +271,12 @@ class _Writer:
             )
         self._expect_readable(window)
         self._pad = self._standard_pad(pad, window)
-        build_model(model, self._input(self._behind_padding(ids)[None, : window or 1]))
-        self._selection = Selection(find_layers(model), None, None)
-        self._prescribed = prescribed_batch_size(model, self._selection)
-        self._size = texts.standard_size(self._reading, self._selection, self._prescribed, None)
+        model.build(self._input(self._behind_padding(ids)[None, : window or 1]))
+        self._selection = Selection(model.layers, None, None)
+        self._prescribed = model.batch_size
+        self._size = texts.standard_size(
+            self._reading, self._selection.found, self._prescribed, None
+        )
         self._session = Session(
             self._selection,
             self._reading,
@@ -284,12 +291,15 @@ class _Writer:
             self.ids[None].copy(),
             names,
             output=output,
-            activation=lambda: last_activation(
-                model, output, self._session, self._batch(0, self._prescribed or 1)
-            ),
+            activation=self._activation,
             symbols=len(names.tokens),
             text=True,
         )
+
+    def _activation(self) -> str:
+        """Tell the last activation of the output, while the model is ready to run."""
+        assert self._run is not None  # noqa: S101
+        return self._run.activation(self._output, self._batch(0, self._prescribed or 1))
 
     def _standard_pad(self, pad: Any, window: int | None) -> int:
         """Tell the id of padding; -1 for a vector of zeros."""
@@ -319,7 +329,7 @@ class _Writer:
         return padded
 
     def _expect_readable(self, window: int | None) -> None:
-        shape = texts.input_shape(self._model)
+        shape = self._model.input_shape
         length = None if shape is None else shape[1]
         if window is not None and length not in (None, window):
             raise ValueError(f"window: the model takes {length} timesteps, got {window}")
@@ -333,7 +343,7 @@ class _Writer:
     def _in_pieces(self) -> str:
         """Let the model read any tokens at once and in pieces; say how that differs."""
         ids = np.random.default_rng(0).integers(0, len(self._names.tokens), (1, PROBED))
-        build_model(self._model, self._input(self.ids[None, : self.begun]))
+        self._model.build(self._input(self.ids[None, : self.begun]))
         return in_pieces(self._model, lambda start, stop: self._input(ids[:, start:stop]))
 
     def write(self, temperature: float, rng: np.random.Generator, ending: _Ending) -> None:
@@ -342,7 +352,7 @@ class _Writer:
 
         before = self._reading.before
         progress = tqdm(range(self.begun, len(self.ids)), desc="writing", unit="token", leave=False)
-        with prepared(self._model, self._session), progress:
+        with prepared(self._model, self._session) as self._run, progress:
             try:
                 for start in range(0, self.begun - before, self._size):
                     stop = min(start + self._size, self.begun - before)
@@ -381,7 +391,8 @@ class _Writer:
 
     def _read(self, start: int, stop: int) -> npt.NDArray[np.float32]:
         """Let the model read more; return the probabilities of what comes next."""
-        outputs = read(self._model, self._batch(start, stop), start, stop, self._session)
+        assert self._run is not None  # noqa: S101  (the model is ready)
+        outputs = read(self._run, self._batch(start, stop), start, stop, self._session)
         values = self._guesses.take(outputs, start, stop, self._session.last_mask)
         last: npt.NDArray[np.float32] = values.reshape(-1, values.shape[-1])[-1]
         _expect_named(len(last), self._names)
@@ -404,7 +415,7 @@ class _Writer:
         several = isinstance(encoded, (list, tuple, Mapping))
         arrays = list(encoded.values()) if isinstance(encoded, Mapping) else encoded
         arrays = arrays if several else [encoded]
-        expected = len(getattr(self._model, "inputs", None) or [])
+        expected = len(self._model.inputs)
         if expected and len(arrays) != expected:
             raise ValueError(
                 f"encode: expected {expected} arrays, one for each input of the model, got "

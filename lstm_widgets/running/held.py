@@ -1,4 +1,4 @@
-# Keras has no types, so what comes from it is Any.
+# Models, and what they read and return, are of many types: Any.
 # ruff: noqa: ANN401
 """Which cells of a model are held at a value while it runs."""
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstm_widgets.models.keras.layers import Found
+    from lstm_widgets.models.adapter import Layer
     from lstm_widgets.rnn.cells import Holds
 
 __all__ = ["Held", "Holding", "parts_of", "standard_held"]
@@ -128,7 +128,7 @@ class Holding:
         second one, and so on.
     """
 
-    def __init__(self, found: Sequence[Found], copies: Sequence[Sequence[Held]] = ((),)) -> None:
+    def __init__(self, found: Sequence[Layer], copies: Sequence[Sequence[Held]] = ((),)) -> None:
         self.copies = len(copies)
         self._found = found
         #: What is held in the first copy, as JSON can hold it.
@@ -189,12 +189,12 @@ class Part(NamedTuple):
     units: int
 
 
-def parts_of(found: Sequence[Found], layer: str | None) -> list[Part]:
+def parts_of(found: Sequence[Layer], layer: str | None) -> list[Part]:
     """Find a layer, or both directions of one, by its name in a recording; None: the first."""
     known: dict[str, Part] = {}
     for one in found:
-        for unit, kind, cell in zip(one.units, one.kinds, one.cells, strict=True):
-            known[unit] = Part(unit, None, kind, int(cell.units))
+        for unit, kind, size in zip(one.units, one.kinds, one.sizes, strict=True):
+            known[unit] = Part(unit, None, kind, size)
     base, call = split_call(next(iter(known)) if layer is None else layer)
     names = [base]
     if base not in known:

@@ -1,5 +1,3 @@
-# Keras and TensorFlow have no types, so what comes from them is Any.
-# ruff: noqa: ANN401
 """Whether a model reads a text piece by piece as it reads it at once: found out by computing both."""
 
 from __future__ import annotations
@@ -10,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.models.keras.layers import Selection, find_layers, load_keras
-from lstm_widgets.models.keras.run import prepared, read
-from lstm_widgets.running.self_check import TOLERANCES, difference
+from lstm_widgets.rnn.comparison import TOLERANCES, difference
+from lstm_widgets.running.run import prepared, read
+from lstm_widgets.running.selection import Selection
 from lstm_widgets.running.session import Reading, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
+
+    from lstm_widgets.models.adapter import Adapter
 
 __all__ = ["PROBED", "in_pieces"]
 
@@ -28,13 +28,13 @@ _CUTS = (0, 31, 32, 33, 62, 63, 64)
 PROBED = _CUTS[-1]
 
 
-def in_pieces(model: Any, batch: Callable[[int, int], Any]) -> str:
+def in_pieces(model: Adapter, batch: Callable[[int, int], Any]) -> str:
     """Say how what a model makes of pieces differs from what it makes of all; ``""`` if it doesn't.
 
     Parameters
     ----------
     model
-        A Keras model that is built.
+        The model, built.
     batch
         What it is called with for the timesteps from ``start`` to before ``stop``, up to
         :data:`PROBED`.
@@ -76,20 +76,19 @@ def _differ(ours: npt.NDArray[Any], at_once: npt.NDArray[Any], tolerance: float)
 
 
 def _read(
-    model: Any, batch: Callable[[int, int], Any], cuts: Sequence[int]
+    model: Adapter, batch: Callable[[int, int], Any], cuts: Sequence[int]
 ) -> tuple[Session, list[list[Any]]]:
     """Read some pieces; return what was recorded, and the outputs of each."""
-    tree = load_keras().tree
     session = Session(
-        Selection(find_layers(model), None, None),
+        Selection(model.layers, None, None),
         Reading("pieces", cuts[-1]),
         check=False,
         tolerance=None,
         every_output=True,
     )
     outputs = []
-    with prepared(model, session):
+    with prepared(model, session) as run:
         for start, stop in itertools.pairwise(cuts):
-            made = read(model, batch(start, stop), start, stop, session)
-            outputs.append([np.asarray(output) for output in tree.flatten(made)])
+            made = read(run, batch(start, stop), start, stop, session)
+            outputs.append(list(made.values()))
     return session, outputs

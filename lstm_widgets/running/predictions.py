@@ -1,4 +1,4 @@
-# Keras has no types, so what comes from it is Any.
+# Models, and what they read and return, are of many types: Any.
 # ruff: noqa: ANN401
 """What a model's outputs say about what comes next."""
 
@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.models.keras.run import call_model, states_as_found
 from lstm_widgets.recording import RecordedPredictions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
 
-    from lstm_widgets.models.keras.outputs import Output
-    from lstm_widgets.running.session import Reading, Session
+    from lstm_widgets.models.outputs import Output
+    from lstm_widgets.running.session import Reading
     from lstm_widgets.tokens.vocabulary import Vocabulary
 
-__all__ = ["Guesses", "are_logits", "expect_symbols", "last_activation", "placed"]
+__all__ = ["Guesses", "are_logits", "expect_symbols", "placed"]
 
 # Outputs that sum to 1 as closely as this are probabilities, not logits.
 NEARLY_ONE = 1e-3
 NEARLY_ONE_BFLOAT16 = 2e-2  # which has 8 significant bits
+# So many largest values, and more, are found faster by sorting all.
+_SORTED_FROM = 12
 
 
 class _Room:
@@ -86,16 +87,21 @@ class Guesses:
         self._same = True  # whether what is predicted are the symbols that are read
         self._room: _Room | None = None
 
-    def take(self, outputs: Any, start: int, stop: int, mask: npt.NDArray[np.bool_]) -> Any:
+    def take(
+        self,
+        outputs: Mapping[str, npt.NDArray[Any]],
+        start: int,
+        stop: int,
+        mask: npt.NDArray[np.bool_],
+    ) -> npt.NDArray[np.float32]:
         """Keep the guesses of one call; return its probabilities as a float32 array.
 
         ``mask`` is that of the last recurrent layer ``(example, timestep)``, of the whole recording
         and filled in so far. A model that has one output for each example has it at the last
         timestep that is no padding.
         """
-        import tensorflow as tf  # noqa: PLC0415
-
-        output = _expect_predictions(self._output.of(outputs), self._top_k)
+        output = self._output.of(outputs)
+        _expect_predictions(tuple(output.shape), self._top_k)
         if self._text and self._reading.mode != "windows" and len(output.shape) == 2:
             raise ValueError(
                 "top_k: expected a model with an output for every timestep; this one has one for "
@@ -103,18 +109,18 @@ class Guesses:
                 "after each W timesteps, or a batch of one, inputs[None], for what it says after all"
             )
         output, place, timesteps = placed(output, self._reading, (start, stop), mask)
-        probabilities = self._probabilities(tf.convert_to_tensor(output))
-        best = tf.math.top_k(probabilities, self._top_k)
-        values = probabilities.numpy()
+        values = self._probabilities(output)
+        best = _largest(values, self._top_k)
         single = self._reading.mode == "examples" and values.ndim == 2
         self._mask = mask
         if self._room is None:
             self._same = self._predicts_what_it_reads(values.shape[-1])
         room = self._made_room(timesteps)
         # Where there are NaN, none is the largest.
-        whole = np.isfinite(values).all(axis=-1, keepdims=True)
-        room.ids[place] = np.where(whole, best.indices.numpy(), -1)
-        room.probabilities[place] = np.where(whole, best.values.numpy(), np.nan)
+        whole = np.asarray(np.isfinite(values).all(axis=-1, keepdims=True))
+        room.ids[place] = np.where(whole, best, -1)
+        best_values = np.take_along_axis(values, best, -1)
+        room.probabilities[place] = np.where(whole, best_values, np.nan)
         if not single:
             targets = _of_ids(values, room.next_ids[place])
             room.targets[place] = np.where(whole[..., 0], targets, np.nan)
@@ -154,35 +160,22 @@ class Guesses:
                 self._room.next_ids[:, :-1] = self._read[:, 1:]
         return self._room
 
-    def _probabilities(self, outputs: Any) -> Any:
+    def _probabilities(self, outputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Take outputs that are a distribution as they are, and logits through a softmax."""
-        import tensorflow as tf  # noqa: PLC0415
-
-        values = tf.cast(outputs, tf.float32)
+        values: npt.NDArray[np.float32] = outputs.astype(np.float32)
         if values.shape[-1] == 1:
             if self._logits is None:
                 self._logits = expect_probability("top_k", self._output, self._activation())
             yes, no = (
-                (tf.sigmoid(values), tf.sigmoid(-values)) if self._logits else (values, 1 - values)
+                (_sigmoid(values), _sigmoid(-values)) if self._logits else (values, 1 - values)
             )
-            return tf.concat([no, yes], axis=-1)
+            return np.concatenate([no, yes], axis=-1)
         if self._logits is None:
-            self._logits = are_logits(values.numpy(), half=outputs.dtype == tf.bfloat16)
-            if self._logits and bool(tf.reduce_all((values >= 0) & (values <= 1))):
+            self._logits = are_logits(values, half=outputs.dtype.name == "bfloat16")
+            if self._logits and bool(((values >= 0) & (values <= 1)).all()):
                 # Each may have a probability of its own.
                 self._logits = self._activation() != "sigmoid"
-        return tf.nn.softmax(values) if self._logits else values
-
-
-def last_activation(model: Any, output: Output, session: Session, batch: Any) -> str:
-    """Tell the last activation of an output, by one more call of a model that is prepared to run.
-
-    ``batch`` is what it is called with; nothing of it is recorded.
-    """
-    from lstm_widgets.models.keras.explained import activation_when_called  # noqa: PLC0415
-
-    with session.paused(), states_as_found(model, session.selection.found):
-        return activation_when_called(model, lambda: output.of(call_model(model, batch)))
+        return _softmax(values) if self._logits else values
 
 
 def expect_probability(argument: str, output: Output, activation: str) -> bool:
@@ -200,9 +193,7 @@ def expect_probability(argument: str, output: Output, activation: str) -> bool:
     }
     raise ValueError(
         f"{argument}: expected probabilities; the model's single output is "
-        f"{what.get(activation, 'no probability by its last activation')}. Of a classifier: end it "
-        "with keras.layers.Activation('sigmoid'), or compile it with "
-        "keras.losses.BinaryCrossentropy(from_logits=True)"
+        f"{what.get(activation, 'no probability by its last activation')}{output.advice}"
     )
 
 
@@ -253,6 +244,29 @@ def are_logits(values: npt.NDArray[Any], *, half: bool = False) -> bool | None:
     return not ((rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) <= tolerance).all())
 
 
+def _sigmoid(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return (1 / (1 + np.exp(-values))).astype(np.float32)
+
+
+def _softmax(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    with np.errstate(invalid="ignore"):  # infinite logits have no softmax: NaN
+        powers = np.exp(values - values.max(axis=-1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def _largest(values: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.intp]:
+    """Index the largest values along the last axis, the first of equal ones first."""
+    if count > _SORTED_FROM:
+        return np.argsort(-values, axis=-1, kind="stable")[..., :count]
+    left, found = values.copy(), np.empty((*values.shape[:-1], count), np.intp)
+    for k in range(count):
+        best = left.argmax(axis=-1)
+        found[..., k] = best
+        np.put_along_axis(left, best[..., None], -np.inf, -1)
+    return found
+
+
 def _of_ids(values: Any, ids: Any) -> Any:
     """Pick the probability of each id, NaN where there is none."""
     known = (ids >= 0) & (ids < values.shape[-1])
@@ -265,14 +279,14 @@ def expect_symbols(output: Output, top_k: int) -> int | None:
 
     Returns the number of symbols, if the model tells it: two of a single probability.
     """
-    if output.symbolic is None:
+    if output.shape is None:
         return None
-    symbols: int | None = _expect_predictions(output.symbolic, top_k).shape[-1]
+    _expect_predictions(output.shape, top_k)
+    symbols = output.shape[-1]
     return 2 if symbols == 1 else symbols
 
 
-def _expect_predictions(output: Any, top_k: int) -> Any:
-    shape = tuple(output.shape)
+def _expect_predictions(shape: tuple[int | None, ...], top_k: int) -> None:
     if len(shape) not in (2, 3):
         raise ValueError(
             "top_k: expected outputs (example, timestep, symbol) or (example, symbol), or one "
@@ -281,4 +295,3 @@ def _expect_predictions(output: Any, top_k: int) -> Any:
     symbols = 2 if shape[-1] == 1 else shape[-1]
     if symbols is not None and top_k > symbols:
         raise ValueError(f"top_k: expected at most the model's {symbols} symbols, got {top_k}")
-    return output

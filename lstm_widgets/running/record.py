@@ -1,9 +1,9 @@
-# Keras has no types, so what comes from it is Any.
+# Models and what they read may be of many types: Any.
 # ruff: noqa: ANN401
-"""Record what the recurrent layers of a Keras model do.
+"""Record what the recurrent layers of a model do.
 
 While the model is called, the inner loop of each of its recurrent layers is replaced by
-:func:`lstm_widgets.rnn.cells.scan`, which computes the same with every signal as an output, and
+:func:`lstm_widgets.rnn.scan.scan`, which computes the same with every signal as an output, and
 whose result goes on through the model. Everything around that loop (masks, initial states, merging
 of directions, what a layer returns) stays the model's own. Then a part of it is computed again by
 the layer's own loop, and compared.
@@ -11,51 +11,31 @@ the layer's own loop, and compared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lstm_widgets.errors import SelfCheckError
-from lstm_widgets.models.keras.inputs import (
+from lstm_widgets.models.adapter import adapter_of
+from lstm_widgets.models.inputs import (
     DEFAULT_BATCH_SIZE,
-    count_examples,
-    cut,
-    expect_fit,
     expect_labels,
     expect_positive,
-    find_lookup,
     leaves,
-    prescribed_batch_size,
-    reads_strings,
-    standard_batch_size,
-    standard_inputs,
-    standard_tokens,
-    taken,
 )
-from lstm_widgets.models.keras.layers import Selection, find_layers, load_keras
-from lstm_widgets.models.keras.outputs import Output
-from lstm_widgets.models.keras.run import build_model, run
+from lstm_widgets.models.outputs import Output
 from lstm_widgets.recording import overlap
-from lstm_widgets.running import texts
+from lstm_widgets.rnn.comparison import Check, expect_check
+from lstm_widgets.running.given import Given
 from lstm_widgets.running.held import Held, standard_held
-from lstm_widgets.running.predictions import Guesses, expect_symbols, last_activation
-from lstm_widgets.running.self_check import expect_check
-from lstm_widgets.running.session import Reading, Session
-from lstm_widgets.tokens.vocabulary import (
-    Encoding,
-    Vocabulary,
-    ids_of_lookup,
-    standard_vocabulary,
-)
+from lstm_widgets.running.predictions import Guesses, expect_symbols
+from lstm_widgets.running.run import prepared, read_all
+from lstm_widgets.running.selection import Selection
+from lstm_widgets.running.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import numpy.typing as npt
+    from collections.abc import Mapping, Sequence
 
     from lstm_widgets.recording import Recording
-    from lstm_widgets.running.self_check import Check
+    from lstm_widgets.running.run import Outputs
 
 __all__ = ["record"]
 
@@ -209,7 +189,7 @@ def record(
         that were done), if examples were of several lengths, or if the model didn't call one of its
         recurrent layers.
     """
-    expect_model(model)
+    adapter = adapter_of(model)
     expect_check(check, tolerance)
     for argument, number in (("batch_size", batch_size), ("window", window), ("top_k", top_k)):
         expect_positive(argument, number)
@@ -218,11 +198,11 @@ def record(
             f"output: expected None, because it tells where predictions are, which top_k= records; "
             f"got {output!r}"
         )
-    chosen = None if top_k is None else Output(model, output)
+    chosen = None if top_k is None else Output(adapter, output)
     if top_k is not None and chosen is not None:
         expect_symbols(chosen, top_k)
     given = Given(
-        model,
+        adapter,
         inputs,
         window=window,
         pad=pad,
@@ -233,10 +213,10 @@ def record(
     )
     expect_labels(labels, given.examples)
 
-    build_model(model, given.first(batch_size or DEFAULT_BATCH_SIZE))
-    selection = Selection(find_layers(model), layers, signals)
-    reading = given.reading(model)
-    batch, size = given.batches(model, reading, selection, batch_size)
+    adapter.build(given.first(batch_size or DEFAULT_BATCH_SIZE))
+    selection = Selection(adapter.layers, layers, signals)
+    reading = given.reading()
+    batch, size = given.batches(reading, batch_size)
     every_output = top_k is not None and reading.mode == "pieces"
     session = Session(
         selection,
@@ -248,296 +228,35 @@ def record(
     )
     if not given.text and given.examples > 1:
         session.overlap = overlap.described(leaves(given.inputs))
-    guesses = None
-    if top_k is not None and chosen is not None:
-        guesses = Guesses(
-            top_k,
-            reading,
-            given.ids,
-            given.names,
-            output=chosen,
-            activation=lambda: last_activation(
-                model, chosen, session, batch(0, prescribed_batch_size(model, selection) or 1)
-            ),
-            symbols=given.symbols,
-            text=given.text,
-        )
+    with prepared(adapter, session) as ready:
+        guesses = None
+        if top_k is not None and chosen is not None:
+            guesses = Guesses(
+                top_k,
+                reading,
+                given.ids,
+                given.names,
+                output=chosen,
+                activation=lambda: ready.activation(chosen, batch(0, adapter.batch_size or 1)),
+                symbols=given.symbols,
+                text=given.text,
+            )
 
-    def seen(outputs: Any, start: int, stop: int) -> None:
-        if start == 0 and tokens is not None:
-            session.expect_tokens(given.tokens)
-        if guesses is not None:
-            guesses.take(outputs, start, stop, session.last_mask)
+        def seen(outputs: Outputs, start: int, stop: int) -> None:
+            if start == 0 and tokens is not None:
+                session.expect_tokens(given.tokens)
+            if guesses is not None:
+                guesses.take(outputs, start, stop, session.last_mask)
 
-    def recording() -> Recording:
-        predictions = None if guesses is None else guesses.recorded(session.done)
-        named = given.tokens, given.in_order(labels)
-        return session.recording(model, session.done, *named, predictions)
+        def recording() -> Recording:
+            predictions = None if guesses is None else guesses.recorded(session.done)
+            named = given.tokens, given.in_order(labels)
+            return session.recording(adapter, session.done, *named, predictions)
 
-    try:
-        run(model, batch, size, session, seen)
-    except SelfCheckError as error:
-        if session.done:
-            error.keep(recording())
-        raise
+        try:
+            read_all(ready, batch, size, session, seen)
+        except SelfCheckError as error:
+            if session.done:
+                error.keep(recording())
+            raise
     return recording()
-
-
-def expect_model(model: Any) -> None:
-    """Refuse what is no Keras model."""
-    if not isinstance(model, load_keras().Model):
-        raise TypeError(
-            f"model: expected a Keras 3 model (keras.Model), got {type(model).__module__}."
-            f"{type(model).__name__}"
-        )
-
-
-class Given:
-    """What a function was given to read: examples, or a text.
-
-    All functions that run a model read by this, so that the same inputs and options mean the same
-    everywhere.
-
-    Attributes
-    ----------
-    inputs
-        What the model takes; for a text without the axis of the examples. Examples that the model
-        reads length by length stand here the longest first, as do `ids` and `tokens`.
-    text
-        Whether it is a text.
-    examples
-        The number of examples.
-    names
-        The vocabulary, or None.
-    ids, tokens
-        What stands at each timestep, as int64 and as str ``(example, timestep)``, if known.
-    symbols
-        How many symbols may stand there, if known.
-    lengths
-        How long the examples are, if they were given with several lengths.
-    """
-
-    def __init__(
-        self,
-        model: Any,
-        inputs: Any,
-        *,
-        window: int | None = None,
-        pad: Any = None,
-        vocabulary: Any = None,
-        unknown: int | str | None = None,
-        tokens: Any = None,
-        needs_ids: bool = False,
-    ) -> None:
-        names = self.names = standard_vocabulary(vocabulary, unknown)
-        self._window = window
-        self._lookup = find_lookup(model) if reads_strings(model) else None
-        self.symbols = None if names is None else len(names.tokens)
-        shape = texts.input_shape(model)
-        encoding = Encoding.of(shape, None if names is None else names.size)
-        if self.symbols is None and encoding is not None and encoding.size:
-            self.symbols = encoding.size
-        whole = self._lookup is not None and texts.takes_whole_texts(shape, self._lookup)
-        read = None
-        if texts.is_written(inputs) and not whole:
-            if self._lookup is not None:
-                inputs = texts.split(inputs, names or Vocabulary(self._lookup))
-            elif not reads_strings(model):
-                read, inputs = texts.encode(model, inputs, names, encoding)
-        inputs, self.lengths = standard_inputs(model, inputs)
-        self.text = not whole and texts.is_text(inputs, shape, window)
-        if self.text:
-            padded = pad is not None
-            self.inputs = texts.standard_text(inputs, shape, window, padded=padded)
-            self.examples = 1
-        elif window is not None and whole:
-            raise ValueError(
-                f"window: expected None, because the model makes tokens of each str itself, and "
-                f"reads them at once; got {window}"
-            )
-        elif window is not None:
-            raise ValueError(
-                "window: expected inputs to be a text (one axis less than a batch), got a batch "
-                + ("of several inputs" if shape is None else f"of shape {tuple(inputs.shape)}")
-            )
-        else:
-            expect_fit(model, inputs)
-            self.inputs = inputs
-            self.examples = count_examples(inputs)
-        if pad is not None and window is None:
-            raise ValueError(
-                f"pad: expected None, because without window= nothing is padded; got {pad!r:.80}"
-            )
-        self._pad, self._told_pad = None, pad
-        if pad is not None:
-            self._pad = texts.standard_pad(pad, self.inputs, encoding, names)
-        self._order: npt.NDArray[np.intp] | None = None
-        if self.lengths is not None and not self.lengths.masked:
-            self._order = np.argsort(-self.lengths.values, kind="stable")
-            self.inputs = taken(self.inputs, self._order)
-        self.ids = self._read_ids(encoding) if names is not None or needs_ids else None
-        if self._lookup is not None:
-            read = self._look_up(whole=whole)
-        elif read is not None:
-            read = read[None]
-        self.tokens = self._tokens(tokens, read)
-        if vocabulary is not None and self.tokens is None and not needs_ids:
-            raise ValueError(
-                "vocabulary: expected inputs that are ids, one-hot or ids / "
-                f"{self.names.size}, to read tokens off them; got others, so tokens= is needed"  # type: ignore[union-attr]
-            )
-
-    def _read_ids(self, encoding: Encoding | None) -> npt.NDArray[np.int64] | None:
-        if encoding is None or self._lookup is not None or not hasattr(self.inputs, "shape"):
-            return None
-        values = np.asarray(self.inputs)[None] if self.text else np.asarray(self.inputs)
-        if values.dtype.kind in "OSU":  # for a model that reads text itself
-            return None
-        if encoding.kind == "scaled" and values.ndim == 2:
-            values = values[..., None]
-        ids = encoding.read(values) if values.ndim == 2 + (encoding.kind != "ids") else None
-        if ids is not None and self._order is not None:
-            ids[~self._real()] = -1
-        return ids
-
-    def _look_up(self, *, whole: bool) -> npt.NDArray[np.object_] | None:
-        """Let the model's own layer make ids of strings, and tell the tokens that these stand for.
-
-        ``whole`` tells that each string is a text of several tokens.
-        """
-        if not hasattr(self.inputs, "shape"):
-            return None  # several inputs
-        ids = ids_of_lookup(self._lookup, self.inputs)
-        ids = ids[None] if ids is not None and self.text else ids
-        if ids is None or ids.ndim != 2:
-            return None
-        own = Vocabulary(self._lookup)
-        tokens = own.decode(ids)
-        if not whole:
-            values = np.asarray(self.whole)
-            tokens = np.array([texts.as_str(v) for v in values.flat], object).reshape(values.shape)
-        if self.names is None:
-            # Whether the outputs are tokens of it, too, only vocabulary= tells.
-            self.symbols, self.ids = len(own.tokens), ids
-        else:
-            flat: list[str] = tokens.ravel().tolist()
-            known = [self.names.id_of(t) if self.names.has(t) else -1 for t in flat]
-            self.ids = np.array(known, np.int64).reshape(tokens.shape)
-        return tokens
-
-    def _real(self) -> npt.NDArray[np.bool_]:
-        """Tell what is no padding, in the order of `inputs`."""
-        assert self.lengths is not None  # noqa: S101
-        real = self.lengths.real()
-        return real if self._order is None else real[self._order]
-
-    def _tokens(self, tokens: Any, read: Any) -> Any:
-        if tokens is not None and not self.text:
-            rows = standard_tokens(tokens, self.examples, self.lengths)
-            if isinstance(rows, Mapping):
-                return {name: self.in_order(each) for name, each in rows.items()}
-            return self.in_order(rows)
-        if isinstance(tokens, Mapping):
-            return {name: [texts.standard_text_tokens(row)] for name, row in tokens.items()}
-        if tokens is not None:
-            return [texts.standard_text_tokens(tokens, len(self.inputs))]
-        if read is not None:
-            return read
-        if self.ids is None or self.names is None:
-            return None
-        outside = np.argwhere(self.ids >= len(self.names.tokens))
-        if len(outside):
-            example, timestep = outside[0]
-            raise ValueError(
-                f"inputs: id {self.ids[example, timestep]} at position {timestep} is not in the "
-                f"vocabulary of {len(self.names.tokens)} tokens"
-            )
-        return self.names.decode(self.ids)
-
-    def in_order(self, rows: Any) -> Any:
-        """Bring what was given one for each example into the order in which they are read."""
-        if self._order is None or rows is None:
-            return rows
-        return rows[self._order] if isinstance(rows, np.ndarray) else [rows[k] for k in self._order]
-
-    def groups(self) -> list[tuple[npt.NDArray[np.intp], Any]]:
-        """List what the model takes at once: which examples, and these.
-
-        That is all, or, of examples that are read length by length, those of one length each.
-        """
-        if self.lengths is None or self._order is None:
-            return [(np.arange(self.examples), self.whole)]
-        lengths = self.lengths.values[self._order]
-        parts = Reading("examples", self.examples, lengths=lengths).parts(self.examples)
-        return [(self._order[a:b], self.of_length(a, b, int(lengths[a]))) for a, b in parts]
-
-    def first(self, size: int) -> Any:
-        """Take as much as a model needs to build itself."""
-        if self.text:
-            return self._padded[None, : self._window]
-        return cut(self.inputs, 0, min(self.examples, size))
-
-    @property
-    def whole(self) -> Any:
-        """What the model takes at once: the examples, or the text as the only one."""
-        return self.inputs[None] if self.text else self.inputs
-
-    @property
-    def _padded(self) -> npt.NDArray[Any]:
-        """The text behind the padding of its first windows."""
-        if self._pad is None or self._window is None:
-            return self.inputs
-        return texts.behind(self._pad, self._window - 1, self.inputs)
-
-    def reading(self, model: Any) -> Reading:
-        """Choose how the model reads it."""
-        if self._order is not None and self.lengths is not None:
-            lengths = self.lengths.values[self._order]
-            return Reading("examples", self.examples, lengths=lengths, order=self._order)
-        if not self.text:
-            return Reading("examples", self.examples)
-        count = len(self.inputs)
-        if self._window is not None:
-            padding = 0 if self._pad is None else int(self._window) - 1
-            return Reading("windows", count, int(self._window), padding, pad=self._told_pad)
-        problem = texts.obstacle(model)
-        if not problem:
-            return Reading("pieces", count)
-        shape = texts.input_shape(model)
-        if shape is not None and shape[1] not in (None, count):
-            raise ValueError(
-                f"inputs: {problem} cannot read a text of {count} tokens piece by piece, and the "
-                f"model takes {shape[1]} at once; window={shape[1]} records it window by window"
-            )
-        return Reading("examples", 1)
-
-    def batches(
-        self, model: Any, reading: Reading, selection: Selection, batch_size: int | None
-    ) -> tuple[Callable[[int, int], Any], int]:
-        """Make the function that gives what the model is called with, and tell how much at once."""
-        if reading.mode == "examples":
-            inputs = self.whole
-            size = standard_batch_size(model, selection, self.examples, batch_size)
-            if reading.lengths is None:
-                return lambda start, stop: cut(inputs, start, stop), size
-            lengths = reading.lengths
-            if prescribed_batch_size(model, selection) not in (None, 1):
-                raise ValueError(
-                    f"inputs: expected sequences of one length, because the model takes batches of "
-                    f"exactly {size} examples; got some of {lengths[-1]} to {lengths[0]} timesteps"
-                )
-            return lambda start, stop: self.of_length(start, stop, int(lengths[start])), size
-        prescribed = prescribed_batch_size(model, selection)
-        size = texts.standard_size(reading, selection, prescribed, batch_size)
-        return texts.batches(self._padded, reading, prescribed), size
-
-    def of_length(self, start: int, stop: int, length: int) -> Any:
-        """Take some of the examples that are read length by length, without what fills them up."""
-        assert self.lengths is not None  # noqa: S101
-        some = cut(self.inputs, start, stop)
-        parts = leaves(some)
-        for k in self.lengths.leaves:
-            parts = [part[:, :length] if n == k else part for n, part in enumerate(parts)]
-        if isinstance(some, Mapping):
-            return dict(zip(some, parts, strict=True))
-        return parts if isinstance(some, list) else parts[0]

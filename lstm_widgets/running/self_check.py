@@ -1,4 +1,4 @@
-# Keras has no types, so what comes from it is Any.
+# Arrays and tensors are compared: Any.
 # ruff: noqa: ANN401
 """The self-check: hold what was recorded against what the layer itself computes.
 
@@ -17,55 +17,33 @@ rounding grow without bound, a pass in float64 tells how far the layer itself is
 from __future__ import annotations
 
 import functools
-import weakref
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.models.keras.cells import as_array, read_cell
-from lstm_widgets.models.keras.layers import load_keras
 from lstm_widgets.rnn import numpy_loop
 from lstm_widgets.rnn.cells import KINDS
+from lstm_widgets.rnn.comparison import CHECKED_TIMESTEPS, difference, windows_to_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from lstm_widgets.models.keras.layers import Found
+    from lstm_widgets.models.adapter import Call
     from lstm_widgets.rnn.cells import Cell, Holds
 
-TOLERANCES = {"float64": 1e-5, "float32": 1e-5, "float16": 5e-3, "bfloat16": 4e-2}
-"""Default tolerance of the self-check, by the dtype in which a layer computes."""
+__all__ = ["CellRun", "Compared", "LayerCheck"]
 
 # The last digit of what is recorded, by the dtype in which a layer computes: float64 is kept as float32.
 _ROUNDING = {"float64": 2.0**-23, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 # How much of it a single step may take, and how much farther off than the layer itself a prefix may be.
 _ROUNDINGS, _TIMES_THE_LAYER = 4, 16
 
-# What is computed again, of every batch.
-CHECKED_EXAMPLES = 4
-CHECKED_TIMESTEPS = 16
 CHECKED_STEPS = 16
 # Steps that are taken at a time.
 _STEPS_AT_ONCE = 4096
-# Tracing the layer's own loop costs more than running it a few times without.
-UNTRACED_CHECKS = 2
-# Traced loops of a layer that are kept, one a batch size and length, and shapes that are remembered.
-KEPT_LOOPS = 4
-KEPT_SHAPES = 256
-
-
-Check = Literal["prefix", "full", False]
-
-
-def expect_check(check: Check, tolerance: float | None) -> None:
-    """Refuse what says neither how to check nor how large differences may be."""
-    if check not in ("prefix", "full", False):
-        raise ValueError(f"check: expected 'prefix', 'full' or False, got {check!r}")
-    if tolerance is not None and not tolerance > 0:
-        raise ValueError(f"tolerance: expected a positive number, got {tolerance!r}")
 
 
 @dataclass
@@ -74,8 +52,8 @@ class CellRun:
 
     Attributes
     ----------
-    kind, cell
-        Its kind, and the cell as Keras has it.
+    cell, dtype
+        The cell, and the name of the dtype in which it computes.
     x
         What it reads, ``(example, timestep, features)``, in the dtype in which it computes.
     real
@@ -96,8 +74,8 @@ class CellRun:
         Hidden states ``(example, timestep, units)``, if the model goes on with them.
     """
 
-    kind: str
-    cell: Any
+    cell: Cell
+    dtype: str
     x: npt.NDArray[Any]
     real: npt.NDArray[np.bool_] | None
     reverse: bool
@@ -111,13 +89,13 @@ class CellRun:
     @property
     def states(self) -> tuple[str, ...]:
         """The names of the signals that are states."""
-        kind = KINDS[self.kind]
+        kind = KINDS[self.cell.kind]
         return kind.signals[: kind.states]
 
     @functools.cached_property
     def exact(self) -> Cell:
         """The cell in float64."""
-        return read_cell(self.kind, self.cell).in_numpy().astype(np.float64)
+        return self.cell.in_numpy().astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -148,16 +126,12 @@ class LayerCheck:
 
     Parameters
     ----------
-    one
-        The layer.
+    call
+        The call.
     runs
-        What its cells did, in the order in which they are stacked.
-    sequences, initial_state, real
-        What the layer was called with.
+        What the layer's cells did, in the order in which they are stacked.
     full
         Whether everything is computed again, and not only some of it.
-    returned
-        Makes of hidden states and padding what the layer returns.
 
     Attributes
     ----------
@@ -165,47 +139,34 @@ class LayerCheck:
         How much of it the layer's own loop computed again.
     """
 
-    def __init__(
-        self,
-        one: Found,
-        runs: Sequence[CellRun],
-        given: tuple[Any, Any, npt.NDArray[np.bool_] | None],
-        *,
-        full: bool,
-        returned: Callable[..., Any],
-    ) -> None:
-        self._one, self._runs, self._full, self._returned = one, runs, full, returned
-        self._sequences, self._initial_state, self._real = given
-        count, length = int(self._sequences.shape[0]), int(self._sequences.shape[1])
+    def __init__(self, call: Call, runs: Sequence[CellRun], *, full: bool) -> None:
+        self._call, self._runs, self._full = call, runs, full
+        count, length = call.x.shape[:2]
         ends = runs[0].before is not None
         if full:
             rows, starts = np.arange(count), np.zeros(count, int)
         else:
             length = length if ends else min(length, CHECKED_TIMESTEPS)
             rows, starts = windows_to_check(
-                self._real, count, int(self._sequences.shape[1]), length, one.go_backwards
+                call.mask, count, call.x.shape[1], length, call.layer.go_backwards
             )
         self._rows, self._starts = rows, starts
         self.examples, self.timesteps = len(rows), length
-        self._covers_all = len(rows) == count and length == int(self._sequences.shape[1])
+        self._covers_all = len(rows) == count and length == call.x.shape[1]
 
     def prefix(self) -> Iterator[Compared]:
         """Compare what the layer's own loop makes of a prefix."""
-        import tensorflow as tf  # noqa: PLC0415
-
-        tree, one, rows = load_keras().tree, self._one, self._rows
-        timesteps = int(self._sequences.shape[1])
+        call, rows = self._call, self._rows
         # Positions in the order in which the layer reads, then as indices into its input.
         positions = self._starts[:, None] + np.arange(self.timesteps)
-        if one.go_backwards:
-            positions = timesteps - 1 - positions
+        if call.layer.go_backwards:
+            positions = call.x.shape[1] - 1 - positions
         order, ends = np.sort(positions, axis=1), positions[:, -1]
-        x, state = self._sequences, self._initial_state
+        x, state = call.x, call.states
         if not self._covers_all:
-            x = tf.constant(as_array(x)[rows[:, None], order])
-            state = tree.map_structure(lambda s: tf.constant(as_array(s)[rows]), state)
-        real = None if self._real is None else self._real[rows[:, None], order]
-        outputs, states = OwnLoop.of(one.layer)(x, state, real, traced=self._full)
+            x, state = x[rows[:, None], order], [each[rows] for each in state]
+        real = None if call.mask is None else call.mask[rows[:, None], order]
+        outputs, states = call.own(x, state, real, compiled=self._full)
         exact = functools.cache(lambda: self._exact(order, real))
         what = f"compared: {len(rows)} examples, {self.timesteps} timesteps"
 
@@ -217,9 +178,9 @@ class LayerCheck:
             hidden = self._runs[last].out["hidden_state"][rows[:, None], order]
             yield compared(
                 last,
-                self._returned(hidden, real, one.layer),
+                call.returned(hidden, real),
                 outputs,
-                lambda: self._returned(exact()[last][0], real, one.layer),
+                lambda: call.returned(exact()[last][0], real),
             )
         position = 0
         for k, run in enumerate(self._runs):
@@ -239,7 +200,7 @@ class LayerCheck:
         self, order: npt.NDArray[np.intp], real: npt.NDArray[np.bool_] | None
     ) -> list[tuple[npt.NDArray[np.float64], list[npt.NDArray[Any]]]]:
         """Compute the prefix in float64: hidden and last states of each cell."""
-        x = as_array(self._sequences)[self._rows[:, None], order].astype(np.float64)
+        x = self._call.x[self._rows[:, None], order].astype(np.float64)
         found = []
         for run in self._runs:
             hidden = np.empty((*x.shape[:2], run.exact.units))
@@ -295,11 +256,7 @@ class LayerCheck:
     def _step(
         self, k: int, run: CellRun, x: Any, before: list[Any], after: list[Any]
     ) -> Iterator[Compared]:
-        import tensorflow as tf  # noqa: PLC0415
-
-        dtype = run.cell.compute_dtype
-        states = [tf.cast(state, dtype) for state in before]
-        _, theirs = OwnLoop.of(run.cell)(tf.constant(x[:, None]), states, None, traced=False)
+        theirs = self._call.step(k, x, before)
         moved = functools.cache(lambda: _rounding(run, x, before))
         what = f"compared: {len(x)} single steps from recorded states"
         for n, (ours, own) in enumerate(zip(after, theirs, strict=True)):
@@ -313,7 +270,7 @@ class LayerCheck:
 def _rounding(run: CellRun, x: Any, before: list[Any]) -> list[npt.NDArray[np.float64]]:
     """Tell how far rounding may move the states after a step."""
     x, before = x.astype(np.float64), [state.astype(np.float64) for state in before]
-    last = _ROUNDING.get(run.cell.compute_dtype, _ROUNDING["float32"])
+    last = _ROUNDING.get(run.dtype, _ROUNDING["float32"])
     here, above, below = (
         numpy_loop.take_step(run.exact, x, before, nudge)[: len(before)]
         for nudge in (0.0, last, -last)
@@ -329,118 +286,3 @@ def _farther(ours: Any, theirs: Any, exact: Any) -> float:
     off = np.abs(np.asarray(theirs).astype(np.float64) - exact)
     off = off.max(axis=-1, keepdims=True, initial=0.0)
     return difference(ours, exact, _TIMES_THE_LAYER * off)
-
-
-def windows_to_check(
-    real: npt.NDArray[np.bool_] | None,
-    examples: int,
-    timesteps: int,
-    length: int,
-    backwards: bool,
-) -> tuple[npt.NDArray[np.int_], npt.NDArray[np.int_]]:
-    """Choose examples, and where in reading order the comparison of each starts.
-
-    Padding before an example's first real timestep leaves the initial state as it is, so that a
-    window may start right there: a little earlier, to see that it does.
-    """
-    rows = np.unique(np.linspace(0, examples - 1, CHECKED_EXAMPLES).astype(int))
-    if real is None:
-        return rows, np.zeros(len(rows), int)
-    rows = np.unique([*rows, int(real.sum(axis=1).argmin())])
-    read = real[rows, ::-1] if backwards else real[rows]
-    first = np.where(read.any(axis=1), read.argmax(axis=1), 0)
-    return rows, np.clip(first - 2, 0, timesteps - length)
-
-
-def _keep(kept: dict[Any, Any], key: Any, value: Any, most: int) -> None:
-    """Add what was used last, and let go of what was used before all others."""
-    kept[key] = value
-    while len(kept) > most:
-        del kept[next(iter(kept))]
-
-
-class OwnLoop:
-    """A layer's own loop, made to return the output of every timestep."""
-
-    _all: ClassVar[weakref.WeakKeyDictionary[Any, OwnLoop]] = weakref.WeakKeyDictionary()
-
-    def __init__(self, layer: Any) -> None:
-        self._layer = weakref.ref(layer)
-        self._uses: dict[Any, int] = {}
-        self._traced: dict[Any, Any] = {}
-
-    @classmethod
-    def of(cls, layer: Any) -> OwnLoop:
-        """Give each layer the one that it had before, with what has been traced."""
-        if layer not in cls._all:
-            cls._all[layer] = cls(layer)
-        return cls._all[layer]
-
-    @classmethod
-    def forget(cls, layer: Any) -> None:
-        """Drop what has been traced of a layer that has become another."""
-        cls._all.pop(layer, None)
-
-    def __call__(
-        self, x: Any, state: Any, real: npt.NDArray[np.bool_] | None, *, traced: bool
-    ) -> tuple[Any, list[Any]]:
-        """Return outputs ``(example, timestep, cell)`` in the layer's order, and last states."""
-        import tensorflow as tf  # noqa: PLC0415
-
-        tree = load_keras().tree
-        mask = None if real is None else tf.constant(real)
-        arguments = [x, *tree.flatten(state), *([] if mask is None else [mask])]
-        count = len(tree.flatten(state))
-        key = (mask is None, *((tuple(a.shape), a.dtype) for a in arguments))
-        uses = self._uses.pop(key, 0) + 1
-        _keep(self._uses, key, uses, KEPT_SHAPES)
-        if not traced and uses <= UNTRACED_CHECKS:
-            _, outputs, states = self._run(x, state, mask)
-            return outputs, tree.flatten(states)
-        loop = self._traced.pop(key, None)
-        if loop is None:
-
-            def run(x: Any, *flat: Any) -> Any:
-                given = None if mask is None else flat[-1]
-                return self._run(x, tree.pack_sequence_as(state, flat[:count]), given)
-
-            function = tf.function(run, autograph=False)
-            loop = function.get_concrete_function(*arguments)
-        _keep(self._traced, key, loop, KEPT_LOOPS)
-        _, outputs, states = loop(*arguments)
-        return outputs, tree.flatten(states)
-
-    def _run(self, x: Any, state: Any, mask: Any) -> Any:
-        layer: Any = self._layer()
-        if not isinstance(layer, load_keras().layers.RNN):  # a cell, which takes one timestep
-            output, states = type(layer).call(layer, x[:, 0], state, training=False)
-            return output, output[:, None], states
-        own = layer.__dict__["return_sequences"]
-        layer.__dict__["return_sequences"] = True
-        try:
-            return type(layer).inner_loop(layer, x, state, mask, training=False)
-        finally:
-            layer.__dict__["return_sequences"] = own
-
-
-def difference(ours: Any, theirs: Any, explained: Any = 0.0) -> float:
-    """Tell the largest difference, as a part of ``max(1, |theirs|)``; NaN equals NaN.
-
-    Parameters
-    ----------
-    ours, theirs
-        Arrays or tensors; of different shapes they differ without bound.
-    explained
-        How much of each difference doesn't count.
-    """
-    a = np.asarray(ours).astype(np.float64)
-    b = np.asarray(theirs).astype(np.float64)
-    if a.shape != b.shape:
-        return float("inf")
-    if not a.size:
-        return 0.0
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(a - b) - np.nan_to_num(explained, nan=0.0, posinf=0.0)
-        found = np.maximum(apart, 0.0) / np.maximum(1.0, np.abs(b))
-    found[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
-    return float("inf") if np.isnan(found).any() else float(found.max())

@@ -1,4 +1,4 @@
-# Keras has no types, so what comes from it is Any.
+# Models, and what they read and return, are of many types: Any.
 # ruff: noqa: ANN401
 """What is kept while the model runs."""
 
@@ -8,43 +8,32 @@ import contextlib
 import functools
 import importlib.metadata
 import itertools
-import json
-import types
 import warnings
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
-from lstm_widgets.models.keras.cells import as_array, mask_array, read_cell
-from lstm_widgets.models.keras.layers import Found, Selection, load_keras
+from lstm_widgets.models.adapter import Result
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
 from lstm_widgets.recording.calls import all_named, call_name, is_part, split_call
 from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell
+from lstm_widgets.rnn.comparison import TOLERANCES, Check, difference
 from lstm_widgets.rnn.scan import scan, scan_last
 from lstm_widgets.running.held import Held, Holding
-from lstm_widgets.running.self_check import (
-    TOLERANCES,
-    CellRun,
-    Check,
-    Compared,
-    LayerCheck,
-    difference,
-)
+from lstm_widgets.running.self_check import CellRun, Compared, LayerCheck
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from lstm_widgets.models.adapter import Adapter, Call, Layer
+    from lstm_widgets.running.selection import Selection
+
 
 # From so many bytes NumPy asks for large pages.
 _LARGE_BYTES = 1 << 22
-
-
-class SymbolicCallError(Exception):
-    """A layer was called inside a tf.function, where there are no values yet."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +124,7 @@ class Unit:
     layer: str  # its name in a recording
     call: int
     kind: str
-    found: Found
+    found: Layer
     signals: dict[str, npt.NDArray[np.float32]]
     mask: npt.NDArray[np.bool_]
     initial: dict[str, npt.NDArray[np.float32]]  # states that it starts from, by signal
@@ -180,17 +169,12 @@ class Session:
         # How examples overlap, as `lstm_widgets.recording.overlap` describes it; None where that isn't known.
         self.overlap: dict[str, Any] | None = None
         self.units: dict[tuple[str, int], Unit] = {}
-        self.symbolic = ""  # a layer that was called in a graph, where there are no values yet
-        self.untraced = False  # whether the model's own tf.functions have to run as Python
         #: How much of the reading's total is there.
         self.done = 0
-        #: Why the self-check failed, if it did.
-        self.failure: SelfCheckError | None = None
         self._outputs_difference = 0.0
         self._drifted = False  # whether rounding grew beyond the tolerance in some layer
-        self._active = True
         self._start = self._stop = 0
-        self._calls: dict[str, int] = {}
+        self._reached: set[str] = set()  # the layers that were called
         # Of each call of a layer, with the pieces of a text: the states in which the piece before
         # ended, those in which this one does, and whether anything but padding was read so far.
         self._carried: dict[tuple[str, int], list[Any]] = {}
@@ -201,9 +185,7 @@ class Session:
     def begin(self, start: int, stop: int) -> None:
         """Announce the examples that the next call of the model is about."""
         self._start, self._stop = start, stop
-        self._calls = {}
-        self.symbolic = ""
-        self.began_in_padding = False
+        self.restart()
 
     @property
     def last_mask(self) -> npt.NDArray[np.bool_]:
@@ -220,15 +202,12 @@ class Session:
 
     def missed(self) -> list[str]:
         """Name the layers to keep that the last call of the model didn't reach, or not by value."""
-        found = self.selection.found
-        # A cell that is stepped within a layer need not be stepped outside of it.
-        inside = {id(cell) for one in found if not one.stepped for cell in one.cells}
         return [
             one.name
-            for one in found
-            if one.name not in self._calls
+            for one in self.selection.found
+            if one.name not in self._reached
+            and not one.optional
             and any(map(self.selection.keeps, one.units))
-            and not (one.stepped and id(one.layer) in inside)
         ]
 
     def end(self) -> None:
@@ -263,128 +242,66 @@ class Session:
         if self.reading.mode == "pieces":
             self._carried |= self._ended
 
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Let the layers run their own loops."""
-        self._active = False
-        calls, self._calls = self._calls, {}
-        try:
-            yield
-        finally:
-            self._active = True
-            self._calls = calls
+    def restart(self) -> None:
+        """Forget the layers' calls since the model was called: it is called once more instead."""
+        self._reached = set()
+        self.began_in_padding = False
 
-    def loop(self, one: Found) -> Any:
-        """Make the loop that stands in for the layer's own."""
+    def wants(self, layer: Layer) -> bool:
+        """Whether the calls of a layer matter: it is recorded, or cells of it are held."""
+        held = {name for name, _ in self.holding.layers}
+        return any(self.selection.keeps(unit) or unit in held for unit in layer.units)
 
-        def inner_loop(
-            sequences: Any,
-            initial_state: Any,
-            mask: Any,
-            training: bool = False,  # noqa: ARG001  (inference only)
-        ) -> tuple[Any, Any, Any]:
-            time = self._calls.get(one.name, 0) + 1
-            call = one.number(time)
-            if (one.name, call) in self._carried:
-                initial_state = load_keras().tree.pack_sequence_as(
-                    initial_state, self._carried[one.name, call]
-                )
-            self._calls[one.name] = time
-            if not self._active:
-                return type(one.layer).inner_loop(  # type: ignore[no-any-return]
-                    one.layer, sequences, initial_state, mask, training=False
-                )
-            return self._record(one, call, sequences, initial_state, mask)
+    def starts(self, layer: Layer, call: int, states: list[Any]) -> list[Any]:
+        """From which states a call of a layer starts, given those that the model hands to it."""
+        return self._carried.get((layer.name, call), states)
 
-        return inner_loop
-
-    def step(self, one: Found) -> Any:
-        """Make what stands in for the call of a cell that the model steps itself."""
-        own = type(one.layer).call
-
-        def call(inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:  # noqa: ARG001
-            wanted = self.selection.keeps(one.name) or any(
-                name == one.name for name, _ in self.holding.layers
-            )
-            if not self._active or not wanted:
-                return own(one.layer, inputs, states, training=False)  # type: ignore[no-any-return]
-            time = self._calls[one.name] = self._calls.get(one.name, 0) + 1
-            flat = load_keras().tree.flatten(states)
-            hidden, _, new = self._record(one, one.number(time), inputs[:, None], flat, None)
-            return hidden, new if load_keras().tree.is_nested(states) else new[0]
-
-        return call
-
-    def _record(
-        self, one: Found, call: int, sequences: Any, initial_state: Any, mask: Any
-    ) -> tuple[Any, Any, Any]:
-        import tensorflow as tf  # noqa: PLC0415
-
-        tree = load_keras().tree
-        if not tf.executing_eagerly():
-            self.symbolic = one.name
-            raise SymbolicCallError
-        self._expect_shape(one.name, int(sequences.shape[0]), int(sequences.shape[1]))
-        real = None if mask is None else mask_array(tree.flatten(mask)[0])
-        over_time = not one.stepped and one.layer.return_sequences
-        cells = one.cells
-        states = tree.flatten(initial_state)
-        position = 0
-        x = as_array(sequences)
-        new_states: list[Any] = []
+    def run(self, call: Call) -> Result:
+        """Run a call of a layer, keep what it does, and tell what goes on."""
+        layer, x, real = call.layer, call.x, call.mask
+        self._reached.add(layer.name)
+        self._expect_shape(layer.name, *x.shape[:2])
+        ended: list[npt.NDArray[Any]] = []
         kept: list[tuple[Unit, CellRun]] = []
-        for k, (cell, kind) in enumerate(zip(cells, one.kinds, strict=True)):
-            unit = self._unit(one, k, call, int(x.shape[1]))
+        for k, cell in enumerate(call.cells):
+            unit = self._unit(call, k)
             unit.reached = self._start
-            held = self.holding.of(unit.layer, call, int(x.shape[0]))
+            held = self.holding.of(unit.layer, call.number, len(x))
             unit.held = held is not None
+            dtype, position = cell.kernel.dtype, len(ended)
+            states = call.states[position:][: STATES[cell.kind]]
             run = CellRun(
-                kind,
                 cell,
-                x=as_array(x, cell.compute_dtype),
+                layer.dtypes[k],
+                x=x.astype(dtype, copy=False),
                 real=real,
-                reverse=one.go_backwards,
-                initial=[
-                    as_array(s, cell.compute_dtype) for s in states[position:][: STATES[kind]]
-                ],
+                reverse=layer.go_backwards,
+                initial=[state.astype(dtype, copy=False) for state in states],
                 held=held,
             )
             self._keep_initial(unit, run.initial)
-            last = cell is cells[-1]
+            last = k == len(call.cells) - 1
             if self.reading.mode == "windows":
-                self._scan_windows(
-                    unit, read_cell(kind, cell), run, over_time=over_time or not last
-                )
+                self._scan_windows(unit, cell, run, over_time=call.over_time or not last)
             else:
-                self._scan(unit, read_cell(kind, cell), run)
+                self._scan(unit, cell, run)
             if real is not None:
                 self._keep_mask(unit, real)
             kept.append((unit, run))
-            new_states += run.state
-            position += STATES[kind]
-            if not last:
-                x = run.hidden
-        if self.check and sequences.shape[0] and not any(unit.held for unit, _ in kept):
-            with self.paused():
-                self._compare(one, kept, (sequences, initial_state, real))
+            ended += [state.astype(dtype, copy=False) for state in run.state]
+            x = run.hidden
+        if self.check and len(call.x) and not any(unit.held for unit, _ in kept):
+            self._compare(call, kept)
 
-        run, dtype = kept[-1][1], cells[-1].compute_dtype
-        begun = (one.name, call) in self._begun
-        new_states = [tf.cast(s, dtype) for s in new_states]
+        run = kept[-1][1]
+        begun = (layer.name, call.number) in self._begun
         if self.reading.mode == "pieces":
-            self._ended[one.name, call] = new_states
+            self._ended[layer.name, call.number] = ended
             if real is None or real.any():
-                self._begun.add((one.name, call))
-        packed = tree.pack_sequence_as(initial_state, new_states)
-        if over_time:
-            if begun and real is not None and not real[:, 0].all():
-                self.began_in_padding = True
-            outputs = tf.cast(as_returned(run.hidden, real, one.layer, begun=begun), dtype)
-            # Keras doesn't look at the last output of a layer that returns all.
-            return new_states[-STATES[one.kinds[-1]]], outputs, packed
-        end = run.state[0]
-        final = tf.cast(last_as_returned(end, real, one.layer, begun=begun), dtype)
-        return final, final[:, None], packed
+                self._begun.add((layer.name, call.number))
+        if call.over_time and begun and real is not None and not real[:, 0].all():
+            self.began_in_padding = True
+        return Result(run.hidden if call.over_time else None, ended, begun=begun)
 
     def _expect_shape(self, name: str, examples: int, timesteps: int) -> None:
         """Notice when the axes of what a layer receives aren't what was put into the model."""
@@ -473,9 +390,10 @@ class Session:
             real = real[: self._stop - self._start, -1]
         unit.mask[self.reading.place(self._start, self._stop, real.shape[-1])] = real
 
-    def _unit(self, one: Found, k: int, call: int, timesteps: int) -> Unit:
+    def _unit(self, made: Call, k: int) -> Unit:
         """Find what is kept of a call of a layer's k-th cell; in the first batch, make room."""
-        name, kind, cell = one.units[k], one.kinds[k], one.cells[k]
+        one, call, timesteps = made.layer, made.number, made.x.shape[1]
+        name, kind, size = one.units[k], one.kinds[k], one.sizes[k]
         unit = self.units.get((name, call))
         if unit is None:
             if self._start:
@@ -485,10 +403,10 @@ class Session:
                 )
             tolerance = self.tolerance
             if tolerance is None:
-                tolerance = TOLERANCES.get(cell.compute_dtype, TOLERANCES["float32"])
+                tolerance = TOLERANCES.get(one.dtypes[k], TOLERANCES["float32"])
             names = self.selection.signals(name, call, kind)
             axes = self.reading.shape(timesteps)
-            signals = _room(names, (*axes, int(cell.units)))
+            signals = _room(names, (*axes, size))
             mask = np.ones(axes, np.bool_)
             if self.reading.mode == "windows":
                 # These timesteps have no window.
@@ -511,17 +429,11 @@ class Session:
 
     # The self-check -------------------------------------------------------------------------------
 
-    def _compare(self, one: Found, kept: Sequence[tuple[Unit, CellRun]], given: Any) -> None:
+    def _compare(self, call: Call, kept: Sequence[tuple[Unit, CellRun]]) -> None:
         """Hold what our loop gave against what the layer computes."""
-        if not given[0].shape[1]:
+        if not call.x.shape[1]:
             return
-        check = LayerCheck(
-            one,
-            [run for _, run in kept],
-            given,
-            full=self.check == "full",
-            returned=as_returned,
-        )
+        check = LayerCheck(call, [run for _, run in kept], full=self.check == "full")
         drifted = [self._note(kept[found.cell][0], found) for found in check.prefix()]
         for found in check.steps(drifted=any(drifted)):
             self._note(kept[found.cell][0], found)
@@ -543,23 +455,22 @@ class Session:
         if found <= unit.tolerance:
             return False
         if compared.unexplained() > unit.tolerance:
-            self.failure = SelfCheckError(
+            raise SelfCheckError(
                 f"layer {unit.name!r}: the recording differs by {found:.3g} from what the layer "
                 f"itself computes, more than the tolerance of {unit.tolerance:.3g} and than what "
                 f"rounding explains ({compared.what}). So it can't be relied on. tolerance= accepts "
                 "larger differences, check=False records without looking"
             )
-            raise self.failure
         self._drifted = True
         return True
 
-    def compare_outputs(self, ours: Any, theirs: Any) -> None:
+    def compare_outputs(
+        self, ours: Mapping[str, npt.NDArray[Any]], theirs: Mapping[str, npt.NDArray[Any]]
+    ) -> None:
         """Hold the model's outputs with our loops against those without."""
-        tree = load_keras().tree
         tolerance = max(unit.tolerance for unit in self.units.values()) if self.units else 0.0
-        pairs = zip(tree.flatten(ours), tree.flatten(theirs), strict=True)
-        for k, (a, b) in enumerate(pairs):
-            found = difference(a, b)
+        for k, name in enumerate(ours):
+            found = difference(ours[name], theirs[name])
             self._outputs_difference = max(self._outputs_difference, found)
             # Where rounding grows in a layer, its outputs tell nothing that its steps don't.
             if found > tolerance and not self._drifted:
@@ -676,7 +587,7 @@ class Session:
 
     def recording(
         self,
-        model: Any,
+        model: Adapter,
         done: int,
         tokens: Any,
         labels: Any,
@@ -734,15 +645,16 @@ class Session:
                 "examples": min(unit.checked_examples for unit in units),
                 "timesteps": sum(unit.checked_timesteps for unit in units),
             },
-            config=_plain_config(first.found.layer),
+            config=first.found.config(),
             go_backwards=first.found.go_backwards,
             initial=initial,
             calls=tuple(unit.mask[kept].shape[1] for unit in units) if len(units) > 1 else (),
             same_timesteps=len(units) > 1 and self.reading.mode != "examples",
         )
 
-    def _attrs(self, model: Any) -> dict[str, Any]:
-        attrs = {"model": model.name, "model_config": _plain_config(model), "versions": _versions()}
+    def _attrs(self, model: Adapter) -> dict[str, Any]:
+        versions = _versions(model.packages)
+        attrs = {"model": model.name, "model_config": model.config(), "versions": versions}
         if self.reading.mode == "windows":
             attrs["window"] = self.reading.window
             if self.reading.padding:
@@ -781,34 +693,6 @@ def _room(names: Sequence[str], shape: tuple[int, ...]) -> dict[str, npt.NDArray
     return {name: np.empty(shape, np.float32) for name in names}
 
 
-def as_returned(hidden: Any, real: Any, layer: Any, *, begun: bool = False) -> Any:
-    """Make of hidden states what the layer returns: its reading order, its values at padding.
-
-    Two habits of Keras are kept, for the rest of the model to get what it always gets: before the
-    first real timestep there are zeros, even if the state started elsewhere (unless that timestep
-    was in an earlier piece: ``begun``); and an unrolled layer that reads backwards takes its zeros
-    for padding from the mask in its original order.
-    """
-    if getattr(layer, "go_backwards", False):  # which a single cell doesn't have
-        hidden = hidden[:, ::-1]
-    if real is None:
-        return np.ascontiguousarray(hidden)
-    read = real[:, ::-1] if layer.go_backwards else real
-    shown = np.logical_or.accumulate(read, axis=1) | begun
-    if layer.zero_output_for_mask:
-        shown = shown & (real if layer.unroll else read)
-    return np.where(shown[..., None], hidden, np.zeros((), hidden.dtype))
-
-
-def last_as_returned(last: Any, real: Any, layer: Any, *, begun: bool) -> Any:
-    """Make of the last hidden states ``(example, cell)`` what the layer returns as its output."""
-    if real is None:
-        return last
-    end = 0 if layer.go_backwards else -1
-    shown = real[:, end] if layer.zero_output_for_mask else real.any(axis=1) | begun
-    return np.where(shown[:, None], last, np.zeros((), last.dtype))
-
-
 def _lengths(units: Sequence[Unit]) -> str:
     """Tell how many timesteps a layer has, in one call or in several."""
     each = [unit.timesteps for unit in units]
@@ -822,37 +706,10 @@ def _counts(lengths: set[int]) -> str:
     return " and ".join(map(str, sorted(lengths)[:4])) + (" and others" if len(lengths) > 4 else "")
 
 
-_configs: weakref.WeakKeyDictionary[Any, tuple[Any, str]] = weakref.WeakKeyDictionary()
-
-
-def _plain_config(thing: Any) -> dict[str, Any]:
-    """Describe a layer or model as JSON can hold it; what was described before isn't again."""
-    settings = _settings(thing)
-    known = _configs.get(thing)
-    if known is None or known[0] != settings:
-        try:
-            text = json.dumps(thing.get_config(), default=str)
-        except (NotImplementedError, TypeError, ValueError):
-            text = "{}"  # a subclassed model need not have one
-        known = _configs[thing] = (settings, text)
-    plain: dict[str, Any] = json.loads(known[1])
-    return plain
-
-
-def _settings(thing: Any) -> list[tuple[str, Any]]:
-    """List the attributes of a layer, and of all in it, that a description of it is made of."""
-    return [
-        (name, value)
-        for layer in thing._flatten_layers()  # noqa: SLF001
-        for name, value in vars(layer).items()
-        if isinstance(value, (str, int, float, type(None), types.FunctionType))
-    ]
-
-
 @functools.cache
-def _versions() -> dict[str, str]:
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
     versions = {}
-    for name in ("lstm-widgets", "keras", "tensorflow", "numpy"):
+    for name in ("lstm-widgets", *packages, "numpy"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions

@@ -1,4 +1,4 @@
-# Keras has no types, so what comes from it is Any.
+# What is given as a text may be of many types: Any.
 # ruff: noqa: ANN401
 """A text, and the ways in which a model can read it: piece by piece, or window by window."""
 
@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.models.keras.gather import fits
-from lstm_widgets.models.keras.layers import load_keras
+from lstm_widgets.models.gather import fits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
-    from lstm_widgets.models.keras.layers import Selection
+    from lstm_widgets.models.adapter import Adapter, Layer
     from lstm_widgets.running.session import Reading
     from lstm_widgets.tokens.vocabulary import Encoding, Vocabulary
 
-__all__ = ["batches", "input_shape", "is_text", "obstacle", "standard_text"]
+__all__ = ["batches", "is_text", "obstacle", "standard_text"]
 
 # Timesteps that are read at a time. A whole number of rounds of the compiled loop.
 PIECE = 4096
@@ -28,34 +27,6 @@ PIECE = 4096
 # computing, nor so many that an interruption comes late.
 WINDOWS_BYTES = 1 << 26
 WINDOWS = (64, 4096)
-
-# Layers that, in inference mode, act on each timestep by itself, whatever their settings.
-BY_TIMESTEP = frozenset(
-    {
-        *("InputLayer", "Identity", "Embedding", "Dense", "TimeDistributed", "Masking"),
-        "StringLookup",
-        *("Dropout", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "AlphaDropout"),
-        *("Activation", "ReLU", "LeakyReLU", "ELU", "ActivityRegularization", "Rescaling"),
-        *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"),
-    }
-)
-# Those that do if they work along the last axis.
-BY_LAST_AXIS = frozenset(
-    {"LayerNormalization", "BatchNormalization", "UnitNormalization", "Softmax", "Concatenate"}
-)
-
-
-def input_shape(model: Any) -> tuple[int | None, ...] | None:
-    """Tell the shape of a model's only input, None if it doesn't tell or has several."""
-    inputs = getattr(model, "inputs", None)
-    if inputs:
-        return tuple(inputs[0].shape) if len(inputs) == 1 else None
-    # A subclassed model knows what it was built with: some batch, of some length.
-    shapes = getattr(model, "_build_shapes_dict", None) or {}
-    known = list(shapes.values())
-    if len(known) == 1 and isinstance(known[0], tuple) and len(known[0]) > 1:
-        return (None, None, *known[0][2:])
-    return None
 
 
 def is_written(inputs: Any) -> bool:
@@ -65,10 +36,11 @@ def is_written(inputs: Any) -> bool:
     )
 
 
-def takes_whole_texts(shape: tuple[int | None, ...] | None, lookup: Any) -> bool:
+def takes_whole_texts(model: Adapter) -> bool:
     """Whether a model of strings gets one for each example, and not one for each timestep."""
+    shape = model.input_shape
     if shape is None:
-        return isinstance(lookup, load_keras().layers.TextVectorization)
+        return model.lookup is not None and model.lookup.cuts
     return len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
 
 
@@ -85,13 +57,13 @@ def split(text: str | Sequence[str], vocabulary: Vocabulary) -> npt.NDArray[np.s
 
 
 def encode(
-    model: Any,
+    model: Adapter,
     text: str | Sequence[str],
     vocabulary: Vocabulary | None,
     encoding: Encoding | None,
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[Any]]:
     """Tell a written text's tokens, and make of it what the model reads."""
-    several = len(getattr(model, "inputs", None) or [])
+    several = len(model.inputs)
     if several > 1:
         raise ValueError(
             f"inputs: expected {several} arrays (one for each input of the model), got a written "
@@ -226,7 +198,7 @@ def standard_text_tokens(tokens: Any, count: int | None = None) -> list[str]:
     return [str(token) for token in tokens]
 
 
-def obstacle(model: Any, differs: Callable[[], str] | None = None) -> str:
+def obstacle(model: Adapter, differs: Callable[[], str] | None = None) -> str:
     """Name what keeps a model from reading a text piece by piece, ``""`` if nothing does.
 
     Reading so is exact if every recurrent layer reads forwards and starts where it ended, and
@@ -235,44 +207,17 @@ def obstacle(model: Any, differs: Callable[[], str] | None = None) -> str:
     Parameters
     ----------
     model
-        A Keras model.
+        The model.
     differs
-        Computes whether it is exact, and says how it isn't; asked only where nothing but code that
-        isn't Keras's own, or states that the model hands on itself, stands in the way. None: that
-        does.
+        Computes whether it is exact, and says how it isn't; asked only where nothing but what isn't
+        known to hinder stands in the way. None: that does.
     """
-    found = list(_obstacles(model))
+    found = list(model.obstacles())
     first = next((name for name, certain in found if certain or differs is None), "")
     if first or differs is None or not found:
         return first
     how = differs()
     return how and f"{found[0][0]}, because {how},"
-
-
-def _obstacles(model: Any) -> Iterator[tuple[str, bool]]:
-    """Name what may keep a model from it, and tell whether it surely does."""
-    layers = load_keras().layers
-    graph = getattr(model, "_functional", None) or model
-    if not hasattr(graph, "_adjust_input_rank") or not type(graph).__module__.startswith("keras."):
-        kind = type(model).__name__
-        yield f"the model {model.name!r} (a {kind}, which is no graph of layers)", False
-        return
-    for layer in graph.operations:
-        kind = type(layer).__name__
-        name = f"layer {layer.name!r} ({kind})"
-        if hasattr(layer, "_adjust_input_rank") or getattr(layer, "_functional", None):
-            yield from _obstacles(layer)
-        elif isinstance(layer, layers.RNN):
-            several = any(len(node.input_tensors) > 1 for node in layer._inbound_nodes)  # noqa: SLF001
-            if layer.go_backwards or layer.return_state or several:
-                yield name, bool(layer.go_backwards)
-        elif type(layer) is not getattr(layers, kind, None) or kind == "Lambda":
-            yield name, False
-        elif kind in BY_LAST_AXIS:
-            if layer.axis not in (-1, [-1], (-1,)):
-                yield name, True
-        elif kind not in BY_TIMESTEP:
-            yield name, True
 
 
 def batches(
@@ -294,7 +239,7 @@ def batches(
 
 
 def standard_size(
-    reading: Reading, selection: Selection, prescribed: int | None, batch_size: int | None
+    reading: Reading, layers: Sequence[Layer], prescribed: int | None, batch_size: int | None
 ) -> int:
     """Tell how many timesteps, or windows, are read at a time."""
     if reading.mode == "pieces":
@@ -308,7 +253,7 @@ def standard_size(
         if prescribed and batch_size not in (None, prescribed):
             raise ValueError(f"batch_size: the model prescribes {prescribed}, got {batch_size}")
         return prescribed or batch_size or 1
-    widest = max(int(cell.units) for one in selection.found for cell in one.cells)
+    widest = max(size for one in layers for size in one.sizes)
     # A window's hidden states, and what the gates of its steps are computed from.
     room = WINDOWS_BYTES // (4 * reading.window * widest * 5)
     return int(np.clip(room, *WINDOWS))

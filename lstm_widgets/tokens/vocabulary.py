@@ -1,4 +1,4 @@
-# Keras has no types, so what comes from it is Any.
+# What is given as a vocabulary may be of many types: Any.
 # ruff: noqa: ANN401
 """What the numbers that a model reads and writes stand for."""
 
@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from lstm_widgets.models.keras.layers import load_keras
 from lstm_widgets.tokens.words import Spelling
 
 if TYPE_CHECKING:
@@ -19,10 +18,37 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
     Tokens = npt.NDArray[np.object_]
 
-__all__ = ["Encoding", "Vocabulary", "ids_of_lookup", "standard_vocabulary"]
+__all__ = ["Encoding", "Lookup", "Vocabulary"]
 
 # How far a scaled id may be from id / size, times size.
 NEARLY_WHOLE = 1e-2
+
+
+@runtime_checkable
+class Lookup(Protocol):
+    """A part of a model, or a layer made for one, that makes ids of strings."""
+
+    @property
+    def tokens(self) -> Sequence[str]:
+        """Its tokens by id."""
+
+    @property
+    def unknown(self) -> int | None:
+        """The id that it reads unknown tokens as, the first if it has several; None: it has none."""
+
+    @property
+    def cuts(self) -> bool:
+        """Whether it cuts texts into tokens itself."""
+
+    @property
+    def splits(self) -> Literal["words", "characters"] | None:
+        """What it cuts them into; None where tokens themselves tell."""
+
+    def encode(self, strings: Sequence[str]) -> Ids:
+        """Make ids of tokens ``(n,)``; of texts, if it cuts them, a row each ``(n, tokens)``."""
+
+    def own_ids(self, strings: npt.NDArray[Any]) -> Ids | None:
+        """Make ids of an input of its model, as it does there; None if it makes something else."""
 
 
 class Vocabulary:
@@ -32,9 +58,9 @@ class Vocabulary:
     ----------
     given
         The tokens by id, as a list, tuple or str of characters; a dict from token to id (or from
-        id to token); or a ``TextVectorization`` or ``StringLookup`` layer that has its vocabulary.
+        id to token); or a :class:`Lookup`.
     unknown
-        The id, or the token, that what isn't in the vocabulary is read as. A layer has its own.
+        The id, or the token, that what isn't in the vocabulary is read as. A lookup has its own.
 
     Attributes
     ----------
@@ -45,17 +71,17 @@ class Vocabulary:
     """
 
     def __init__(self, given: Any, unknown: int | str | None = None) -> None:
-        self._layer = _standard_layer(given)
-        names = list(given.get_vocabulary()) if self._layer else _by_id(given)
+        self._lookup = given if isinstance(given, Lookup) else None
+        names = list(self._lookup.tokens) if self._lookup else _by_id(given)
         self.tokens: Tokens = np.empty(len(names), object)
         self.tokens[:] = ["" if name is None else name for name in names]
         self.size = sum(name is not None for name in names)
         self._ids: dict[str, int] = {}
         for k, name in enumerate(names):
-            if name is not None and self._ids.setdefault(name, k) != k and not self._layer:
+            if name is not None and self._ids.setdefault(name, k) != k and not self._lookup:
                 raise ValueError(f"vocabulary: expected different tokens, got {name!r} twice")
         self._longest = max(map(len, self._ids), default=1)
-        self._own_unknown = _unknown_of(self._layer) if self._layer else None
+        self._own_unknown = self._lookup.unknown if self._lookup else None
         self._unknown = self._standard_unknown(unknown)
 
     def _standard_unknown(self, unknown: Any) -> int | None:
@@ -87,9 +113,8 @@ class Vocabulary:
     @property
     def spelling(self) -> Spelling:
         """How its tokens spell a text: as words if it splits at whitespace, else as they tell."""
-        split = getattr(self._layer, "_split", None)
-        if split is not None:
-            return Spelling("words" if split == "whitespace" else "characters")
+        if self._lookup is not None and self._lookup.splits is not None:
+            return Spelling(self._lookup.splits)
         return Spelling.of(self._ids)
 
     def decode(self, ids: npt.NDArray[Any]) -> Tokens:
@@ -102,7 +127,7 @@ class Vocabulary:
     def encode(self, text: str | Sequence[str], where: str) -> tuple[Tokens, Ids]:
         """Cut a text into tokens of the vocabulary, and tell their ids.
 
-        A str is cut by the ``TextVectorization`` if there is one, else into the longest tokens
+        A str is cut by the lookup if there is one that does, else into the longest tokens
         that the vocabulary has, from its beginning. A sequence of str is one of tokens.
 
         Raises
@@ -111,19 +136,19 @@ class Vocabulary:
             If something in the text is no token of the vocabulary and there is no id for such, or
             what is given as a token is several.
         """
-        if self._layer is not None and hasattr(self._layer, "_split"):
-            return self._encode_by_layer(text, where)
-        words = self._layer is not None and self.spelling.apart
+        if self._lookup is not None and self._lookup.cuts:
+            return self._encode_by_lookup(self._lookup, text, where)
+        words = self._lookup is not None and self.spelling.apart
         if not isinstance(text, str):
             pieces = list(text)
-        elif self._layer is not None:
+        elif self._lookup is not None:
             pieces = text.split() if words else list(text)
         else:
             pieces = self._cut(text)
         tokens: Tokens = np.empty(len(pieces), object)
         tokens[:] = pieces
-        if self._own_unknown is not None and pieces:
-            return tokens, np.asarray(self._layer(pieces)).astype(np.int64)
+        if self._lookup is not None and self._own_unknown is not None and pieces:
+            return tokens, self._lookup.encode(pieces)
         self._expect_known(pieces, where, written=isinstance(text, str) and not words)
         ids = [self._ids.get(token, self._unknown) for token in pieces]
         return tokens, np.array(ids, np.int64)
@@ -166,9 +191,11 @@ class Vocabulary:
             start += len(piece)
         return pieces
 
-    def _encode_by_layer(self, text: str | Sequence[str], where: str) -> tuple[Tokens, Ids]:
+    def _encode_by_lookup(
+        self, lookup: Lookup, text: str | Sequence[str], where: str
+    ) -> tuple[Tokens, Ids]:
         pieces = [text] if isinstance(text, str) else list(text)
-        ids = np.asarray(self._layer(pieces)).astype(np.int64)
+        ids = lookup.encode(pieces)
         several = np.flatnonzero((ids != 0).sum(axis=1) > 1)
         if len(pieces) > 1 and len(several):
             raise ValueError(
@@ -178,26 +205,6 @@ class Vocabulary:
             )
         ids = ids[0] if len(pieces) == 1 else ids[ids != 0]
         return self.decode(ids), ids
-
-
-def standard_vocabulary(given: Any, unknown: int | str | None) -> Vocabulary | None:
-    """Make a vocabulary of what was given as one, if anything was."""
-    if given is not None:
-        return Vocabulary(given, unknown)
-    if unknown is not None:
-        raise ValueError(
-            f"unknown: expected None, because there is no vocabulary= that something could be "
-            f"missing in; got {unknown!r}"
-        )
-    return None
-
-
-def ids_of_lookup(layer: Any, values: Any) -> Ids | None:
-    """Let a model's own layer make ids of strings; None if it makes something else of them."""
-    if layer.get_config()["output_mode"] != "int":
-        return None
-    ids = layer(values)
-    return np.asarray(ids).astype(np.int64) if hasattr(ids, "numpy") else None
 
 
 @dataclass(frozen=True)
@@ -254,37 +261,6 @@ class Encoding:
         return ids
 
 
-def _standard_layer(given: Any) -> Any:
-    """Make of a layer with a vocabulary one that maps any text to all of its ids."""
-    if not hasattr(given, "get_vocabulary"):
-        return None
-    layers = load_keras().layers
-    config = given.get_config()
-    if isinstance(given, layers.StringLookup):
-        config |= {"output_mode": "int", "invert": False, "sparse": False}
-        config |= {"pad_to_max_tokens": False, "max_tokens": None}
-    elif isinstance(given, layers.TextVectorization):
-        config |= {"output_mode": "int", "ragged": False, "sparse": False}
-        config |= {"pad_to_max_tokens": False, "max_tokens": None, "output_sequence_length": None}
-    else:
-        raise TypeError(
-            "vocabulary: expected a list or dict, a TextVectorization or a StringLookup, "
-            f"got a {type(given).__name__}"
-        )
-    config |= {"vocabulary": None, "idf_weights": None, "vocabulary_size": None}
-    layer = type(given).from_config(config)
-    layer.set_vocabulary(given.get_vocabulary(include_special_tokens=False))
-    return layer
-
-
-def _unknown_of(layer: Any) -> int | None:
-    """Tell the id that a layer reads unknown tokens as, the first if it has several; or None."""
-    lookup = getattr(layer, "_lookup_layer", layer)
-    if not lookup.num_oov_indices:
-        return None
-    return int(lookup.mask_token is not None)
-
-
 def _by_id(given: Any) -> list[str | None]:
     """List tokens by id, None for an id that has none."""
     if isinstance(given, Mapping):
@@ -307,10 +283,7 @@ def _by_id(given: Any) -> list[str | None]:
             raise ValueError("vocabulary: expected at least one token, got an empty dict")
         return [names.get(k) for k in range(max(names) + 1)]
     if not isinstance(given, Sequence) and not isinstance(given, np.ndarray):
-        raise TypeError(
-            "vocabulary: expected a list or dict, a TextVectorization or a StringLookup, "
-            f"got {given!r:.80}"
-        )
+        raise TypeError(f"vocabulary: expected a list or dict, got {given!r:.80}")
     tokens = [str(token) if isinstance(token, str) else token for token in given]
     for token in tokens:
         if not isinstance(token, str):

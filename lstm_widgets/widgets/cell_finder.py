@@ -17,7 +17,8 @@ from lstm_widgets.analysis.evidence import gather, strongest
 from lstm_widgets.analysis.ranking import rank_cells
 from lstm_widgets.figures.ranking import ranked_rows
 from lstm_widgets.lru import LRU
-from lstm_widgets.models.keras.outputs import Output
+from lstm_widgets.models.adapter import adapter_of
+from lstm_widgets.models.outputs import Output
 from lstm_widgets.recording import Recording
 from lstm_widgets.widgets.base import STATIC, FileState
 from lstm_widgets.widgets.cell_grid import CellGrid
@@ -123,7 +124,7 @@ class CellFinder(CellGrid, TextHeatmap):
         lags: int | Sequence[int] | None = None,
         shifts: int | None = None,
         seed: int | None = None,
-        model: Any = None,  # noqa: ANN401 - Keras has no types
+        model: Any = None,  # noqa: ANN401 - models are of many types
         inputs: Any = None,  # noqa: ANN401
         output: str | int | None = None,
         ablation: Mapping[str, Any] | None = None,
@@ -173,7 +174,7 @@ class CellFinder(CellGrid, TextHeatmap):
         self._ablate = None
         if model is not None:
             options = {"output": output, **(ablation or {})}
-            Output(model, options["output"])  # which refuses what there isn't
+            Output(adapter_of(model), options["output"])  # which refuses what there isn't
             self._ablate = partial(ablate, model, inputs, **options)
         self._can_ablate = model is not None
         self._gathered: LRU[dict[str, Any]] = LRU(_KEPT)

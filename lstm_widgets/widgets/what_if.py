@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import traitlets
 
-from lstm_widgets.models.keras.layers import find_layers
-from lstm_widgets.models.keras.run import build_model
+from lstm_widgets.models.adapter import adapter_of, standard_vocabulary
 from lstm_widgets.rnn.cells import SIGNALS
+from lstm_widgets.running.given import Given
 from lstm_widgets.running.held import Held
-from lstm_widgets.running.record import Given, expect_model, record
-from lstm_widgets.tokens.vocabulary import Vocabulary
+from lstm_widgets.running.record import record
 from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.widgets.base import STATIC
 from lstm_widgets.widgets.page.state import state_of
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from lstm_widgets.recording import Recording
-    from lstm_widgets.running.self_check import Check
+    from lstm_widgets.rnn.comparison import Check
     from lstm_widgets.widgets.keywords import TextHeatmapKeywords
 
 
@@ -89,7 +88,7 @@ class WhatIf(TextHeatmap):
 
     def __init__(
         self,
-        model: Any,  # noqa: ANN401 - Keras has no types
+        model: Any,  # noqa: ANN401 - models are of many types
         text: str,
         *,
         vocabulary: Any,  # noqa: ANN401
@@ -112,7 +111,10 @@ class WhatIf(TextHeatmap):
         self._running = True
         self._from_page = False
         self._model = model
-        top_k = min(5, Vocabulary(vocabulary).size) if top_k is None else top_k
+        names = standard_vocabulary(vocabulary)
+        if names is None:
+            raise TypeError("vocabulary: expected what the model's symbols stand for, got None")
+        top_k = min(5, names.size) if top_k is None else top_k
         self._options = {"vocabulary": vocabulary, "window": window, "top_k": top_k}
         self._options |= {"unknown": unknown, "pad": pad}
         self._options["output"] = output
@@ -227,12 +229,12 @@ class WhatIf(TextHeatmap):
 
 def _first_layer(model: Any, text: str, signal: str, reading: dict[str, Any]) -> str:  # noqa: ANN401
     """Name the first layer that has a signal; of one with two directions, both."""
-    expect_model(model)
-    given = Given(model, text, needs_ids=True, **reading)
-    build_model(model, given.first(1))
+    adapter = adapter_of(model)
+    given = Given(adapter, text, needs_ids=True, **reading)
+    adapter.build(given.first(1))
     names = [
         unit
-        for one in find_layers(model)
+        for one in adapter.layers
         for unit, kind in zip(one.units, one.kinds, strict=False)  # what can't be recorded has none
         if signal in SIGNALS[kind]
     ]

@@ -20,40 +20,49 @@ import functools
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
+from lstm_widgets.models.adapter import adapter_of
+from lstm_widgets.models.inputs import (
+    DEFAULT_BATCH_SIZE,
+    count_examples,
+    expect_positive,
+    leaves,
+    mapped,
+    standard_batch_size,
+)
 from lstm_widgets.models.keras import propagation
 from lstm_widgets.models.keras.affine import is_affine
 from lstm_widgets.models.keras.cells import mask_array
-from lstm_widgets.models.keras.inputs import (
-    DEFAULT_BATCH_SIZE,
-    count_examples,
-    cut,
-    expect_positive,
-    leaves,
-    standard_batch_size,
-)
 from lstm_widgets.models.keras.layers import Found, call_orders, find_layers, load_keras, numbered
-from lstm_widgets.models.keras.outputs import Output
+from lstm_widgets.models.keras.outputs import declared, leading, named
+from lstm_widgets.models.keras.own_loop import OwnLoop
 from lstm_widgets.models.keras.patches import Patch, is_stock, replaced
 from lstm_widgets.models.keras.places import Call, find_place
-from lstm_widgets.models.keras.run import build_model, call_model, states_as_found
+from lstm_widgets.models.keras.run import (
+    build_model,
+    call_model,
+    prescribed_batch_size,
+    states_as_found,
+)
+from lstm_widgets.models.outputs import Output
 from lstm_widgets.recording.calls import all_named, split_call
 from lstm_widgets.rnn.cells import SIGNALS, STATES
-from lstm_widgets.running.record import expect_model
-from lstm_widgets.running.self_check import CHECKED_EXAMPLES, TOLERANCES, OwnLoop, difference
+from lstm_widgets.rnn.comparison import TOLERANCES, difference
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from lstm_widgets.models.explaining import CellState
     from lstm_widgets.rnn.relevance_rules import Rule
 
-__all__ = ["Batch", "CellState", "Explained", "Pass", "Source"]
+__all__ = ["Explained"]
 
+# Examples whose outputs are compared with those of the model itself.
+CHECKED_EXAMPLES = 4
 # Values of the source that run at a time even if that is more examples than usual.
 _SOURCE_VALUES = 1 << 22
 # Layers whose `activation` the logits go into.
@@ -63,26 +72,6 @@ _PASSED = (
     *("Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout", "ActivityRegularization"),
     *("Identity", "Flatten", "Reshape", "Permute"),
 )
-
-
-@dataclass(frozen=True)
-class CellState:
-    """A cell's state, to be explained in place of the model's output.
-
-    Attributes
-    ----------
-    layer
-        The layer's name, as in a recording: of a layer that the model calls several times, it means
-        all calls, whose timesteps count on from one to the next, and ``"lstm:2"`` the second one.
-    cell
-        The cell's index.
-    signal
-        ``"hidden_state"`` or ``"cell_state"``.
-    """
-
-    layer: str
-    cell: int
-    signal: str
 
 
 @dataclass(frozen=True)
@@ -99,17 +88,6 @@ class Batch:
 
     tensors: tuple[Any, ...]
     rows: npt.NDArray[np.intp]
-
-    @classmethod
-    def joined(cls, batches: Sequence[Batch]) -> Batch:
-        """Put batches one after the other."""
-        import tensorflow as tf  # noqa: PLC0415
-
-        if len(batches) == 1:
-            return batches[0]
-        tensors = zip(*(batch.tensors for batch in batches), strict=True)
-        rows = np.concatenate([batch.rows for batch in batches])
-        return cls(tuple(tf.concat(parts, 0) for parts in tensors), rows)
 
 
 @dataclass(frozen=True)
@@ -294,7 +272,7 @@ class _ReachedError(Exception):
 
 
 class Explained:
-    """A model whose scores can be traced back to what stands at each timestep.
+    """A Keras model opened for explanation, see :class:`lstm_widgets.models.explaining.Explained`.
 
     Parameters
     ----------
@@ -346,10 +324,10 @@ class Explained:
         batch_size: int | None = None,
     ) -> None:
         keras = load_keras()
-        expect_model(model)
+        adapter = adapter_of(model)
         expect_positive("batch_size", batch_size)
         self._model = model
-        self._output = None if cell else Output(model, output)
+        self._output = None if cell else Output(adapter, output)
         #: The name of the output that is explained, of a model with several.
         self.output: str | None = None
         if cell and output is not None:
@@ -370,10 +348,7 @@ class Explained:
             t.shape[0] for t in getattr(model, "inputs", None) or []
         )
         self.batch_size = standard_batch_size(
-            model,
-            SimpleNamespace(found=[one for one in self._found if not one.problem]),  # type: ignore[arg-type]
-            self.count,
-            batch_size,
+            prescribed_batch_size(model, self._found), self.count, batch_size
         )
         self.cell = cell
         self._cell_layer: Any = None
@@ -447,6 +422,16 @@ class Explained:
 
     # What goes in ---------------------------------------------------------------------------------
 
+    def joined(self, batches: Sequence[Batch]) -> Batch:
+        """Put batches one after the other."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        if len(batches) == 1:
+            return batches[0]
+        tensors = zip(*(batch.tensors for batch in batches), strict=True)
+        rows = np.concatenate([batch.rows for batch in batches])
+        return Batch(tuple(tf.concat(parts, 0) for parts in tensors), rows)
+
     def batches(self, what: str) -> Iterator[Batch]:
         """Cut the examples into batches, and show how far it is with ``what``."""
         starts: Any = range(0, self.count, self.batch_size)
@@ -492,7 +477,7 @@ class Explained:
 
     def batch(self, start: int, stop: int) -> Batch:
         """Take out the examples from ``start`` to before ``stop``."""
-        arrays = leaves(cut(self._inputs, start, stop))
+        arrays = leaves(mapped(lambda value: value[start:stop], self._inputs))
         expected = getattr(self._model, "inputs", None) or []
         if len(expected) != len(arrays) or isinstance(self._inputs, Mapping):
             expected = [None] * len(arrays)
@@ -663,19 +648,22 @@ class Explained:
         yield from self._mask_patches(done, kept)
         yield from propagation.loops(self._found, done)
         if relevance:
-            yield from propagation.rules(self._model, self._found, done, self._output)
+            symbolic = None
+            if self._output is not None and (known := declared(self._model)) is not None:
+                symbolic = self._output.of(known)
+            yield from propagation.rules(self._model, self._found, done, leading(symbolic))
         yield from self._head.patches
         if self.cell is not None:
             yield self._state_patch(done, timestep)
 
     def _call(self, batch: Batch) -> Any:
         outputs = call_model(self._model, self._structured(batch))
-        flat = load_keras().tree.flatten(outputs)
+        made = named(self._model, outputs)
         if self._output is None:
-            return flat[0]
-        if len(flat) > 1:
-            self.output = self._output.name(outputs)
-        return self._output.of(outputs)
+            return next(iter(made.values()))
+        if len(made) > 1:
+            self.output = self._output.name(made)
+        return self._output.of(made)
 
     def _compare(self, logits: Any) -> None:
         """Hold the logits of the first examples against what the model itself returned for them."""

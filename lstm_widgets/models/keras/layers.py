@@ -1,14 +1,15 @@
 # Keras has no types, so what comes from it is Any.
 # ruff: noqa: ANN401
-"""Which recurrent layers a model has, and which of them are to be recorded."""
+"""Which recurrent layers a Keras model has."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import types
+import weakref
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lstm_widgets.errors import UnsupportedLayerError
-from lstm_widgets.recording.calls import is_part, split_call
 from lstm_widgets.rnn.cells import SIGNALS
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Found:
     problem: str = ""
     stepped: bool = False  # whether it is a cell that the model steps itself, one call a timestep
     order: tuple[int, ...] = ()  # see call_orders
+    optional: bool = False  # whether it is also stepped within a layer, and need not be outside
 
     def number(self, time: int) -> int:
         """Tell the number of the call that is made as the ``time``-th, from 1 on."""
@@ -59,6 +61,47 @@ class Found:
         if len(self.kinds) < 2:
             return (self.name,)
         return tuple(f"{self.name}/cell_{k}" for k in range(len(self.kinds)))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many units each of its cells has."""
+        return tuple(int(cell.units) for cell in self.cells)
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtype in which each of its cells computes."""
+        return tuple(str(cell.compute_dtype) for cell in self.cells)
+
+    def config(self) -> dict[str, Any]:
+        """Tell its settings, as JSON can hold them."""
+        return plain_config(self.layer)
+
+
+_configs: weakref.WeakKeyDictionary[Any, tuple[Any, str]] = weakref.WeakKeyDictionary()
+
+
+def plain_config(thing: Any) -> dict[str, Any]:
+    """Describe a layer or model as JSON can hold it; what was described before isn't again."""
+    settings = _settings(thing)
+    known = _configs.get(thing)
+    if known is None or known[0] != settings:
+        try:
+            text = json.dumps(thing.get_config(), default=str)
+        except (NotImplementedError, TypeError, ValueError):
+            text = "{}"  # a subclassed model need not have one
+        known = _configs[thing] = (settings, text)
+    plain: dict[str, Any] = json.loads(known[1])
+    return plain
+
+
+def _settings(thing: Any) -> list[tuple[str, Any]]:
+    """List the attributes of a layer, and of all in it, that a description of it is made of."""
+    return [
+        (name, value)
+        for layer in thing._flatten_layers()  # noqa: SLF001
+        for name, value in vars(layer).items()
+        if isinstance(value, (str, int, float, type(None), types.FunctionType))
+    ]
 
 
 def load_keras() -> Any:
@@ -114,7 +157,10 @@ def find_layers(model: Any) -> list[Found]:
 
     walk(model, "")
     # Last, because a cell that a model steps itself may also be the one within a layer before.
-    return sorted(found, key=lambda one: one.stepped)
+    found.sort(key=lambda one: one.stepped)
+    layers = [one for one in found if not one.stepped and not one.problem]
+    inside = {id(cell) for one in layers for cell in one.cells}
+    return [replace(one, optional=one.stepped and id(one.layer) in inside) for one in found]
 
 
 def call_orders(model: Any) -> dict[int, tuple[int, ...]]:
@@ -197,80 +243,3 @@ def _kinds(layer: Any) -> tuple[tuple[str, ...], str]:
         if not kind:
             return (), f"a {type(layer).__name__} around the custom cell {type(cell).__name__}"
     return kinds, ""
-
-
-class Selection:
-    """Which layers and which of their signals are to be kept.
-
-    With ``keep=False`` the layers are needed, but none of their signals.
-    """
-
-    def __init__(
-        self,
-        found: Sequence[Found],
-        layers: Sequence[str] | str | None,
-        signals: Sequence[str] | str | None,
-        *,
-        keep: bool = True,
-    ) -> None:
-        self._keep = keep
-        if not found:
-            raise ValueError(
-                "model: expected at least one recurrent layer (LSTM, GRU, SimpleRNN, RNN), "
-                "got a model with none"
-            )
-        self._layers = _names("layers", layers)
-        self._signals = _names("signals", signals)
-        # Also of layers that can't be recorded.
-        self.known = units = [unit for one in found for unit in one.units]
-        for name in self._layers or ():
-            base, _ = split_call(name)
-            if not any(is_part(unit, base) for unit in units):
-                raise ValueError(
-                    f"layers: expected names among {', '.join(map(repr, units))}; got {name!r}"
-                )
-        for one in found:
-            if one.problem and self.keeps(one.name):
-                raise UnsupportedLayerError(
-                    f"model: layer {one.name!r} cannot be recorded: it is {one.problem}. "
-                    f"To record the others, name them in layers="
-                )
-        self.found = [one for one in found if not one.problem]
-        known = dict.fromkeys(name for one in self.found for k in one.kinds for name in SIGNALS[k])
-        for name in self._signals or ():
-            if name not in known:
-                raise ValueError(
-                    f"signals: expected names among {', '.join(map(repr, known))}; got {name!r}"
-                )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names that were asked for; none if all layers are to be kept."""
-        return self._layers or ()
-
-    def keeps(self, unit: str, call: int | None = None) -> bool:
-        """Whether a call of a layer, or cell of a stack, is to be kept; None: any of its calls."""
-        if self._layers is None:
-            return True
-        for name in self._layers:
-            base, wanted = split_call(name)
-            if (is_part(unit, base) or is_part(base, unit)) and (
-                call is None or wanted in (None, call)
-            ):
-                return True
-        return False
-
-    def signals(self, unit: str, call: int, kind: str) -> tuple[str, ...]:
-        """Which signals are to be kept of a call of it, in the order of :data:`SIGNALS`."""
-        if not self._keep or not self.keeps(unit, call):
-            return ()
-        return tuple(n for n in SIGNALS[kind] if self._signals is None or n in self._signals)
-
-
-def _names(argument: str, names: Sequence[str] | str | None) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    names = (names,) if isinstance(names, str) else tuple(names)
-    if not names or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{argument}: expected one or more names, or None for all; got {names!r}")
-    return names

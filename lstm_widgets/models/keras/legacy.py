@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.keras.layers import load_keras
 from lstm_widgets.models.keras.legacy_file import (
     RefusedError,
@@ -25,7 +26,6 @@ from lstm_widgets.models.keras.legacy_file import (
 )
 from lstm_widgets.models.keras.legacy_layers import build_model
 from lstm_widgets.models.keras.legacy_weights import GATES, take_weights
-from lstm_widgets.running.record import expect_model
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -169,7 +169,7 @@ def load_legacy_weights(
     ... )
     >>> lw.load_legacy_weights(model, "weights-improvement-20.hdf5")  # doctest: +SKIP
     """
-    expect_model(model)
+    adapter_of(model)  # which refuses what is none
     gates = recurrent_activation
     _expect_gates(gates)
     with opened(path) as file:

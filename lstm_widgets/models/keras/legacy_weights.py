@@ -26,7 +26,7 @@ from lstm_widgets.models.keras.legacy_file import (
     layer_weights,
     names,
 )
-from lstm_widgets.running.self_check import OwnLoop
+from lstm_widgets.models.keras.own_loop import OwnLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

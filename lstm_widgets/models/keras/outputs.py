@@ -1,20 +1,18 @@
 # Keras has no types, so what comes from it is Any.
 # ruff: noqa: ANN401
-"""Which of a model's outputs is meant, and what its numbers are: probabilities, logits or values."""
+"""The outputs of a Keras model: their names, what it was compiled with for them, what leads there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from lstm_widgets.models.keras.layers import load_keras
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    Meaning = Literal["classes", "values", "unknown"]
-
-__all__ = ["Output"]
+__all__ = ["declared", "leading", "loss_of", "named"]
 
 # Losses of classes whose outputs are logits if they say so.
 _OF_CLASSES = (
@@ -23,126 +21,64 @@ _OF_CLASSES = (
 )
 
 
-class Output:
-    """One of a model's outputs, by its name or index.
+def named(model: Any, outputs: Any) -> dict[str, Any]:
+    """Name what a call of a model returned: a structure of tensors, in their order."""
+    return dict(_named(model, outputs))
 
-    Parameters
-    ----------
-    model
-        A Keras model.
-    which
-        The name of an output (its key in a dict of outputs, else the name of the layer that it comes
-        from), its index, or None for the only one.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such output, or None is given and there are several; the text names them. Of a
-        model that tells nothing of its outputs that is known once it has been called.
+def declared(model: Any) -> dict[str, Any] | None:
+    """Name the symbolic outputs that a model tells before it is called; None: it doesn't."""
+    outputs = getattr(_graph(model), "_outputs_struct", None)
+    outputs = (getattr(model, "outputs", None) or None) if outputs is None else outputs
+    return None if outputs is None else named(model, outputs)
+
+
+def leading(output: Any) -> frozenset[int] | None:
+    """List the operations of a graph of layers that lead to an output, by their ids; None: unknown.
+
+    ``output`` is symbolic, one of :func:`declared`, or None.
     """
+    if output is None or not hasattr(output, "_keras_history"):
+        return None
+    tensors, found = [output], set()
+    seen: set[int] = set()
+    while tensors:
+        tensor = tensors.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        operation, node, _ = tensor._keras_history  # noqa: SLF001
+        found.add(id(operation))
+        if operation._inbound_nodes:  # noqa: SLF001
+            tensors += operation._inbound_nodes[node].input_tensors  # noqa: SLF001
+    return frozenset(found)
 
-    def __init__(self, model: Any, which: str | int | None = None) -> None:
-        number = hasattr(which, "__index__") and not isinstance(which, bool)
-        if which is not None and not isinstance(which, str) and not number:
-            raise TypeError(f"output: expected a name or an index, got {which!r:.80}")
-        self._model = model
-        self._which = which
-        #: As the model tells it before it is called: a KerasTensor, or None.
-        self.symbolic = None
-        self._declared = _declared(model)
-        if self._declared is not None:
-            self.symbolic = self.of(self._declared)
 
-    def of(self, outputs: Any) -> Any:
-        """Choose it among what a call of the model returned."""
-        return self._chosen(outputs)[1]
+def loss_of(model: Any, output: str | None) -> str | None:
+    """Tell what a model was compiled with for an output, as :meth:`Adapter.loss` does."""
+    loss = _compiled(model, output)
+    if loss is None:
+        return None
+    losses = load_keras().losses
+    of_classes = isinstance(loss, tuple(getattr(losses, name) for name in _OF_CLASSES))
+    return "logits" if of_classes and getattr(loss, "from_logits", False) else "other"
 
-    def name(self, outputs: Any) -> str:
-        """Name it, as the argument takes it."""
-        return self._chosen(outputs)[0]
 
-    def _chosen(self, outputs: Any) -> tuple[str, Any]:
-        named = dict(_named(self._model, outputs))
-        names, which = list(named), self._which
-        if which is None and len(names) == 1:
-            return names[0], named[names[0]]
-        if isinstance(which, str) and which in named:
-            return which, named[which]
-        if which is not None and not isinstance(which, str) and 0 <= int(which) < len(names):
-            return names[int(which)], named[names[int(which)]]
-        if which is None:
-            raise ValueError(
-                f"output: the model has {len(names)}, name one of {', '.join(map(repr, names))} (or "
-                f"its index, 0 to {len(names) - 1}); got None"
-            )
-        raise ValueError(
-            f"output: expected one of {', '.join(map(repr, names))} (or its index, 0 to "
-            f"{len(names) - 1}); got {which!r}"
-        )
-
-    @property
-    def logits(self) -> bool:
-        """Whether the model was compiled with a loss that takes its outputs for logits."""
-        loss = self._loss
-        return _is_loss(loss, _OF_CLASSES) and bool(getattr(loss, "from_logits", False))
-
-    @property
-    def leading(self) -> frozenset[int] | None:
-        """The operations of a graph of layers that lead to it, by their ids; None: unknown."""
-        if self.symbolic is None or not hasattr(self.symbolic, "_keras_history"):
-            return None
-        tensors, found = [self.symbolic], set()
-        seen: set[int] = set()
-        while tensors:
-            tensor = tensors.pop()
-            if id(tensor) in seen:
-                continue
-            seen.add(id(tensor))
-            operation, node, _ = tensor._keras_history  # noqa: SLF001
-            found.add(id(operation))
-            if operation._inbound_nodes:  # noqa: SLF001
-                tensors += operation._inbound_nodes[node].input_tensors  # noqa: SLF001
-        return frozenset(found)
-
-    def meaning(self, activation: str, size: int) -> Meaning:
-        """Tell whether its numbers are those of classes, or values (a forecast).
-
-        Parameters
-        ----------
-        activation
-            The last one.
-        size
-            How many numbers there are.
-        """
-        if activation in ("softmax", "sigmoid") or self.logits:
-            return "classes"
-        # A single number that isn't said to be a logit is a number.
-        return "values" if size == 1 or self._loss is not None else "unknown"
-
-    @property
-    def _loss(self) -> Any:
-        """What the model was compiled with for this output; None if it wasn't."""
-        loss = getattr(self._model, "loss", None)
-        if not isinstance(loss, (Mapping, list, tuple)):
-            return loss
-        if self._declared is None:
-            return None
-        names = [name for name, _ in _named(self._model, self._declared)]
-        here = self.name(self._declared)
-        if isinstance(loss, Mapping):
-            return loss.get(here)
-        return loss[names.index(here)] if len(loss) == len(names) else None
+def _compiled(model: Any, output: str | None) -> Any:
+    loss = getattr(model, "loss", None)
+    if not isinstance(loss, (Mapping, list, tuple)):
+        return loss
+    if output is None:
+        return None
+    if isinstance(loss, Mapping):
+        return loss.get(output)
+    names = list(declared(model) or ())
+    return loss[names.index(output)] if len(loss) == len(names) else None
 
 
 def _graph(model: Any) -> Any:
     """Give the graph of layers that a model is; a Sequential has it, a functional model is it."""
     return getattr(model, "_functional", None) or model
-
-
-def _declared(model: Any) -> Any:
-    """Give the outputs that a model tells before it is called, in their structure; None: it doesn't."""
-    outputs = getattr(_graph(model), "_outputs_struct", None)
-    return (getattr(model, "outputs", None) or None) if outputs is None else outputs
 
 
 def _named(model: Any, outputs: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -159,8 +95,3 @@ def _named(model: Any, outputs: Any, path: str = "") -> Iterator[tuple[str, Any]
     else:
         names = getattr(_graph(model), "output_names", None) or []
         yield path[:-1] or (names[0] if len(names) == 1 else "output"), outputs
-
-
-def _is_loss(loss: Any, names: tuple[str, ...]) -> bool:
-    losses = load_keras().losses
-    return isinstance(loss, tuple(getattr(losses, name) for name in names))

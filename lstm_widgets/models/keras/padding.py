@@ -4,29 +4,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from lstm_widgets.models.adapter import Masker
 from lstm_widgets.models.keras.layers import load_keras
-from lstm_widgets.running.texts import BY_LAST_AXIS, BY_TIMESTEP
+from lstm_widgets.models.keras.timesteps import BY_LAST_AXIS, BY_TIMESTEP
 
-__all__ = ["Masker", "find_masker"]
-
-
-@dataclass(frozen=True)
-class Masker:
-    """What makes a model's mask of an input.
-
-    Attributes
-    ----------
-    layer
-        The name of the Masking or Embedding layer.
-    value
-        What it takes for padding.
-    """
-
-    layer: str
-    value: Any
+__all__ = ["find_masker"]
 
 
 def find_masker(model: Any, leaf: int) -> Masker | None:

@@ -28,11 +28,11 @@ from lstm_widgets.models.keras.layer_rules import (
 )
 from lstm_widgets.models.keras.layers import load_keras
 from lstm_widgets.models.keras.patches import is_stock
+from lstm_widgets.models.keras.returned import as_returned, last_as_returned
 from lstm_widgets.rnn import gradients, relevance_rules
 from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, plain_array, step
 from lstm_widgets.rnn.scan import scan
 from lstm_widgets.rnn.sequences import Sequences
-from lstm_widgets.running.session import as_returned, last_as_returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Sequence
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lstm_widgets.models.keras.explained import Pass
-    from lstm_widgets.models.keras.outputs import Output
     from lstm_widgets.models.keras.patches import Patch
 
 __all__ = ["loops", "read_by", "rules"]
@@ -67,7 +66,9 @@ def loops(found: Sequence[Any], done: Pass) -> Iterator[Patch]:
             yield one.layer, "use_cudnn", False
 
 
-def rules(model: Any, found: Sequence[Any], done: Pass, output: Output | None) -> Iterator[Patch]:
+def rules(
+    model: Any, found: Sequence[Any], done: Pass, leading: Container[int] | None
+) -> Iterator[Patch]:
     """Give every layer of a model its rule, but for the recurrent ones, whose loops have it.
 
     Parameters
@@ -78,8 +79,9 @@ def rules(model: Any, found: Sequence[Any], done: Pass, output: Output | None) -
         Its recurrent layers, as the recorder lists them.
     done
         The pass that the rules are for. A layer without rule fails it as soon as it is called.
-    output
-        The output that is explained: layers that don't lead to it need no rule. None: all do.
+    leading
+        The ids of the operations that lead to the output that is explained: others need no rule.
+        None: all do.
 
     Raises
     ------
@@ -90,7 +92,6 @@ def rules(model: Any, found: Sequence[Any], done: Pass, output: Output | None) -
     for one in found:
         if one.problem:
             yield one.layer, "call", no_rule(done, one.name, one.problem)
-    leading = None if output is None else output.leading
     for operation in operations_of(model, leading):
         if isinstance(operation, keras.layers.Bidirectional):
             if operation.merge_mode == "mul":

@@ -1,23 +1,36 @@
 # Keras has no types, so what comes from it is Any.
 # ruff: noqa: ANN401
-"""Call the model batch after batch, its recurrent layers running our loop."""
+"""Run a Keras model, its recurrent layers running our loop."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import threading
-import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lstm_widgets.errors import UnsupportedLayerError
-from lstm_widgets.models.keras.inputs import leaves
+import numpy as np
+
+from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
+from lstm_widgets.models.inputs import leaves
+from lstm_widgets.models.keras.cells import as_array, mask_array, read_cell
+from lstm_widgets.models.keras.gather import array
 from lstm_widgets.models.keras.layers import Found, find_layers, load_keras
+from lstm_widgets.models.keras.outputs import named
+from lstm_widgets.models.keras.own_loop import OwnLoop
+from lstm_widgets.models.keras.returned import as_returned, last_as_returned
+from lstm_widgets.rnn.cells import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lstm_widgets.running.session import Session
+    import numpy.typing as npt
+
+    from lstm_widgets.models.adapter import Loop
+    from lstm_widgets.models.outputs import Output
+    from lstm_widgets.rnn.cells import Cell
 
 # TensorFlow's words for an id that an Embedding doesn't have.
 _OUTSIDE = re.compile(r"indices\[([\d,]*)\] = (-?\d+) is not in \[0, (\d+)\)")
@@ -28,100 +41,294 @@ _OUTSIDE = re.compile(r"indices\[([\d,]*)\] = (-?\d+) is not in \[0, (\d+)\)")
 _RUNNING = threading.RLock()
 
 
-def run(
-    model: Any,
-    batch: Callable[[int, int], Any],
-    size: int,
-    session: Session,
-    seen: Callable[[Any, int, int], None],
-) -> None:
-    """Let the model read everything, and the session know how much of it is done.
+class SymbolicCallError(Exception):
+    """A layer was called inside a tf.function, where there are no values yet."""
 
-    ``batch(start, stop)`` is what the model is called with, ``seen(outputs, start, stop)`` is told
-    what comes out.
-    """
-    parts = session.reading.parts(size)
-    progress: Any = parts
-    if len(parts) > 1:
-        from tqdm.auto import tqdm  # noqa: PLC0415
 
-        progress = tqdm(parts, desc="recording", unit="batch", leave=False)
-    with prepared(model, session):
-        try:
-            for start, stop in progress:
-                seen(read(model, batch(start, stop), start, stop, session), start, stop)
-                session.done = stop
-        except KeyboardInterrupt:
-            if not session.done:
-                raise
-            warnings.warn(
-                f"interrupted: the recording has the first {session.reading.describe(session.done)}",
-                stacklevel=4,
+@dataclass(frozen=True)
+class LayerCall:
+    """One call of a recurrent layer; see :class:`lstm_widgets.models.adapter.Call`."""
+
+    layer: Found
+    number: int
+    x: npt.NDArray[Any]
+    states: list[npt.NDArray[Any]]
+    mask: npt.NDArray[np.bool_] | None
+    tensors: tuple[Any, Any]  # what it reads, and the states, as Keras has them
+    paused: Callable[[], contextlib.AbstractContextManager[None]]
+
+    @functools.cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """The layer's cells, with arrays of the dtype in which they compute."""
+        return tuple(map(read_cell, self.layer.kinds, self.layer.cells))
+
+    @property
+    def over_time(self) -> bool:
+        """Whether the hidden state of every timestep goes on, and not the last one only."""
+        return not self.layer.stepped and bool(self.layer.layer.return_sequences)
+
+    def own(
+        self,
+        x: npt.NDArray[Any],
+        states: Sequence[npt.NDArray[Any]],
+        mask: npt.NDArray[np.bool_] | None,
+        *,
+        compiled: bool = False,
+    ) -> tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]:
+        """Let the layer's own loop read this; return its output at every timestep, and last states."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        sequences, initial_state = self.tensors
+        state = load_keras().tree.pack_sequence_as(initial_state, list(map(tf.constant, states)))
+        with self.paused():
+            outputs, ended = OwnLoop.of(self.layer.layer)(
+                tf.constant(x, sequences.dtype), state, mask, traced=compiled
             )
-        finally:
-            if progress is not parts:
-                progress.close()
+        return np.asarray(outputs), [np.asarray(each) for each in ended]
+
+    def step(
+        self, cell: int, x: npt.NDArray[Any], states: Sequence[npt.NDArray[Any]]
+    ) -> list[npt.NDArray[Any]]:
+        """Let one of the layer's own cells, by its index, take a single step; return its states."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        own = self.layer.cells[cell]
+        before = [tf.cast(state, own.compute_dtype) for state in states]
+        with self.paused():
+            _, after = OwnLoop.of(own)(tf.constant(x[:, None]), before, None, traced=False)
+        return [np.asarray(each) for each in after]
+
+    def returned(
+        self,
+        hidden: npt.NDArray[Any],
+        mask: npt.NDArray[np.bool_] | None,
+        *,
+        begun: bool = False,
+    ) -> npt.NDArray[Any]:
+        """Make of hidden states what the layer returns: its reading order, its values at padding."""
+        made: npt.NDArray[Any] = as_returned(hidden, mask, self.layer.layer, begun=begun)
+        return made
 
 
-def read(model: Any, batch: Any, start: int, stop: int, session: Session) -> Any:
-    """Call a prepared model once; return its outputs."""
-    import tensorflow as tf  # noqa: PLC0415
+@contextlib.contextmanager
+def running(
+    model: Any,
+    found: Sequence[Found],
+    loop: Loop,
+    *,
+    any_length: bool,
+    every_output: bool,
+    fresh: bool,
+) -> Iterator[KerasRun]:
+    """Make a model ready to run, as :meth:`Adapter.running` does, and leave it as it was found."""
+    run = KerasRun(model, found, loop, fresh=fresh)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(states_as_found(model, found))
+        stack.enter_context(run.replaced_loops())
+        if any_length:
+            stack.enter_context(_any_length(model))
+        if every_output:
+            stack.enter_context(_all_sequences(model, found))
+        yield run
 
-    found = session.selection.found
-    before = _states(model, found)
-    outputs = None
-    if not session.untraced:
-        outputs = _call_recorded(model, batch, start, stop, session)
-        # Maybe the model has a tf.function of its own, traced long ago: let its Python run.
-        session.untraced = bool(session.missed()) and not tf.config.functions_run_eagerly()
-        if session.untraced:
-            _assign(before)
-    if session.untraced:
-        tf.config.run_functions_eagerly(True)
-        try:
-            outputs = _call_recorded(model, batch, start, stop, session)
-        finally:
-            tf.config.run_functions_eagerly(False)
-    if session.symbolic:
-        raise UnsupportedLayerError(
-            f"model: layer {session.symbolic!r} cannot be recorded: the model calls it where there "
-            f"are no values yet (inside of tf.vectorized_map or the like)"
-        )
-    session.end()
-    if session.check == "full" and not session.began_in_padding and not session.holding.layers:
-        _assign(before)
-        with session.paused():
-            batch = load_keras().tree.map_structure(tf.convert_to_tensor, batch)
-            function = tf.function(lambda x: call_model(model, x), autograph=False)
+
+class KerasRun:
+    """A model that is ready to run; see :class:`lstm_widgets.models.adapter.Run`."""
+
+    def __init__(self, model: Any, found: Sequence[Found], loop: Loop, *, fresh: bool) -> None:
+        self._model = model
+        self._found = found
+        self._loop = loop
+        self._fresh = fresh
+        self._active = True
+        self._untraced = False  # whether the model's own tf.functions have to run as Python
+        self._failure: SelfCheckError | None = None
+        self._symbolic = ""  # a layer that was called in a graph, where there are no values yet
+        self._times: dict[str, int] = {}  # how often each layer was called so far
+        self._before: list[tuple[Any, Any]] = []  # the model's states before the last call
+
+    def __call__(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
+        """Call the model, its layers running the loop; return its outputs by name."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        self._before = _states(self._model, self._found)
+        outputs = None
+        if not self._untraced:
+            outputs = self._called(batch)
+            # Maybe the model has a tf.function of its own, traced long ago: let its Python run.
+            self._untraced = self._missed() and not tf.config.functions_run_eagerly()
+            if self._untraced:
+                _assign(self._before)
+                self._loop.restart()
+        if self._untraced:
+            tf.config.run_functions_eagerly(True)
+            try:
+                outputs = self._called(batch)
+            finally:
+                tf.config.run_functions_eagerly(False)
+        if self._symbolic:
+            raise UnsupportedLayerError(
+                f"model: layer {self._symbolic!r} cannot be recorded: the model calls it where there "
+                f"are no values yet (inside of tf.vectorized_map or the like)"
+            )
+        if self._fresh and any(one.stateful for one in self._found):
+            _assign(self._before)
+        return self._named(outputs)
+
+    def alone(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
+        """Call the model with its layers' own loops, from where the last call started."""
+        import tensorflow as tf  # noqa: PLC0415
+
+        tree = load_keras().tree
+        _assign(self._before)
+        with self.paused():
+            batch = tree.map_structure(lambda x: tf.convert_to_tensor(_as_taken(x)), batch)
+            function = tf.function(lambda x: call_model(self._model, x), autograph=False)
             # Called as a concrete function, it doesn't warn that each batch traces another one.
-            expected = function.get_concrete_function(batch)(*load_keras().tree.flatten(batch))
-        session.compare_outputs(outputs, expected)
-    session.go_on()
-    if session.reading.mode == "windows" and any(one.stateful for one in found):
-        _assign(before)  # every window starts from the states that the model was found with
-    return outputs
+            outputs = function.get_concrete_function(batch)(*tree.flatten(batch))
+        if self._fresh:
+            _assign(self._before)
+        return self._named(outputs)
 
+    def activation(self, output: Output, batch: Any) -> str:
+        """Tell the last activation of an output, by one more call of which nothing is recorded."""
+        from lstm_widgets.models.keras.explained import activation_when_called  # noqa: PLC0415
 
-def _call_recorded(model: Any, batch: Any, start: int, stop: int, session: Session) -> Any:
-    session.begin(start, stop)
-    try:
-        return call_model(model, batch)
-    except Exception as error:
-        if session.symbolic:
-            return None
-        if session.failure is not None:
-            # Bare, and not as Keras wraps what is raised within its layers.
-            raise session.failure from None
-        outside = _OUTSIDE.search(str(error))
-        if outside:
-            at, number, count = outside.groups()
-            raise ValueError(
-                f"inputs: the model looks up ids from 0 to {int(count) - 1}, got {number} (at "
-                f"[{at}] of what is looked up)"
-            ) from error
-        shapes = ", ".join(str(tuple(value.shape)) for value in leaves(batch))
-        error.add_note(f"This happened while recording, on inputs of shape {shapes}.")
-        raise
+        def called() -> Any:
+            return output.of(named(self._model, call_model(self._model, batch)))
+
+        with self.paused(), states_as_found(self._model, self._found):
+            return activation_when_called(self._model, called)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the layers run their own loops."""
+        self._active = False
+        times, self._times = self._times, {}
+        try:
+            yield
+        finally:
+            self._active = True
+            self._times = times
+
+    @contextlib.contextmanager
+    def replaced_loops(self) -> Iterator[None]:
+        """Let the recurrent layers run the loop, for as long as the context lasts."""
+        try:
+            for one in self._found:
+                # Past Keras's __setattr__, which has nothing to track here.
+                name, ours = (
+                    ("call", self._step) if one.stepped else ("inner_loop", self._inner_loop)
+                )
+                one.layer.__dict__[name] = ours(one)
+            yield
+        finally:
+            for one in self._found:
+                one.layer.__dict__.pop("call" if one.stepped else "inner_loop", None)
+
+    def _named(self, outputs: Any) -> dict[str, npt.NDArray[Any]]:
+        return {name: array(value) for name, value in named(self._model, outputs).items()}
+
+    def _missed(self) -> bool:
+        """Whether the last call didn't reach a layer that matters, or not by value."""
+        return any(
+            one.name not in self._times and not one.optional and self._loop.wants(one)
+            for one in self._found
+        )
+
+    def _called(self, batch: Any) -> Any:
+        self._times, self._symbolic = {}, ""
+        try:
+            return call_model(self._model, batch)
+        except Exception as error:
+            if self._symbolic:
+                return None
+            if self._failure is not None:
+                raise self._failure from None
+            outside = _OUTSIDE.search(str(error))
+            if outside:
+                at, number, count = outside.groups()
+                raise ValueError(
+                    f"inputs: the model looks up ids from 0 to {int(count) - 1}, got {number} (at "
+                    f"[{at}] of what is looked up)"
+                ) from error
+            shapes = ", ".join(str(tuple(value.shape)) for value in leaves(batch))
+            error.add_note(f"This happened while recording, on inputs of shape {shapes}.")
+            raise
+
+    def _inner_loop(self, one: Found) -> Callable[..., tuple[Any, Any, Any]]:
+        """Make the loop that stands in for the layer's own."""
+        tree = load_keras().tree
+
+        def inner_loop(
+            sequences: Any,
+            initial_state: Any,
+            mask: Any,
+            training: bool = False,  # noqa: ARG001  (inference only)
+        ) -> tuple[Any, Any, Any]:
+            call = self._number(one)
+            starts = self._loop.starts(one, call, tree.flatten(initial_state))
+            initial_state = tree.pack_sequence_as(initial_state, starts)
+            if not self._active:
+                return type(one.layer).inner_loop(  # type: ignore[no-any-return]
+                    one.layer, sequences, initial_state, mask, training=False
+                )
+            return self._run(one, call, sequences, initial_state, mask)
+
+        return inner_loop
+
+    def _step(self, one: Found) -> Callable[..., tuple[Any, Any]]:
+        """Make what stands in for the call of a cell that the model steps itself."""
+        own, tree = type(one.layer).call, load_keras().tree
+
+        def call(inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:  # noqa: ARG001
+            if not self._active or not self._loop.wants(one):
+                return own(one.layer, inputs, states, training=False)  # type: ignore[no-any-return]
+            number = self._number(one)
+            flat = self._loop.starts(one, number, tree.flatten(states))
+            hidden, _, new = self._run(one, number, inputs[:, None], flat, None)
+            return hidden, new if tree.is_nested(states) else new[0]
+
+        return call
+
+    def _number(self, one: Found) -> int:
+        """Count a call of a layer, and tell its number."""
+        self._times[one.name] = time = self._times.get(one.name, 0) + 1
+        return one.number(time)
+
+    def _run(
+        self, one: Found, call: int, sequences: Any, initial_state: Any, mask: Any
+    ) -> tuple[Any, Any, Any]:
+        import tensorflow as tf  # noqa: PLC0415
+
+        if not tf.executing_eagerly():
+            self._symbolic = one.name
+            raise SymbolicCallError
+        tree, dtype = load_keras().tree, one.cells[-1].compute_dtype
+        made = LayerCall(
+            one,
+            call,
+            as_array(sequences),
+            [as_array(state) for state in tree.flatten(initial_state)],
+            None if mask is None else mask_array(tree.flatten(mask)[0]),
+            (sequences, initial_state),
+            self.paused,
+        )
+        try:
+            result = self._loop.run(made)
+        except SelfCheckError as error:
+            self._failure = error  # Keras rewrites what is raised within its layers
+            raise
+        states = [tf.cast(state, dtype) for state in result.states]
+        packed = tree.pack_sequence_as(initial_state, states)
+        position = -STATES[one.kinds[-1]]
+        if result.hidden is not None:
+            outputs = tf.cast(made.returned(result.hidden, made.mask, begun=result.begun), dtype)
+            # Keras doesn't look at the last output of a layer that returns all.
+            return states[position], outputs, packed
+        end = last_as_returned(result.states[position], made.mask, one.layer, begun=result.begun)
+        final = tf.cast(end, dtype)
+        return final, final[:, None], packed
 
 
 def build_model(model: Any, first: Any) -> None:
@@ -179,7 +386,25 @@ def _noted_when_built() -> Iterator[dict[int, tuple[Any, Any]]]:
 def call_model(model: Any, batch: Any) -> Any:
     """Call a model in inference mode."""
     training = {"training": False} if model._call_has_training_arg else {}  # noqa: SLF001
-    return model(batch, **training)
+    return model(load_keras().tree.map_structure(_as_taken, batch), **training)
+
+
+def _as_taken(value: Any) -> Any:
+    """Make of an array of strings what Keras takes."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    strings = isinstance(value, np.ndarray) and value.dtype.kind in "OSU"
+    return tf.constant(value, tf.string) if strings else value
+
+
+def prescribed_batch_size(model: Any, found: Sequence[Found]) -> int | None:
+    """Tell the number of examples that a model takes, if it takes no other."""
+    fixed = [
+        one.layer.states[0].shape[0]
+        for one in found
+        if not one.problem and one.stateful and one.layer.states
+    ] + [t.shape[0] for t in getattr(model, "inputs", None) or [] if t.shape[0]]
+    return int(fixed[0]) if fixed else None
 
 
 def _states(model: Any, found: Sequence[Found]) -> list[tuple[Any, Any]]:
@@ -194,19 +419,6 @@ def _assign(states: Sequence[tuple[Any, Any]]) -> None:
     for variable, value in states:
         if variable.numpy().tobytes() != value.tobytes():
             variable.assign(value)
-
-
-@contextlib.contextmanager
-def prepared(model: Any, session: Session) -> Iterator[None]:
-    """Make a model ready for :func:`read`, and leave it as it was found."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(states_as_found(model, session.selection.found))
-        stack.enter_context(_replaced_loops(session))
-        if session.reading.mode == "pieces":
-            stack.enter_context(_any_length(model))
-        if session.every_output:
-            stack.enter_context(_all_sequences(model, session.selection.found))
-        yield
 
 
 @contextlib.contextmanager
@@ -262,17 +474,3 @@ def states_as_found(model: Any, found: Sequence[Found]) -> Iterator[None]:
             yield
         finally:
             _assign(states)
-
-
-@contextlib.contextmanager
-def _replaced_loops(session: Session) -> Iterator[None]:
-    """Let the recurrent layers run our loop, for as long as the context lasts."""
-    try:
-        for one in session.selection.found:
-            # Past Keras's __setattr__, which has nothing to track here.
-            name, ours = ("call", session.step) if one.stepped else ("inner_loop", session.loop)
-            one.layer.__dict__[name] = ours(one)
-        yield
-    finally:
-        for one in session.selection.found:
-            one.layer.__dict__.pop("call" if one.stepped else "inner_loop", None)

@@ -1,4 +1,4 @@
-# Keras has no types, so what comes from it is Any.
+# What is given to a model may be of many types: Any.
 # ruff: noqa: ANN401
 """What a model is given to read, brought into the form in which it takes it."""
 
@@ -14,19 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.models.keras.gather import (
-    fits,
-    is_array,
-    plain,
-    strings,
-    unpacked,
-    without_targets,
-)
-from lstm_widgets.models.keras.layers import Selection, load_keras
-from lstm_widgets.models.keras.padding import find_masker
+from lstm_widgets.models.gather import fits, is_array, plain, strings, without_targets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
+
+    from lstm_widgets.models.adapter import Adapter, Input
 
 DEFAULT_BATCH_SIZE = 256
 
@@ -57,13 +52,13 @@ class Lengths:
         return np.arange(self.filled) < self.values[:, None]
 
 
-def standard_inputs(model: Any, inputs: Any) -> tuple[Any, Lengths | None]:
-    """Turn inputs into arrays and tensors with a first axis, in the structure the model takes.
+def standard_inputs(model: Adapter, inputs: Any) -> tuple[Any, Lengths | None]:
+    """Turn inputs into arrays with a first axis, in the structure the model takes.
 
     Sequences of several lengths are filled up behind, and their lengths returned.
     """
-    expected: Sequence[Any] = getattr(model, "inputs", None) or []
-    inputs = without_targets(unpacked(inputs, expected), expected)
+    expected = model.inputs
+    inputs = without_targets(model.unpacked(inputs), expected)
     several = isinstance(inputs, Mapping) or (
         isinstance(inputs, (list, tuple))
         and (len(expected) > 1 or (len(inputs) > 0 and all(map(is_array, inputs))))
@@ -96,8 +91,8 @@ def standard_inputs(model: Any, inputs: Any) -> tuple[Any, Lengths | None]:
     return arrays[0], lengths
 
 
-def _tensors(expected: Sequence[Any], given: Mapping[Any, Any] | int) -> list[Any]:
-    """Tell which of the model's tensors each part of the inputs is for, None if unknown."""
+def _tensors(expected: Sequence[Input], given: Mapping[Any, Any] | int) -> list[Input | None]:
+    """Tell which of the model's inputs each part of the inputs is for, None if unknown."""
     if isinstance(given, Mapping):
         by_name = {tensor.name: tensor for tensor in expected}
         return [by_name.get(key) for key in given]
@@ -105,14 +100,14 @@ def _tensors(expected: Sequence[Any], given: Mapping[Any, Any] | int) -> list[An
 
 
 def _standard_leaf(
-    model: Any, where: str, value: Any, expected: Any
+    model: Adapter, where: str, value: Any, expected: Input | None
 ) -> tuple[Any, npt.NDArray[np.intp] | None]:
-    """Turn one input into an array or tensor; tell the lengths of examples if they differ."""
-    value = plain(value)
-    if expected is None and not (getattr(model, "inputs", None) or []):
-        text = reads_strings(model)
+    """Turn one input into an array; tell the lengths of examples if they differ."""
+    value = plain(model.array(value))
+    if expected is None and not model.inputs:
+        text = model.reads_strings
     else:
-        text = expected is not None and str(expected.dtype) == "string"
+        text = expected is not None and expected.dtype == "string"
     if isinstance(value, (str, bytes)):
         value = [value]
     array: Any = value
@@ -122,9 +117,9 @@ def _standard_leaf(
                 f"{where}: expected arrays, tensors, lists, a pandas table or a dataset; got a "
                 f"{type(value).__module__}.{type(value).__name__}"
             )
-        array = _from_list(value)
+        array = _from_list(model, value)
     elif isinstance(value, np.ndarray) and value.dtype == object:
-        array = _from_list(list(value)) if value.shape else value
+        array = _from_list(model, list(value)) if value.shape else value
     if isinstance(array, list):
         array, lengths = _filled_up(where, array, text)
     else:
@@ -150,14 +145,14 @@ def _standard_leaf(
     return array, lengths
 
 
-def _from_list(value: Any) -> Any:
+def _from_list(model: Adapter, value: Any) -> Any:
     """Make one array of examples; a list of arrays if they are of different shapes."""
     if isinstance(value, (list, tuple)) and any(map(is_array, value)):
-        value = [np.asarray(plain(part)) for part in value]
+        value = [np.asarray(plain(model.array(part))) for part in value]
     try:
         array = np.asarray(value)
     except ValueError:
-        return [_from_list(part) for part in value]
+        return [_from_list(model, part) for part in value]
     if array.dtype == object and array.size and all(isinstance(v, Real) for v in array.flat):
         return array.astype(np.float64)
     if array.dtype.kind in "US":  # what is no str would have become one
@@ -191,38 +186,34 @@ def _filled_up(
     return filled, lengths
 
 
-def _standard_strings(where: str, array: Any, expected: Any) -> Any:
-    """Make a tensor of str, with as many axes as the model takes."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    given = np.asarray(array)
-    tensor = tf.constant(strings(where, given), tf.string)
+def _standard_strings(where: str, array: Any, expected: Input | None) -> npt.NDArray[np.object_]:
+    """Check an array of strings, and give it as many axes as the model takes."""
+    given = strings(where, np.asarray(array))
     if expected is None:
-        return tensor
+        return given
     axes = len(expected.shape)
-    if len(tensor.shape) == axes - 1 and expected.shape[-1] == 1:
-        return tensor[..., None]
-    if len(tensor.shape) == axes + 1 and tensor.shape[-1] == 1:
-        return tensor[..., 0]
-    return tensor
+    if given.ndim == axes - 1 and expected.shape[-1] == 1:
+        return given[..., None]
+    if given.ndim == axes + 1 and given.shape[-1] == 1:
+        return given[..., 0]
+    return given
 
 
 def _same_lengths(
-    model: Any, where: Sequence[str], found: list[tuple[Any, npt.NDArray[np.intp] | None]]
+    model: Adapter, where: Sequence[str], found: list[tuple[Any, npt.NDArray[np.intp] | None]]
 ) -> Lengths | None:
     """Fill examples up with what the model masks, and say so."""
     leaves = tuple(k for k, (_, lengths) in enumerate(found) if lengths is not None)
     if not leaves:
         return None
-    maskers = [find_masker(model, k) for k in leaves]
+    maskers = [model.masker(k) for k in leaves]
     masked = all(maskers)
     values = found[leaves[0]][1]
     assert values is not None  # noqa: S101  (of these leaves they are known)
-    tensors = getattr(model, "inputs", None) or []
     for k, masker in zip(leaves, maskers, strict=True):
         array, lengths = found[k]
         assert lengths is not None  # noqa: S101
-        prescribed = tensors[k].shape[1] if len(tensors) == len(found) else None
+        prescribed = model.inputs[k].shape[1] if len(model.inputs) == len(found) else None
         told = f"{len(lengths)} sequences of {lengths.min()} to {lengths.max()} timesteps"
         if masked and masker is not None:
             found[k] = (_fill(array, lengths, masker.value, prescribed), lengths)
@@ -234,8 +225,7 @@ def _same_lengths(
             raise ValueError(
                 f"{where[k]}: expected sequences of {prescribed} timesteps, because the model takes "
                 f"no others and isn't known to mask padding; got {told}. Fill them up as in "
-                f"training: keras.utils.pad_sequences(..., maxlen={prescribed}, padding=..., "
-                "value=...)"
+                f"training{model.filling_advice(prescribed)}"
             )
         elif not np.array_equal(lengths, values):
             raise ValueError(
@@ -265,39 +255,16 @@ def _fill(
 
 def warn_outside(message: str) -> None:
     """Warn at the line outside of this package that led here."""
-    package = str(Path(__file__).parents[2])
+    package = str(Path(__file__).parents[1])
     level = 1
     while sys._getframe(level).f_code.co_filename.startswith(package):  # noqa: SLF001
         level += 1
     warnings.warn(message, stacklevel=level + 1)
 
 
-def reads_strings(model: Any) -> bool:
-    """Whether what a model takes are strings."""
-    expected = getattr(model, "inputs", None) or []
-    if expected:
-        return any(str(tensor.dtype) == "string" for tensor in expected)
-    return find_lookup(model) is not None
-
-
-def find_lookup(model: Any) -> Any:
-    """Find the layer that makes ids of strings in a model, None if there is none or several."""
-    layers = load_keras().layers
-    found = [
-        layer
-        for layer in model._flatten_layers(include_self=False)  # noqa: SLF001
-        if isinstance(layer, (layers.TextVectorization, layers.StringLookup))
-        and not getattr(layer, "invert", False)
-    ]
-    # A TextVectorization has a StringLookup inside.
-    inside = [id(getattr(layer, "_lookup_layer", None)) for layer in found]
-    found = [layer for layer in found if id(layer) not in inside]
-    return found[0] if len(found) == 1 else None
-
-
-def expect_fit(model: Any, inputs: Any) -> None:
+def expect_fit(model: Adapter, inputs: Any) -> None:
     """Check inputs against the shapes that the model tells to take."""
-    expected = getattr(model, "inputs", None) or []
+    expected = model.inputs
     if not expected or isinstance(inputs, Mapping):
         return
     given = inputs if isinstance(inputs, list) else [inputs]
@@ -306,12 +273,12 @@ def expect_fit(model: Any, inputs: Any) -> None:
             f"inputs: expected {len(expected)} arrays (one for each input of the model), "
             f"got {len(given)}"
         )
-    for k, (value, tensor) in enumerate(zip(given, expected, strict=True)):
+    for k, (value, one) in enumerate(zip(given, expected, strict=True)):
         where = "inputs" if len(given) == 1 else f"inputs[{k}]"
-        if not fits(tuple(value.shape), tuple(tensor.shape)):
+        if not fits(tuple(value.shape), one.shape):
             raise ValueError(
-                f"{where}: expected shape {tuple(tensor.shape)} (None: any length), "
-                f"got {tuple(value.shape)}{_misfit(tuple(value.shape), tuple(tensor.shape))}"
+                f"{where}: expected shape {one.shape} (None: any length), "
+                f"got {tuple(value.shape)}{_misfit(tuple(value.shape), one.shape)}"
             )
 
 
@@ -332,27 +299,13 @@ def leaves(inputs: Any) -> list[Any]:
     return inputs if isinstance(inputs, list) else [inputs]
 
 
-def cut(inputs: Any, start: int, stop: int) -> Any:
-    """Take some of the examples; all of them without a copy."""
-    if start == 0 and all(stop >= len(value) for value in leaves(inputs)):
-        return inputs
+def mapped(function: Callable[[Any], Any], inputs: Any) -> Any:
+    """Apply a function to each array of inputs."""
     if isinstance(inputs, Mapping):
-        return {key: value[start:stop] for key, value in inputs.items()}
-    if isinstance(inputs, list):
-        return [value[start:stop] for value in inputs]
-    return inputs[start:stop]
-
-
-def taken(inputs: Any, rows: npt.NDArray[np.intp]) -> Any:
-    """Take these examples, in this order."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    def of(value: Any) -> Any:
-        return value[rows] if isinstance(value, np.ndarray) else tf.gather(value, rows)
-
-    if isinstance(inputs, Mapping):
-        return {key: of(value) for key, value in inputs.items()}
-    return [of(value) for value in inputs] if isinstance(inputs, list) else of(inputs)
+        return {key: function(value) for key, value in inputs.items()}
+    if isinstance(inputs, (list, tuple)):
+        return [function(value) for value in inputs]
+    return function(inputs)
 
 
 def count_examples(inputs: Any) -> int:
@@ -365,11 +318,11 @@ def count_examples(inputs: Any) -> int:
     return counts.pop()
 
 
-def standard_batch_size(
-    model: Any, selection: Selection, count: int, batch_size: int | None
-) -> int:
-    """Tell how many examples run at a time, for ``count`` of them."""
-    prescribed = prescribed_batch_size(model, selection)
+def standard_batch_size(prescribed: int | None, count: int, batch_size: int | None) -> int:
+    """Tell how many examples run at a time, for ``count`` of them.
+
+    ``prescribed`` is how many a model takes at a time, if it takes no other number.
+    """
     if prescribed and batch_size not in (None, prescribed):
         raise ValueError(f"batch_size: the model prescribes {prescribed}, got {batch_size}")
     if prescribed and count % prescribed:
@@ -378,14 +331,6 @@ def standard_batch_size(
             "examples"
         )
     return int(prescribed or batch_size or DEFAULT_BATCH_SIZE)
-
-
-def prescribed_batch_size(model: Any, selection: Selection) -> int | None:
-    """Tell the number of examples that a model takes, if it takes no other."""
-    fixed = [
-        one.layer.states[0].shape[0] for one in selection.found if one.stateful and one.layer.states
-    ] + [t.shape[0] for t in getattr(model, "inputs", None) or [] if t.shape[0]]
-    return int(fixed[0]) if fixed else None
 
 
 def expect_positive(argument: str, number: int | None) -> None:

@@ -1,0 +1,516 @@
+# A framework's models and tensors have no types here, so they are Any.
+# ruff: noqa: ANN401
+"""All that the rest of the package knows of a framework.
+
+An :class:`Adapter` stands for one model. It tells what the model takes and gives, which recurrent
+layers it has, and runs it with our loop in the place of theirs. Everything that goes in and comes
+out are NumPy arrays.
+
+A folder beside this file that is called as a framework's module has the adapter of its models. Its
+``__init__`` is imported when the framework has been, and has
+
+- ``MODELS`` and ``VOCABULARIES``, which say in words what it takes, for messages;
+- ``adapt(model)``, which gives an :class:`Adapter`, or None if the model is none of its own;
+- ``lookup_of(layer)``, which gives a :class:`lstm_widgets.tokens.vocabulary.Lookup` of a layer that has
+  a vocabulary, or None.
+
+Models of other kinds are made known with :func:`register`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+import lstm_widgets.models
+from lstm_widgets.errors import UnsupportedLayerError
+from lstm_widgets.tokens.vocabulary import Lookup, Vocabulary
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from types import ModuleType
+
+    import numpy.typing as npt
+
+    from lstm_widgets.models.explaining import CellState, Explained
+    from lstm_widgets.models.outputs import Output
+    from lstm_widgets.rnn.cells import Cell
+
+__all__ = [
+    "Adapter",
+    "Call",
+    "Input",
+    "Layer",
+    "Loop",
+    "Masker",
+    "Result",
+    "Run",
+    "adapter_of",
+    "register",
+    "standard_vocabulary",
+]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One of the arrays that a model takes.
+
+    Attributes
+    ----------
+    name
+        Its name, by which it may be given in a dict.
+    shape
+        Its shape, the examples along the first axis; None: any length.
+    dtype
+        The name of its dtype, ``"string"`` of strings.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Masker:
+    """What makes a model's mask of an input.
+
+    Attributes
+    ----------
+    layer
+        The name of the layer that does.
+    value
+        What it takes for padding.
+    """
+
+    layer: str
+    value: Any
+
+
+class Layer(Protocol):
+    """A recurrent layer of a model, or something recurrent that cannot be recorded."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the model; of one of two directions ``"name/forward"``, ``"name/backward"``."""
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be recorded; "" if it can."""
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The names under which its cells are recorded, in the order in which they are stacked."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kind of each, a key of :data:`lstm_widgets.rnn.cells.SIGNALS`."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The number of cells (in the sense of a recording) of each."""
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The name of the dtype in which each computes."""
+
+    @property
+    def stepped(self) -> bool:
+        """Whether it is a cell that the model steps itself, one call a timestep."""
+
+    @property
+    def optional(self) -> bool:
+        """Whether the model need not call it: a cell that is also stepped within a layer."""
+
+    @property
+    def go_backwards(self) -> bool:
+        """Whether it reads from the end."""
+
+    def config(self) -> Any:
+        """Tell its settings, as JSON can hold them; None if it doesn't tell."""
+
+
+class Call(Protocol):
+    """One call of a recurrent layer: what it received."""
+
+    @property
+    def layer(self) -> Layer:
+        """The layer."""
+
+    @property
+    def number(self) -> int:
+        """Which of its calls it is, as the model's author counts them, from 1 on."""
+
+    @property
+    def cells(self) -> Sequence[Cell]:
+        """The layer's cells, with arrays of the dtype in which they compute."""
+
+    @property
+    def x(self) -> npt.NDArray[Any]:
+        """What it reads, ``(example, timestep, features)``."""
+
+    @property
+    def states(self) -> Sequence[npt.NDArray[Any]]:
+        """From which states it starts, those of each cell in turn, ``(example, units)``."""
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_] | None:
+        """Bool ``(example, timestep)``, False at padding; None: nothing is."""
+
+    @property
+    def over_time(self) -> bool:
+        """Whether the hidden state of every timestep goes on, and not the last one only."""
+
+    def own(
+        self,
+        x: npt.NDArray[Any],
+        states: Sequence[npt.NDArray[Any]],
+        mask: npt.NDArray[np.bool_] | None,
+        *,
+        compiled: bool = False,
+    ) -> tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]:
+        """Let the layer's own loop read this; return its output at every timestep, and last states.
+
+        ``compiled`` tells that it is long enough to be worth compiling.
+        """
+
+    def step(
+        self, cell: int, x: npt.NDArray[Any], states: Sequence[npt.NDArray[Any]]
+    ) -> list[npt.NDArray[Any]]:
+        """Let one of the layer's own cells, by its index, take a single step; return its states.
+
+        ``x`` is ``(example, features)``.
+        """
+
+    def returned(
+        self,
+        hidden: npt.NDArray[Any],
+        mask: npt.NDArray[np.bool_] | None,
+        *,
+        begun: bool = False,
+    ) -> npt.NDArray[Any]:
+        """Make of hidden states what the layer returns: its reading order, its values at padding.
+
+        ``begun`` tells that something else than padding was read in an earlier piece.
+        """
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a call of a layer came to.
+
+    Attributes
+    ----------
+    hidden
+        The last cell's hidden states ``(example, timestep, units)``, by the input's timesteps; None
+        if only the last one goes on.
+    states
+        The states in which it ended, as :attr:`Call.states`.
+    begun
+        Whether something else than padding was read in an earlier piece.
+    """
+
+    hidden: npt.NDArray[Any] | None
+    states: list[npt.NDArray[Any]]
+    begun: bool = False
+
+
+class Loop(Protocol):
+    """What runs in the place of the layers' own loops."""
+
+    def restart(self) -> None:
+        """Forget the layers' calls since the model was called: it is called once more instead."""
+
+    def wants(self, layer: Layer) -> bool:
+        """Whether the calls of a layer matter; others may run their own loops."""
+
+    def starts(self, layer: Layer, call: int, states: list[Any]) -> list[Any]:
+        """From which states a call of a layer starts, given those that the model hands to it."""
+
+    def run(self, call: Call) -> Result:
+        """Run a call of a layer, and tell what goes on."""
+
+
+class Run(Protocol):
+    """A model that is ready to run."""
+
+    def __call__(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
+        """Call the model, its layers running the loop; return its outputs by name, in their order."""
+
+    def alone(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
+        """Call it with its layers' own loops, from where the last call started."""
+
+    def activation(self, output: Output, batch: Any) -> str:
+        """Tell the last activation of an output, by one more call of which nothing is recorded.
+
+        ``"softmax"``, ``"sigmoid"``, ``"linear"``, ``"other"``, or ``"unknown"``.
+        """
+
+
+class Adapter(Protocol):
+    """A model, as the rest of the package sees it.
+
+    What has a body here is what a model without that ability does.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The model's name."""
+
+    @property
+    @abstractmethod
+    def packages(self) -> tuple[str, ...]:
+        """The packages whose versions a recording notes."""
+
+    @abstractmethod
+    def config(self) -> Any:
+        """Tell its settings, as JSON can hold them; None if it doesn't tell."""
+
+    # What goes in ---------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def inputs(self) -> tuple[Input, ...]:
+        """What the model takes; nothing if it doesn't tell."""
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...] | None:
+        """The shape of its only input; None if it doesn't tell or has several."""
+        return self.inputs[0].shape if len(self.inputs) == 1 else None
+
+    @property
+    def batch_size(self) -> int | None:
+        """The number of examples that the model takes at a time, if it takes no other."""
+        return None
+
+    @property
+    def reads_strings(self) -> bool:
+        """Whether what it takes are strings."""
+        return False
+
+    @property
+    def lookup(self) -> Lookup | None:
+        """The only part of it that makes ids of strings."""
+        return None
+
+    def unpacked(self, inputs: Any) -> Any:
+        """Take the examples out of a dataset of the framework; everything else as it is."""
+        return inputs
+
+    def array(self, value: Any) -> Any:
+        """Make an array of a tensor of the framework, a list of examples if they are of several lengths.
+
+        Everything else stays as it is.
+        """
+        return value
+
+    def masker(self, leaf: int) -> Masker | None:
+        """Tell what is padding in one of its inputs, if padding then changes nothing else."""
+        del leaf
+        return None
+
+    def filling_advice(self, timesteps: int) -> str:
+        """Say how the framework fills sequences up, as the end of a sentence."""
+        del timesteps
+        return ""
+
+    def obstacles(self) -> Iterator[tuple[str, bool]]:
+        """Name what may keep the model from reading a text piece by piece.
+
+        Reading so is exact if every recurrent layer reads forwards and starts where it ended, and
+        everything else acts on each timestep by itself. Each comes with whether it is certain, or
+        only unknown.
+        """
+        yield f"the model {self.name!r}", False
+
+    # What comes out -------------------------------------------------------------------------------
+
+    @property
+    def outputs(self) -> Mapping[str, tuple[int | None, ...]] | None:
+        """The shapes of its outputs, by name, as known before it is called; None: it doesn't tell."""
+        return None
+
+    def loss(self, output: str | None) -> Literal["logits", "other"] | None:
+        """Tell what the model was trained with for an output, of a model that tells none for all.
+
+        ``"logits"``: a loss of classes that takes the outputs for logits; ``"other"``: another one;
+        None: that isn't known.
+        """
+        del output
+        return None
+
+    @property
+    def probability_advice(self) -> str:
+        """Say how a model tells that its single output is a probability, as sentences to go on with."""
+        return ""
+
+    # The run --------------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def layers(self) -> Sequence[Layer]:
+        """Everything recurrent in it, in the model's order, cells that it steps itself last."""
+
+    @abstractmethod
+    def build(self, first: Any) -> None:
+        """Build the model if it isn't yet, from the first that it is to read."""
+
+    @abstractmethod
+    def running(
+        self,
+        layers: Sequence[Layer],
+        loop: Loop,
+        *,
+        any_length: bool = False,
+        every_output: bool = False,
+        fresh: bool = False,
+    ) -> AbstractContextManager[Run]:
+        """Make the model ready to run, for as long as the context lasts, and leave it as it was found.
+
+        Parameters
+        ----------
+        layers
+            Those of :attr:`layers` that are to run the loop.
+        loop
+            What runs in the place of their own.
+        any_length
+            Whether it is to take sequences that are longer or shorter than it says.
+        every_output
+            Whether layers that return their last output are to return that of every timestep.
+        fresh
+            Whether each call starts from the states in which the model was found.
+        """
+
+    def loss_function(self, loss: Any) -> Callable[[Any, Any], Any]:
+        """Make of a loss a function of targets and outputs that gives a number for each output.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no loss.
+        """
+        if not callable(loss):
+            raise TypeError(f"loss: expected a function, got {loss!r:.80}")
+        function: Callable[[Any, Any], Any] = loss
+        return function
+
+    def explained(
+        self,
+        inputs: Any,
+        *,
+        source: str | None = None,
+        cell: CellState | None = None,
+        output: str | int | None = None,
+        batch_size: int | None = None,
+    ) -> Explained:
+        """Open the model for explanation.
+
+        Parameters
+        ----------
+        inputs
+            What it is called with, as :attr:`lstm_widgets.running.given.Given.whole` gives it.
+        source
+            The name of the layer ``(example, timestep, features)``, or of the model's input, at which
+            tokens are told apart; None: whichever that is.
+        cell
+            Explain this cell's state instead of the model's output.
+        output
+            Which output, of a model with several.
+        batch_size
+            How many examples run at a time; None: the adapter chooses.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If inputs, source or cell don't fit the model.
+        UnsupportedLayerError
+            If the logits are out of reach.
+        """
+        del inputs, source, cell, output, batch_size
+        raise UnsupportedLayerError(f"model: nothing can be traced back through {self.name!r}")
+
+
+# How the adapter of a model is found --------------------------------------------------------------
+
+_REGISTERED: dict[type, Callable[[Any], Adapter]] = {}
+
+
+def register(kind: type, adapter: Callable[[Any], Adapter]) -> None:
+    """Make models of a kind known.
+
+    Parameters
+    ----------
+    kind
+        The class of the models.
+    adapter
+        What makes an :class:`Adapter` of one.
+    """
+    _REGISTERED[kind] = adapter
+
+
+def adapter_of(model: Any) -> Adapter:
+    """Find the adapter of a model.
+
+    Raises
+    ------
+    TypeError
+        If it is a model of no framework that is known.
+    """
+    for kind, make in _REGISTERED.items():
+        if isinstance(model, kind):
+            return make(model)
+    for framework in _loaded():
+        found: Adapter | None = framework.adapt(model)
+        if found is not None:
+            return found
+    known = " or ".join(each.MODELS for each in _frameworks())
+    raise TypeError(f"model: expected {known}, got {type(model).__module__}.{type(model).__name__}")
+
+
+def standard_vocabulary(given: Any, unknown: int | str | None = None) -> Vocabulary | None:
+    """Make a vocabulary of what was given as one, if anything was.
+
+    Parameters
+    ----------
+    given
+        As for :class:`lstm_widgets.tokens.vocabulary.Vocabulary`, or a layer of a framework that has
+        a vocabulary.
+    unknown
+        The id, or the token, that what isn't in it is read as.
+    """
+    if given is None:
+        if unknown is not None:
+            raise ValueError(
+                f"unknown: expected None, because there is no vocabulary= that something could be "
+                f"missing in; got {unknown!r}"
+            )
+        return None
+    if not isinstance(given, (Mapping, Sequence, np.ndarray, Lookup)):
+        found = (framework.lookup_of(given) for framework in _loaded())
+        lookup = next((one for one in found if one is not None), None)
+        if lookup is None:
+            known = " or ".join(each.VOCABULARIES for each in _frameworks())
+            raise TypeError(f"vocabulary: expected a list or dict, {known}, got {given!r:.80}")
+        given = lookup
+    return Vocabulary(given, unknown)
+
+
+def _frameworks() -> Iterator[ModuleType]:
+    """List the folders of adapters. Importing one imports no framework."""
+    for found in pkgutil.iter_modules(lstm_widgets.models.__path__):
+        if found.ispkg:
+            yield importlib.import_module(f"{lstm_widgets.models.__name__}.{found.name}")
+
+
+def _loaded() -> Iterator[ModuleType]:
+    """List those whose framework has been imported; no other has models to adapt."""
+    for framework in _frameworks():
+        if sys.modules.get(framework.__name__.rpartition(".")[2]) is not None:
+            yield framework
