@@ -28,8 +28,6 @@ ORDER = (
     ),
     *("analysis", "figures", "widgets", "datasets"),
 )
-#: What points the other way still. It may only become shorter.
-LEFT_OVER: set[tuple[str, str]] = set()
 
 
 class Import(NamedTuple):
@@ -83,14 +81,8 @@ def test_imports_point_one_way(found: list[Import]) -> None:
         f"{one.place}: {one.folder} may not import {one.imported}"
         for one in found
         if ORDER.index(one.folder) <= ORDER.index(one.imported)
-        and (one.folder, one.imported) not in LEFT_OVER
     }
     assert sorted(wrong) == []
-
-
-def test_what_is_left_over_is_there_still(found: list[Import]) -> None:
-    there = {(one.folder, one.imported) for one in found}
-    assert there >= LEFT_OVER, "take out of LEFT_OVER what is mended"
 
 
 def test_no_folder_uses_what_is_private_to_another(found: list[Import]) -> None:
