@@ -298,9 +298,7 @@ def model_text(shown: Shown, model: Dependency, *, most: int) -> Image.Image:
         if 0 <= wanted < len(tokens) and 0 <= line_at < len(seen):
             left, width, _ = lines[line_at + top][wanted - starts[line_at + top]]
             x0, y0 = EDGE + left - 1, _CAPTION + line_at * pitch - 1
-            outline(draw, x0, y0, x0 + width + 1, y0 + _ROW + 1)
-            if thick > 1:
-                draw.rectangle((x0 - 1, y0 - 1, x0 + width + 2, y0 + _ROW + 2), outline=FOREGROUND)
+            outline(draw, x0, y0, x0 + width + 1, y0 + _ROW + 1, thick=thick)
     return image
 
 

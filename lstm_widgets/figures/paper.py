@@ -128,11 +128,15 @@ def stack(parts: Sequence[Image.Image]) -> Image.Image:
     return whole
 
 
-def outline(draw: ImageDraw.ImageDraw, x0: int, y0: int, x1: int, y1: int) -> None:
-    """Draw the box of what is selected, seen on every colour."""
-    draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline=BACKGROUND)
+def outline(
+    draw: ImageDraw.ImageDraw, x0: int, y0: int, x1: int, y1: int, *, thick: int = 1
+) -> None:
+    """Draw the box of what is selected, seen on every colour; a thick one grows outwards."""
+    draw.rectangle((x0 - thick, y0 - thick, x1 + thick, y1 + thick), outline=BACKGROUND)
     draw.rectangle((x0 + 1, y0 + 1, x1 - 1, y1 - 1), outline=BACKGROUND)
-    draw.rectangle((x0, y0, x1, y1), outline=FOREGROUND)
+    for grown in range(thick):
+        box = (x0 - grown, y0 - grown, x1 + grown, y1 + grown)
+        draw.rectangle(box, outline=FOREGROUND)
 
 
 def nothing() -> Image.Image:

@@ -188,7 +188,7 @@ def text(
         outline(draw, x - 1, y - 1, x + box.width, y + page.coloured)
         if shown.cell in page.cells:
             y += page.cells.index(shown.cell) * (_ROW + _SEAM)
-            draw.rectangle((x - 1, y - 1, x + box.width, y + _ROW), outline=FOREGROUND, width=2)
+            outline(draw, x, y, x + box.width - 1, y + _ROW - 1, thick=2)
     return image
 
 
