@@ -267,7 +267,7 @@ def test_the_model_is_run_without_a_cell_on_demand(ranking, recording):
     recorded = lw.record(model, text, vocabulary=list("ab\n"))
     said = [lw.concepts.newline, lw.concepts.position_in_line]
     more = {"vocabulary": list("ab\n")}
-    finder = lw.CellFinder(recorded, said, model=model, inputs=text, ablation=more)
+    finder = lw.CellFinder(recorded, said, model=model, inputs=text, **more)
     assert finder._can_ablate
     table = finder.ranking
     for concept in said:

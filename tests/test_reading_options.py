@@ -1,5 +1,7 @@
 """Unknown characters, padding in front of windows, and tokens of some layers, wherever a model runs."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -326,3 +328,35 @@ def test_a_text_has_tokens_by_layer_too(reader):
     recording = record(reader, [[1, 2, 3]], tokens={"lstm": ["abc"]})
     text = record(reader, np.array([1, 2, 3]), tokens={"lstm": "abc"})
     assert text["lstm"].token.values.tolist() == recording["lstm"].token.values.tolist()
+
+
+# One set of options, wherever a model runs ----------------------------------------------------------
+
+READING = {"vocabulary", "unknown", "window", "pad", "batch_size", "check", "tolerance"}
+
+
+@pytest.mark.parametrize("name", ["record", "generate", "ablate", "WhatIf", "CellFinder"])
+def test_what_runs_a_model_takes_all_reading_options(name):
+    options = READING - ({"batch_size"} if name == "generate" else set())  # it writes one text
+    assert options <= inspect.signature(getattr(lw, name)).parameters.keys()
+
+
+@pytest.mark.parametrize("name", ["ablate", "WhatIf", "CellFinder"])
+def test_the_check_and_its_tolerance_reach_the_recording(name):
+    model = language_model()
+    options = {"vocabulary": SYMBOLS, "tolerance": 0.25, "batch_size": 3, "check": "full"}
+    if name == "ablate":
+        found = lw.ablate(model, TEXT, 0, **options).recording
+    elif name == "WhatIf":
+        found = lw.WhatIf(model, TEXT, **options).recording
+    else:
+        finder = lw.CellFinder(
+            lw.record(model, TEXT, vocabulary=SYMBOLS),
+            {"a": "a"},
+            model=model,
+            inputs=TEXT,
+            **options,
+        )
+        found = finder._ablate(0).recording
+    check = found["lstm"].attrs["check"]
+    assert (check["mode"], check["tolerance"]) == ("full", 0.25)

@@ -23,6 +23,7 @@ from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import DEFAULT_BATCH_SIZE, expect_positive, mapped
 from lstm_widgets.models.outputs import Output
 from lstm_widgets.recording import predictions_dataset
+from lstm_widgets.rnn.comparison import Check, expect_check
 from lstm_widgets.running.given import Given
 from lstm_widgets.running.held import Held, Holding, parts_of
 from lstm_widgets.running.predictions import (
@@ -116,6 +117,8 @@ def ablate(
     unknown: int | str | None = None,
     tokens: Any = None,
     batch_size: int | None = None,
+    check: Check = "prefix",
+    tolerance: float | None = None,
 ) -> Ablation:
     """Run a model with some of its cells held at a value, and tell what that costs.
 
@@ -125,7 +128,7 @@ def ablate(
 
     Parameters
     ----------
-    model, inputs, window, pad, vocabulary, unknown, tokens
+    model, inputs, window, pad, vocabulary, unknown, tokens, check, tolerance
         As for :func:`lstm_widgets.record`.
     cells
         One cell, or several. None, with ``each``: all of the layer.
@@ -181,6 +184,7 @@ def ablate(
         If it was interrupted; the table then has the cells that were done.
     """
     adapter = adapter_of(model)
+    expect_check(check, tolerance)
     for argument, number in (("batch_size", batch_size), ("window", window), ("top_k", top_k)):
         expect_positive(argument, number)
     if cells is None and not each:
@@ -208,7 +212,7 @@ def ablate(
     chosen = Held(range(runs.units) if cells is None else cells, 0.0, runs.layer, signal)
     runs.expect(chosen)  # before anything runs
 
-    before, recording = runs.as_it_is(scores, tokens is not None)
+    before, recording = runs.as_it_is(scores, tokens is not None, check, tolerance)
     numbers = _numbers(value, chosen.cells, recording[runs.layer], signal)
     where = _where(concepts, recording, runs.layer, before.known)
     if not each:
@@ -479,12 +483,16 @@ class _Runs:
         """Refuse to hold what the model doesn't have."""
         Holding(self._selection.found, [[held]])
 
-    def as_it_is(self, scores: _Scores, named: bool) -> tuple[_Outcome, Recording]:
+    def as_it_is(
+        self, scores: _Scores, named: bool, check: Check, tolerance: float | None
+    ) -> tuple[_Outcome, Recording]:
         """Run the model with nothing held, checked, and record the layer.
 
         ``named`` tells whether the tokens were given, and so have to fit.
         """
-        session = Session(self._selection, self.reading, "prefix", None, every_output=self._pieces)
+        session = Session(
+            *(self._selection, self.reading, check, tolerance), every_output=self._pieces
+        )
         outcome = self._run(session, scores, "running the model")
         if named:
             session.expect_tokens(self._given.tokens)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lstm_widgets.colours import FOREGROUND, PADDING, ink, patterned
 from lstm_widgets.figures.columns import bands
-from lstm_widgets.figures.paper import EDGE, MUTED, WIDTH, outline, sheet, text_width, write
+from lstm_widgets.figures.paper import EDGE, MUTED, WIDTH, sheet, text_width, write
 from lstm_widgets.tokens.wording import in_line, label
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def example_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
             place = (x - 1, y + 2, x + steps * _SQUARE - 1, y + _ROW - 3)
             draw.rectangle(place, outline=MUTED)
             left = x + shown.timestep * _SQUARE
-            outline(draw, left - 1, y + 2, left + 17, y + 23, thick=2)
+            for grown in (0, 1):
+                box = (left - 1 - grown, y + 2 - grown, left + 17 + grown, y + 23 + grown)
+                draw.rectangle(box, outline=FOREGROUND)
     return image
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from lstm_widgets.analysis.evidence import Evidence
     from lstm_widgets.concepts.core import Concept, Concepts
     from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.rnn.comparison import Check
     from lstm_widgets.widgets.keywords import CellFinderKeywords
 
 #: Rows whose evidence is kept.
@@ -75,10 +76,10 @@ class CellFinder(CellGrid, TextHeatmap):
     model, inputs : optional
         The model and what it reads, as for ``ablate``. With them, the card tells on demand what it
         costs the model to have the cell of a row held at zero.
-    output : str or int, optional
-        Which output the loss is of, of a model with several: its name or its index.
-    ablation : dict, optional
-        Further arguments of ``ablate``, such as ``vocabulary``, ``window`` and ``targets``.
+    targets, loss, output : optional
+        What the model's loss is, as for ``ablate``.
+    vocabulary, unknown, window, pad, tokens, batch_size, check, tolerance : optional
+        How the model reads its inputs, as for ``record``.
     row : int, optional
         Which row of the ranking is chosen at first. Default: the best.
     **traits : optional
@@ -126,8 +127,17 @@ class CellFinder(CellGrid, TextHeatmap):
         seed: int | None = None,
         model: Any = None,  # noqa: ANN401 - models are of many types
         inputs: Any = None,  # noqa: ANN401
+        targets: Any = None,  # noqa: ANN401
+        loss: Any = None,  # noqa: ANN401
         output: str | int | None = None,
-        ablation: Mapping[str, Any] | None = None,
+        vocabulary: Any = None,  # noqa: ANN401
+        unknown: int | str | None = None,
+        window: int | None = None,
+        pad: Any = None,  # noqa: ANN401
+        tokens: Any = None,  # noqa: ANN401
+        batch_size: int | None = None,
+        check: Check = "prefix",
+        tolerance: float | None = None,
         **traits: Unpack[CellFinderKeywords],
     ) -> None:
         import pandas as pd  # noqa: PLC0415 - `import lstm_widgets` must not need it
@@ -173,9 +183,23 @@ class CellFinder(CellGrid, TextHeatmap):
         self._concepts = concepts
         self._ablate = None
         if model is not None:
-            options = {"output": output, **(ablation or {})}
-            Output(adapter_of(model), options["output"])  # which refuses what there isn't
-            self._ablate = partial(ablate, model, inputs, **options)
+            Output(adapter_of(model), output)  # which refuses what there isn't
+            self._ablate = partial(
+                ablate,
+                model,
+                inputs,
+                targets=targets,
+                loss=loss,
+                output=output,
+                vocabulary=vocabulary,
+                unknown=unknown,
+                window=window,
+                pad=pad,
+                tokens=tokens,
+                batch_size=batch_size,
+                check=check,
+                tolerance=tolerance,
+            )
         self._can_ablate = model is not None
         self._gathered: LRU[dict[str, Any]] = LRU(_KEPT)
         self._gathering = threading.RLock()

@@ -55,6 +55,8 @@ class WhatIf(TextHeatmap):
         What stands in front of the text in windows that begin before it, as for ``record()``.
     top_k : int, optional
         How many guesses to show. Default: 5, or all that the vocabulary has.
+    batch_size, check, tolerance : optional
+        As for ``record()``.
     output : str or int, optional
         Which output has the predictions, of a model with several: its name or its index.
     value : float, optional
@@ -99,6 +101,9 @@ class WhatIf(TextHeatmap):
         pad: Any = None,  # noqa: ANN401
         top_k: int | None = None,
         output: str | int | None = None,
+        batch_size: int | None = None,
+        check: Check = "prefix",
+        tolerance: float | None = None,
         value: float | None = None,
         **traits: Unpack[TextHeatmapKeywords],
     ) -> None:
@@ -117,7 +122,8 @@ class WhatIf(TextHeatmap):
         top_k = min(5, names.size) if top_k is None else top_k
         self._options = {"vocabulary": vocabulary, "window": window, "top_k": top_k}
         self._options |= {"unknown": unknown, "pad": pad}
-        self._options["output"] = output
+        self._options |= {"output": output, "batch_size": batch_size, "tolerance": tolerance}
+        self._check = check
         self._options |= {"signals": [signal]}
         if layer is None:
             reading = {"vocabulary": vocabulary, "unknown": unknown, "window": window, "pad": pad}
@@ -141,7 +147,7 @@ class WhatIf(TextHeatmap):
 
     def _read(self, text: str, held: Held | None = None) -> Recording:
         # The layers are checked when nothing is held.
-        check: Check = "prefix" if held is None else False
+        check: Check = self._check if held is None else False
         recording = record(self._model, text, held=held, check=check, **self._options)
         known = () if recording.predictions is None else recording.predictions.data_vars
         if not {"predicted_token", "target_probability"} <= set(known):
