@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
+    from lstm_widgets.concepts.core import Concepts
     from lstm_widgets.models.adapter import Adapter, Run
     from lstm_widgets.recording import RecordedPredictions, Recording
     from lstm_widgets.running.session import Reading
@@ -73,19 +74,19 @@ class Ablation:
 
     Attributes
     ----------
-    table
+    table : pandas.DataFrame
         One row for each run with cells held, in the order of the cells. ``layer``, ``signal``;
         ``cell`` and ``value``, of several that are held together tuples; ``loss``, the mean loss of
         the model as it is, ``loss_held``, that with the cells held, and ``change``, the second
         minus the first; ``changed_guesses``, the share of the most probable symbols that became
         others (NaN for a model that predicts none). Then, for each concept c, the mean change at
         timesteps where it holds, ``c``, and at those where it doesn't, ``not c``.
-    timesteps
+    timesteps : xarray.Dataset, optional
         Dimensions ``(example, timestep)``: ``loss`` and ``loss_held``, float32, NaN where nothing
         is known. If the model predicts symbols, also the variables of
         :attr:`lstm_widgets.Recording.predictions`, and the same with the cells held, their names
         ending in ``_held``. None with ``each=True``.
-    recording
+    recording : Recording
         The model as it is: the signal of the layer whose cells are held.
     """
 
@@ -105,7 +106,7 @@ def ablate(
     *,
     layer: str | None = None,
     signal: str = "hidden_state",
-    concepts: Any = None,
+    concepts: Concepts | None = None,
     each: bool = False,
     targets: Any = None,
     loss: str | Loss | None = None,
@@ -128,43 +129,43 @@ def ablate(
 
     Parameters
     ----------
-    model, inputs, window, pad, vocabulary, unknown, tokens, check, tolerance
+    model, inputs, window, pad, vocabulary, unknown, tokens, check, tolerance : as for record
         As for :func:`lstm_widgets.record`.
-    cells
+    cells : int or sequence of int, optional
         One cell, or several. None, with ``each``: all of the layer.
-    value
+    value : {"zero", "mean"}, float, sequence of float, or callable, default "zero"
         What they are held at: ``"zero"``; ``"mean"``, each at the mean of what it does otherwise; a
         number, or one for each cell (a sequence, an array); or a function that makes the number of a
         cell's values,
         float32 ``(n,)``, at all timesteps that are no padding (``numpy.median``, for example).
-    layer
+    layer : str, optional
         The recurrent layer, as it is called in a recording. Default: the first.
-    signal
+    signal : str, default "hidden_state"
         The signal that is held: the hidden state, the cell state or a gate.
-    concepts
+    concepts : Concept, sequence of Concept, or mapping, optional
         Yes-or-no concepts, as for ``lstm_widgets.concepts.tracks``: the change of the loss is also
         told for the timesteps where each holds and for those where it doesn't.
-    each
+    each : bool, default False
         Hold one cell after the other instead of all together; many of them run at once, as more
         examples of a batch.
-    targets
+    targets : array, optional
         What the model should give. Default: the next token, of a model with one output for each
         timestep, or of one that reads windows. Otherwise classes, ``(example,)`` or ``(example,
         timestep)``, -1 where there is none; with ``loss`` an array of what that takes: of a forecast
         numbers of the outputs' shape (a last axis of length 1 may be left out), NaN where there is
         none.
-    loss
+    loss : str, object or callable, optional
         The name of a loss of Keras (``"mse"``, ``"mae"``, ``"huber"``, ...), one of its loss objects,
         or a function of targets and outputs that gives one loss for each example, or for each of its
         timesteps, as those of Keras do. Default: cross-entropy, of outputs that are probabilities
         or logits of the symbols; of a model with a single sigmoid (or a single linear output, if it
         was compiled with a loss that takes it for a logit), that of its probability of class 1,
         which counts as no smaller than 1e-7.
-    output
+    output : str or int, optional
         Which output the loss is of, of a model with several: its name or its index.
-    top_k
+    top_k : int, default 5
         How many of the most probable symbols to keep at each timestep.
-    batch_size
+    batch_size : int, optional
         How many examples (of a text: timesteps, or windows) run at a time, of each copy.
 
     Returns
@@ -182,6 +183,12 @@ def ablate(
     -----
     UserWarning
         If it was interrupted; the table then has the cells that were done.
+
+    Examples
+    --------
+    >>> found = lw.ablate(model, "abcab", [0, 1], vocabulary="abc")
+    >>> found.table[["layer", "cell"]].values.tolist()
+    [['lstm', (0, 1)]]
     """
     adapter = adapter_of(model)
     expect_check(check, tolerance)
@@ -236,16 +243,16 @@ class _Outcome:
 
     Attributes
     ----------
-    loss
+    loss : float32 array (copy, example, timestep)
         ``(copy, example, timestep)``, NaN where nothing is known.
-    best
+    best : int32 array (copy, example, timestep), optional
         The most probable symbols, likewise, -1 where there is none; None if the model predicts
         none.
-    known
+    known : bool array (example, timestep)
         Where there is a target and no padding, ``(example, timestep)``.
-    guesses
+    guesses : Guesses, optional
         The most probable symbols and their probabilities, if there is a single copy.
-    predictions
+    predictions : RecordedPredictions, optional
         What is recorded of them in the end.
     """
 

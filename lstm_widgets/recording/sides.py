@@ -62,7 +62,7 @@ def side_by_side(forward: xr.Dataset, backward: xr.Dataset) -> xr.Dataset:
 
     Parameters
     ----------
-    forward, backward : array (example, timestep, cell)
+    forward, backward : xarray.Dataset
         The directions, with the axes of a recording's layers.
 
     Returns

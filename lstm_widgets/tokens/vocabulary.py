@@ -56,17 +56,17 @@ class Vocabulary:
 
     Parameters
     ----------
-    given
+    given : str, sequence of str, mapping, or Lookup
         The tokens by id, as a list, tuple or str of characters; a dict from token to id (or from
         id to token); or a :class:`Lookup`.
-    unknown
+    unknown : int or str, optional
         The id, or the token, that what isn't in the vocabulary is read as. A lookup has its own.
 
     Attributes
     ----------
-    tokens
+    tokens : object array (id,)
         Object array of str by id; ``""`` for an id that stands for nothing.
-    size
+    size : int
         The number of tokens.
     """
 

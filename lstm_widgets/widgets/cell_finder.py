@@ -64,7 +64,7 @@ class CellFinder(CellGrid, TextHeatmap):
     ----------
     recording : Recording
         What ``record()`` or ``open_recording()`` gave.
-    concepts : Concept, list, dict or pandas.DataFrame, optional
+    concepts : Concept, sequence of Concept, mapping, or pandas.DataFrame, optional
         What cells are ranked by, as for ``rank_cells``; or what ``rank_cells`` gave, or some rows of it.
         Default: what ``lstm_widgets.concepts.fitting`` finds for the recording.
     ranking : pandas.DataFrame, optional

@@ -52,7 +52,7 @@ class CellGrid(MatchingWidget):
     sort : str, optional
         The order of the rows: ``"index"``, ``"mean_magnitude"``, ``"variance"`` (both falling) or
         ``"similarity"`` (Pearson's correlation with the selected cell, falling).
-    tracks : list of Concept or dict, optional
+    tracks : Concept, sequence of Concept, or mapping, optional
         What stands under the tokens as bands, each with its name: concepts, or by name concepts,
         functions from the tokens of an example to an array, regular expressions, or arrays
         ``(example, timestep)``, of bool (yes or no) or of numbers (NaN where there is none).

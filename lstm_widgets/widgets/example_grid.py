@@ -36,7 +36,7 @@ class ExampleGrid(RecordingWidget):
         What is shown at first; default: the first layer and its hidden state.
     cell, example, timestep : int, optional
         What is selected at first.
-    tracks : list of Concept or dict, optional
+    tracks : Concept, sequence of Concept, or mapping, optional
         Concepts that stand under the tokens as bands, as in `CellGrid`.
     hidden_tracks : tuple of str, optional
         The names of those that are not shown.

@@ -52,7 +52,7 @@ class GateInspector(RecordingWidget):
         The signal that the status line tells and whose colours the legend explains.
     cell, example, timestep : int, optional
         What is selected at first.
-    tracks : list of Concept or dict, optional
+    tracks : Concept, sequence of Concept, or mapping, optional
         Concepts that stand under the tokens as bands, as in `CellGrid`.
     hidden_tracks : tuple of str, optional
         The names of those that are not shown.

@@ -44,7 +44,7 @@ class TextHeatmap(MatchingWidget):
     guesses : bool, optional
         Show the model's top guesses under each token, where the recording has predictions
         (``record(..., top_k=5)``).
-    tracks : list of Concept or dict, optional
+    tracks : Concept, sequence of Concept, or mapping, optional
         Concepts that stand under the tokens as bands, as in `CellGrid`.
     hidden_tracks : tuple of str, optional
         The names of those that are not shown.
