@@ -26,7 +26,7 @@ TOLERANCES = {"float64": 1e-5, "float32": 1e-5, "float16": 5e-3, "bfloat16": 4e-
 
 # What is computed again, of every batch.
 CHECKED_EXAMPLES = 4
-CHECKED_TIMESTEPS = 16
+CHECKED_TIMESTEPS = 8
 
 
 Check = Literal["prefix", "full", False]

@@ -286,18 +286,23 @@ def _scan_block(
 
 def _weights(cell: Cell) -> tuple[Any, ...]:
     """Lay out a cell's weights as its loop takes them."""
-    # Numba compiles anew for arrays that may not be written to.
-    recurrent = np.require(cell.recurrent_kernel, requirements=["C", "W"])
+    recurrent = _read_only(cell.recurrent_kernel)
     if cell.kind != "GRU":
         return (recurrent,)
     if cell.reset_after:
         bias = recurrent[:0, 0]
         if cell.recurrent_bias is not None:
-            bias = np.require(cell.recurrent_bias, requirements=["C", "W"])
+            bias = _read_only(cell.recurrent_bias)
         return (recurrent, recurrent[:0]), bias
     gates = 2 * cell.units
-    parts = np.ascontiguousarray(recurrent[:, :gates]), np.ascontiguousarray(recurrent[:, gates:])
-    return parts, np.empty(0, recurrent.dtype)
+    return (_read_only(recurrent[:, :gates]), _read_only(recurrent[:, gates:])), recurrent[:0, 0]
+
+
+def _read_only(weights: Floats) -> Floats:
+    """Look at weights as at what isn't written to: for what may be, Numba would compile anew."""
+    looked_at = np.ascontiguousarray(weights).view()
+    looked_at.flags.writeable = False
+    return looked_at
 
 
 def _held(
