@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from lstm_widgets.analysis.relevance import in_range, predicted, token_grid
+from lstm_widgets.analysis.indices import in_range
+from lstm_widgets.analysis.relevance import predicted, token_grid
+from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import expect_positive, leaves
 from lstm_widgets.models.outputs import Output
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.models.adapter import Adapter
     from lstm_widgets.models.explaining import Batch, Explained, Pass
-    from lstm_widgets.running.session import Reading
+    from lstm_widgets.rnn.comparison import Check
 
     Floats = npt.NDArray[np.floating[Any]]
     Ids = npt.NDArray[np.intp]
@@ -68,6 +70,8 @@ def dependency(
     unknown: int | str | None = None,
     tokens: Sequence[str] | Sequence[Sequence[str]] | None = None,
     batch_size: int | None = None,
+    check: Check = "prefix",
+    tolerance: float | None = None,
 ) -> xr.DataArray:
     r"""Tell how strongly the prediction at each timestep depends on each token.
 
@@ -134,6 +138,8 @@ def dependency(
     batch_size
         The most gradients that are computed at a time. Default: 256, or what the model prescribes;
         fewer where timesteps are many.
+    check, tolerance
+        As in :func:`lstm_widgets.relevance`.
 
     Returns
     -------
@@ -180,18 +186,24 @@ def dependency(
         options |= {"normalise": normalise, "source": source, "batch_size": batch_size}
         options["output"] = output
         options |= {"vocabulary": vocabulary, "unknown": unknown}
+        options |= {"check": check, "tolerance": tolerance}
         return _by_length(model, groups, options, None if tokens is None else given.tokens)
     read = whole
     if window is not None:
-        reading = given.reading()
-        ends = _window_ends(chosen, reading)
-        read = given.batches(reading, 1)[0]
-        read = np.concatenate([read(t - reading.before, t - reading.before + 1) for t in ends])
+        windows = read_windows(given, chosen)
+        read, ends = windows.inputs, windows.ends
     elif chosen is not None and _reads_forwards(adapter, output):
         # What comes after the last of the predictions doesn't matter.
         chosen = in_range("at", chosen, whole.shape[1], "timesteps")
         read = whole[:, : chosen.max() + 1]
-    explained = adapter.explained(read, source=source, output=output, batch_size=batch_size)
+    explained = adapter.explained(
+        read,
+        source=source,
+        output=output,
+        batch_size=batch_size,
+        check=check,
+        tolerance=tolerance,
+    )
     if of != "logit" and explained.activation not in ("softmax", "sigmoid"):
         raise ValueError(
             f"of: expected 'logit', because the model doesn't end with a softmax or sigmoid; got "
@@ -351,7 +363,7 @@ class _Work:
         try:
             for these in self._stretches(first, len(targets), len(places)):
                 copies = len(these)
-                done = explained.run(explained.joined([batch] * copies))
+                done = first if copies == 1 else explained.run(explained.joined([batch] * copies))
                 score = explained.score(
                     done,
                     np.maximum(targets[:, these].T.ravel(), 0),
@@ -426,17 +438,6 @@ def _reads_forwards(model: Adapter, output: str | int | None) -> bool:
     shape, made = model.input_shape, Output(model, output).shape
     free = shape is not None and shape[1] is None and made is not None and len(made) == 3
     return free and not texts.obstacle(model)
-
-
-def _window_ends(chosen: Ids | None, reading: Reading) -> Ids:
-    ends = np.arange(reading.before, reading.count) if chosen is None else chosen
-    ends = in_range("at", ends, reading.count, "timesteps")
-    if (ends < reading.before).any():
-        raise ValueError(
-            f"at: expected timesteps from {reading.before}, where the first window of "
-            f"{reading.window} tokens ends (pad= fills up those before it); got {ends.min()}"
-        )
-    return ends
 
 
 def _by_length(

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.analysis.relevance import standard_timestep
+from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import expect_positive
 from lstm_widgets.rnn.comparison import TOLERANCES, difference
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lstm_widgets.models.explaining import Batch, Explained
+    from lstm_widgets.rnn.comparison import Check
 
     Floats = npt.NDArray[np.floating[Any]]
     Bools = npt.NDArray[np.bool_]
@@ -82,9 +84,14 @@ def deletion_curve(
     replace_with: Literal["zero"] | int = "zero",
     seed: int = 0,
     output: str | int | None = None,
+    window: int | None = None,
+    pad: Any = None,
     vocabulary: Any = None,
     unknown: int | str | None = None,
+    tokens: Any = None,
     batch_size: int | None = None,
+    check: Check = "prefix",
+    tolerance: float | None = None,
 ) -> xr.DataArray:
     """Take the most relevant tokens away, one after the other, and see the score fall.
 
@@ -93,7 +100,7 @@ def deletion_curve(
 
     Parameters
     ----------
-    model, inputs, vocabulary, unknown
+    model, inputs, window, pad, vocabulary, unknown
         Those that the relevance is of.
     relevance
         What :func:`lstm_widgets.relevance` returned for them, of an output (not of a cell).
@@ -109,6 +116,10 @@ def deletion_curve(
     batch_size
         How many examples run at a time, the same with more or fewer tokens among them. Default:
         256, or what the model prescribes.
+    tokens
+        None: a curve doesn't show any, those of the relevance stay with it.
+    check, tolerance
+        As in :func:`lstm_widgets.relevance`.
 
     Returns
     -------
@@ -141,9 +152,20 @@ def deletion_curve(
         raise ValueError(f"replace_with: expected 'zero' or an id from 0, got {replace_with!r}")
     adapter = adapter_of(model)
     output = relevance.attrs.get("output") if output is None else output
-    given = Given(adapter, inputs, vocabulary=vocabulary, unknown=unknown)
-    if given.examples != len(real):
-        raise ValueError(f"inputs: expected {len(real)} examples, got {given.examples}")
+    expect_positive("window", window)
+    if tokens is not None:
+        raise ValueError(
+            f"tokens: expected None, because a curve has no tokens (those of the relevance stay with "
+            f"it); got {tokens!r:.80}"
+        )
+    given = Given(adapter, inputs, window=window, pad=pad, vocabulary=vocabulary, unknown=unknown)
+    whole, count = given.whole, given.examples
+    if window is not None:
+        whole = read_windows(given).inputs
+        count = len(whole)
+    if count != len(real):
+        what = "examples" if window is None else "windows"
+        raise ValueError(f"inputs: expected {len(real)} {what}, got {count}")
     groups = given.groups()
     if len(groups) > 1:
         curves = []
@@ -160,15 +182,19 @@ def deletion_curve(
                     seed=seed,
                     output=output,
                     batch_size=batch_size,
+                    check=check,
+                    tolerance=tolerance,
                 )
             )
         order = np.argsort(np.concatenate([rows for rows, _ in groups]))
         return xr.concat(curves, "example").isel(example=order)
     explained = adapter.explained(
-        given.whole,
+        whole,
         source=relevance.attrs["source"],
         output=output,
         batch_size=batch_size,
+        check=check,
+        tolerance=tolerance,
     )
     if replace_with != "zero" and (explained.source.layer is None or not explained.has_ids):
         raise ValueError(
@@ -180,7 +206,9 @@ def deletion_curve(
     scores = np.full((*turns.shape[:2], most + 1), np.nan, relevance["score"].dtype)
     with explained.states_as_found():
         for batch in explained.batches("deletion"):
-            some = _Removal(explained, batch, relevance.isel(example=batch.rows), replace_with)
+            some = _Removal(
+                explained, batch, relevance.isel(example=batch.rows), replace_with, tolerance
+            )
             scores[:, batch.rows] = some.scores(turns[:, batch.rows], most)
     undefined = np.isnan(np.where(real, values, 0)).any(axis=2)
     scores[:-1][undefined] = np.nan
@@ -200,7 +228,12 @@ class _Removal:
     """One batch whose tokens go one after the other."""
 
     def __init__(
-        self, explained: Explained, batch: Batch, of: xr.Dataset, replace_with: str | int
+        self,
+        explained: Explained,
+        batch: Batch,
+        of: xr.Dataset,
+        replace_with: str | int,
+        tolerance: float | None,
     ) -> None:
         self._explained, self._batch, self._replace_with = explained, batch, replace_with
         self._target = of["target"].values
@@ -208,7 +241,7 @@ class _Removal:
         self._timestep = standard_timestep(self._first, None)
         found = np.asarray(explained.score(self._first, self._target, self._timestep))
         given = of["score"].values
-        if difference(found, given) > TOLERANCES[found.dtype.name]:
+        if difference(found, given) > (tolerance or TOLERANCES[found.dtype.name]):
             raise ValueError(
                 "relevance: expected that of this model and these inputs (at its last timestep, if "
                 f"its outputs have any), got one whose scores differ from theirs by up to "

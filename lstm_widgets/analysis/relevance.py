@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
+from lstm_widgets.analysis.indices import in_range
+from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.explaining import CellState
-from lstm_widgets.models.inputs import expect_labels
+from lstm_widgets.models.inputs import expect_labels, expect_positive, warn_outside
 from lstm_widgets.rnn.relevance_rules import Rule
 from lstm_widgets.running.given import Given
 
@@ -24,15 +26,22 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from lstm_widgets.analysis.windows import Windows
     from lstm_widgets.models.explaining import Batch, Explained, Pass
+    from lstm_widgets.rnn.comparison import Check
 
-__all__ = ["METHODS", "UNSIGNED", "relevance"]
+__all__ = ["GAPS", "METHODS", "UNSIGNED", "relevance"]
 
 METHODS = ("lrp", "sensitivity", "gradient_x_input", "integrated_gradients", "occlusion")
 """The methods of :func:`relevance`."""
 
 UNSIGNED = frozenset({"sensitivity"})
 """Those that say how much, but not in which direction: never negative."""
+
+GAPS = {"lrp": 0.5, "integrated_gradients": 0.1}
+"""From which gap on relevance is doubtful: as a part of what was to be shared out, or of all relevance
+without its signs, whichever is larger. LRP leaves out the shares of biases on purpose, so that a gap
+says something only if it is most of that; integrated gradients promise none."""
 
 
 def relevance(
@@ -47,9 +56,11 @@ def relevance(
     signal: Literal["hidden_state", "cell_state"] = "hidden_state",
     source: str | None = None,
     output: str | int | None = None,
+    window: int | None = None,
+    pad: Any = None,
     vocabulary: Any = None,
     unknown: int | str | None = None,
-    tokens: Sequence[Sequence[str]] | None = None,
+    tokens: Sequence[str] | Sequence[Sequence[str]] | None = None,
     labels: Sequence[str] | None = None,
     epsilon: float = 0.001,
     bias_factor: float = 0.0,
@@ -57,6 +68,8 @@ def relevance(
     occlude_with: Literal["zero"] | int = "zero",
     per_dimension: bool = False,
     batch_size: int | None = None,
+    check: Check = "prefix",
+    tolerance: float | None = None,
 ) -> xr.Dataset:
     r"""Tell how much each token counts for a model's output, by several methods at once.
 
@@ -132,6 +145,10 @@ def relevance(
     output
         Which output is explained, of a model with several: its name (the key in a dict of outputs,
         else the name of the layer that it comes from) or its index.
+    window, pad
+        How a text is read, as in :func:`lstm_widgets.record`: with ``window``, each window is an
+        example of its own, with the timestep of the text at which it ends as coordinate ``end``.
+        What stands in front of the text is masked.
     vocabulary, unknown, tokens, labels
         What stands at each timestep, and one label for each example, as in
         :func:`lstm_widgets.record`. Tokens and labels become coordinates.
@@ -148,6 +165,10 @@ def relevance(
     batch_size
         How many examples run at a time. Default: 256, more if they are short, or what the model
         prescribes.
+    check, tolerance
+        How what recurrent layers do is held against what they do themselves, in each batch, as in
+        :func:`lstm_widgets.record`; and by how much the outputs that follow from the logits may
+        differ from the model's.
 
     Returns
     -------
@@ -166,6 +187,8 @@ def relevance(
         - ``gap`` ``(method, example)``: what is missing of the score. LRP: score − Σ relevance −
           elsewhere, 0 at ``bias_factor=1``. Integrated gradients: score − baseline score − Σ
           relevance, 0 with enough steps. NaN for the other methods, which promise no sum;
+        - ``doubtful`` ``(method, example)``: where the gap is so large that relevance says little,
+          see :data:`lstm_widgets.analysis.relevance.GAPS`;
         - ``mask`` ``(example, timestep)``, if some timesteps are padding.
 
         ``target``, ``predicted`` and ``confidence`` are missing for a cell. ``attrs["outputs"]`` is
@@ -190,7 +213,8 @@ def relevance(
     Warns
     -----
     UserWarning
-        If it was interrupted; the dataset then has the batches of examples that were done.
+        If it was interrupted; the dataset then has the batches of examples that were done. If the
+        relevance of some examples is doubtful.
     """
     asked = _standard_methods(methods)
     rule = Rule(
@@ -209,17 +233,36 @@ def relevance(
     adapter = adapter_of(model)
     if isinstance(tokens, Mapping):
         raise TypeError("tokens: expected those of the inputs, not of layers; got a dict")
-    given = Given(adapter, inputs, vocabulary=vocabulary, unknown=unknown, tokens=tokens)
-    expect_labels(labels, given.examples)
-    targets = standard_indices("target", target, given.examples)
-    timesteps = standard_indices("timestep", timestep, given.examples)
+    expect_positive("window", window)
+    given = Given(
+        *(adapter, inputs),
+        window=window,
+        pad=pad,
+        vocabulary=vocabulary,
+        unknown=unknown,
+        tokens=tokens,
+    )
+    groups, shown = given.groups(), given.tokens
+    windows = None if window is None else read_windows(given)
+    if windows is not None:
+        groups = [(np.arange(len(windows.ends)), windows.inputs)]
+        shown = None if shown is None else windows.tokens(shown[0])
+    examples = sum(len(group) for group, _ in groups)
+    expect_labels(labels, examples)
+    targets = standard_indices("target", target, examples)
+    timesteps = standard_indices("timestep", timestep, examples)
 
-    groups = given.groups()
     parts: list[dict[str, npt.NDArray[Any]]] = []
     try:
         for group, some in groups:
             explained = adapter.explained(
-                some, source=source, cell=state, output=output, batch_size=batch_size
+                some,
+                source=source,
+                cell=state,
+                output=output,
+                batch_size=batch_size,
+                check=check,
+                tolerance=tolerance,
             )
             takes_ids = explained.source.layer is not None and explained.has_ids
             if occlude_with != "zero" and not takes_ids:
@@ -251,9 +294,11 @@ def relevance(
         _of_one_length(parts) if len(groups) > 1 else parts,
         rule=rule,
         steps=steps,
-        tokens=given.tokens,
+        tokens=shown,
         labels=given.in_order(labels),
     )
+    if windows is not None:
+        dataset = _of_windows(dataset, windows)
     if len(groups) > 1:
         order = np.concatenate([group for group, _ in groups])[: dataset.sizes["example"]]
         dataset = dataset.isel(example=np.argsort(order)).assign_coords(example=np.sort(order))
@@ -264,6 +309,7 @@ def relevance(
             dataset = dataset.drop_vars(["predicted", "confidence"], errors="ignore")
         if explained.output is not None:
             dataset.attrs["output"] = explained.output
+    _warn_of_gaps(dataset)
     return dataset
 
 
@@ -316,6 +362,7 @@ class _Work:
         relevance = np.empty(shape, self.x.dtype)
         elsewhere = np.full(shape[:2], np.nan, self.score.dtype)
         gap = elsewhere.copy()
+        doubtful = np.zeros(shape[:2], np.bool_)
         each = np.full((*shape, self.x.shape[2]), np.nan, self.x.dtype) if per_dimension else None
         for k, method in enumerate(methods):
             if method == "occlusion":
@@ -337,9 +384,13 @@ class _Work:
             relevance[k] = _summed(factors)
             if promised is not None:
                 gap[k] = promised - relevance[k].sum(axis=1)
+                whole = np.maximum(np.abs(promised), np.abs(relevance[k]).sum(axis=1))
+                # NaN is no gap: the score is none.
+                doubtful[k] = np.abs(gap[k]) > GAPS[method] * whole
             if each is not None:
                 each[k] = functools.reduce(np.multiply, factors)
         results = {"relevance": relevance, "elsewhere": elsewhere, "gap": gap, "score": self.score}
+        results["doubtful"] = doubtful
         if each is not None:
             results["relevance_per_dimension"] = each
         if self.mask is not None:
@@ -482,19 +533,6 @@ def standard_timestep(
     return in_range("timestep", timestep, count, "timesteps")
 
 
-def in_range(
-    argument: str, indices: npt.NDArray[np.intp], count: int, what: str
-) -> npt.NDArray[np.intp]:
-    """Check indices, of which negative ones count from the end."""
-    outside = (indices < -count) | (indices >= count)
-    if outside.any():
-        raise ValueError(
-            f"{argument}: expected indices below {count} (the model's outputs have {count} "
-            f"{what}), got {indices[outside][0]}"
-        )
-    return np.where(indices < 0, indices + count, indices)
-
-
 def standard_target(
     target: npt.NDArray[np.intp] | None, logits: npt.NDArray[Any]
 ) -> npt.NDArray[np.intp]:
@@ -553,6 +591,7 @@ _DIMS = {
     "relevance_per_dimension": ("method", "example", "timestep", "dimension"),
     "elsewhere": ("method", "example"),
     "gap": ("method", "example"),
+    "doubtful": ("method", "example"),
     "mask": ("example", "timestep"),
 }
 
@@ -594,6 +633,18 @@ def _dataset(
     return xr.Dataset(variables, coords, attrs)
 
 
+def _of_windows(dataset: xr.Dataset, windows: Windows) -> xr.Dataset:
+    """Tell where each window ends, and what in it is padding."""
+    count = dataset.sizes["example"]
+    dataset = dataset.assign_coords(end=("example", windows.ends[:count]))
+    real = windows.timesteps[:count] >= 0
+    if real.all() or real.shape[1] != dataset.sizes["timestep"]:
+        return dataset
+    if "mask" in dataset:
+        real = real & dataset["mask"].values
+    return dataset.assign(mask=(("example", "timestep"), real))
+
+
 def _of_one_length(parts: Sequence[dict[str, Any]]) -> list[dict[str, npt.NDArray[Any]]]:
     """Fill parts of several lengths up with NaN, and mask what fills them up."""
     longest = max(part["relevance"].shape[2] for part in parts)
@@ -609,6 +660,25 @@ def _of_one_length(parts: Sequence[dict[str, Any]]) -> list[dict[str, npt.NDArra
                 whole[name] = np.pad(values, more, constant_values=nothing)
         filled.append(whole)
     return filled
+
+
+def _warn_of_gaps(dataset: xr.Dataset) -> None:
+    """Warn where relevance doesn't add up to what it should."""
+    advice = {
+        "lrp": "biases took most, or outputs near 0 blew it up; bias_factor=1 hands the shares of "
+        "biases on, a larger epsilon= damps",
+        "integrated_gradients": "more steps= are needed",
+    }
+    for method, why in advice.items():
+        if method not in dataset["method"]:
+            continue
+        doubtful = dataset["doubtful"].loc[method]
+        if doubtful.any():
+            warn_outside(
+                f"relevance: for {int(doubtful.sum())} of {doubtful.size} examples the relevance by "
+                f"{method!r} doesn't add up to the score, its gap is more than {GAPS[method]:.0%} "
+                f"({why}); they are marked in 'doubtful'"
+            )
 
 
 def token_grid(tokens: Sequence[Sequence[str]], timesteps: int) -> npt.NDArray[np.object_]:

@@ -76,6 +76,10 @@ class Examples:
         self.mask: NDArray[np.bool_] | None = None
         if "mask" in relevance:
             self.mask = relevance["mask"].values.astype(bool)
+        #: Where relevance doesn't add up to the score: bool (method, example).
+        self.doubtful: NDArray[np.bool_] = np.zeros((len(self.methods), self.count), bool)
+        if "doubtful" in relevance:
+            self.doubtful = relevance["doubtful"].values.astype(bool)
         self.score = _floats(relevance, "score", self.count)
         self.confidence = _floats(relevance, "confidence", self.count)
         self.names = _names(class_names)
@@ -279,7 +283,8 @@ class Examples:
         Returns
         -------
         tuple of (dict, bytes)
-            ``table``, the different tokens, and ``labels`` (or None); and one after the other float32
+            ``table``, the different tokens; ``labels`` (or None); ``doubtful``, the methods whose
+            relevance doesn't add up, by number for each example (or None); and one after the other float32
             (method, example, timestep) relevance, float32 (example,) score and confidence, int32
             (example,) predicted, true and target class (-1 if unknown), int32 (example, timestep)
             which of the table stands there, uint8 (example, timestep) 1 for what is no padding; the
@@ -296,7 +301,12 @@ class Examples:
         if self.mask is not None:
             parts.append(self.mask[chosen].astype(np.uint8))
         labels = None if self.labels is None else [sendable(text) for text in self.labels[chosen]]
-        described = {"table": [sendable(token) for token in numbers], "labels": labels}
+        doubtful = [np.flatnonzero(row).tolist() for row in self.doubtful[:, chosen].T]
+        described = {
+            "table": [sendable(token) for token in numbers],
+            "labels": labels,
+            "doubtful": doubtful if any(doubtful) else None,
+        }
         return described, b"".join(part.tobytes() for part in parts)
 
 

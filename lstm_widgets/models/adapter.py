@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lstm_widgets.models.explaining import CellState, Explained
     from lstm_widgets.models.outputs import Output
     from lstm_widgets.rnn.cells import Cell
+    from lstm_widgets.rnn.comparison import Check
 
 __all__ = [
     "Adapter",
@@ -409,6 +410,8 @@ class Adapter(Protocol):
         cell: CellState | None = None,
         output: str | int | None = None,
         batch_size: int | None = None,
+        check: Check = "prefix",
+        tolerance: float | None = None,
     ) -> Explained:
         """Open the model for explanation.
 
@@ -425,6 +428,9 @@ class Adapter(Protocol):
             Which output, of a model with several.
         batch_size
             How many examples run at a time; None: the adapter chooses.
+        check, tolerance
+            How what recurrent layers do is held against the layers themselves in each batch, as in
+            :func:`lstm_widgets.record`.
 
         Raises
         ------
@@ -433,7 +439,7 @@ class Adapter(Protocol):
         UnsupportedLayerError
             If the logits are out of reach.
         """
-        del inputs, source, cell, output, batch_size
+        del inputs, source, cell, output, batch_size, check, tolerance
         raise UnsupportedLayerError(f"model: nothing can be traced back through {self.name!r}")
 
 

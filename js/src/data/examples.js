@@ -61,6 +61,8 @@ export class Row {
     this.true = batch.true[at];
     this.target = batch.target[at];
     this.label = batch.labels?.[at];
+    /** The numbers of the methods whose relevance doesn't add up to the score. */
+    this.doubtful = batch.doubtful?.[at] ?? [];
     this.mask = batch.mask?.subarray(at * timesteps, (at + 1) * timesteps);
   }
 
@@ -159,15 +161,16 @@ class Batch {
   /**
    * @param {Summary} summary
    * @param {number} count
-   * @param {{table: string[], labels: string[] | null}} text
+   * @param {{table: string[], labels: string[] | null, doubtful?: number[][] | null}} text
    * @param {any} packed
    */
-  constructor(summary, count, { table, labels }, packed) {
+  constructor(summary, count, { table, labels, doubtful }, packed) {
     this.summary = summary;
     this.spelling = new Spelling(summary.spelling);
     this.count = count;
     this.table = table;
     this.labels = labels;
+    this.doubtful = doubtful;
     // A copy: the bytes may stand at an odd address.
     const { buffer } = bytes(packed).slice();
     const steps = count * summary.timesteps;
@@ -325,14 +328,14 @@ export class KernelExamples {
    * @param {any} reply
    * @param {any[]} buffers
    */
-  #keep({ order, rows, table, labels }, buffers) {
+  #keep({ order, rows, ...text }, buffers) {
     let next = 0;
     if (order) {
       const found = new Uint32Array(bytes(buffers[next++]).slice().buffer);
       this.#orders.set(JSON.stringify(order), found);
     }
     if (rows.length === 0) return;
-    const batch = new Batch(this.summary, rows.length, { table, labels }, buffers[next++]);
+    const batch = new Batch(this.summary, rows.length, text, buffers[next++]);
     rows.forEach((/** @type {number} */ example, /** @type {number} */ at) => {
       this.#rows.set(example, new Row(batch, at));
     });

@@ -65,7 +65,11 @@ function whole(more = {}) {
   shifted.set(bytes, 1);
   const model = new FakeModel({
     _summary: summaryOf({ examples: table.examples.length, ...more }),
-    _text: { table: texts, labels: ["a", "b", "c", "d", "e", "f"] },
+    _text: {
+      table: texts,
+      labels: ["a", "b", "c", "d", "e", "f"],
+      doubtful: [[], [1], [0, 1], [], [], []],
+    },
     _whole: new DataView(shifted.buffer, 1),
   });
   return new WholeExamples(/** @type {any} */ (model));
@@ -96,6 +100,7 @@ test("what Python packs is found again", () => {
       wanted.mask.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b),
     );
     assert.equal(row.label, "abcdef"[e]);
+    assert.deepEqual(row.doubtful, [[], [1], [0, 1], [], [], []][e]);
   });
 });
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.models.adapter import Loop
     from lstm_widgets.models.explaining import CellState
+    from lstm_widgets.rnn.comparison import Check
 
 __all__ = ["KerasAdapter"]
 
@@ -165,6 +166,8 @@ class KerasAdapter(Adapter):
         cell: CellState | None = None,
         output: str | int | None = None,
         batch_size: int | None = None,
+        check: Check = "prefix",
+        tolerance: float | None = None,
     ) -> Explained:
         """Open the model for explanation."""
         return Explained(
@@ -173,6 +176,8 @@ class KerasAdapter(Adapter):
             cell=cell,
             output=output,
             batch_size=batch_size,
+            check=check,
+            tolerance=tolerance,
         )
 
     def loss_function(self, loss: Any) -> Callable[[Any, Any], Any]:

@@ -51,7 +51,14 @@ from lstm_widgets.models.keras.run import (
 from lstm_widgets.models.outputs import Output
 from lstm_widgets.recording.calls import all_named, split_call
 from lstm_widgets.rnn.cells import SIGNALS, STATES
-from lstm_widgets.rnn.comparison import TOLERANCES, difference
+from lstm_widgets.rnn.comparison import (
+    CHECKED_TIMESTEPS,
+    TOLERANCES,
+    Check,
+    difference,
+    expect_check,
+    windows_to_check,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -133,7 +140,7 @@ class Pass:
     Attributes
     ----------
     tape
-        The TensorFlow tape that recorded it; persistent.
+        The TensorFlow tape that recorded it, persistent; None: there is no way back.
     rule
         On the way back: the rule of relevance; None: what goes back are gradients.
     summed
@@ -291,6 +298,9 @@ class Explained:
     batch_size
         How many examples run at a time; None: 256, more if they are short, or what the model
         prescribes.
+    check, tolerance
+        How our loops are held against the layers' own in each batch, as in
+        :func:`lstm_widgets.record`.
 
     Attributes
     ----------
@@ -322,10 +332,14 @@ class Explained:
         cell: CellState | None = None,
         output: str | int | None = None,
         batch_size: int | None = None,
+        check: Check = "prefix",
+        tolerance: float | None = None,
     ) -> None:
         keras = load_keras()
         adapter = adapter_of(model)
         expect_positive("batch_size", batch_size)
+        expect_check(check, tolerance)
+        self._check, self._tolerance = check, tolerance
         self._model = model
         self._output = None if cell else Output(adapter, output)
         #: The name of the output that is explained, of a model with several.
@@ -360,8 +374,7 @@ class Explained:
             self._cell_layer, self._state = self._find_state(cell)
         calls: dict[str, list[int]] = {}
         rows = self.batch_size if self.fixed else min(self.batch_size, CHECKED_EXAMPLES)
-        with self.states_as_found(), replaced(_own_loops(self._found, calls)):
-            trace = _Trace.of(model, self.batch(0, rows), self._call)
+        trace = self._traced(self.batch(0, rows), calls)
         if cell is not None:
             self._spans = _spans(cell.layer, self._cell_layer, calls)
         layers = {id(call.layer): call.layer for call in trace.calls}.values()
@@ -386,6 +399,12 @@ class Explained:
         self._expected: Any = None if cell else trace.output
         self._states = [(v, v.numpy()) for one in self._found if one.stateful for v in one.states]
 
+    def _traced(self, batch: Batch, calls: dict[str, list[int]]) -> _Trace:
+        """Call the model and look on."""
+        patches = _counted_loops(self._found, Pass(None), calls)
+        with self.states_as_found(), replaced(patches):
+            return _Trace.of(self._model, batch, self._call)
+
     def _other_place(self, trace: _Trace, wanted: str | None, rows: int) -> Source | None:
         """Find where timesteps are told apart if that is no Embedding and no input of vectors."""
 
@@ -401,8 +420,7 @@ class Explained:
                 tf.cast(v, t.dtype) if t.dtype.is_floating else t
                 for v, t in zip(values, trace.tensors, strict=True)
             )
-            with self.states_as_found(), replaced(_own_loops(self._found, {})):
-                other = _Trace.of(self._model, Batch(tensors, np.arange(rows)), self._call)
+            other = self._traced(Batch(tensors, np.arange(rows)), {})
             return other.tensors, other.calls
 
         place = find_place(
@@ -647,6 +665,8 @@ class Explained:
         yield from self._source_patches(done, values)
         yield from self._mask_patches(done, kept)
         yield from propagation.loops(self._found, done)
+        if self._check and values is None:
+            yield from _checks(self._found, done, self._check, self._tolerance)
         if relevance:
             symbolic = None
             if self._output is not None and (known := declared(self._model)) is not None:
@@ -668,7 +688,7 @@ class Explained:
     def _compare(self, logits: Any) -> None:
         """Hold the logits of the first examples against what the model itself returned for them."""
         expected, self._expected = self._expected, None
-        tolerance = TOLERANCES[expected.dtype.name]
+        tolerance = self._tolerance or TOLERANCES[expected.dtype.name]
         found = difference(self._head.outputs(logits[: len(expected)]), expected)
         if found > tolerance:
             raise SelfCheckError(
@@ -913,52 +933,105 @@ class _Trace:
         return None
 
 
-def _own_loops(found: Sequence[Found], calls: dict[str, list[int]]) -> Iterator[Patch]:
-    """Let recurrent layers run their own loops, but keep these for the next time.
+def _counted_loops(
+    found: Sequence[Found], done: Pass, calls: dict[str, list[int]]
+) -> Iterator[Patch]:
+    """Let recurrent layers run our loop.
 
-    The number of timesteps of each call is added to those of its layer.
+    The number of timesteps of each call is added to those of its layer in ``calls``.
     """
-    tree = load_keras().tree
     within: list[Found] = []  # the layer whose loop steps its cell
 
-    def kept(one: Found) -> Callable[..., Any]:
-        layer = one.layer
+    def looped(one: Found) -> Callable[..., Any]:
+        ours = one.layer.inner_loop
 
-        def inner_loop(
-            sequences: Any,
-            initial_state: Any,
-            mask: Any,
-            training: bool = False,  # noqa: ARG001  (inference only)
-        ) -> tuple[Any, Any, Any]:
-            import tensorflow as tf  # noqa: PLC0415
-
+        def inner_loop(sequences: Any, *args: Any, **kwargs: Any) -> Any:
             calls.setdefault(one.name, []).append(int(sequences.shape[1]))
             within.append(one)
             try:
-                if not tf.executing_eagerly():
-                    own = type(layer).inner_loop
-                    return own(layer, sequences, initial_state, mask)  # type: ignore[no-any-return]
-                real = None if mask is None else mask_array(tree.flatten(mask)[0])
-                outputs, states = OwnLoop.of(layer)(sequences, initial_state, real, traced=False)
+                return ours(sequences, *args, **kwargs)
             finally:
                 within.pop()
-            return outputs[:, -1], outputs, tree.pack_sequence_as(initial_state, states)
 
         return inner_loop
 
     def counted(one: Found) -> Callable[..., Any]:
-        def call(inputs: Any, states: Any, training: bool = False) -> Any:  # noqa: ARG001
+        ours = one.layer.call
+
+        def call(*args: Any, **kwargs: Any) -> Any:
             if not within:
                 calls.setdefault(one.name, []).append(1)
-            return type(one.layer).call(one.layer, inputs, states, training=False)
+            return ours(*args, **kwargs)
 
         return call
 
+    yield from propagation.loops(found, done)
     for one in found:
         if one.stepped and not one.problem:
             yield one.layer, "call", counted(one)
         elif not one.problem:
-            yield one.layer, "inner_loop", kept(one)
+            yield one.layer, "inner_loop", looped(one)
+
+
+def _checks(
+    found: Sequence[Found], done: Pass, check: Check, tolerance: float | None
+) -> Iterator[Patch]:
+    """Hold our loops against the layers' own: beginnings of a few examples, or all of it."""
+    tree = load_keras().tree
+
+    def compare(one: Found, ours: Any, sequences: Any, initial_state: Any, mask: Any) -> None:
+        import tensorflow as tf  # noqa: PLC0415
+
+        examples, timesteps = int(sequences.shape[0]), int(sequences.shape[1])
+        real = None if mask is None else mask_array(tree.flatten(mask)[0])
+        backwards = one.layer.go_backwards
+        length = timesteps if check == "full" else min(timesteps, CHECKED_TIMESTEPS)
+        rows, starts = windows_to_check(real, examples, timesteps, length, backwards)
+        if check == "full":
+            rows, starts = np.arange(examples), np.zeros(examples, int)
+        order = starts[:, None] + np.arange(length)
+        order = timesteps - 1 - order[:, ::-1] if backwards else order
+        x = tf.gather(tf.gather(sequences, rows), order, batch_dims=1)
+        state = tree.map_structure(lambda s: tf.gather(s, rows), initial_state)
+        window = None if real is None else real[rows[:, None], order]
+        _, outputs, states = ours(x, state, None if window is None else tf.constant(window))
+        # A cell that the model steps itself, too, may have another call just now.
+        own = [(cell, "call", functools.partial(type(cell).call, cell)) for cell in one.cells]
+        with replaced(own):
+            expected, last = OwnLoop.of(one.layer)(x, state, window, traced=check == "full")
+        pairs = [(outputs[:, -1], expected[:, -1]), *zip(tree.flatten(states), last, strict=True)]
+        if one.layer.return_sequences:
+            pairs.append((outputs, expected))
+        allowed = tolerance or max(TOLERANCES[cell.compute_dtype] for cell in one.cells)
+        farthest = max(difference(a, b) for a, b in pairs)
+        if farthest > allowed:
+            done.fail(
+                SelfCheckError(
+                    f"layer {one.name!r}: our loop differs by {farthest:.3g} from what the layer "
+                    f"itself computes, more than the tolerance of {allowed:.3g} (compared: "
+                    f"{len(rows)} examples, {length} timesteps). So it can't be relied on. "
+                    "tolerance= accepts larger differences, check=False goes on without looking"
+                )
+            )
+
+    def checked(one: Found) -> Callable[..., Any]:
+        ours = one.layer.inner_loop
+
+        def inner_loop(
+            sequences: Any, initial_state: Any, mask: Any, training: bool = False
+        ) -> Any:
+            import tensorflow as tf  # noqa: PLC0415
+
+            if tf.executing_eagerly() and sequences.shape[1]:
+                state = tree.map_structure(tf.stop_gradient, initial_state)
+                compare(one, ours, tf.stop_gradient(sequences), state, mask)
+            return ours(sequences, initial_state, mask, training)
+
+        return inner_loop
+
+    for one in found:
+        if not one.stepped and not one.problem:
+            yield one.layer, "inner_loop", checked(one)
 
 
 def _spans(

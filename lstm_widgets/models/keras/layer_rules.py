@@ -423,7 +423,7 @@ def merge(layer: Any, done: Pass) -> Callable[..., Any]:
 
 def end_at(states: Sequence[Any], done: Pass) -> None:
     """Let relevance end at some tensors."""
-    for state in states:
+    for state in states if done.tape is not None else ():
         done.tape.watch(state)
         done.others.append(state)
 

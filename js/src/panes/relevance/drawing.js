@@ -128,6 +128,12 @@ export class Drawing {
           context.textAlign = "right";
           context.fillText(methodName(band.name), left - 8, bandTop + BAND / 2 + 1);
         }
+        if (row.doubtful.includes(m)) {
+          context.font = `600 11px ${theme.font}`;
+          context.fillStyle = theme.colour.warn;
+          context.textAlign = "right";
+          context.fillText("?", left - 1, bandTop + BAND / 2 + 1);
+        }
         context.font = `${LETTERS}px ${theme.mono}`;
         context.textAlign = "center";
         /** @type {Map<number, [number, number][]>} */

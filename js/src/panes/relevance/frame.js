@@ -285,7 +285,8 @@ export class RelevanceFrame extends Chrome {
       const value = row.values(m)[strongest(row.values(m), start, stop)];
       const band = this.bands[m];
       const cut = !Number.isNaN(value) && band.clipped(value, band.range(row.largest(m)));
-      parts.push(`${methodName(name)} ${number(value)}${cut ? " (clipped)" : ""}`);
+      const doubt = row.doubtful.includes(m) ? " (doubtful: does not add up to the score)" : "";
+      parts.push(`${methodName(name)} ${number(value)}${cut ? " (clipped)" : ""}${doubt}`);
       full.push(`${methodName(name)} ${value}`);
     }
     return { text: parts.join(" · "), full: full.join("\n") };
