@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.rnn.activations import ACTIVATIONS, slope_of
-from lstm_widgets.rnn.sequences import Sequences, Steps, walk_back
+from lstm_widgets.rnn.scan import compiled_module
+from lstm_widgets.rnn.sequences import Block, Sequences, Steps, walk_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +51,15 @@ def recurrent(
         The gradients with respect to ``x``, and to each initial state.
     """
     back = _BACK[layer.cell.kind](layer.cell)
-    return walk_back(layer, back.walk, given, last)
+    quick = compiled_module("compiled_back")
+
+    def walk(block: Block) -> list[Floats]:
+        if quick is not None and quick.serves(layer.cell, gradients=True):
+            arrived: list[Floats] = quick.gradient(block)
+            return arrived
+        return list(back.walk(Steps(block)))
+
+    return walk_back(layer, walk, given, last)
 
 
 class _Back:

@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.rnn.sequences import Sequences, Steps, walk_back
+from lstm_widgets.rnn.scan import compiled_module
+from lstm_widgets.rnn.sequences import Block, Sequences, Steps, walk_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -255,7 +256,15 @@ def recurrent(
         Relevance of ``x``, and of each initial state.
     """
     back = _BACK[layer.cell.kind](layer.cell, rule, summed=summed)
-    return walk_back(layer, back.walk, relevance, last_relevance, summed=summed)
+    quick = compiled_module("compiled_back")
+
+    def walk(block: Block) -> list[Floats]:
+        if quick is not None and quick.serves(layer.cell, gradients=False):
+            arrived: list[Floats] = quick.relevance(block, rule, summed=summed)
+            return arrived
+        return list(back.walk(Steps(block)))
+
+    return walk_back(layer, walk, relevance, last_relevance, summed=summed)
 
 
 class _Back:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +21,19 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.floating[Any]]
 
-__all__ = ["scan", "scan_last"]
+__all__ = ["compiled_module", "scan", "scan_last"]
 
 
 @functools.cache
-def _compiled() -> ModuleType | None:
-    """Load the compiled loop, and Numba with it; None where Numba can't be had."""
+def compiled_module(name: str) -> ModuleType | None:
+    """Load a module of compiled loops, and Numba with it; None where Numba can't be had."""
     if importlib.util.find_spec("numba") is None:
         return None
-    from lstm_widgets.rnn import compiled  # noqa: PLC0415
+    return importlib.import_module(f"lstm_widgets.rnn.{name}")
 
-    return compiled
+
+def _compiled() -> ModuleType | None:
+    return compiled_module("compiled")
 
 
 def scan(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.floating[Any]]
 
-__all__ = ["Sequences", "Steps", "walk_back"]
+__all__ = ["Block", "Sequences", "Steps", "walk_back"]
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,37 @@ class Sequences:
     reverse: bool = False
 
 
+@dataclass(frozen=True)
+class Block:
+    """Some examples of a layer on the way back.
+
+    Attributes
+    ----------
+    cell, x, initial_state, signals, mask, reverse
+        As :class:`Sequences` has them, of these examples.
+    given
+        What arrives at the hidden state of each timestep, ``(example, timestep, units)``; None:
+        nothing.
+    last
+        What arrives at the states after the last step, in the order of ``initial_state``.
+    of_x
+        Room for what arrives at ``x``; of length 1 along the last axis for sums.
+    """
+
+    cell: Cell
+    x: Floats
+    initial_state: Sequence[Floats]
+    signals: Mapping[str, Floats]
+    mask: npt.NDArray[np.bool_] | None
+    reverse: bool
+    given: Floats | None
+    last: Sequence[Floats]
+    of_x: Floats
+
+
 def walk_back(
     layer: Sequences,
-    walk: Callable[[Steps], list[Floats]],
+    walk: Callable[[Block], list[Floats]],
     given: Floats | None,
     last: Sequence[Floats],
     *,
@@ -65,7 +93,7 @@ def walk_back(
     layer
         What it did.
     walk
-        Goes back through some examples, fills :attr:`Steps.of_x`, and returns what arrives at each
+        Goes back through some examples, fills :attr:`Block.of_x`, and returns what arrives at each
         initial state.
     given
         What arrives at the hidden state of each timestep, ``(example, timestep, units)``; None:
@@ -81,8 +109,23 @@ def walk_back(
         What arrives at ``x``, its last axis of length 1 if summed; and at each initial state.
     """
     of_x = np.empty((*layer.x.shape[:2], 1 if summed else layer.x.shape[2]), layer.x.dtype)
-    width = max(layer.cell.kernel.shape)
-    arrived = in_blocks(lambda some: walk(Steps(layer, some, given, last, of_x)), len(of_x), width)
+    # What goes into the activations of all steps stays close while these are gone back through.
+    width = 4 * layer.x.shape[1] * layer.cell.units
+
+    def block(some: slice) -> Block:
+        return Block(
+            layer.cell,
+            layer.x[some],
+            [state[some] for state in layer.initial_state],
+            {name: values[some] for name, values in layer.signals.items()},
+            None if layer.mask is None else layer.mask[some],
+            layer.reverse,
+            None if given is None else given[some],
+            [arrived[some] for arrived in last],
+            of_x[some],
+        )
+
+    arrived = in_blocks(lambda some: walk(block(some)), len(of_x), width)
     return of_x, [np.concatenate(parts) for parts in zip(*arrived, strict=True)]
 
 
@@ -105,26 +148,19 @@ class Steps:
         What arrives at the states after the last step.
     """
 
-    def __init__(
-        self,
-        layer: Sequences,
-        some: slice,
-        given: Floats | None,
-        last: Sequence[Floats],
-        of_x: Floats,
-    ) -> None:
+    def __init__(self, block: Block) -> None:
         def in_order(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            return array[some].swapaxes(0, 1)[:: -1 if layer.reverse else 1]
+            return array.swapaxes(0, 1)[:: -1 if block.reverse else 1]
 
-        self.x, self.of_x = in_order(layer.x), in_order(of_x)
-        self.signals = [in_order(values) for values in layer.signals.values()]
+        self.x, self.of_x = in_order(block.x), in_order(block.of_x)
+        self.signals = [in_order(values) for values in block.signals.values()]
         self.before = [
-            np.concatenate([state[some][None], values[:-1]])
-            for state, values in zip(layer.initial_state, self.signals, strict=False)
+            np.concatenate([state[None], values[:-1]])
+            for state, values in zip(block.initial_state, self.signals, strict=False)
         ]
-        self.last = [arrived[some] for arrived in last]
-        self._given = None if given is None else in_order(given)
-        self._real = None if layer.mask is None else in_order(layer.mask)[..., None]
+        self.last = block.last
+        self._given = None if block.given is None else in_order(block.given)
+        self._real = None if block.mask is None else in_order(block.mask)[..., None]
 
     def backwards(self) -> range:
         """Return the steps, the last one first."""

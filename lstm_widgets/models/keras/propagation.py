@@ -292,20 +292,18 @@ def _scanned(
 
     cell = read_cell(*known)
     names = SIGNALS[cell.kind]
-    # In memory, time comes first: that is how the values are made and how they are needed.
-    shape = (len(names), int(x.shape[1]), int(x.shape[0]), cell.units)
+    shape = (len(names), int(x.shape[0]), int(x.shape[1]), cell.units)
     dtype = np.float64 if x.dtype == tf.float64 else np.float32
-    signals = dict(zip(names, np.empty(shape, dtype).swapaxes(1, 2), strict=True))
-    with done.tape.stop_recording():  # the way back is ours
-        arrays = as_array(x), [as_array(state) for state in states]
-        last = scan(cell, *arrays, mask, signals, reverse=reverse)
+    signals = dict(zip(names, np.empty(shape, dtype), strict=True))
+    read, begun = as_array(x), [as_array(state) for state in states]
+    last = scan(cell, read, begun, mask, signals, reverse=reverse)
 
     def backward(*given: Any) -> Any:
         if done.rule is None and not gradients.known(cell):
             ours = tensor_cell(*known)
             return _gradient(ours, x, states, given, mask, reverse=reverse, over_time=over_time)
         layer = Sequences(
-            *(cell.in_numpy(), plain_array(x), [plain_array(s) for s in states], signals),
+            *(cell.in_numpy(), plain_array(read), [plain_array(s) for s in begun], signals),
             mask=mask,
             reverse=reverse,
         )
