@@ -124,7 +124,7 @@ def test_the_deletion_curve_is_that_of_a_loop(reader, replace_with, batch_size):
     targets = [0, 1, 2, 0, 1, 2, 1]
     relevance = lw.relevance(reader, IDS, methods=METHODS, target=targets, labels=list("abcdefg"))
     curve = lw.deletion_curve(
-        reader, IDS, relevance, most=5, replace_with=replace_with, batch_size=batch_size
+        reader, IDS, relevance, limit=5, replace_with=replace_with, batch_size=batch_size
     )
     assert curve.dims == ("method", "example", "removed")
     assert curve["method"].values.tolist() == [*METHODS, "random"]
@@ -155,7 +155,7 @@ def test_the_deletion_curve_is_that_of_a_loop(reader, replace_with, batch_size):
 
 def test_random_order_follows_from_the_seed_and_is_one_of_all_orders(reader):
     relevance = lw.relevance(reader, IDS, methods="lrp")
-    curves = [lw.deletion_curve(reader, IDS, relevance, most=6, seed=s)[1] for s in (1, 1, 2)]
+    curves = [lw.deletion_curve(reader, IDS, relevance, limit=6, seed=s)[1] for s in (1, 1, 2)]
     np.testing.assert_array_equal(curves[0], curves[1])
     assert (np.abs(curves[0] - curves[2]).max("removed") > 1e-3).any()
     # The end is the same, whatever the order; at the start it is the score.
@@ -171,7 +171,7 @@ def test_relevance_that_is_nan_has_no_curve_and_equal_ones_go_from_the_left(read
     relevance = lw.relevance(reader, IDS, methods=METHODS)
     relevance.relevance[0, 0, 2] = np.nan
     relevance.relevance[0, 5] = 1.0
-    curve = lw.deletion_curve(reader, IDS, relevance, most=2, replace_with=0)
+    curve = lw.deletion_curve(reader, IDS, relevance, limit=2, replace_with=0)
     assert np.isnan(curve[0, 0]).all()
     assert not np.isnan(curve[1:, 0]).any()
     target = int(relevance.target[5])
@@ -193,13 +193,13 @@ def test_vectors_and_outputs_over_time():
     )
     x = RNG.normal(size=(3, 5, 3))
     relevance = lw.relevance(model, x, methods="sensitivity")
-    curve = lw.deletion_curve(model, x, relevance, most=2)
+    curve = lw.deletion_curve(model, x, relevance, limit=2)
     for k in range(3):
         gone = x[[k]].copy()
         gone[0, relevance.relevance.values[0, k].argsort()[-2:]] = 0
         p = float(np.asarray(model(gone))[0, -1, 0])
         np.testing.assert_allclose(curve[0, k, 2], np.log(p / (1 - p)), atol=1e-4)
-    early = lw.relevance(model, x, methods="sensitivity", timestep=1)
+    early = lw.relevance(model, x, methods="sensitivity", at=1)
     with pytest.raises(ValueError, match="relevance: expected that of this model and these inputs"):
         lw.deletion_curve(model, x, early)
     with pytest.raises(ValueError, match="replace_with: expected 'zero', because"):
@@ -209,7 +209,7 @@ def test_vectors_and_outputs_over_time():
 def test_what_does_not_fit_is_refused(reader):
     relevance = lw.relevance(reader, IDS, methods="lrp")
     for options, message in (
-        ({"most": 0}, "most: expected a positive whole number, got 0"),
+        ({"limit": 0}, "limit: expected a positive whole number, got 0"),
         ({"replace_with": -1}, "replace_with: expected 'zero' or an id from 0, got -1"),
         ({"replace_with": "mean"}, "replace_with: expected 'zero' or an id from 0, got 'mean'"),
     ):

@@ -72,7 +72,7 @@ def test_each_window_of_a_text_is_an_example(length):
 def test_a_curve_is_over_the_windows_of_its_relevance():
     model, options = classifier(), {"window": WINDOW, "pad": "_", "vocabulary": SYMBOLS}
     found = lw.relevance(model, TEXT, methods="sensitivity", **options)
-    curve = lw.deletion_curve(model, TEXT, found, most=2, **options)
+    curve = lw.deletion_curve(model, TEXT, found, limit=2, **options)
     np.testing.assert_allclose(curve.sel(removed=0)[0], found.score, atol=1e-6)
     assert np.isnan(curve[0, 0, 2])  # the first window has one token
     with pytest.raises(ValueError, match="inputs: expected 10 windows, got 7"):

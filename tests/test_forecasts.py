@@ -69,7 +69,7 @@ def test_a_single_number_is_a_forecast(loss, monkeypatch):
         lw.RelevanceHeatmap(relevance, targets=[0, 1, 0])
     with pytest.raises(Exception, match="predicted"):
         lw.RelevanceHeatmap(relevance, predicted=1)
-    curve = lw.deletion_curve(model, BATCH, relevance, most=2)
+    curve = lw.deletion_curve(model, BATCH, relevance, limit=2)
     np.testing.assert_allclose(curve[0, :, 0], relevance["score"], atol=1e-5)
 
 

@@ -129,8 +129,8 @@ def test_relevance_of_strings_is_that_of_their_ids(reader, form):
     expected = lw.relevance(core, ids, methods=METHODS)
     np.testing.assert_allclose(found.relevance, expected.relevance, atol=1e-7)
     assert found.token.to_numpy()[0, :3].tolist() == ["a", "good", "film"]
-    curve = lw.deletion_curve(model, given, found, most=3)
-    np.testing.assert_allclose(curve, lw.deletion_curve(core, ids, expected, most=3), atol=1e-6)
+    curve = lw.deletion_curve(model, given, found, limit=3)
+    np.testing.assert_allclose(curve, lw.deletion_curve(core, ids, expected, limit=3), atol=1e-6)
     np.testing.assert_allclose(lw.dependency(model, given), lw.dependency(core, ids), atol=1e-7)
 
 
@@ -453,7 +453,7 @@ def test_what_else_runs_a_model_reads_length_by_length_too(sequences):
     targets = np.array([0, 1, 2, 3, 0])
     found = quietly(lw.relevance, model, rows, methods=METHODS, target=targets, tokens=tokens)
     depends = quietly(lw.dependency, model, rows, tokens=tokens, target=targets)
-    curve = quietly(lw.deletion_curve, model, rows, found, most=2)
+    curve = quietly(lw.deletion_curve, model, rows, found, limit=2)
     ablated = quietly(lw.ablate, model, rows, each=True, targets=targets)
     held = []
     for k, row in enumerate(rows):
@@ -471,7 +471,7 @@ def test_what_else_runs_a_model_reads_length_by_length_too(sequences):
         assert int((~np.isnan(depends[k])).sum()) == one.size
         assert depends.token.to_numpy()[k].tolist() == tokens[k] + [""] * (7 - n)
         np.testing.assert_allclose(
-            curve[:-1, k], lw.deletion_curve(model, row[None], alone, most=2)[:-1, 0], atol=1e-6
+            curve[:-1, k], lw.deletion_curve(model, row[None], alone, limit=2)[:-1, 0], atol=1e-6
         )
         held.append(lw.ablate(model, row[None], each=True, targets=targets[k : k + 1]).table)
     losses = np.array([table.loss_held for table in held])

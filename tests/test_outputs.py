@@ -273,7 +273,7 @@ def test_an_output_is_chosen_by_its_name_or_index(kind):
             lw.ablate(model, ids, 1, targets=targets, **options).table.drop(columns=["layer"]),
             relevance,
             lw.dependency(model, ids, **options),
-            lw.deletion_curve(model, ids, relevance, most=2),
+            lw.deletion_curve(model, ids, relevance, limit=2),
         ]
 
     for k, single in enumerate(singles):
@@ -284,9 +284,9 @@ def test_an_output_is_chosen_by_its_name_or_index(kind):
                     assert one.drop_attrs().equals(other.drop_attrs())
                 else:
                     assert one.equals(other)
-    wanted = lw.deletion_curve(singles[1], ids, lw.relevance(singles[1], ids), most=2)
+    wanted = lw.deletion_curve(singles[1], ids, lw.relevance(singles[1], ids), limit=2)
     curve = lw.deletion_curve(
-        model, ids, lw.relevance(model, ids, output=names[1]), most=2, output=names[1]
+        model, ids, lw.relevance(model, ids, output=names[1]), limit=2, output=names[1]
     )
     assert curve.equals(wanted)
     text, symbols = "abcde", "abcde"

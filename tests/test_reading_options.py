@@ -229,8 +229,8 @@ def test_unknown_characters_are_read_as_one_id_wherever_a_model_runs(reader, unk
             found, want = found.relevance, want.relevance
         np.testing.assert_array_equal(found, want)
     found = lw.relevance(reader, ODD, methods="gradient_x_input", **options)
-    curve = lw.deletion_curve(reader, ODD, found, most=2, **options)
-    want = lw.deletion_curve(reader, KNOWN, found, most=2, **plain)
+    curve = lw.deletion_curve(reader, ODD, found, limit=2, **options)
+    want = lw.deletion_curve(reader, KNOWN, found, limit=2, **plain)
     np.testing.assert_array_equal(curve, want)
 
 

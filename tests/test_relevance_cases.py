@@ -86,7 +86,7 @@ def test_sentences_of_any_length_are_explained_as_if_each_were_alone(kind):
 @pytest.mark.parametrize("kind", READERS)
 def test_one_token_gets_what_the_model_says_more_than_without_it(kind):
     model = words(*READERS[kind](), L.Dense(2))
-    one = explained(model, [[4]], target=1, occlude_with="zero")
+    one = explained(model, [[4]], target=1, replace_with="zero")
     embedding, *others = model.layers
     vector = np.asarray(embedding(np.array([[4]])))
 

@@ -80,7 +80,7 @@ def deletion_curve(
     inputs: Any,
     relevance: xr.Dataset,
     *,
-    most: int = 10,
+    limit: int = 10,
     replace_with: Literal["zero"] | int = "zero",
     seed: int = 0,
     output: str | int | None = None,
@@ -104,7 +104,7 @@ def deletion_curve(
         Those that the relevance is of.
     relevance
         What :func:`lstm_widgets.relevance` returned for them, of an output (not of a cell).
-    most
+    limit
         How many tokens to take away at most.
     replace_with
         What takes the place of a token: ``"zero"``, zeros for its vector, with masks as they were;
@@ -125,7 +125,7 @@ def deletion_curve(
     -------
     xarray.DataArray
         ``score`` ``(method, example, removed)`` with one method more, ``"random"``: the score of
-        ``relevance.target`` after ``removed`` tokens, 0 to ``most``, are gone. Larger relevance goes
+        ``relevance.target`` after ``removed`` tokens, 0 to ``limit``, are gone. Larger relevance goes
         first, of equal ones the earlier. NaN where an example has no more tokens to take away, or
         its relevance is NaN. The coordinates of examples are kept.
 
@@ -143,7 +143,7 @@ def deletion_curve(
             "relevance: expected that of an output, got that of cell "
             f"{relevance.attrs.get('cell')} of layer {relevance.attrs.get('layer')!r}"
         )
-    expect_positive("most", most)
+    expect_positive("limit", limit)
     if replace_with != "zero" and (
         isinstance(replace_with, bool)
         or not isinstance(replace_with, (int, np.integer))
@@ -177,7 +177,7 @@ def deletion_curve(
                     model,
                     some,
                     part,
-                    most=most,
+                    limit=limit,
                     replace_with=replace_with,
                     seed=seed,
                     output=output,
@@ -203,22 +203,22 @@ def deletion_curve(
         )
     chance = np.random.default_rng(seed).random((1, *real.shape))
     turns = _turns(np.concatenate([values, chance]), real)
-    scores = np.full((*turns.shape[:2], most + 1), np.nan, relevance["score"].dtype)
+    scores = np.full((*turns.shape[:2], limit + 1), np.nan, relevance["score"].dtype)
     with explained.states_as_found():
         for batch in explained.batches("deletion"):
             some = _Removal(
                 explained, batch, relevance.isel(example=batch.rows), replace_with, tolerance
             )
-            scores[:, batch.rows] = some.scores(turns[:, batch.rows], most)
+            scores[:, batch.rows] = some.scores(turns[:, batch.rows], limit)
     undefined = np.isnan(np.where(real, values, 0)).any(axis=2)
     scores[:-1][undefined] = np.nan
     # More than there are tokens can't be taken away.
-    scores[:, real.sum(axis=1)[:, None] < np.arange(most + 1)] = np.nan
+    scores[:, real.sum(axis=1)[:, None] < np.arange(limit + 1)] = np.nan
     coords = {name: c for name, c in relevance.coords.items() if c.dims == ("example",)}
     methods = [*relevance["method"].values.tolist(), "random"]
     return xr.DataArray(
         scores,
-        {**coords, "method": methods, "removed": np.arange(most + 1)},
+        {**coords, "method": methods, "removed": np.arange(limit + 1)},
         ("method", "example", "removed"),
         "score",
     )
@@ -248,16 +248,16 @@ class _Removal:
                 f"{np.abs(found - given).max():.3g}"
             )
 
-    def scores(self, turns: npt.NDArray[np.intp], most: int) -> Floats:
+    def scores(self, turns: npt.NDArray[np.intp], limit: int) -> Floats:
         """Give the scores ``(method, row, removed)``, as many variants at a time as fit."""
         methods, rows, _ = turns.shape
-        variants = [(m, k) for m in range(methods) for k in range(most + 1)]
+        variants = [(m, k) for m in range(methods) for k in range(limit + 1)]
         at_once = 1 if self._explained.fixed else max(1, self._explained.batch_size // rows)
         parts = [
             self._without([turns[m] < k for m, k in variants[start : start + at_once]])
             for start in range(0, len(variants), at_once)
         ]
-        return np.concatenate(parts).reshape(methods, most + 1, rows).swapaxes(1, 2)
+        return np.concatenate(parts).reshape(methods, limit + 1, rows).swapaxes(1, 2)
 
     def _without(self, gone: list[Bools]) -> Floats:
         """Run some variants, each without the tokens that are gone."""

@@ -50,7 +50,7 @@ def relevance(
     *,
     methods: Sequence[str] | str = ("lrp", "sensitivity", "gradient_x_input"),
     target: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
-    timestep: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+    at: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
     layer: str | None = None,
     cell: int | None = None,
     signal: Literal["hidden_state", "cell_state"] = "hidden_state",
@@ -65,7 +65,7 @@ def relevance(
     epsilon: float = 0.001,
     bias_factor: float = 0.0,
     steps: int = 50,
-    occlude_with: Literal["zero"] | int = "zero",
+    replace_with: Literal["zero"] | int = "zero",
     per_dimension: bool = False,
     batch_size: int | None = None,
     check: Check = "prefix",
@@ -121,7 +121,7 @@ def relevance(
         ones; of a forecast the number that is. None: the class that the model predicts, of linear
         outputs the highest. A model with a single output has nothing to choose and takes no target:
         of a sigmoid, what is positive speaks for class 1; of a forecast, for a higher value.
-    timestep
+    at
         One for all examples or one for each; negative ones count from the end. For outputs over
         time: the one whose output is explained; None: of each example the last that isn't padding.
         For a cell: the input's timestep after which its state is explained; None: the last one that
@@ -129,7 +129,7 @@ def relevance(
     layer, cell, signal
         Explain the state of this cell in place of an output: a layer's name as in a recording, the
         cell's index, ``"hidden_state"`` or ``"cell_state"``. Of a layer that the model calls
-        several times, the name means all calls on one time axis, as in a recording: ``timestep``
+        several times, the name means all calls on one time axis, as in a recording: ``at``
         counts on from one call to the next, and without it the state after the last call is
         explained. ``"lstm:2"`` is the second call, with timesteps of its own.
     source
@@ -157,7 +157,7 @@ def relevance(
         hand on their share and the score is conserved; with 0 it is dropped.
     steps
         How many gradients integrated gradients takes.
-    occlude_with
+    replace_with
         ``"zero"``: zeros take the place of a token's vector, masks stay. An id (that of padding,
         say): it takes the place of the token, and the model masks as it does.
     per_dimension
@@ -221,8 +221,8 @@ def relevance(
         _number("epsilon", epsilon, 0, above=True), _number("bias_factor", bias_factor, 0, 1)
     )
     _whole("steps", steps, 1)
-    if occlude_with != "zero":
-        _whole("occlude_with", occlude_with, 0)
+    if replace_with != "zero":
+        _whole("replace_with", replace_with, 0)
     state = None
     if (layer is None) != (cell is None):
         raise ValueError(f"layer, cell: expected both or neither, got {layer!r} and {cell!r}")
@@ -250,7 +250,7 @@ def relevance(
     examples = sum(len(group) for group, _ in groups)
     expect_labels(labels, examples)
     targets = standard_indices("target", target, examples)
-    timesteps = standard_indices("timestep", timestep, examples)
+    timesteps = standard_indices("at", at, examples)
 
     parts: list[dict[str, npt.NDArray[Any]]] = []
     try:
@@ -265,10 +265,10 @@ def relevance(
                 tolerance=tolerance,
             )
             takes_ids = explained.source.layer is not None and explained.has_ids
-            if occlude_with != "zero" and not takes_ids:
+            if replace_with != "zero" and not takes_ids:
                 raise ValueError(
-                    f"occlude_with: expected 'zero', because {explained.source.name!r} takes no ids "
-                    f"that are an input of the model; got {occlude_with!r}"
+                    f"replace_with: expected 'zero', because {explained.source.name!r} takes no ids "
+                    f"that are an input of the model; got {replace_with!r}"
                 )
             with explained.states_as_found():
                 for batch in explained.batches("relevance"):
@@ -281,7 +281,7 @@ def relevance(
                         None if timesteps is None else timesteps[rows],
                         relevance="lrp" in asked,
                     )
-                    parts.append(work.results(asked, steps, occlude_with, per_dimension))
+                    parts.append(work.results(asked, steps, replace_with, per_dimension))
     except KeyboardInterrupt:
         if not parts:
             raise
@@ -354,7 +354,7 @@ class _Work:
         self,
         methods: Sequence[str],
         steps: int,
-        occlude_with: str | int,
+        replace_with: str | int,
         per_dimension: bool,
     ) -> dict[str, npt.NDArray[Any]]:
         """Run the methods; everything has the examples along its second axis, or its first."""
@@ -366,7 +366,7 @@ class _Work:
         each = np.full((*shape, self.x.shape[2]), np.nan, self.x.dtype) if per_dimension else None
         for k, method in enumerate(methods):
             if method == "occlusion":
-                relevance[k] = self._occlusion(occlude_with)
+                relevance[k] = self._occlusion(replace_with)
                 continue
             promised = None  # what the sum of the relevance should be
             if method == "lrp":
@@ -442,7 +442,7 @@ class _Work:
             baseline = _plain(score)[-len(self.score) :]
         return mean, baseline
 
-    def _occlusion(self, occlude_with: str | int) -> npt.NDArray[Any]:
+    def _occlusion(self, replace_with: str | int) -> npt.NDArray[Any]:
         """How much the score falls without each token, ``(example, timestep)``."""
         timesteps = self.x.shape[1]
         result = np.zeros(self.x.shape[:2], self.x.dtype)
@@ -454,11 +454,11 @@ class _Work:
 
         def padding(t: int) -> tuple[Batch, npt.NDArray[Any] | None]:
             ids = self._explained.tokens_of(self._batch)
-            ids[:, t] = occlude_with
+            ids[:, t] = replace_with
             return self._explained.with_tokens(self._batch, ids), None
 
         for these, _, score in self._variants(
-            timesteps, zeros if occlude_with == "zero" else padding
+            timesteps, zeros if replace_with == "zero" else padding
         ):
             scores = _plain(score).reshape(len(these), -1)
             result[:, these.start : these.stop] = (self.score - scores).T
@@ -520,7 +520,7 @@ def standard_timestep(
     if len(rest) == 1:
         if timestep is not None:
             raise ValueError(
-                f"timestep: expected None, because the model's outputs have no timesteps; got "
+                f"at: expected None, because the model's outputs have no timesteps; got "
                 f"{timestep[0]}"
             )
         return None
@@ -530,7 +530,7 @@ def standard_timestep(
         if mask is None or mask.shape[1] != count:
             return np.full(rows, count - 1)
         return np.where(mask.any(axis=1), count - 1 - mask[:, ::-1].argmax(axis=1), count - 1)
-    return in_range("timestep", timestep, count, "timesteps")
+    return in_range("at", timestep, count, "timesteps")
 
 
 def standard_target(

@@ -26,11 +26,11 @@ class Windows:
 
     Attributes
     ----------
-    inputs
+    inputs : array (window, timestep)
         What the model takes: a window is an example.
-    ends
+    ends : int array (window,)
         The timestep of the text at which each ends.
-    length
+    length : int
         How many timesteps each has.
     """
 
