@@ -145,7 +145,8 @@ def test_a_cell_that_was_held_is_not_held_again(model, monkeypatch):
         ranking=lw.rank_cells(recording, {"a": "a"}, shifts=5),
         model=model,
         inputs="abba cab a bead",
-        ablation={"vocabulary": SYMBOLS, "window": 4},
+        vocabulary=SYMBOLS,
+        window=4,
     )
     runs = []
     ablate = finder._ablate
