@@ -136,11 +136,11 @@ def test_a_text_is_edited_and_a_cell_held(wish, browser, tmp_path):
     wish.says("dad a", 11, None)
 
     # Python wishes, too.
-    wish.set(value=0.25, text="add a bee")
-    wish.says("add a bee", 11, 0.25)
+    wish.set(value=0.75, text="add a bee")
+    wish.says("add a bee", 11, 0.75)
     expect(wish.area).to_have_value("add a bee")
     expect(wish.control("hold")).to_be_checked()
-    expect(wish.value).to_have_value("0.25")
+    expect(wish.value).to_have_value("0.75")
 
     # A saved page shows what was computed last, and says that there is no kernel for more.
     path = tmp_path / "page.html"
