@@ -184,7 +184,7 @@ def _values(values: Floats, first: npt.NDArray[np.bool_], threshold: float) -> d
 def _bimodality(values: npt.NDArray[np.float64]) -> Floats:
     """Sarle's coefficient of rows; NaN of less than four values, or equal ones."""
     # Imported here: only who screens pays for it.
-    from scipy import stats  # type: ignore[import-untyped] # noqa: PLC0415
+    from scipy import stats  # noqa: PLC0415
 
     n = values.shape[1]
     changing = np.ptp(values, axis=1) > 0

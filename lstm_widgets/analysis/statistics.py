@@ -191,7 +191,7 @@ def q_values(p_values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     [0.02, nan, 0.04]
     """
     # Imported here: only who ranks pays for it.
-    from scipy.stats import false_discovery_control  # type: ignore[import-untyped] # noqa: PLC0415
+    from scipy.stats import false_discovery_control  # noqa: PLC0415
 
     adjusted = np.full(p_values.shape, np.nan)
     tested = ~np.isnan(p_values)

@@ -77,7 +77,7 @@ def _softplus(x: Floats) -> Floats:
 
 def _gelu(x: Floats) -> Floats:
     # It takes long to import.
-    from scipy.special import erfc  # type: ignore[import-untyped]  # noqa: PLC0415
+    from scipy.special import erfc  # noqa: PLC0415
 
     return np.asarray(x * 0.5 * erfc(x * x.dtype.type(-(0.5**0.5))))
 

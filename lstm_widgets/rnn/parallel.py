@@ -105,7 +105,7 @@ _limited = threading.Lock()
 @functools.cache
 def _blas() -> ThreadpoolController:
     # Compiled code uses SciPy's, which has to be there to be found.
-    import scipy.linalg.cython_blas  # type: ignore[import-untyped]  # noqa: F401, PLC0415
+    import scipy.linalg.cython_blas  # noqa: F401, PLC0415
 
     return ThreadpoolController().select(user_api="blas")
 
