@@ -50,7 +50,7 @@ def relevance(
     *,
     methods: Sequence[str] | str = ("lrp", "sensitivity", "gradient_x_input"),
     target: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
-    at: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+    timestep: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
     layer: str | None = None,
     cell: int | None = None,
     signal: Literal["hidden_state", "cell_state"] = "hidden_state",
@@ -121,7 +121,7 @@ def relevance(
         ones; of a forecast the number that is. None: the class that the model predicts, of linear
         outputs the highest. A model with a single output has nothing to choose and takes no target:
         of a sigmoid, what is positive speaks for class 1; of a forecast, for a higher value.
-    at
+    timestep
         One for all examples or one for each; negative ones count from the end. For outputs over
         time: the one whose output is explained; None: of each example the last that isn't padding.
         For a cell: the input's timestep after which its state is explained; None: the last one that
@@ -129,7 +129,7 @@ def relevance(
     layer, cell, signal
         Explain the state of this cell in place of an output: a layer's name as in a recording, the
         cell's index, ``"hidden_state"`` or ``"cell_state"``. Of a layer that the model calls
-        several times, the name means all calls on one time axis, as in a recording: ``at``
+        several times, the name means all calls on one time axis, as in a recording: ``timestep``
         counts on from one call to the next, and without it the state after the last call is
         explained. ``"lstm:2"`` is the second call, with timesteps of its own.
     source
@@ -250,7 +250,7 @@ def relevance(
     examples = sum(len(group) for group, _ in groups)
     expect_labels(labels, examples)
     targets = standard_indices("target", target, examples)
-    timesteps = standard_indices("at", at, examples)
+    timesteps = standard_indices("timestep", timestep, examples)
 
     parts: list[dict[str, npt.NDArray[Any]]] = []
     try:
@@ -520,7 +520,7 @@ def standard_timestep(
     if len(rest) == 1:
         if timestep is not None:
             raise ValueError(
-                f"at: expected None, because the model's outputs have no timesteps; got "
+                f"timestep: expected None, because the model's outputs have no timesteps; got "
                 f"{timestep[0]}"
             )
         return None
@@ -530,7 +530,7 @@ def standard_timestep(
         if mask is None or mask.shape[1] != count:
             return np.full(rows, count - 1)
         return np.where(mask.any(axis=1), count - 1 - mask[:, ::-1].argmax(axis=1), count - 1)
-    return in_range("at", timestep, count, "timesteps")
+    return in_range("timestep", timestep, count, "timesteps")
 
 
 def standard_target(

@@ -799,7 +799,7 @@ class Explained:
         if ((at < -total) | (at >= total)).any():
             assert self.cell is not None  # noqa: S101
             raise ValueError(
-                f"at: expected -{total} to {total - 1}, because layer {self.cell.layer!r} "
+                f"timestep: expected -{total} to {total - 1}, because layer {self.cell.layer!r} "
                 f"reads {total} timesteps; got {timestep}"
             )
         at = at % total
