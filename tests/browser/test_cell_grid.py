@@ -935,7 +935,7 @@ def test_fits_narrow_and_wide_pages(show):
         notebook.page.set_viewport_size({"width": width, "height": 900})
         eventually(lambda: grid.root.evaluate(cut_off), [[], False, False])
         # The canvas follows the frame.
-        eventually(lambda: picture(grid.canvas).shape[1::-1], grid.size)
+        eventually(lambda: picture(grid.canvas).shape[1::-1] == grid.size, True)
         grid.check(Look())
         widths.add(grid.size[0])
     assert len(widths) == 3

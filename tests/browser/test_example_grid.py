@@ -256,7 +256,7 @@ def test_odd_values_many_examples_and_widths(show):
     for width in (800, 1800):
         notebook.page.set_viewport_size({"width": width, "height": 900})
         eventually(lambda: many.root.evaluate(inside), [True, []])
-        eventually(lambda: picture(many.canvas).shape[1::-1], many.size)
+        eventually(lambda: picture(many.canvas).shape[1::-1] == many.size, True)
 
 
 def test_a_large_recording_is_painted_and_then_rests(show):

@@ -410,7 +410,7 @@ def test_hostile_and_strange_tokens_are_text(show):
         assert not set(strange.status.text_content()) & set("\u202e\u2066\x00\x7f\t\n"), token
         strange.frame.press("ArrowRight")
     inside = "e => [e.scrollWidth <= e.clientWidth, e.querySelector('canvas').width]"
-    eventually(lambda: strange.frame.evaluate(inside), [True, strange.size[0]])
+    eventually(lambda: strange.frame.evaluate(inside) == [True, strange.size[0]], True)
 
     empty = notebook.output(3).locator(".lw")
     expect(empty.locator(".lw-empty")).to_have_text("Nothing to show: no timestep was recorded.")
