@@ -115,3 +115,21 @@ def frames(where: Locator) -> None:
     where.evaluate(
         "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
     )
+
+
+def resized(root: Locator, width: int, height: int = 900) -> None:
+    """Give the page another size, and wait until a widget in it has got its own."""
+    root.page.set_viewport_size({"width": width, "height": height})
+    root.evaluate(
+        """root => new Promise((done) => {
+          let [last, unchanged] = [-1, 0];
+          const look = () => {
+            const { width } = root.getBoundingClientRect();
+            unchanged = width === last ? unchanged + 1 : 0;
+            last = width;
+            if (unchanged > 20) done();
+            else requestAnimationFrame(look);
+          };
+          look();
+        })"""
+    )

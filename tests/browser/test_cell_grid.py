@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import recordings
-from expected import Look, frames, picture, wrong
+from expected import Look, frames, picture, resized, wrong
 from lab import eventually
 from playwright.sync_api import expect
 from widget_page import Widget, number
@@ -932,7 +932,7 @@ def test_fits_narrow_and_wide_pages(show):
     }"""
     widths = set()
     for width in (800, 1100, 1800):
-        notebook.page.set_viewport_size({"width": width, "height": 900})
+        resized(grid.root, width)
         eventually(lambda: grid.root.evaluate(cut_off), [[], False, False])
         # The canvas follows the frame.
         eventually(lambda: picture(grid.canvas).shape[1::-1] == grid.size, True)

@@ -9,7 +9,7 @@ import dependencies
 import matplotlib as mpl
 import numpy as np
 import pytest
-from expected import frames, picture, wrong
+from expected import frames, picture, resized, wrong
 from lab import eventually
 from playwright.sync_api import expect
 from test_text_heatmap import wrapped
@@ -250,7 +250,7 @@ def test_scales_palettes_and_themes(shown):
     texts.check(80, palette="Purples_dark", shift=1)
     inside = "e => [e.scrollWidth <= e.clientWidth, e.getBoundingClientRect().width <= innerWidth]"
     for width in (900, 1280, 1920):
-        texts.notebook.page.set_viewport_size({"width": width, "height": 900})
+        resized(texts.root, width)
         eventually(lambda: texts.root.evaluate(inside), [True, True])
     texts.check(80, palette="Purples_dark", shift=1)
 
@@ -311,7 +311,7 @@ def test_what_is_large_comes_when_one_looks(shown):
     texts.says(1996)
     texts.check(1996)
     # Where lines are wrapped anew, what is explained stays in view.
-    texts.notebook.page.set_viewport_size({"width": 900, "height": 900})
+    resized(texts.root, 900)
     texts.check(1996)
     texts.text(0).press("Control+Home")
     texts.becomes(timestep=200)

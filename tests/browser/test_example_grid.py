@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import recordings
-from expected import Look, frames, picture
+from expected import Look, frames, picture, resized
 from lab import eventually
 from playwright.sync_api import expect
 from widget_page import Widget, number
@@ -254,7 +254,7 @@ def test_odd_values_many_examples_and_widths(show):
           .map(([e]) => e.dataset.control ?? e.className)];
     }"""
     for width in (800, 1800):
-        notebook.page.set_viewport_size({"width": width, "height": 900})
+        resized(many.root, width)
         eventually(lambda: many.root.evaluate(inside), [True, []])
         eventually(lambda: picture(many.canvas).shape[1::-1] == many.size, True)
 

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import recordings
-from expected import Look, frames, picture
+from expected import Look, frames, picture, resized
 from lab import eventually
 from playwright.sync_api import expect
 from widget_page import Widget, number
@@ -381,7 +381,7 @@ def test_a_book_is_read_where_one_looks(show):
     blocks = {block for request in kernel.value("asked") for block in request["predictions"]}
     assert blocks <= {0, *range(seen[0] // 512 - 1, 293)}
     for width in (800, 1600):
-        notebook.page.set_viewport_size({"width": width, "height": 900})
+        resized(text.root, width)
         eventually(lambda: 0 <= text.places()[1][selected] < text.size[1], True)
         text.check(Look(threshold=0.5), 2)
 
@@ -446,6 +446,6 @@ def test_it_fits_where_it_stands(show):
           .map(([e]) => e.dataset.control ?? e.className)];
     }"""
     for width in (800, 1280, 1900):
-        notebook.page.set_viewport_size({"width": width, "height": 900})
+        resized(text.root, width)
         eventually(lambda: text.root.evaluate(inside), [True, []])
         text.check(Look(), 3)
