@@ -318,6 +318,8 @@ class Notebook:
     outside: list[str] = field(default_factory=list)
     #: uncaught errors of the page, and what it wrote to its console as errors
     errors: list[str] = field(default_factory=list)
+    #: whether its page was loaded anew: JupyterLab may then open what it had once more, whenever it gets to it
+    reloaded: bool = False
 
     def __post_init__(self) -> None:
         self._heard = {
@@ -362,6 +364,7 @@ class Notebook:
     def reload(self, *, timeout: float = 60) -> None:
         """Save, then load the page anew; the kernel stays."""
         self.save()
+        self.reloaded = True
         self.page.reload()
         self.wait_until_ready(timeout=timeout)
         self.dismiss_dialogs()

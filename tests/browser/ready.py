@@ -100,7 +100,7 @@ class Pages:
         """Close a notebook; keep its page if nothing is left in it."""
         page = notebook.page
         state = self._states.get(page)
-        if state is not None and not failed and not notebook.errors:
+        if state is not None and not (failed or notebook.errors or notebook.reloaded):
             if page.evaluate("document.body.dataset.jpThemeLight") == "false":
                 notebook.theme("light")
             notebook.close()

@@ -771,6 +771,7 @@ def test_reload_of_the_page(show):
     )
     notebook.save()
     notebook.restart()
+    notebook.reloaded = True
     notebook.page.reload()
     notebook.wait_until_ready()
     grid = Sums(notebook, 1, recording)
