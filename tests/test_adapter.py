@@ -108,12 +108,13 @@ def test_what_a_held_cell_costs(model):
     np.testing.assert_allclose(ablation.table["loss_held"], [loss(0), loss(2)], rtol=1e-5)
 
 
-def test_a_wrong_layer_is_found(monkeypatch, model):
+@pytest.mark.parametrize("off", [(1e-3, 1e-3), (1e-3, 0), (0, 1e-3)])
+def test_a_wrong_layer_is_found(monkeypatch, model, off):
     run = LSTM.run
 
     def wrong(self, x, states):
         hidden, states = run(self, x, states)
-        return hidden + 1e-3, [state + 1e-3 for state in states]
+        return hidden + off[0], [state + off[1] for state in states]
 
     monkeypatch.setattr(LSTM, "run", wrong)
     with pytest.raises(lw.errors.SelfCheckError, match="layer 'lower'"):

@@ -11,14 +11,15 @@ Two things are held against each other for each call of a layer:
 
 Small differences are those of rounding. In (a) the unit is what rounding can do in that step: how far
 its result moves when what is summed up moves by the last digit. In (b), where a recurrence can make
-rounding grow without bound, a pass in float64 tells how far the layer itself is off.
+rounding grow without bound, passes in float64 tell how far it may: one with the weights as they are, from
+which neither the recording nor the layer may be farther than one whose weights moved by their last digit.
 """
 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -38,8 +39,8 @@ __all__ = ["CellRun", "Compared", "LayerCheck"]
 
 # The last digit of what is recorded, by the dtype in which a layer computes: float64 is kept as float32.
 _ROUNDING = {"float64": 2.0**-23, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
-# How much of it a single step may take, and how much farther off than the layer itself a prefix may be.
-_ROUNDINGS, _TIMES_THE_LAYER = 4, 16
+# How much of it a single step may take, and how much farther off a prefix may be than moved weights make it.
+_ROUNDINGS, _TIMES_MOVED = 4, 16
 
 CHECKED_STEPS = 16
 # Steps that are taken at a time.
@@ -92,10 +93,22 @@ class CellRun:
         kind = KINDS[self.cell.kind]
         return kind.signals[: kind.states]
 
+    @property
+    def last_digit(self) -> float:
+        """The last digit of what is recorded, as a part of it."""
+        return _ROUNDING.get(self.dtype, _ROUNDING["float32"])
+
     @functools.cached_property
     def exact(self) -> Cell:
         """The cell in float64."""
         return self.cell.in_numpy().astype(np.float64)
+
+
+class _Exact(NamedTuple):
+    """What a cell comes to in float64: hidden states at every timestep, and the last states."""
+
+    hidden: npt.NDArray[np.float64]
+    states: list[npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -167,11 +180,18 @@ class LayerCheck:
             x, state = x[rows[:, None], order], [each[rows] for each in state]
         real = None if call.mask is None else call.mask[rows[:, None], order]
         outputs, states = call.own(x, state, real, compiled=self._full)
-        exact = functools.cache(lambda: self._exact(order, real))
+        passes = functools.cache(
+            lambda: [self._exact(order, real, moved) for moved in (False, True)]
+        )
         what = f"compared: {len(rows)} examples, {self.timesteps} timesteps"
 
-        def compared(cell: int, ours: Any, theirs: Any, exactly: Callable[[], Any]) -> Compared:
-            return Compared(cell, ours, theirs, lambda: _farther(ours, theirs, exactly()), what)
+        def compared(cell: int, ours: Any, theirs: Any, of: Callable[[_Exact], Any]) -> Compared:
+            def unexplained() -> float:
+                exact, moved = (of(done[cell]) for done in passes())
+                digit = self._runs[cell].last_digit
+                return max(_farther(one, exact, moved, digit) for one in (ours, theirs))
+
+            return Compared(cell, ours, theirs, unexplained, what)
 
         last = len(self._runs) - 1
         if self._runs[last].before is None:
@@ -180,7 +200,7 @@ class LayerCheck:
                 last,
                 call.returned(hidden, real),
                 outputs,
-                lambda: call.returned(exact()[last][0], real),
+                lambda done: call.returned(done.hidden, real),
             )
         position = 0
         for k, run in enumerate(self._runs):
@@ -188,26 +208,22 @@ class LayerCheck:
                 if signal in run.out:
                     values = run.out[signal]
                     ours = values[rows] if run.before is not None else values[rows, ends]
-                    theirs = states[position + n]
-                    yield compared(k, ours, theirs, functools.partial(self._last_of, exact, k, n))
+                    yield compared(k, ours, states[position + n], functools.partial(_state, n))
             position += len(run.states)
 
-    @staticmethod
-    def _last_of(exact: Callable[[], Any], cell: int, state: int) -> Any:
-        return exact()[cell][1][state]
-
     def _exact(
-        self, order: npt.NDArray[np.intp], real: npt.NDArray[np.bool_] | None
-    ) -> list[tuple[npt.NDArray[np.float64], list[npt.NDArray[Any]]]]:
-        """Compute the prefix in float64: hidden and last states of each cell."""
+        self, order: npt.NDArray[np.intp], real: npt.NDArray[np.bool_] | None, moved: bool
+    ) -> list[_Exact]:
+        """Compute the prefix in float64, with the weights as they are or moved by their last digit."""
         x = self._call.x[self._rows[:, None], order].astype(np.float64)
         found = []
         for run in self._runs:
-            hidden = np.empty((*x.shape[:2], run.exact.units))
+            cell = _moved(run.exact, run.last_digit) if moved else run.exact
+            hidden = np.empty((*x.shape[:2], cell.units))
             initial = [s[self._rows].astype(np.float64) for s in run.initial]
             out = {"hidden_state": hidden}
-            last = numpy_loop.scan(run.exact, x, initial, real, out, reverse=run.reverse)
-            found.append((hidden, last))
+            states = numpy_loop.scan(cell, x, initial, real, out, reverse=run.reverse)
+            found.append(_Exact(hidden, states))
             x = hidden
         return found
 
@@ -270,7 +286,7 @@ class LayerCheck:
 def _rounding(run: CellRun, x: Any, before: list[Any]) -> list[npt.NDArray[np.float64]]:
     """Tell how far rounding may move the states after a step."""
     x, before = x.astype(np.float64), [state.astype(np.float64) for state in before]
-    last = _ROUNDING.get(run.dtype, _ROUNDING["float32"])
+    last = run.last_digit
     here, above, below = (
         numpy_loop.take_step(run.exact, x, before, nudge)[: len(before)]
         for nudge in (0.0, last, -last)
@@ -281,8 +297,26 @@ def _rounding(run: CellRun, x: Any, before: list[Any]) -> list[npt.NDArray[np.fl
     ]
 
 
-def _farther(ours: Any, theirs: Any, exact: Any) -> float:
-    """Tell how much farther from float64 the recording is than the layer itself may well be."""
-    off = np.abs(np.asarray(theirs).astype(np.float64) - exact)
-    off = off.max(axis=-1, keepdims=True, initial=0.0)
-    return difference(ours, exact, _TIMES_THE_LAYER * off)
+def _state(number: int, done: _Exact) -> npt.NDArray[Any]:
+    return done.states[number]
+
+
+def _moved(cell: Cell, digit: float) -> Cell:
+    """Move each weight of a cell by its last digit, up or down by chance."""
+    rng = np.random.default_rng(0)
+
+    def move(weights: npt.NDArray[Any]) -> Any:
+        return weights * (1 + rng.choice([-digit, digit], weights.shape))
+
+    return replace(
+        cell,
+        kernel=move(cell.kernel),
+        recurrent_kernel=move(cell.recurrent_kernel),
+        bias=None if cell.bias is None else move(cell.bias),
+    )
+
+
+def _farther(found: Any, exact: Any, moved: Any, digit: float) -> float:
+    """Tell how much farther from float64 something is than rounding may take it."""
+    may = np.abs(moved - exact).max(axis=-1, keepdims=True, initial=0.0) + digit * np.abs(exact)
+    return difference(found, exact, _TIMES_MOVED * may)
