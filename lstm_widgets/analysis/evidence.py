@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.analysis.halves import origin_of
+from lstm_widgets.analysis.null import origin_of
 from lstm_widgets.analysis.ranking import numbers, shifted_scores
 from lstm_widgets.concepts.core import tracks
 from lstm_widgets.recording.masks import mask_of

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis import blocks, statistics
-from lstm_widgets.analysis.halves import Half, halved, origin_of
+from lstm_widgets.analysis.null import Half, halved, origin_of
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.concepts import core as named
 from lstm_widgets.recording.masks import mask_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from lstm_widgets.analysis.halves import Origin
+    from lstm_widgets.analysis.null import Origin
     from lstm_widgets.recording import Recording
 
     Floats = npt.NDArray[np.floating[Any]]

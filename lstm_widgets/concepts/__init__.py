@@ -30,12 +30,11 @@ from lstm_widgets.concepts.markup import (
     bracket_depth,
     inside_brackets,
     inside_comment,
-    inside_double_quotes,
-    inside_single_quotes,
     inside_tag,
     tag_depth,
 )
 from lstm_widgets.concepts.numbers import carry, running_sum, value
+from lstm_widgets.concepts.quotes import inside_double_quotes, inside_single_quotes
 from lstm_widgets.concepts.text import (
     TEXT,
     digit,

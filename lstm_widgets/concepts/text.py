@@ -22,15 +22,14 @@ from lstm_widgets.concepts.core import (
     tracks,
 )
 from lstm_widgets.concepts.markup import (
-    EMPTY_LINE,
     bracket_depth,
     inside_brackets,
     inside_comment,
-    inside_double_quotes,
-    inside_single_quotes,
     inside_tag,
     tag_depth,
 )
+from lstm_widgets.concepts.pairs import EMPTY_LINE
+from lstm_widgets.concepts.quotes import inside_double_quotes, inside_single_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Collection

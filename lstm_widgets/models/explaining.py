@@ -202,6 +202,13 @@ class Explained(Protocol):
         relevance
             Whether the way back is to be open for relevance, too, which not every layer has a rule
             for.
+
+        Raises
+        ------
+        UnsupportedLayerError
+            If a layer on the way has no rule.
+        SelfCheckError
+            If the model's outputs aren't what it returns without these replacements.
         """
 
     def score(

@@ -73,6 +73,15 @@ export class SharedState {
   }
 
   /**
+   * What makes, for each trait, what a control calls with its value.
+   * @param {unknown} origin the view that the controls belong to
+   * @returns {(name: string) => (value: unknown) => void}
+   */
+  setter(origin) {
+    return (name) => (value) => this.set({ [name]: value }, origin);
+  }
+
+  /**
    * Change traits, but for those that are so already; tell whether there was one to change.
    * @param {Record<string, unknown>} values
    */

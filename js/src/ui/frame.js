@@ -49,8 +49,7 @@ export class Frame extends Chrome {
    */
   constructor(state, el, name, panes, split) {
     super(state, name);
-    const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
-      state.set({ [name]: value }, this);
+    const set = state.setter(this);
     this.menus = {
       layer: menu("layer", set("layer"), "The recurrent layer of the model whose cells are shown."),
       signal: menu(

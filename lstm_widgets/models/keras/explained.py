@@ -580,34 +580,7 @@ class Explained:
         timestep: npt.NDArray[np.intp] | None = None,
         relevance: bool = False,
     ) -> Pass:
-        """Call the model, ready to go back from what it returns.
-
-        Parameters
-        ----------
-        batch
-            What it is called with.
-        values
-            What the source is to be instead, ``(row, timestep, dimension)``.
-        kept
-            For ``values``: what of :attr:`Pass.kept` is not to depend on them.
-        timestep
-            If a cell's state is explained: the timestep after which, ``(row,)``; None: the last one
-            that its layer reads.
-        relevance
-            Whether the way back is to be open for relevance, too, which not every layer has a rule
-            for.
-
-        Returns
-        -------
-        Pass
-
-        Raises
-        ------
-        UnsupportedLayerError
-            If a layer on the way has no rule.
-        SelfCheckError
-            If the model's outputs aren't what it returns without these replacements.
-        """
+        """Call the model, see :meth:`lstm_widgets.models.explaining.Explained.run`."""
         import tensorflow as tf  # noqa: PLC0415
 
         for variable, value in self._states:

@@ -39,8 +39,7 @@ export class DependencyFrame extends Chrome {
    */
   constructor(state, el) {
     super(state, "Dependency heatmap");
-    const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
-      state.set({ [name]: value }, this);
+    const set = state.setter(this);
     this.menus = {
       align: menu(
         "token",

@@ -61,8 +61,7 @@ export class GridPane {
     this.frame = frame;
     const { state } = frame;
     this.state = state;
-    const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
-      state.set({ [name]: value }, frame);
+    const set = state.setter(frame);
     this.sort = menu("sort by", set("sort"), "The order of the rows, from the top.");
     this.quiet = tick(
       "hide quiet cells",

@@ -62,8 +62,7 @@ export class RelevanceFrame extends Chrome {
   constructor(state, el, host) {
     super(state, "Relevance heatmap");
     this.host = host;
-    const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
-      state.set({ [name]: value }, this);
+    const set = state.setter(this);
     this.menus = {
       method: menu("method", set("method"), "The method by which relevance was computed."),
       sort: menu("sort by", set("sort"), "The order of the examples, from the top."),

@@ -57,8 +57,7 @@ export class TextPane {
     this.frame = frame;
     const { state } = frame;
     this.state = state;
-    const set = (/** @type {string} */ name) => (/** @type {unknown} */ value) =>
-      state.set({ [name]: value }, frame);
+    const set = state.setter(frame);
     this.marks = tick("marks", set("marks"), "Show newlines, tabs and spaces as marks.");
     this.guesses = tick(
       "top guesses",
