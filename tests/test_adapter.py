@@ -131,7 +131,7 @@ def test_what_each_token_counts_for_an_output(model, timestep):
     ids = np.random.default_rng(5).integers(0, 5, (2, 6))
     methods = ["lrp", "gradient_x_input", "sensitivity", "integrated_gradients", "occlusion"]
     found = lw.relevance(
-        model, ids, methods=methods, target=1, timestep=timestep, bias_factor=1, tokens=None
+        model, ids, methods=methods, target=1, at=timestep, bias_factor=1, tokens=None
     )
 
     def score(vectors):

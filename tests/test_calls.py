@@ -139,7 +139,7 @@ def test_relevance_of_a_cell_counts_timesteps_through_all_calls(what, data):
         return stepping.run(kind, layer.get_weights(), x, inputs[1:])[0]
 
     asked = {"layer": "cell", "cell": cell, "methods": "gradient_x_input", "source": source}
-    found = lw.relevance(model, inputs, timestep=timestep, **asked)
+    found = lw.relevance(model, inputs, at=timestep, **asked)
     rows, at = np.arange(EXAMPLES), timestep % total
     np.testing.assert_allclose(found.score, state(inputs[0])[rows, at, cell], atol=1e-5)
     x, width = inputs[0].astype(np.float64), 1e-5
@@ -181,13 +181,13 @@ def test_calls_that_are_not_there_are_named():
         )
     with pytest.raises(ValueError, match=r"'cell' has 5 \(5 calls of 1\).*got 4"):
         lw.record(model, inputs, tokens=[["a"] * 4] * EXAMPLES)
-    with pytest.raises(ValueError, match="timestep: expected -5 to 4"):
+    with pytest.raises(ValueError, match="at: expected -5 to 4"):
         lw.relevance(
             model,
             inputs,
             layer="cell",
             cell=0,
-            timestep=5,
+            at=5,
             methods="sensitivity",
             source=model.inputs[0].name,
         )
@@ -396,7 +396,7 @@ def test_gradients_through_a_cell_that_the_model_steps(kind):
         return found  # (timestep, feature, example, ...)
 
     outputs = slopes(lambda x: by_hand(kind, model, x)[2])
-    found = lw.relevance(model, x, timestep=2, target=1, methods="sensitivity")
+    found = lw.relevance(model, x, at=2, target=1, methods="sensitivity")
     expected = (outputs[..., 2, 1] ** 2).sum(1).T
     np.testing.assert_allclose(found.relevance[0], expected, rtol=1e-3, atol=1e-6)
     lengths = np.sqrt((outputs[..., 1] ** 2).sum(1)).transpose(1, 2, 0)

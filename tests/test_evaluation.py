@@ -199,7 +199,7 @@ def test_vectors_and_outputs_over_time():
         gone[0, relevance.relevance.values[0, k].argsort()[-2:]] = 0
         p = float(np.asarray(model(gone))[0, -1, 0])
         np.testing.assert_allclose(curve[0, k, 2], np.log(p / (1 - p)), atol=1e-4)
-    early = lw.relevance(model, x, methods="sensitivity", timestep=1)
+    early = lw.relevance(model, x, methods="sensitivity", at=1)
     with pytest.raises(ValueError, match="relevance: expected that of this model and these inputs"):
         lw.deletion_curve(model, x, early)
     with pytest.raises(ValueError, match="replace_with: expected 'zero', because"):

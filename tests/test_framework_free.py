@@ -65,7 +65,7 @@ ids = np.random.default_rng(0).integers(0, 5, (2, 6))
 print(lw.record(model, ids, vocabulary="abcde", top_k=2, check="full").layers)
 print(len(lw.generate(model, "abc", 4, vocabulary="abcde", window=3, seed=0).text))
 print(lw.ablate(model, ids, [0, 1], each=True).table.shape[0])
-print(lw.relevance(model, ids, methods=["lrp", "sensitivity"], timestep=5).sizes["timestep"])
+print(lw.relevance(model, ids, methods=["lrp", "sensitivity"], at=5).sizes["timestep"])
 try:
     lw.record(3, ids)
 except TypeError as error:

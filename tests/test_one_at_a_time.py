@@ -56,13 +56,13 @@ def test_one_model_in_several_threads_is_recorded_rightly(model):
     inputs = [np.random.default_rng(k).integers(0, 6, (2, 30)) for k in range(4)]
     held = [None, lw.Held(1, 0.5, "lstm"), None, lw.Held(2, -0.5, "lstm")]
     wanted = [lw.record(model, x, held=h, top_k=2) for x, h in zip(inputs, held, strict=True)]
-    relevance = lw.relevance(model, inputs[0], methods="sensitivity", timestep=3)
+    relevance = lw.relevance(model, inputs[0], methods="sensitivity", at=3)
     found = in_threads(
         *(
             lambda x=x, h=h: [lw.record(model, x, held=h, top_k=2) for _ in range(4)]
             for x, h in zip(inputs, held, strict=True)
         ),
-        lambda: [lw.relevance(model, inputs[0], methods="sensitivity", timestep=3)] * 2,
+        lambda: [lw.relevance(model, inputs[0], methods="sensitivity", at=3)] * 2,
     )
     for one, several in zip([*wanted, relevance], found, strict=True):
         for other in several:

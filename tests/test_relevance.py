@@ -353,16 +353,16 @@ def test_outputs_over_time():
     result = lw.relevance(model, ids, bias_factor=1)
     # The last one that isn't padding.
     for k, t in enumerate((4, 2, 4)):
-        one = lw.relevance(model, ids[[k]], timestep=t, bias_factor=1)
+        one = lw.relevance(model, ids[[k]], at=t, bias_factor=1)
         xr_equal(one, result.isel(example=[k]))
-    early = lw.relevance(model, ids[:1], timestep=[-4], target=2)
+    early = lw.relevance(model, ids[:1], at=[-4], target=2)
     assert (early.relevance[:, 0, 2:] == 0).all()
     assert (early.relevance[:, 0, :2] != 0).all()
-    with pytest.raises(ValueError, match="timestep: expected indices below 5"):
-        lw.relevance(model, ids, timestep=5)
+    with pytest.raises(ValueError, match="at: expected indices below 5"):
+        lw.relevance(model, ids, at=5)
     flat = words(L.LSTM(4), L.Dense(3))
-    with pytest.raises(ValueError, match="timestep: expected None, because the model's outputs"):
-        lw.relevance(flat, ids, timestep=2)
+    with pytest.raises(ValueError, match="at: expected None, because the model's outputs"):
+        lw.relevance(flat, ids, at=2)
 
 
 def xr_equal(one, other):
@@ -380,7 +380,7 @@ def test_relevance_of_a_cell(signal, go_backwards):
     x = RNG.normal(size=(3, 6, 3))
     recorded = lw.record(model, x)["upper"][signal].values
     cell = {"layer": "upper", "cell": 2, "signal": signal}
-    result = lw.relevance(model, x, methods=ALL, bias_factor=1, timestep=[0, 3, -1], **cell)
+    result = lw.relevance(model, x, methods=ALL, bias_factor=1, at=[0, 3, -1], **cell)
     assert "target" not in result
     for k, t in enumerate((0, 3, 5)):
         one = result.isel(example=k)
@@ -409,7 +409,7 @@ def test_relevance_of_a_cell_by_hand():
     ):
         of_x, *_ = one.backward(*start, 0.001, 0)
         result = lw.relevance(
-            model, x[None], methods="lrp", layer="lstm", cell=1, signal=signal, timestep=3
+            model, x[None], methods="lrp", layer="lstm", cell=1, signal=signal, at=3
         )
         np.testing.assert_allclose(result.relevance[0, 0, :4], of_x.sum(axis=1), atol=1e-10)
 
@@ -435,7 +435,7 @@ def test_relevance_of_a_cell_in_a_stack_and_of_a_direction():
             layer=layer,
             cell=1,
             signal=signal,
-            timestep=t,
+            at=t,
         )
         np.testing.assert_allclose(
             result.score, recording[layer][signal][:, end, 1], atol=1e-6, err_msg=layer
@@ -453,12 +453,10 @@ def test_encoder_and_decoder():
     decoded = L.LSTM(4, return_sequences=True)(target, initial_state=states)
     model = shaken(keras.Model([source, target], L.Dense(5, activation="softmax")(decoded)))
     ids, read = RNG.integers(0, 7, (3, 4)), RNG.normal(size=(3, 3, 2))
-    result = lw.relevance(model, [ids, read], methods=ALL, bias_factor=1, timestep=1)
+    result = lw.relevance(model, [ids, read], methods=ALL, bias_factor=1, at=1)
     assert result.sizes["timestep"] == 4
     np.testing.assert_allclose(result.gap[[0, 3]], 0, atol=1e-8)
-    other = lw.relevance(
-        model, [ids, read], methods=ALL, bias_factor=1, timestep=1, source="target"
-    )
+    other = lw.relevance(model, [ids, read], methods=ALL, bias_factor=1, at=1, source="target")
     assert other.sizes["timestep"] == 3
     # What one input gets is elsewhere for the other, which has initial states too.
     both = result.relevance[0].sum("timestep") + other.relevance[0].sum("timestep")
@@ -672,7 +670,7 @@ def test_padding_that_the_model_reads_is_explained():
         ({"target": -1}, ValueError, "target: expected classes from 0, got -1"),
         ({"target": [0, 1, 2]}, ValueError, "one for each of 2, got shape"),
         ({"target": 0.5}, TypeError, "target: expected whole numbers"),
-        ({"timestep": "last"}, TypeError, "timestep: expected whole numbers"),
+        ({"at": "last"}, TypeError, "at: expected whole numbers"),
         ({"layer": "lstm"}, ValueError, "layer, cell: expected both or neither"),
         ({"cell": 1}, ValueError, "layer, cell: expected both or neither"),
         ({"layer": "gru", "cell": 1}, ValueError, "layer: expected one of 'lstm', got 'gru'"),
@@ -685,9 +683,9 @@ def test_padding_that_the_model_reads_is_explained():
             "signal: expected one of 'hidden_state', 'cell_state' for 'lstm', got 'forget_gate'",
         ),
         (
-            {"layer": "lstm", "cell": 1, "timestep": 5},
+            {"layer": "lstm", "cell": 1, "at": 5},
             ValueError,
-            "timestep: expected -5 to 4, because layer 'lstm' reads 5 timesteps",
+            "at: expected -5 to 4, because layer 'lstm' reads 5 timesteps",
         ),
         ({"source": "words"}, ValueError, "source: expected one of 'embedding'.*; got 'words'"),
         ({"tokens": ["ab", "c"]}, ValueError, "tokens: expected 5 for each example, got 2"),

@@ -40,7 +40,7 @@ def every_widget(model, recording):
         *(kind(recording) for kind in (lw.ExampleGrid, lw.Explorer)),
         lw.CellFinder(recording, {"a": "a"}, ranking=ranking),
         lw.WhatIf(model, TEXT, vocabulary=SYMBOLS),
-        lw.RelevanceHeatmap(lw.relevance(model, ids, timestep=4)),
+        lw.RelevanceHeatmap(lw.relevance(model, ids, at=4)),
         lw.DependencyHeatmap(lw.dependency(model, ids)),
     ]
 
@@ -75,7 +75,7 @@ def test_a_misspelt_threshold_is_named(recording):
 
 def test_unknown_keywords_are_errors_before_anything_runs(model, recording, monkeypatch):
     ids = np.array([[0, 1, 2, 0, 1]])
-    relevance, dependency = lw.relevance(model, ids, timestep=4), lw.dependency(model, ids)
+    relevance, dependency = lw.relevance(model, ids, at=4), lw.dependency(model, ids)
     ran = []
     monkeypatch.setattr(type(model), "call", lambda *_, **__: ran.append(1))
     monkeypatch.setattr(

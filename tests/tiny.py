@@ -240,7 +240,7 @@ class TinyScore:
     """One logit a row, and where it stands among the logits."""
 
     values: np.ndarray
-    at: np.ndarray  # 1 where the score stands, ``(row, timestep, symbol)``
+    there: np.ndarray  # 1 where the score stands, ``(row, timestep, symbol)``
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.values, dtype)
@@ -271,9 +271,9 @@ class TinyPass:
         upper = self._steps[-1][1]
         hidden = upper.signals["hidden_state"]
         if rule is None:
-            arrived = score.at @ self._model.readout.T
+            arrived = score.there @ self._model.readout.T
         else:
-            given = score.at * score.values[:, None, None]
+            given = score.there * score.values[:, None, None]
             arrived = linear(hidden, self._model.readout, self.logits, given, rule)
         nothing = [np.zeros_like(state) for state in upper.initial_state]
         arrived, starts = self._through(upper, arrived, nothing, rule)
@@ -328,17 +328,17 @@ class TinyExplained:
     def with_tokens(self, batch, tokens):
         return TinyBatch(tokens, batch.rows)
 
-    def run(self, batch, *, values=None, kept=None, timestep=None, relevance=False):
+    def run(self, batch, *, values=None, kept=None, at=None, relevance=False):
         return TinyPass(self._model, self.embeddings[batch.ids] if values is None else values)
 
-    def score(self, done, target, timestep, of="logit"):
+    def score(self, done, target, at, of="logit"):
         assert of == "logit"
-        at = np.zeros_like(done.logits)
-        at[np.arange(len(target)), timestep, target] = 1
-        return TinyScore((at * done.logits).sum(axis=(1, 2)), at)
+        there = np.zeros_like(done.logits)
+        there[np.arange(len(target)), at, target] = 1
+        return TinyScore((there * done.logits).sum(axis=(1, 2)), there)
 
-    def at(self, done, timestep):
-        return done.logits[np.arange(len(timestep)), timestep]
+    def logits_at(self, done, at):
+        return done.logits[np.arange(len(at)), at]
 
 
 register(Tiny, TinyAdapter)

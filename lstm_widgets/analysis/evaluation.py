@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from lstm_widgets.analysis.relevance import standard_timestep
+from lstm_widgets.analysis.relevance import standard_at
 from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import expect_positive
@@ -238,8 +238,8 @@ class _Removal:
         self._explained, self._batch, self._replace_with = explained, batch, replace_with
         self._target = of["target"].values
         self._first = explained.run(batch)
-        self._timestep = standard_timestep(self._first, None)
-        found = np.asarray(explained.score(self._first, self._target, self._timestep))
+        self._at = standard_at(self._first, None)
+        found = np.asarray(explained.score(self._first, self._target, self._at))
         given = of["score"].values
         if difference(found, given) > (tolerance or TOLERANCES[found.dtype.name]):
             raise ValueError(
@@ -274,8 +274,8 @@ class _Removal:
                 for g in gone
             ]
         done = self._explained.run(self._explained.joined(batches), values=values, kept=kept)
-        timestep = None if self._timestep is None else np.tile(self._timestep, copies)
-        return np.asarray(self._explained.score(done, np.tile(self._target, copies), timestep))
+        at = None if self._at is None else np.tile(self._at, copies)
+        return np.asarray(self._explained.score(done, np.tile(self._target, copies), at))
 
 
 def _parts(relevance: xr.Dataset) -> tuple[Floats, Bools]:

@@ -50,7 +50,7 @@ def relevance(
     *,
     methods: Sequence[str] | str = ("lrp", "sensitivity", "gradient_x_input"),
     target: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
-    timestep: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+    at: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
     layer: str | None = None,
     cell: int | None = None,
     signal: Literal["hidden_state", "cell_state"] = "hidden_state",
@@ -121,16 +121,16 @@ def relevance(
         ones; of a forecast the number that is. None: the class that the model predicts, of linear
         outputs the highest. A model with a single output has nothing to choose and takes no target:
         of a sigmoid, what is positive speaks for class 1; of a forecast, for a higher value.
-    timestep
-        One for all examples or one for each; negative ones count from the end. For outputs over
-        time: the one whose output is explained; None: of each example the last that isn't padding.
-        For a cell: the input's timestep after which its state is explained; None: the last one that
-        its layer reads.
+    at
+        The timestep whose output is explained, one for all examples or one for each; negative ones
+        count from the end. None: of each example the last that isn't padding. For a cell: the
+        input's timestep after which its state is explained; None: the last one that its layer
+        reads.
     layer, cell, signal
         Explain the state of this cell in place of an output: a layer's name as in a recording, the
         cell's index, ``"hidden_state"`` or ``"cell_state"``. Of a layer that the model calls
-        several times, the name means all calls on one time axis, as in a recording: ``timestep``
-        counts on from one call to the next, and without it the state after the last call is
+        several times, the name means all calls on one time axis, as in a recording: ``at`` counts
+        on from one call to the next, and without it the state after the last call is
         explained. ``"lstm:2"`` is the second call, with timesteps of its own.
     source
         The name of the Embedding layer, of the input, or of any other layer with an output
@@ -250,7 +250,7 @@ def relevance(
     examples = sum(len(group) for group, _ in groups)
     expect_labels(labels, examples)
     targets = standard_indices("target", target, examples)
-    timesteps = standard_indices("timestep", timestep, examples)
+    places = standard_indices("at", at, examples)
 
     parts: list[dict[str, npt.NDArray[Any]]] = []
     try:
@@ -278,7 +278,7 @@ def relevance(
                         batch,
                         rule,
                         None if targets is None else targets[rows],
-                        None if timesteps is None else timesteps[rows],
+                        None if places is None else places[rows],
                         relevance="lrp" in asked,
                     )
                     parts.append(work.results(asked, steps, replace_with, per_dimension))
@@ -322,7 +322,7 @@ class _Work:
         batch: Batch,
         rule: Rule,
         target: npt.NDArray[np.intp] | None,
-        timestep: npt.NDArray[np.intp] | None,
+        at: npt.NDArray[np.intp] | None,
         *,
         relevance: bool,
     ) -> None:
@@ -330,14 +330,14 @@ class _Work:
         self._batch = batch
         self._rule = rule
         # The timestep of a cell is the run's business, that of an output the score's.
-        self._timestep = timestep
-        self._first = explained.run(batch, timestep=timestep, relevance=relevance)
+        self._at = at
+        self._first = explained.run(batch, at=at, relevance=relevance)
         self.mask = self._first.mask
         if self.mask is not None and self.mask.shape != self._first.source.shape[:2]:
             self.mask = None  # that of another axis of time
         if explained.cell is None:
-            self._timestep = standard_timestep(self._first, timestep)
-            self.logits = np.asarray(explained.at(self._first, self._timestep))
+            self._at = standard_at(self._first, at)
+            self.logits = np.asarray(explained.logits_at(self._first, self._at))
             self.predicted = predicted(self.logits)
             self.target = standard_target(target, self.logits)
         else:
@@ -347,8 +347,8 @@ class _Work:
         self.x = _plain(self._first.source)
 
     def _scored(self, done: Pass, copies: int) -> Any:
-        timestep = None if self._timestep is None else np.tile(self._timestep, copies)
-        return self._explained.score(done, np.tile(self.target, copies), timestep)
+        at = None if self._at is None else np.tile(self._at, copies)
+        return self._explained.score(done, np.tile(self.target, copies), at)
 
     def results(
         self,
@@ -414,15 +414,15 @@ class _Work:
             batches, values = zip(*map(vary, these), strict=True)
             copies = len(these)
             given = values[0] is not None
-            timestep = None
-            if self._explained.cell is not None and self._timestep is not None:
-                timestep = np.tile(self._timestep, copies)
+            at = None
+            if self._explained.cell is not None and self._at is not None:
+                at = np.tile(self._at, copies)
             kept = {name: np.concatenate([m] * copies) for name, m in self._first.kept.items()}
             done = self._explained.run(
                 self._explained.joined(batches),
                 values=np.concatenate(values) if given else None,
                 kept=kept if given else None,
-                timestep=timestep,
+                at=at,
             )
             yield these, done, self._scored(done, copies)
 
@@ -512,25 +512,22 @@ def standard_indices(argument: str, value: Any, count: int) -> npt.NDArray[np.in
     return np.broadcast_to(indices, (count,)).astype(np.intp)
 
 
-def standard_timestep(
-    done: Pass, timestep: npt.NDArray[np.intp] | None
-) -> npt.NDArray[np.intp] | None:
+def standard_at(done: Pass, at: npt.NDArray[np.intp] | None) -> npt.NDArray[np.intp] | None:
     """Find the timestep whose output is meant; None for outputs without timesteps."""
     rows, *rest = (int(n) for n in done.logits.shape)
     if len(rest) == 1:
-        if timestep is not None:
+        if at is not None:
             raise ValueError(
-                f"timestep: expected None, because the model's outputs have no timesteps; got "
-                f"{timestep[0]}"
+                f"at: expected None, because the model's outputs have no timesteps; got {at[0]}"
             )
         return None
     count = rest[0]
-    if timestep is None:
+    if at is None:
         mask = done.mask
         if mask is None or mask.shape[1] != count:
             return np.full(rows, count - 1)
         return np.where(mask.any(axis=1), count - 1 - mask[:, ::-1].argmax(axis=1), count - 1)
-    return in_range("timestep", timestep, count, "timesteps")
+    return in_range("at", at, count, "timesteps")
 
 
 def standard_target(

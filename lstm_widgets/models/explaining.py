@@ -183,7 +183,7 @@ class Explained(Protocol):
         *,
         values: Any = None,
         kept: Mapping[str, Any] | None = None,
-        timestep: npt.NDArray[np.intp] | None = None,
+        at: npt.NDArray[np.intp] | None = None,
         relevance: bool = False,
     ) -> Pass:
         """Call the model, ready to go back from what it returns.
@@ -196,7 +196,7 @@ class Explained(Protocol):
             What the source is to be instead, ``(row, timestep, dimension)``.
         kept
             For ``values``: what of :attr:`Pass.kept` is not to depend on them.
-        timestep
+        at
             If a cell's state is explained: the timestep after which, ``(row,)``; None: the last one
             that its layer reads.
         relevance
@@ -215,10 +215,10 @@ class Explained(Protocol):
         self,
         done: Any,
         target: npt.NDArray[np.intp],
-        timestep: npt.NDArray[np.intp] | None,
+        at: npt.NDArray[np.intp] | None,
         of: Literal["logit", "probability", "loss"] = "logit",
     ) -> Any:
         """Pick one score a row: of a class, and for outputs over time at a timestep."""
 
-    def at(self, done: Any, timestep: npt.NDArray[np.intp] | None) -> Any:
+    def logits_at(self, done: Any, at: npt.NDArray[np.intp] | None) -> Any:
         """Return the logits ``(row, class)``, for outputs over time those at a timestep."""

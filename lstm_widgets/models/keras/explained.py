@@ -577,7 +577,7 @@ class Explained:
         *,
         values: Any = None,
         kept: Mapping[str, Any] | None = None,
-        timestep: npt.NDArray[np.intp] | None = None,
+        at: npt.NDArray[np.intp] | None = None,
         relevance: bool = False,
     ) -> Pass:
         """Call the model, see :meth:`lstm_widgets.models.explaining.Explained.run`."""
@@ -604,7 +604,7 @@ class Explained:
             # The tape has the ways back. If these had the pass, which has the tape, none of it
             # would ever be freed: Python doesn't see what a tape refers to.
             seen = weakref.proxy(done)
-            with replaced(self._patches(seen, values, kept, timestep, relevance)):
+            with replaced(self._patches(seen, values, kept, at, relevance)):
                 try:
                     done.logits = self._call(Batch(tuple(tensors), batch.rows))
                 except Exception:
@@ -631,7 +631,7 @@ class Explained:
         done: Pass,
         values: Any,
         kept: Mapping[str, Any] | None,
-        timestep: npt.NDArray[np.intp] | None,
+        at: npt.NDArray[np.intp] | None,
         relevance: bool,
     ) -> Iterator[Patch]:
         """List what is replaced; later ones build on what earlier ones have put in place."""
@@ -647,7 +647,7 @@ class Explained:
             yield from propagation.rules(self._model, self._found, done, leading(symbolic))
         yield from self._head.patches
         if self.cell is not None:
-            yield self._state_patch(done, timestep)
+            yield self._state_patch(done, at)
 
     def _call(self, batch: Batch) -> Any:
         outputs = call_model(self._model, self._structured(batch))
@@ -761,19 +761,19 @@ class Explained:
                 patches.append((layer, "call", masking(layer, compute_mask)))
         return patches
 
-    def _state_patch(self, done: Pass, timestep: npt.NDArray[np.intp] | None) -> Patch:
+    def _state_patch(self, done: Pass, at: npt.NDArray[np.intp] | None) -> Patch:
         """End the call where the layer of the explained cell has its state."""
         import tensorflow as tf  # noqa: PLC0415
 
         tree = load_keras().tree
         one, spans = self._cell_layer, self._spans
         total = max(stop for _, stop in spans.values())
-        at = np.full(1, total - 1) if timestep is None else timestep
+        given, at = at, np.full(1, total - 1) if at is None else at
         if ((at < -total) | (at >= total)).any():
             assert self.cell is not None  # noqa: S101
             raise ValueError(
-                f"timestep: expected -{total} to {total - 1}, because layer {self.cell.layer!r} "
-                f"reads {total} timesteps; got {timestep}"
+                f"at: expected -{total} to {total - 1}, because layer {self.cell.layer!r} "
+                f"reads {total} timesteps; got {given}"
             )
         at = at % total
         needed = [k for k, (start, stop) in spans.items() if ((at >= start) & (at < stop)).any()]
@@ -783,7 +783,7 @@ class Explained:
             nonlocal made
             made += 1
             here = np.ones((1, 1), np.bool_)  # the rows whose state is explained after this call
-            if made in needed and timestep is not None:
+            if made in needed and given is not None:
                 start, stop = spans[made]
                 # Padding passes the state through: behind the timestep, all is taken for padding.
                 here = ((at >= start) & (at < stop))[:, None]
@@ -809,7 +809,7 @@ class Explained:
         self,
         done: Pass,
         target: npt.NDArray[np.intp],
-        timestep: npt.NDArray[np.intp] | None,
+        at: npt.NDArray[np.intp] | None,
         of: Literal["logit", "probability", "loss"] = "logit",
     ) -> Any:
         """Pick one score a row: the target's logit, for outputs over time that at a timestep.
@@ -821,7 +821,7 @@ class Explained:
 
         with done.tape:
             # Of a cell there are no timesteps any more.
-            logits = self.at(done, None if self.cell else timestep)
+            logits = self.logits_at(done, None if self.cell else at)
             single, sigmoid = int(logits.shape[1]) == 1, self.activation == "sigmoid"
             index = np.zeros_like(target) if single else target
             chosen = tf.gather_nd(logits, np.stack([np.arange(len(index)), index], axis=1))
@@ -834,13 +834,13 @@ class Explained:
                 return tf.nn.sigmoid_cross_entropy_with_logits(truth, chosen)
             return -_log_softmax(logits, chosen)
 
-    def at(self, done: Pass, timestep: npt.NDArray[np.intp] | None) -> Any:
+    def logits_at(self, done: Pass, at: npt.NDArray[np.intp] | None) -> Any:
         """Return the logits ``(row, class)``, for outputs over time those at a timestep."""
         import tensorflow as tf  # noqa: PLC0415
 
-        if timestep is None:
+        if at is None:
             return done.logits
-        return tf.gather_nd(done.logits, np.stack([np.arange(len(timestep)), timestep], axis=1))
+        return tf.gather_nd(done.logits, np.stack([np.arange(len(at)), at], axis=1))
 
     @property
     def embeddings(self) -> npt.NDArray[Any] | None:
