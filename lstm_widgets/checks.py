@@ -48,6 +48,9 @@ def expect_whole(argument: str, value: object, least: int, most: int | None = No
     5
     """
     if not is_whole(value) or value < least or (most is not None and value > most):
-        expected = f"from {least} on" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{argument}: expected a whole number {expected}, got {value!r}")
+        if most is not None:
+            expected = f"whole number from {least} to {most}"
+        else:
+            expected = "positive whole number" if least == 1 else f"whole number from {least} on"
+        raise ValueError(f"{argument}: expected a {expected}, got {value!r:.80}")
     return int(value)

@@ -9,7 +9,7 @@ from clamped import plain
 from keras import layers as L
 
 import lstm_widgets as lw
-from lstm_widgets.analysis import ablation
+from lstm_widgets.analysis import held_runs
 
 RNG = np.random.default_rng(0)
 VOCABULARY = "abcde"
@@ -89,7 +89,7 @@ def test_losses_and_guesses_are_those_of_a_plain_loop(activation):
 
 
 def test_one_after_the_other_is_each_alone(monkeypatch):
-    monkeypatch.setattr(ablation, "_MOST_COPIES", 3)  # 4 cells: the second round is filled up
+    monkeypatch.setattr(held_runs, "_MOST_COPIES", 3)  # 4 cells: the second round is filled up
     model = language(L.GRU)
     ids = RNG.integers(0, 5, (5, 6))
     everything = lw.ablate(model, ids, value=0.5, each=True, signal="update_gate", batch_size=2)
@@ -213,10 +213,10 @@ def test_a_loss_of_ones_own_and_a_stateful_model():
 
 
 def test_an_interruption_keeps_what_is_done(monkeypatch):
-    monkeypatch.setattr(ablation, "_MOST_COPIES", 1)
+    monkeypatch.setattr(held_runs, "_MOST_COPIES", 1)
     model, ids = language(), RNG.integers(0, 5, (2, 6))
     calls = iter(range(100))
-    own = ablation.read
+    own = held_runs.read
 
     def read(*arguments):
         if next(calls) == 3:
@@ -224,7 +224,7 @@ def test_an_interruption_keeps_what_is_done(monkeypatch):
         return own(*arguments)
 
     whole = lw.ablate(model, ids, each=True).table
-    monkeypatch.setattr(ablation, "read", read)
+    monkeypatch.setattr(held_runs, "read", read)
     with pytest.warns(UserWarning, match=r"interrupted: 2 of 4 cells are done"):
         part = lw.ablate(model, ids, each=True).table
     np.testing.assert_allclose(part["change"], whole["change"][:2])

@@ -84,12 +84,20 @@ def test_random_terms_reach_both_ends():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: AdditionTask(count=0), ValueError, "count: expected at least 1, got 0"),
+        (
+            lambda: AdditionTask(count=0),
+            ValueError,
+            "count: expected a positive whole number, got 0",
+        ),
         (lambda: AdditionTask(largest=-1), ValueError, "largest.*got -1"),
-        (lambda: AdditionTask(largest=2.5), TypeError, "largest: expected a whole number, got 2.5"),
-        (lambda: AdditionTask(count=True), TypeError, "count"),
+        (
+            lambda: AdditionTask(largest=2.5),
+            ValueError,
+            "largest: expected a positive whole number, got 2.5",
+        ),
+        (lambda: AdditionTask(count=True), ValueError, "count"),
         (lambda: AdditionTask().random_terms(-1, seed=0), ValueError, "examples.*got -1"),
-        (lambda: AdditionTask().random_terms("9", seed=0), TypeError, "examples"),
+        (lambda: AdditionTask().random_terms("9", seed=0), ValueError, "examples"),
         (
             lambda: AdditionTask().questions([[1, 2, 3]]),
             ValueError,

@@ -250,7 +250,7 @@ def test_where_nothing_tells_there_is_a_gap_between_the_halves():
     [
         ({"groups": ["a"]}, "groups: expected one label for each of 6 examples, got 1"),
         ({"groups": "abcdef"}, "groups: expected one label for each example"),
-        ({"step": 0}, "step: expected a whole number from 1 on, got 0"),
+        ({"step": 0}, "step: expected a positive whole number, got 0"),
         ({"step": 1.5}, "step"),
     ],
 )

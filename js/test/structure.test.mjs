@@ -113,6 +113,32 @@ test("no source imports itself, by whatever way round", async () => {
   assert.equal(done.size >= next.size, true);
 });
 
+test("no two panes style the same thing: one page may show both", async () => {
+  /** @type {{selector: string, of: string}[]} */
+  const rules = [];
+  for (const name of await readdir(join(SOURCES, "panes"), { recursive: true })) {
+    if (!name.endsWith(".css")) continue;
+    const text = await readFile(join(SOURCES, "panes", name), "utf-8");
+    const code = text.replaceAll(/\/\*[\s\S]*?\*\/|@import[^;]*;|@[\w-]+[^{;]*\{/g, "");
+    for (const [, several] of code.matchAll(/([^{}]+)\{/g)) {
+      // At commas, but not at those within brackets.
+      const selectors = several.trim().split(/,(?![^(]*\))/);
+      rules.push(...selectors.map((selector) => ({ selector, of: name.split("/")[0] })));
+    }
+  }
+  assert.ok(rules.length > 100, `${rules.length} rules`);
+  const classes = (/** @type {string} */ text) =>
+    Array.from(text.matchAll(/\.lw-[\w-]+/g), ([name]) => name);
+  const own = (/** @type {string} */ name, /** @type {string} */ pane) =>
+    rules.every(({ selector, of }) => of === pane || !classes(selector).includes(name));
+  const shared = rules.filter(
+    ({ selector, of }) =>
+      // The colours of a pane may stand where all colours do.
+      !/^\s*\.lw(\[[^\]]*\])?$/.test(selector) && !classes(selector).some((name) => own(name, of)),
+  );
+  assert.deepEqual(shared, []);
+});
+
 test("outside of its sources, the page needs nothing but the palettes", () => {
   const outside = ALL.filter(({ to }) => to.startsWith(".."));
   assert.deepEqual(

@@ -10,46 +10,35 @@ LSTM language models* (arXiv:1903.07435), who fixed cells at zero.
 
 from __future__ import annotations
 
-import functools
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from lstm_widgets.concepts.core import tracks
+from lstm_widgets.analysis.held_runs import HeldRuns
+from lstm_widgets.analysis.losses import Losses
+from lstm_widgets.concepts.make_tracks import tracks
 from lstm_widgets.models.adapter import adapter_of
-from lstm_widgets.models.inputs import DEFAULT_BATCH_SIZE, expect_positive, mapped
+from lstm_widgets.models.inputs import expect_positive
 from lstm_widgets.models.outputs import Output
 from lstm_widgets.recording import predictions_dataset
+from lstm_widgets.recording.masks import mask_of
 from lstm_widgets.rnn.comparison import Check, expect_check
 from lstm_widgets.running.given import Given
-from lstm_widgets.running.held import Held, Holding, parts_of
-from lstm_widgets.running.predictions import (
-    Guesses,
-    are_logits,
-    expect_probability,
-    placed,
-)
-from lstm_widgets.running.run import prepared, read
-from lstm_widgets.running.selection import Selection
-from lstm_widgets.running.session import Session
+from lstm_widgets.running.held import Held
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
     import pandas as pd
 
-    from lstm_widgets.concepts.core import Concepts
-    from lstm_widgets.models.adapter import Adapter, Run
-    from lstm_widgets.recording import RecordedPredictions, Recording
-    from lstm_widgets.running.session import Reading
+    from lstm_widgets.analysis.losses import Loss, Outcome
+    from lstm_widgets.concepts.concept import Concepts
+    from lstm_widgets.recording import Recording
 
     Floats = npt.NDArray[np.float32]
-    Ids = npt.NDArray[np.int64]
-    Loss = Callable[[Any, Any], Any]
     Value = (
         Literal["zero", "mean"]
         | float
@@ -59,13 +48,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = ["Ablation", "ablate"]
-
-# Values of a layer or of outputs, and losses, that are in memory at a time.
-_VALUES = 1 << 24
-# Cells that are held one after the other run at once up to so many, so that progress is seen.
-_MOST_COPIES = 32
-# A sigmoid in float32 tells no smaller probability of the other class; Keras clips there too.
-_SMALLEST = 1e-7
 
 
 @dataclass(frozen=True)
@@ -206,8 +188,8 @@ def ablate(
         tokens=tokens,
         needs_ids=True,
     )
-    runs = _Runs(adapter, given, layer, signal, batch_size)
-    scores = _Scores(
+    runs = HeldRuns(adapter, given, layer, signal, batch_size)
+    losses = Losses(
         given,
         runs.reading,
         targets,
@@ -219,12 +201,12 @@ def ablate(
     chosen = Held(range(runs.units) if cells is None else cells, 0.0, runs.layer, signal)
     runs.expect(chosen)  # before anything runs
 
-    before, recording = runs.as_it_is(scores, tokens is not None, check, tolerance)
+    before, recording = runs.as_it_is(losses, tokens is not None, check, tolerance)
     numbers = _numbers(value, chosen.cells, recording[runs.layer], signal)
     where = _where(concepts, recording, runs.layer, before.known)
     if not each:
         held = Held(chosen.cells, numbers, runs.layer, signal)
-        after = runs.together(held, scores)
+        after = runs.together(held, losses)
         table = _table([held], [_row(before, after, 0, where)])
         return Ablation(table, _timesteps(before, after, recording, runs.layer), recording)
     several = [
@@ -232,355 +214,9 @@ def ablate(
         for cell, number in zip(chosen.cells, numbers, strict=True)
     ]
     rows = []
-    for after, copies in runs.one_by_one(several, scores):
+    for after, copies in runs.one_by_one(several, losses):
         rows += [_row(before, after, copy, where) for copy in range(copies)]
     return Ablation(_table(several, rows), None, recording)
-
-
-@dataclass
-class _Outcome:
-    """What has come out of copies of the inputs, each with other cells held.
-
-    Attributes
-    ----------
-    loss : float32 array (copy, example, timestep)
-        ``(copy, example, timestep)``, NaN where nothing is known.
-    best : int32 array (copy, example, timestep), optional
-        The most probable symbols, likewise, -1 where there is none; None if the model predicts
-        none.
-    known : bool array (example, timestep)
-        Where there is a target and no padding, ``(example, timestep)``.
-    guesses : Guesses, optional
-        The most probable symbols and their probabilities, if there is a single copy.
-    predictions : RecordedPredictions, optional
-        What is recorded of them in the end.
-    """
-
-    loss: Floats
-    best: npt.NDArray[np.int32] | None
-    known: npt.NDArray[np.bool_]
-    guesses: Guesses | None = None
-    predictions: RecordedPredictions | None = None
-
-
-class _Scores:
-    """What is made of the model's outputs: losses, and the most probable symbols."""
-
-    def __init__(
-        self,
-        given: Given,
-        reading: Reading,
-        targets: Any,
-        loss: Loss | None,
-        *,
-        output: Output,
-        activation: Callable[[Output], str],
-        top_k: int,
-    ) -> None:
-        self._given = given
-        self._reading = reading
-        self._loss = loss
-        self._output = output
-        self._activation = functools.cache(lambda: activation(output))
-        self._top_k = top_k
-        self.symbols = 1  # values of each output, known after the first call
-        self._logits: bool | None = None
-        self._targets: Any = None
-        self._next_tokens = targets is None
-        if targets is None and loss is not None:
-            raise ValueError("targets: expected what the loss takes, got None")
-        if targets is not None:
-            self._targets = self._standard(np.asarray(targets))
-
-    def _standard(self, targets: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Check targets, and give those of a text the axis of the examples."""
-        if self._loss is None and targets.dtype.kind not in "biu":
-            raise TypeError(
-                f"targets: expected classes (whole numbers), got dtype {targets.dtype}; other "
-                "targets need a loss"
-            )
-        length = self._reading.count
-        if self._given.text and targets.shape[:1] == (length,) and targets.shape[:2] != (1, length):
-            targets = targets[None]
-        if not targets.ndim or len(targets) != self._given.examples:
-            raise ValueError(
-                f"targets: expected one for each of {self._given.examples} examples, or for each "
-                f"of its timesteps; got shape {targets.shape}"
-            )
-        return np.asarray(self._given.in_order(targets))
-
-    def take(
-        self,
-        outcome: _Outcome | None,
-        outputs: Any,
-        part: tuple[int, int],
-        mask: npt.NDArray[np.bool_],
-        copies: int,
-    ) -> _Outcome:
-        """Add what came out of one call of the model."""
-        chosen = self._output.of(outputs)
-        if len(chosen.shape) not in (2, 3):
-            raise ValueError(
-                "model: expected an output (example, timestep, symbol) or (example, symbol), got "
-                f"shape {tuple(chosen.shape)}"
-            )
-        if self._given.text and self._reading.mode != "windows" and len(chosen.shape) == 2:
-            raise ValueError(
-                "inputs: expected a batch, or a window=, because the model has one output for each "
-                "example; got a text"
-            )
-        half = chosen.dtype.name == "bfloat16"
-        values = chosen.astype(np.float32)
-        for copy, rows in enumerate(np.split(values, copies)):
-            output, place, timesteps = placed(rows, self._reading, part, mask)
-            if outcome is None:
-                outcome = self._room(output, copies, timesteps)
-            if self._logits is None and self._loss is None:
-                if output.shape[-1] > 1:
-                    self._logits = are_logits(output, half=half)
-                else:
-                    self._logits = expect_probability("loss", self._output, self._activation())
-            known, losses = self._losses(output, place, part, outcome.loss.shape[1:])
-            outcome.known[place] = known
-            outcome.loss[copy][place] = np.where(known, losses, np.nan)
-            if outcome.best is not None:
-                outcome.best[copy][place] = output.argmax(axis=-1)
-        assert outcome is not None  # noqa: S101  (there is at least one copy)
-        if outcome.guesses is not None:
-            outcome.guesses.take(outputs, *part, mask)
-        return outcome
-
-    def end(self, outcome: _Outcome, mask: npt.NDArray[np.bool_], done: int) -> _Outcome:
-        """Leave out padding, and what comes next where that is padding."""
-        if mask.shape == outcome.known.shape:
-            outcome.known &= mask
-            if self._next_tokens:
-                outcome.known[:, :-1] &= mask[:, 1:]
-        if not outcome.known.any():
-            raise ValueError(
-                "targets: expected at least one where the model has an output, got none"
-            )
-        outcome.loss[:, ~outcome.known] = np.nan
-        kept = self._reading.done(done)
-        outcome.loss, outcome.known = outcome.loss[:, *kept], outcome.known[kept]
-        if outcome.best is not None:
-            outcome.best = outcome.best[:, *kept]
-        if outcome.guesses is not None:
-            outcome.predictions = outcome.guesses.recorded(done)
-        return outcome
-
-    def _room(self, output: Floats, copies: int, timesteps: int) -> _Outcome:
-        axes = self._reading.shape(timesteps)
-        room = _Outcome(
-            loss=np.full((copies, *axes), np.nan, np.float32),
-            best=None,
-            known=np.zeros(axes, np.bool_),
-        )
-        self.symbols = symbols = int(output.shape[-1])
-        if self._loss is None and symbols > 1:
-            room.best = np.full((copies, *axes), -1, np.int32)
-            if copies == 1:
-                room.guesses = Guesses(
-                    min(self._top_k, symbols),
-                    self._reading,
-                    self._given.ids,
-                    self._given.names,
-                    output=self._output,
-                    activation=self._activation,
-                    symbols=self._given.symbols,
-                    text=self._given.text,
-                )
-        return room
-
-    def _losses(
-        self,
-        output: Floats,
-        place: tuple[Any, ...],
-        part: tuple[int, int],
-        axes: tuple[int, ...],
-    ) -> tuple[Any, Any]:
-        """Compute the losses of one copy, and tell where they are known."""
-        single = self._reading.mode == "examples" and output.ndim == 2
-        if self._loss is not None:
-            targets = self._targets[slice(*part)] if single else self._targets[place]
-            losses = np.asarray(self._loss(targets, output), np.float32)
-            if losses.shape != output.shape[:-1]:
-                raise ValueError(
-                    f"loss: expected one number for each output, shape {output.shape[:-1]}; got "
-                    f"shape {losses.shape}"
-                )
-            known = np.ones(losses.shape, np.bool_)
-            if targets.dtype.kind == "f" and targets.shape[: losses.ndim] == losses.shape:
-                known = ~np.isnan(targets).any(axis=tuple(range(losses.ndim, targets.ndim)))
-            return known, losses
-        if self._targets is None:
-            self._targets = self._next(output, single, axes)
-        targets = self._targets
-        if targets.ndim == 1:
-            targets = np.broadcast_to(targets[:, None], axes)
-        if targets.shape != axes:
-            raise ValueError(
-                f"targets: expected shape {axes} (example, timestep) or {axes[:1]}, got "
-                f"{targets.shape}"
-            )
-        ids = targets[place]
-        classes = max(2, output.shape[-1])
-        if (ids >= classes).any():
-            raise ValueError(f"targets: expected classes below {classes}, got {ids.max()}")
-        known = ids >= 0
-        return known, self._cross_entropy(output, np.where(known, ids, 0))
-
-    def _next(self, output: Floats, single: bool, axes: tuple[int, ...]) -> Ids:
-        """Tell the next token at each timestep, -1 where there is none."""
-        ids = self._given.ids
-        symbols = self._given.symbols
-        if single or ids is None or ids.shape != axes or symbols not in (None, output.shape[-1]):
-            raise ValueError(
-                "targets: expected what the model should give, because its outputs "
-                f"(of shape {output.shape}) aren't predictions of the next token; got None"
-            )
-        return np.concatenate([ids[:, 1:], np.full((len(ids), 1), -1)], axis=1)
-
-    def _cross_entropy(self, output: Floats, ids: Any) -> Any:
-        if output.shape[-1] == 1:
-            probability = output[..., 0]
-            if self._logits:
-                with np.errstate(over="ignore"):
-                    return np.log1p(np.exp(np.where(ids == 1, -probability, probability)))
-            of_target = np.where(ids == 1, probability, 1 - probability)
-            return -np.log(np.maximum(of_target, _SMALLEST))
-        of_target = np.take_along_axis(output, ids[..., None].astype(np.intp), -1)[..., 0]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if not self._logits:
-                return -np.log(of_target)
-            highest = output.max(axis=-1)
-            total = np.exp(output - highest[..., None]).sum(axis=-1)
-            return np.log(total) + highest - of_target
-
-
-class _Runs:
-    """A model that reads the same inputs again and again, each time with other cells held."""
-
-    def __init__(
-        self, model: Adapter, given: Given, layer: str | None, signal: str, batch_size: int | None
-    ) -> None:
-        model.build(given.first(batch_size or DEFAULT_BATCH_SIZE))
-        self._model = model
-        self._given = given
-        self._found = model.layers
-        runnable = [one for one in self._found if not one.problem]
-        if layer is None and runnable:
-            layer = runnable[0].units[0]
-        self._selection = Selection(self._found, layer, signal)
-        parts = parts_of(runnable, layer)
-        self.layer = layer or parts[0].name
-        self.units = sum(part.units for part in parts)
-        self.reading = given.reading()
-        self._batch, self._size = given.batches(self.reading, batch_size)
-        self._prescribed = model.batch_size
-        self._copy_values = 0  # what one copy of the inputs needs at a time
-        self._running: Run | None = None
-
-    def last_activation(self, output: Output) -> str:
-        """Tell the last activation of an output, while the model is prepared to run."""
-        assert self._running is not None  # noqa: S101  (asked by what it gives)
-        return self._running.activation(output, self._batch(0, self._prescribed or 1))
-
-    def expect(self, held: Held) -> None:
-        """Refuse to hold what the model doesn't have."""
-        Holding(self._selection.found, [[held]])
-
-    def as_it_is(
-        self, scores: _Scores, named: bool, check: Check, tolerance: float | None
-    ) -> tuple[_Outcome, Recording]:
-        """Run the model with nothing held, checked, and record the layer.
-
-        ``named`` tells whether the tokens were given, and so have to fit.
-        """
-        session = Session(
-            *(self._selection, self.reading, check, tolerance), every_output=self._pieces
-        )
-        outcome = self._run(session, scores, "running the model")
-        if named:
-            session.expect_tokens(self._given.tokens)
-        total = self.reading.total
-        rows = min(self._size, total)
-        if self.reading.mode != "pieces":
-            rows *= session.timesteps
-            rows = min(rows, self._size * self.reading.window) if self.reading.window > 1 else rows
-        widest = max(part.units for part in parts_of(self._selection.found, self.layer))
-        self._copy_values = max(rows * max(widest, scores.symbols), outcome.loss.size)
-        recording = session.recording(
-            self._model, total, self._given.tokens, None, outcome.predictions
-        )
-        return outcome, recording
-
-    def together(self, held: Held, scores: _Scores) -> _Outcome:
-        """Run it with some cells held."""
-        return self._run(self._holding([[held]]), scores, "holding cells")
-
-    def one_by_one(
-        self, several: Sequence[Held], scores: _Scores
-    ) -> Iterator[tuple[_Outcome, int]]:
-        """Run it with one after the other held, as many at a time as there is room for.
-
-        Tells what came of them and how many they are. An interruption ends it early.
-        """
-        from tqdm.auto import tqdm  # noqa: PLC0415
-
-        copies = self._copies(len(several))
-        progress = tqdm(total=len(several), desc="holding cells", unit="cell", leave=False)
-        with progress:
-            for first in range(0, len(several), copies):
-                some = several[first : first + copies]
-                # As many every time, so that nothing is compiled for the last few.
-                filled = [*some, *([some[-1]] * (copies - len(some)))]
-                try:
-                    outcome = self._run(self._holding([[held] for held in filled]), scores, "")
-                except KeyboardInterrupt:
-                    warnings.warn(
-                        f"interrupted: {first} of {len(several)} cells are done", stacklevel=3
-                    )
-                    return
-                yield outcome, len(some)
-                progress.update(len(some))
-
-    @property
-    def _pieces(self) -> bool:
-        return self.reading.mode == "pieces"
-
-    def _holding(self, copies: Sequence[Sequence[Held]]) -> Session:
-        # The layers were checked when nothing was held.
-        selection = Selection(self._found, self.layer, None, keep=False)
-        return Session(selection, self.reading, False, None, every_output=self._pieces, held=copies)
-
-    def _copies(self, wanted: int) -> int:
-        """Tell how many copies of the inputs run at once."""
-        if self._prescribed:
-            return 1
-        return max(1, min(wanted, _MOST_COPIES, _VALUES // max(1, self._copy_values)))
-
-    def _run(self, session: Session, scores: _Scores, doing: str) -> _Outcome:
-        from tqdm.auto import tqdm  # noqa: PLC0415
-
-        copies = session.holding.copies
-        total = self.reading.total
-        parts: Any = self.reading.parts(self._size)
-        if doing and len(parts) > 1:
-            parts = tqdm(parts, desc=doing, unit="batch", leave=False)
-        outcome: _Outcome | None = None
-        with prepared(self._model, session) as self._running:
-            for start, stop in parts:
-                batch = self._batch(start, stop)
-                if copies > 1:
-                    batch = mapped(lambda v: np.concatenate([v] * copies), batch)
-                outputs = read(self._running, batch, start, stop, session)
-                outcome = scores.take(outcome, outputs, (start, stop), session.last_mask, copies)
-        assert outcome is not None  # noqa: S101  (there is at least one call)
-        return scores.end(outcome, session.last_mask, total)
-
-
-# What is asked, and what is told ------------------------------------------------------------------
 
 
 def _numbers(value: Value, cells: Sequence[int], layer: xr.Dataset, signal: str) -> list[float]:
@@ -596,8 +232,7 @@ def _numbers(value: Value, cells: Sequence[int], layer: xr.Dataset, signal: str)
     elif not callable(value):
         return list(Held(cells, value).value)
     function = np.mean if isinstance(value, str) else value
-    values = layer[signal].to_numpy()
-    real = layer["mask"].to_numpy() if "mask" in layer else np.ones(values.shape[:2], np.bool_)
+    values, real = layer[signal].to_numpy(), mask_of(layer)
     numbers = [np.asarray(function(values[real, cell])) for cell in cells]
     for number in numbers:
         if number.shape or number.dtype.kind not in "biuf":
@@ -626,8 +261,8 @@ def _where(
 
 
 def _row(
-    before: _Outcome,
-    after: _Outcome,
+    before: Outcome,
+    after: Outcome,
     copy: int,
     where: Mapping[str, npt.NDArray[np.bool_]],
 ) -> dict[str, float]:
@@ -669,7 +304,7 @@ def _table(several: Sequence[Held], rows: Sequence[Mapping[str, float]]) -> pd.D
     )
 
 
-def _timesteps(before: _Outcome, after: _Outcome, recording: Recording, layer: str) -> xr.Dataset:
+def _timesteps(before: Outcome, after: Outcome, recording: Recording, layer: str) -> xr.Dataset:
     """Put both losses and both predictions side by side."""
     axes = ("example", "timestep")
     result = xr.Dataset({"loss": (axes, before.loss[0]), "loss_held": (axes, after.loss[0])})

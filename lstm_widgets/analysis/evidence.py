@@ -13,7 +13,7 @@ import numpy as np
 
 from lstm_widgets.analysis.null import origin_of
 from lstm_widgets.analysis.ranking import numbers, shifted_scores
-from lstm_widgets.concepts.core import tracks
+from lstm_widgets.concepts.make_tracks import tracks
 from lstm_widgets.recording.masks import mask_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstm_widgets.concepts.core import Concepts
+    from lstm_widgets.concepts.concept import Concepts
     from lstm_widgets.recording import Recording
 
 __all__ = ["Evidence", "Histogram", "Passage", "gather", "histogram", "lagged", "passages"]

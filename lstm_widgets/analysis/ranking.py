@@ -18,8 +18,8 @@ import numpy as np
 
 from lstm_widgets.analysis import blocks, statistics
 from lstm_widgets.analysis.null import Half, halved, origin_of
-from lstm_widgets.checks import expect_whole
-from lstm_widgets.concepts import core as named
+from lstm_widgets.checks import expect_whole, is_whole
+from lstm_widgets.concepts.make_tracks import tracks
 from lstm_widgets.recording.masks import mask_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from lstm_widgets.analysis.null import Origin
+    from lstm_widgets.concepts.concept import Concepts, Kind
     from lstm_widgets.recording import Recording
 
     Floats = npt.NDArray[np.floating[Any]]
@@ -56,7 +57,7 @@ _ROUNDING = 1e-5
 
 def rank_cells(
     recording: Recording,
-    concepts: named.Concepts,
+    concepts: Concepts,
     *,
     layers: str | Sequence[str] | None = None,
     signals: str | Sequence[str] | None = None,
@@ -234,7 +235,7 @@ def rank_cells(
 
 def shifted_scores(
     recording: Recording,
-    concept: named.Concepts,
+    concept: Concepts,
     row: Mapping[str, Any],
     *,
     lags: Sequence[int],
@@ -330,7 +331,7 @@ class _Track:
     """
 
     name: str
-    kind: named.Kind
+    kind: Kind
     said: Floats
     ranks: npt.NDArray[np.float32]
     lagged: tuple[npt.NDArray[np.float32], ...]
@@ -342,7 +343,7 @@ class _Track:
 
     @classmethod
     def of(
-        cls, name: str, kind: named.Kind, said: Floats, halves: Sequence[Half], lags: Places
+        cls, name: str, kind: Kind, said: Floats, halves: Sequence[Half], lags: Places
     ) -> _Track:
         ranks = said.astype(np.float32)
         lagged: tuple[npt.NDArray[np.float32], ...] = ()
@@ -422,7 +423,7 @@ class _Text:
     def of(
         cls,
         recording: Recording,
-        concepts: named.Concepts,
+        concepts: Concepts,
         layer: str,
         *,
         groups: Sequence[Any] | None,
@@ -431,7 +432,7 @@ class _Text:
         shifts: int,
         seed: int,
     ) -> _Text:
-        given = named.tracks(recording, concepts, layer=layer)
+        given = tracks(recording, concepts, layer=layer)
         if not given:
             raise ValueError("concepts: expected one or more, got none")
         mask = mask_of(recording[layer])
@@ -449,13 +450,13 @@ class _Text:
                 f"at each of the lags {chosen.tolist()}; there are "
                 f"{' and '.join(str(len(half.places)) for half in halves)}"
             )
-        tracks = [
+        said = [
             _Track.of(str(name), track.attrs["kind"], track.to_numpy()[mask], halves, chosen)
             for name, track in given.items()
         ]
         turns = rng.random((shifts, held_out.segments))
-        reasons = [_too_little(track, held_out, turns) for track in tracks]
-        return cls(mask, origin, chosen, halves, tracks, turns, held_out.slow(_CYCLES), reasons)
+        reasons = [_too_little(track, held_out, turns) for track in said]
+        return cls(mask, origin, chosen, halves, said, turns, held_out.slow(_CYCLES), reasons)
 
 
 def _ranks_of(said: Floats) -> npt.NDArray[np.float32]:
@@ -466,9 +467,7 @@ def _ranks_of(said: Floats) -> npt.NDArray[np.float32]:
     return ranks
 
 
-def numbers(
-    concepts: named.Concepts | None, *given: xr.DataArray | None
-) -> dict[str, xr.DataArray]:
+def numbers(concepts: Concepts | None, *given: xr.DataArray | None) -> dict[str, xr.DataArray]:
     """Choose the tracks that were given as arrays of numbers: they may tell what overlaps."""
     if not isinstance(concepts, Mapping):
         return {}
@@ -505,7 +504,7 @@ def _permutations(said: Floats) -> float:
     return ways
 
 
-def _cycles(in_slots: Floats, half: Half, kind: named.Kind) -> int:
+def _cycles(in_slots: Floats, half: Half, kind: Kind) -> int:
     """Count how often a track goes up and comes down again in a half.
 
     A number is up above the upper third of what it is, and down below the lower one.
@@ -550,7 +549,7 @@ def _too_little(track: _Track, half: Half, turns: Floats) -> str:
     return f"{track.cycles} cycle{'s' * (track.cycles != 1)} only"
 
 
-def _unsaid(said: Floats, kind: named.Kind, half: Half) -> str:
+def _unsaid(said: Floats, kind: Kind, half: Half) -> str:
     """Say why a track says nothing in a half; "" if it does."""
     here = said[half.places]
     here = here[~np.isnan(here)]
@@ -569,7 +568,7 @@ def _standard_lags(lags: int | Sequence[int] | None, pieces: Sequence[int]) -> P
         lengths = np.array(pieces, np.intp)
         fit = (n for n in range(5, 0, -1) if (lengths - 2 * n).clip(0).sum() >= 0.9 * lengths.sum())
         lags = next(fit, 0)
-    chosen = np.arange(-lags, lags + 1) if isinstance(lags, (int, np.integer)) else np.asarray(lags)
+    chosen = np.arange(-lags, lags + 1) if is_whole(lags) else np.asarray(lags)
     if chosen.ndim != 1 or not len(chosen) or chosen.dtype.kind not in "iu":
         raise ValueError(f"lags: expected a whole number from 0, or several, got {lags!r}")
     chosen = np.unique(chosen).astype(np.intp)

@@ -24,8 +24,9 @@ A mark that opens something and has no partner in its paragraph, or of markup in
 marks nothing; ``inside_brackets.within("document")`` looks for partners elsewhere.
 """
 
-from lstm_widgets.concepts.core import Concept, Concepts, matches, of, resolve, track, tracks
-from lstm_widgets.concepts.examples import correct, label, length
+from lstm_widgets.concepts.concept import Concept, Concepts, matches, of, track
+from lstm_widgets.concepts.labels import correct, label, length
+from lstm_widgets.concepts.make_tracks import resolve, tracks
 from lstm_widgets.concepts.markup import (
     bracket_depth,
     inside_brackets,

@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lstm_widgets.concepts.core import Example, Pair, Scope, Track, marked
+from lstm_widgets.concepts.example import Example, Pair, Track, marked
 from lstm_widgets.concepts.pairs import depth, paired, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from lstm_widgets.concepts.concept import Scope
 
 _BRACKETS = dict(zip(")]}）］｝〕】〗〉》", "([{（［｛〔【〖〈《", strict=True))
 # :( and ;-)) and their like are no brackets.

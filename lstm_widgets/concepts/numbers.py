@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstm_widgets.concepts.core import (
-    Example,
-    Track,
-    ready,
-)
+from lstm_widgets.concepts.concept import ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lstm_widgets.concepts.example import Example, Track
 
 
 @ready("numeric")

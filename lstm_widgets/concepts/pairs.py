@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from lstm_widgets.concepts.core import Concept, Example, Kind, Pair, Scope
+from lstm_widgets.concepts.concept import Concept, Kind, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from lstm_widgets.concepts.example import Example, Pair
 
 # An empty line ends a paragraph.
 EMPTY_LINE = re.compile(r"\n[ \t\r\f\v]*\n|\r[ \t]*\r|\u2029")

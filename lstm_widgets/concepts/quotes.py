@@ -12,7 +12,8 @@ from lstm_widgets.tokens.words import UNSPACED
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from lstm_widgets.concepts.core import Example, Pair, Scope, Track
+    from lstm_widgets.concepts.concept import Scope
+    from lstm_widgets.concepts.example import Example, Pair, Track
 
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 # What closes what is opened. Some marks do both: »so« in German, »so» in Swedish.

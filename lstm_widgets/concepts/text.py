@@ -10,17 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from lstm_widgets.concepts.core import (
-    Concept,
-    Concepts,
-    Example,
-    Pair,
-    Track,
-    marked,
-    ready,
-    resolve,
-    tracks,
-)
+from lstm_widgets.concepts.concept import Concept, Concepts, ready
+from lstm_widgets.concepts.example import Example, Pair, Track, marked
+from lstm_widgets.concepts.make_tracks import resolve, tracks
 from lstm_widgets.concepts.markup import (
     bracket_depth,
     inside_brackets,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from lstm_widgets.checks import expect_whole
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,9 +47,7 @@ class AdditionTask:
     Raises
     ------
     ValueError
-        If either is below 1.
-    TypeError
-        If either is no whole number.
+        If either is no positive whole number.
     """
 
     count: int = 2
@@ -55,7 +55,7 @@ class AdditionTask:
 
     def __post_init__(self) -> None:
         for name in ("count", "largest"):
-            _expect_whole(name, getattr(self, name), at_least=1)
+            expect_whole(name, getattr(self, name), 1)
 
     @property
     def question_width(self) -> int:
@@ -84,7 +84,7 @@ class AdditionTask:
         -------
         ndarray of int64, shape (examples, count)
         """
-        _expect_whole("examples", examples, at_least=0)
+        expect_whole("examples", examples, 0)
         random = np.random.default_rng(seed)
         return random.integers(1, self.largest, size=(examples, self.count), endpoint=True)
 
@@ -247,10 +247,3 @@ def train(
     history = model.fit(inputs, targets, batch_size=batch_size, epochs=epochs, verbose=0)
     losses: list[float] = history.history["loss"]
     return losses
-
-
-def _expect_whole(name: str, value: object, *, at_least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}: expected a whole number, got {value!r}")
-    if value < at_least:
-        raise ValueError(f"{name}: expected at least {at_least}, got {value}")

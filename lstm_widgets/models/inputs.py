@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.checks import expect_whole
 from lstm_widgets.models.gather import fits, is_array, plain, strings, without_targets
 
 if TYPE_CHECKING:
@@ -335,10 +336,8 @@ def standard_batch_size(prescribed: int | None, count: int, batch_size: int | No
 
 def expect_positive(argument: str, number: int | None) -> None:
     """Refuse what is neither None nor a positive whole number."""
-    if number is None:
-        return
-    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
-        raise ValueError(f"{argument}: expected a positive whole number, got {number!r}")
+    if number is not None:
+        expect_whole(argument, number, 1)
 
 
 def standard_tokens(tokens: Any, count: int, lengths: Lengths | None = None) -> Any:

@@ -35,7 +35,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.storage import LocalStore
 
 from lstm_widgets.errors import RecordingFileError
-from lstm_widgets.recording.core import INITIAL
+from lstm_widgets.recording.recorded import INITIAL
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.checks import is_whole
 from lstm_widgets.errors import SelfCheckError
 from lstm_widgets.models.adapter import adapter_of, standard_vocabulary
 from lstm_widgets.models.inputs import expect_positive
@@ -315,8 +316,7 @@ class _Writer:
             vectors = self._encode is None and self._encoding and self._encoding.kind != "ids"
             if pad == "zero" and vectors:
                 return -1
-        whole = isinstance(pad, (int, np.integer)) and not isinstance(pad, bool)
-        if not whole or not 0 <= pad < len(self._names.tokens):
+        if not is_whole(pad) or not 0 <= pad < len(self._names.tokens):
             raise ValueError(
                 f"pad: expected a token of the vocabulary or an id from 0 to "
                 f"{len(self._names.tokens) - 1} ('zero' for a vector of zeros, of a model that takes "
@@ -474,7 +474,7 @@ class _Ending:
 
     def _add(self, stop: Any) -> None:
         count = len(self._tokens)
-        if isinstance(stop, (int, np.integer)) and not isinstance(stop, bool):
+        if is_whole(stop):
             if not 0 <= stop < count:
                 raise ValueError(f"stop: expected ids from 0 to {count - 1}, got {stop}")
             self._sequences.append([int(stop)])

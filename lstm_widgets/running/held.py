@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording.calls import split_call
 from lstm_widgets.rnn.cells import SIGNALS
 
@@ -62,9 +63,7 @@ class Held:
         if not several:
             raise ValueError("cells: expected at least one, got none")
         for cell in several:
-            whole = isinstance(cell, (int, np.integer)) and not isinstance(cell, bool)
-            if not whole or cell < 0:
-                raise ValueError(f"cells: expected whole numbers from 0 on, got {cell!r}")
+            expect_whole("cells", cell, 0)
         if len(set(several)) != len(several):
             raise ValueError(f"cells: expected different ones, got {cells!r:.80}")
         for one in values:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.checks import is_whole
 from lstm_widgets.models.gather import fits
 
 if TYPE_CHECKING:
@@ -159,8 +160,7 @@ def standard_pad(
                 f"{known}; got {pad!r}"
             )
         pad = vocabulary.id_of(pad)
-    whole = isinstance(pad, (int, np.integer)) and not isinstance(pad, bool)
-    if whole and encoding is not None and encoding.kind != "ids":
+    if is_whole(pad) and encoding is not None and encoding.kind != "ids":
         named = vocabulary is not None or encoding.kind == "one-hot"
         ids = encoding.read(text if text.ndim == 2 else text[..., None]) if named else None
         if ids is not None:
@@ -174,7 +174,7 @@ def standard_pad(
             f"pad: expected an id, a token, or a row of shape {row} (or a number for all of it), "
             f"got {pad!r:.80}"
         )
-    if not row and not (whole and pad >= 0) and text.dtype.kind in "iu":
+    if not row and not (is_whole(pad) and pad >= 0) and text.dtype.kind in "iu":
         raise ValueError(f"pad: expected an id from 0, got {pad!r:.80}")
     return np.broadcast_to(value.astype(text.dtype), row)
 

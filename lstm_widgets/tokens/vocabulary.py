@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from lstm_widgets.checks import is_whole
 from lstm_widgets.tokens.words import Spelling
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Vocabulary:
                     f"unknown: expected an id or a token of the vocabulary, got {unknown!r}"
                 )
             unknown = self._ids[unknown]
-        if isinstance(unknown, bool) or not isinstance(unknown, (int, np.integer)) or unknown < 0:
+        if not is_whole(unknown) or unknown < 0:
             raise TypeError(f"unknown: expected an id (0 or more) or a token, got {unknown!r:.80}")
         if self._own_unknown is not None and int(unknown) != self._own_unknown:
             raise ValueError(
@@ -269,8 +270,7 @@ def _by_id(given: Any) -> list[str | None]:
             pairs = [(token, k) for k, token in pairs]  # from id to token
         names: dict[int, str] = {}
         for token, k in pairs:
-            whole = isinstance(k, (int, np.integer)) and not isinstance(k, bool) and k >= 0
-            if not isinstance(token, str) or not whole:
+            if not isinstance(token, str) or not is_whole(k) or k < 0:
                 raise TypeError(
                     f"vocabulary: expected a dict from str to id (int), got {token!r}: {k!r}"
                 )

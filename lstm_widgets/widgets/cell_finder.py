@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from lstm_widgets.analysis.evidence import Evidence
-    from lstm_widgets.concepts.core import Concept, Concepts
+    from lstm_widgets.concepts.concept import Concept, Concepts
     from lstm_widgets.figures.snapshot import Snapshot
     from lstm_widgets.rnn.comparison import Check
     from lstm_widgets.widgets.keywords import CellFinderKeywords

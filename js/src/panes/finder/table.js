@@ -108,7 +108,7 @@ export class FinderTable {
     });
     this.count = element("span", { class: "lw-count", role: "status" });
     this.heads = this.columns.map(([name, title, told]) => this.#head(name, title, told));
-    this.body = element("div", { class: "lw-rows", role: "rowgroup" });
+    this.body = element("div", { class: "lw-table-rows", role: "rowgroup" });
     this.grid = element(
       "div",
       {

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from lstm_widgets.concepts.core import (
-    Concept,
-    Example,
-    Track,
-    kind_of,
-)
+from lstm_widgets.concepts.concept import Concept, kind_of
+
+if TYPE_CHECKING:
+    from lstm_widgets.concepts.example import Example, Track
 
 
 def label(values: npt.ArrayLike, *, name: str = "label") -> Concept:

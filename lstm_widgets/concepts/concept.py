@@ -1,162 +1,22 @@
-"""Concepts and the tracks they make: what a concept is, and one of a function, an array, a pattern."""
-
-# ruff: noqa: ANN401
+"""What a concept is, and how to make one of a function, an array or a pattern."""
 
 from __future__ import annotations
 
-import functools
-import itertools
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from lstm_widgets.checks import is_whole
-from lstm_widgets.recording.masks import mask_of
-from lstm_widgets.tokens.words import UNSPACED, Piece, Spelling, spelling_of
-
-if TYPE_CHECKING:
-    from lstm_widgets.recording import Recording
+from lstm_widgets.concepts.example import Example, Track, marked
 
 Kind: TypeAlias = Literal["yes_no", "numeric"]
 Scope: TypeAlias = Literal["line", "paragraph", "document"]
-Track: TypeAlias = npt.NDArray[Any]
 TrackFunction: TypeAlias = Callable[[Sequence[str]], npt.ArrayLike]
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """One example, as a concept sees it: without its padding.
-
-    Parameters
-    ----------
-    count : int
-        How many timesteps it has.
-    given : tuple of str, optional
-        Its tokens, or None if they aren't known.
-    number : int
-        Its index in the recording.
-    timesteps : int array (count,), optional
-        The timesteps of the recording that are left without the padding, ``(count,)``.
-    examples : int, optional
-        How many examples the recording has, or None where that isn't known.
-    width : int, optional
-        How many timesteps the recording has, padding included.
-    spelling : Spelling, optional
-        How the tokens spell a text, or None where only these tokens tell.
-    """
-
-    count: int
-    given: tuple[str, ...] | None
-    number: int = 0
-    timesteps: npt.NDArray[np.intp] | None = None
-    examples: int | None = None
-    width: int | None = None
-    spelling: Spelling | None = None
-
-    @property
-    def tokens(self) -> tuple[str, ...]:
-        """The tokens, where they are known."""
-        if self.given is None:
-            raise ValueError("concepts: this one needs tokens, and the recording has none")
-        return self.given
-
-    @functools.cached_property
-    def _spelled(self) -> Spelling:
-        return Spelling.of(self.tokens) if self.spelling is None else self.spelling
-
-    @functools.cached_property
-    def pieces(self) -> list[Piece]:
-        """What each token adds to the text."""
-        return self._spelled.pieces(self.tokens)
-
-    @functools.cached_property
-    def said(self) -> list[str]:
-        """What each token says in the text, without the marks of its tokenizer or spaces around."""
-        return [text.strip() or text for _, text, _ in self.pieces]
-
-    @functools.cached_property
-    def text(self) -> str:
-        """The tokens, joined."""
-        return "".join(before + text for before, text, _ in self.pieces)
-
-    @functools.cached_property
-    def ends(self) -> npt.NDArray[np.intp]:
-        """The place in the text after each token."""
-        sizes = [len(before) + len(text) for before, text, _ in self.pieces]
-        return np.cumsum(sizes, dtype=np.intp)
-
-    @functools.cached_property
-    def _starts(self) -> npt.NDArray[np.intp]:
-        """The place in the text of the first character of each token."""
-        return self.ends - np.array([len(text) for _, text, _ in self.pieces], np.intp)
-
-    @functools.cached_property
-    def words(self) -> list[tuple[int, int]]:
-        """Where the words of the text begin and end.
-
-        Letters, digits and underscores with their accents, and apostrophes between them. Characters
-        of scripts without spaces make no words, unless the tokens are words.
-        """
-        text = self.text
-        apart = self._spelled.apart
-        kinds = {ord(character): _kind_of(character, apart=apart) for character in set(text)}
-        found = [match.span() for match in _WORD.finditer(text.translate(kinds))]
-        if not apart:
-            return found
-        # Between tokens of such a script stands no space.
-        begins = {int(k) for k, piece in zip(self._starts, self.pieces, strict=True) if piece.new}
-        words: list[tuple[int, int]] = []
-        for start, stop in found:
-            cuts = [start, *(k for k in range(start + 1, stop) if k in begins), stop]
-            words += itertools.pairwise(cuts)
-        return words
-
-    def at_last(self, values: Track) -> Track:
-        """From one value a character to one a token: that of its last character."""
-        return _taken(values, self.ends)
-
-    def at_last_seen(self, values: Track) -> Track:
-        """Take it of the last character of a token that is no white space."""
-        trailing = [
-            len(text.rstrip()) - len(text) if text.strip() else 0 for _, text, _ in self.pieces
-        ]
-        return _taken(values, self.ends + np.array(trailing, np.intp))
-
-    def at_any(self, values: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """From one value a character to one a token: whether any of its characters has it."""
-        so_far = np.append(0, np.cumsum(values))
-        return np.asarray(so_far[self.ends] > so_far[self._starts])
-
-
-# From one place of a text to another.
-Pair: TypeAlias = tuple[int, int]
-
-_UNSPACED = re.compile(f"[{UNSPACED}]")
-# Letters w, marks on them m, apostrophes ', others x.
-_WORD = re.compile("w[wm]*+(?:'w[wm]*+)*+")
-
-
-def _kind_of(character: str, *, apart: bool) -> str:
-    if character in "'’":
-        return "'"
-    if not apart and _UNSPACED.match(character):
-        return "x"
-    if character.isalnum() or character == "_":
-        return "w"
-    joiner = character in "\u200c\u200d\u00ad"
-    return "m" if joiner or unicodedata.category(character)[0] == "M" else "x"
-
-
-def _taken(values: Track, ends: npt.NDArray[np.intp]) -> Track:
-    """Give the values before some places; none before the first."""
-    fill = False if values.dtype == bool else np.nan
-    return np.append(values, fill)[np.where(ends > 0, ends - 1, len(values))]
 
 
 @dataclass(frozen=True)
@@ -442,130 +302,6 @@ def matches(pattern: str | re.Pattern[str], *, name: str | None = None) -> Conce
     return Concept(name or f"matches({compiled.pattern!r})", "yes_no", found)
 
 
-def marked(text: str, spans: Iterable[tuple[int, int]]) -> npt.NDArray[np.bool_]:
-    """Mark the characters between start and end of each span."""
-    inside = np.zeros(len(text), bool)
-    for start, stop in spans:
-        inside[start:stop] = True
-    return inside
-
-
 def kind_of(array: npt.NDArray[Any]) -> Kind:
     """Tell whether an array says yes or no, or numbers."""
     return "yes_no" if array.dtype == bool else "numeric"
-
-
-# All of a recording -------------------------------------------------------------------------------
-
-
-def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None) -> xr.Dataset:
-    """Say concepts of every timestep of a recording.
-
-    Parameters
-    ----------
-    recording : Recording
-        Whose tokens and padding.
-    concepts : Concept, sequence of Concept, or mapping
-        A concept, several, or a mapping from names to concepts, functions from the tokens of one
-        example to an array, regular expressions, or arrays ``(example, timestep)``.
-    layer : str, optional
-        Whose timesteps. Default: the first layer's.
-
-    Returns
-    -------
-    xarray.Dataset
-        One float64 variable ``(example, timestep)`` a concept, in the order given: 1 or 0, or a
-        number; NaN at padding and where a numeric concept has no value. ``attrs["kind"]`` is
-        ``"yes_no"`` or ``"numeric"``.
-
-    Raises
-    ------
-    TypeError
-        If something is no concept, or a function gives what is neither bool nor number.
-    ValueError
-        If two have one name, something has the wrong shape, or tokens are needed and unknown.
-
-    Examples
-    --------
-    >>> found = lw.concepts.tracks(recording, {"quote": lw.concepts.inside_double_quotes, "e": "e"})
-    >>> {name: int(track.sum()) for name, track in found.items()}
-    {'quote': 200, 'e': 80}
-    """
-    examples, shape = _examples(recording, layer)
-    variables = {}
-    for concept in resolve(concepts, examples[0] if examples else None):
-        if concept.name in ("example", "timestep"):
-            raise ValueError(f"concepts: none can be called {concept.name!r}, as an axis is")
-        if concept.name in variables:
-            raise ValueError(f"concepts: expected different names, got {concept.name!r} twice")
-        values = np.full(shape, np.nan)
-        for example in examples:
-            values[example.number, example.timesteps] = concept.of_example(example)
-        attrs = {"kind": concept.kind, "description": concept.description}
-        variables[concept.name] = (("example", "timestep"), values, attrs)
-    coords = {"example": np.arange(shape[0]), "timestep": np.arange(shape[1])}
-    return xr.Dataset(variables, coords)
-
-
-def resolve(concepts: Concepts, example: Example | None = None) -> list[Concept]:
-    """Turn concepts as they are given into a list of them.
-
-    Parameters
-    ----------
-    concepts : Concept, sequence of Concept, or mapping
-        As in :func:`tracks`.
-    example : Example, optional
-        On which plain functions are tried, to see whether they give bools or numbers.
-
-    Examples
-    --------
-    >>> [concept.name for concept in lw.concepts.resolve({"vowels": lw.concepts.vowel, "e": "e"})]
-    ['vowels', 'e']
-    """
-    if isinstance(concepts, Concept):
-        return [concepts]
-    if isinstance(concepts, Mapping):
-        return [_named(str(name), given, example) for name, given in concepts.items()]
-    if isinstance(concepts, str) or not isinstance(concepts, Sequence):
-        raise TypeError(
-            f"concepts: expected a concept, several, or a mapping, got {concepts!r:.80}"
-        )
-    for concept in concepts:
-        if not isinstance(concept, Concept):
-            raise TypeError(
-                f"concepts: expected concepts, got {concept!r:.80}; functions, regular expressions "
-                f"and arrays need a name: {{'name': ...}}"
-            )
-    return list(concepts)
-
-
-def _named(name: str, given: Any, example: Example | None) -> Concept:
-    if isinstance(given, Concept):
-        return replace(given, name=name)
-    if isinstance(given, (str, re.Pattern)):
-        return matches(given, name=name)
-    if callable(given):
-        function = cast("TrackFunction", given)
-        tried = np.zeros(0, bool) if example is None else np.asarray(function(example.tokens))
-        return of(function, name=name, kind=kind_of(tried))
-    if isinstance(given, (np.ndarray, xr.DataArray, list, tuple)):
-        return track(given, name=name)
-    raise TypeError(
-        f"concepts[{name!r}]: expected a concept, a function, a regular expression or an array, "
-        f"got {given!r:.80}"
-    )
-
-
-def _examples(recording: Recording, layer: str | None) -> tuple[list[Example], tuple[int, int]]:
-    """All examples of a layer, and its number of examples and timesteps."""
-    dataset = recording[recording.layers[0] if layer is None else layer]
-    count, width = dataset.sizes["example"], dataset.sizes["timestep"]
-    mask = mask_of(dataset)
-    tokens = np.asarray(dataset["token"]) if "token" in dataset.coords else None
-    spelling = spelling_of(dataset)
-    examples = []
-    for k in range(count):
-        timesteps = np.flatnonzero(mask[k])
-        given = None if tokens is None else tuple(map(str, tokens[k, timesteps]))
-        examples.append(Example(len(timesteps), given, k, timesteps, count, width, spelling))
-    return examples, (count, width)
