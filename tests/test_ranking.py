@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import lstm_widgets as lw
 from lstm_widgets import concepts as c
-from lstm_widgets.analysis import blocks, ranking, statistics
+from lstm_widgets.analysis import blocks, ranked_block, ranked_tracks, statistics
 from lstm_widgets.datasets import characters
 from lstm_widgets.recording import RecordedLayer, Recording, store
 
@@ -397,7 +397,8 @@ def test_blocks_and_files_change_nothing(monkeypatch, tmp_path):
     assert set(whole.signal) == {"hidden_state", "cell_state"}
     recording.save(tmp_path / "saved.zarr")
     monkeypatch.setattr(blocks, "_BLOCK_VALUES", 240 * 2)
-    monkeypatch.setattr(ranking, "_SHIFTED_VALUES", 999)
+    for module in (ranked_block, ranked_tracks):
+        monkeypatch.setattr(module, "SHIFTED_VALUES", 999)
     parts = lw.rank_cells(lw.open_recording(tmp_path / "saved.zarr"), asked)
     keys = ["signal", "cell", "concept"]
     whole, parts = (table.sort_values(keys, ignore_index=True) for table in (whole, parts))
@@ -416,7 +417,8 @@ def test_memory_is_that_of_a_block(monkeypatch, tmp_path):
     recording_of(values, letters(1, 10_000)).save(tmp_path / "saved.zarr")
     del values
     monkeypatch.setattr(blocks, "_BLOCK_VALUES", 10_000 * 16)
-    monkeypatch.setattr(ranking, "_SHIFTED_VALUES", 50_000)
+    for module in (ranked_block, ranked_tracks):
+        monkeypatch.setattr(module, "SHIFTED_VALUES", 50_000)
     recording = lw.open_recording(tmp_path / "saved.zarr")
     tracemalloc.start()
     try:
@@ -432,7 +434,7 @@ def test_interrupted_keeps_what_is_done(monkeypatch):
     recording = recording_of(RNG.normal(size=(1, 100, 4)), letters(1, 100))
     whole = lw.rank_cells(recording, [c.whitespace])
     monkeypatch.setattr(blocks, "_BLOCK_VALUES", 100)
-    columns, calls = ranking._Work.columns, []
+    columns, calls = ranked_block.RankedBlock.columns, []
 
     def interrupted(work, pool):
         calls.append(work)
@@ -440,7 +442,7 @@ def test_interrupted_keeps_what_is_done(monkeypatch):
             raise KeyboardInterrupt
         return columns(work, pool)
 
-    monkeypatch.setattr(ranking._Work, "columns", interrupted)
+    monkeypatch.setattr(ranked_block.RankedBlock, "columns", interrupted)
     with pytest.warns(UserWarning, match="interrupted: 2 rows are ranked"):
         part = lw.rank_cells(recording, [c.whitespace])
     assert sorted(part.cell) == [0, 1]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.analysis.null import origin_of
-from lstm_widgets.analysis.ranking import numbers, shifted_scores
+from lstm_widgets.analysis.ranked_tracks import numbers
+from lstm_widgets.analysis.ranking import shifted_scores
+from lstm_widgets.analysis.series import origin_of
 from lstm_widgets.concepts.make_tracks import tracks
 from lstm_widgets.recording.masks import mask_of
 

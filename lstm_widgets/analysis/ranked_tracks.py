@@ -1,0 +1,304 @@
+"""What cells are ranked for: the tracks of a text, in the two halves and at every lag.
+
+Also what can be said of a track before any cell is looked at: whether it says anything, whether it
+changes often enough to be told from a slow drift, and how it is shifted for the null.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.analysis import statistics
+from lstm_widgets.analysis.null import Half, halved
+from lstm_widgets.analysis.series import origin_of
+from lstm_widgets.checks import is_whole
+from lstm_widgets.concepts.make_tracks import tracks
+from lstm_widgets.recording.masks import mask_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+    import xarray as xr
+
+    from lstm_widgets.analysis.series import Origin
+    from lstm_widgets.concepts.concept import Concepts, Kind
+    from lstm_widgets.recording import Recording
+
+    Floats = npt.NDArray[np.floating[Any]]
+    Places = npt.NDArray[np.integer[Any]]
+
+# A track that goes through fewer cycles in the held-out half, and is as slow as this says, tells too
+# little; and so does an agreement that is gone when what is slower than this is left out.
+_CYCLES = 5
+_SLOW = 10
+# With fewer distinct permutations of the labels, no p-value can be small.
+_PERMUTATIONS = 20
+
+# Values (shift × timestep) of shifted tracks that are made at a time.
+SHIFTED_VALUES = 1 << 22
+
+
+@dataclass(frozen=True)
+class RankedTrack:
+    """One concept over the timesteps of a text.
+
+    ``said`` ``(timestep,)`` are 0 and 1 or numbers. Of a numeric concept ``ranks`` are those in its
+    half, 0 where it has no value, and ``lagged`` those among the timesteps that it is held against
+    at each lag ``(lag, n)``, of either half; of a yes/no concept what it says. ``holes``: a numeric
+    one that hasn't a value everywhere. ``moved`` tells which timesteps come to stand at the places
+    of the held-out half, for fractions of a circular shift ``(shift, segment)``: int ``(shift, n)``.
+    ``cycles`` is how many it goes through there; ``permutations`` the number of distinct ones across
+    segments, if it never changes within them.
+    """
+
+    name: str
+    kind: Kind
+    said: Floats
+    ranks: npt.NDArray[np.float32]
+    lagged: tuple[npt.NDArray[np.float32], ...]
+    holes: bool
+    moved: Callable[[Floats], Places]
+    cycles: int
+    permutations: float | None
+    unsaid: tuple[str, str]
+
+    @classmethod
+    def of(
+        cls, name: str, kind: Kind, said: Floats, halves: Sequence[Half], lags: Places
+    ) -> RankedTrack:
+        """Rank what a concept says in either half, and tell how it can be shifted."""
+        ranks = said.astype(np.float32)
+        lagged: tuple[npt.NDArray[np.float32], ...] = ()
+        if kind == "numeric":
+            for half in halves:
+                there = half.everything
+                ranks[there] = ranks_of(said[there])
+            lagged = tuple(
+                np.stack([ranks_of(said[half.places - lag]) for lag in lags]) for half in halves
+            )
+        half = halves[1]
+        in_slots = said[half.slots]
+        firsts = in_slots[half.offsets].repeat(half.lengths)
+        permutations = None
+        moved = half.shifted
+        # Places that share a slot are the same timestep of a series.
+        slots = in_slots[half.offsets[half.segment] + half.index]
+        if _same(in_slots, firsts) and _same(said[half.places], slots):
+            moved = half.permuted
+            permutations = _permutations(in_slots[half.offsets])
+        elif not _same(said[half.places], slots) or not _changes(said, half):
+            moved = half.shifted_windows
+        return cls(
+            name=name,
+            kind=kind,
+            said=said,
+            ranks=ranks,
+            lagged=lagged,
+            holes=bool(np.isnan(said).any()),
+            moved=moved,
+            cycles=_cycles(in_slots, half, kind),
+            permutations=permutations,
+            unsaid=(_unsaid(said, kind, halves[0]), _unsaid(said, kind, half)),
+        )
+
+    def at(self, half: int, places: Places) -> npt.NDArray[np.float32]:
+        """Return what cells are held against at each lag ``(lag, n)``: ranks, or what it says."""
+        return self.lagged[half] if self.lagged else self.ranks[places]
+
+    def scores(self, ranks: Floats, tracks: Floats, n: int | None = None) -> Floats:
+        """Score cells by their ranks ``(cell, n)`` for tracks ``(track, n)``: ``(cell, track)``.
+
+        Both are 0 where a track has no value; ``n`` is then the number of those that it has.
+        """
+        products = ranks @ tracks.T.astype(ranks.dtype, copy=False)
+        if self.kind == "yes_no":
+            return np.asarray(products * statistics.auroc_scale(tracks))
+        # Ranks of cells sum up to 0, so those of tracks needn't.
+        means = tracks.sum(axis=1, dtype=np.float64) / (ranks.shape[1] if n is None else max(n, 1))
+        squares = np.einsum("ij,ij->i", tracks, tracks, dtype=np.float64) - means * tracks.sum(
+            axis=1, dtype=np.float64
+        )
+        length = np.sqrt(np.einsum("ij,ij->i", ranks, ranks, dtype=np.float64))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(products / (length[:, None] * np.sqrt(squares.clip(0))))
+
+
+@dataclass(frozen=True)
+class RankedText:
+    """What all cells of a layer are held against."""
+
+    mask: npt.NDArray[np.bool_]
+    origin: Origin
+    lags: Places
+    halves: tuple[Half, Half]
+    tracks: list[RankedTrack]
+    turns: npt.NDArray[np.float64]
+    slow: Floats
+    reasons: list[str]
+
+    @property
+    def held_out(self) -> Half:
+        """The half on which scores are reported."""
+        return self.halves[1]
+
+    @classmethod
+    def of(
+        cls,
+        recording: Recording,
+        concepts: Concepts,
+        layer: str,
+        *,
+        groups: Sequence[Any] | None,
+        step: int | None,
+        lags: int | Sequence[int] | None,
+        shifts: int,
+        seed: int,
+    ) -> RankedText:
+        """Halve the text, say the concepts of it and draw the shifts."""
+        given = tracks(recording, concepts, layer=layer)
+        if not given:
+            raise ValueError("concepts: expected one or more, got none")
+        mask = mask_of(recording[layer])
+        rng = np.random.default_rng(seed)
+        origin = origin_of(recording, layer, numbers(concepts, *given.values()), groups, step)
+        lengths = mask.sum(axis=1)
+        pieces = halved(mask, origin, rng)
+        chosen = _standard_lags(lags, [len(p) for half in pieces for p in half])
+        starts = np.cumsum(lengths) - lengths
+        first, held_out = (Half.of(half, chosen, starts, lengths) for half in pieces)
+        halves = first, held_out
+        if not all(len(half.places) > 1 for half in halves):
+            raise ValueError(
+                f"lags: expected some timesteps in each half of layer {layer!r} that have a token "
+                f"at each of the lags {chosen.tolist()}; there are "
+                f"{' and '.join(str(len(half.places)) for half in halves)}"
+            )
+        said = [
+            RankedTrack.of(str(name), track.attrs["kind"], track.to_numpy()[mask], halves, chosen)
+            for name, track in given.items()
+        ]
+        turns = rng.random((shifts, held_out.segments))
+        reasons = [_too_little(track, held_out, turns) for track in said]
+        return cls(mask, origin, chosen, halves, said, turns, held_out.slow(_CYCLES), reasons)
+
+
+def ranks_of(said: Floats) -> npt.NDArray[np.float32]:
+    """Rank the values that there are; 0 where there is none."""
+    there = ~np.isnan(said)
+    ranks = np.zeros(len(said), np.float32)
+    ranks[there] = statistics.ranked_rows(said[None, there])[1][0]
+    return ranks
+
+
+def numbers(concepts: Concepts | None, *given: xr.DataArray | None) -> dict[str, xr.DataArray]:
+    """Choose the tracks that were given as arrays of numbers: they may tell what overlaps."""
+    if not isinstance(concepts, Mapping):
+        return {}
+    arrays = {str(name) for name, each in concepts.items() if hasattr(each, "dtype")}
+    return {
+        str(track.name): track
+        for track in given
+        if track is not None and track.name in arrays and track.attrs["kind"] == "numeric"
+    }
+
+
+def _same(one: Floats, other: Floats) -> bool:
+    return bool(np.array_equal(one, other, equal_nan=True))
+
+
+def _changes(said: Floats, half: Half) -> bool:
+    """Tell whether a track changes within any example."""
+    here = said[half.everything]
+    beside = np.diff(half.everything) == 1
+    # Where one example ends and the next begins, two that differ are no change within one.
+    starts = np.isin(half.everything[1:], half.windows[0])
+    return not _same(here[1:][beside & ~starts], here[:-1][beside & ~starts])
+
+
+def _permutations(said: Floats) -> float:
+    """Count the distinct permutations of values across segments, up to a thousand."""
+    ways = 1.0
+    left = len(said)
+    for count in np.unique(said, return_counts=True)[1].tolist():
+        ways *= math.comb(left, count)
+        left -= count
+        if ways > 1000:
+            break
+    return ways
+
+
+def _cycles(in_slots: Floats, half: Half, kind: Kind) -> int:
+    """Count how often a track goes up and comes down again in a half.
+
+    A number is up above the upper third of what it is, and down below the lower one.
+    """
+    segment = np.arange(half.segments).repeat(half.lengths)
+    there = ~np.isnan(in_slots)
+    said, segment = in_slots[there], segment[there]
+    if not len(said):
+        return 0
+    low, high = (0.5, 0.5) if kind == "yes_no" else np.quantile(said, [1 / 3, 2 / 3])
+    sure = (said >= high) | (said <= low)
+    up, segment = said[sure] >= high, segment[sure]
+    changes = (up[1:] != up[:-1]) & (segment[1:] == segment[:-1])
+    # The ends of segments close what is open: half a cycle, rounded down.
+    return int(np.count_nonzero(changes) + half.segments) // 2
+
+
+def _too_little(track: RankedTrack, half: Half, turns: Floats) -> str:
+    """Say why nothing could be judged by how a track goes, whatever the cells do; "" if it can."""
+    if any(track.unsaid) or not len(turns):
+        return ""
+    if track.permutations is not None:
+        several = "examples" if len(half.windows[0]) == half.segments else "series"
+        return "" if track.permutations >= _PERMUTATIONS else f"{half.segments} {several} only"
+    if track.cycles >= _CYCLES:
+        return ""
+    part = half
+    said = track.ranks[half.places]
+    if track.holes:
+        there = ~np.isnan(track.said[half.places])
+        part, said = half.only(there), ranks_of(track.said[half.places[there]])
+    moved = part.shifted if track.holes else track.moved
+    source = said if track.holes else track.ranks
+    own = said - said.mean(dtype=np.float64)
+    step = max(1, SHIFTED_VALUES // max(1, len(said)))
+    alike = np.concatenate(
+        [source[moved(turns[k : k + step])] @ own for k in range(0, len(turns), step)]
+    ) / max(float(own @ own), np.finfo(np.float64).tiny)
+    # Autocorrelation at the shifts: 1 / variance is the effective sample size.
+    if alike.var() * _SLOW < 1:
+        return ""
+    return f"{track.cycles} cycle{'s' * (track.cycles != 1)} only"
+
+
+def _unsaid(said: Floats, kind: Kind, half: Half) -> str:
+    """Say why a track says nothing in a half; "" if it does."""
+    here = said[half.places]
+    here = here[~np.isnan(here)]
+    if not len(here):
+        return "nothing is said"
+    if (here != here[0]).any():
+        return ""
+    if kind == "numeric":
+        return f"{here[0]:g} everywhere"
+    return "yes everywhere" if here[0] else "no example"
+
+
+def _standard_lags(lags: int | Sequence[int] | None, pieces: Sequence[int]) -> Places:
+    """Return the lags, the smallest first, so that of equals the smallest is chosen."""
+    if lags is None:
+        lengths = np.array(pieces, np.intp)
+        fit = (n for n in range(5, 0, -1) if (lengths - 2 * n).clip(0).sum() >= 0.9 * lengths.sum())
+        lags = next(fit, 0)
+    chosen = np.arange(-lags, lags + 1) if is_whole(lags) else np.asarray(lags)
+    if chosen.ndim != 1 or not len(chosen) or chosen.dtype.kind not in "iu":
+        raise ValueError(f"lags: expected a whole number from 0, or several, got {lags!r}")
+    chosen = np.unique(chosen).astype(np.intp)
+    return chosen[np.argsort(np.abs(chosen), kind="stable")]
