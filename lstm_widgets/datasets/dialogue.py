@@ -134,12 +134,12 @@ def generate(characters: int, *, seed: int, quotes: Literal["curly", "straight"]
 
     Parameters
     ----------
-    characters
+    characters : int
         The least length. The last scene is written to its end, so the text is some hundred
         characters longer.
-    seed
+    seed : int
         What all choices follow from.
-    quotes
+    quotes : {"curly", "straight"}, default "curly"
         The quotation marks and apostrophes: ``“’”``, or ``"'"``, where only what came before tells
         whether a mark opens or closes.
 
@@ -175,7 +175,7 @@ def plain(text: str) -> str:
 
     Parameters
     ----------
-    text
+    text : str
         Any text, for example a plain text file of Project Gutenberg.
     """
     lines = text.lstrip("\ufeff").splitlines()
@@ -201,7 +201,7 @@ def inside_quotes(text: str) -> np.ndarray:
 
     Parameters
     ----------
-    text
+    text : str
         Any text.
 
     Returns
@@ -227,7 +227,7 @@ def inside_brackets(text: str) -> np.ndarray:
 
     Parameters
     ----------
-    text
+    text : str
         Any text.
 
     Returns

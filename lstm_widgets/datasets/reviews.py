@@ -86,13 +86,13 @@ class Review:
 
     Attributes
     ----------
-    words
+    words : tuple of str
         Its words, all of :data:`WORDS`.
-    label
+    label : int
         What it says of the film: 0 or 1, for :data:`LABELS`.
-    matters
+    matters : tuple of bool
         For each word, whether the verdict hangs on it.
-    form
+    form : str
         How the verdict is put: one of :data:`FORMS`.
     """
 
@@ -107,13 +107,13 @@ class Arrays(NamedTuple):
 
     Attributes
     ----------
-    ids
+    ids : int32 array (review, width)
         int32 ``(review, width)``: the places of the words in :data:`WORDS`, 0 for padding.
-    tokens
+    tokens : list of list of str
         For each review its words, and ``""`` for padding.
-    labels
+    labels : int32 array (review,)
         int32 ``(review,)``.
-    matters
+    matters : bool array (review, width)
         bool ``(review, width)``, False at padding.
     """
 
@@ -255,9 +255,9 @@ def generate(count: int, *, seed: int) -> list[Review]:
 
     Parameters
     ----------
-    count
+    count : int
         How many.
-    seed
+    seed : int
         What all choices follow from. The same seed writes the same reviews, and more of them begin
         like fewer.
 
@@ -277,9 +277,9 @@ def arrays(reviews: Sequence[Review], width: int | None = None) -> Arrays:
 
     Parameters
     ----------
-    reviews
+    reviews : sequence of Review
         The reviews.
-    width
+    width : int, optional
         How many timesteps; None: as many as the longest review has words.
 
     Raises
@@ -321,15 +321,15 @@ def build_model(
 
     Parameters
     ----------
-    words
+    words : int, default len(WORDS)
         How many different ids there are.
-    embedding
+    embedding : int, default 128
         How many numbers stand for a word.
-    cells
+    cells : int, default 64
         How many cells the LSTM has.
-    dropout
+    dropout : float, default 0.5
         The share of the LSTM's cells that ``Dense`` doesn't see at a step of training.
-    seed
+    seed : int, default 0
         What the first weights follow from. It is set for Keras, TensorFlow, NumPy and Python.
     """
     import keras  # noqa: PLC0415
@@ -362,19 +362,19 @@ def train(
 
     Parameters
     ----------
-    model
+    model : keras.Model
         What :func:`build_model` gave. It is changed.
-    ids
+    ids : array-like
         Words and padding, shape (reviews, timesteps).
-    labels
+    labels : array-like
         0 or 1, shape (reviews,).
-    epochs
+    epochs : int
         How often each review is read.
-    batch_size
+    batch_size : int, default 64
         Reviews a step.
-    learning_rate
+    learning_rate : float, default 0.005
         The learning rate at the first step.
-    seed
+    seed : int, default 0
         What dropout and the order of the reviews follow from. It is set for Keras, TensorFlow, NumPy
         and Python.
 

@@ -81,9 +81,9 @@ def documents(count: int, *, seed: int) -> list[str]:
 
     Parameters
     ----------
-    count
+    count : int
         How many.
-    seed
+    seed : int
         What all choices follow from.
 
     Returns
@@ -108,9 +108,9 @@ def generate(characters: int, *, seed: int) -> str:
 
     Parameters
     ----------
-    characters
+    characters : int
         The least length. The last document is written to its end.
-    seed
+    seed : int
         What all choices follow from.
 
     Raises

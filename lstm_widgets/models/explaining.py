@@ -30,12 +30,12 @@ class CellState:
 
     Attributes
     ----------
-    layer
+    layer : str
         The layer's name, as in a recording: of a layer that the model calls several times, it means
         all calls, whose timesteps count on from one to the next, and ``"lstm:2"`` the second one.
-    cell
+    cell : int
         The cell's index.
-    signal
+    signal : str
         ``"hidden_state"`` or ``"cell_state"``.
     """
 
@@ -97,11 +97,11 @@ class Pass(Protocol):
 
         Parameters
         ----------
-        score
+        score : object
             As :meth:`Explained.score` gives it.
-        rule
+        rule : Rule, optional
             Share the score out as relevance; None: take its gradient.
-        summed
+        summed : bool, default False
             Sum up what arrives at each token, which costs less than to tell its dimensions apart.
 
         Returns
@@ -190,16 +190,16 @@ class Explained(Protocol):
 
         Parameters
         ----------
-        batch
+        batch : object
             What it is called with.
-        values
+        values : optional
             What the source is to be instead, ``(row, timestep, dimension)``.
-        kept
+        kept : mapping of str to object, optional
             For ``values``: what of :attr:`Pass.kept` is not to depend on them.
-        at
+        at : int array (row,), optional
             If a cell's state is explained: the timestep after which, ``(row,)``; None: the last one
             that its layer reads.
-        relevance
+        relevance : bool, default False
             Whether the way back is to be open for relevance, too, which not every layer has a rule
             for.
 

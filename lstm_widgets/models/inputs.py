@@ -33,13 +33,13 @@ class Lengths:
 
     Attributes
     ----------
-    values
+    values : int array (example,)
         Int ``(example,)``.
-    leaves
+    leaves : tuple of int
         Which of the model's inputs were filled up, behind.
-    masked
+    masked : bool
         Whether the model lets what they were filled up with count for nothing.
-    filled
+    filled : int
         To how many timesteps.
     """
 

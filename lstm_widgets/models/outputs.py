@@ -21,14 +21,14 @@ class Output:
 
     Parameters
     ----------
-    model
+    model : Adapter
         The model.
-    which
+    which : str or int, optional
         The name of an output, its index, or None for the only one.
 
     Attributes
     ----------
-    shape
+    shape : tuple of int, optional
         As the model tells it before it is called; None: it doesn't.
 
     Raises
@@ -86,9 +86,9 @@ class Output:
 
         Parameters
         ----------
-        activation
+        activation : str
             The last one.
-        size
+        size : int
             How many numbers there are.
         """
         if activation in ("softmax", "sigmoid") or self.logits:

@@ -28,9 +28,9 @@ class Activation:
 
     Attributes
     ----------
-    function
+    function : callable
         From what goes in to what comes out, in the dtype of what goes in.
-    slope
+    slope : callable, optional
         From what came out to the derivative there; None where what came out doesn't tell it.
     """
 

@@ -44,20 +44,20 @@ class Cell:
 
     Attributes
     ----------
-    kind
+    kind : str
         One of :data:`KINDS`.
-    kernel
+    kernel : array or tensor
         Input weights ``(features, gates * units)``.
-    recurrent_kernel
+    recurrent_kernel : array or tensor
         Recurrent weights ``(units, gates * units)``.
-    bias
+    bias : array or tensor, optional
         ``(gates * units,)``, for a GRU with ``reset_after`` ``(2, gates * units)``: one for the
         input, one for the recurrent product; None without bias.
-    activation, recurrent_activation
+    activation, recurrent_activation : callable, optional
         Functions on arrays ``(example, units)``; unused where they have a name.
-    activation_names
+    activation_names : tuple of str, optional
         Their names in :data:`lstm_widgets.rnn.activations.ACTIVATIONS`, else None.
-    reset_after
+    reset_after : bool, default False
         Whether a GRU applies its reset gate after the recurrent product.
     """
 
@@ -158,13 +158,13 @@ class Kind:
 
     Attributes
     ----------
-    signals
+    signals : tuple of str
         The names of what it computes in each timestep, in the order of ``step``.
-    states
+    states : int
         How many of them, from the first, it hands to its next step.
-    gates
+    gates : int
         How many times its units stand side by side in its weights.
-    step
+    step : callable
         From the cell, what goes into the activations, the state and a ``hold`` to all signals, see
         :func:`step`.
     """
@@ -230,15 +230,15 @@ def step(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         The cell, its activations functions on what ``z`` is.
-    z
+    z : array or tensor
         What goes into the activations, ``(example, gates * units)``: :math:`x_t W + h_{t-1} U + b`;
         for a GRU, whose gates act in between, only :math:`x_t W + b`.
-    state
+    state : sequence of array or tensor
         What the previous step left: ``(hidden, cell)`` for LSTM, else ``(hidden,)``; each
         ``(example, units)``.
-    hold
+    hold : callable, optional
         From a signal's name and its values to those that the cell goes on with.
 
     Returns

@@ -66,9 +66,9 @@ def difference(ours: Any, theirs: Any, explained: Any = 0.0) -> float:
 
     Parameters
     ----------
-    ours, theirs
+    ours, theirs : array-like
         Arrays or tensors; of different shapes they differ without bound.
-    explained
+    explained : float or array, default 0.0
         How much of each difference doesn't count.
     """
     a = np.asarray(ours).astype(np.float64)

@@ -37,12 +37,12 @@ def recurrent(
 
     Parameters
     ----------
-    layer
+    layer : Sequences
         What it did.
-    given
+    given : float array (example, timestep, units), optional
         The gradient with respect to the hidden state of each timestep, as far as later layers used
         it: ``(example, timestep, units)``; None: not at all.
-    last
+    last : sequence of float array
         The same for the state that the layer ended with, in the order of ``initial_state``.
 
     Returns

@@ -40,16 +40,16 @@ def take_step(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         The cell.
-    inputs
+    inputs : float array (example, features)
         ``(example, features)``.
-    state
+    state : sequence of float array (example, units)
         Hidden, and for LSTM cell state, before the step: ``(example, units)``.
-    nudge
+    nudge : float, default 0.0
         How far what goes into the activations is moved, as a multiple of the sizes of all that is
         summed up there: with the rounding unit of a dtype, about as far as rounding moves it.
-    hold
+    hold : callable, optional
         From a signal's name and its values to those that the cell goes on with.
 
     Returns

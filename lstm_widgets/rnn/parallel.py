@@ -31,11 +31,11 @@ def in_blocks(function: Callable[[slice], Result], examples: int, width: int) ->
 
     Parameters
     ----------
-    function
+    function : callable
         Takes a slice of the examples. It may run in another thread.
-    examples
+    examples : int
         How many there are.
-    width
+    width : int
         How many values an example has in the widest array that the function needs at once.
 
     Returns
@@ -64,9 +64,9 @@ def mapped(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Re
 
     Parameters
     ----------
-    function
+    function : callable
         What to call.
-    items
+    items : sequence of Item
         With what.
 
     Returns

@@ -49,9 +49,9 @@ class Rule:
 
     Attributes
     ----------
-    epsilon
+    epsilon : float, default 0.001
         The stabiliser of the denominators, greater than 0.
-    bias_factor
+    bias_factor : float, default 0.0
         How much of the shares of bias and stabiliser goes to the inputs: 1 all, 0 none.
     """
 
@@ -69,11 +69,11 @@ class Rule:
 
         Parameters
         ----------
-        share
+        share : float array (..., outputs)
             The outputs' relevance divided by what they are, ``(..., outputs)``.
-        taken
+        taken : float array
             Bias and stabiliser.
-        fan_in
+        fan_in : int
             How many inputs there are.
 
         Returns
@@ -98,17 +98,17 @@ def linear(
 
     Parameters
     ----------
-    x
+    x : float array (..., inputs)
         What went in, ``(..., inputs)``.
-    kernel
+    kernel : float array (inputs, outputs)
         ``(inputs, outputs)``.
-    z
+    z : float array (..., outputs)
         What came out before the activation, ``(..., outputs)``.
-    relevance
+    relevance : float array (..., outputs)
         Relevance of the outputs, ``(..., outputs)``.
-    rule
+    rule : Rule
         Epsilon and bias factor.
-    bias
+    bias : float array (outputs,), optional
         ``(outputs,)`` or None.
 
     Returns
@@ -138,15 +138,15 @@ def affine(
 
     Parameters
     ----------
-    x, z
+    x, z : float array
         What went in and what came out.
-    relevance
+    relevance : float array
         Relevance of z.
-    rule
+    rule : Rule
         Epsilon and bias factor.
-    transposed
+    transposed : callable
         The transpose of its linear map, from the shape of z to that of x.
-    spread
+    spread : callable
         From the relevance of z divided by its denominator, and the stabiliser, to what bias and
         stabiliser have taken of it, shared out among the inputs of each output alike.
 
@@ -171,13 +171,13 @@ def total(parts: Sequence[Floats], whole: Floats, relevance: Floats, rule: Rule)
 
     Parameters
     ----------
-    parts
+    parts : sequence of float array (..., units)
         What was added, ``(..., units)`` each.
-    whole
+    whole : float array
         Their sum.
-    relevance
+    relevance : float array
         Relevance of the sum.
-    rule
+    rule : Rule
         Epsilon and bias factor.
 
     Returns
@@ -238,16 +238,16 @@ def recurrent(
 
     Parameters
     ----------
-    layer
+    layer : Sequences
         What it did.
-    relevance
+    relevance : float array (example, timestep, units), optional
         Of the hidden state at each timestep, as far as later layers gave it some:
         ``(example, timestep, units)``; None: they gave none.
-    last_relevance
+    last_relevance : sequence of float array
         The same for the state that the layer ended with, in the order of ``initial_state``.
-    rule
+    rule : Rule
         Epsilon and bias factor.
-    summed
+    summed : bool, default False
         Whether the relevance of ``x`` is to be summed over its last axis, which keeps length 1.
 
     Returns

@@ -50,22 +50,22 @@ def scan(
 
     Parameters
     ----------
-    cell
+    cell : Cell
         The cell.
-    sequences
+    sequences : float array (example, timestep, features)
         ``(example, timestep, features)``, of the cell's dtype.
-    initial_state
+    initial_state : sequence of float array (example, units)
         Hidden, and for LSTM cell state, ``(example, units)``.
-    mask
+    mask : bool array (example, timestep), optional
         Bool ``(example, timestep)``, False where a timestep is padding: the state then passes
         through unchanged. None: no padding.
-    out
+    out : mapping of str to float array (example, timestep, units)
         Signal name → array ``(example, timestep, units)`` to fill; names that are missing are not
         kept. Index t is the input's timestep t, also with ``reverse``. Hidden and cell state are
         those carried on, at padding that of the step before; gates are as computed.
-    reverse
+    reverse : bool, default False
         Read the sequences from their end.
-    held
+    held : Holds, optional
         What is held, see :data:`lstm_widgets.rnn.cells.Holds`. None: nothing.
 
     Returns
@@ -94,11 +94,11 @@ def scan_last(
 
     Parameters
     ----------
-    cell, sequences, initial_state, mask, reverse, held
+    cell, sequences, initial_state, mask, reverse, held : as for scan
         As for :func:`scan`.
-    names
+    names : sequence of str
         The signals to keep.
-    hidden
+    hidden : float array (example, timestep, units), optional
         Array ``(example, timestep, units)`` to fill with the hidden states of every step, or None.
 
     Returns

@@ -27,18 +27,18 @@ class Sequences:
 
     Attributes
     ----------
-    cell
+    cell : Cell
         The cell, in NumPy.
-    x
+    x : float array (example, timestep, features)
         What the layer received, ``(example, timestep, features)``.
-    initial_state
+    initial_state : sequence of float array (example, units)
         Hidden state, and for LSTM cell state, before the first timestep: ``(example, units)``.
-    signals
+    signals : mapping of str to float array (example, timestep, units)
         Those of :data:`lstm_widgets.rnn.cells.SIGNALS`, ``(example, timestep, units)``, index t
         for the input's timestep t; hidden and cell state as carried on at padding.
-    mask
+    mask : bool array (example, timestep), optional
         Bool ``(example, timestep)``, False at padding; None: no padding.
-    reverse
+    reverse : bool, default False
         Whether the layer read from the end.
     """
 
@@ -56,14 +56,14 @@ class Block:
 
     Attributes
     ----------
-    cell, x, initial_state, signals, mask, reverse
+    cell, x, initial_state, signals, mask, reverse : as in Sequences
         As :class:`Sequences` has them, of these examples.
-    given
+    given : float array (example, timestep, units), optional
         What arrives at the hidden state of each timestep, ``(example, timestep, units)``; None:
         nothing.
-    last
+    last : sequence of float array
         What arrives at the states after the last step, in the order of ``initial_state``.
-    of_x
+    of_x : float array
         Room for what arrives at ``x``; of length 1 along the last axis for sums.
     """
 
@@ -90,17 +90,17 @@ def walk_back(
 
     Parameters
     ----------
-    layer
+    layer : Sequences
         What it did.
-    walk
+    walk : callable
         Goes back through some examples, fills :attr:`Block.of_x`, and returns what arrives at each
         initial state.
-    given
+    given : float array (example, timestep, units), optional
         What arrives at the hidden state of each timestep, ``(example, timestep, units)``; None:
         nothing.
-    last
+    last : sequence of float array
         What arrives at the state that the layer ended with, in the order of ``initial_state``.
-    summed
+    summed : bool, default False
         Whether the walk sums up what arrives at each timestep.
 
     Returns
@@ -137,14 +137,14 @@ class Steps:
 
     Attributes
     ----------
-    x, of_x
-        What was received, and room for what arrives there, ``(timestep, example, features)``,
-        or ``(timestep, example, 1)`` for sums.
-    signals
-        In the order of :data:`lstm_widgets.rnn.cells.SIGNALS`, ``(timestep, example, units)``.
-    before
-        The states before each step, in the order of ``initial_state``, likewise.
-    last
+    x, of_x : float array (timestep, example, features)
+        What was received, and room for what arrives there; of length 1 along the last axis for
+        sums.
+    signals : list of float array (timestep, example, units)
+        In the order of :data:`lstm_widgets.rnn.cells.SIGNALS`.
+    before : list of float array (timestep, example, units)
+        The states before each step, in the order of ``initial_state``.
+    last : list of float array (example, units)
         What arrives at the states after the last step.
     """
 

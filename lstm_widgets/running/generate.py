@@ -1,6 +1,6 @@
 # Models, and what they read and return, are of many types: Any.
 # ruff: noqa: ANN401
-"""Let a model write on, and record it while it does."""
+"""Continue a text with a model, and record the model while it does."""
 
 from __future__ import annotations
 
@@ -42,23 +42,22 @@ __all__ = ["Generation", "generate"]
 
 @dataclass(frozen=True)
 class Generation:
-    """What a model has written.
+    """A text that a model has continued, and the recording of it.
 
     Attributes
     ----------
-    text
+    text : str
         The continuation, without the prompt. Words (of a ``TextVectorization`` that splits at
         whitespace, or a vocabulary mostly of several characters and nowhere of whitespace) are
         joined with spaces.
-    tokens
-        Its tokens.
-    ids
-        Theirs, int64 ``(length,)``.
-    probabilities
-        float32 ``(length, symbols)``: what the model gave each symbol before each token was drawn,
-        whatever the temperature.
-    recording
-        Of the prompt and the continuation, with the most probable next tokens at each timestep.
+    tokens : tuple of str
+        The tokens of the continuation.
+    ids : int64 array (length,)
+        Their ids.
+    probabilities : float32 array (length, symbols)
+        The probability that the model gave each symbol before each token was drawn, at temperature 1.
+    recording : Recording
+        The prompt and the continuation, with the most probable next tokens at each timestep.
     """
 
     text: str
@@ -89,53 +88,54 @@ def generate(
 ) -> Generation:
     r"""Continue a text, one token after the other, each drawn from what the model predicts.
 
-    The model is called once for the prompt (if it isn't long) and once for each token. It is
-    recorded on the way, and checked as by :func:`lstm_widgets.record`.
+    The model is called once for the prompt (several times for a long one) and once for each token.
+    It is recorded and checked on the way, as by :func:`lstm_widgets.record`.
 
     Parameters
     ----------
-    model
+    model : keras.Model
         A Keras 3 model as for :func:`lstm_widgets.record`, whose outputs ``(..., symbols)`` are
         probabilities or logits of the next token.
-    prompt
+    prompt : str, sequence of str, or int array (n,)
         What the text begins with: a str, a sequence of tokens, or ids ``(n,)``.
-    length
-        How many tokens to write, or with ``stop`` at most.
-    vocabulary
-        What ids stand for, as for :func:`lstm_widgets.record`: as many as the model has symbols.
-    window
-        None: the model reads each token once, and its states are carried on. A model with code of
-        its own is first held to that: random tokens read in pieces have to give what they give at
-        once. W: for each token it reads the last W, from its initial states.
-    unknown
-        The id, or the token, that characters of the prompt are read as that aren't in the vocabulary,
-        as for :func:`lstm_widgets.record`.
-    pad
-        The id, or the token, that stands in front of the text for windows that begin before it, as
-        for :func:`lstm_widgets.record`; a prompt may then be shorter than the window.
-    temperature
+    length : int
+        How many tokens to write; with ``stop``, at most.
+    vocabulary : sequence of str, mapping of str to int, or keras layer
+        What ids stand for, as for :func:`lstm_widgets.record`: one token for each output symbol.
+    window : int, optional
+        None: the model reads each token once, with its states carried on. (Of a model with custom
+        code it is first tested that random tokens read in pieces give what they give at once.) W: for
+        each token, it reads the last W from its initial states.
+    unknown : int or str, optional
+        The id or token that stands for what isn't in the vocabulary, as for
+        :func:`lstm_widgets.record`.
+    pad : int or str, optional
+        The id or token that the text is padded with at its beginning, as for
+        :func:`lstm_widgets.record`; a prompt may then be shorter than the window.
+    temperature : float, default 1.0
         Tokens are drawn with probabilities proportional to those of the model to the power of
         ``1 / temperature``; 0 takes the most probable one.
-    seed
+    seed : int or numpy.random.Generator, optional
         A seed or a generator, which makes the text reproducible: each token costs one
         ``generator.choice(symbols, p=...)``.
-    top_k
+    top_k : int, optional
         How many of the most probable tokens to keep at each timestep of the recording. Default: 5,
         or all that the vocabulary has.
-    stop
+    stop : str, int, or sequence of these, optional
         What the continuation ends with, as soon as it is written: a token, its id, or a text of
-        several (``"\n\n"``); or some of these, of which the first that is written counts.
-    output
-        Which output the symbols are of, of a model with several: its name or its index.
-    encode
-        What makes of ids, int64 ``(example, timestep)``, what the model is called with. Default:
-        ids, one-hot or ids scaled to ``id / len(vocabulary)``, by the shape of the model's input.
-        A model of several inputs needs one that makes all of them, each with as many examples as
-        the ids: ``encode=lambda ids: [ids, other(ids)]``.
-    held
-        Cells that are held at a value, while the prompt is read too, see :class:`lstm_widgets.Held`.
-    check, tolerance
-        How it is checked on the way, as for :func:`lstm_widgets.record`. A
+        several tokens (``"\n\n"``); or several of these, of which the first that is written ends
+        the continuation.
+    output : str or int, optional
+        Which output predicts the next token, of a model with several: its name or its index.
+    encode : callable, optional
+        From ids, int64 ``(example, timestep)``, to what the model is called with. Default: ids,
+        one-hot vectors, or ids scaled to ``id / len(vocabulary)``, by the shape of the model's input.
+        A model with several inputs needs a function that makes all of them, each with as many
+        examples as the ids: ``encode=lambda ids: [ids, other(ids)]``.
+    held : Held or sequence of Held, optional
+        Cells to hold at a value, also while the prompt is read, see :class:`lstm_widgets.Held`.
+    check, tolerance : optional
+        The self-check, as for :func:`lstm_widgets.record`. A
         :class:`lstm_widgets.errors.SelfCheckError` keeps what was written.
 
     Returns
@@ -147,11 +147,10 @@ def generate(
     TypeError
         If ``model`` is no Keras model, or an argument is of the wrong type.
     ValueError
-        If the prompt is empty, shorter than the window without ``pad``, or not in the vocabulary
-        without ``unknown``, if the model
-        doesn't predict symbols or not those of the vocabulary, or cannot read token by token (then
-        ``window`` is needed), if it has several inputs and ``encode`` doesn't make them, or if
-        ``stop`` can't be written.
+        If the prompt is empty, shorter than the window without ``pad``, or has tokens that aren't in
+        the vocabulary without ``unknown``; if the model doesn't predict the tokens of the vocabulary,
+        or can't read token by token (then ``window`` is needed); if it has several inputs and
+        ``encode`` doesn't make them; or if ``stop`` can't be written.
     UnsupportedLayerError, SelfCheckError
         As from :func:`lstm_widgets.record`.
 

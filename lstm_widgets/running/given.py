@@ -41,20 +41,20 @@ class Given:
 
     Attributes
     ----------
-    inputs
+    inputs : object
         What the model takes; for a text without the axis of the examples. Examples that the model
         reads length by length stand here the longest first, as do `ids` and `tokens`.
-    text
+    text : bool
         Whether it is a text.
-    examples
+    examples : int
         The number of examples.
-    names
-        The vocabulary, or None.
-    ids, tokens
-        What stands at each timestep, as int64 and as str ``(example, timestep)``, if known.
-    symbols
+    names : Vocabulary, optional
+        The vocabulary.
+    ids, tokens : int64 and object array (example, timestep), optional
+        What stands at each timestep, as numbers and as str, if known.
+    symbols : int, optional
         How many symbols may stand there, if known.
-    lengths
+    lengths : Lengths, optional
         How long the examples are, if they were given with several lengths.
     """
 

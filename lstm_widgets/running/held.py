@@ -27,24 +27,37 @@ __all__ = ["Held", "Holding", "parts_of", "standard_held"]
 
 @dataclass(frozen=True, init=False)
 class Held:
-    """Cells of one layer that are held at a value, at every timestep that is no padding.
+    """Cells of one layer that are held at a value, at every timestep that isn't padding.
 
-    Held is one signal, where it is computed: with a gate held, the states follow from the held
-    gate; with the hidden state held, the next timestep and the next layer read the held value.
+    One signal is held, where it is computed: with a gate held, the states follow from the held
+    gate; with the hidden state held, the next timestep and the next layer read the held value. This
+    is an intervention as in Lakretz et al. 2019 (arXiv:1903.07435), who fixed cells at zero.
 
     Parameters
     ----------
-    cells
+    cells : int, or sequence or array of int
         One cell, or several.
-    value
-        What they are held at: one number, or one for each cell, in a sequence or an array.
-    layer
-        The layer, by its name in a recording; of a Bidirectional also the name of both directions,
-        whose cells then count on from one to the other. None: the model's first recurrent layer.
-        Of a layer that the model calls several times, the name means all calls, and ``"lstm:2"``
-        the second one; what is held in a single call stands above what is held in all of them.
-    signal
+    value : float, or sequence or array of float, default 0.0
+        What they are held at: one number, or one for each cell.
+    layer : str, optional
+        The layer, by its name in a recording. The name of a Bidirectional means both directions,
+        whose cells are numbered one after the other. Of a layer that the model calls several times,
+        the name means all calls, and ``"lstm:2"`` the second one; what is held in a single call
+        takes precedence over what is held in all of them. Default: the first recurrent layer.
+    signal : str, default "hidden_state"
         One of the layer's signals.
+
+    Raises
+    ------
+    ValueError
+        If cells repeat or aren't whole numbers from 0, values aren't finite, or their number isn't
+        that of the cells.
+
+    Examples
+    --------
+    >>> held = lw.Held([3, 1], value=[0.5, 0.0], layer="lstm")
+    >>> held.cells, held.value
+    ((3, 1), (0.5, 0.0))
     """
 
     cells: tuple[int, ...]
@@ -120,9 +133,9 @@ class Holding:
 
     Parameters
     ----------
-    found
+    found : sequence of Layer
         The model's recurrent layers.
-    copies
+    copies : sequence of sequence of Held, default ((),)
         What is held in each copy. All examples of the first copy come first, then those of the
         second one, and so on.
     """

@@ -33,9 +33,9 @@ def in_pieces(model: Adapter, batch: Callable[[int, int], Any]) -> str:
 
     Parameters
     ----------
-    model
+    model : Adapter
         The model, built.
-    batch
+    batch : callable
         What it is called with for the timesteps from ``start`` to before ``stop``, up to
         :data:`PROBED`.
     """

@@ -43,22 +43,22 @@ class Guesses:
 
     Parameters
     ----------
-    top_k
+    top_k : int
         How many to keep.
-    output
+    output : Output
         Which of the model's outputs they are.
-    activation
+    activation : callable
         Tells its last activation; asked only where numbers alone don't tell.
-    reading
+    reading : Reading
         How the outputs of each call stand in the recording.
-    ids
+    ids : int64 array (example, timestep), optional
         int64 ``(example, timestep)``: the tokens that were read, -1 where unknown; or None.
-    vocabulary
+    vocabulary : Vocabulary, optional
         What the symbols that are read stand for, or None.
-    symbols
+    symbols : int, optional
         How many symbols are read, if known. A model with another number of them in its outputs
         predicts something else: no tokens, and not what is read next.
-    text
+    text : bool
         Whether it is a text that is read.
     """
 
@@ -204,14 +204,14 @@ def placed(
 
     Parameters
     ----------
-    output
+    output : object
         ``(example, timestep, symbol)`` or ``(example, symbol)``, of windows and of examples; the
         latter has its place at the example's last timestep that is no padding.
-    reading
+    reading : Reading
         How the calls stand in the recording.
-    part
+    part : tuple of int
         From where to where this call has read.
-    mask
+    mask : bool array (example, timestep)
         That of the last recurrent layer ``(example, timestep)``, of the whole recording and filled
         in so far.
 

@@ -66,11 +66,11 @@ def record(
 
     Parameters
     ----------
-    model
+    model : keras.Model
         A Keras 3 model (TensorFlow backend), unchanged: Sequential, functional, subclassed or
         nested, with ``LSTM``, ``GRU``, ``SimpleRNN``, or ``RNN`` around their cells, also stacked,
         also in ``Bidirectional``, or with such cells that the model steps itself.
-    inputs
+    inputs : array, tensor, table, str, dataset, or a list, tuple or dict of these
         What the model is called with: an array, tensor or pandas table with examples along its
         first axis, a list of examples, or a list, tuple or dict of such for a model with several
         inputs. Or a dataset (``tf.data.Dataset``, as from ``timeseries_dataset_from_array``, or
@@ -79,92 +79,90 @@ def record(
         strings: one str or several, in any of these; tokens are then what its own
         ``TextVectorization`` or ``StringLookup`` makes of them.
 
-        Examples of several lengths (a list, a ``RaggedTensor``, an object array) are filled up
-        behind with what the model's Masking or Embedding layer masks. If the model isn't known to
-        mask padding, each is read without any, those of one length at a time, and NaN and masked
-        behind its end. A warning says which.
+        Examples of several lengths (a list, a ``RaggedTensor``, an object array) are padded at the
+        end with the value that the model's Masking or Embedding layer masks. If the model isn't
+        known to mask padding, they are read without any, all of one length at a time, and are NaN
+        and masked behind their ends. A warning says which.
 
         Or a text: an array with one axis less, its timesteps along its first axis (ids ``(n,)``,
         one-hot ``(n, symbols)``, scaled ids ``(n,)`` or ``(n, 1)``), or, with ``vocabulary``, a str
         or a list of tokens. It becomes one example of n timesteps.
-    window
-        How a text is read. None: from its beginning, the states carried on, also by a model whose
-        input has a fixed length. W: the value at timestep t is that after the model, from its
-        initial states, has read the W tokens up to t, in layers that read backwards too; the first
-        W - 1 timesteps have no window and are masked (values NaN), unless there is a ``pad``.
-    pad
-        What stands in front of a text that is read in windows, so that its first W - 1 timesteps
-        have a window, too, and it may be shorter than one: an id, a token of the vocabulary,
-        ``"zero"`` for a vector of zeros, or a number or an array for the channels of a series. The
-        window of timestep t then begins with W - 1 - t of it; ``recording.tree.attrs`` has this
-        W - 1 as ``"padding"``, and as ``"pad"`` what was given.
-    top_k
+    window : int, optional
+        How a text is read. None: continuously, with the states carried on, also by a model whose
+        input has a fixed length. W: in windows; the value at timestep t is the one after the model
+        has read the W tokens up to t from its initial states, in layers that read backwards too. The
+        first W - 1 timesteps have no window and are masked (values NaN), unless there is a ``pad``.
+    pad : int, str, float or array, optional
+        What a text that is read in windows is padded with at its beginning, so that its first
+        W - 1 timesteps have a window, too, and it may be shorter than one: an id, a token of the
+        vocabulary, ``"zero"`` for a vector of zeros, or a number or an array for the channels of a
+        series. ``recording.tree.attrs`` has the W - 1 timesteps of padding as ``"padding"``, and what
+        was given as ``"pad"``.
+    top_k : int, optional
         How many of the most probable next tokens to keep at each timestep, in
         :attr:`Recording.predictions`; the model's outputs are ``(..., symbols)``. Outputs that are
-        a distribution already (none negative, sum 1 within 1e-3) are taken as they are, others as
-        logits, through a softmax. With a text that isn't read in windows, layers that return their
-        last output only are made to return all, so that there is a prediction at every timestep.
-        There is none where the model gives NaN, and none at padding; a model that has one output
-        for each example has it at the example's last timestep that is no padding.
-        A single sigmoid ``(..., 1)`` is the probability of class 1 of two; a single linear output
-        is, if the model was compiled with a loss that takes it for a logit. Several sigmoids are
-        taken as they are, each the probability of its own.
-    output
+        probabilities (none negative, sum 1 within 1e-3) are taken as they are, others as logits,
+        through a softmax. A single sigmoid ``(..., 1)`` is the probability of class 1 of two, and so
+        is the sigmoid of a single linear output, if the model was compiled with a loss that takes it
+        for a logit. Several sigmoids are taken as they are, each as the probability of its own class.
+        With a text that isn't read in windows, layers that return their last output only are made to
+        return all, so that there is a prediction at every timestep. There is none where the model
+        gives NaN, and none at padding; a model with one output for each example has its prediction
+        at the last timestep that isn't padding.
+    output : str or int, optional
         Which output has the predictions, of a model with several: its name (the key in a dict of
         outputs, else the name of the layer that it comes from) or its index.
-    vocabulary
+    vocabulary : sequence of str, mapping of str to int, or keras layer, optional
         What ids stand for: tokens by id in a list or tuple, a dict from token to id, or a
         ``TextVectorization`` or ``StringLookup`` layer. Tokens are then read off the inputs (ids,
-        one-hot, ids scaled to ``id / len(vocabulary)``) unless they are given, and predictions
-        have theirs. If the model's outputs are of another number of symbols than the vocabulary has
-        (its highest id + 1; of a layer, ``len(get_vocabulary())``), as those of a model that reads
-        words and tells their classes, they are no tokens of it: then there are neither
-        ``predicted_token`` nor ``target_probability``.
-    unknown
-        The id, or the token, as which what isn't in the vocabulary is read in a written text. A
-        ``TextVectorization`` or ``StringLookup`` has one of its own.
-    tokens
+        one-hot, ids scaled to ``id / len(vocabulary)``) unless they are given, and predictions are
+        named. If the model has another number of output symbols than the vocabulary has tokens (its
+        highest id + 1; of a layer, ``len(get_vocabulary())``), as a classifier of texts has, its
+        outputs aren't tokens: then there are neither ``predicted_token`` nor ``target_probability``.
+    unknown : int or str, optional
+        The id or token that stands for what isn't in the vocabulary, in a text given as str or
+        tokens. A ``TextVectorization`` or ``StringLookup`` has its own.
+    tokens : sequence of str, sequence of sequences of str, or mapping of str to these, optional
         What stands at each timestep: one sequence of str for each example (a str is a sequence of
         characters), for a text just one. It names the timesteps of every layer that has as many, in
-        all its calls together or in each of them. Or a dict from the name of a layer to such, also
-        of one that isn't kept; that of a Bidirectional, or of a model inside of the model, means all
-        layers in it.
-    labels
+        all its calls together or in each of them. Or a dict from names of layers to these; the name
+        of a Bidirectional, or of a model inside the model, means all layers in it.
+    labels : sequence of str, optional
         One str for each example.
-    layers
+    layers : str or sequence of str, optional
         Names of the layers to keep, ``"bidirectional"`` for both directions,
         ``"bidirectional/forward"`` for one, ``"lstm:2"`` for a layer's second call. Default: all.
-    signals
+    signals : str or sequence of str, optional
         Names of the signals to keep. Default: all. Layers that have none of them are left out.
-    batch_size
+    batch_size : int, optional
         How many examples (of a text: timesteps, or windows) run at a time. Default: 256 examples,
-        4096 timesteps, as many windows as fit into some memory, or what the model prescribes.
-    held
-        Cells that are held at a value meanwhile, see :class:`lstm_widgets.Held`. The layers that
-        have them aren't checked.
-    check
-        ``"prefix"``: of every batch, the first timesteps of a few examples are computed again by
-        each layer's own loop, and single steps, spread over all of it, by its own cell from recorded
-        states. ``"full"``: all of them, and the model's outputs too. False: nothing.
-    tolerance
+        4096 timesteps, as many windows as fit into 64 MiB or so, or what the model prescribes.
+    held : Held or sequence of Held, optional
+        Cells to hold at a value while the model runs, see :class:`lstm_widgets.Held`. Layers with
+        held cells aren't checked.
+    check : {"prefix", "full", False}, default "prefix"
+        The self-check. ``"prefix"``: of every batch, the first timesteps of a few examples are
+        computed again by each layer's own loop, and single steps, spread over all of it, by the
+        layer's own cell from recorded states. ``"full"``: all of them, and the model's outputs too.
+        False: none.
+    tolerance : float, optional
         The largest accepted difference, ``|recorded - layer's own| / max(1, |layer's own|)``.
         Default: 1e-5 for layers that compute in float32 or float64, 5e-3 for float16, 4e-2 for
-        bfloat16. NaN equals NaN. What rounding explains is accepted too: a single step by as much
-        as the last digits of its sums move it, a sequence, in which rounding may grow, by some times
-        what the layer's own loop is off from float64.
+        bfloat16. NaN equals NaN. What rounding explains is accepted, too: a single step may differ
+        by what rounding its sums can change, a sequence, in which rounding errors may grow, by a few
+        times what the layer's own loop differs from float64.
 
     Returns
     -------
     Recording
-        Signals float32 ``(example, timestep, cell)``. Index t is the input's timestep t, also for
-        layers that read backwards. At masked timesteps hidden and cell state are those that the
-        layer carries on, gates are as computed (and without effect). Of a layer that the model calls
-        several times, ``recording["lstm"]`` has all calls, one after the other on the time axis, and
-        ``recording["lstm:2"]`` the second one. A cell that the model steps itself is a layer of
-        one-step calls. The states that layers start from are there, too, see
-        :class:`lstm_widgets.Recording`.
-        Examples that are windows of one series and overlap are noted in its attributes, for
-        :func:`lstm_widgets.rank_cells` to know.
+        Signals are float32 ``(example, timestep, cell)``. Index t is the input's timestep t, also for
+        layers that read backwards. At masked timesteps, hidden and cell state are those that the
+        layer carries on; gates are as computed (and without effect). A layer that the model calls
+        several times has all its calls one after the other on the time axis, ``recording["lstm"]``;
+        ``recording["lstm:2"]`` is its second call. A cell that the model steps itself is a layer of
+        one-step calls. Initial states are kept, too, see :class:`lstm_widgets.Recording`.
+        Attributes tell which examples are overlapping windows of one series, for
+        :func:`lstm_widgets.rank_cells`.
 
     Raises
     ------
@@ -172,22 +170,28 @@ def record(
         If ``model`` is no Keras model, or an argument is of the wrong type.
     ValueError
         If the model has no recurrent layer; if inputs, tokens, labels, layers or signals don't fit;
-        if a text is empty, shorter than its window without ``pad``, or not in the vocabulary
-        without ``unknown``, or the model can't read it piece by piece; if the model doesn't make
-        the predictions that are asked for.
+        if a text is empty, shorter than its window without ``pad``, or has tokens that aren't in the
+        vocabulary without ``unknown``; if the model can't read a text piece by piece; if its outputs
+        aren't the predictions that ``top_k`` asks for.
     UnsupportedLayerError
         If a recurrent layer cannot be recorded (a custom cell, for example) and ``layers`` doesn't
         leave it out.
     SelfCheckError
-        If the self-check finds a difference above the tolerance that rounding doesn't explain. It
-        keeps the batches before.
+        If the self-check finds a difference above the tolerance that rounding doesn't explain. Its
+        ``kept`` is a recording of the batches before.
 
     Warns
     -----
     UserWarning
         If the recording was interrupted (it then has the examples, or the beginning of the text,
-        that were done), if examples were of several lengths, or if the model didn't call one of its
+        that were done), if examples have several lengths, or if the model didn't call one of its
         recurrent layers.
+
+    Examples
+    --------
+    >>> recording = lw.record(model, "abcab", vocabulary="abc")
+    >>> recording["lstm"]["forget_gate"].shape
+    (1, 5, 4)
     """
     adapter = adapter_of(model)
     expect_check(check, tolerance)

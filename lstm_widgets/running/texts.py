@@ -206,9 +206,9 @@ def obstacle(model: Adapter, differs: Callable[[], str] | None = None) -> str:
 
     Parameters
     ----------
-    model
+    model : Adapter
         The model.
-    differs
+    differs : callable, optional
         Computes whether it is exact, and says how it isn't; asked only where nothing but what isn't
         known to hinder stands in the way. None: that does.
     """

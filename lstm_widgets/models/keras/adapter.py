@@ -33,7 +33,7 @@ class KerasAdapter(Adapter):
 
     Parameters
     ----------
-    model
+    model : keras.Model
         Sequential, functional, subclassed or nested.
     """
 

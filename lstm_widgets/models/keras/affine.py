@@ -37,11 +37,11 @@ def is_affine(function: Callable[[Any], Any], like: Any, *, mixing: bool = True)
 
     Parameters
     ----------
-    function
+    function : callable
         From a tensor to a tensor.
-    like
+    like : tensor
         A tensor of the shape and dtype that it takes.
-    mixing
+    mixing : bool, default True
         Whether several values of the argument may go into one of the result with weights of their
         own. False: only moves, scales, shifts, and sums and means of values are accepted.
     """

@@ -173,11 +173,11 @@ def tied(
 
     Parameters
     ----------
-    sources
+    sources : sequence of tensor
         Tensors.
-    outputs
+    outputs : sequence of tensor
         Tensors that were computed from them.
-    backward
+    backward : callable
         From what arrives at each output to what arrives at each source; None: nothing.
     """
     import tensorflow as tf  # noqa: PLC0415
@@ -207,14 +207,14 @@ def _ruled(
 
     Parameters
     ----------
-    function
+    function : callable
         From the sources to the output.
-    sources
+    sources : sequence of tensor
         Tensors.
-    rule
+    rule : callable
         From the two numbers of the epsilon rule, the relevance of the output, the output and the
         sources, as arrays, to the relevance of each source.
-    done
+    done : Pass
         The pass that this is for.
     """
     import tensorflow as tf  # noqa: PLC0415
@@ -272,16 +272,16 @@ def _affine(
 
     Parameters
     ----------
-    function
+    function : callable
         From the inputs to the outputs.
-    inputs
+    inputs : tensor
         A tensor.
-    done
+    done : Pass
         The pass that this is for.
-    linear
+    linear : callable, optional
         What the rule takes for the function, where that is affine only with something held. None:
         the function itself.
-    feeding
+    feeding : callable, optional
         A linear map with a positive weight, the same for all inputs of an output, where the function
         has any weight, zero included, and no others: it tells what goes into what. None: the function
         has such weights itself.

@@ -55,7 +55,7 @@ def load_legacy(path: str | PathLike[str]) -> Any:
 
     Parameters
     ----------
-    path
+    path : str or path-like
         The file, usually ``.h5`` or ``.hdf5``. If it has weights only (``save_weights``), rebuild the
         model in Keras 3 and call :func:`load_legacy_weights`.
 
@@ -130,11 +130,11 @@ def load_legacy_weights(
 
     Parameters
     ----------
-    model
+    model : keras.Model
         A Keras 3 model, built, of the layers that were saved.
-    path
+    path : str or path-like
         The file: weights only (``save_weights``), or a whole model, of which the weights are taken.
-    recurrent_activation
+    recurrent_activation : str or mapping of str to str, optional
         What the gates' function was in training, ``"hard_sigmoid"`` or ``"sigmoid"``, for all layers
         where it isn't known; or by layer, ``{"lstm_1": "hard_sigmoid"}``, with names as in a recording.
         Layers become what is said: they needn't be rebuilt.

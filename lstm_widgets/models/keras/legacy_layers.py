@@ -170,11 +170,11 @@ class _Graph:
 
     Attributes
     ----------
-    layers
+    layers : dict of str to tuple
         Class and settings of each layer, by name.
-    calls
+    calls : dict of str to list of tuple
         For each call of each layer: what it is called with, and by which keywords.
-    inputs, outputs
+    inputs, outputs : list of tuple
         Of the model.
     """
 

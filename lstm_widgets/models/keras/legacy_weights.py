@@ -57,17 +57,17 @@ class _Leaf:
 
     Attributes
     ----------
-    name
+    name : str
         As a recording has it.
-    layer
+    layer : object
         The layer or cell.
-    kind
+    kind : str
         ``"LSTM"``, ``"GRU"``, ``"SimpleRNN"``, ``"ConvLSTM"`` for cells, else the class.
-    weights
+    weights : list of object
         Its variables.
-    told
+    told : tuple, optional
         Its settings in Keras 2, where the file has them.
-    arrays
+    arrays : dict of int to array
         What the file has for each of its weights, by the position of the weight.
     """
 
@@ -113,17 +113,17 @@ def take_weights(
 
     Parameters
     ----------
-    keras
+    keras : object
         The module.
-    model
+    model : object
         A model that is built.
-    group
+    group : object
         Where the layers' groups are.
-    config
+    config : Config, optional
         The settings of the model in Keras 2, if the file has them.
-    version
+    version : str
         That of Keras, as the file has it.
-    gates
+    gates : Gates, optional
         What was said of them.
     """
     shown = _shown_names(keras, model)

@@ -24,7 +24,7 @@ class KerasLookup:
 
     Parameters
     ----------
-    layer
+    layer : keras.layers.Layer
         The layer, which has its vocabulary.
     """
 

@@ -43,13 +43,13 @@ class Place:
 
     Attributes
     ----------
-    name
+    name : str
         The name of the layer or of the input.
-    layer
+    layer : keras.layers.Layer
         The layer whose output ``(example, timestep, features)`` it is; None: an input.
-    leaf
+    leaf : int, optional
         Which input it is, or None.
-    shape
+    shape : tuple of int
         Timesteps and features of an example.
     """
 
@@ -121,16 +121,16 @@ def find_place(
 
     Parameters
     ----------
-    tensors, calls
+    tensors, calls : sequence
         What the model was called with, and the calls of layers that this consists of.
-    names
+    names : sequence of str
         Those of the inputs.
-    wanted
+    wanted : str, optional
         The name that was asked for, if any.
-    probe
+    probe : Probe
         Gives tensors and calls for other values of the inputs, no two alike: the same ones each time,
         but for one timestep of an input ``(leaf, timestep)`` if that is given.
-    operations
+    operations : sequence of object
         What a functional model has between its layers.
 
     Raises

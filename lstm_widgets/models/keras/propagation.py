@@ -50,9 +50,9 @@ def loops(found: Sequence[Any], done: Pass) -> Iterator[Patch]:
 
     Parameters
     ----------
-    found
+    found : sequence of object
         The layers, as the recorder lists them. Those with a problem keep their own.
-    done
+    done : Pass
         The pass that the loops are for. Initial states that no layer computed are added to its
         ``others``.
     """
@@ -73,13 +73,13 @@ def rules(
 
     Parameters
     ----------
-    model
+    model : object
         A Sequential or functional model.
-    found
+    found : sequence of object
         Its recurrent layers, as the recorder lists them.
-    done
+    done : Pass
         The pass that the rules are for. A layer without rule fails it as soon as it is called.
-    leading
+    leading : Container[int], optional
         The ids of the operations that lead to the output that is explained: others need no rule.
         None: all do.
 
@@ -236,9 +236,9 @@ def read_by(one: Any, around: Callable[[Callable[[Any], list[Any]], int, Any], N
 
     Parameters
     ----------
-    one
+    one : object
         The layer, as the recorder lists it.
-    around
+    around : callable
         It is given a function that makes of a mask the states in which the call ends, and that it
         has to call once; the number of timesteps; and the mask.
     """
