@@ -703,4 +703,5 @@ def test_a_large_signal_that_is_kept_keeps_no_others():
         values = layer[name].values
         while values.base is not None:
             values = values.base
-        assert values.nbytes == 64 * 128 * 128 * 4
+        own = 64 * 128 * 128 * 4
+        assert own <= values.nbytes <= own + 4096  # from the beginning of a page

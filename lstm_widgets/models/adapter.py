@@ -19,6 +19,7 @@ Models of other kinds are made known with :func:`register`.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 import sys
@@ -508,11 +509,12 @@ def standard_vocabulary(given: Any, unknown: int | str | None = None) -> Vocabul
     return Vocabulary(given, unknown)
 
 
-def _frameworks() -> Iterator[ModuleType]:
+@functools.cache
+def _frameworks() -> tuple[ModuleType, ...]:
     """List the folders of adapters. Importing one imports no framework."""
-    for found in pkgutil.iter_modules(lstm_widgets.models.__path__):
-        if found.ispkg:
-            yield importlib.import_module(f"{lstm_widgets.models.__name__}.{found.name}")
+    name, path = lstm_widgets.models.__name__, lstm_widgets.models.__path__
+    folders = [found.name for found in pkgutil.iter_modules(path) if found.ispkg]
+    return tuple(importlib.import_module(f"{name}.{folder}") for folder in folders)
 
 
 def _loaded() -> Iterator[ModuleType]:

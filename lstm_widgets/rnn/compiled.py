@@ -7,13 +7,15 @@ The equations are those of :func:`lstm_widgets.rnn.cells.step`. Importing this m
 which takes a while: :mod:`lstm_widgets.rnn.scan` does so when it is first needed.
 
 What makes it quick: the products with the inputs are done outside of the loop, for some timesteps at
-once; one product a step by BLAS; a block of examples a thread; and everything elementwise on rows
-that stay in the closest cache, in loops that LLVM turns into vector code.
+once; those of a step are so small that BLAS need not rearrange the weights each time; blocks of examples
+are shared out to threads; and everything elementwise is done on rows that stay in the closest cache, in
+loops that LLVM turns into vector code.
 """
 
 from __future__ import annotations
 
 import itertools
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +40,8 @@ _FIRST_SIX = tuple(np.uintp(k) for k in range(6))
 
 # The loops ----------------------------------------------------------------------------------------
 
-# All take, after what is the cell's own: what goes into the activations from the inputs
+# Recurrent weights come in parts (part, units, gates * units / parts), either all gates in one or one in
+# each, see _weights. All take, after what is the cell's own: what goes into the activations from the inputs
 # (example, timestep, gates * units); the states (example, units), which become those after the last
 # step; what is no padding (example, timestep), or nothing; whether the last timestep comes first; what
 # is held, of each signal (signal, example, units), or nothing; and room for all signals
@@ -57,6 +60,19 @@ def _hold(held, values, kept, first, last, b, t):
                 kept[s, b, t, k] = values[s, b, k]
 
 
+@jit
+def _multiply(hidden, recurrent, sums):
+    for part in range(recurrent.shape[0]):
+        np.dot(hidden, recurrent[part], sums[part])
+
+
+@jit
+def _place(sums, gate, units):
+    """Tell in which part a gate is, and where it begins there."""
+    zero = np.uintp(0)
+    return (zero, gate * units) if sums.shape[0] == 1 else (gate, zero)
+
+
 @cached
 def _lstm(recurrent, codes, z, state, real, reverse, held, values, kept):
     (hidden, cell), (code, gate_code) = state, codes
@@ -65,15 +81,15 @@ def _lstm(recurrent, codes, z, state, real, reverse, held, values, kept):
     examples, timesteps = np.uintp(z.shape[0]), np.uintp(z.shape[1])
     units = np.uintp(hidden.shape[1])
     masked, holding = real.size > 0, held.size > 0
-    sums = np.empty((z.shape[0], z.shape[2]), z.dtype)
+    sums = np.empty((recurrent.shape[0], z.shape[0], recurrent.shape[2]), z.dtype)
     for step in range(timesteps):
         t = timesteps - one - step if reverse else step
-        np.dot(hidden, recurrent, sums)
+        _multiply(hidden, recurrent, sums)
         for b in range(examples):
             for gate in range(four):
+                part, first = _place(sums, gate, units)
                 for k in range(units):
-                    at = gate * units + k
-                    kept[i + gate, b, t, k] = sums[b, at] + z[b, t, at]
+                    kept[i + gate, b, t, k] = sums[part, b, first + k] + z[b, t, gate * units + k]
             activate(gate_code, kept, i, b, t)
             activate(gate_code, kept, f, b, t)
             activate(code, kept, g, b, t)
@@ -104,42 +120,44 @@ def _lstm(recurrent, codes, z, state, real, reverse, held, values, kept):
 
 @cached
 def _gru(recurrent, recurrent_bias, codes, z, state, real, reverse, held, values, kept):
-    """``recurrent`` has all gates if the reset gate comes after the product, else it has two parts."""
+    """``recurrent`` has all gates if the reset gate comes after the product, else gates and candidate."""
     hidden, (code, gate_code) = state[0], codes
     h, u, r, g, _, _ = _FIRST_SIX
     one, two = np.uintp(1), np.uintp(2)
     examples, timesteps = np.uintp(z.shape[0]), np.uintp(z.shape[1])
-    width, units = np.uintp(z.shape[2]), np.uintp(hidden.shape[1])
-    reset_after = recurrent[0].shape[1] == z.shape[2]
+    units = np.uintp(hidden.shape[1])
+    reset_after = not recurrent[1].size
     masked, holding = real.size > 0, held.size > 0
-    sums = np.empty((z.shape[0], recurrent[0].shape[1]), z.dtype)
-    gated, inner = np.empty_like(hidden), np.empty_like(hidden)
+    sums = np.empty((recurrent[0].shape[0], z.shape[0], recurrent[0].shape[2]), z.dtype)
+    gated, inner = np.empty_like(hidden), np.empty((1, *hidden.shape), z.dtype)
     for step in range(timesteps):
         t = timesteps - one - step if reverse else step
-        np.dot(hidden, recurrent[0], sums)
+        _multiply(hidden, recurrent[0], sums)
         for b in range(examples):
-            if recurrent_bias.size:
-                for k in range(width):
-                    sums[b, k] += recurrent_bias[k]
-            for gate in range(two):
+            for gate in range(np.uintp(recurrent_bias.shape[0])):
+                part, first = _place(sums, gate, units)
                 for k in range(units):
-                    at = gate * units + k
-                    kept[u + gate, b, t, k] = sums[b, at] + z[b, t, at]
+                    sums[part, b, first + k] += recurrent_bias[gate, k]
+            for gate in range(two):
+                part, first = _place(sums, gate, units)
+                for k in range(units):
+                    kept[u + gate, b, t, k] = sums[part, b, first + k] + z[b, t, gate * units + k]
             activate(gate_code, kept, u, b, t)
             activate(gate_code, kept, r, b, t)
             if holding:
                 _hold(held, values, kept, 1, 3, b, t)
+            part, first = _place(sums, two, units)
             for k in range(units):
-                from_hidden = sums[b, two * units + k] if reset_after else hidden[b, k]
+                from_hidden = sums[part, b, first + k] if reset_after else hidden[b, k]
                 kept[g, b, t, k] = kept[r, b, t, k] * from_hidden
         if not reset_after:
             for b in range(examples):
                 for k in range(units):
                     gated[b, k] = kept[g, b, t, k]
-            np.dot(gated, recurrent[1], inner)
+            _multiply(gated, recurrent[1], inner)
         for b in range(examples):
             for k in range(units):
-                from_hidden = kept[g, b, t, k] if reset_after else inner[b, k]
+                from_hidden = kept[g, b, t, k] if reset_after else inner[0, b, k]
                 kept[g, b, t, k] = from_hidden + z[b, t, two * units + k]
             activate(code, kept, g, b, t)
             if holding:
@@ -164,17 +182,17 @@ def _simple_rnn(recurrent, codes, z, state, real, reverse, held, values, kept):
     examples, timesteps = np.uintp(z.shape[0]), np.uintp(z.shape[1])
     units = np.uintp(hidden.shape[1])
     masked, holding = real.size > 0, held.size > 0
-    sums = np.empty_like(hidden)
+    sums = np.empty((1, *hidden.shape), z.dtype)
     for step in range(timesteps):
         t = timesteps - one - step if reverse else step
-        np.dot(hidden, recurrent, sums)
+        _multiply(hidden, recurrent, sums)
         for b in range(examples):
             if masked and not real[b, t]:
                 for k in range(units):
                     kept[h, b, t, k] = hidden[b, k]
                 continue
             for k in range(units):
-                kept[h, b, t, k] = sums[b, k] + z[b, t, k]
+                kept[h, b, t, k] = sums[0, b, k] + z[b, t, k]
             activate(codes[0], kept, h, b, t)
             if holding:
                 _hold(held, values, kept, 0, 1, b, t)
@@ -188,6 +206,11 @@ def _simple_rnn(recurrent, codes, z, state, real, reverse, held, values, kept):
 _AHEAD = 1 << 17
 # Multiply-adds that are worth a thread of their own.
 _THREAD_WORK = 1 << 22
+# Up to so many multiply-adds OpenBLAS multiplies matrices as they are. For more it first rearranges both,
+# which for so few rows costs as much as the product, at each step anew.
+_AS_THEY_ARE = 1_000_000
+# Fewer rows than these are not worth it.
+_FEW_ROWS = 4
 _NOWHERE = np.empty((0, 0), np.bool_)
 
 _LOOPS = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple_rnn}
@@ -217,12 +240,14 @@ def scan(
     state = [np.array(s, dtype, order="C") for s in initial_state]
     if not examples or not timesteps:
         return state
-    weights = _weights(cell)
     signals = SIGNALS[cell.kind]
     holds = _held(held or {}, signals, examples, cell.units, dtype)
     work = examples * timesteps * cell.kernel.shape[1] * (features + cell.units)
-    parts = max(1, min(cpus(), examples, work // _THREAD_WORK))
+    threads = max(1, min(cpus(), examples, work // _THREAD_WORK))
+    most = _rows_at_once(cell.units, cell.units)
+    parts = min(examples, threads * max(1, -(-examples // (threads * most))))
     edges = [examples * k // parts for k in range(parts + 1)]
+    weights = _weights(cell, -(-examples // parts))
 
     def run(rows: slice) -> None:
         _scan_block(
@@ -265,8 +290,9 @@ def _scan_block(
     for start in reversed(starts) if reverse else starts:
         stop = min(start + length, timesteps)
         part = sequences[:, start:stop].reshape(-1, features)
+        z = room[: len(part)]
         with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
-            z = np.matmul(part, cell.kernel, out=room[: len(part)])
+            _product(part, cell.kernel, z)
             if bias is not None:
                 z += bias
         real = _NOWHERE if mask is None else np.ascontiguousarray(mask[:, start:stop])
@@ -284,18 +310,44 @@ def _scan_block(
             values[:, start:stop] = kept[signals.index(name), :, : stop - start]
 
 
-def _weights(cell: Cell) -> tuple[Any, ...]:
-    """Lay out a cell's weights as its loop takes them."""
-    recurrent = _read_only(cell.recurrent_kernel)
+def _rows_at_once(features: int, width: int) -> int:
+    """Tell how many rows of features BLAS multiplies without rearranging the weights."""
+    rows = _AS_THEY_ARE // (features * width)
+    return rows if rows >= _FEW_ROWS else sys.maxsize
+
+
+def _product(rows: Floats, weights: Floats, out: Floats) -> None:
+    """Multiply many rows, so many at once as is quickest."""
+    size = min(_rows_at_once(*weights.shape), len(rows))
+    whole = len(rows) - len(rows) % size
+    stacked = rows[:whole].reshape(-1, size, rows.shape[1])
+    np.matmul(stacked, weights, out=out[:whole].reshape(-1, size, weights.shape[1]))
+    np.matmul(rows[whole:], weights, out=out[whole:])
+
+
+def _weights(cell: Cell, rows: int) -> tuple[Any, ...]:
+    """Lay out a cell's weights as its loop takes them, for so many examples in a block.
+
+    A single row is multiplied with all gates at once, several with one after the other: these products
+    are the smaller ones.
+    """
+    recurrent, units = cell.recurrent_kernel, cell.units
+
+    def parts(weights: Floats) -> Floats:
+        if rows == 1:
+            return _read_only(weights[None])
+        return _read_only(weights.reshape(units, -1, units).swapaxes(0, 1))
+
     if cell.kind != "GRU":
-        return (recurrent,)
+        return (parts(recurrent),)
+    nothing = parts(recurrent[:, :0])
     if cell.reset_after:
-        bias = recurrent[:0, 0]
+        bias = recurrent[:0]
         if cell.recurrent_bias is not None:
-            bias = _read_only(cell.recurrent_bias)
-        return (recurrent, recurrent[:0]), bias
-    gates = 2 * cell.units
-    return (_read_only(recurrent[:, :gates]), _read_only(recurrent[:, gates:])), recurrent[:0, 0]
+            bias = cell.recurrent_bias.reshape(-1, units)
+        return (parts(recurrent), nothing), _read_only(bias)
+    gates = 2 * units
+    return (parts(recurrent[:, :gates]), parts(recurrent[:, gates:])), _read_only(recurrent[:0])
 
 
 def _read_only(weights: Floats) -> Floats:

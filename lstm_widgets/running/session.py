@@ -8,6 +8,7 @@ import contextlib
 import functools
 import importlib.metadata
 import itertools
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 # From so many bytes NumPy asks for large pages.
 _LARGE_BYTES = 1 << 22
+_PAGE = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -686,11 +688,23 @@ def _picked(rows: Sequence[Any], index: Any) -> list[Any]:
 
 
 def _room(names: Sequence[str], shape: tuple[int, ...]) -> dict[str, npt.NDArray[np.float32]]:
-    """Make room for signals, backed by large pages: many small ones cost as much as computing."""
-    if np.prod(shape) * 4 < _LARGE_BYTES:
-        return dict(zip(names, np.empty((len(names), *shape), np.float32), strict=True))
-    # Each of its own: what was freed before can serve again, and what is kept keeps no others.
-    return {name: np.empty(shape, np.float32) for name in names}
+    """Make room for signals, each from the beginning of a page of memory.
+
+    So a framework may go on with them as they are. Together, small ones are backed by large pages: many
+    small pages cost as much as computing. Large ones have memory of their own: what was freed before
+    can serve again, and what is kept keeps no others.
+    """
+    size = math.prod(shape)
+    pages = -(-size * 4 // _PAGE) * _PAGE
+    together = 1 if size * 4 >= _LARGE_BYTES else max(1, len(names))
+    room: dict[str, npt.NDArray[np.float32]] = {}
+    for k in range(0, len(names), together):
+        memory = np.empty(together * pages + _PAGE, np.uint8)
+        first = -memory.ctypes.data % _PAGE
+        for n, name in enumerate(names[k : k + together]):
+            start = first + n * pages
+            room[name] = memory[start : start + size * 4].view(np.float32).reshape(shape)
+    return room
 
 
 def _lengths(units: Sequence[Unit]) -> str:

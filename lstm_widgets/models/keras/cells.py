@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["as_array", "mask_array", "read_cell", "tensor_cell"]
+__all__ = ["as_array", "as_tensor", "mask_array", "read_cell", "tensor_cell"]
+
+
+# Four times what vector code of today needs.
+_ALIGNED = 256
 
 
 def as_array(tensor: Any, dtype: str | None = None) -> npt.NDArray[Any]:
@@ -31,6 +35,22 @@ def as_array(tensor: Any, dtype: str | None = None) -> npt.NDArray[Any]:
     import tensorflow as tf  # noqa: PLC0415
 
     return array.astype(tf.as_dtype(dtype).as_numpy_dtype)
+
+
+def as_tensor(array: npt.NDArray[Any], dtype: str) -> Any:
+    """Make a tensor of an array; it may share the array's memory, so nothing may write to it then.
+
+    TensorFlow ends the process when it is handed memory that isn't aligned for its vector code: an array
+    that might not be is copied.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    if array.dtype.name != dtype:
+        return tf.cast(array, dtype)
+    handed = array.dtype.kind == "f" and array.flags.c_contiguous and array.flags.writeable
+    if handed and array.size and array.ctypes.data % _ALIGNED == 0:
+        return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+    return tf.constant(array)
 
 
 def mask_array(mask: Any) -> npt.NDArray[np.bool_]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.inputs import leaves
-from lstm_widgets.models.keras.cells import as_array, mask_array, read_cell
+from lstm_widgets.models.keras.cells import as_array, as_tensor, mask_array, read_cell
 from lstm_widgets.models.keras.gather import array
 from lstm_widgets.models.keras.layers import Found, find_layers, load_keras
 from lstm_widgets.models.keras.outputs import named
@@ -93,7 +93,7 @@ class LayerCall:
         import tensorflow as tf  # noqa: PLC0415
 
         own = self.layer.cells[cell]
-        before = [tf.cast(state, own.compute_dtype) for state in states]
+        before = [as_tensor(state, own.compute_dtype) for state in states]
         with self.paused():
             _, after = OwnLoop.of(own)(tf.constant(x[:, None]), before, None, traced=False)
         return [np.asarray(each) for each in after]
@@ -121,9 +121,9 @@ def running(
     fresh: bool,
 ) -> Iterator[KerasRun]:
     """Make a model ready to run, as :meth:`Adapter.running` does, and leave it as it was found."""
-    run = KerasRun(model, found, loop, fresh=fresh)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(states_as_found(model, found))
+        states = stack.enter_context(states_as_found(model, found))
+        run = KerasRun(model, found, loop, states, fresh=fresh)
         stack.enter_context(run.replaced_loops())
         if any_length:
             stack.enter_context(_any_length(model))
@@ -135,7 +135,15 @@ def running(
 class KerasRun:
     """A model that is ready to run; see :class:`lstm_widgets.models.adapter.Run`."""
 
-    def __init__(self, model: Any, found: Sequence[Found], loop: Loop, *, fresh: bool) -> None:
+    def __init__(
+        self,
+        model: Any,
+        found: Sequence[Found],
+        loop: Loop,
+        states: Sequence[tuple[Any, Any]],
+        *,
+        fresh: bool,
+    ) -> None:
         self._model = model
         self._found = found
         self._loop = loop
@@ -145,13 +153,16 @@ class KerasRun:
         self._failure: SelfCheckError | None = None
         self._symbolic = ""  # a layer that was called in a graph, where there are no values yet
         self._times: dict[str, int] = {}  # how often each layer was called so far
-        self._before: list[tuple[Any, Any]] = []  # the model's states before the last call
+        self._called_before = False
+        self._before = states  # the model's states before the last call
 
     def __call__(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
         """Call the model, its layers running the loop; return its outputs by name."""
         import tensorflow as tf  # noqa: PLC0415
 
-        self._before = _states(self._model, self._found)
+        if self._called_before:
+            self._before = [(variable, variable.numpy()) for variable, _ in self._before]
+        self._called_before = True
         outputs = None
         if not self._untraced:
             outputs = self._called(batch)
@@ -319,15 +330,15 @@ class KerasRun:
         except SelfCheckError as error:
             self._failure = error  # Keras rewrites what is raised within its layers
             raise
-        states = [tf.cast(state, dtype) for state in result.states]
+        states = [as_tensor(state, dtype) for state in result.states]
         packed = tree.pack_sequence_as(initial_state, states)
         position = -STATES[one.kinds[-1]]
         if result.hidden is not None:
-            outputs = tf.cast(made.returned(result.hidden, made.mask, begun=result.begun), dtype)
+            outputs = as_tensor(made.returned(result.hidden, made.mask, begun=result.begun), dtype)
             # Keras doesn't look at the last output of a layer that returns all.
             return states[position], outputs, packed
         end = last_as_returned(result.states[position], made.mask, one.layer, begun=result.begun)
-        final = tf.cast(end, dtype)
+        final = as_tensor(end, dtype)
         return final, final[:, None], packed
 
 
@@ -466,11 +477,11 @@ def _all_sequences(model: Any, found: Sequence[Found]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def states_as_found(model: Any, found: Sequence[Found]) -> Iterator[None]:
-    """Have a model for oneself, and leave it as it was found."""
+def states_as_found(model: Any, found: Sequence[Found]) -> Iterator[list[tuple[Any, Any]]]:
+    """Have a model for oneself, and leave it as it was found: give the states that it was found in."""
     with _RUNNING:
         states = _states(model, found)
         try:
-            yield
+            yield states
         finally:
             _assign(states)
