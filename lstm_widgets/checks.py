@@ -9,7 +9,7 @@ import numpy as np
 
 def is_whole(value: object) -> TypeGuard[int]:
     """
-    Tell whether something is a whole number, of Python or NumPy; a bool is none.
+    Tell whether something is a whole number, of Python or NumPy; a bool isn't.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def expect_whole(argument: str, value: object, least: int, most: int | None = No
     Raises
     ------
     ValueError
-        If it is none, or out of these bounds.
+        If it isn't one, or out of these bounds.
 
     Examples
     --------

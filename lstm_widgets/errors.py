@@ -34,7 +34,7 @@ class LstmWidgetsError(Exception):
 
 
 class UnsupportedLayerError(LstmWidgetsError, ValueError):
-    """A layer of the model is none that can be recorded, or that scores can be traced back through."""
+    """A layer of the model can't be recorded, or scores can't be traced back through it."""
 
 
 class SelfCheckError(LstmWidgetsError, RuntimeError):
@@ -44,9 +44,9 @@ class SelfCheckError(LstmWidgetsError, RuntimeError):
     Attributes
     ----------
     kept : object, optional
-        What was done, and found right, before that: of :func:`lstm_widgets.record` a
-        :class:`lstm_widgets.Recording` of the batches before, of :func:`lstm_widgets.generate` what
-        was written; None if there is nothing.
+        What was done before, and passed the check: of :func:`lstm_widgets.record` a
+        :class:`lstm_widgets.Recording` of the batches before, of :func:`lstm_widgets.generate` a
+        :class:`lstm_widgets.Generation`; None if there is nothing.
     """
 
     kept: Any = None
@@ -58,7 +58,7 @@ class SelfCheckError(LstmWidgetsError, RuntimeError):
 
 
 class RecordingFileError(LstmWidgetsError, ValueError):
-    """What stands at a path is no whole recording that this version can read."""
+    """A path doesn't hold a complete recording that this version can read."""
 
 
 class ModelFileError(LstmWidgetsError, ValueError):
@@ -66,7 +66,7 @@ class ModelFileError(LstmWidgetsError, ValueError):
 
 
 class LayerNotFoundError(LstmWidgetsError, KeyError):
-    """A layer that a recording doesn't have was asked for."""
+    """A recording doesn't have the layer that was asked for."""
 
     def __str__(self) -> str:  # KeyError shows the repr of its message
         return str(self.args[0])

@@ -1,11 +1,11 @@
 # Models, and what they read and return, are of many types: Any.
 # ruff: noqa: ANN401
-"""What a model loses when some of its cells are held at a value.
+"""Ablation: what it costs a model when some of its cells are held at a value.
 
-A cell whose values follow a concept need not be used by the model. Holding it still, at every
-timestep, and running the model again tells: by how much its loss rises, where, and which of its
-guesses change. It is the test of Lakretz et al. 2019, *The emergence of number and syntax units in
-LSTM language models* (arXiv:1903.07435), who fixed cells at zero.
+That a cell's values follow a concept doesn't mean that the model uses the cell. Holding it at a value
+at every timestep and running the model again shows by how much its loss rises, where, and which of
+its predictions change. It is the test of Lakretz et al. 2019, *The emergence of number and syntax
+units in LSTM language models* (arXiv:1903.07435), who fixed cells at zero.
 """
 
 from __future__ import annotations
@@ -57,19 +57,19 @@ class Ablation:
     Attributes
     ----------
     table : pandas.DataFrame
-        One row for each run with cells held, in the order of the cells. ``layer``, ``signal``;
-        ``cell`` and ``value``, of several that are held together tuples; ``loss``, the mean loss of
-        the model as it is, ``loss_held``, that with the cells held, and ``change``, the second
-        minus the first; ``changed_guesses``, the share of the most probable symbols that became
-        others (NaN for a model that predicts none). Then, for each concept c, the mean change at
-        timesteps where it holds, ``c``, and at those where it doesn't, ``not c``.
+        One row for each run with cells held, in the order of the cells: ``layer``, ``signal``;
+        ``cell`` and ``value``, tuples if several are held together; ``loss``, the mean loss of the
+        unchanged model, ``loss_held``, the mean loss with the cells held, and ``change``, their
+        difference ``loss_held - loss``; ``changed_guesses``, the share of timesteps at which the most
+        probable symbol changes (NaN if the model doesn't predict symbols). Then, for each concept c,
+        the mean change at timesteps where it holds, ``c``, and where it doesn't, ``not c``.
     timesteps : xarray.Dataset, optional
-        Dimensions ``(example, timestep)``: ``loss`` and ``loss_held``, float32, NaN where nothing
-        is known. If the model predicts symbols, also the variables of
-        :attr:`lstm_widgets.Recording.predictions`, and the same with the cells held, their names
-        ending in ``_held``. None with ``each=True``.
+        ``loss`` and ``loss_held``, float32 ``(example, timestep)``, NaN where there is no target. If
+        the model predicts symbols, also the variables of :attr:`lstm_widgets.Recording.predictions`,
+        and the same with the cells held, with ``_held`` at the end of their names. None with
+        ``each=True``.
     recording : Recording
-        The model as it is: the signal of the layer whose cells are held.
+        Of the unchanged model: the signal of the layer whose cells are held.
     """
 
     table: pd.DataFrame
@@ -103,52 +103,50 @@ def ablate(
     check: Check = "prefix",
     tolerance: float | None = None,
 ) -> Ablation:
-    """Run a model with some of its cells held at a value, and tell what that costs.
+    """Run a model with some of its cells held at a value, and measure what that costs.
 
-    The model is run as it is, recorded and checked as by :func:`lstm_widgets.record`, and then with
-    the cells held at every timestep that is no padding. Its states and weights are as they were
-    found afterwards.
+    The model is first run unchanged, recorded and checked as by :func:`lstm_widgets.record`, and then
+    with the cells held at every timestep that isn't padding. Afterwards its states and weights are as
+    they were found.
 
     Parameters
     ----------
     model, inputs, window, pad, vocabulary, unknown, tokens, check, tolerance : as for record
         As for :func:`lstm_widgets.record`.
     cells : int or sequence of int, optional
-        One cell, or several. None, with ``each``: all of the layer.
+        One cell, or several. With ``each=True``, default: all cells of the layer.
     value : {"zero", "mean"}, float, sequence of float, or callable, default "zero"
-        What they are held at: ``"zero"``; ``"mean"``, each at the mean of what it does otherwise; a
-        number, or one for each cell (a sequence, an array); or a function that makes the number of a
-        cell's values,
-        float32 ``(n,)``, at all timesteps that are no padding (``numpy.median``, for example).
+        What they are held at: ``"zero"``; ``"mean"``, each at the mean of its own values; a number,
+        or one for each cell; or a function from a cell's values, float32 ``(n,)``, at all timesteps
+        that aren't padding, to a number (``numpy.median``, for example).
     layer : str, optional
-        The recurrent layer, as it is called in a recording. Default: the first.
+        The recurrent layer, by its name in a recording. Default: the first.
     signal : str, default "hidden_state"
         The signal that is held: the hidden state, the cell state or a gate.
     concepts : Concept, sequence of Concept, or mapping, optional
         Yes-or-no concepts, as for ``lstm_widgets.concepts.tracks``: the change of the loss is also
-        told for the timesteps where each holds and for those where it doesn't.
+        given for the timesteps where each holds, and for those where it doesn't.
     each : bool, default False
         Hold one cell after the other instead of all together; many of them run at once, as more
         examples of a batch.
     targets : array, optional
-        What the model should give. Default: the next token, of a model with one output for each
-        timestep, or of one that reads windows. Otherwise classes, ``(example,)`` or ``(example,
-        timestep)``, -1 where there is none; with ``loss`` an array of what that takes: of a forecast
-        numbers of the outputs' shape (a last axis of length 1 may be left out), NaN where there is
-        none.
+        What the model should predict. Default: the next token, of a model with one output for each
+        timestep, or of one that reads windows. Else classes, ``(example,)`` or ``(example,
+        timestep)``, -1 where unknown; or, with ``loss``, what that takes: for a forecast, numbers of
+        the outputs' shape (a last axis of length 1 may be left out), NaN where unknown.
     loss : str, object or callable, optional
-        The name of a loss of Keras (``"mse"``, ``"mae"``, ``"huber"``, ...), one of its loss objects,
-        or a function of targets and outputs that gives one loss for each example, or for each of its
-        timesteps, as those of Keras do. Default: cross-entropy, of outputs that are probabilities
-        or logits of the symbols; of a model with a single sigmoid (or a single linear output, if it
-        was compiled with a loss that takes it for a logit), that of its probability of class 1,
-        which counts as no smaller than 1e-7.
+        The name of a Keras loss (``"mse"``, ``"mae"``, ``"huber"``, ...), a Keras loss object, or a
+        function of targets and outputs that returns one loss for each example, or for each of its
+        timesteps. Default: the cross-entropy of outputs that are probabilities or logits of the
+        symbols; of a model with a single sigmoid (or a single linear output, if it was compiled with
+        a loss that takes it for a logit), the binary cross-entropy, with probabilities clipped at
+        1e-7.
     output : str or int, optional
         Which output the loss is of, of a model with several: its name or its index.
     top_k : int, default 5
         How many of the most probable symbols to keep at each timestep.
     batch_size : int, optional
-        How many examples (of a text: timesteps, or windows) run at a time, of each copy.
+        How many examples (of a text: timesteps, or windows) run at a time, for each held cell.
 
     Returns
     -------

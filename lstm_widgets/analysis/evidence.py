@@ -192,7 +192,7 @@ class Evidence:
 def read(
     recording: Recording, row: Mapping[str, Any]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Read the cell of a row of a ranking: its values and where they are no padding."""
+    """Read the cell of a row of a ranking: its values and where they aren't padding."""
     dataset = recording[str(row["layer"])]
     values = dataset[str(row["signal"])][:, :, int(row["cell"])].to_numpy()
     return values, mask_of(dataset)

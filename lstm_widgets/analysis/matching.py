@@ -62,18 +62,18 @@ def match(
 ) -> pd.DataFrame:
     """Find the cells that mark a span of tokens, and the other spans that they mark.
 
-    The chosen cells have ``|value| >= threshold`` with one sign at every timestep of the span, and
-    don't at the timesteps just outside. A candidate is a longest stretch of timesteps of one
-    example at each of which at least n of them are on with their signs, for any n; it has at least
-    two timesteps (one, if the span has one). It is held against all cells that are on with one sign
-    all through it and off just outside, among them those of the chosen cells that it shares.
+    The chosen cells have ``|value| >= threshold`` with the same sign at every timestep of the span,
+    and not at the timesteps just outside. A candidate is a maximal run of timesteps of one example at
+    which at least n of them are on with their signs, for any n; it has at least two timesteps (one,
+    if the span has one). It is compared with all cells that are on with the same sign all through it
+    and off just outside, which include the chosen cells that it shares.
 
     Parameters
     ----------
     recording : Recording
         The recording.
     span : tuple of int
-        ``(start, stop)``: the timesteps from ``start`` up to, without, ``stop``.
+        ``(start, stop)``, timesteps, ``stop`` excluded.
     layer : str, optional
         A layer of the recording, or both directions of one. Default: the first.
     signal : str, default "hidden_state"
@@ -81,31 +81,31 @@ def match(
     example : int, default 0
         The example of the span.
     threshold : float, default 0.3
-        The size of activation from which on a cell counts as on, above 0.
+        The magnitude of activation from which a cell counts as on, above 0.
     context : tuple of int, default (1, 1)
-        At how many timesteps to the left and to the right of a span its cells have to be off.
-        Beyond the ends of an example, and at padding and NaN, a cell is off.
+        At how many timesteps before and after a span its cells have to be off. Beyond the ends of an
+        example, and at padding and NaN, a cell is off.
     relax : bool, default False
-        Whether, where no cell marks the span as strictly as that, those are chosen that mark it
-        best. What is let go of, in this order, until some do: the one, two, three timesteps at each
-        side of either end of the span (there a cell may be on or off); then a tenth and a quarter
-        of the other timesteps in the span; at last the five are chosen that are on in it the most
-        often, compared with as many timesteps on either side of it, by a share of 0.15 or more.
+        Whether the cells that mark the span best are chosen if none marks it that strictly.
+        Conditions are dropped in this order until some cells are left: those on the one, two, three
+        timesteps at each side of either end of the span (there a cell may be on or off); then those
+        on a tenth and a quarter of the other timesteps in the span; at last the five cells are chosen
+        that are on most often in it, compared with as many timesteps on either side, by a share of
+        0.15 or more.
     limit : int, default 50
-        The most spans that are listed.
+        The maximum number of spans listed.
 
     Returns
     -------
     pandas.DataFrame
-        One row a span, the best first: those that share the most of the chosen cells, then those
-        with the fewest cells on, then the longest, then in the order of the text. A span that
-        overlaps with a better one, or with the selected one, isn't listed, nor is one that shares
-        none. Columns: ``example``, ``start``, ``stop`` (int); ``overlap``, the cells that are on in
-        both as a share of those that are in either (Jaccard); ``shared`` and ``cells_on``, the
-        numbers of chosen cells and of all cells that are on (int); ``text``, the tokens, and
-        ``label``, those of the example, None where not recorded. ``attrs`` has the chosen ``cells``
-        and their ``signs`` (1 or -1), as lists; and with ``relax`` what was let go of, in words,
-        ``relaxed``: "" if nothing was.
+        One row for each span, the best first: those that share the most of the chosen cells, then
+        those with the fewest cells on, then the longest, then in the order of the text. Spans that
+        overlap a better one or the selected one are left out, and so are those that share no cell.
+        Columns: ``example``, ``start``, ``stop`` (int); ``overlap``, the Jaccard index of the cells on
+        in both spans; ``shared`` and ``cells_on``, the numbers of chosen cells and of all cells that
+        are on (int); ``text``, the tokens, and ``label``, the example's, None where not recorded.
+        ``attrs`` has the chosen ``cells`` and their ``signs`` (1 or -1), as lists; and with ``relax``
+        what was dropped, in words, as ``relaxed``: "" if nothing was.
 
     Raises
     ------
@@ -201,7 +201,7 @@ class _Rows:
         return values[start - first : stop - first]
 
     def real(self, rows: slice | Places) -> Flags:
-        """Tell which rows are no padding."""
+        """Tell which rows aren't padding."""
         return self._real[rows]
 
     def beside(self, runs: Places, distance: int) -> Places:

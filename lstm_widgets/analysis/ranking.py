@@ -1,8 +1,8 @@
 """Which cells follow which concepts, and how sure one can be of it.
 
-Each cell is ranked once over the text; its AUROC for a yes/no track is then a sum of ranks, and
-Spearman's ρ for a numeric one a product of ranks, so that all concepts, lags and shifts are products
-of matrices: hence correlations of our own, measured in ``benchmarks/ranking.py``. A block of cells is
+The values of each cell are ranked once; its AUROC for a yes/no track is then a sum of ranks, and
+Spearman's ρ for a numeric one a product of ranks, so that all concepts, lags and shifts are matrix
+products: hence correlations of our own, measured in ``benchmarks/ranking.py``. One block of cells is
 in memory at a time.
 """
 
@@ -48,27 +48,27 @@ def rank_cells(
     shifts: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
-    r"""Rank every cell by how well it tells every concept, with the evidence.
+    r"""Rank every cell by how well it predicts every concept, with the evidence.
 
-    The recording is split in two halves: by examples, drawn at random; a single example in the
-    middle. On one half lag, sign and threshold are *selected*; on the other, *held out*, they are
-    scored. The null distribution is that of the held-out score when the track is circularly shifted
-    within each example by a random number of timesteps, so that tracks keep their autocorrelation,
-    but fit the cells by chance only. (A track that is constant within examples is permuted across
-    examples instead.) A text that repeats itself exactly fits again after each repetition, and
-    p-values show it.
+    The recording is split into two halves, by examples drawn at random; a single example is cut in
+    the middle. Lag, sign and threshold are *selected* on one half, and scored on the other, *held
+    out*. The null distribution is that of the held-out score when the track is circularly shifted
+    within each example by a random number of timesteps: tracks keep their autocorrelation, but fit
+    the cells by chance only. (A track that is constant within examples is permuted across examples
+    instead.) A text that repeats itself exactly fits again after each repetition, and p-values show
+    it.
 
-    Windows of one series that overlap are no independent examples. They are found by what the model
-    read, by tokens, or by numbers given as a track, whatever their order; or ``groups`` and
-    ``step`` tell. Then the *series* are split, and tracks circularly shifted in them. (A track that says
-    different things of one timestep in different windows is shifted by whole windows.) Where nothing
-    tells whether examples overlap, they are taken for neighbours in a series: split in their
-    order, with a gap of the examples' length between the halves. A warning says so.
+    Overlapping windows of one series aren't independent examples. They are recognised by what the
+    model read, by tokens, or by numbers given as a track, in whatever order; or ``groups`` and
+    ``step`` tell. Then the *series* are split, and tracks are circularly shifted in them. (A track
+    with different values for one timestep in different windows is shifted by whole windows.) Where
+    it can't be told whether examples overlap, they are assumed to be neighbours in a series: split in
+    their order, with a gap of one example's length between the halves. A warning says so.
 
     Parameters
     ----------
     recording : Recording
-        With its tokens, where concepts ask for them. Opened from a file, it is read block by block.
+        With its tokens, if concepts need them. Opened from a file, it is read block by block.
     concepts : Concept, sequence of Concept, or mapping
         As in :func:`lstm_widgets.concepts.tracks`.
     layers : str or sequence of str, optional
@@ -77,70 +77,69 @@ def rank_cells(
         One signal or several. Default: the states (``hidden_state``, ``cell_state``), or all of a
         layer that has neither.
     groups : sequence, optional
-        Which examples belong together: one label an example, as the series or the subject that it
-        comes from. Groups are never cut in two, unless there is but one.
+        Which examples belong together: one label for each, such as the series or the subject that it
+        comes from. A group is never split, unless it is the only one.
     step : int, optional
-        The examples are windows of one series (of one each, with ``groups``), in order, and each
-        starts so many timesteps after the one before.
+        The examples are windows of one series (with ``groups``, of one series each), in order, and
+        each starts this many timesteps after the one before.
     lags : int or sequence of int, optional
-        How many timesteps a cell may trail a concept (or lead it, below 0): a number n for -n to n,
-        or the lags. Default: 5, or fewer where examples are so short that more than a tenth of the
-        timesteps would be lost: only those are used that have a token at every lag.
+        By how many timesteps a cell may trail a concept (or lead it, below 0): n for -n to n, or a
+        list of lags. Default: 5, or fewer where examples are so short that more than a tenth of the
+        timesteps would be lost, because only those with a token at every lag are used.
     shifts : int, default 200
-        How often the tracks are shifted. 0: no null, and no p-values.
+        How many times the tracks are shifted. 0: no null distribution, and no p-values.
     seed : int, default 0
-        What halves and shifts follow from.
+        Seed of the random halves and shifts.
 
     Returns
     -------
     pandas.DataFrame
-        One row for each layer, signal, cell and concept; those with ``q_value`` < 0.05 first, among
-        them and after them the highest score in the selected direction first.
+        One row for each layer, signal, cell and concept; those with ``q_value`` < 0.05 first, and
+        the highest score in the selected direction first among those and among the others.
 
         - ``layer, signal, cell, concept, kind``
         - ``lag``: the selected one; 2: the cell shows what the concept was two timesteps ago.
         - ``score``: held out. 2·AUROC − 1 for a yes/no concept, Spearman's ρ for a numeric one.
-        - ``selection_score``: the score on the selection half, which is the better for having been
-          chosen.
-        - ``auroc, f1, threshold, sign, base_rate`` of a yes/no concept: held out, but for the
-          threshold of the best F1, which is selected: yes is ``value >= threshold`` if ``sign`` is
+        - ``selection_score``: the score on the selection half, which is biased upwards, because lag
+          and sign were selected there.
+        - ``auroc, f1, threshold, sign, base_rate`` of a yes/no concept: held out, except the
+          threshold, which is selected for the best F1: yes is ``value >= threshold`` if ``sign`` is
           1, ``value <= threshold`` if -1. ``base_rate`` is the share of yes.
         - ``pearson, spearman`` of a numeric concept, held out.
         - ``p_value``: how often a shifted track scores as well in the selected direction,
-          :math:`(1 + hits) / (1 + shifts)`, so never less than 1 / (1 + shifts). Two drifts agree
-          at one place only, too: what is less than 0.05 is tested again after high-pass filtering
-          the cell's ranks (no less than 5 cycles in the held-out half), and the larger counts.
-        - ``pooled_p_value``: as that is too coarse for many rows, the same with the shifted scores
-          of *all* rows, each score as a z-score under the null of its row.
-        - ``q_value``: ``pooled_p_value`` by Benjamini and Hochberg over all rows, and no less than
-          ``p_value``: the expected share of false discoveries among rows up to this one.
-        - ``effective_n``: the effective sample size: the number of independent timesteps whose
+          :math:`(1 + hits) / (1 + shifts)`, so never less than 1 / (1 + shifts). Because two slow
+          drifts may agree by chance, what is below 0.05 is tested again after high-pass filtering the
+          cell's ranks (5 cycles or more in the held-out half), and the larger p-value is reported.
+        - ``pooled_p_value``: because that is too coarse for many rows, the same under the pooled null
+          of *all* rows, each score as a z-score under the null of its own row.
+        - ``q_value``: ``pooled_p_value`` adjusted by Benjamini and Hochberg over all rows, and not
+          below ``p_value``: the expected share of false discoveries among the rows up to this one.
+        - ``effective_n``: the effective sample size, the number of independent timesteps for which
           scores would have the variance that the shifted ones have,
           :math:`1 + \sigma^2 (n - 1) / s^2` of the variances :math:`\sigma^2` of the score when
           all n values are permuted and :math:`s^2` when the track is circularly shifted. By the
           Wiener-Khinchin theorem that is Bartlett's
           :math:`n / \sum_k r_k r'_k` of the autocorrelations of cell and track.
-        - ``reason``: why there are no p-values, as ``"3 cycles only"``, ``"no example in the held-out
-          half"``; or why they are large though the score is, ``"slow drifts only"``; else "".
+        - ``reason``: why there are no p-values, such as ``"3 cycles only"`` or ``"no example in the
+          held-out half"``; or why they are large although the score is high, ``"slow drifts only"``;
+          else "".
 
-        NaN where nothing could be told: a concept that is yes everywhere or nowhere in a half, a
-        cell with values that aren't finite. No p-values, but a score, where there is too little to
-        judge: a slow track that goes through less than 5 cycles in the held-out half, a label that
-        few examples have. ``attrs`` has ``seed``,
-        ``shifts``, ``lags`` by layer, ``groups`` and ``step`` as given, ``windows``, by layer a
-        sentence on examples that belong together, and ``complete``: False if it was interrupted,
-        and cells are missing.
+        NaN where there is nothing to score: a concept that is yes everywhere or nowhere in a half, a
+        cell with values that aren't finite. A score without p-values where there is too little data:
+        a slow track with fewer than 5 cycles in the held-out half, a label that few examples have.
+        ``attrs`` has ``seed``, ``shifts``, ``lags`` by layer, ``groups`` and ``step`` as given,
+        ``windows``, by layer a sentence on overlapping examples, and ``complete``, False if it was
+        interrupted and cells are missing.
 
     Warns
     -----
     UserWarning
-        If it was interrupted, if examples turned out to overlap, or if nothing tells whether they
-        do.
+        If it was interrupted, if examples overlap, or if it can't be told whether they do.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument doesn't fit, or there are too few timesteps to halve.
+        If an argument doesn't fit, or there are too few timesteps for two halves.
 
     References
     ----------
@@ -225,7 +224,7 @@ def shifted_scores(
     groups: Sequence[Any] | None = None,
     step: int | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Make the null distribution of one row again.
+    """Compute the null distribution of one row again.
 
     Parameters
     ----------

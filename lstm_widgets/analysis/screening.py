@@ -1,4 +1,4 @@
-"""What can be said of cells without any concept: which are switches, which remember, which are dead."""
+"""What cells do, without any concept: which are switches, which remember, which are dead."""
 
 from __future__ import annotations
 
@@ -39,40 +39,41 @@ def screen_cells(
     threshold: float = 0.3,
     saturation: float = 0.1,
 ) -> pd.DataFrame:
-    r"""Measure what each cell does, whatever it may mean.
+    r"""Measure what each cell does, without any concept.
 
     Parameters
     ----------
     recording : Recording
-        Opened from a file, it is read block by block.
+        If opened from a file, it is read block by block.
     signal : str, default "hidden_state"
-        Whose values are looked at, beside the gates.
+        The signal that is measured, beside the gates.
     layers : str or sequence of str, optional
         One layer or several. Default: all that have the signal.
     threshold : float, default 0.3
-        From which absolute value on a cell is on.
+        The magnitude of activation from which a cell counts as on.
     saturation : float, default 0.1
-        How near to 0 or 1 a gate counts as saturated.
+        How near to 0 or 1 a gate has to be to count as saturated.
 
     Returns
     -------
     pandas.DataFrame
-        One row a cell, NaN where the cell has values that aren't finite.
+        One row for each cell; NaN if the cell has values that aren't finite.
 
         - ``layer, cell``
         - ``forget_gate_left, forget_gate_right`` and so on, for each gate that was recorded: the
           share of timesteps at which it is saturated, below ``saturation`` or above
           1 - ``saturation``. (As in Karpathy, Johnson & Fei-Fei 2015, arXiv:1506.02078.)
-        - ``time_constant``: :math:`1 / (1 - \bar f)`, about how many timesteps a cell remembers, by
-          the mean of its forget gate (of a GRU, its update gate).
+        - ``time_constant``: :math:`1 / (1 - \bar f)`, about how many timesteps a cell remembers, of
+          the mean forget gate :math:`\bar f` (of a GRU, the mean update gate).
         - ``bimodality``: Sarle's coefficient, :math:`(g^2 + 1) / (k + 3 (n-1)^2 / ((n-2)(n-3)))` of
           sample skewness g and sample excess kurtosis k, both bias-corrected; above 5/9, that of
           a uniform distribution, the cell may be a switch.
         - ``persistence``: the autocorrelation of its values at a lag of one timestep.
-        - ``median_run``: how many timesteps it is on for when it is on; NaN if it never is.
+        - ``median_run``: the median length of the runs in which it is on, in timesteps; NaN if it
+          never is.
         - ``on``: the share of timesteps at which it is on.
         - ``dead``: whether all its values (two or more) are within 0.01 of each other.
-        - ``reason``: why something of it is NaN, such as ``"never on: no median_run"``; else "".
+        - ``reason``: why a value is NaN, such as ``"never on: no median_run"``; else "".
 
     Raises
     ------

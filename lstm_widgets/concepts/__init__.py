@@ -1,9 +1,9 @@
-"""Concepts: what can be said of each timestep, for cells to be held against.
+"""Concepts: properties of each timestep that cells are compared with.
 
-A :class:`Concept` makes a *track* of the tokens of one example: one value for each timestep, yes or
+A :class:`Concept` turns the tokens of one example into a *track*: one value for each timestep, yes or
 no ("inside quotes"), or a number ("length of the line so far").
 
-- What a token is: `upper_case`, `digit`, `vowel`, `whitespace`, `newline`, `punctuation`,
+- What the token is: `upper_case`, `digit`, `vowel`, `whitespace`, `newline`, `punctuation`,
   ``is_token``, ``next_is``, ``matches``.
 - Where it stands: `inside_double_quotes`, `inside_single_quotes`, `inside_brackets`, `inside_tag`,
   `inside_comment`, `word_start`, `word_end`, `first_word_of_sentence`, `position_in_word`,
@@ -15,13 +15,13 @@ no ("inside quotes"), or a number ("length of the line so far").
 ``a & b``, ``a | b``, ``~a`` and ``a.shift(n)`` make new ones. :data:`TEXT` has all that need nothing
 but a text.
 
-Tokens may be characters, words, or pieces of words with their spaces in them or with the marks of a
+Tokens may be characters, words, or subwords with their spaces in them or with the marks of a
 tokenizer (``##ing``, ``Ġthe``, ``▁the``, ``the</w>``). They are joined into one text, words with a
 space between. A token of several characters has the value of its last one, unless a concept says
 otherwise.
 
-A mark that opens something and has no partner in its paragraph, or of markup in the whole document,
-marks nothing; ``inside_brackets.within("document")`` looks for partners elsewhere.
+An opening mark without a partner in its paragraph (for markup, in the document) is ignored;
+``inside_brackets.within("document")`` looks for partners in the whole document.
 """
 
 from lstm_widgets.concepts.concept import Concept, Concepts, matches, of, track

@@ -21,23 +21,24 @@ TrackFunction: TypeAlias = Callable[[Sequence[str]], npt.ArrayLike]
 
 @dataclass(frozen=True)
 class Concept:
-    """A property of each timestep that cells are held against.
+    """A property of each timestep that cells are compared with.
 
-    Call it with the tokens of one example: a bool for each timestep, or a float64 with NaN where it
-    has no value. ``a & b``, ``a | b`` and ``~a`` combine those of kind ``"yes_no"``.
+    Call it with the tokens of one example: it returns a bool for each timestep, or a float64 with NaN
+    where it has no value. ``a & b``, ``a | b`` and ``~a`` combine those of kind ``"yes_no"``.
 
     Parameters
     ----------
     name : str
-        What it is called in tables and on the screen.
+        Its name in tables and on the screen.
     kind : {"yes_no", "numeric"}
-        ``"yes_no"`` or ``"numeric"``.
+        Whether it returns bools or numbers.
     function : callable
         From an :class:`Example` to one value for each of its timesteps.
     description : str
-        What it means, in one sentence.
+        Its meaning, in one sentence.
     scoped : callable, optional
-        The same function for marks that stand in pairs, of an example and of where a partner counts.
+        For marks that come in pairs: the same function of an example and of the scope in which
+        partners are looked for, see :meth:`within`.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Concept:
         return self.of_example(Example(len(tokens), tuple(tokens)))
 
     def of_example(self, example: Example) -> Track:
-        """Say it of each timestep of an example, and check what the function gave."""
+        """Evaluate it at each timestep of an example, and check what the function returned."""
         where = f"concept {self.name!r}"
         values = np.asarray(self.function(example))
         if values.shape != (example.count,):
@@ -82,19 +83,19 @@ class Concept:
         return values.astype(bool)
 
     def within(self, scope: Scope) -> Concept:
-        r"""Say how far from a mark its partner may be, of a concept that is about pairs of marks.
+        r"""Set where the partner of a mark is looked for, of a concept about pairs of marks.
 
         Parameters
         ----------
         scope : {"line", "paragraph", "document"}
-            ``"line"``, ``"paragraph"`` (up to an empty line) or ``"document"`` (all of the example).
-            Quotation marks and brackets look in their paragraph unless told otherwise, markup and
-            comments in the whole document. A mark without a partner there marks nothing.
+            ``"line"``, ``"paragraph"`` (up to an empty line) or ``"document"`` (the whole example).
+            By default quotation marks and brackets look in their paragraph, markup and comments in
+            the whole document. A mark without a partner there is ignored.
 
         Raises
         ------
         TypeError
-            If it is not about pairs of marks.
+            If the concept isn't about pairs of marks.
         ValueError
             If the scope is none of these.
 
@@ -120,13 +121,13 @@ class Concept:
         )
 
     def shift(self, steps: int) -> Concept:
-        """Say at timestep t + steps what this says at t.
+        """Shift it in time: the new concept has at timestep t + steps the value of this one at t.
 
         Parameters
         ----------
         steps : int
-            Positive: later, so that it tells what was; negative: earlier, what will be. Never
-            beyond the example: where there is nothing to say it is False or NaN.
+            Positive: later, so that it tells the past; negative: earlier, so that it tells the future.
+            Where that is beyond the example, it is False or NaN.
         """
 
         def shifted(example: Example) -> Track:
@@ -208,7 +209,7 @@ def of(function: TrackFunction, *, name: str | None = None, kind: Kind = "yes_no
     function : callable
         From the tokens of one example (a tuple of str) to one value for each.
     name : str, optional
-        What it is called. Default: the function's name.
+        Its name. Default: the function's name.
     kind : {"yes_no", "numeric"}, default "yes_no"
         ``"yes_no"`` for bools, ``"numeric"`` for numbers (NaN: no value).
 
@@ -232,11 +233,10 @@ def track(array: npt.ArrayLike, *, name: str = "track") -> Concept:
     Parameters
     ----------
     array : array (example, timestep)
-        Bools, or numbers (NaN: no value), ``(example, timestep)`` with the timesteps of the
-        recording, padding included; or ``(timestep,)`` for a recording of one example. What one
-        track of :func:`tracks` is keeps its kind.
+        Bools, or numbers (NaN: no value), with the timesteps of the recording, padding included; or
+        ``(timestep,)`` for a recording of one example. A track from :func:`tracks` keeps its kind.
     name : str, default "track"
-        What it is called.
+        Its name.
 
     Examples
     --------
@@ -268,14 +268,14 @@ def track(array: npt.ArrayLike, *, name: str = "track") -> Concept:
 
 
 def matches(pattern: str | re.Pattern[str], *, name: str | None = None) -> Concept:
-    """Make the concept: the token is part of a match of a regular expression.
+    """Make the concept that the token is part of a match of a regular expression.
 
     Parameters
     ----------
     pattern : str or re.Pattern
-        Searched in the text that the tokens of an example make.
+        Searched for in the text of the example, its tokens joined.
     name : str, optional
-        What it is called. Default: the pattern.
+        Its name. Default: the pattern.
 
     Raises
     ------

@@ -115,7 +115,7 @@ class Example:
         return _taken(values, self.ends)
 
     def at_last_seen(self, values: Track) -> Track:
-        """Take it of the last character of a token that is no white space."""
+        """Take it of the last character of a token that isn't white space."""
         trailing = [
             len(text.rstrip()) - len(text) if text.strip() else 0 for _, text, _ in self.pieces
         ]

@@ -1,4 +1,4 @@
-"""What example a timestep belongs to."""
+"""Concepts of whole examples: their label, their length, whether the model is right."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def label(values: npt.ArrayLike, *, name: str = "label") -> Concept:
-    """Make a concept of what is known of each example: the same at all of its timesteps.
+    """Make a concept of a label of each example: it is the same at all timesteps of one.
 
     Parameters
     ----------
     values : array (example,)
-        Bools or numbers, ``(example,)``. Of labels that are text: ``labels == "positive"``.
+        Bools or numbers. Of labels that are text: ``labels == "positive"``.
     name : str, default "label"
-        What it is called.
+        Its name.
 
     Examples
     --------
@@ -48,14 +48,14 @@ def label(values: npt.ArrayLike, *, name: str = "label") -> Concept:
 
 
 def correct(values: npt.ArrayLike, *, name: str = "correct") -> Concept:
-    """Make the concept: the model's answer to the example is right.
+    """Make the concept that the model's answer to the example is correct.
 
     Parameters
     ----------
     values : bool array (example,)
-        Bools ``(example,)``, such as ``predicted == true``.
+        Such as ``predicted == true``.
     name : str, default "correct"
-        What it is called.
+        Its name.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def correct(values: npt.ArrayLike, *, name: str = "correct") -> Concept:
 
 
 def length() -> Concept:
-    """Make the numeric concept: how many timesteps the example has, without its padding.
+    """Make the numeric concept of an example's length, in timesteps without padding.
 
     Examples
     --------

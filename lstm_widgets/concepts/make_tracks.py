@@ -1,4 +1,4 @@
-"""What concepts say of every timestep of a recording."""
+"""From concepts to tracks: the values of concepts at every timestep of a recording."""
 
 # ruff: noqa: ANN401
 
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 
 
 def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None) -> xr.Dataset:
-    """Say concepts of every timestep of a recording.
+    """Evaluate concepts at every timestep of a recording.
 
     Parameters
     ----------
     recording : Recording
-        Whose tokens and padding.
+        Its tokens and padding are used.
     concepts : Concept, sequence of Concept, or mapping
         A concept, several, or a mapping from names to concepts, functions from the tokens of one
         example to an array, regular expressions, or arrays ``(example, timestep)``.
     layer : str, optional
-        Whose timesteps. Default: the first layer's.
+        The layer whose timesteps are meant. Default: the first.
 
     Returns
     -------
     xarray.Dataset
-        One float64 variable ``(example, timestep)`` a concept, in the order given: 1 or 0, or a
-        number; NaN at padding and where a numeric concept has no value. ``attrs["kind"]`` is
+        One float64 variable ``(example, timestep)`` for each concept, in the order given: 1 or 0, or
+        a number; NaN at padding and where a numeric concept has no value. ``attrs["kind"]`` is
         ``"yes_no"`` or ``"numeric"``.
 
     Raises
     ------
     TypeError
-        If something is no concept, or a function gives what is neither bool nor number.
+        If something isn't a concept, or a function returns neither bools nor numbers.
     ValueError
-        If two have one name, something has the wrong shape, or tokens are needed and unknown.
+        If names repeat, a shape doesn't fit, or a concept needs tokens and the recording has none.
 
     Examples
     --------
@@ -72,14 +72,14 @@ def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None
 
 
 def resolve(concepts: Concepts, example: Example | None = None) -> list[Concept]:
-    """Turn concepts as they are given into a list of them.
+    """Turn concepts, in any of the forms in which they can be given, into a list.
 
     Parameters
     ----------
     concepts : Concept, sequence of Concept, or mapping
         As in :func:`tracks`.
     example : Example, optional
-        On which plain functions are tried, to see whether they give bools or numbers.
+        Plain functions are called with its tokens, to see whether they return bools or numbers.
 
     Examples
     --------

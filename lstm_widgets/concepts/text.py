@@ -67,17 +67,17 @@ def newline(example: Example) -> Track:
 
 @ready("yes_no")
 def punctuation(example: Example) -> list[bool]:
-    """The token is a mark: no letter, no digit, no space and no underscore."""
+    """The token is a punctuation mark: not a letter, digit, space or underscore."""
     return [bool(said) and not re.search(r"[\w\s]", said) for said in example.said]
 
 
 def is_token(*tokens: str) -> Concept:
-    """Make the concept: the token is this one, or one of these.
+    """Make the concept that the token is this one, or one of these.
 
     Parameters
     ----------
     *tokens : str
-        Which tokens.
+        The tokens.
 
     Examples
     --------
@@ -94,14 +94,14 @@ def is_token(*tokens: str) -> Concept:
 
 
 def next_is(*tokens: str) -> Concept:
-    """Make the concept: the token after this one is the given one, or one of them.
+    """Make the concept that the next token is this one, or one of these.
 
-    At the last timestep of an example there is none, and it is False.
+    It is False at the last timestep of an example.
 
     Parameters
     ----------
     *tokens : str
-        Which tokens.
+        The tokens.
 
     Examples
     --------
@@ -118,14 +118,14 @@ def next_is(*tokens: str) -> Concept:
 
 
 def since(*tokens: str) -> Concept:
-    """Make the numeric concept: how many timesteps ago one of these tokens was last read.
+    """Make the numeric concept of how many timesteps ago one of these tokens was last read.
 
     0 at the token itself, NaN before the first.
 
     Parameters
     ----------
     *tokens : str
-        Which tokens.
+        The tokens.
 
     Examples
     --------
@@ -164,8 +164,8 @@ _ABBREVIATED = frozenset({"Mr", "Mrs", "Ms", "Dr", "St", "Prof", "Rev", "Capt", 
 def word_start(example: Example) -> Track:
     """A word begins in the token. An apostrophe between letters belongs to its word.
 
-    In scripts that are written without spaces (Chinese, Japanese, Thai and their like) only a
-    dictionary tells words: there none begins, unless the tokens are words.
+    In scripts without spaces (Chinese, Japanese, Thai and the like) only a dictionary can tell words
+    apart: no word begins there, unless the tokens are words.
     """
     starts = np.zeros(len(example.text), bool)
     starts[[start for start, _ in example.words]] = True
@@ -267,20 +267,20 @@ TEXT: tuple[Concept, ...] = (
 
 
 def fitting(recording: Recording, concepts: Concepts | None = None) -> tuple[Concept, ...]:
-    """Choose the concepts that say something of a recording's tokens.
+    """Choose the concepts that vary within a recording.
 
     Parameters
     ----------
     recording : Recording
-        Of some tokens.
+        A recording of tokens.
     concepts : Concept, sequence of Concept, or mapping, optional
         What to choose from. Default: :data:`TEXT`.
 
     Returns
     -------
     tuple of Concept
-        Those that differ between timesteps, in at least one layer: a text without brackets has
-        nothing inside of any. None where no layer has tokens.
+        Those that differ between timesteps of at least one layer: in a text without brackets,
+        nothing is inside of any. Empty if no layer has tokens.
 
     Examples
     --------

@@ -47,7 +47,7 @@ class AdditionTask:
     Raises
     ------
     ValueError
-        If either is no positive whole number.
+        If either isn't a positive whole number.
     """
 
     count: int = 2
@@ -141,7 +141,7 @@ def encode(texts: Sequence[str], width: int) -> npt.NDArray[np.float32]:
     Raises
     ------
     ValueError
-        If a text has another length, or a character that is no symbol.
+        If a text has another length, or a character that isn't a symbol.
     """
     for text in texts:
         if len(text) != width:

@@ -32,7 +32,7 @@ def encode(text: str, symbols: Sequence[str]) -> npt.NDArray[np.int32]:
     Raises
     ------
     ValueError
-        If a character of the text is no symbol.
+        If a character of the text isn't one of the symbols.
     """
     index = {symbol: number for number, symbol in enumerate(symbols)}
     if strange := set(text) - set(index):

@@ -49,7 +49,7 @@ class Lengths:
     filled: int
 
     def real(self) -> npt.NDArray[np.bool_]:
-        """Tell what is no padding, ``(example, timestep)``."""
+        """Tell what isn't padding, ``(example, timestep)``."""
         return np.arange(self.filled) < self.values[:, None]
 
 

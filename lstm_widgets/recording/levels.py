@@ -234,7 +234,7 @@ class Levels:
         Returns
         -------
         float32 array (cell,)
-            Pearson's correlation over all timesteps that are no padding; NaN for a cell that never changes.
+            Pearson's correlation over all timesteps that aren't padding; NaN for a cell that never changes.
         """
         total = np.zeros((3, self.cells))
         count = 0

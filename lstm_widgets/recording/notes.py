@@ -1,4 +1,4 @@
-"""What a person writes about cells: a name, and whatever else there is to say."""
+"""Notes that people write on cells: a name, and whatever else there is to say."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["Notes"]
 class Notes(MutableMapping[tuple[str, int], str]):
     r"""Notes on cells, by layer and cell.
 
-    The first line of a note is the cell's name, which stands wherever the cell is spoken of.
+    The first line of a note is the cell's name, which every view shows.
 
     Parameters
     ----------
     cells : mapping of str to int
         The number of cells of each layer.
     both : mapping of str to tuple of str
-        Layers of which both directions were recorded, each with the names of the two; a cell of
-        both is noted as the cell that it is in its direction.
+        Layers of which both directions were recorded, each with the names of the two; notes are kept
+        by direction.
     given : mapping, optional
         Notes by layer and cell, as :attr:`plain` gives them.
 
@@ -69,7 +69,7 @@ class Notes(MutableMapping[tuple[str, int], str]):
         return self._texts[self._place(key)]
 
     def __setitem__(self, key: tuple[str, int], text: str) -> None:
-        """Note something of a cell; an empty text takes its note away."""
+        """Set the note on a cell; an empty text removes it."""
         if not isinstance(text, str):
             raise TypeError(f"notes: expected a text, got {type(text).__name__}")
         place, text = self._place(key), text.strip()
@@ -95,7 +95,7 @@ class Notes(MutableMapping[tuple[str, int], str]):
         return f"Notes({dict(self)})"
 
     def name(self, layer: str, cell: int) -> str:
-        """Give the name of a cell, the first line of its note; "" if there is none."""
+        """Return the name of a cell, the first line of its note; "" if it has no note."""
         return self.get((layer, cell), "").partition("\n")[0].rstrip()
 
     def replace(self, plain: Mapping[str, Mapping[str, str]]) -> None:

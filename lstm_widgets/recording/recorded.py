@@ -1,4 +1,4 @@
-"""What ``record`` hands over, checked, and as xarray has it."""
+"""What `record` puts into a recording: layers and predictions, checked, as xarray datasets."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ RESERVED = frozenset({*AXES, "token", "label", "mask", "call", *INITIAL})
 
 @dataclass(frozen=True)
 class RecordedLayer:
-    """What `record` hands over: one recurrent layer, or one direction of it.
+    """One recurrent layer, or one direction of it, to put into a recording.
 
     Parameters
     ----------
     name : str
-        The layer's name; slashes tell levels, as in ``"bidirectional/forward"``.
+        The layer's name; slashes separate levels, as in ``"bidirectional/forward"``.
     kind : str
         ``"LSTM"``, ``"GRU"`` or ``"SimpleRNN"``.
     signals : mapping of str to float array (example, timestep, cell)
-        Name to float32 array ``(example, timestep, cell)``, in reading order: index ``t`` is the
-        input timestep ``t``, also for a layer that reads from the end.
+        Name to float32 array. Index ``t`` is the input timestep ``t``, also for a layer that reads
+        from the end.
     mask : bool array (example, timestep), optional
-        Boolean ``(example, timestep)``, True at real timesteps; None if nothing is padding.
+        True at real timesteps; None if nothing is padding.
     tokens : object array (example, timestep), optional
-        Object array of str ``(example, timestep)``, or None if they aren't known.
+        Of str; None if they aren't known.
     check : mapping
         The self-check: ``difference``, ``tolerance``, ``mode`` (``"prefix"``, ``"full"``,
         ``"none"``), ``examples``, ``timesteps``.
     config : mapping
-        The layer's configuration, as JSON can hold it.
+        The layer's configuration, serialisable as JSON.
     go_backwards : bool
         Whether the layer read from the end.
     initial : mapping of str to float array
-        Name of a state's signal to the state that the layer started from, float32 ``(example,
-        cell)``; of several calls ``(example, call, cell)``. Those that are known.
+        From the name of a state's signal to the layer's initial state, float32 ``(example, cell)``;
+        of several calls ``(example, call, cell)``. Those that are known.
     calls : tuple of int
         The numbers of timesteps of a layer's calls, which stand one after the other on its time
         axis; empty if it was called once.
     same_timesteps : bool
-        Whether all calls are about the same timesteps: those of a text.
+        Whether all calls read the same timesteps, those of a text.
     """
 
     name: str
@@ -68,22 +68,21 @@ class RecordedLayer:
 
 @dataclass(frozen=True)
 class RecordedPredictions:
-    """What `record` hands over about the model's guesses of what comes next.
+    """A model's predictions of what comes next, to put into a recording.
 
-    What is at timestep ``t`` is about the token at ``t + 1``.
+    Timestep ``t`` has the prediction of the token at ``t + 1``.
 
     Parameters
     ----------
     ids : int32 array (example, timestep, rank)
-        int32 ``(example, timestep, rank)``: the most probable symbols, the most probable first;
-        -1 where there is no prediction.
+        The most probable symbols, the most probable first; -1 where there is no prediction.
     probabilities : float32 array (example, timestep, rank)
-        float32 ``(example, timestep, rank)``: theirs; NaN where there is no prediction.
+        Their probabilities; NaN where there is no prediction.
     targets : float32 array (example, timestep), optional
-        float32 ``(example, timestep)``: the probability given to the token that really comes next,
-        NaN where that isn't known; None if it is nowhere known.
+        The probability of the token that really comes next, NaN where that isn't known; None if it
+        is nowhere known.
     tokens : object array (example, timestep, rank), optional
-        Object array of str ``(example, timestep, rank)``: what the ids stand for, or None.
+        Of str: what the ids stand for, or None.
     """
 
     ids: npt.NDArray[np.int32]

@@ -41,28 +41,31 @@ PREDICTIONS_NODE = "%predictions"
 class Recording(Mapping[str, xr.Dataset]):
     """All that a model's recurrent layers did on some inputs: a mapping from layer to Dataset.
 
-    A thin cover over an :class:`xarray.DataTree` with one node a layer and one variable a signal.
+    A thin wrapper around an :class:`xarray.DataTree` with a node for each layer and a variable for
+    each signal.
     ``recording["lstm_1"].forget_gate`` is a :class:`xarray.DataArray` with the dimensions
     ``(example, timestep, cell)``, and with the coordinates ``token`` ``(example, timestep)`` and
-    ``label`` ``(example,)`` where they are known. The states that the layer started from are the
-    coordinates ``initial_hidden_state`` and ``initial_cell_state`` ``(example, cell)``: what came
-    before the first timestep that was read, which of a layer that reads backwards is the last one.
-    Read window by window, every window starts from them; they are missing where windows start from
-    different ones.
+    ``label`` ``(example,)`` where they are known. The layer's initial states are the coordinates
+    ``initial_hidden_state`` and ``initial_cell_state`` ``(example, cell)``: the states before the
+    first timestep that was read, which is the last one for a layer that reads backwards. If the text
+    was read in windows, every window starts from them; they are missing if windows start from
+    different states.
 
     A layer that the model calls several times (a decoder in a loop, an encoder of two inputs) is
     one layer: ``recording["cell"]`` has all its calls, one after the other on the time axis, and
-    ``recording["cell:2"]`` the second one. In a text each call is about the same timesteps; there
-    ``recording["cell"]`` has the last one. :meth:`calls` always has all of them, and says which
-    timestep is of which.
+    ``recording["cell:2"]`` the second one. In a text all calls read the same timesteps; there
+    ``recording["cell"]`` has the last call. :meth:`calls` always has all of them, and tells which
+    timestep belongs to which call.
 
-    Recordings come from :func:`lstm_widgets.record` and :func:`lstm_widgets.open_recording`. Two
-    are equal only if they are the same.
+    Recordings come from :func:`lstm_widgets.record` and :func:`lstm_widgets.open_recording`. They
+    are compared by identity.
 
     Examples
     --------
-    >>> "lstm" in recording, list(recording), len(recording)  # doctest: +SKIP
+    >>> "lstm" in recording, list(recording), len(recording)
     (True, ['lstm'], 1)
+    >>> recording["lstm"]["hidden_state"].dims
+    ('example', 'timestep', 'cell')
     """
 
     def __init__(self, layers: Sequence[str], make_tree: Callable[[], xr.DataTree]) -> None:
@@ -71,7 +74,7 @@ class Recording(Mapping[str, xr.Dataset]):
 
     @functools.cached_property
     def tree(self) -> xr.DataTree:
-        """All of it, as xarray has it; made when it is first looked at."""
+        """The recording as an xarray tree; built on first access."""
         return self._make_tree()
 
     @classmethod
@@ -93,9 +96,9 @@ class Recording(Mapping[str, xr.Dataset]):
             One string for each example.
         attrs : mapping, optional
             What is needed to trust the recording later (the model's configuration, the versions of
-            the libraries), as JSON can hold it.
+            libraries), serialisable as JSON.
         predictions : RecordedPredictions, optional
-            What the model guessed to come next, of the same examples.
+            The model's predictions for the same examples.
 
         Raises
         ------
@@ -103,7 +106,7 @@ class Recording(Mapping[str, xr.Dataset]):
             If names repeat, or shapes don't fit each other.
         TypeError
             If an array has another dtype than named in :class:`RecordedLayer` or
-            :class:`RecordedPredictions`, a token or label is no string, or JSON cannot hold a
+            :class:`RecordedPredictions`, a token or label isn't a string, or JSON cannot hold a
             configuration.
         """
         names = [layer.name for layer in layers]
@@ -136,7 +139,7 @@ class Recording(Mapping[str, xr.Dataset]):
     def bidirectional(self) -> dict[str, tuple[str, str]]:
         """Layers of which both directions were recorded, each with the names of the two.
 
-        ``{"bidirectional": ("bidirectional/forward", "bidirectional/backward")}``, for example;
+        For example ``{"bidirectional": ("bidirectional/forward", "bidirectional/backward")}``;
         ``recording["bidirectional"]`` then has both.
         """
         pairs = {}
@@ -154,7 +157,7 @@ class Recording(Mapping[str, xr.Dataset]):
         return pairs
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the names of :attr:`layers`."""
+        """Iterate over the names of :attr:`layers`."""
         return iter(self._paths)
 
     def __len__(self) -> int:
@@ -162,7 +165,7 @@ class Recording(Mapping[str, xr.Dataset]):
         return len(self._paths)
 
     def __contains__(self, layer: object) -> bool:
-        """Whether there is something by this name: a layer, or both directions of one."""
+        """Whether there is a layer of this name, or both directions of one."""
         return isinstance(layer, str) and (layer in self._paths or layer in self.bidirectional)
 
     # Which of two recordings it is, and not what is in it: that may be on a disk, and large.
@@ -172,13 +175,12 @@ class Recording(Mapping[str, xr.Dataset]):
     def __getitem__(self, layer: str) -> xr.Dataset:
         """One layer: its signals, and a boolean ``mask`` if some timesteps are padding.
 
-        By the name of a :attr:`bidirectional` layer, both directions: the cells of the forward one,
-        then those of the backward one, with the coordinate ``direction`` ``(cell,)``. Both are in
-        reading order: index t is the input's timestep t.
+        The name of a :attr:`bidirectional` layer gives both directions: the cells of the forward one,
+        then those of the backward one, with the coordinate ``direction`` ``(cell,)``. In both, index t
+        is the input's timestep t.
 
-        Of a layer that was called several times, all calls one after the other (of a text the last
-        one); ``attrs["calls"]`` are their numbers of timesteps. One call of it by its name with the
-        call's number, ``"lstm:2"``.
+        A layer that was called several times gives all calls one after the other (of a text, the last
+        one); ``attrs["calls"]`` are their numbers of timesteps. ``"lstm:2"`` gives its second call.
         """
         if not isinstance(layer, str):
             raise TypeError(f"layer: expected the name of one, got {layer!r:.80}")
@@ -198,7 +200,7 @@ class Recording(Mapping[str, xr.Dataset]):
         -------
         xarray.Dataset
             As ``recording[layer]``, with the coordinate ``call`` ``(timestep,)``: the number of the
-            call, from 1 on. A warm-up of 12 timesteps and 4 single steps have 16.
+            call, from 1. A warm-up of 12 timesteps and 4 single steps have 16 timesteps together.
 
         Examples
         --------
@@ -210,9 +212,9 @@ class Recording(Mapping[str, xr.Dataset]):
         return shown[0] if len(shown) == 1 else side_by_side(*shown)
 
     def call_names(self, layer: str) -> tuple[str, ...]:
-        """Name the calls of a layer that was called several times; of one that wasn't, none.
+        """Return the names of the calls of a layer that was called several times, else ().
 
-        ``("cell:1", "cell:2", "cell:3")``, for example.
+        For example ``("cell:1", "cell:2", "cell:3")``.
         """
         names = self.bidirectional.get(layer, (layer,))
         if names[0] not in self._paths:
@@ -224,16 +226,17 @@ class Recording(Mapping[str, xr.Dataset]):
         return self.tree[self._paths[layer]].to_dataset()
 
     def directions(self, layer: str) -> tuple[str, ...]:
-        """Name both directions of a layer, or of a call of one, and of any other just itself.
+        """Return the names of both directions of a layer or of a call; of any other, its own name.
 
-        ``("bidirectional/forward:2", "bidirectional/backward:2")`` of ``"bidirectional:2"``.
+        For example ``("bidirectional/forward:2", "bidirectional/backward:2")`` of
+        ``"bidirectional:2"``.
         """
         name, call = (layer, None) if layer in self._paths else split_call(layer)
         names = (name,) if name in self._paths else self.bidirectional.get(name, (name,))
         return names if call is None else tuple(call_name(each, call) for each in names)
 
     def initial_states(self, layer: str, signal: str) -> npt.NDArray[np.float32] | None:
-        """Give the states from which each call of a layer started.
+        """Return the initial states of each call of a layer.
 
         Parameters
         ----------
@@ -269,22 +272,21 @@ class Recording(Mapping[str, xr.Dataset]):
         return nodes, call
 
     def signals(self, layer: str) -> tuple[str, ...]:
-        """Name the signals that were recorded of one layer."""
+        """Return the names of the signals that were recorded of one layer."""
         return tuple(str(name) for name in self[layer].data_vars if name != "mask")
 
     @property
     def predictions(self) -> xr.Dataset | None:
-        """What the model guessed to come next, or None if that wasn't recorded.
+        """The model's predictions of what comes next, or None if they weren't recorded.
 
         Returns
         -------
         xarray.Dataset | None
-            Dimensions ``(example, timestep, rank)``; what is at timestep ``t`` is about the token
+            Dimensions ``(example, timestep, rank)``; timestep ``t`` has the prediction of the token
             at ``t + 1``. ``predicted_id`` int32, the most probable first, -1 where there is no
-            prediction; ``probability`` float32; ``predicted_token`` str, if the vocabulary is
-            known and what the model predicts are its tokens; ``target_probability`` float32
-            ``(example, timestep)``, the probability given to the token that really comes next (NaN
-            where unknown), if any is known.
+            prediction; ``probability`` float32; ``predicted_token`` str, if the vocabulary is known
+            and the model predicts its tokens; ``target_probability`` float32 ``(example, timestep)``,
+            the probability of the token that really comes next (NaN where unknown), if any is known.
         """
         if PREDICTIONS_NODE not in self.tree.children:
             return None
@@ -292,10 +294,10 @@ class Recording(Mapping[str, xr.Dataset]):
 
     @functools.cached_property
     def notes(self) -> Notes:
-        """What a person writes about cells, by layer and cell; kept when the recording is saved.
+        """Your notes on cells, by layer and cell; saved with the recording.
 
-        The first line of a note is the cell's name, which every view shows; an empty text takes a
-        note away. Notes are also written in the page: the button "note", or the key n.
+        The first line of a note is the cell's name, which every view shows; an empty text removes a
+        note. Notes can also be written in the page, with the button "note" or the key n.
 
         Examples
         --------
@@ -305,25 +307,25 @@ class Recording(Mapping[str, xr.Dataset]):
         return Notes(cells, self.bidirectional, self.tree.attrs.get("notes"))
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the recording to a Zarr v3 directory, for :func:`open_recording`.
+        """Save the recording to a Zarr v3 directory, for :func:`lstm_widgets.open_recording`.
 
-        An interrupted save leaves nothing that opens; one that would have replaced an older
-        recording leaves the older one.
+        An interrupted save leaves nothing that could be opened, or the older recording that it would
+        have replaced.
 
         Parameters
         ----------
         path : str or path-like
-            The directory to make.
+            The directory to create.
         overwrite : bool, default False
-            Whether a recording that stands there may be replaced. Nothing else ever is. If it is
-            the one that this was opened from, all of it is read into memory first.
+            Whether an existing recording may be replaced. Nothing else ever is. If it is the one that
+            this was opened from, all of it is read into memory first.
 
         Raises
         ------
         FileExistsError
-            If something stands there that may not be replaced.
+            If the path exists and may not be replaced.
         ValueError
-            If a token or label is no text that UTF-8 can hold (a lone surrogate).
+            If a token or label can't be encoded as UTF-8 (a lone surrogate).
         """
         from lstm_widgets.recording import store  # noqa: PLC0415  (Zarr is needed for files only)
 
@@ -344,11 +346,10 @@ class Recording(Mapping[str, xr.Dataset]):
 
 
 def open_recording(path: str | PathLike[str]) -> Recording:
-    """Open what :meth:`Recording.save` wrote.
+    """Open a recording that :meth:`Recording.save` wrote.
 
-    Only metadata is read; each array is read from the disk when it is touched, and only the part
-    that is. ``recording["lstm_1"].load()`` reads a layer whole. Opening a recording runs no code
-    from it.
+    Only metadata is read; arrays are read lazily, and only the parts that are used.
+    ``recording["lstm_1"].load()`` reads a whole layer. Opening a recording never runs code from it.
 
     Parameters
     ----------
@@ -358,14 +359,14 @@ def open_recording(path: str | PathLike[str]) -> Recording:
     Returns
     -------
     Recording
-        Equal to the saved one, to the bit.
+        With the same values as the saved one, bit for bit.
 
     Raises
     ------
     FileNotFoundError
-        If nothing stands at the path.
+        If the path doesn't exist.
     RecordingFileError
-        If it is no recording, an unfinished or damaged one, or one of a newer format.
+        If it isn't a recording, or an unfinished or damaged one, or one of a newer format version.
 
     Examples
     --------

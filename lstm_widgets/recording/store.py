@@ -153,7 +153,7 @@ def read(path: Path) -> tuple[list[xr.Dataset], xr.Dataset | None, dict[str, Any
     FileNotFoundError
         If nothing stands at the path.
     RecordingFileError
-        If it is no recording, an unfinished or damaged one, or one of a newer format.
+        If it isn't a recording, or an unfinished or damaged one, or one of a newer format.
     """
     if not path.exists():
         raise FileNotFoundError(f"path: expected a recording, found nothing at {str(path)!r}")

@@ -29,7 +29,7 @@ __all__ = ["KINDS", "SIGNALS", "STATES", "Cell", "Holds", "Kind", "plain_array",
 Holds: TypeAlias = "Mapping[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.floating[Any]]]]"
 """Which cells are held at what, by signal: bool and float ``(example, units)``.
 
-At each timestep that is no padding, a value of the signal is replaced where the first is True, as
+At each timestep that isn't padding, a value of the signal is replaced where the first is True, as
 soon as it is computed: what follows from it in that step and later follows from the held value.
 """
 

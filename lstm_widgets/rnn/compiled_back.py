@@ -41,7 +41,7 @@ _NO_ROWS = np.empty((0, 0), np.bool_)
 
 # Arrays in these loops are (example, timestep, unit), (example, unit) or (unit,). Rows are told by their
 # numbers, which are unsigned, and not cut out: a cut costs as much as computing on it. `given` is what
-# arrives at hidden states from later layers, `real` what is no padding, each of no size if there is none.
+# arrives at hidden states from later layers, `real` what isn't padding, each of no size if there is none.
 # What arrives at states is changed in place.
 
 
@@ -474,7 +474,7 @@ def _plain(array: Floats) -> Floats:
 
 
 def _common(block: Block, names: Sequence[str] | None = None) -> tuple[Any, ...]:
-    """Lay out signals, what they start from, what arrives, and what is no padding."""
+    """Lay out signals, what they start from, what arrives, and what isn't padding."""
     signals = tuple(
         _plain(values) for name, values in block.signals.items() if names is None or name in names
     )

@@ -167,7 +167,7 @@ def record(
     Raises
     ------
     TypeError
-        If ``model`` is no Keras model, or an argument is of the wrong type.
+        If ``model`` isn't a Keras model, or an argument is of the wrong type.
     ValueError
         If the model has no recurrent layer; if inputs, tokens, labels, layers or signals don't fit;
         if a text is empty, shorter than its window without ``pad``, or has tokens that aren't in the

@@ -154,9 +154,9 @@ class PageWidget(anywidget.AnyWidget):
         self, path: str | PathLike[str], *, title: str | None = None, overwrite: bool = False
     ) -> None:
         """
-        Write the widget, as it is now, to one HTML file that needs no kernel and no network.
+        Save the widget, as it is now, to one HTML file that needs no kernel and no network.
 
-        Sliders, keys, menus and both themes work there. What is shown goes in whole, up to 64 MiB.
+        Sliders, keys, menus and both themes work there. All that is shown is in the file, up to 64 MiB.
 
         Parameters
         ----------
@@ -165,12 +165,12 @@ class PageWidget(anywidget.AnyWidget):
         title : str, optional
             The heading. Default: the kind of widget, and what it shows.
         overwrite : bool, default False
-            Whether a file that stands there may be replaced.
+            Whether an existing file may be replaced.
 
         Raises
         ------
         FileExistsError
-            If something stands there that may not be replaced.
+            If the file exists and may not be replaced.
         FileNotFoundError
             If the folder doesn't exist.
         ValueError

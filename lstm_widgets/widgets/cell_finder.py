@@ -54,43 +54,43 @@ class CellFinder(CellGrid, TextHeatmap):
     """
     A ranking of cells as a table, and the evidence for each row.
 
-    Choosing a row shows its cell in the grid and over the text, where it is at its strongest, with the
-    row's threshold in the slider and its concept as a band under the tokens. The card beside the table
-    has the cell's highest and lowest passages and a sample of the others, its values with and without
-    the concept, and the held-out score among those of a concept that was shifted at random; with the
-    model at hand, what it costs to do without the cell.
+    Choosing a row shows its cell in the grid and over the text, where it is strongest, with the row's
+    threshold in the slider and its concept as a band under the tokens. The card beside the table shows
+    the passages with the cell's highest and lowest values and a random sample, its values with and
+    without the concept, and the held-out score within its null distribution, that of the circularly
+    shifted concept; given the model, also what ablating the cell costs.
 
     Parameters
     ----------
     recording : Recording
         What ``record()`` or ``open_recording()`` gave.
     concepts : Concept, sequence of Concept, mapping, or pandas.DataFrame, optional
-        What cells are ranked by, as for ``rank_cells``; or what ``rank_cells`` gave, or some rows of it.
-        Default: what ``lstm_widgets.concepts.fitting`` finds for the recording.
+        What cells are ranked by, as for ``rank_cells``; or a table that ``rank_cells`` returned, or
+        some of its rows. Default: what ``lstm_widgets.concepts.fitting`` finds for the recording.
     ranking : pandas.DataFrame, optional
-        What ``rank_cells`` gave for these concepts. Default: it is called, for the hidden states. A
-        ranking without its concepts has no evidence for those that ``lstm_widgets.concepts`` has not
-        got by their names.
+        What ``rank_cells`` returned for these concepts. Default: it is called, for the hidden states.
+        Given a ranking without its concepts, there is evidence only for those that
+        ``lstm_widgets.concepts`` has under their names.
     groups, step, lags, shifts, seed : optional
-        As for ``rank_cells``, where that is called.
+        As for ``rank_cells``, if that is called.
     model, inputs : optional
-        The model and what it reads, as for ``ablate``. With them, the card tells on demand what it
-        costs the model to have the cell of a row held at zero.
+        The model and its inputs, as for ``ablate``. With them, the card shows on demand what it costs
+        the model if the cell of a row is held at zero.
     targets, loss, output : optional
-        What the model's loss is, as for ``ablate``.
+        What the loss is computed from, as for ``ablate``.
     vocabulary, unknown, window, pad, tokens, batch_size, check, tolerance : optional
         How the model reads its inputs, as for ``record``.
     row : int, optional
-        Which row of the ranking is chosen at first. Default: the best.
+        Which row of the ranking is selected at first. Default: the best.
     **traits : optional
-        Every trait of `CellGrid` and `TextHeatmap`. Without ``tracks``, they are the concept of the row.
+        Every trait of `CellGrid` and `TextHeatmap`. Default ``tracks``: the concept of the row.
 
     Raises
     ------
     TypeError
-        For an unknown keyword, or what is no recording and no concept.
+        For an unknown keyword, or if ``recording`` or ``concepts`` are something else.
     ValueError
-        For a ranking of something else.
+        For a ranking of another recording or of other concepts.
 
     Examples
     --------
@@ -215,7 +215,7 @@ class CellFinder(CellGrid, TextHeatmap):
 
     @property
     def ranking(self) -> pd.DataFrame:
-        """The ranking; ``row`` counts from its top."""
+        """The ranking; ``row`` is an index into it."""
         return self._table
 
     @traitlets.validate("row")
@@ -262,17 +262,17 @@ class CellFinder(CellGrid, TextHeatmap):
         Parameters
         ----------
         row : int, optional
-            Which; default: the chosen one.
+            Its index; default: the selected one.
 
         Returns
         -------
         Evidence
-            Passages, values with and without the concept, scores of the shifted concept.
+            Passages, values with and without the concept, null distribution of the score.
 
         Raises
         ------
         ValueError
-            If no row is chosen, or there is none of this number.
+            If no row is selected, or the ranking doesn't have this one.
         """
         number = self.row if row is None else index(row)
         if not 0 <= number < len(self.ranking):

@@ -29,8 +29,8 @@ class CellGrid(MatchingWidget):
     r"""
     All cells of one layer over all timesteps of one signal, as a grid to scroll and zoom.
 
-    Examples stand end to end, tokens along the top. Zoomed in, each square bears its token; zoomed
-    out, each pixel shows the value of largest magnitude under it, with its sign.
+    Examples are laid end to end, with tokens along the top. Zoomed in, each square shows its token;
+    zoomed out, each pixel shows the value of largest magnitude under it, with its sign.
 
     Parameters
     ----------
@@ -43,26 +43,26 @@ class CellGrid(MatchingWidget):
     threshold : float, optional
         Values of smaller magnitude are faded.
     palette : str, optional
-        ``"auto"`` (RdBu_r, on a dark page berlin; cividis for gates), or one by its name: RdBu_r,
-        PuOr_r, vik, berlin, managua_r, red_cyan, cividis, viridis, Purples,
-        Purples_dark, blue_white_red_20.
+        ``"auto"`` (RdBu_r, on a dark page berlin; cividis for gates), or the name of one: RdBu_r,
+        PuOr_r, vik, berlin, managua_r, red_cyan, cividis, viridis, Purples, Purples_dark,
+        blue_white_red_20.
     scale : str or tuple of float, optional
         What the outermost colours stand for: ``"layer"``, ``"cell"``, ``"sigmoid"``, ``"squared"`` or
         (lowest, highest).
     sort : str, optional
-        The order of the rows: ``"index"``, ``"mean_magnitude"``, ``"variance"`` (both falling) or
-        ``"similarity"`` (Pearson's correlation with the selected cell, falling).
+        The order of the rows: ``"index"``, ``"mean_magnitude"``, ``"variance"`` or ``"similarity"``
+        (Pearson's correlation with the selected cell); the last three in descending order.
     tracks : Concept, sequence of Concept, or mapping, optional
-        What stands under the tokens as bands, each with its name: concepts, or by name concepts,
-        functions from the tokens of an example to an array, regular expressions, or arrays
-        ``(example, timestep)``, of bool (yes or no) or of numbers (NaN where there is none).
+        Concepts, shown as bands under the tokens, each with its name: one, several, or a mapping from
+        names to concepts, functions from the tokens of an example to an array, regular expressions,
+        or arrays ``(example, timestep)``, of bool (yes or no) or of numbers (NaN where unknown).
     hidden_tracks : tuple of str, optional
-        The names of those that are not shown.
+        The names of tracks that are not shown.
     span : tuple of int, optional
-        The chosen span of tokens, ``(start, stop)``, timesteps of the selected example, ``stop``
-        excluded. Below stand the cells that mark it and the other spans that they mark, as `match`
-        finds them, with the widget's threshold (0.3 while that is 0). Drag over tokens, or press
-        shift with the left or right arrow key.
+        The selected span of tokens, ``(start, stop)``, timesteps of the selected example, ``stop``
+        excluded. Below the grid are the cells that mark it and the other spans that they mark, as
+        `match` finds them with the widget's threshold (0.3 while that is 0). Drag over tokens, or
+        press Shift with the left or right arrow key.
     hide_quiet_cells : bool, optional
         Leave out the cells whose mean \\|value\\| is below the threshold.
 

@@ -35,42 +35,41 @@ class DependencyHeatmap(PageWidget):
     """
     How strongly the prediction at one timestep depends on each token, over running text.
 
-    The tokens that a model has read are coloured by how strongly its prediction depends on them. What it
-    hasn't read yet is grey, without a colour. Several models stand one under the other, for the same
-    prediction.
+    The tokens that a model has read are coloured by how strongly its prediction depends on them; what it
+    hasn't read yet is grey. Several models are shown one below the other, for the same prediction.
 
     Parameters
     ----------
     dependency : xarray.DataArray or dict of xarray.DataArray
-        What `lstm_widgets.dependency` gave; or of several models that have read the same text, by their
-        names.
+        What `lstm_widgets.dependency` returned; or, for several models that have read the same text, a
+        dict of these by the models' names.
     tokens : str or list of str, optional
-        What stands at each timestep, from 0 on; of several examples one sequence each. Default: the tokens
-        that the dependencies carry.
+        The tokens at each timestep, from 0; of several examples one sequence each. Default: those in the
+        dependencies.
     example, timestep : int, optional
-        The example, and the timestep after which the prediction is made that is explained at first.
-        Default: the last of which something is known.
+        The example, and the timestep whose prediction is explained at first. Default: the last
+        prediction.
     input_timestep : int, optional
-        The token whose number is read out. Default: the one on which each prediction depends the most.
+        The token whose value is read out. Default: the one on which each prediction depends most.
     scale : {"prediction", "all"}, optional
-        What the outermost colour stands for: the largest value of the prediction, or of all predictions.
+        What the outermost colour stands for: the largest value of this prediction, or of all.
     same_scale : bool, optional
-        Whether all models have one scale, or each its own.
+        Whether all models share one scale.
     log_scale : bool, optional
-        Whether colours follow the logarithm, over three powers of ten.
+        Whether the colour scale is logarithmic, over three powers of ten.
     hover : {"explain", "read"}, optional
-        Whether pointing at a token explains the prediction made there, or reads out the token's number.
+        Whether pointing at a token explains the prediction made there, or reads out the token's value.
     marks : bool, optional
         Show newlines, tabs and spaces as marks.
     align : {"read", "predict"}, optional
-        Whether a prediction is found at the token just read, or at the one that comes next.
+        Whether a prediction is shown at the token just read, or at the one that comes next.
     palette : str, optional
         A sequential palette. Default: Purples, and Purples_dark on a dark page.
 
     Raises
     ------
     TypeError
-        For an unknown keyword, or a dependency that is none.
+        For an unknown keyword, or if ``dependency`` isn't what `lstm_widgets.dependency` returns.
     ValueError
         If the dependencies, or the tokens, aren't of the same text.
     traitlets.TraitError

@@ -25,8 +25,8 @@ class ExampleGrid(RecordingWidget):
     """
     One cell over all examples side by side, each with its label, wrapping to the width.
 
-    The tokens of each example are coloured by the cell's value; where the label ends in them
-    (``"8+6=14"`` for the tokens ``"1", "4"``), they are coloured in place.
+    The tokens of each example are coloured by the cell's value; where the label ends with them
+    (``"8+6=14"`` for the tokens ``"1", "4"``), they are coloured in the label.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class ExampleGrid(RecordingWidget):
     cell, example, timestep : int, optional
         What is selected at first.
     tracks : Concept, sequence of Concept, or mapping, optional
-        Concepts that stand under the tokens as bands, as in `CellGrid`.
+        Concepts, shown as bands under the tokens, as in `CellGrid`.
     hidden_tracks : tuple of str, optional
-        The names of those that are not shown.
+        The names of tracks that are not shown.
     threshold : float, optional
         Values of smaller magnitude are faded.
     palette : str, optional
@@ -47,8 +47,8 @@ class ExampleGrid(RecordingWidget):
     scale : str or tuple of float, optional
         What the outermost colours stand for, as in `CellGrid`.
     sort : str, optional
-        The order of the examples: ``"index"``, or ``"value"``: by the value at the selected timestep,
-        falling.
+        The order of the examples: ``"index"``, or ``"value"``, by the value at the selected timestep
+        in descending order.
 
     Examples
     --------

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 class Explorer(CellGrid, TextHeatmap):
     """
-    A recording from three sides: the grid of all cells, the text under one cell, and its gates.
+    Three linked views of a recording: the grid of all cells, the text under one cell, and its gates.
 
-    One selection goes through all of it: a click on a square, on a token or on a bar moves the other
-    two, and so do the sliders and the arrow keys. It is the place to start.
+    All three share one selection: a click on a square, a token or a bar moves the other two, and so do
+    the sliders and the arrow keys. It is the place to start.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ class Explorer(CellGrid, TextHeatmap):
         What is shown at first; default: the first layer (both directions, if it has two) and its
         hidden state.
     finding : bool, optional
-        Show a `CellFinder` below, of the concepts that fit the tokens; choosing a row of it moves the
-        selection. Default: False.
+        Show a `CellFinder` below, for the concepts that fit the tokens; choosing one of its rows moves
+        the selection. Default: False.
     **traits : optional
         Every trait of `CellGrid`, `TextHeatmap` and `GateInspector`: ``cell``, ``example``,
         ``timestep``, ``threshold``, ``palette``, ``scale``, ``align``, ``tracks``, ``hidden_tracks``,
@@ -79,7 +79,7 @@ class Explorer(CellGrid, TextHeatmap):
 
     @property
     def finder(self) -> CellFinder:
-        """The `CellFinder` of the recording; made, which ranks all cells, when first asked for."""
+        """The `CellFinder` of the recording; made on first access, which ranks all cells."""
         if self._finder is None:
             made = CellFinder(self.recording)
             made.observe(self._on_found, ["row"])

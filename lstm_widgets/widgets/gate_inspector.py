@@ -22,25 +22,25 @@ class GateInspector(RecordingWidget):
     r"""
     All signals of one cell, aligned with the tokens, and what made its state change.
 
-    One band a signal: gates as bars from 0 to 1, the others up and down from zero. Below them the
-    change of the state as the sum of what was lost and what was written, each timestep:
+    There is a band for each signal: gates as bars from 0 to 1, the others up and down from zero. Below
+    them is the change of the state at each timestep, as the sum of what was lost and what was written:
 
     ========== ======================================================================================
     LSTM       :math:`\Delta c = (f - 1) \cdot c_{-1} + i \cdot g`
     GRU        :math:`\Delta h = (z - 1) \cdot h_{-1} + (1 - z) \cdot \tilde h`
-    SimpleRNN  :math:`\Delta h = h - h_{-1}`, which has no such parts
+    SimpleRNN  :math:`\Delta h = h - h_{-1}`, which doesn't divide into such parts
     ========== ======================================================================================
 
-    :math:`c_{-1}` is the state of the timestep that was read before: for a layer that reads backwards
-    the one to the right. Before the first timestep it is the state that the layer, or this call of
-    it, started from. Wherever that isn't recorded, and wherever the timestep before doesn't lead to
-    this one (in a windowed recording each has read its own window), it is worked out from the
-    equation, as :math:`c_{-1} = (c - i \cdot g) / f`, and the widget says so; it is unknown, not
-    zero, where the gate is nearly closed (:math:`f < 0.01`) and for a SimpleRNN. At padding the state
-    passes through and nothing changes.
+    :math:`c_{-1}` is the state of the timestep that was read before: for a layer that reads backwards,
+    the one to the right. Before the first timestep it is the initial state of the layer, or of this
+    call of it. Where that isn't recorded, and where the timestep before doesn't lead to this one (in a
+    windowed recording each has read its own window), it is computed from the equation, as
+    :math:`c_{-1} = (c - i \cdot g) / f`, and the widget says so; where the gate is nearly closed
+    (:math:`f < 0.01`), and for a SimpleRNN, it is unknown, not zero. At padding the state is carried
+    on unchanged.
 
-    Each band has a scale of its own, up to a round number that holds the cell's largest value among
-    those that are in the page; the exact numbers stand below.
+    Each band has its own scale, up to a round number above the cell's largest value among those in
+    the page; the exact numbers are below.
 
     Parameters
     ----------
@@ -49,13 +49,13 @@ class GateInspector(RecordingWidget):
     layer : str, optional
         The layer shown at first; default: the first.
     signal : str, optional
-        The signal that the status line tells and whose colours the legend explains.
+        The signal that the status line reads out and whose colours the legend explains.
     cell, example, timestep : int, optional
         What is selected at first.
     tracks : Concept, sequence of Concept, or mapping, optional
-        Concepts that stand under the tokens as bands, as in `CellGrid`.
+        Concepts, shown as bands under the tokens, as in `CellGrid`.
     hidden_tracks : tuple of str, optional
-        The names of those that are not shown.
+        The names of tracks that are not shown.
     threshold : float, optional
         Bars of smaller magnitude are faded.
     palette : str, optional
@@ -63,7 +63,7 @@ class GateInspector(RecordingWidget):
     scale : str or tuple of float, optional
         What the outermost colours of the shown signal stand for, as in `CellGrid`.
     align : str, optional
-        Which token stands at a column: ``"read"`` or ``"predict"``.
+        Which token is shown at a column: ``"read"``, the one just read, or ``"predict"``, the next.
 
     Examples
     --------

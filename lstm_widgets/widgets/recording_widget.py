@@ -44,7 +44,7 @@ class RecordingWidget(PageWidget):
         What ``record()`` or ``open_recording()`` gave.
     layer : str, optional
         The layer shown at first: one of ``recording.layers``, or of ``recording.bidirectional`` for
-        both directions side by side; of a layer that was called several times also one call,
+        both directions side by side; or one call of a layer that was called several times,
         ``"lstm:2"``. Default: the first; both directions, if it has two.
     signal : str, optional
         The signal shown at first. Default: ``"hidden_state"``.
@@ -54,9 +54,9 @@ class RecordingWidget(PageWidget):
     Raises
     ------
     TypeError
-        For an unknown keyword, or a recording that is none.
+        For an unknown keyword, or if ``recording`` isn't a Recording.
     traitlets.TraitError
-        For a value that a trait doesn't take; the text names the trait, what it takes and what came.
+        For a value that a trait doesn't take; the message names the trait, what it takes and what came.
     """
 
     layer = traitlets.Unicode(help="The layer shown, by its name in the recording.").tag(sync=True)
@@ -281,11 +281,11 @@ class RecordingWidget(PageWidget):
         exact: bool | None = None,
     ) -> None:
         """
-        Write the widget, as it is now, to one HTML file that needs no kernel and no network.
+        Save the widget, as it is now, to one HTML file that needs no kernel and no network.
 
-        Sliders, keys, menus and both themes work there. Of a recording that takes more than 64 MiB as it
-        stands in the file, the layer shown goes in, or else only the signal shown; the page names what
-        was left out.
+        Sliders, keys, menus and both themes work there. If the recording takes more than 64 MiB in the
+        file, only the layer shown goes in, or else only the signal shown; the page names what was left
+        out.
 
         Parameters
         ----------
@@ -294,16 +294,16 @@ class RecordingWidget(PageWidget):
         title : str, optional
             The heading. Default: the kind of widget, and what it shows.
         overwrite : bool, default False
-            Whether a file that stands there may be replaced.
+            Whether an existing file may be replaced.
         exact : bool, optional
-            True: values stand in the file as they are, float32. False: a byte each, as they are drawn,
-            rounded to 1/252 of the largest magnitude of their cell; such numbers are marked ≈ on the
-            screen, and the file is about a quarter as large. Default: exact up to 2 MiB of float32.
+            True: values are kept as float32. False: as one byte each, as they are drawn, rounded to
+            1/252 of the largest magnitude of their cell; the page marks such numbers with ≈, and the
+            file is about a quarter as large. Default: exact up to 2 MiB of float32.
 
         Raises
         ------
         FileExistsError
-            If something stands there that may not be replaced.
+            If the file exists and may not be replaced.
         FileNotFoundError
             If the folder doesn't exist.
         ValueError

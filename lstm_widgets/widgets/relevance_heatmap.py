@@ -32,12 +32,12 @@ SCALES = ("example", "all")
 
 class RelevanceHeatmap(PageWidget):
     r"""
-    Many examples as rows of words, each word on the colour of its relevance, one band a method.
+    Many examples as rows of words, each word coloured by its relevance, with a band for each method.
 
-    At the left of each example stand the class that the model predicts, with its probability, and the
-    true one. Examples can be filtered, searched, sorted, and opened in an `Explorer`: by a click on the
-    selected word, or the key Enter. What is above zero speaks for what is explained, what is below
-    against it; sensitivity has no sign and is drawn in one hue.
+    At the left of each example are the predicted class, with its probability, and the true class.
+    Examples can be filtered, searched, sorted, and opened in an `Explorer`, by a click on the selected
+    word or the Enter key. Positive relevance speaks for the explained class, negative relevance against
+    it; sensitivity has no sign and is drawn in one hue.
 
     Up and down go through the examples, left and right through the words of one, ``[`` and ``]``
     through the methods; space unfolds an example that has more words than there is room for.
@@ -47,36 +47,36 @@ class RelevanceHeatmap(PageWidget):
     relevance : xarray.Dataset
         What `lstm_widgets.relevance` returns.
     tokens : sequence of sequences of str, optional
-        What stands at each timestep. Default: the tokens in the dataset.
+        The tokens at each timestep. Default: those in the dataset.
     targets : sequence of int or str, optional
-        The true class of each example, by number or name; -1 where it is unknown.
+        The true class of each example, its number or name; -1 where it is unknown.
     class_names : sequence of str or mapping of int to str, optional
         The names of the classes.
     recording : Recording, optional
-        What ``record()`` gave for the same model and inputs: `Explorer` shows it.
+        What ``record()`` returned for the same model and inputs, for the `Explorer`.
     example, timestep : int, optional
         What is selected at first. Default: the first example that is shown, and its first timestep
-        that is no padding.
+        that isn't padding.
     method : str, optional
-        The selected method, which the legend and the status line begin with.
+        The selected method, which comes first in the legend and the status line.
     all_methods : bool, optional
         Whether each method has a band, or only the selected one.
     scale : str or tuple of float, optional
         What the outermost colours stand for: the largest magnitude of the method in each
         ``"example"``, or in ``"all"`` of them, or a fixed range (lowest, highest), beyond which values
-        are marked as cut off.
+        are marked as clipped.
     palette : str, optional
-        ``"auto"`` (RdBu_r, on a dark page berlin; for sensitivity Purples and Purples_dark), or one by its
-        name, as in `CellGrid`. Of one with a middle, sensitivity takes the upper half.
+        ``"auto"`` (RdBu_r, on a dark page berlin; for sensitivity Purples and Purples_dark), or the name
+        of one, as in `CellGrid`. Of a diverging palette, sensitivity takes the upper half.
     sort : str, optional
         The order: ``"index"``, ``"most_confident"``, ``"least_confident"``, ``"highest_score"``,
         ``"lowest_score"``, ``"longest"`` or ``"shortest"``.
     predicted : int or str, optional
-        Show only examples that are predicted as this class.
+        Show only examples that are predicted to be of this class.
     outcome : str, optional
         Show ``"all"`` examples, or only those that are predicted ``"right"`` or ``"wrong"``.
     search : str, optional
-        Show only examples that contain this text, in upper or lower case.
+        Show only examples that contain this text, whatever its case.
     lines : int, optional
         How many lines of words an example has room for. 0, the default: one, or two where half of the
         examples need them.
@@ -170,7 +170,7 @@ class RelevanceHeatmap(PageWidget):
 
     @property
     def recording(self) -> Recording | None:
-        """What an `Explorer` shows of the same inputs, if it is known."""
+        """The recording of the same inputs that the `Explorer` shows, if it was given."""
         return self._recording
 
     def _whole_state(self) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class RelevanceHeatmap(PageWidget):
         return {"_whole": values, "_text": text}
 
     def _first_timestep(self) -> int:
-        """Find the first timestep of the selected example that is no padding."""
+        """Find the first timestep of the selected example that isn't padding."""
         mask = self._examples.mask
         return 0 if mask is None or not mask.size else int(mask[self.example].argmax())
 
@@ -251,7 +251,7 @@ class RelevanceHeatmap(PageWidget):
 
     @property
     def explorer(self) -> Explorer:
-        """The `Explorer` of the recording, linked to what is selected here; made when first asked for."""
+        """The `Explorer` of the recording, linked to the selection here; made on first access."""
         if self._explorer is None:
             if self.recording is None or self._layer is None:
                 raise ValueError(

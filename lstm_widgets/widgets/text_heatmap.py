@@ -25,8 +25,8 @@ class TextHeatmap(MatchingWidget):
     """
     One cell over running text, wrapped as it was written.
 
-    Every token stands on the colour of the cell's value: of the one after the token was read, or with
-    ``align="predict"`` of the one before it, from which the model predicts the token.
+    Every token is coloured by the cell's value: the one after the token was read, or with
+    ``align="predict"`` the one before, from which the model predicts the token.
 
     Parameters
     ----------
@@ -37,19 +37,19 @@ class TextHeatmap(MatchingWidget):
     cell, example, timestep : int, optional
         What is selected at first.
     cells : tuple of int, optional
-        Cells that are pinned: each has a row of its own under every line of the text, and so has the
-        selected one. Default: the selected cell alone.
+        Pinned cells: each has a row of its own under every line of the text, and so has the selected
+        cell. Default: the selected cell alone.
     marks : bool, optional
         Show newlines, tabs and spaces as marks.
     guesses : bool, optional
         Show the model's top guesses under each token, where the recording has predictions
         (``record(..., top_k=5)``).
     tracks : Concept, sequence of Concept, or mapping, optional
-        Concepts that stand under the tokens as bands, as in `CellGrid`.
+        Concepts, shown as bands under the tokens, as in `CellGrid`.
     hidden_tracks : tuple of str, optional
-        The names of those that are not shown.
+        The names of tracks that are not shown.
     span : tuple of int, optional
-        The chosen span of tokens, as in `CellGrid`.
+        The selected span of tokens, as in `CellGrid`.
     threshold : float, optional
         Values of smaller magnitude are faded.
     palette : str, optional
@@ -57,7 +57,7 @@ class TextHeatmap(MatchingWidget):
     scale : str or tuple of float, optional
         What the outermost colours stand for, as in `CellGrid`.
     align : str, optional
-        The token that a value stands on: ``"read"``, the one just read, or ``"predict"``, the one that
+        Which token a value is shown at: ``"read"``, the one just read, or ``"predict"``, the one that
         comes next.
 
     Examples

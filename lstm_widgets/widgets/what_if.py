@@ -32,10 +32,10 @@ class WhatIf(TextHeatmap):
     """
     A text to edit, and a cell to hold at a value: the model runs again, and its guesses change.
 
-    The text stands on the colours of one cell, as in `TextHeatmap`. Below the field in which it can be
-    changed, a slider holds the selected cell at a value at every timestep. What the loss was before and
-    is now stands beside it, and under the text the guesses for the selected token, with the cell held
-    and without. It needs a kernel; a saved page shows what was computed last.
+    The text is coloured by the values of one cell, as in `TextHeatmap`. Below the field in which it can
+    be edited, a slider holds the selected cell at a value at every timestep. Beside it is the loss
+    before and after, and under the text are the predictions for the selected token, with and without
+    the cell held. It needs a kernel; a saved page shows what was computed last.
 
     Parameters
     ----------
@@ -48,30 +48,30 @@ class WhatIf(TextHeatmap):
     layer, signal : str, optional
         What is shown and held; default: the first recurrent layer and its hidden state.
     unknown : int or str, optional
-        The id or token that what isn't in the vocabulary is read as, as for ``record()``.
+        The id or token that stands for what isn't in the vocabulary, as for ``record()``.
     window : int, optional
         How many tokens the model reads for each prediction, as for ``record()``.
     pad : optional
-        What stands in front of the text in windows that begin before it, as for ``record()``.
+        What the text is padded with at its beginning, as for ``record()``.
     top_k : int, optional
-        How many guesses to show. Default: 5, or all that the vocabulary has.
+        How many predictions to show. Default: 5, or all that the vocabulary has.
     batch_size, check, tolerance : optional
         As for ``record()``.
     output : str or int, optional
         Which output has the predictions, of a model with several: its name or its index.
     value : float, optional
-        At what the selected cell is held at first; None: at nothing.
+        The value at which the selected cell is held at first. Default: none, it isn't held.
     **traits : optional
         Every trait of `TextHeatmap`.
 
     Attributes
     ----------
     text, value : str, float
-        Set them, and the model runs.
+        Setting them runs the model.
     recording : Recording
-        What was recorded last, with the cell held.
+        The last recording, with the cell held.
     loss, loss_held : float
-        The mean cross-entropy of the next token, as the model is and with the cell held.
+        The mean cross-entropy of the next token, of the unchanged model and with the cell held.
 
     Examples
     --------

@@ -34,29 +34,29 @@ __all__ = ["load_legacy", "load_legacy_weights"]
 
 
 def load_legacy(path: str | PathLike[str]) -> Any:
-    """Open a model that Keras 2 saved whole, in HDF5, and rebuild it in Keras 3.
+    """Open a complete model that Keras 2 saved in HDF5, and rebuild it in Keras 3.
 
-    Keras 3 can't open a model with ``CuDNNLSTM`` or ``CuDNNGRU``, nor most others of Keras 2. This
-    rebuilds them with the layers of Keras 3 and converts their weights, so that the outputs are the
-    same. No code in the file is run.
+    Keras 3 can't open models with ``CuDNNLSTM`` or ``CuDNNGRU``, nor most other models of Keras 2. This
+    rebuilds them with layers of Keras 3 and converts their weights, so that their outputs are the same.
+    No code in the file is run.
 
-    Models: Sequential ones and those with several inputs, outputs or branches, also within each
-    other, with layers that are shared, and with initial states from elsewhere (encoder and decoder).
+    Models: Sequential and functional ones, with several inputs, outputs or branches, nested, with
+    shared layers, and with initial states from other layers (encoder and decoder).
 
     Layers: ``CuDNNLSTM`` (becomes LSTM), ``CuDNNGRU`` (GRU with ``reset_after``), ``LSTM``, ``GRU``,
     ``SimpleRNN``, ``RNN`` around their cells, ``Bidirectional`` around these; ``TimeDistributed``,
     ``Dense``, ``Embedding``, ``Conv1D``, ``Conv2D``, pooling, padding, ``BatchNormalization``,
     ``LayerNormalization``, ``Dropout`` and other noise, activations, ``RepeatVector``, ``Masking``,
     ``Flatten``, ``Reshape``, ``Permute``; ``Concatenate``, ``Add``, ``Dot`` and other merges. Their
-    names stay. Optimiser, initialisers, regularisers and constraints are left out.
+    names are kept. Optimiser, initialisers, regularisers and constraints are left out.
 
-    Weights are those of the file but for two things, see :func:`load_legacy_weights`: the layout of
+    Weights are those of the file except for two things, see :func:`load_legacy_weights`: the layout of
     cuDNN, and ``hard_sigmoid``, which was another function in Keras 2.
 
     Parameters
     ----------
     path : str or path-like
-        The file, usually ``.h5`` or ``.hdf5``. If it has weights only (``save_weights``), rebuild the
+        The file, usually ``.h5`` or ``.hdf5``. If it holds only weights (``save_weights``), rebuild the
         model in Keras 3 and call :func:`load_legacy_weights`.
 
     Returns
@@ -67,7 +67,7 @@ def load_legacy(path: str | PathLike[str]) -> Any:
     Raises
     ------
     TypeError
-        If ``path`` is no path.
+        If ``path`` isn't a path.
     FileNotFoundError
         If there is no such file.
     ValueError
@@ -101,9 +101,9 @@ def load_legacy_weights(
     *,
     recurrent_activation: str | Mapping[str, str] | None = None,
 ) -> None:
-    r"""Set a model's weights to those that Keras 2 saved in HDF5, so that it computes the same.
+    r"""Load weights that Keras 2 saved in HDF5 into a model, so that it computes the same.
 
-    The ``load_weights`` of Keras 3 reads such files too, but takes the numbers as they are, while
+    The ``load_weights`` of Keras 3 reads such files, too, but takes the numbers as they are, although
     three things have changed since:
 
     - ``hard_sigmoid`` was :math:`\min(\max(0.2 x + 0.5, 0), 1)` in Keras 2 and is
@@ -114,35 +114,35 @@ def load_legacy_weights(
     - ``CuDNNLSTM`` and ``CuDNNGRU`` keep each gate's matrices transposed and two biases for each gate.
       Keras 3 doesn't have them; their weights go into ``LSTM`` and ``GRU``, as they did in Keras 2.
 
-    So the gates' function in training must be known, for every LSTM and GRU. It is, where
+    So the activation of the gates in training must be known, for every LSTM and GRU. It is, if
 
     - the weights have the layout of cuDNN: ``sigmoid``;
-    - the file has the whole model: what it says. A layer with Keras 3's default becomes that;
+    - the file has the complete model: the activation in it, which replaces Keras 3's default;
     - the model was rebuilt with ``recurrent_activation="hard_sigmoid"``, which is then taken for that
       of Keras 2, or with a function other than ``sigmoid``, which stays;
     - the model has ``sigmoid`` and the file is of Keras 2.3 (TensorFlow 2.2) or later, where that was
       the default too. Only in code that used ``tf.compat.v1`` there it was not: then say so.
 
-    Else ``recurrent_activation`` has to say it; nothing is guessed.
+    Otherwise ``recurrent_activation`` has to be given; nothing is guessed.
 
-    Layers of file and model belong together by name where the names are the same, else in their
-    order, as in Keras 2. Nothing is set if something doesn't fit.
+    Layers of file and model are matched by name where the names are the same, else by their order, as
+    in Keras 2. If anything doesn't fit, no weights are set.
 
     Parameters
     ----------
     model : keras.Model
         A Keras 3 model, built, of the layers that were saved.
     path : str or path-like
-        The file: weights only (``save_weights``), or a whole model, of which the weights are taken.
+        The file: weights only (``save_weights``), or a complete model, whose weights are taken.
     recurrent_activation : str or mapping of str to str, optional
-        What the gates' function was in training, ``"hard_sigmoid"`` or ``"sigmoid"``, for all layers
-        where it isn't known; or by layer, ``{"lstm_1": "hard_sigmoid"}``, with names as in a recording.
-        Layers become what is said: they needn't be rebuilt.
+        The activation of the gates in training, ``"hard_sigmoid"`` or ``"sigmoid"``, for all layers of
+        which it isn't known; or by layer, ``{"lstm_1": "hard_sigmoid"}``, with names as in a recording.
+        The layers' activation is set accordingly: they needn't be rebuilt.
 
     Raises
     ------
     TypeError
-        If ``model`` is no Keras model, or an argument is of the wrong type.
+        If ``model`` isn't a Keras model, or an argument is of the wrong type.
     FileNotFoundError
         If there is no such file.
     ValueError

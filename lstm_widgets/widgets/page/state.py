@@ -48,7 +48,7 @@ def layer_names(recording: Recording) -> tuple[str, ...]:
 
 
 def first_timestep(recording: Recording, layer: str, example: int) -> int:
-    """Find the first timestep that is no padding, and in a text the first that ends a window."""
+    """Find the first timestep that isn't padding, and in a text the first that ends a window."""
     dataset = recording[layer]
     if "mask" not in dataset or not 0 <= example < dataset.sizes["example"]:
         return 0

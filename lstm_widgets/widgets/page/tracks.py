@@ -42,7 +42,7 @@ def tracks_of(recording: Recording, tracks: Any) -> dict[str, tuple[Track, ...]]
     Raises
     ------
     TypeError, ValueError
-        If they are no concepts, or an array has the shape of no layer, or they take too many bytes.
+        If they aren't concepts, an array fits no layer, or they take too many bytes.
     """
     every: dict[str, tuple[Track, ...]] = {}
     refused: dict[str, ValueError] = {}
