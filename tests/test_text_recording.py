@@ -13,7 +13,7 @@ from lstm_widgets import open_recording, record
 from lstm_widgets.errors import SelfCheckError
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.rnn.cells import SIGNALS
-from lstm_widgets.running import session, texts
+from lstm_widgets.running import reading, session, texts
 from lstm_widgets.tokens.vocabulary import Vocabulary
 
 SYMBOLS = "abcdefg \n"
@@ -823,9 +823,9 @@ def test_a_small_text_shows_no_progress(capsys):
 def test_windows_run_in_batches_of_a_size_that_fits():
     model = keras.Sequential([keras.Input((40, 2)), L.LSTM(512)])
     layers = adapter_of(model).layers
-    small = texts.standard_size(session.Reading("windows", 10_000, 40), layers, None, None)
+    small = texts.standard_size(reading.Reading("windows", 10_000, 40), layers, None, None)
     assert 64 <= small < 4096
-    assert texts.standard_size(session.Reading("windows", 10_000, 40), layers, 8, None) == 8
+    assert texts.standard_size(reading.Reading("windows", 10_000, 40), layers, 8, None) == 8
 
 
 def test_several_sentences_are_not_taken_for_one_text():

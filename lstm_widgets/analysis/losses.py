@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lstm_widgets.models.outputs import Output
     from lstm_widgets.recording import RecordedPredictions
     from lstm_widgets.running.given import Given
-    from lstm_widgets.running.session import Reading
+    from lstm_widgets.running.reading import Reading
 
     Floats = npt.NDArray[np.float32]
     Ids = npt.NDArray[np.int64]

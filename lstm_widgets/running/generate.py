@@ -21,9 +21,10 @@ from lstm_widgets.running import texts
 from lstm_widgets.running.held import Held, standard_held
 from lstm_widgets.running.pieces import PROBED, in_pieces
 from lstm_widgets.running.predictions import Guesses, expect_symbols
+from lstm_widgets.running.reading import Reading
 from lstm_widgets.running.run import prepared, read
 from lstm_widgets.running.selection import Selection
-from lstm_widgets.running.session import Reading, Session
+from lstm_widgets.running.session import Session
 from lstm_widgets.tokens.vocabulary import Encoding
 
 if TYPE_CHECKING:

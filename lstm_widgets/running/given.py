@@ -20,7 +20,7 @@ from lstm_widgets.models.inputs import (
     standard_tokens,
 )
 from lstm_widgets.running import texts
-from lstm_widgets.running.session import Reading
+from lstm_widgets.running.reading import Reading
 from lstm_widgets.tokens.vocabulary import Encoding, Vocabulary
 
 if TYPE_CHECKING:

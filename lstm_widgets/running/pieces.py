@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.rnn.comparison import TOLERANCES, difference
+from lstm_widgets.running.reading import Reading
 from lstm_widgets.running.run import prepared, read
 from lstm_widgets.running.selection import Selection
-from lstm_widgets.running.session import Reading, Session
+from lstm_widgets.running.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lstm_widgets.models.outputs import Output
-    from lstm_widgets.running.session import Reading
+    from lstm_widgets.running.reading import Reading
     from lstm_widgets.tokens.vocabulary import Vocabulary
 
 __all__ = ["Guesses", "are_logits", "expect_symbols", "placed"]

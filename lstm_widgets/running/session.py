@@ -7,145 +7,31 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
-import itertools
-import math
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.adapter import Result
-from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
+from lstm_widgets.recording import RecordedPredictions, Recording
 from lstm_widgets.recording.calls import all_named, call_name, is_part, split_call
 from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell
 from lstm_widgets.rnn.comparison import TOLERANCES, Check, difference
 from lstm_widgets.rnn.scan import scan, scan_last
 from lstm_widgets.running.held import Held, Holding
+from lstm_widgets.running.layer_tokens import expect_tokens, picked, tokens_of
 from lstm_widgets.running.self_check import CellRun, Compared, LayerCheck
+from lstm_widgets.running.unit import Unit, joined, recorded, room
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy.typing as npt
 
     from lstm_widgets.models.adapter import Adapter, Call, Layer
+    from lstm_widgets.running.reading import Reading
     from lstm_widgets.running.selection import Selection
-
-
-# From so many bytes NumPy asks for large pages.
-_LARGE_BYTES = 1 << 22
-_PAGE = 1 << 12
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How what the model reads in its calls stands in the recording.
-
-    Attributes
-    ----------
-    mode
-        ``"examples"``: each call reads some of the examples. ``"pieces"``: each call reads a piece
-        of one long example, and goes on from the states in which the call before ended.
-        ``"windows"``: each call reads some of a text's windows; of each only the state at its end
-        is kept, at the timestep of its last token.
-    count
-        The number of examples, or of timesteps of the text.
-    window
-        The number of timesteps of a window.
-    padding
-        How many timesteps of padding stand in front of the text.
-    pad
-        What it was said to be.
-    lengths
-        Of examples that are read without padding, each call those of one length: their lengths,
-        the longest first, in the order in which they are read.
-    order
-        Which of the examples each of these is.
-    """
-
-    mode: Literal["examples", "pieces", "windows"]
-    count: int
-    window: int = 1
-    padding: int = 0
-    pad: Any = None
-    lengths: npt.NDArray[np.intp] | None = None
-    order: npt.NDArray[np.intp] | None = None
-
-    @property
-    def before(self) -> int:
-        """How many timesteps of the text have no window."""
-        return self.window - 1 - self.padding
-
-    @property
-    def total(self) -> int:
-        """How many examples, timesteps or windows there are to be read."""
-        return self.count - self.before
-
-    def parts(self, size: int) -> list[tuple[int, int]]:
-        """Cut the total into what is read in one call each: from where to where."""
-        ends = [0, max(self.total, 1)]
-        if self.lengths is not None:
-            ends = [0, *(np.flatnonzero(np.diff(self.lengths)) + 1).tolist(), self.count]
-        return [
-            (start, min(start + size, self.total, stop))
-            for begin, stop in itertools.pairwise(ends)
-            for start in range(begin, stop, size)
-        ]
-
-    def shape(self, timesteps: int) -> tuple[int, int]:
-        """Tell the recording's numbers of examples and timesteps, of a call's timesteps."""
-        return (self.count, timesteps) if self.mode == "examples" else (1, self.count)
-
-    def place(self, start: int, stop: int, timesteps: int) -> tuple[Any, ...]:
-        """Index what ``start`` to ``stop`` of the total are in the recording."""
-        if self.mode == "examples":
-            return (slice(start, stop), slice(0, timesteps))
-        if self.mode == "pieces":
-            return (slice(None), slice(start, stop))
-        return (0, slice(start + self.before, stop + self.before))
-
-    def done(self, total: int) -> tuple[Any, ...]:
-        """Index that part of the recording that is there after ``total``, examples in order."""
-        if self.order is not None:
-            return (np.argsort(self.order[:total]),)
-        if self.mode == "examples":
-            return (slice(total),)
-        return (slice(None), slice(total + self.before))
-
-    def describe(self, total: int) -> str:
-        """Say how much is there after ``total``."""
-        what = "examples" if self.mode == "examples" else "timesteps"
-        return f"{total + self.before} of {self.count} {what}"
-
-
-@dataclass
-class Unit:
-    """What is kept of one call of one cell."""
-
-    layer: str  # its name in a recording
-    call: int
-    kind: str
-    found: Layer
-    signals: dict[str, npt.NDArray[np.float32]]
-    mask: npt.NDArray[np.bool_]
-    initial: dict[str, npt.NDArray[np.float32]]  # states that it starts from, by signal
-    tolerance: float
-    difference: float = 0.0
-    checked_examples: int = 0
-    checked_timesteps: int = 0
-    held: bool = False  # whether cells of it are, so that the layer's own loop gives something else
-    reached: int = 0  # first example of the last batch in which the model called it
-
-    @property
-    def name(self) -> str:
-        """The name under which it is recorded, its call included."""
-        return self.layer if self.call == 1 else call_name(self.layer, self.call)
-
-    @property
-    def timesteps(self) -> int:
-        """How many timesteps were read."""
-        return int(self.mask.shape[1])
 
 
 class Session:
@@ -195,7 +81,7 @@ class Session:
         units = list(self._layers().values())[-1]
         masks = [unit.mask for unit in units]
         # In a text, each call is about the same timesteps.
-        return self._joined(masks) if self.reading.mode == "examples" else masks[-1]
+        return joined(masks) if self.reading.mode == "examples" else masks[-1]
 
     @property
     def timesteps(self) -> int:
@@ -408,7 +294,7 @@ class Session:
                 tolerance = TOLERANCES.get(one.dtypes[k], TOLERANCES["float32"])
             names = self.selection.signals(name, call, kind)
             axes = self.reading.shape(timesteps)
-            signals = _room(names, (*axes, size))
+            signals = room(names, (*axes, size))
             mask = np.ones(axes, np.bool_)
             if self.reading.mode == "windows":
                 # These timesteps have no window.
@@ -494,98 +380,20 @@ class Session:
 
     def _recorded_layers(self) -> dict[str, list[Unit]]:
         """List what is recorded: whole layers by their names, of others the calls that are kept."""
-        recorded: dict[str, list[Unit]] = {}
+        layers: dict[str, list[Unit]] = {}
         for name, units in self._layers().items():
             kept = [unit for unit in units if unit.signals]
             if len(kept) == len(units):
-                recorded[name] = kept
+                layers[name] = kept
             else:
-                recorded |= {call_name(name, unit.call): [unit] for unit in kept}
-        return recorded
-
-    @staticmethod
-    def _joined(parts: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """Put what there is of each call of a layer on one time axis."""
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+                layers |= {call_name(name, unit.call): [unit] for unit in kept}
+        return layers
 
     def expect_tokens(self, tokens: Any) -> None:
         """Check that tokens fit the layers' numbers of timesteps, as soon as these are known."""
-        if tokens is None:
-            return
-        if isinstance(tokens, Mapping):
-            for name, named in tokens.items():
-                called = self._lengths_of(name)
-                if not called:
-                    every = dict.fromkeys(
-                        n for unit in self.selection.known for n in _names_of(unit)[::-1]
-                    )
-                    if split_call(name)[0] in every:
-                        continue  # it isn't called, or can't be recorded
-                    raise ValueError(
-                        f"tokens: expected names among {', '.join(map(repr, every))}; got {name!r}"
-                    )
-                given = {len(row) for row in named}
-                if len(given) > 1 or not given <= called:
-                    raise ValueError(
-                        f"tokens[{name!r}]: expected {_counts(called)} tokens for each example, "
-                        f"got {_counts(given)}"
-                    )
-            return
-        layers = self._recorded_layers()
-        given = {len(row) for row in tokens}
-        if given and (len(given) > 1 or not any(self._fits(u, *given) for u in layers.values())):
-            known = ", ".join(f"{name!r} has {_lengths(units)}" for name, units in layers.items())
-            raise ValueError(
-                f"tokens: expected as many for each example as a layer has timesteps ({known}); "
-                f"got {_counts(given)}"
-            )
-
-    def _lengths_of(self, name: str) -> set[int]:
-        """Tell how many tokens may stand for a name: of all calls that it means, or of each."""
-        base, call = split_call(name)
-        lengths: set[int] = set()
-        for layer, units in self._layers().items():
-            meant = [unit.timesteps for unit in units if call in (None, unit.call)]
-            if base in _names_of(layer) and meant:
-                lengths |= {sum(meant)}
-                lengths |= set(meant) if len(set(meant)) == 1 and meant[0] > 1 else set()
-        return lengths
-
-    @staticmethod
-    def _fits(units: Sequence[Unit], count: int) -> str:
-        """Whether so many tokens name the timesteps of all calls, or those of each; "": neither."""
-        if sum(unit.timesteps for unit in units) == count:
-            return "all"
-        # One token can't be that of each single step.
-        each = {unit.timesteps for unit in units} == {count} and count > 1
-        return "each" if each else ""
-
-    def _tokens_of(self, units: Sequence[Unit], tokens: Any, kept: Any) -> Any:
-        """Find what stands at each timestep of a layer, in all its calls; None: that isn't known."""
-        starts = np.cumsum([0, *(unit.timesteps for unit in units)])
-        array = np.full((len(units[0].mask), starts[-1]), "", object)[kept]
-        named: list[tuple[int, int, Any]] = []  # where tokens begin and end, and the tokens
-        names = _names_of(units[0].layer)
-        whole = tokens
-        if isinstance(tokens, Mapping):
-            whole = next((tokens[name] for name in names if name in tokens), None)
-            for k, unit in enumerate(units):
-                calls = [call_name(name, unit.call) for name in names]
-                rows = next((tokens[name] for name in calls if name in tokens), None)
-                if rows is not None:
-                    named.append((starts[k], starts[k + 1], _picked(rows, kept)))
-        if whole is not None:
-            rows = _picked(whole, kept)
-            lengths = {len(row) for row in rows}
-            fits = self._fits(units, lengths.pop()) if len(lengths) == 1 else ""
-            if fits == "all" or not len(rows):
-                named.insert(0, (0, starts[-1], rows))
-            elif fits == "each":
-                named[:0] = [(starts[k], starts[k + 1], rows) for k in range(len(units))]
-        for start, stop, rows in named:
-            for k, row in enumerate(rows):
-                array[k, start:stop] = row
-        return array if named else None
+        if tokens is not None:
+            layers, known = self._layers(), self.selection.known
+            expect_tokens(tokens, layers, self._recorded_layers(), known)
 
     def recording(
         self,
@@ -603,55 +411,24 @@ class Session:
                 stacklevel=3,
             )
         kept = self.reading.done(done)
-        recorded = self._recorded_layers()
-        layers = [self._recorded(name, units, kept, tokens) for name, units in recorded.items()]
+        layers = [
+            recorded(
+                name,
+                units,
+                kept,
+                None if tokens is None else tokens_of(units, tokens, kept[0]),
+                check=self.check,
+                reading=self.reading,
+            )
+            for name, units in self._recorded_layers().items()
+        ]
         if not layers:
             raise ValueError("layers, signals: no layer that was called has any of these signals")
         return Recording.from_layers(
             layers,
-            labels=None if labels is None else [str(label) for label in _picked(labels, kept[0])],
+            labels=None if labels is None else [str(label) for label in picked(labels, kept[0])],
             attrs=self._attrs(model),
             predictions=predictions,
-        )
-
-    def _recorded(
-        self, name: str, units: Sequence[Unit], kept: tuple[slice, ...], tokens: Any
-    ) -> RecordedLayer:
-        first, within = units[0], kept[1:]
-        array = self._tokens_of(units, tokens, kept[0])
-        if array is not None and within:
-            parts = np.split(array, len(units), axis=1)  # of a text, which each call reads
-            array = self._joined([part[:, *within] for part in parts])
-        mask = self._joined([unit.mask[kept] for unit in units])
-        initial = {
-            signal: np.stack([unit.initial[signal][kept[0]] for unit in units], axis=1)
-            for signal in first.initial
-            if all(signal in unit.initial for unit in units)
-        }
-        if len(units) == 1:
-            initial = {signal: values[:, 0] for signal, values in initial.items()}
-        worst = max(units, key=lambda unit: unit.difference)
-        return RecordedLayer(
-            name=name,
-            kind=first.kind,
-            signals={
-                signal: self._joined([unit.signals[signal][kept] for unit in units])
-                for signal in first.signals
-            },
-            mask=None if mask.all() else mask,
-            tokens=array,
-            check={
-                "difference": worst.difference,
-                "tolerance": worst.tolerance,
-                "mode": "none" if any(unit.held for unit in units) else self.check or "none",
-                "examples": min(unit.checked_examples for unit in units),
-                "timesteps": sum(unit.checked_timesteps for unit in units),
-            },
-            config=first.found.config(),
-            go_backwards=first.found.go_backwards,
-            initial=initial,
-            calls=tuple(unit.mask[kept].shape[1] for unit in units) if len(units) > 1 else (),
-            same_timesteps=len(units) > 1 and self.reading.mode != "examples",
         )
 
     def _attrs(self, model: Adapter) -> dict[str, Any]:
@@ -672,52 +449,6 @@ class Session:
 
 def _plain_pad(pad: Any) -> Any:
     return pad if isinstance(pad, str) else np.asarray(pad).tolist()
-
-
-def _names_of(layer: str) -> list[str]:
-    """List the names by which a layer may be meant, the closest first.
-
-    ``"bi/forward"`` is also meant by ``"bi"``.
-    """
-    parts = layer.split("/")
-    return ["/".join(parts[:k]) for k in range(len(parts), 0, -1)]
-
-
-def _picked(rows: Sequence[Any], index: Any) -> list[Any]:
-    return [rows[k] for k in np.arange(len(rows))[index]]
-
-
-def _room(names: Sequence[str], shape: tuple[int, ...]) -> dict[str, npt.NDArray[np.float32]]:
-    """Make room for signals, each from the beginning of a page of memory.
-
-    So a framework may go on with them as they are. Together, small ones are backed by large pages: many
-    small pages cost as much as computing. Large ones have memory of their own: what was freed before
-    can serve again, and what is kept keeps no others.
-    """
-    size = math.prod(shape)
-    pages = -(-size * 4 // _PAGE) * _PAGE
-    together = 1 if size * 4 >= _LARGE_BYTES else max(1, len(names))
-    room: dict[str, npt.NDArray[np.float32]] = {}
-    for k in range(0, len(names), together):
-        memory = np.empty(together * pages + _PAGE, np.uint8)
-        first = -memory.ctypes.data % _PAGE
-        for n, name in enumerate(names[k : k + together]):
-            start = first + n * pages
-            room[name] = memory[start : start + size * 4].view(np.float32).reshape(shape)
-    return room
-
-
-def _lengths(units: Sequence[Unit]) -> str:
-    """Tell how many timesteps a layer has, in one call or in several."""
-    each = [unit.timesteps for unit in units]
-    if len(each) == 1:
-        return str(each[0])
-    several = f"{len(each)} calls of {each[0]}" if len(set(each)) == 1 else f"calls of {each}"
-    return f"{sum(each)} ({several})"
-
-
-def _counts(lengths: set[int]) -> str:
-    return " and ".join(map(str, sorted(lengths)[:4])) + (" and others" if len(lengths) > 4 else "")
 
 
 @functools.cache

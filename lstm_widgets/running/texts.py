@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lstm_widgets.models.adapter import Adapter, Layer
-    from lstm_widgets.running.session import Reading
+    from lstm_widgets.running.reading import Reading
     from lstm_widgets.tokens.vocabulary import Encoding, Vocabulary
 
 __all__ = ["batches", "is_text", "obstacle", "standard_text"]
