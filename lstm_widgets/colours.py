@@ -39,7 +39,8 @@ RAMP = 1024
 BACKGROUND, FOREGROUND = (255, 255, 255), (31, 35, 40)
 #: Concept tracks, in turn: no hues of a default palette of signals.
 TRACK_HUES = ("008f70", "7a1f78", "8f7a00")
-_INK_DARK, _INK_LIGHT = (26, 26, 26), (255, 255, 255)
+#: Nothing softer: of any two others, neither can be read on some colours (4.5 : 1 is asked for).
+_INK_DARK, _INK_LIGHT = (0, 0, 0), (255, 255, 255)
 #: How much of the background is mixed into a value below the threshold.
 _FADE = 0.86
 

@@ -64,7 +64,7 @@ def example_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
             drawn = patterned(square, np.full(square.shape[:2], marks[t]))
             image.paste(Image.fromarray(drawn), (left, y + 3))
             text = "" if token is None else label(token, shown.spelling)[:2]
-            dark, light = (26, 26, 26), (255, 255, 255)
+            dark, light = (0, 0, 0), (255, 255, 255)
             on = dark if marks[t] == PADDING or ink(colours[t])[0] == dark[0] else light
             where = (left + (_SQUARE - 1) / 2, y + 13)
             write(draw, where, text, size=13, kind="mono", colour=on, anchor="mm")

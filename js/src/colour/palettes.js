@@ -116,7 +116,8 @@ export function ink(pixelValue) {
   return luminance(pixelValue) > EITHER_INK ? INK_DARK : INK_LIGHT;
 }
 
-export const INK_DARK = 0xff1a1a1a;
+// Nothing softer: of any two others, neither can be read on some colours (4.5 : 1 is asked for).
+export const INK_DARK = 0xff000000;
 export const INK_LIGHT = 0xffffffff;
 /** On a colour of this luminance both inks have the same contrast, (L + 0.05) / (ink + 0.05). */
 const EITHER_INK = Math.sqrt((luminance(INK_DARK) + 0.05) * (luminance(INK_LIGHT) + 0.05)) - 0.05;
