@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help lab test setup setup-js setup-browser lint test-js bundle test-python test-browser \
-        test-oldest bench constraints clean
+        test-hosts test-oldest bench constraints clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,9 +23,10 @@ $(1)/bin/python -m pip --disable-pip-version-check install $(if $(CI),-qq) --no-
 endef
 # As many processes as there are cores, each with whole files. Not so in the browser: pages that have to
 # share a core with others come late, and a test that waits for one can't tell that from never.
-PYTHON_TESTS := -m pytest --ignore=tests/browser -n auto --dist loadfile
+PYTHON_TESTS := -m pytest --ignore=tests/browser --ignore=tests/hosts -n auto --dist loadfile
 TEST_PYTHON := $(BIN)/python $(PYTHON_TESTS)
 TEST_BROWSER := $(BIN)/python -m pytest tests/browser
+TEST_HOSTS := $(BIN)/python -m pytest tests/hosts
 # JupyterLab won't start for root (a container, usually) unless told to.
 LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -35,13 +36,14 @@ help: ## List what can be made
 lab: $(LAB_READY) ## Open the first notebook in JupyterLab (needs Python only)
 	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/01_addition.ipynb
 
-test: ## Check everything: lint, types, JavaScript, bundles, Python, browser, notebooks
+test: ## Check everything: lint, types, JavaScript, bundles, Python, browser, hosts, notebooks
 	@$(MAKE) --no-print-directory setup-js setup setup-browser
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-js
 	@$(MAKE) --no-print-directory bundle
 	$(TEST_PYTHON)
 	$(TEST_BROWSER)
+	$(TEST_HOSTS)
 
 setup: $(PY_READY) ## Set up .venv with the package and its development tools
 
@@ -98,6 +100,9 @@ test-python: $(PY_READY) ## The Python tests that need no browser
 
 test-browser: setup-browser ## The tests in a real JupyterLab
 	$(TEST_BROWSER)
+
+test-hosts: setup-browser ## Every widget in every host: JupyterLab, Notebook 7, Voila
+	$(TEST_HOSTS)
 
 $(OLDEST_READY): pyproject.toml tests/oldest.py | $(BIN)/python
 	rm -rf $(OLDEST)

@@ -27,6 +27,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Browser
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -64,6 +66,16 @@ def _widgets() -> dict[str, Any]:
     return module._instances if module else {}
 
 
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Run one Chromium for all tests that need a page."""
+    from lab import launch  # noqa: PLC0415 - most tests need none
+
+    with launch() as running:
+        yield running
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slow browser tests last: they start a JupyterLab, and an event loop that stays."""
-    items.sort(key=lambda item: (ROOT / "tests" / "browser") in item.path.parents)
+    """Put the slow browser tests last: they start servers, and an event loop that stays."""
+    order = ("tests", "browser", "hosts")
+    items.sort(key=lambda item: order.index(item.path.parent.name))

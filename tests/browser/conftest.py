@@ -37,12 +37,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab.Server]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with lab.launch() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def kernels(server: lab.Server) -> Iterator[Kernels]:
     started = Kernels(server)
     yield started

@@ -9,11 +9,8 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
-import os
 import re
 import secrets
-import socket
-import subprocess
 import sys
 import time
 import urllib.error
@@ -30,11 +27,13 @@ import zmq
 from chromium import find_chromium, missing
 from jupyter_client.session import Session
 from playwright.sync_api import sync_playwright
+from program import free_port, jupyter_environment, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from playwright.sync_api import Browser, Locator, Page
+    from program import Program
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / ".artifacts"
 
@@ -67,6 +66,22 @@ class CellError(AssertionError):
 # ---------------------------------------------------------------------------------------- server
 
 
+def write_notebook(path: Path, cells: Sequence[str]) -> None:
+    """Write a notebook of code cells."""
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in cells],
+        metadata={
+            "kernelspec": {
+                "name": "python3",
+                "display_name": "Python 3 (ipykernel)",
+                "language": "python",
+            }
+        },
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+
+
 @dataclass
 class Server:
     """A running JupyterLab."""
@@ -75,23 +90,10 @@ class Server:
     root: Path
     runtime: Path
     settings: Path
-    log: Path
 
     def write(self, name: str, cells: Sequence[str]) -> str:
         """Write a notebook of code cells into the root folder; return its name."""
-        notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(source) for source in cells],
-            metadata={
-                "kernelspec": {
-                    "name": "python3",
-                    "display_name": "Python 3 (ipykernel)",
-                    "language": "python",
-                }
-            },
-        )
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, path)
+        write_notebook(self.root / name, cells)
         return name
 
     def api(self, method: str, path: str, content: Any = None) -> Any:
@@ -118,47 +120,22 @@ class Server:
                         raise
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def serve(folder: Path) -> Iterator[Server]:
     """Run JupyterLab with all of its folders below ``folder`` until the block ends."""
-    folders = {
-        name: folder / name
-        for name in ("root", "config", "data", "runtime", "settings", "workspaces")
-    }
-    for path in (*folders.values(), folder / "ipython"):
-        path.mkdir(parents=True)
-    folders["runtime"].chmod(0o700)
+    environment = jupyter_environment(folder)
+    root, runtime, settings = (folder / name for name in ("root", "runtime", "settings"))
     for name, values in SETTINGS.items():
-        path = folders["settings"] / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = settings / name
+        path.parent.mkdir(parents=True)
         path.write_text(json.dumps(values))
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("JUPYTER", "JPY_", "IPYTHON"))
-    }
-    environment = inherited | {
-        "JUPYTER_CONFIG_DIR": str(folders["config"]),
-        "JUPYTER_DATA_DIR": str(folders["data"]),
-        "JUPYTER_RUNTIME_DIR": str(folders["runtime"]),
-        "JUPYTERLAB_SETTINGS_DIR": str(folders["settings"]),
-        "JUPYTERLAB_WORKSPACES_DIR": str(folders["workspaces"]),
-        "IPYTHONDIR": str(folder / "ipython"),
-    }
-    log = folder / "jupyter.log"
     command = [
         *(sys.executable, "-m", "jupyterlab"),
         "--no-browser",
         "--expose-app-in-browser",
         "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={_free_port()}",
-        f"--ServerApp.root_dir={folders['root']}",
+        f"--ServerApp.port={free_port()}",
+        f"--ServerApp.root_dir={root}",
         "--ServerApp.allow_root=True",
         "--ServerApp.terminals_enabled=False",
         "--IdentityProvider.token=",
@@ -166,41 +143,27 @@ def serve(folder: Path) -> Iterator[Server]:
         "--LabApp.extension_manager=readonly",
         "--JupyterNotebookApp.expose_app_in_browser=True",
     ]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        url = _wait_until_ready(process, folders["runtime"], log)
-        server = Server(url, folders["root"], folders["runtime"], folders["settings"], log)
+    with running(command, folder, environment) as program:
+        server = Server(_url_of(program, runtime), root, runtime, settings)
         yield server
         server.shut_down_kernels()
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
-    deadline = time.monotonic() + 90
-    information = runtime / f"jpserver-{process.pid}.json"
-    while time.monotonic() < deadline and process.poll() is None:
-        # Another program may have taken the port meanwhile: the file tells the one in use.
+def _url_of(program: Program, runtime: Path) -> str:
+    """Wait for the server; another program may have taken its port meanwhile: a file tells the one in use."""
+    information = runtime / f"jpserver-{program.process.pid}.json"
+    url = ""
+
+    def ready() -> bool:
+        nonlocal url
         with contextlib.suppress(OSError, ValueError, KeyError):
             url = str(json.loads(information.read_text())["url"])
             with urllib.request.urlopen(f"{url}api/status", timeout=5):
-                return url
-        time.sleep(0.1)
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
-    raise RuntimeError(f"JupyterLab did not start:\n{tail}")
+                return True
+        return False
+
+    program.wait_until(ready)
+    return url
 
 
 # ---------------------------------------------------------------------------------------- browser

@@ -1,0 +1,112 @@
+"""Every public widget in every host: painted, moved from both sides, readable, and asking nobody else."""
+
+from __future__ import annotations
+
+import pytest
+from host import NAMES, root_of
+from lab import eventually
+from looks import colours, contrast, ink, paper, seen
+from samples import LARGE, WIDGETS
+from test_backdrop import CONTRAST
+
+import lstm_widgets as lw
+
+#: The first slider that can be moved; it is called what the trait is called.
+SLIDER = "input[type=range]:enabled"
+MENU = "select[data-control='palette']"
+PALETTES = ("RdBu_r", "berlin")
+#: From how many pixels on a picture has letters: smaller ones are overviews, of values only.
+LETTERS = 20_000
+
+
+def test_every_public_widget_has_a_sample():
+    public = {name for name in lw.__all__ if hasattr(getattr(lw, name), "_esm")}
+    assert public == set(WIDGETS)
+
+
+def of(name):
+    """Give what a sample's widget is called in Python."""
+    return f"shown[{name!r}].widget"
+
+
+def control_of(root):
+    """Give the control that a hand moves first, and its trait: a slider, where there is one."""
+    sliders = root.locator(SLIDER).locator("visible=true")
+    control = sliders.first if sliders.count() else root.locator(MENU).first
+    return control, control.get_attribute("data-control")
+
+
+def another(control, trait, value):
+    """Give a value beside the one that a trait has."""
+    if trait == "palette":
+        return next(each for each in PALETTES if each != value)
+    return value + 1 if value < control.evaluate("e => Number(e.max)") else value - 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_painted(host, name):
+    root = root_of(host, name)
+
+    def pictures():
+        found = seen(root)
+        return bool(found) and min(map(colours, found)) >= 8
+
+    eventually(pictures, True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_slider_moves_python(host, name):
+    control, trait = control_of(root_of(host, name))
+    before = host.value(f"{of(name)}.{trait}")
+    control.focus()
+    after = another(control, trait, before)
+    if trait == "palette":
+        control.select_option(after)
+    else:
+        control.press("ArrowRight" if after > before else "ArrowLeft")
+    eventually(lambda: host.value(f"{of(name)}.{trait}"), after)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_python_moves_the_page(host, name):
+    root = root_of(host, name)
+    control, trait = control_of(root)
+    before = host.value(f"{of(name)}.{trait}")
+    after = another(control, trait, before)
+    paints = int(root.get_attribute("data-paints"))
+    host.run(f"{of(name)}.{trait} = {after!r}")
+    eventually(control.input_value, str(after))
+    eventually(lambda: int(root.get_attribute("data-paints")) > paints, True)
+
+
+def test_the_kernel_brings_values_that_are_asked_for(host):
+    root = root_of(host, LARGE)
+    host.run(f"{of(LARGE)}.timestep = 31_111; {of(LARGE)}.cell = 40")
+    eventually(lambda: "hidden_state −3.0000" in root.locator(".lw-status").inner_text(), True)
+    assert root.locator(".lw-notice").inner_text() == ""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_can_be_read(host, theme):
+    host.theme(theme)
+    faint = {}
+    for name in NAMES:
+        root = root_of(host, name)
+        eventually(lambda root=root: root.get_attribute("data-theme"), theme)
+        ground = paper(root)
+        dark = contrast(ground, [255, 255, 255]) > contrast(ground, [0, 0, 0])
+        assert dark == (theme == "dark"), name
+        least, whose = root.evaluate(CONTRAST)
+        inks = [ink(each, ground) for each in seen(root) if each.size > 3 * LETTERS]
+        if least < 4.5:
+            faint[name, "text"] = least, whose
+        if min(inks) < 4.5:
+            faint[name, "ink"] = inks
+    assert faint == {}
+
+
+def test_nothing_of_ours_asks_the_network(host):
+    for name in NAMES:
+        root_of(host, name)
+    assert [url for url in host.watched.outside if not url.startswith(host.own)] == []
+    assert host.watched.errors == []
