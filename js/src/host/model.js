@@ -30,13 +30,22 @@
 let decoded = { text: "", bytes: new Uint8Array(0) };
 const LONG = 65_536;
 
+/** Browsers from 2025 on decode themselves, many times as fast. @type {((text: string) => Uint8Array<ArrayBuffer>) | undefined} */
+const native = /** @type {any} */ (Uint8Array).fromBase64;
+
 /** @param {string} text in base64 */
-function fromBase64(text) {
-  if (text === decoded.text) return decoded.bytes;
+function characterwise(text) {
   const characters = atob(text);
   const found = new Uint8Array(characters.length);
   // A plain loop: a callback for each of some millions takes seconds.
   for (let i = 0; i < found.length; i++) found[i] = characters.charCodeAt(i);
+  return found;
+}
+
+/** @param {string} text in base64 */
+function fromBase64(text) {
+  if (text === decoded.text) return decoded.bytes;
+  const found = native ? native.call(Uint8Array, text) : characterwise(text);
   if (text.length > LONG) decoded = { text, bytes: found };
   return found;
 }
