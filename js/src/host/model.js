@@ -30,7 +30,7 @@
 let decoded = { text: "", bytes: new Uint8Array(0) };
 const LONG = 65_536;
 
-/** Browsers from 2025 on decode themselves, many times as fast. @type {((text: string) => Uint8Array<ArrayBuffer>) | undefined} */
+/** Browsers from 2025 on decode themselves, in about half the time. @type {((text: string) => Uint8Array<ArrayBuffer>) | undefined} */
 const native = /** @type {any} */ (Uint8Array).fromBase64;
 
 /** @param {string} text in base64 */
