@@ -239,7 +239,7 @@ IDS = RNG.integers(0, 5, (2, 6))
         ({}, ValueError, "cells: expected one or several, or each=True for all; got None"),
         ({"cells": 4}, ValueError, "cells: expected 0 to 3 (layer 'rnn'), got 4"),
         ({"cells": 1, "value": "max"}, ValueError, "value: expected 'zero', 'mean', a number"),
-        ({"cells": 1, "value": lambda v: v}, TypeError, "value: expected a function that gives"),
+        ({"cells": 1, "value": lambda v: v}, TypeError, "value: expected a function that returns"),
         ({"cells": 1, "signal": "gate"}, ValueError, "signals: expected names among"),
         ({"cells": 1, "layer": "lstm"}, ValueError, "layers: expected names among 'rnn'"),
         ({"cells": 1, "targets": [0, 9]}, ValueError, "targets: expected classes below 5, got 9"),
@@ -251,7 +251,7 @@ IDS = RNG.integers(0, 5, (2, 6))
         (
             {"cells": 1, "concepts": {"count": np.arange(12.0).reshape(2, 6)}},
             ValueError,
-            "concepts: expected yes or no, got the numbers of 'count'",
+            "concepts: expected yes/no concepts, got the numeric 'count'",
         ),
         (
             {"cells": 1, "targets": IDS, "loss": lambda t, _: t[:1]},

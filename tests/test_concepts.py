@@ -221,7 +221,7 @@ def test_what_is_refused():
         c.tracks(silent, [c.digit])
     with pytest.raises(ValueError, match="got 'digit' twice"):
         c.tracks(recording, [c.digit, c.digit])
-    with pytest.raises(ValueError, match="none can be called 'timestep'"):
+    with pytest.raises(ValueError, match="expected another name than 'timestep'"):
         c.tracks(recording, {"timestep": c.digit})
     with pytest.raises(TypeError, match="need a name"):
         c.tracks(recording, ["a+"])

@@ -188,7 +188,7 @@ def test_a_text_is_written_with_cells_held():
         ((7,), "cells: expected 0 to 3 (layer 'lower'), got 7"),
         ((6, 0, "both"), "cells: expected 0 to 5 (layer 'both'), got 6"),
         ((-1,), "cells: expected a whole number from 0 on, got -1"),
-        (([1, 1],), "cells: expected different ones, got [1, 1]"),
+        (([1, 1],), "cells: expected each cell once, got [1, 1]"),
         ((1, np.nan), "value: expected finite numbers, got nan"),
         ((1, "mean"), "value: expected finite numbers, got 'mean'"),
         (([1, 2], [1]), "value: expected one number, or one for each of 2 cells, got 1"),

@@ -184,7 +184,7 @@ def test_a_model_of_one_string_a_timestep_reads_texts_and_uneven_lists(speller):
     ):
         np.testing.assert_allclose(states(record(speller, given)), states(text), atol=1e-7)
     for given in ([list("ab"), list("dcba")], tf.ragged.constant([list("ab"), list("dcba")])):
-        with pytest.warns(UserWarning, match="filled up behind with ''"):
+        with pytest.warns(UserWarning, match="padded at the end with ''"):
             recording = record(speller, given)
         assert recording["lstm"].token.to_numpy().tolist() == [["a", "b", "", ""], list("dcba")]
         assert recording["lstm"].mask.to_numpy().sum(axis=1).tolist() == [2, 4]
@@ -252,7 +252,7 @@ def test_windows_that_keras_cuts_are_examples(series):
         np.testing.assert_allclose(
             states(record(series, dataset)), states(record(series, windows)), atol=1e-6
         )
-    with pytest.raises(ValueError, match=r"inputs: expected a dataset that ends, .*take\(n\)"):
+    with pytest.raises(ValueError, match=r"inputs: expected a finite dataset, .*take\(n\)"):
         record(series, cut(values, None, 5).repeat())
     with pytest.raises(ValueError, match="inputs: expected a dataset with at least one batch"):
         record(series, SLICES(X).take(0))
@@ -341,7 +341,7 @@ def test_several_lengths_are_filled_up_with_what_the_model_masks(form):
     padded = keras.utils.pad_sequences(rows, dtype="float32", padding="post", value=-1.0)
     with pytest.warns(
         UserWarning,
-        match=r"3 sequences of 2 to 7 timesteps are filled up behind with -1.0, which layer 'hide'",
+        match=r"3 sequences of 2 to 7 timesteps are padded at the end with -1.0, which layer 'hide'",
     ) as told:
         recording = record(
             model, forms(rows)[form], tokens=["abcd", "abcdefg", "ab"], labels=list("xyz")

@@ -591,7 +591,7 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"'m.keras' is a zip archive.*keras.models.load_model"):
         lw.load_legacy(tmp_path / "m.keras")
     (tmp_path / "notes.h5").write_text("no model")
-    with pytest.raises(ValueError, match=r"'notes.h5' is no HDF5 file"):
+    with pytest.raises(ValueError, match=r"'notes.h5' isn't an HDF5 file"):
         lw.load_legacy(tmp_path / "notes.h5")
     (tmp_path / "cut.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(ValueError, match=r"path: 'cut.h5' is a damaged HDF5 file"):

@@ -52,7 +52,7 @@ def test_a_recording_is_a_mapping_of_its_layers(recording):
     assert [dataset.sizes["cell"] for dataset in recording.values()] == [3, 3, 4]
     with pytest.raises(KeyError, match="layer: expected one of 'both/forward'"):
         recording["lstm"]
-    with pytest.raises(TypeError, match="layer: expected the name of one, got 0"):
+    with pytest.raises(TypeError, match="layer: expected a name, got 0"):
         recording[0]
 
 
@@ -85,8 +85,8 @@ def test_nothing_is_not_taken_for_all_or_for_none(recording, model, inputs):
         (lambda: lw.ablate(model, inputs, 0, layer=[], targets=targets), "layer.: expected"),
         (lambda: lw.Held([]), "cells: expected at least one, got none"),
         (lambda: lw.Held(0, []), "value: expected one number, or one for each of 1 cells, got 0"),
-        (lambda: lw.Held(0, signal=[]), "signal: expected the name of one"),
-        (lambda: lw.Held(0, layer=[]), "layer: expected the name of one"),
+        (lambda: lw.Held(0, signal=[]), "signal: expected a name"),
+        (lambda: lw.Held(0, layer=[]), "layer: expected a name or None"),
         (lambda: lw.relevance(model, inputs, methods=[]), "methods: expected"),
     ):
         with pytest.raises((TypeError, ValueError), match=text.replace(".:", ".?:")):

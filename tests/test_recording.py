@@ -807,7 +807,7 @@ def test_what_is_no_recording_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
     zarr.create_group(tmp_path / "group")
     for name in ("file", "empty", "group"):
-        with pytest.raises(RecordingFileError, match="is none"):
+        with pytest.raises(RecordingFileError, match="isn't one"):
             open_recording(tmp_path / name)
 
 

@@ -547,7 +547,7 @@ def test_a_subclassed_model_has_gradients_but_no_rules():
     result = lw.relevance(model, ids, methods=ALL[1:])
     np.testing.assert_allclose(result.gap.sel({"method": "integrated_gradients"}), 0, atol=1e-8)
     with pytest.raises(
-        UnsupportedLayerError, match=r"code of its own between its layers\. The methods"
+        UnsupportedLayerError, match=r"custom code between its layers\. The methods"
     ):
         lw.relevance(model, ids)
 

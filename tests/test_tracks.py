@@ -129,7 +129,7 @@ def test_python_may_change_them() -> None:
     ("tracks", "error", "told"),
     [
         ({"mine": np.zeros((3, 3))}, ValueError, "mine"),
-        ({"mine": np.full((2, 16), np.inf)}, ValueError, "'mine' is infinite"),
+        ({"mine": np.full((2, 16), np.inf)}, ValueError, "got infinity in 'mine'"),
         ([concepts.vowel, concepts.vowel], ValueError, "different names, got 'vowel' twice"),
         ({"mine": 3}, TypeError, "mine"),
         (3, TypeError, "3"),
@@ -151,7 +151,7 @@ def test_what_is_no_track_is_refused_and_nothing_changes(
 
 def test_too_much_for_a_page_is_refused_with_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lstm_widgets.widgets.page.tracks.MOST_BYTES", 16)
-    with pytest.raises(ValueError, match=r"tracks: they take .* MiB"):
+    with pytest.raises(ValueError, match=r"tracks: expected at most .* MiB"):
         lw.CellGrid(two_layers(), tracks=[concepts.position_in_word])
 
 

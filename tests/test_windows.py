@@ -238,7 +238,9 @@ def test_where_nothing_tells_there_is_a_gap_between_the_halves():
     rng = np.random.default_rng(10)
     rows = states(rng, slow(rng, 300, 4))
     said = {"yes": cut(slow(rng, 300, 1)[:, 0] > 0)}
-    with pytest.warns(UserWarning, match="nothing tells whether the examples are windows"):
+    with pytest.warns(
+        UserWarning, match="it isn't known whether the examples are overlapping windows"
+    ):
         table = lw.rank_cells(recording_of(rows), said)
     assert not (table.q_value < 0.05).any()
     told = lw.rank_cells(recording_of(rows), said, step=1)
@@ -275,7 +277,7 @@ def test_the_finder_passes_on_how_to_rank_and_shows_reasons():
     reasons = [sent["reason"][code] for code in sent["reasons"]]
     assert reasons == expected.reason.tolist()
     assert any(reasons)
-    with pytest.raises(TypeError, match="step: expected with concepts that are to be ranked"):
+    with pytest.raises(TypeError, match="step: expected only where concepts are to be ranked"):
         lw.CellFinder(recording, said, ranking=expected, step=1)
     # A table of an earlier version has neither.
     older = lw.CellFinder(recording, expected.drop(columns=["effective_n", "reason"]))

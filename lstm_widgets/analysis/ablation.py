@@ -234,7 +234,7 @@ def _numbers(value: Value, cells: Sequence[int], layer: xr.Dataset, signal: str)
     numbers = [np.asarray(function(values[real, cell])) for cell in cells]
     for number in numbers:
         if number.shape or number.dtype.kind not in "biuf":
-            raise TypeError(f"value: expected a function that gives a number, got {number!r:.80}")
+            raise TypeError(f"value: expected a function that returns a number, got {number!r:.80}")
     return [float(number) for number in numbers]
 
 
@@ -247,7 +247,7 @@ def _where(
         return where
     for name, track in tracks(recording, concepts, layer=layer).data_vars.items():
         if track.attrs["kind"] != "yes_no":
-            raise ValueError(f"concepts: expected yes or no, got the numbers of {name!r}")
+            raise ValueError(f"concepts: expected yes/no concepts, got the numeric {name!r}")
         if track.shape != known.shape:
             raise ValueError(
                 f"concepts: layer {layer!r} has tracks of shape {track.shape}, the loss is of shape "

@@ -176,8 +176,8 @@ class RankedText:
         if not all(len(half.places) > 1 for half in halves):
             raise ValueError(
                 f"lags: expected some timesteps in each half of layer {layer!r} that have a token "
-                f"at each of the lags {chosen.tolist()}; there are "
-                f"{' and '.join(str(len(half.places)) for half in halves)}"
+                f"at each of the lags {chosen.tolist()}, got "
+                f"{' and '.join(str(len(half.places)) for half in halves)}; smaller lags= need fewer"
             )
         said = [
             RankedTrack.of(str(name), track.attrs["kind"], track.to_numpy()[mask], halves, chosen)

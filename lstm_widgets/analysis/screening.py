@@ -105,7 +105,8 @@ def screen_cells(
                 f"got {signal!r}"
             )
     if not layers:
-        raise ValueError(f"signal: expected one that a layer has, got {signal!r}")
+        known = dict.fromkeys(each for name in recording.layers for each in recording.signals(name))
+        raise ValueError(f"signal: expected one of {', '.join(map(repr, known))}, got {signal!r}")
     masks = {name: mask_of(recording[name]) for name in layers}
     work = [
         (name, cells)

@@ -98,8 +98,8 @@ def origin_of(
         if known or examples < 2:
             return Origin(own, np.zeros(examples, np.intp))
         told = (
-            "nothing tells whether the examples are windows that overlap, so they are taken to be "
-            "neighbours in the order of the recording: groups= or step= tells it"
+            "it isn't known whether the examples are overlapping windows of a series, so they are "
+            "assumed to be neighbours in the order of the recording; groups= or step= tells it"
         )
         return Origin(np.zeros(examples, np.intp), own * timesteps, told, known=False)
     start = found.start

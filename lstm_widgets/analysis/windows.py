@@ -62,7 +62,7 @@ def read_windows(given: Given, ends: npt.NDArray[np.intp] | None = None) -> Wind
     if (ends < reading.before).any():
         raise ValueError(
             f"at: expected timesteps from {reading.before}, where the first window of "
-            f"{reading.window} tokens ends (pad= fills up those before it); got {ends.min()}"
+            f"{reading.window} tokens ends (pad= makes windows before it); got {ends.min()}"
         )
     cut, _ = given.batches(reading, 1)
     first = ends - reading.before

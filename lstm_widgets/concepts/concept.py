@@ -78,7 +78,7 @@ class Concept:
         if not np.isin(values, (0, 1)).all():
             raise ValueError(
                 f"{where}: expected True or False, got {values[~np.isin(values, (0, 1))][0]}; "
-                f"for numbers say kind='numeric'"
+                f"for numbers pass kind='numeric'"
             )
         return values.astype(bool)
 

@@ -56,7 +56,10 @@ class Example:
     def tokens(self) -> tuple[str, ...]:
         """The tokens, where they are known."""
         if self.given is None:
-            raise ValueError("concepts: this one needs tokens, and the recording has none")
+            raise ValueError(
+                "concepts: this one needs tokens, and the recording has none; record with tokens= "
+                "or vocabulary="
+            )
         return self.given
 
     @functools.cached_property

@@ -59,7 +59,9 @@ def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None
     variables = {}
     for concept in resolve(concepts, examples[0] if examples else None):
         if concept.name in ("example", "timestep"):
-            raise ValueError(f"concepts: none can be called {concept.name!r}, as an axis is")
+            raise ValueError(
+                f"concepts: expected another name than {concept.name!r}, which is that of an axis"
+            )
         if concept.name in variables:
             raise ValueError(f"concepts: expected different names, got {concept.name!r} twice")
         values = np.full(shape, np.nan)

@@ -219,26 +219,26 @@ def _same_lengths(
         if masked and masker is not None:
             found[k] = (_fill(array, lengths, masker.value, prescribed), lengths)
             warn_outside(
-                f"{where[k]}: {told} are filled up behind with {masker.value!r}, which layer "
+                f"{where[k]}: {told} are padded at the end with {masker.value!r}, which layer "
                 f"{masker.layer!r} masks"
             )
         elif prescribed is not None:
             raise ValueError(
                 f"{where[k]}: expected sequences of {prescribed} timesteps, because the model takes "
-                f"no others and isn't known to mask padding; got {told}. Fill them up as in "
+                f"no others and isn't known to mask padding; got {told}. Pad them as in "
                 f"training{model.filling_advice(prescribed)}"
             )
         elif not np.array_equal(lengths, values):
             raise ValueError(
                 f"{where[k]}: expected sequences of the same lengths as in {where[leaves[0]]}, "
-                "because the model isn't known to mask padding; got others. Give each example for "
+                "because the model isn't known to mask padding; got others. Record each example by "
                 "itself"
             )
         else:
             warn_outside(
                 f"{where[k]}: {told} are read length by length, because the model isn't known to "
-                "mask padding, which would change what it computes. What is behind an example's end "
-                "is NaN, and masked"
+                "mask padding, which would change what it computes; behind an example's end, values "
+                "are NaN and masked"
             )
     return Lengths(values, leaves, masked, int(found[leaves[0]][0].shape[1]))
 

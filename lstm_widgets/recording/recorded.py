@@ -107,7 +107,7 @@ def expect_layer(layer: RecordedLayer, labels: Sequence[str] | None) -> tuple[in
         of = (shape[0], len(layer.calls), shape[2]) if layer.calls else (shape[0], shape[2])
         _expect(values, f"{where}: initial {name!r}", np.dtype(np.float32), of)
         if f"initial_{name}" not in INITIAL:
-            raise ValueError(f"{where}: {name!r} is no state that a layer starts from")
+            raise ValueError(f"{where}: {name!r} isn't an initial state of a layer")
     if layer.calls and sum(layer.calls) != shape[1]:
         raise ValueError(
             f"{where}: expected calls of {shape[1]} timesteps together, got {layer.calls}"
@@ -210,7 +210,7 @@ def jsonable(attrs: Mapping[str, Any], what: str) -> dict[str, Any]:
     try:
         plain: dict[str, Any] = json.loads(json.dumps(attrs, default=_plain))
     except TypeError as error:
-        raise TypeError(f"{what}: expected what JSON can hold: {error}") from error
+        raise TypeError(f"{what}: expected values that JSON can hold: {error}") from error
     return plain
 
 

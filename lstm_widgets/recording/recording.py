@@ -116,7 +116,9 @@ class Recording(Mapping[str, xr.Dataset]):
             raise ValueError(f"layers: expected different, non-empty names, got {names}")
         attrs = attrs or {}
         if "layers" in attrs:
-            raise ValueError("attrs: 'layers' is kept for the names of the layers")
+            raise ValueError(
+                "attrs: expected no 'layers', which is reserved for the names of the layers"
+            )
 
         shapes = [expect_layer(layer, labels) for layer in layers]
         own_attrs = {layer.name: layer_attrs(layer) for layer in layers}
@@ -183,7 +185,7 @@ class Recording(Mapping[str, xr.Dataset]):
         one); ``attrs["calls"]`` are their numbers of timesteps. ``"lstm:2"`` gives its second call.
         """
         if not isinstance(layer, str):
-            raise TypeError(f"layer: expected the name of one, got {layer!r:.80}")
+            raise TypeError(f"layer: expected a name, got {layer!r:.80}")
         nodes, call = self._nodes(layer)
         shown = [shown_calls(node, call) for node in nodes]
         return shown[0] if len(shown) == 1 else side_by_side(*shown)

@@ -163,7 +163,7 @@ def read(path: Path) -> tuple[list[xr.Dataset], xr.Dataset | None, dict[str, Any
         raise RecordingFileError(
             f"path: the recording at {str(path)!r} is unfinished: its save was interrupted"
             if unfinished
-            else f"path: expected a recording, but {str(path)!r} is none"
+            else f"path: expected a recording, got {str(path)!r}, which isn't one"
         )
     if marker["format"] > FORMAT:
         raise RecordingFileError(
@@ -203,7 +203,7 @@ def _expect_replaceable(path: Path, *, overwrite: bool) -> None:
         for entry in path.iterdir()
     )
     if not ours:
-        raise FileExistsError(f"path: {str(path)!r} exists and is no recording")
+        raise FileExistsError(f"path: {str(path)!r} exists and isn't a recording")
     if not overwrite:
         raise FileExistsError(f"path: {str(path)!r} exists; pass overwrite=True to replace it")
 

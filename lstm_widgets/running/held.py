@@ -78,7 +78,7 @@ class Held:
         for cell in several:
             expect_whole("cells", cell, 0)
         if len(set(several)) != len(several):
-            raise ValueError(f"cells: expected different ones, got {cells!r:.80}")
+            raise ValueError(f"cells: expected each cell once, got {cells!r:.80}")
         for one in values:
             number = isinstance(one, (int, float, np.number)) and not isinstance(one, bool)
             if not number or not np.isfinite(one):
@@ -91,9 +91,9 @@ class Held:
                 f"{len(values)}"
             )
         if not isinstance(signal, str):
-            raise TypeError(f"signal: expected the name of one, got {signal!r:.80}")
+            raise TypeError(f"signal: expected a name, got {signal!r:.80}")
         if layer is not None and not isinstance(layer, str):
-            raise TypeError(f"layer: expected the name of one, or None, got {layer!r:.80}")
+            raise TypeError(f"layer: expected a name or None, got {layer!r:.80}")
         for name, known in {
             "cells": tuple(map(int, several)),
             "value": tuple(map(float, values)),

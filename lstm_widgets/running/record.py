@@ -199,7 +199,7 @@ def record(
         expect_positive(argument, number)
     if top_k is None and output is not None:
         raise ValueError(
-            f"output: expected None, because it tells where predictions are, which top_k= records; "
+            f"output: expected None without top_k=, which records the predictions of an output; "
             f"got {output!r}"
         )
     chosen = None if top_k is None else Output(adapter, output)

@@ -172,8 +172,8 @@ class Vocabulary:
             more = ", ".join(map(repr, list(dict(others))[:8]))
             more = f" (nor are {more}{' and more' if len(others) > 8 else ''})" if others else ""
             raise ValueError(
-                f"{where}: {first!r} at position {k} is not in the vocabulary{more}; unknown= tells "
-                "the id, or the token, that such are read as"
+                f"{where}: {first!r} at position {k} is not in the vocabulary{more}; unknown= sets "
+                "the id or token that stands for it"
             )
 
     def _cut(self, text: str) -> list[str]:
@@ -201,8 +201,8 @@ class Vocabulary:
         if len(pieces) > 1 and len(several):
             raise ValueError(
                 f"{where}: expected one text, as a str or a list of its tokens, got a list in "
-                f"which {pieces[several[0]]!r:.60} is several tokens; several texts go in as "
-                "an array of their ids"
+                f"which {pieces[several[0]]!r:.60} is several tokens; pass several texts as "
+                "an array of ids"
             )
         ids = ids[0] if len(pieces) == 1 else ids[ids != 0]
         return self.decode(ids), ids

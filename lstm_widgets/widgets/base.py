@@ -106,8 +106,8 @@ class PageWidget(anywidget.AnyWidget):
             kind = type(self)
             if name in self._shown:
                 raise AttributeError(
-                    f"{name}: a {kind.__name__} shows what it was made of; make another: "
-                    f"{kind.__name__}({name}, ...)"
+                    f"{name}: expected to stay the one that the {kind.__name__} was made with; for another, "
+                    f"make a new one: {kind.__name__}({name}, ...)"
                 )
             if not hasattr(kind, name):
                 known = sorted(self._public_traits())

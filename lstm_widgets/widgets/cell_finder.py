@@ -151,20 +151,20 @@ class CellFinder(CellGrid, TextHeatmap):
         options = {name: value for name, value in asked.items() if value is not None}
         if options and (ranking is not None or isinstance(concepts, pd.DataFrame)):
             raise TypeError(
-                f"{', '.join(options)}: expected with concepts that are to be ranked, got a ranking"
+                f"{', '.join(options)}: expected only where concepts are to be ranked, got a ranking"
             )
         if concepts is None:
             concepts = ready.fitting(recording)
             if not concepts:
                 raise ValueError(
-                    "concepts: expected some, because there are none that fit the tokens of this "
-                    "recording by themselves; pass concepts, functions of the tokens or arrays, "
+                    "concepts: expected some, because none of lstm_widgets.concepts fits the tokens of "
+                    "this recording; pass concepts, functions of the tokens or arrays, "
                     'CellFinder(recording, {"name": array})'
                 )
         if isinstance(concepts, pd.DataFrame):
             if ranking is not None:
                 raise TypeError(
-                    "concepts: expected concepts, because there is a ranking; got another"
+                    "concepts: expected concepts, because ranking= is given; got a second ranking"
                 )
             ranking, concepts = (
                 concepts,
@@ -178,7 +178,7 @@ class CellFinder(CellGrid, TextHeatmap):
             )
         expect_ranking(ranking, recording)
         if (model is None) != (inputs is None):
-            raise TypeError("model, inputs: expected both or none of them, got one")
+            raise TypeError("model, inputs: expected both or neither, got one")
         self._table = ranking
         self._concepts = concepts
         self._ablate = None

@@ -218,7 +218,7 @@ class RelevanceHeatmap(PageWidget):
         sort: str = proposal["value"]
         if sort.endswith("_confident") and not self._examples.knows_confidence:
             raise traitlets.TraitError(
-                f"sort: expected an order by anything else, because this relevance has no confidence; "
+                f"sort: expected another order, because this relevance has no confidence; "
                 f"got {sort!r}"
             )
         return sort

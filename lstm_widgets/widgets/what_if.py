@@ -118,7 +118,7 @@ class WhatIf(TextHeatmap):
         self._model = model
         names = standard_vocabulary(vocabulary)
         if names is None:
-            raise TypeError("vocabulary: expected what the model's symbols stand for, got None")
+            raise TypeError("vocabulary: expected the tokens of the model, got None")
         top_k = min(5, names.size) if top_k is None else top_k
         self._options = {"vocabulary": vocabulary, "window": window, "top_k": top_k}
         self._options |= {"unknown": unknown, "pad": pad}
@@ -248,9 +248,7 @@ def _first_layer(model: Any, text: str, signal: str, reading: dict[str, Any]) ->
         known = ", ".join(
             map(repr, dict.fromkeys(name for kind in SIGNALS.values() for name in kind))
         )
-        raise ValueError(
-            f"signal: expected one that a layer of the model has (among {known}), got {signal!r}"
-        )
+        raise ValueError(f"signal: expected one of {known}, got {signal!r}")
     both = re.fullmatch(r"(.+)/forward(/.+)?", names[0])
     other = both and f"{both[1]}/backward{both[2] or ''}"
     return both[1] + (both[2] or "") if both and other in names else names[0]

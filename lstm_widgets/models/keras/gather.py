@@ -30,7 +30,7 @@ def unpacked(inputs: Any, expected: Sequence[Input]) -> Any:
     if hasattr(inputs, "element_spec"):
         if int(inputs.cardinality()) == _INFINITE:
             raise ValueError(
-                "inputs: expected a dataset that ends, got one that repeats for ever; "
+                "inputs: expected a finite dataset, got one that repeats forever; "
                 "dataset.take(n) has its first n batches"
             )
         elements = [_without_targets(element, len(expected)) for element in inputs]

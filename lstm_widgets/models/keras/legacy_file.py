@@ -61,7 +61,7 @@ def _hdf5(path: Path) -> Any:
         start = file.read(8)
     if start.startswith(b"\x80"):
         raise RefusedError(
-            "is a pickle, expected an HDF5 file. Opening a pickle can run any code, so it was not"
+            "is a pickle, expected an HDF5 file. Opening a pickle can run any code, so it wasn't opened"
         )
     if start.startswith(b"PK"):
         raise RefusedError(
@@ -71,7 +71,7 @@ def _hdf5(path: Path) -> Any:
     import h5py  # noqa: PLC0415  (comes with Keras)
 
     if not h5py.is_hdf5(path):
-        raise RefusedError("is no HDF5 file")
+        raise RefusedError("isn't an HDF5 file")
     try:
         return h5py.File(path, "r")
     except OSError as error:
@@ -82,9 +82,9 @@ def expect_whole(file: Any) -> None:
     """Refuse what is no whole model of Keras 2."""
     if "model_config" not in file.attrs:
         if not names(file, "layer_names"):
-            raise RefusedError("has no model_config: it is HDF5, but no model of Keras 2")
+            raise RefusedError("has no model_config: it is HDF5, but not a model of Keras 2")
         raise RefusedError(
-            "has weights only, expected a whole model: rebuild the model in Keras 3 and call "
+            "has weights only, expected a complete model: rebuild the model in Keras 3 and call "
             "lw.load_legacy_weights(model, path)"
         )
     expect_keras_2(file, "keras.models.load_model")
@@ -104,7 +104,7 @@ def model_config(file: Any) -> Any:
     try:
         return json.loads(text(file.attrs["model_config"]))
     except ValueError as error:
-        raise RefusedError(f"has a model_config that is no JSON: {error}") from None
+        raise RefusedError(f"has a model_config that isn't JSON: {error}") from None
 
 
 def class_and_config(entry: Any) -> tuple[str, Config]:
@@ -124,7 +124,7 @@ def layer_entries(config: Config) -> list[Any]:
     """List the entries of a model's layers."""
     layers = config.get("layers", [])
     if not isinstance(layers, list):
-        raise RefusedError(f"has a model whose layers are no list, but {str(layers)[:80]}")
+        raise RefusedError(f"has a model whose layers aren't a list, but {str(layers)[:80]}")
     return layers
 
 

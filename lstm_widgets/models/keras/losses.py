@@ -30,8 +30,8 @@ def loss_function(loss: Any) -> Loss:
             found = keras.losses.get(loss)
         except ValueError as error:
             raise ValueError(
-                f"loss: expected the name of a loss of keras.losses ('mse', 'mae', 'huber', ...), an "
-                f"object of one or a function; got {loss!r}"
+                f"loss: expected the name of a loss in keras.losses ('mse', 'mae', 'huber', ...), a "
+                f"loss object or a function; got {loss!r}"
             ) from error
     else:
         found = loss
@@ -39,7 +39,7 @@ def loss_function(loss: Any) -> Loss:
         found = found()
     if not callable(found):
         raise TypeError(
-            f"loss: expected the name of a loss of keras.losses, an object of one or a function; got "
+            f"loss: expected the name of a loss in keras.losses, a loss object or a function; got "
             f"{loss!r:.80}"
         )
     objects = isinstance(found, keras.losses.Loss)

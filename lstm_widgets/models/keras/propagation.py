@@ -86,7 +86,7 @@ def rules(
     Raises
     ------
     UnsupportedLayerError
-        If the model has code of its own between its layers.
+        If the model has custom code between its layers.
     """
     keras = load_keras()
     for one in found:
@@ -117,7 +117,7 @@ def operations_of(model: Any, leading: Container[int] | None = None) -> Iterator
     if not type(model).call.__module__.startswith("keras.") or not hasattr(graph, "operations"):
         raise UnsupportedLayerError(
             f"model: relevance propagation needs a Sequential or functional model; {model.name!r}, "
-            f"a {type(model).__name__}, has code of its own between its layers. {OTHERS}"
+            f"a {type(model).__name__}, has custom code between its layers. {OTHERS}"
         )
     for operation in graph.operations:
         if leading is not None and id(operation) not in leading:

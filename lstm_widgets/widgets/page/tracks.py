@@ -90,8 +90,8 @@ def encoded(
             size += len(parts[-1])
     if size > MOST_BYTES:
         raise ValueError(
-            f"tracks: they take {size / 2**20:.1f} MiB, the page at most {MOST_BYTES / 2**20:.0f}: "
-            f"a bit a token and track of yes or no, a byte of numbers. Show fewer of them"
+            f"tracks: expected at most {MOST_BYTES / 2**20:.0f} MiB for the page (of each token, a bit "
+            f"a yes/no track and a byte a numeric one), got {size / 2**20:.1f} MiB; show fewer"
         )
     return {name: sent[id(tracks)] for name, tracks in every.items()}, b"".join(parts)
 
@@ -120,7 +120,7 @@ def _tracks_of(
             continue
         values = said.values.reshape(-1)
         if np.isinf(values).any():
-            raise ValueError(f"tracks: {name!r} is infinite at some tokens")
+            raise ValueError(f"tracks: expected finite numbers or NaN, got infinity in {name!r}")
         # Padding, which has no value, is known to the page.
         yes_no = said.attrs["kind"] == "yes_no"
         yield Track(name, values == 1 if yes_no else values)
