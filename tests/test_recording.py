@@ -607,7 +607,7 @@ def test_something_else_is_never_overwritten(tmp_path):
     recording.save(tmp_path / "mixed")
     (tmp_path / "mixed" / "thesis.txt").write_text("x")
     for path in (file, folder, group, tmp_path / "mixed"):
-        with pytest.raises(FileExistsError, match="no recording"):
+        with pytest.raises(FileExistsError, match="isn't a recording"):
             recording.save(path, overwrite=True)
     assert (folder / "thesis.txt").read_text() == "x"
 
