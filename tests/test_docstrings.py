@@ -23,17 +23,17 @@ FOLDERS = (
     *("tokens", "widgets"),
 )
 #: Modules in whose docstrings parameters have no types yet. The list may only become shorter.
-UNTYPED = {
-    f"lstm_widgets.{name}"
-    for name in (
-        *("analysis.dependency", "analysis.evaluation", "analysis.relevance"),
-        *("models.adapter", "models.keras.explained", "running.self_check", "running.session"),
-    )
-}
+UNTYPED = {f"lstm_widgets.{name}" for name in ("models.adapter", "running.session")}
 #: Modules whose examples run a model.
-RUNNING = ("lstm_widgets.analysis.ablation", "lstm_widgets.running.record")
+RUNNING = (
+    "lstm_widgets.running.record",
+    *(
+        f"lstm_widgets.analysis.{name}"
+        for name in ("ablation", "dependency", "evaluation", "relevance")
+    ),
+)
 #: Those without an example.
-WITHOUT_EXAMPLE: set[str] = {"deletion_curve", "dependency", "pointing_game", "relevance"}
+WITHOUT_EXAMPLE: set[str] = set()
 
 
 def modules() -> list[str]:

@@ -364,7 +364,7 @@ def test_what_a_call_needed_is_freed_with_it(reader):
     model = words(*READERS[reader](), L.Dense(2))
     ids = RNG.integers(1, 9, (5, 4))
     explained_model = Explained(model, ids)
-    done = explained_model.run(explained_model.batch(0, 5), relevance=True)
+    done = explained_model.run(next(explained_model.batches("")), relevance=True)
     score = explained_model.score(done, np.zeros(5, int), None)
     done.back(score, relevance_rules.Rule())
     left = [weakref.ref(done), weakref.ref(done.source), weakref.ref(done.logits)]

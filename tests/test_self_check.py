@@ -8,6 +8,7 @@ import pytest
 from keras import layers as L
 
 import lstm_widgets as lw
+from lstm_widgets.models.keras import propagation
 from lstm_widgets.running import session
 
 RNG = np.random.default_rng(0)
@@ -69,7 +70,7 @@ def test_a_small_error_in_a_chaotic_layer_is_found_far_from_the_beginning(monkey
 
     disturbed(monkeypatch, change)
     x = RNG.normal(size=(1, 300, 1)).astype(np.float32)
-    with pytest.raises(lw.errors.SelfCheckError, match=r"by 0\.00.*16 single steps from recorded"):
+    with pytest.raises(lw.errors.SelfCheckError, match=r"by 0\.00.*16 single steps"):
         lw.record(reservoir(1.7), x)
 
 
@@ -116,7 +117,7 @@ def test_the_error_is_bare_says_the_ways_out_and_keeps_what_was_done(monkeypatch
     with pytest.raises(lw.errors.SelfCheckError) as caught:
         lw.record(model, x, batch_size=3, labels=[str(k) for k in range(10)])
     text = str(caught.value)
-    assert text.startswith("layer 'gru': the recording differs by 0.01 from what the layer itself")
+    assert text.startswith("layer 'gru': our loop differs by 0.01 from what the layer itself")
     assert "tolerance=" in text
     assert "check=False" in text
     assert "Exception encountered" not in text
@@ -155,3 +156,102 @@ def test_generate_keeps_what_it_wrote_and_takes_the_ways_out(monkeypatch):
         assert written.text == expected.text
     with pytest.raises(ValueError, match="check: expected 'prefix', 'full' or False, got True"):
         lw.generate(model, "ab", 12, vocabulary="abcd", check=True)
+
+
+# What explains a model ----------------------------------------------------------------------------
+
+
+def chaotic(kind, *, over_time=False, units=60):
+    """A classifier whose recurrent layer lets rounding grow, in 40 timesteps to more than 1e-5."""
+    draw = lambda seed: keras.initializers.RandomNormal(stddev=1.5, seed=seed)
+    layer = kind(
+        units,
+        kernel_initializer=draw(1),
+        recurrent_initializer=draw(2),
+        return_sequences=over_time,
+        name="chaos",
+    )
+    return keras.Sequential([keras.Input((None, 3)), layer, L.Dense(2, name="scores")])
+
+
+EXPLAINING = {
+    "relevance": lambda model, x, **options: lw.relevance(
+        model, x, methods=["sensitivity", "gradient_x_input"], **options
+    ),
+    "dependency": lambda model, x, **options: lw.dependency(model, x, at=[-1], **options),
+    "curve": lambda model, x, **options: lw.deletion_curve(
+        model,
+        x,
+        lw.relevance(model, x, methods="sensitivity", check=False),
+        limit=2,
+        **options,
+    ),
+}
+
+
+@pytest.mark.parametrize("check", ["prefix", "full"])
+@pytest.mark.parametrize("kind", [L.SimpleRNN, L.LSTM, L.GRU])
+@pytest.mark.parametrize("name", EXPLAINING)
+def test_right_ways_through_chaotic_layers_are_accepted(name, kind, check):
+    model = chaotic(kind, over_time=name == "dependency")
+    x = np.random.default_rng(3).normal(size=(10, 40, 3)).astype(np.float32)
+    if check == "full":
+        # Two loops that are both right are far apart at the end, so that this is no empty claim.
+        hidden = model.layers[0](x).numpy()
+        recorded = lw.record(model, x, check=False)["chaos"].hidden_state.values
+        apart = np.abs(hidden.reshape(10, -1, 60)[:, -1] - recorded[:, -1]).max()
+        assert apart > 1e-5
+    EXPLAINING[name](model, x, check=check, tolerance=None)
+
+
+def wrong_loop(monkeypatch, change):
+    """Let what explains a model compute something else than the layer does."""
+    original = propagation.scan
+    monkeypatch.setattr(propagation, "scan", lambda *a, **o: change(original, a, **o))
+
+
+@pytest.mark.parametrize("name", EXPLAINING)
+def test_a_small_error_in_what_is_explained_is_found_far_from_the_beginning(monkeypatch, name):
+    model = chaotic(L.SimpleRNN, over_time=name == "dependency")
+    x = np.random.default_rng(3).normal(size=(2, 200, 3)).astype(np.float32)
+
+    def change(scan, arguments, **options):
+        last, out = scan(*arguments, **options), arguments[-1]
+        out["hidden_state"][:, 100:] += 1e-3
+        return last
+
+    run = EXPLAINING[name]
+    run(model, x)
+    wrong_loop(monkeypatch, change)
+    with pytest.raises(
+        lw.errors.SelfCheckError,
+        match=r"^layer 'chaos': our loop differs by 0\.\d+ .*16 single step",
+    ):
+        run(model, x)
+    run(model, x, check=False)
+
+
+@pytest.mark.parametrize("what", ["order", "mask", "initial state"])
+def test_order_masks_and_initial_states_of_what_is_explained_are_looked_at(monkeypatch, what):
+    def change(scan, arguments, reverse, **options):
+        cell, x, state, mask, out = arguments
+        if what == "order":
+            reverse = not reverse
+        if what == "mask":
+            mask = None
+        if what == "initial state":
+            state = [np.zeros_like(s) for s in state]
+        return scan(cell, x, state, mask, out, reverse=reverse, **options)
+
+    inputs, start = keras.Input((None,), dtype="int32"), keras.Input((6,))
+    embedding = L.Embedding(9, 3, mask_zero=True)
+    both = L.Bidirectional(L.LSTM(6), name="both")
+    read = both(embedding(inputs), initial_state=[start] * 4, mask=embedding.compute_mask(inputs))
+    model = keras.Model([inputs, start], L.Dense(3)(read))
+    ids = RNG.integers(1, 9, (3, 20))
+    ids[1, 3:6] = ids[2, 12:] = 0
+    data = [ids, RNG.normal(size=(3, 6)).astype(np.float32)]
+    lw.relevance(model, data)
+    wrong_loop(monkeypatch, change)
+    with pytest.raises(lw.errors.SelfCheckError, match="layer 'both/"):
+        lw.relevance(model, data)

@@ -12,11 +12,13 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.analysis.indices import in_range
-from lstm_widgets.analysis.relevance import predicted, token_grid
+from lstm_widgets.analysis.relevance import token_grid
+from lstm_widgets.analysis.scores import predicted
 from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import expect_positive, leaves
 from lstm_widgets.models.outputs import Output
+from lstm_widgets.rnn.cells import plain_array
 from lstm_widgets.running import texts
 from lstm_widgets.running.given import Given
 
@@ -88,63 +90,64 @@ def dependency(
 
     Parameters
     ----------
-    model
+    model : keras.Model
         A Keras 3 model (TensorFlow backend) with outputs ``(example, timestep, class)`` or
         ``(example, class)``, whose last layer is a Dense, Activation, Softmax or recurrent one.
-    inputs
+    inputs : array, sequence or str
         A batch, as in :func:`lstm_widgets.record`. Or a text, with one axis less (ids ``(n,)``,
         one-hot ``(n, symbols)``, scaled ids ``(n, 1)``, or with ``vocabulary`` as it is written):
         one example of n timesteps. Of examples of several lengths, the rows and columns behind an
         example's end are NaN, and targets -1.
-    at
+    at : int or sequence of int, optional
         The timesteps whose predictions are looked at, a stretch or any others; negative ones count
-        from the end. None: all that have one, which for a long text are many rows of many columns.
+        from the end. Default: all that have one, which for a long text are many rows of many columns.
         A model with outputs ``(example, class)`` has one prediction for each example, at its last
         timestep.
-    of
-        The output: ``"logit"``; ``"probability"`` or ``"loss"`` (cross-entropy) of a model with a
-        softmax or sigmoid.
-    target
+    of : {"logit", "probability", "loss"}, default "logit"
+        The output: ``"logit"``; ``"probability"`` or ``"loss"`` (cross-entropy, in
+        nats) of a model with a softmax or sigmoid.
+    target : {"predicted", "next"}, int, or array of int, optional
         Whose logit, probability or loss: ``"predicted"``, the class that the model predicts;
         ``"next"``, the token that really comes next (where there is none the result is NaN); a
         class; or an array of classes, one for each example or ``(example, timestep)`` for each
         timestep of the inputs.
-        None: ``"next"`` for the loss, else ``"predicted"``. A model with a single output has no
+        Default: ``"next"`` for the loss, else ``"predicted"``. A model with a single output has no
         choice of logit or probability, and for its loss takes an array of 0 and 1.
-    norm
+    norm : {"l2", "l2_squared", "l1", "maximum", "sum_of_roots"}, default "l2"
         What is made of a gradient g: ``"l2"`` :math:`\sqrt{\sum g_k^2}`, ``"l2_squared"``
         :math:`\sum g_k^2`, ``"l1"`` :math:`\sum |g_k|`, ``"maximum"`` :math:`\max |g_k|`,
         ``"sum_of_roots"`` :math:`\sum \sqrt{|g_k|}`.
-    wrt
+    wrt : {"embedding", "one_hot"}, default "embedding"
         With respect to what: ``"embedding"``, the vector that the Embedding makes of a token;
         ``"one_hot"``, the one-hot vector of which it makes that (for a model without an Embedding
         there is no difference: its inputs are the vectors).
-    normalise
+    normalise : bool, default False
         Whether to divide each row by its largest value.
-    window
+    window : int, optional
         W: the model reads a text in windows, and the prediction at a timestep is the one after the
-        W tokens up to it. None: it reads the inputs as they are.
-    pad
+        W tokens up to it. Default: it reads the inputs as they are.
+    pad : int, str or array, optional
         What stands in front of the text in windows that begin before it, as in
         :func:`lstm_widgets.record`: every timestep then has a prediction. Padding has no column.
-    source
+    source : str, optional
         The name of the layer or input whose timesteps are meant, as in
         :func:`lstm_widgets.relevance`.
-    output
+    output : str or int, optional
         Which output is looked at, of a model with several: its name or its index.
-    vocabulary, unknown, tokens
+    vocabulary, unknown, tokens : as for record
         What stands at each timestep, as in :func:`lstm_widgets.record`: what ids stand for, or the
         tokens themselves.
-    batch_size
+    batch_size : int, optional
         The most gradients that are computed at a time. Default: 256, or what the model prescribes;
         fewer where timesteps are many.
-    check, tolerance
+    check, tolerance : as for record
         As in :func:`lstm_widgets.relevance`.
 
     Returns
     -------
     xarray.DataArray
-        ``(example, timestep, input_timestep)`` in the dtype in which the source computes: row
+        ``(example, timestep, input_timestep)`` in the dtype in which the source computes (float32,
+        float64), in the unit of the output over that of the vectors, never negative: row
         ``timestep`` is the prediction, column ``input_timestep`` the token. With ``window`` the
         columns are those of the text that are in any of the windows, NaN outside of a row's own.
         ``attrs["outputs"]``, ``["meaning"]`` and ``["output"]`` are as in :func:`lstm_widgets.relevance`.
@@ -161,7 +164,21 @@ def dependency(
     UnsupportedLayerError
         If the logits are out of reach.
     SelfCheckError
-        If the outputs that follow from the logits aren't those of the model.
+        If a recurrent layer does something else than our loop, or the outputs that follow from the
+        logits aren't those of the model.
+
+    Warns
+    -----
+    UserWarning
+        If it was interrupted; the array then has the examples, or predictions, that were done.
+
+    Examples
+    --------
+    >>> found = lw.dependency(model, "abcab", vocabulary="abc", at=[2, 3], target="next")
+    >>> found.shape, found.target_token.values.tolist()
+    ((1, 2, 5), [['a', 'b']])
+    >>> found[0, 0, 3:].values.tolist()  # what comes after a prediction doesn't count for it
+    [0.0, 0.0]
     """
     adapter = adapter_of(model)
     expect_positive("window", window)
@@ -262,18 +279,18 @@ def magnitude(gradient: Floats, norm: Norm, embeddings: Floats | None = None) ->
 
     Parameters
     ----------
-    gradient
-        ``(..., dimension)``.
-    norm
+    gradient : numpy.ndarray
+        Floats ``(..., dimension)``.
+    norm : str
         One of :data:`NORMS`.
-    embeddings
-        Vectors by id ``(symbols, dimension)``, to go on to the gradient with respect to one-hot
+    embeddings : numpy.ndarray, optional
+        Vectors by id, floats ``(symbols, dimension)``, to go on to the gradient with respect to one-hot
         vectors: each of its values is the product of the gradient and one symbol's vector.
 
     Returns
     -------
     numpy.ndarray
-        ``(...)``.
+        Floats ``(...)``.
     """
     if embeddings is None:
         return NORMS[norm](gradient)
@@ -290,9 +307,9 @@ class _Work:
 
     Attributes
     ----------
-    chosen
+    chosen : numpy.ndarray
         The timesteps whose predictions are looked at, once the first batch has run.
-    classes
+    classes : int
         How many classes the model tells apart, by then.
     """
 
@@ -358,7 +375,7 @@ class _Work:
                     f"target: expected classes below {count}, the model's; got {targets.max()}"
                 )
         self.classes = logits.shape[2]
-        result = np.empty((*targets.shape, first.source.shape[1]), _plain(first.source).dtype)
+        result = np.empty((*targets.shape, first.source.shape[1]), plain_array(first.source).dtype)
         ready = 0
         try:
             for these in self._stretches(first, len(targets), len(places)):
@@ -370,7 +387,7 @@ class _Work:
                     np.repeat(places[these], len(targets)) if over_time else None,
                     self._of,
                 )
-                gradient = _plain(done.back(score)[0])
+                gradient = plain_array(done.back(score)[0])
                 values = magnitude(gradient, self._norm, self._embeddings)
                 result[:, these] = values.reshape(copies, len(targets), -1).swapaxes(0, 1)
                 ready = these.stop
@@ -503,11 +520,6 @@ def _ids(tokens: npt.NDArray[Any], explained: Explained) -> Ids | None:
         return tokens.astype(np.intp)
     one_hot = ((tokens == 0) | (tokens == 1)).all() and (tokens.sum(axis=-1) == 1).all()
     return tokens.argmax(axis=-1) if one_hot and tokens.shape[-1] > 1 else None
-
-
-def _plain(values: Any) -> Floats:
-    array = np.asarray(values)
-    return array if array.dtype.itemsize >= 4 else array.astype(np.float32)
 
 
 def _placed(values: Floats, ends: Ids) -> tuple[Floats, Ids]:

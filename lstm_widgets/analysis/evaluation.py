@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from lstm_widgets.analysis.relevance import standard_at
+from lstm_widgets.analysis.scores import standard_at
 from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import expect_positive
@@ -33,21 +33,22 @@ def pointing_game(relevance: xr.Dataset, truth: npt.ArrayLike) -> xr.DataArray:
 
     The most relevant token is the one with the largest value, the one that speaks most for the
     target. Where tokens share the largest value, the share of them that matter is returned: a
-    method that gives 0 to all points nowhere, and gets what guessing gets.
+    method that gives 0 to all points nowhere, and gets what guessing gets. The game is that of Zhang et
+    al. 2016 (arXiv:1608.00507), which Poerner et al. 2018 (arXiv:1801.06422) play with texts.
 
     Parameters
     ----------
-    relevance
+    relevance : xarray.Dataset
         What :func:`lstm_widgets.relevance` returns.
-    truth
-        Bool ``(example, timestep)``: which tokens matter. Padding doesn't, whatever is said of it.
+    truth : array of bool (example, timestep)
+        Which tokens matter. Padding doesn't, whatever is said of it.
 
     Returns
     -------
     xarray.DataArray
-        ``hit`` ``(method, example)``: 1 where a method points at a token that matters, 0 where it
-        doesn't; so ``.mean("example")`` is its score. NaN where there is no game: no token matters,
-        or relevance is NaN. The coordinates of examples are kept.
+        ``hit`` float64 ``(method, example)``, from 0 to 1: 1 where a method points at a token that
+        matters, 0 where it doesn't; so ``.mean("example")`` is its score. NaN where there is no game:
+        no token matters, or relevance is NaN. The coordinates of examples are kept.
 
     Raises
     ------
@@ -55,6 +56,14 @@ def pointing_game(relevance: xr.Dataset, truth: npt.ArrayLike) -> xr.DataArray:
         If ``relevance`` isn't such a dataset, or ``truth`` isn't bool.
     ValueError
         If ``truth`` is of another shape.
+
+    Examples
+    --------
+    >>> found = lw.relevance(model, "abcab", vocabulary="abc", methods=["lrp", "sensitivity"])
+    >>> lw.pointing_game(found, found.token.values == "c").dims
+    ('method', 'example')
+    >>> lw.pointing_game(found, np.ones((1, 5), bool)).values.tolist()  # wherever it points
+    [[1.0], [1.0]]
     """
     values, real = _parts(relevance)
     matters = np.asarray(truth)
@@ -96,38 +105,39 @@ def deletion_curve(
     """Take the most relevant tokens away, one after the other, and see the score fall.
 
     The better a method tells what the score rests on, the faster it falls. In random order is how
-    it falls if nothing is known.
+    it falls if nothing is known. Words are taken away so by Arras et al. 2016 (arXiv:1606.07298), parts of
+    images by Samek et al. 2017 (arXiv:1509.06321).
 
     Parameters
     ----------
-    model, inputs, window, pad, vocabulary, unknown
+    model, inputs, window, pad, vocabulary, unknown : as for relevance
         Those that the relevance is of.
-    relevance
+    relevance : xarray.Dataset
         What :func:`lstm_widgets.relevance` returned for them, of an output (not of a cell).
-    limit
+    limit : int, default 10
         How many tokens to take away at most.
-    replace_with
+    replace_with : "zero" or int, default "zero"
         What takes the place of a token: ``"zero"``, zeros for its vector, with masks as they were;
         or an id, that of padding, say, which the model masks as it does.
-    seed
+    seed : int, default 0
         What the random order follows from.
-    output
+    output : str or int, optional
         Which output, of a model with several. Default: the one that the relevance is of.
-    batch_size
+    batch_size : int, optional
         How many examples run at a time, the same with more or fewer tokens among them. Default:
         256, or what the model prescribes.
-    tokens
+    tokens : None
         None: a curve doesn't show any, those of the relevance stay with it.
-    check, tolerance
+    check, tolerance : as for relevance
         As in :func:`lstm_widgets.relevance`.
 
     Returns
     -------
     xarray.DataArray
-        ``score`` ``(method, example, removed)`` with one method more, ``"random"``: the score of
-        ``relevance.target`` after ``removed`` tokens, 0 to ``limit``, are gone. Larger relevance goes
-        first, of equal ones the earlier. NaN where an example has no more tokens to take away, or
-        its relevance is NaN. The coordinates of examples are kept.
+        ``score`` ``(method, example, removed)``, in the dtype and unit of ``relevance.score``, with one
+        method more, ``"random"``: the score of ``relevance.target`` after ``removed`` tokens, 0 to
+        ``limit``, are gone. Larger relevance goes first, of equal ones the earlier. NaN where an example
+        has no more tokens to take away, or its relevance is NaN. The coordinates of examples are kept.
 
     Raises
     ------
@@ -136,6 +146,15 @@ def deletion_curve(
         these inputs.
     UnsupportedLayerError, SelfCheckError
         As :func:`lstm_widgets.relevance`.
+
+    Examples
+    --------
+    >>> found = lw.relevance(model, "abcab", vocabulary="abc", methods="sensitivity")
+    >>> curve = lw.deletion_curve(model, "abcab", found, limit=2, vocabulary="abc")
+    >>> curve.shape, curve.method.values.tolist()
+    ((2, 1, 3), ['sensitivity', 'random'])
+    >>> bool(abs(curve.sel(removed=0) - found.score).max() < 1e-6)  # nothing is gone yet
+    True
     """
     values, real = _parts(relevance)
     if "target" not in relevance:

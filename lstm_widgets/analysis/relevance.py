@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from lstm_widgets.analysis.indices import in_range
+from lstm_widgets.analysis.relevance_methods import GAPS, METHODS, BatchRelevance
+from lstm_widgets.analysis.scores import standard_indices
 from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.explaining import CellState
@@ -22,26 +22,15 @@ from lstm_widgets.rnn.relevance_rules import Rule
 from lstm_widgets.running.given import Given
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Hashable, Sequence
 
     import numpy.typing as npt
 
     from lstm_widgets.analysis.windows import Windows
-    from lstm_widgets.models.explaining import Batch, Explained, Pass
+    from lstm_widgets.models.explaining import Explained
     from lstm_widgets.rnn.comparison import Check
 
-__all__ = ["GAPS", "METHODS", "UNSIGNED", "relevance"]
-
-METHODS = ("lrp", "sensitivity", "gradient_x_input", "integrated_gradients", "occlusion")
-"""The methods of :func:`relevance`."""
-
-UNSIGNED = frozenset({"sensitivity"})
-"""Those that say how much, but not in which direction: never negative."""
-
-GAPS = {"lrp": 0.5, "integrated_gradients": 0.1}
-"""From which gap on relevance is doubtful: as a part of what was to be shared out, or of all relevance
-without its signs, whichever is larger. LRP leaves out the shares of biases on purpose, so that a gap
-says something only if it is most of that; integrated gradients promise none."""
+__all__ = ["relevance", "token_grid"]
 
 
 def relevance(
@@ -99,7 +88,7 @@ def relevance(
 
     Parameters
     ----------
-    model
+    model : keras.Model
         A Keras 3 model (TensorFlow backend) with outputs ``(example, class)``, ``(example, 1)``
         or ``(example, timestep, class)``. LRP goes through LSTM, GRU, SimpleRNN (stacked,
         Bidirectional, as sequences or not), Dense, Conv1D, average and maximum pooling over time,
@@ -110,29 +99,34 @@ def relevance(
         models; how normalization is gone through, see :mod:`lstm_widgets.models.keras.layer_rules`.
         The other methods take any model whose last layer is a Dense, Activation, Softmax or
         recurrent one, or is affine (a Rescaling, or a Lambda that is proved to be).
-    inputs
-        What the model is called with, as in :func:`lstm_widgets.record`. A text, with one axis less
-        or as it is written, is one example.
-    methods
+    inputs : array, sequence, dict or str
+        What the model is called with, as in :func:`lstm_widgets.record`: integers ``(example,
+        timestep)`` of a model that begins with an Embedding, floating point numbers ``(example,
+        timestep, features)`` of one that reads vectors. A text, with one axis less or as it is
+        written, is one example.
+    methods : str or sequence of str, default ("lrp", "sensitivity", "gradient_x_input")
         Names among ``"lrp"``, ``"sensitivity"``, ``"gradient_x_input"``,
         ``"integrated_gradients"``, ``"occlusion"``.
-    target
+    target : int, or array of int (example,), optional
         The class whose logit is explained: one for all examples or one for each, such as the true
-        ones; of a forecast the number that is. None: the class that the model predicts, of linear
+        ones; of a forecast the number that is. Default: the class that the model predicts, of linear
         outputs the highest. A model with a single output has nothing to choose and takes no target:
         of a sigmoid, what is positive speaks for class 1; of a forecast, for a higher value.
-    at
+    at : int, or array of int (example,), optional
         The timestep whose output is explained, one for all examples or one for each; negative ones
-        count from the end. None: of each example the last that isn't padding. For a cell: the
-        input's timestep after which its state is explained; None: the last one that its layer
+        count from the end. Default: of each example the last that isn't padding. For a cell: the
+        input's timestep after which its state is explained; by default the last one that its layer
         reads.
-    layer, cell, signal
-        Explain the state of this cell in place of an output: a layer's name as in a recording, the
-        cell's index, ``"hidden_state"`` or ``"cell_state"``. Of a layer that the model calls
-        several times, the name means all calls on one time axis, as in a recording: ``at`` counts
-        on from one call to the next, and without it the state after the last call is
-        explained. ``"lstm:2"`` is the second call, with timesteps of its own.
-    source
+    layer : str, optional
+        Explain the state of a cell of this layer in place of an output: the layer's name as in a
+        recording. Of a layer that the model calls several times, the name means all calls on one time
+        axis, as in a recording: ``at`` counts on from one call to the next, and without it the state
+        after the last call is explained. ``"lstm:2"`` is the second call, with timesteps of its own.
+    cell : int, optional
+        The cell's index. It comes with ``layer``.
+    signal : {"hidden_state", "cell_state"}, default "hidden_state"
+        Which of the cell's states.
+    source : str, optional
         The name of the Embedding layer, of the input, or of any other layer with an output
         ``(example, timestep, features)``, whose timesteps are meant. Default: the only Embedding or
         input of vectors. Where a model's input has its timesteps elsewhere (a series ``(example,
@@ -142,54 +136,67 @@ def relevance(
         back to what comes before it, or past it. Of an Embedding that is called several times, the
         name means all calls: tokens of several inputs stand one after the other, those of one input
         count in all calls that read it; ``"embedding:2"`` is its second call alone.
-    output
+    output : str or int, optional
         Which output is explained, of a model with several: its name (the key in a dict of outputs,
         else the name of the layer that it comes from) or its index.
-    window, pad
-        How a text is read, as in :func:`lstm_widgets.record`: with ``window``, each window is an
-        example of its own, with the timestep of the text at which it ends as coordinate ``end``.
-        What stands in front of the text is masked.
-    vocabulary, unknown, tokens, labels
-        What stands at each timestep, and one label for each example, as in
-        :func:`lstm_widgets.record`. Tokens and labels become coordinates.
-    epsilon, bias_factor
-        Of LRP. Epsilon keeps denominators away from 0. With ``bias_factor=1`` biases and epsilon
-        hand on their share and the score is conserved; with 0 it is dropped.
-    steps
+    window : int, optional
+        How many timesteps of a text the model reads at a time, as in :func:`lstm_widgets.record`: each
+        window is an example of its own, with the timestep of the text at which it ends as coordinate
+        ``end``.
+    pad : int, str or array, optional
+        What stands in front of the text in windows that begin before it, as in
+        :func:`lstm_widgets.record`. It is masked.
+    vocabulary : sequence, mapping or layer, optional
+        What ids stand for, as in :func:`lstm_widgets.record`. Tokens become a coordinate.
+    unknown : int or str, optional
+        What stands for tokens that the vocabulary doesn't have, as in :func:`lstm_widgets.record`.
+    tokens : sequence of str, or of sequences of str, optional
+        What stands at each timestep, as in :func:`lstm_widgets.record`. It becomes a coordinate.
+    labels : sequence of str, optional
+        One for each example. They become a coordinate.
+    epsilon : float, default 0.001
+        Of LRP: what keeps denominators away from 0, greater than 0, in the unit of what layers sum up.
+    bias_factor : float, default 0.0
+        Of LRP, from 0 to 1: with 1 biases and epsilon hand on their share and the score is conserved;
+        with 0 it is dropped.
+    steps : int, default 50
         How many gradients integrated gradients takes.
-    replace_with
-        ``"zero"``: zeros take the place of a token's vector, masks stay. An id (that of padding,
-        say): it takes the place of the token, and the model masks as it does.
-    per_dimension
+    replace_with : "zero" or int, default "zero"
+        Of occlusion. ``"zero"``: zeros take the place of a token's vector, masks stay. An id (that of
+        padding, say): it takes the place of the token, and the model masks as it does.
+    per_dimension : bool, default False
         Whether to keep what each dimension of the vectors got, too.
-    batch_size
+    batch_size : int, optional
         How many examples run at a time. Default: 256, more if they are short, or what the model
         prescribes.
-    check, tolerance
+    check : {"prefix", "full", False}, default "prefix"
         How what recurrent layers do is held against what they do themselves, in each batch, as in
-        :func:`lstm_widgets.record`; and by how much the outputs that follow from the logits may
-        differ from the model's.
+        :func:`lstm_widgets.record`.
+    tolerance : float, optional
+        How far they may be off, as in :func:`lstm_widgets.record`; and by how much the outputs that
+        follow from the logits may differ from the model's.
 
     Returns
     -------
     xarray.Dataset
-        In the dtype in which the source computes (float32, float64):
+        In the dtype in which the source computes (float32, float64), and in the unit of the score:
 
         - ``relevance`` ``(method, example, timestep)``, and with ``per_dimension``
           ``relevance_per_dimension`` ``(method, example, timestep, dimension)``,
           which sums up to it (NaN for occlusion). One method is ``relevance.loc["lrp"]``, because
-          xarray's ``sel(method=...)`` means something else;
-        - ``score`` ``(example,)``, and ``target`` ``(example,)``, the class that it is of;
-        - ``predicted`` ``(example,)``, and for softmax and sigmoid ``confidence`` ``(example,)``,
+          xarray's ``sel(method=...)`` means something else. Sensitivity is in the unit of the score
+          squared, over that of the vectors squared;
+        - ``score`` ``(example,)``, and ``target`` int ``(example,)``, the class that it is of;
+        - ``predicted`` int ``(example,)``, and for softmax and sigmoid ``confidence`` ``(example,)``,
           its probability (neither of a forecast);
         - ``elsewhere`` ``(method, example)``: relevance that LRP gave to initial states, and to
           other inputs of the model; NaN for other methods;
         - ``gap`` ``(method, example)``: what is missing of the score. LRP: score − Σ relevance −
           elsewhere, 0 at ``bias_factor=1``. Integrated gradients: score − baseline score − Σ
           relevance, 0 with enough steps. NaN for the other methods, which promise no sum;
-        - ``doubtful`` ``(method, example)``: where the gap is so large that relevance says little,
-          see :data:`lstm_widgets.analysis.relevance.GAPS`;
-        - ``mask`` ``(example, timestep)``, if some timesteps are padding.
+        - ``doubtful`` bool ``(method, example)``: where the gap is so large that relevance says little,
+          see :data:`lstm_widgets.analysis.relevance_methods.GAPS`;
+        - ``mask`` bool ``(example, timestep)``, if some timesteps are padding.
 
         ``target``, ``predicted`` and ``confidence`` are missing for a cell. ``attrs["outputs"]`` is
         how many logits the model has (with one, ``target`` is 0). ``attrs["meaning"]`` tells what
@@ -208,13 +215,28 @@ def relevance(
         If LRP has no rule for a layer (the error names it and the methods that work), or the logits
         are out of reach.
     SelfCheckError
-        If the outputs that follow from the logits aren't those of the model.
+        If a recurrent layer does something else than our loop, or the outputs that follow from the
+        logits aren't those of the model.
 
     Warns
     -----
     UserWarning
         If it was interrupted; the dataset then has the batches of examples that were done. If the
         relevance of some examples is doubtful.
+
+    Examples
+    --------
+    >>> found = lw.relevance(model, "abcab", vocabulary="abc", methods="lrp", bias_factor=1)
+    >>> found.relevance.loc["lrp"].shape, found.token.values.tolist()
+    ((1, 5), [['a', 'b', 'c', 'a', 'b']])
+    >>> bool(abs(found.gap.loc["lrp"]) < 1e-5)  # nothing of the score is lost
+    True
+
+    What wrote the state of a cell, after the third timestep:
+
+    >>> written = lw.relevance(model, [[0, 1, 2, 0]], methods="lrp", layer="lstm", cell=1, at=2)
+    >>> written.relevance.dims
+    ('method', 'example', 'timestep')
     """
     asked = _standard_methods(methods)
     rule = Rule(
@@ -273,7 +295,7 @@ def relevance(
             with explained.states_as_found():
                 for batch in explained.batches("relevance"):
                     rows = group[batch.rows]
-                    work = _Work(
+                    work = BatchRelevance(
                         explained,
                         batch,
                         rule,
@@ -313,158 +335,6 @@ def relevance(
     return dataset
 
 
-class _Work:
-    """One batch: the scores of its examples, and the methods."""
-
-    def __init__(
-        self,
-        explained: Explained,
-        batch: Batch,
-        rule: Rule,
-        target: npt.NDArray[np.intp] | None,
-        at: npt.NDArray[np.intp] | None,
-        *,
-        relevance: bool,
-    ) -> None:
-        self._explained = explained
-        self._batch = batch
-        self._rule = rule
-        # The timestep of a cell is the run's business, that of an output the score's.
-        self._at = at
-        self._first = explained.run(batch, at=at, relevance=relevance)
-        self.mask = self._first.mask
-        if self.mask is not None and self.mask.shape != self._first.source.shape[:2]:
-            self.mask = None  # that of another axis of time
-        if explained.cell is None:
-            self._at = standard_at(self._first, at)
-            self.logits = np.asarray(explained.logits_at(self._first, self._at))
-            self.predicted = predicted(self.logits)
-            self.target = standard_target(target, self.logits)
-        else:
-            self.target = np.full(len(batch.rows), explained.cell.cell)
-        self._score = self._scored(self._first, 1)
-        self.score = _plain(self._score)
-        self.x = _plain(self._first.source)
-
-    def _scored(self, done: Pass, copies: int) -> Any:
-        at = None if self._at is None else np.tile(self._at, copies)
-        return self._explained.score(done, np.tile(self.target, copies), at)
-
-    def results(
-        self,
-        methods: Sequence[str],
-        steps: int,
-        replace_with: str | int,
-        per_dimension: bool,
-    ) -> dict[str, npt.NDArray[Any]]:
-        """Run the methods; everything has the examples along its second axis, or its first."""
-        shape = (len(methods), *self.x.shape[:2])
-        relevance = np.empty(shape, self.x.dtype)
-        elsewhere = np.full(shape[:2], np.nan, self.score.dtype)
-        gap = elsewhere.copy()
-        doubtful = np.zeros(shape[:2], np.bool_)
-        each = np.full((*shape, self.x.shape[2]), np.nan, self.x.dtype) if per_dimension else None
-        for k, method in enumerate(methods):
-            if method == "occlusion":
-                relevance[k] = self._occlusion(replace_with)
-                continue
-            promised = None  # what the sum of the relevance should be
-            if method == "lrp":
-                arrived, elsewhere[k] = self._first.back(
-                    self._score, self._rule, summed=not per_dimension
-                )
-                factors = [_plain(arrived)]
-                promised = self.score - elsewhere[k]
-            elif method == "integrated_gradients":
-                mean, baseline = self._integrated(steps)
-                factors = [mean, self.x]
-                promised = self.score - baseline
-            else:
-                factors = [self._gradient, self._gradient if method == "sensitivity" else self.x]
-            relevance[k] = _summed(factors)
-            if promised is not None:
-                gap[k] = promised - relevance[k].sum(axis=1)
-                whole = np.maximum(np.abs(promised), np.abs(relevance[k]).sum(axis=1))
-                # NaN is no gap: the score is none.
-                doubtful[k] = np.abs(gap[k]) > GAPS[method] * whole
-            if each is not None:
-                each[k] = functools.reduce(np.multiply, factors)
-        results = {"relevance": relevance, "elsewhere": elsewhere, "gap": gap, "score": self.score}
-        results["doubtful"] = doubtful
-        if each is not None:
-            results["relevance_per_dimension"] = each
-        if self.mask is not None:
-            results["mask"] = self.mask
-        if self._explained.cell is None:
-            results |= {"target": self.target, "predicted": self.predicted}
-            results |= confidence(self.logits, self._explained.activation)
-        return results
-
-    @functools.cached_property
-    def _gradient(self) -> npt.NDArray[Any]:
-        return _plain(self._first.back(self._score)[0])
-
-    def _variants(
-        self, count: int, vary: Callable[[int], tuple[Batch, npt.NDArray[Any] | None]]
-    ) -> Iterator[tuple[range, Pass, Any]]:
-        """Run variants of the batch, as many at a time as fit: variant, pass and scores."""
-        at_once = 1 if self._explained.fixed else self._explained.batch_size // len(self.score)
-        for start in range(0, count, max(1, at_once)):
-            these = range(start, min(start + max(1, at_once), count))
-            batches, values = zip(*map(vary, these), strict=True)
-            copies = len(these)
-            given = values[0] is not None
-            at = None
-            if self._explained.cell is not None and self._at is not None:
-                at = np.tile(self._at, copies)
-            kept = {name: np.concatenate([m] * copies) for name, m in self._first.kept.items()}
-            done = self._explained.run(
-                self._explained.joined(batches),
-                values=np.concatenate(values) if given else None,
-                kept=kept if given else None,
-                at=at,
-            )
-            yield these, done, self._scored(done, copies)
-
-    def _integrated(self, steps: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Return the mean gradient ``(example, timestep, dimension)``, and the baseline's score."""
-        nodes, weights = np.polynomial.legendre.leggauss(steps)
-        # The baseline is one node more, without weight.
-        alphas = np.append((nodes + 1) / 2, 0.0).astype(self.x.dtype)
-        weights = np.append(weights / 2, 0.0).astype(self.x.dtype)
-        mean = np.zeros_like(self.x)
-        baseline = self.score
-        for these, done, score in self._variants(
-            len(alphas), lambda k: (self._batch, alphas[k] * self.x)
-        ):
-            gradients = _plain(done.back(score)[0]).reshape(len(these), *self.x.shape)
-            mean += np.tensordot(weights[these.start : these.stop], gradients, 1)
-            baseline = _plain(score)[-len(self.score) :]
-        return mean, baseline
-
-    def _occlusion(self, replace_with: str | int) -> npt.NDArray[Any]:
-        """How much the score falls without each token, ``(example, timestep)``."""
-        timesteps = self.x.shape[1]
-        result = np.zeros(self.x.shape[:2], self.x.dtype)
-
-        def zeros(t: int) -> tuple[Batch, npt.NDArray[Any] | None]:
-            values = self.x.copy()
-            values[:, t] = 0
-            return self._batch, values
-
-        def padding(t: int) -> tuple[Batch, npt.NDArray[Any] | None]:
-            ids = self._explained.tokens_of(self._batch)
-            ids[:, t] = replace_with
-            return self._explained.with_tokens(self._batch, ids), None
-
-        for these, _, score in self._variants(
-            timesteps, zeros if replace_with == "zero" else padding
-        ):
-            scores = _plain(score).reshape(len(these), -1)
-            result[:, these.start : these.stop] = (self.score - scores).T
-        return result
-
-
 # What is asked ------------------------------------------------------------------------------------
 
 
@@ -495,90 +365,6 @@ def _whole(argument: str, value: Any, least: int) -> int:
     if value < least:
         raise ValueError(f"{argument}: expected {least} or more, got {value}")
     return int(value)
-
-
-def standard_indices(argument: str, value: Any, count: int) -> npt.NDArray[np.intp] | None:
-    """Turn one index for all examples, or one for each, into one for each."""
-    if value is None:
-        return None
-    indices = np.asarray(value)
-    if indices.dtype.kind not in "iu":
-        raise TypeError(f"{argument}: expected whole numbers, got {value!r:.80}")
-    if indices.shape not in ((), (count,)):
-        raise ValueError(
-            f"{argument}: expected one for all examples or one for each of {count}, got shape "
-            f"{indices.shape}"
-        )
-    return np.broadcast_to(indices, (count,)).astype(np.intp)
-
-
-def standard_at(done: Pass, at: npt.NDArray[np.intp] | None) -> npt.NDArray[np.intp] | None:
-    """Find the timestep whose output is meant; None for outputs without timesteps."""
-    rows, *rest = (int(n) for n in done.logits.shape)
-    if len(rest) == 1:
-        if at is not None:
-            raise ValueError(
-                f"at: expected None, because the model's outputs have no timesteps; got {at[0]}"
-            )
-        return None
-    count = rest[0]
-    if at is None:
-        mask = done.mask
-        if mask is None or mask.shape[1] != count:
-            return np.full(rows, count - 1)
-        return np.where(mask.any(axis=1), count - 1 - mask[:, ::-1].argmax(axis=1), count - 1)
-    return in_range("at", at, count, "timesteps")
-
-
-def standard_target(
-    target: npt.NDArray[np.intp] | None, logits: npt.NDArray[Any]
-) -> npt.NDArray[np.intp]:
-    """Find the class that is meant, by default the predicted one."""
-    classes = logits.shape[-1]
-    if classes == 1:
-        if target is not None:
-            raise ValueError(
-                f"target: expected None, because the model has a single output and so a single "
-                f"logit; got {target.flat[0]}"
-            )
-        return np.zeros(logits.shape[:-1], np.intp)
-    if target is None:
-        return predicted(logits)
-    if (target < 0).any():
-        raise ValueError(f"target: expected classes from 0, got {target[target < 0][0]}")
-    return in_range("target", target, classes, "classes")
-
-
-def predicted(logits: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Return the class that the model predicts; of a single logit, whether it is positive."""
-    if logits.shape[-1] == 1:
-        positive: npt.NDArray[np.intp] = (logits[..., 0] > 0).astype(np.intp)
-        return positive
-    best: npt.NDArray[np.intp] = logits.argmax(axis=-1)
-    return best
-
-
-def confidence(logits: npt.NDArray[Any], activation: str) -> dict[str, npt.NDArray[Any]]:
-    """Return the probability of the predicted class, where there is one."""
-    if activation == "softmax":
-        return {"confidence": 1 / np.exp(logits - logits.max(axis=-1, keepdims=True)).sum(axis=-1)}
-    if activation == "sigmoid":
-        best = np.abs(logits[..., 0]) if logits.shape[-1] == 1 else logits.max(axis=-1)
-        return {"confidence": 0.5 + 0.5 * np.tanh(best / 2)}
-    return {}
-
-
-def _summed(factors: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Sum one array, or the product of two, over its last axis, without making the product."""
-    if len(factors) == 1:
-        return np.asarray(factors[0].sum(axis=-1))
-    return np.asarray(np.einsum("etd,etd->et", *factors))
-
-
-def _plain(values: Any) -> npt.NDArray[Any]:
-    """Turn a tensor into an array, half precision promoted to float32."""
-    array = np.asarray(values)
-    return array if array.dtype.itemsize >= 4 else array.astype(np.float32)
 
 
 # What comes out -----------------------------------------------------------------------------------
@@ -666,15 +452,14 @@ def _warn_of_gaps(dataset: xr.Dataset) -> None:
         "biases on, a larger epsilon= damps",
         "integrated_gradients": "more steps= are needed",
     }
-    for method, why in advice.items():
-        if method not in dataset["method"]:
-            continue
-        doubtful = dataset["doubtful"].loc[method]
+    methods = dataset["method"].values.tolist()
+    for method in [each for each in advice if each in methods]:
+        doubtful = dataset["doubtful"].values[methods.index(method)]
         if doubtful.any():
             warn_outside(
                 f"relevance: for {int(doubtful.sum())} of {doubtful.size} examples the relevance by "
                 f"{method!r} doesn't add up to the score, its gap is more than {GAPS[method]:.0%} "
-                f"({why}); they are marked in 'doubtful'"
+                f"({advice[method]}); they are marked in 'doubtful'"
             )
 
 

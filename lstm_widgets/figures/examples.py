@@ -15,7 +15,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from lstm_widgets.analysis.relevance import UNSIGNED, token_grid
+from lstm_widgets.analysis.relevance import token_grid
+from lstm_widgets.analysis.relevance_methods import UNSIGNED
 from lstm_widgets.checks import is_whole
 from lstm_widgets.models.inputs import standard_tokens
 from lstm_widgets.tokens.wording import sendable

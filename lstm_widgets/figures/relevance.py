@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from lstm_widgets.analysis.relevance import UNSIGNED
+from lstm_widgets.analysis.relevance_methods import UNSIGNED
 from lstm_widgets.colours import (
     BACKGROUND,
     CLIPPED,

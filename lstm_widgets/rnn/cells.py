@@ -76,6 +76,12 @@ class Cell:
         return int(self.recurrent_kernel.shape[0])
 
     @property
+    def candidate(self) -> slice:
+        """Which columns of the weights lead to the candidate; of a SimpleRNN, to the hidden state."""
+        first = 0 if self.kind == "SimpleRNN" else 2 * self.units
+        return slice(first, first + self.units)
+
+    @property
     def input_bias(self) -> Any:
         """The bias of what comes from the input, None if there is none."""
         return self.bias[0] if self._has_two_biases else self.bias

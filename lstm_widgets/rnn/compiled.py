@@ -233,6 +233,7 @@ def scan(
     *,
     reverse: bool = False,
     held: Holds | None = None,
+    of_inputs: Floats | None = None,
 ) -> list[Floats]:
     """Run a cell over whole sequences, see :func:`lstm_widgets.rnn.scan.scan`."""
     examples, timesteps, features = sequences.shape
@@ -258,6 +259,7 @@ def scan(
             None if mask is None else mask[rows],
             {name: values[rows] for name, values in out.items()},
             reverse=reverse,
+            of_inputs=None if of_inputs is None else of_inputs[rows],
             held=(np.ascontiguousarray(holds[0][:, rows]), np.ascontiguousarray(holds[1][:, rows])),
         )
 
@@ -275,6 +277,7 @@ def _scan_block(
     out: Mapping[str, Floats],
     *,
     reverse: bool,
+    of_inputs: Floats | None,
     held: tuple[npt.NDArray[np.bool_], Floats],
 ) -> None:
     """Run the loop over some examples, in stretches of timesteps."""
@@ -293,6 +296,9 @@ def _scan_block(
         z = room[: len(part)]
         with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
             _product(part, cell.kernel, z)
+            if of_inputs is not None:
+                shape = (examples, stop - start, cell.units)
+                of_inputs[:, start:stop] = z[:, cell.candidate].reshape(shape)
             if bias is not None:
                 z += bias
         real = _NOWHERE if mask is None else np.ascontiguousarray(mask[:, start:stop])

@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.floating[Any]]
 
-__all__ = ["gradient", "relevance", "serves"]
+__all__ = ["AT_ONCE", "gradient", "relevance", "serves"]
+
+AT_ONCE = 128
+"""How many examples are gone back through at a time: their states stay in a processor's own cache."""
 
 _NO_ROWS = np.empty((0, 0), np.bool_)
 
@@ -87,7 +90,7 @@ def _below(written, bias, sums, inner, of_inputs, shares, b, t, epsilon, factor)
 
     ``sums`` is what goes into it but for the inputs, with its biases, which ``bias`` has alone.
     ``inner`` are the shares on their way to the hidden state, ``of_inputs`` what the inputs give to the
-    map, and then its shares.
+    map. ``shares`` is room to keep its shares in, or nothing.
 
     Returns what all inputs of the step take together, and what each is given back besides.
     """
@@ -111,8 +114,9 @@ def _below(written, bias, sums, inner, of_inputs, shares, b, t, epsilon, factor)
         for k in range(units):
             z = of_inputs[b, t, k] + sums[b, k]
             lost += inner[b, k] * ((epsilon if z >= 0 else -epsilon) + bias[b, k])
-    for k in range(units):
-        shares[b, t, k] = inner[b, k]
+    if shares.size:
+        for k in range(units):
+            shares[b, t, k] = inner[b, k]
     return total, lost * factor
 
 
@@ -121,7 +125,9 @@ def _nothing(inner, shares, b, t):
     """Hand nothing back from padding."""
     for k in range(np.uintp(inner.shape[1])):
         inner[b, k] = 0
-        shares[b, t, k] = 0
+    if shares.size:
+        for k in range(np.uintp(inner.shape[1])):
+            shares[b, t, k] = 0
 
 
 @cached
@@ -130,7 +136,7 @@ def _relevance_lstm(
 ):
     hidden, cell, i, f, g = signals
     hidden0, cell0 = starts
-    of_inputs, from_hidden, from_hidden0 = products
+    of_inputs, from_hidden, from_hidden0, kept_shares = products
     of_hidden, of_cell = of_states
     epsilon, of_sums, of_map = numbers
     examples, timesteps = np.uintp(hidden.shape[0]), np.uintp(hidden.shape[1])
@@ -153,7 +159,7 @@ def _relevance_lstm(
             totals[b, t] = 0
             spread[b, t] = 0
             if masked and not real[b, t]:
-                _nothing(inner, of_inputs, b, t)
+                _nothing(inner, kept_shares, b, t)
                 continue
             for k in range(units):
                 of_cell[b, k] += of_hidden[b, k]
@@ -167,7 +173,7 @@ def _relevance_lstm(
                 product = from_hidden0[b, k] if first else from_hidden[b, before, k]
                 sums[b, k] = product + bias[k]
             totals[b, t], spread[b, t] = _below(
-                written, biases, sums, inner, of_inputs, of_inputs, b, t, epsilon, of_map
+                written, biases, sums, inner, of_inputs, kept_shares, b, t, epsilon, of_map
             )
         np.dot(inner, back, arrived)
         for b in range(examples):
@@ -185,7 +191,7 @@ def _relevance_gru(
     """``bias`` are two, of the input and of the recurrent product, which has none if it comes last."""
     hidden, update, reset, g = signals
     hidden0 = starts[0]
-    of_inputs, from_hidden, from_hidden0 = products
+    of_inputs, from_hidden, from_hidden0, kept_shares = products
     of_hidden = of_states[0]
     epsilon, of_sums, of_map = numbers
     examples, timesteps = np.uintp(hidden.shape[0]), np.uintp(hidden.shape[1])
@@ -206,7 +212,7 @@ def _relevance_gru(
             totals[b, t] = 0
             spread[b, t] = 0
             if masked and not real[b, t]:
-                _nothing(inner, of_inputs, b, t)
+                _nothing(inner, kept_shares, b, t)
                 continue
             more = _share_of_sum(hidden, of_hidden, shares, b, t, epsilon, of_sums)
             for k in range(units):
@@ -227,7 +233,7 @@ def _relevance_gru(
                 for k in range(units):
                     sums[b, k] = from_hidden[b, t, k] + biases[b, k]
             totals[b, t], spread[b, t] = _below(
-                written, biases, sums, inner, of_inputs, of_inputs, b, t, epsilon, of_map
+                written, biases, sums, inner, of_inputs, kept_shares, b, t, epsilon, of_map
             )
             if reset_after:
                 for k in range(units):
@@ -248,7 +254,7 @@ def _relevance_simple_rnn(
     back, bias, numbers, signals, starts, products, given, real, reverse, of_states, totals, spread
 ):
     hidden, hidden0, of_hidden = signals[0], starts[0], of_states[0]
-    of_inputs, from_hidden, from_hidden0 = products
+    of_inputs, from_hidden, from_hidden0, kept_shares = products
     epsilon, _, of_map = numbers
     examples, timesteps = np.uintp(hidden.shape[0]), np.uintp(hidden.shape[1])
     units = np.uintp(hidden.shape[2])
@@ -268,13 +274,13 @@ def _relevance_simple_rnn(
             totals[b, t] = 0
             spread[b, t] = 0
             if masked and not real[b, t]:
-                _nothing(inner, of_inputs, b, t)
+                _nothing(inner, kept_shares, b, t)
                 continue
             for k in range(units):
                 product = from_hidden0[b, k] if first else from_hidden[b, before, k]
                 sums[b, k] = product + bias[k]
             totals[b, t], spread[b, t] = _below(
-                of_hidden, biases, sums, inner, of_inputs, of_inputs, b, t, epsilon, of_map
+                of_hidden, biases, sums, inner, of_inputs, kept_shares, b, t, epsilon, of_map
             )
         np.dot(inner, back, arrived)
         for b in range(examples):
@@ -484,18 +490,21 @@ def _common(block: Block, names: Sequence[str] | None = None) -> tuple[Any, ...]
     return signals, starts, given, real
 
 
+def _flat(values: Floats) -> Floats:
+    """Look at an array ``(example, timestep, ...)`` as at a matrix."""
+    return values.reshape(-1, values.shape[-1])
+
+
 def _rows(values: Floats, kernel: Floats) -> Floats:
     """Multiply all rows of an array ``(example, timestep, ...)`` by a matrix."""
-    product = values.reshape(-1, values.shape[-1]) @ kernel
-    return product.reshape(*values.shape[:2], kernel.shape[1])
+    return (_flat(values) @ kernel).reshape(*values.shape[:2], kernel.shape[1])
 
 
 def relevance(block: Block, rule: Rule, *, summed: bool) -> list[Floats]:
     """Hand relevance back through some examples, see :func:`relevance_rules.recurrent`."""
     cell, dtype = block.cell, block.cell.kernel.dtype
     loop, names = _RELEVANCE[cell.kind]
-    first = 0 if cell.kind == "SimpleRNN" else 2 * cell.units
-    columns = slice(first, first + cell.units)
+    columns = cell.candidate
     kernel, recurrent = (w[:, columns] for w in (cell.kernel, cell.recurrent_kernel))
     bias = np.zeros(cell.kernel.shape[1], dtype) if cell.bias is None else cell.bias
     bias = bias[..., columns]
@@ -511,7 +520,8 @@ def relevance(block: Block, rule: Rule, *, summed: bool) -> list[Floats]:
         hidden[:, others] = signals[0][:, slice(1, None) if block.reverse else slice(None, -1)]
         hidden *= signals[2]
         from_hidden0 = from_hidden0[:0]
-    of_inputs = _rows(block.x, kernel)
+    of_inputs = _rows(block.x, kernel) if block.of_inputs is None else _plain(block.of_inputs)
+    shares = np.empty((0, 0, 0), dtype) if summed else np.empty_like(of_inputs)
     sums, parts = sum(cell.kernel.shape[0:1]) + cell.units, 2 * cell.units
     numbers = (
         dtype.type(rule.epsilon),
@@ -520,7 +530,7 @@ def relevance(block: Block, rule: Rule, *, summed: bool) -> list[Floats]:
     )
     of_states = tuple(np.array(state, dtype, order="C") for state in block.last)
     totals, spread = np.empty((2, *of_inputs.shape[:2]), dtype)
-    products = (of_inputs, _rows(hidden, recurrent), from_hidden0)
+    products = (of_inputs, _rows(hidden, recurrent), from_hidden0, shares)
     with said_once():
         loop(
             *(_plain(recurrent.T), _plain(bias), numbers, signals, starts, products, given, real),
@@ -529,7 +539,7 @@ def relevance(block: Block, rule: Rule, *, summed: bool) -> list[Floats]:
     if summed:
         block.of_x[..., 0] = totals + spread * kernel.shape[0]
     else:
-        np.multiply(block.x, _rows(of_inputs, kernel.T), out=block.of_x)
+        np.multiply(block.x, _rows(shares, kernel.T), out=block.of_x)
         np.add(block.of_x, spread[..., None], out=block.of_x)
     return list(of_states)
 
@@ -558,5 +568,5 @@ def gradient(block: Block) -> list[Floats]:
         _GRADIENT[cell.kind](
             *(back, codes, signals, starts, inner, given, real, block.reverse, of_states, of_z)
         )
-    np.matmul(of_z, cell.kernel.T, out=block.of_x)
+    np.matmul(_flat(of_z), cell.kernel.T, out=_flat(block.of_x))
     return list(of_states)

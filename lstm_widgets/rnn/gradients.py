@@ -52,14 +52,17 @@ def recurrent(
     """
     back = _BACK[layer.cell.kind](layer.cell)
     quick = compiled_module("compiled_back")
+    if quick is not None and not quick.serves(layer.cell, gradients=True):
+        quick = None
 
     def walk(block: Block) -> list[Floats]:
-        if quick is not None and quick.serves(layer.cell, gradients=True):
+        if quick is not None:
             arrived: list[Floats] = quick.gradient(block)
             return arrived
         return list(back.walk(Steps(block)))
 
-    return walk_back(layer, walk, given, last)
+    at_once = None if quick is None else quick.AT_ONCE
+    return walk_back(layer, walk, given, last, at_once=at_once)
 
 
 class _Back:

@@ -91,6 +91,7 @@ def scan(
     *,
     reverse: bool = False,
     held: Holds | None = None,
+    of_inputs: Floats | None = None,
 ) -> list[Floats]:
     """Run a cell over whole sequences, see :func:`lstm_widgets.rnn.scan.scan`."""
     half = cell.kernel.dtype if cell.kernel.dtype.itemsize < 4 else None
@@ -111,6 +112,8 @@ def scan(
             for t in reversed(range(timesteps)) if reverse else range(timesteps):
                 before = [s[some] for s in state]
                 products = sequences[some, t].astype(dtype, copy=False) @ cell.kernel
+                if of_inputs is not None:
+                    of_inputs[some, t] = products[:, cell.candidate]
                 values = _signals(cell, products, before, hold)
                 if mask is not None:
                     real = mask[some, t, None]

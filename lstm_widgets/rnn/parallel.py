@@ -26,7 +26,9 @@ _BLOCK_VALUES = 1 << 17
 _THREAD_VALUES = 1 << 15
 
 
-def in_blocks(function: Callable[[slice], Result], examples: int, width: int) -> list[Result]:
+def in_blocks(
+    function: Callable[[slice], Result], examples: int, width: int, at_once: int | None = None
+) -> list[Result]:
     """Call a function with every block of examples.
 
     Parameters
@@ -37,6 +39,8 @@ def in_blocks(function: Callable[[slice], Result], examples: int, width: int) ->
         How many there are.
     width : int
         How many values an example has in the widest array that the function needs at once.
+    at_once : int, optional
+        How many examples it takes at a time; None: as many as stay close by that width.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def in_blocks(function: Callable[[slice], Result], examples: int, width: int) ->
         What it returned, in the order of the examples.
     """
     workers = max(1, min(cpus(), examples * width // _THREAD_VALUES))
-    most = max(1, _BLOCK_VALUES // width)
+    most = at_once or max(1, _BLOCK_VALUES // width)
     parts = max(1, -(-examples // (most * workers))) * workers
     size = max(1, -(-examples // parts))
     blocks = [slice(k, min(k + size, examples)) for k in range(0, examples, size)]

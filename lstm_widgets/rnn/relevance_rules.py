@@ -257,14 +257,17 @@ def recurrent(
     """
     back = _BACK[layer.cell.kind](layer.cell, rule, summed=summed)
     quick = compiled_module("compiled_back")
+    if quick is not None and not quick.serves(layer.cell, gradients=False):
+        quick = None
 
     def walk(block: Block) -> list[Floats]:
-        if quick is not None and quick.serves(layer.cell, gradients=False):
+        if quick is not None:
             arrived: list[Floats] = quick.relevance(block, rule, summed=summed)
             return arrived
         return list(back.walk(Steps(block)))
 
-    return walk_back(layer, walk, relevance, last_relevance, summed=summed)
+    at_once = None if quick is None else quick.AT_ONCE
+    return walk_back(layer, walk, relevance, last_relevance, summed=summed, at_once=at_once)
 
 
 class _Back:
@@ -278,8 +281,7 @@ class _Back:
         self.summed = summed
         self.units = cell.units
         self.reset_after = cell.reset_after
-        first = 0 if cell.kind == "SimpleRNN" else 2 * self.units
-        columns = slice(first, first + self.units)
+        columns = cell.candidate
         self.kernel = np.ascontiguousarray(cell.kernel[:, columns])
         self.recurrent_kernel = np.ascontiguousarray(cell.recurrent_kernel[:, columns])
         self.back_kernel = np.ascontiguousarray(self.kernel.T)
@@ -298,7 +300,7 @@ class _Back:
         if scale is not None:
             z *= scale
             bias = bias + scale * self.inner_bias
-        of_inputs = steps.x @ self.kernel
+        of_inputs = steps.x @ self.kernel if steps.of_inputs is None else steps.of_inputs
         z += of_inputs
         z += bias
         return _Map(self, steps, before, z=z, of_inputs=of_inputs, scale=scale, bias=bias)

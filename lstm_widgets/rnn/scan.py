@@ -45,6 +45,7 @@ def scan(
     *,
     reverse: bool = False,
     held: Holds | None = None,
+    of_inputs: Floats | None = None,
 ) -> list[Floats]:
     """Run a cell over whole sequences and write its signals into ``out``.
 
@@ -67,6 +68,9 @@ def scan(
         Read the sequences from their end.
     held : Holds, optional
         What is held, see :data:`lstm_widgets.rnn.cells.Holds`. None: nothing.
+    of_inputs : float array (example, timestep, units), optional
+        Array ``(example, timestep, units)`` to fill with what the inputs alone give to the candidate (of
+        a SimpleRNN: to the hidden state), without biases. None: it isn't kept.
 
     Returns
     -------
@@ -76,7 +80,9 @@ def scan(
     """
     compiled = _compiled()
     run = compiled.scan if compiled is not None and compiled.serves(cell) else numpy_loop.scan
-    return run(cell, sequences, initial_state, mask, out, reverse=reverse, held=held)
+    return run(
+        cell, sequences, initial_state, mask, out, reverse=reverse, held=held, of_inputs=of_inputs
+    )
 
 
 def scan_last(

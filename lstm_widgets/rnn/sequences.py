@@ -40,6 +40,9 @@ class Sequences:
         Bool ``(example, timestep)``, False at padding; None: no padding.
     reverse : bool, default False
         Whether the layer read from the end.
+    of_inputs : float array (example, timestep, units), optional
+        What the inputs alone give to the candidate (of a SimpleRNN: to the hidden state), without biases;
+        None: that wasn't kept.
     """
 
     cell: Cell
@@ -48,6 +51,7 @@ class Sequences:
     signals: Mapping[str, Floats]
     mask: npt.NDArray[np.bool_] | None = None
     reverse: bool = False
+    of_inputs: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Block:
 
     Attributes
     ----------
-    cell, x, initial_state, signals, mask, reverse : as in Sequences
+    cell, x, initial_state, signals, mask, reverse, of_inputs : as in Sequences
         As :class:`Sequences` has them, of these examples.
     given : float array (example, timestep, units), optional
         What arrives at the hidden state of each timestep, ``(example, timestep, units)``; None:
@@ -73,6 +77,7 @@ class Block:
     signals: Mapping[str, Floats]
     mask: npt.NDArray[np.bool_] | None
     reverse: bool
+    of_inputs: Floats | None
     given: Floats | None
     last: Sequence[Floats]
     of_x: Floats
@@ -85,6 +90,7 @@ def walk_back(
     last: Sequence[Floats],
     *,
     summed: bool = False,
+    at_once: int | None = None,
 ) -> tuple[Floats, list[Floats]]:
     """Go from a layer's outputs back to its inputs, in blocks of examples.
 
@@ -102,6 +108,8 @@ def walk_back(
         What arrives at the state that the layer ended with, in the order of ``initial_state``.
     summed : bool, default False
         Whether the walk sums up what arrives at each timestep.
+    at_once : int, optional
+        How many examples the walk takes at a time; None: so few that all their steps stay close.
 
     Returns
     -------
@@ -109,7 +117,6 @@ def walk_back(
         What arrives at ``x``, its last axis of length 1 if summed; and at each initial state.
     """
     of_x = np.empty((*layer.x.shape[:2], 1 if summed else layer.x.shape[2]), layer.x.dtype)
-    # What goes into the activations of all steps stays close while these are gone back through.
     width = 4 * layer.x.shape[1] * layer.cell.units
 
     def block(some: slice) -> Block:
@@ -120,12 +127,13 @@ def walk_back(
             {name: values[some] for name, values in layer.signals.items()},
             None if layer.mask is None else layer.mask[some],
             layer.reverse,
+            None if layer.of_inputs is None else layer.of_inputs[some],
             None if given is None else given[some],
             [arrived[some] for arrived in last],
             of_x[some],
         )
 
-    arrived = in_blocks(lambda some: walk(block(some)), len(of_x), width)
+    arrived = in_blocks(lambda some: walk(block(some)), len(of_x), width, at_once)
     return of_x, [np.concatenate(parts) for parts in zip(*arrived, strict=True)]
 
 
@@ -140,6 +148,8 @@ class Steps:
     x, of_x : float array (timestep, example, features)
         What was received, and room for what arrives there; of length 1 along the last axis for
         sums.
+    of_inputs : float array (timestep, example, units), optional
+        As :class:`Sequences` has it.
     signals : list of float array (timestep, example, units)
         In the order of :data:`lstm_widgets.rnn.cells.SIGNALS`.
     before : list of float array (timestep, example, units)
@@ -153,6 +163,7 @@ class Steps:
             return array.swapaxes(0, 1)[:: -1 if block.reverse else 1]
 
         self.x, self.of_x = in_order(block.x), in_order(block.of_x)
+        self.of_inputs = None if block.of_inputs is None else in_order(block.of_inputs)
         self.signals = [in_order(values) for values in block.signals.values()]
         self.before = [
             np.concatenate([state[None], values[:-1]])

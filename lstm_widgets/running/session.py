@@ -14,6 +14,7 @@ import numpy as np
 
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.adapter import Result
+from lstm_widgets.models.self_check import CellRun, LayerCheck
 from lstm_widgets.recording import RecordedPredictions, Recording
 from lstm_widgets.recording.calls import all_named, call_name, is_part, split_call
 from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell
@@ -21,7 +22,6 @@ from lstm_widgets.rnn.comparison import TOLERANCES, Check, difference
 from lstm_widgets.rnn.scan import scan, scan_last
 from lstm_widgets.running.held import Held, Holding
 from lstm_widgets.running.layer_tokens import expect_tokens, picked, tokens_of
-from lstm_widgets.running.self_check import CellRun, Compared, LayerCheck
 from lstm_widgets.running.unit import Unit, joined, recorded, room
 
 if TYPE_CHECKING:
@@ -322,10 +322,11 @@ class Session:
         if not call.x.shape[1]:
             return
         check = LayerCheck(call, [run for _, run in kept], full=self.check == "full")
-        drifted = [self._note(kept[found.cell][0], found) for found in check.prefix()]
-        for found in check.steps(drifted=any(drifted)):
-            self._note(kept[found.cell][0], found)
-        for unit, _ in kept:
+        units = [unit for unit, _ in kept]
+        outcome = check.hold([unit.name for unit in units], [unit.tolerance for unit in units])
+        self._drifted |= outcome.drifted
+        for unit, found in zip(units, outcome.differences, strict=True):
+            unit.difference = max(unit.difference, found)
             self._note_checked(unit, check.examples, check.timesteps)
 
     def _note_checked(self, unit: Unit, examples: int, timesteps: int) -> None:
@@ -335,22 +336,6 @@ class Session:
         else:
             unit.checked_examples += examples
             unit.checked_timesteps = timesteps
-
-    def _note(self, unit: Unit, compared: Compared) -> bool:
-        """Take down a difference; tell whether only rounding explains it."""
-        found = difference(compared.ours, compared.theirs)
-        unit.difference = max(unit.difference, found)
-        if found <= unit.tolerance:
-            return False
-        if compared.unexplained() > unit.tolerance:
-            raise SelfCheckError(
-                f"layer {unit.name!r}: the recording differs by {found:.3g} from what the layer "
-                f"itself computes, more than the tolerance of {unit.tolerance:.3g} and than what "
-                f"rounding explains ({compared.what}). So it can't be relied on. tolerance= accepts "
-                "larger differences, check=False records without looking"
-            )
-        self._drifted = True
-        return True
 
     def compare_outputs(
         self, ours: Mapping[str, npt.NDArray[Any]], theirs: Mapping[str, npt.NDArray[Any]]

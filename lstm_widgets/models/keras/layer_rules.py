@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstm_widgets.models.keras.explained import Pass
+    from lstm_widgets.models.keras.passes import Pass
     from lstm_widgets.rnn.relevance_rules import Rule
 
 __all__ = ["OTHERS", "end_at", "merge", "no_rule", "shown_where", "stand_in", "tied"]

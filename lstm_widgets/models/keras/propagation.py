@@ -29,6 +29,7 @@ from lstm_widgets.models.keras.layer_rules import (
 from lstm_widgets.models.keras.layers import load_keras
 from lstm_widgets.models.keras.patches import is_stock
 from lstm_widgets.models.keras.returned import as_returned, last_as_returned
+from lstm_widgets.models.self_check import CellRun
 from lstm_widgets.rnn import gradients, relevance_rules
 from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell, plain_array, step
 from lstm_widgets.rnn.scan import scan
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstm_widgets.models.keras.explained import Pass
+    from lstm_widgets.models.keras.passes import Pass
     from lstm_widgets.models.keras.patches import Patch
 
 __all__ = ["loops", "read_by", "rules"]
@@ -181,8 +182,9 @@ def _loop(one: Any, done: Pass) -> Callable[..., Any]:
         real = None if mask is None else mask_array(tree.flatten(mask)[0])
         hidden = sequences
         last: list[Any] = []
+        runs: list[CellRun] = []
         for cell, kind in zip(cells, one.kinds, strict=True):
-            hidden, *ended = _scanned(
+            (hidden, *ended), run = _scanned(
                 (kind, cell),
                 tf.cast(hidden, cell.compute_dtype),
                 [tf.cast(s, cell.compute_dtype) for s in states[len(last) :][: STATES[kind]]],
@@ -192,6 +194,9 @@ def _loop(one: Any, done: Pass) -> Callable[..., Any]:
                 over_time=layer.return_sequences or cell is not cells[-1],
             )
             last += ended
+            runs.append(run)
+        if done.check is not None and sequences.shape[1]:
+            done.check(one, sequences, initial_state, real, runs)
         ones = np.ones((*sequences.shape[:2], 1), np.bool_)
         packed = tree.pack_sequence_as(initial_state, last)
         if layer.return_sequences:
@@ -217,7 +222,7 @@ def _step(one: Any, done: Pass) -> Callable[..., Any]:
             return type(cell).call(cell, inputs, states, training=False)  # type: ignore[no-any-return]
         tree = load_keras().tree
         before = [tf.cast(state, cell.compute_dtype) for state in tree.flatten(states)]
-        _, *ended = _scanned(
+        (_, *ended), run = _scanned(
             (one.kinds[0], cell),
             tf.cast(inputs, cell.compute_dtype)[:, None],
             before,
@@ -226,6 +231,8 @@ def _step(one: Any, done: Pass) -> Callable[..., Any]:
             reverse=False,
             over_time=False,
         )
+        if done.check is not None:
+            done.check(one, inputs[:, None], before, None, [run])
         return ended[0], ended if tree.is_nested(states) else ended[0]
 
     return call
@@ -283,10 +290,10 @@ def _scanned(
     mask: npt.NDArray[np.bool_] | None,
     reverse: bool,
     over_time: bool,
-) -> list[Any]:
+) -> tuple[list[Any], CellRun]:
     """Run one cell over whole sequences: its hidden state ``over_time``, and its last states.
 
-    ``known`` are its kind, and the cell as Keras has it.
+    ``known`` are its kind, and the cell as Keras has it. What it did comes along.
     """
     import tensorflow as tf  # noqa: PLC0415
 
@@ -296,7 +303,9 @@ def _scanned(
     dtype = np.float64 if x.dtype == tf.float64 else np.float32
     signals = dict(zip(names, np.empty(shape, dtype), strict=True))
     read, begun = as_array(x), [as_array(state) for state in states]
-    last = scan(cell, read, begun, mask, signals, reverse=reverse)
+    of_inputs = np.empty(shape[1:], dtype) if done.relevance else None
+    last = scan(cell, read, begun, mask, signals, reverse=reverse, of_inputs=of_inputs)
+    run = CellRun(cell, known[1].compute_dtype, read, mask, reverse, begun, out=signals)
 
     def backward(*given: Any) -> Any:
         if done.rule is None and not gradients.known(cell):
@@ -306,6 +315,7 @@ def _scanned(
             *(cell.in_numpy(), plain_array(read), [plain_array(s) for s in begun], signals),
             mask=mask,
             reverse=reverse,
+            of_inputs=of_inputs,
         )
         arrived = [plain_array(tensor) for tensor in given]
         of_hidden = arrived.pop(0) if over_time else None
@@ -320,8 +330,11 @@ def _scanned(
 
     hidden = [tf.cast(signals["hidden_state"], x.dtype)] if over_time else []
     ended = [tf.cast(state, x.dtype) for state in last]
-    results = tied([x, *states], [*hidden, *ended], backward)
-    return results if over_time else [None, *results]
+    # Without a tape there is no way back.
+    results = [*hidden, *ended]
+    if done.tape is not None:
+        results = tied([x, *states], results, backward)
+    return (results if over_time else [None, *results]), run
 
 
 def _gradient(

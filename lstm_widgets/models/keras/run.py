@@ -203,7 +203,7 @@ class KerasRun:
 
     def activation(self, output: Output, batch: Any) -> str:
         """Tell the last activation of an output, by one more call of which nothing is recorded."""
-        from lstm_widgets.models.keras.explained import activation_when_called  # noqa: PLC0415
+        from lstm_widgets.models.keras.head import activation_when_called  # noqa: PLC0415
 
         def called() -> Any:
             return output.of(named(self._model, call_model(self._model, batch)))

@@ -1,18 +1,18 @@
 # Arrays and tensors are compared: Any.
 # ruff: noqa: ANN401
-"""The self-check: hold what was recorded against what the layer itself computes.
+"""The self-check: hold what our loop did against what the layer itself computes.
 
 Two things are held against each other for each call of a layer:
 
-(a) Single steps, spread over the recording: the layer's own cell takes one step from recorded states,
-    which has to end in the recorded states. That is sharp anywhere in a recording, however long.
+(a) Single steps, spread over all timesteps: the layer's own cell takes one step from states that our loop
+    went through, which has to end in the next ones. That is sharp anywhere, however long a sequence is.
 (b) The layer's own loop over a prefix of a few examples, padding included: it shows that order, masks and
     initial states are those of the layer.
 
 Small differences are those of rounding. In (a) the unit is what rounding can do in that step: how far
 its result moves when what is summed up moves by the last digit. In (b), where a recurrence can make
 rounding grow without bound, passes in float64 tell how far it may: one with the weights as they are, from
-which neither the recording nor the layer may be farther than one whose weights moved by their last digit.
+which neither our loop nor the layer may be farther than those whose weights moved by their last digit.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lstm_widgets.errors import SelfCheckError
 from lstm_widgets.rnn import numpy_loop
 from lstm_widgets.rnn.cells import KINDS
 from lstm_widgets.rnn.comparison import CHECKED_TIMESTEPS, difference, windows_to_check
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
     from lstm_widgets.models.adapter import Call
     from lstm_widgets.rnn.cells import Cell, Holds
 
-__all__ = ["CellRun", "Compared", "LayerCheck"]
+__all__ = ["CellRun", "LayerCheck", "Outcome"]
 
 # The last digit of what is recorded, by the dtype in which a layer computes: float64 is kept as float32.
 _ROUNDING = {"float64": 2.0**-23, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 # How much of it a single step may take, and how much farther off a prefix may be than moved weights make it.
 _ROUNDINGS, _TIMES_MOVED = 4, 16
+# How often weights are moved: by chance, one move may hardly grow where another does.
+_MOVES = 4
 
 CHECKED_STEPS = 16
 # Steps that are taken at a time.
@@ -53,25 +56,25 @@ class CellRun:
 
     Attributes
     ----------
-    cell, dtype
+    cell, dtype : Cell, str
         The cell, and the name of the dtype in which it computes.
-    x
+    x : array (example, timestep, features)
         What it reads, ``(example, timestep, features)``, in the dtype in which it computes.
-    real
+    real : bool array (example, timestep), optional
         Bool ``(example, timestep)``, False at padding; None: no padding.
-    reverse
+    reverse : bool
         Whether it reads from the end.
-    initial
+    initial : list of array (example, units)
         The states before the first step, ``(example, units)``.
-    held
+    held : mapping, optional
         What is held meanwhile.
-    state
+    state : list of array (example, units)
         The states after the last step.
-    out
+    out : dict of str to array (example, timestep, units)
         Signals at every timestep; of windows at their end only, ``(example, units)``.
-    before
+    before : list of array (example, units), optional
         Of windows, the states before the last step.
-    hidden
+    hidden : array (example, timestep, units), optional
         Hidden states ``(example, timestep, units)``, if the model goes on with them.
     """
 
@@ -113,17 +116,17 @@ class _Exact(NamedTuple):
 
 @dataclass(frozen=True)
 class Compared:
-    """What was recorded, what the layer computes, and how much of the difference rounding explains.
+    """What our loop did, what the layer computes, and how much of the difference rounding explains.
 
     Attributes
     ----------
-    cell
+    cell : int
         Which cell of the layer it is about.
-    ours, theirs
-        What was recorded, and what the layer computes.
-    unexplained
+    ours, theirs : array
+        What our loop did, and what the layer computes.
+    unexplained : callable
         Computes the difference that rounding doesn't explain, by the measure of :func:`difference`.
-    what
+    what : str
         What was compared, for an error to tell.
     """
 
@@ -134,21 +137,28 @@ class Compared:
     what: str
 
 
+class Outcome(NamedTuple):
+    """What came of a check: the largest difference of each cell, and whether rounding explains one."""
+
+    differences: list[float]
+    drifted: bool
+
+
 class LayerCheck:
     """The check of one call of a layer.
 
     Parameters
     ----------
-    call
+    call : Call
         The call.
-    runs
+    runs : sequence of CellRun
         What the layer's cells did, in the order in which they are stacked.
-    full
+    full : bool
         Whether everything is computed again, and not only some of it.
 
     Attributes
     ----------
-    examples, timesteps
+    examples, timesteps : int
         How much of it the layer's own loop computed again.
     """
 
@@ -167,7 +177,43 @@ class LayerCheck:
         self.examples, self.timesteps = len(rows), length
         self._covers_all = len(rows) == count and length == call.x.shape[1]
 
-    def prefix(self) -> Iterator[Compared]:
+    def hold(self, names: Sequence[str], tolerances: Sequence[float]) -> Outcome:
+        """Compare everything.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Those of the cells, for an error to tell.
+        tolerances : sequence of float
+            How far each cell may be off beyond what rounding explains, see
+            :func:`lstm_widgets.rnn.comparison.difference`.
+
+        Raises
+        ------
+        SelfCheckError
+            If one is farther off.
+        """
+        farthest = [0.0] * len(names)
+
+        def drifts(one: Compared) -> bool:
+            found, tolerance = difference(one.ours, one.theirs), tolerances[one.cell]
+            farthest[one.cell] = max(farthest[one.cell], found)
+            if found <= tolerance:
+                return False
+            if one.unexplained() > tolerance:
+                raise SelfCheckError(
+                    f"layer {names[one.cell]!r}: our loop differs by {found:.3g} from what the layer "
+                    f"itself computes, more than the tolerance of {tolerance:.3g} and than what "
+                    f"rounding explains ({one.what}). So it can't be relied on. tolerance= accepts "
+                    "larger differences, check=False goes on without looking"
+                )
+            return True
+
+        drifted = [drifts(one) for one in self._prefix()]
+        drifted += [drifts(one) for one in self._steps(drifted=any(drifted))]
+        return Outcome(farthest, any(drifted))
+
+    def _prefix(self) -> Iterator[Compared]:
         """Compare what the layer's own loop makes of a prefix."""
         call, rows = self._call, self._rows
         # Positions in the order in which the layer reads, then as indices into its input.
@@ -181,13 +227,13 @@ class LayerCheck:
         real = None if call.mask is None else call.mask[rows[:, None], order]
         outputs, states = call.own(x, state, real, compiled=self._full)
         passes = functools.cache(
-            lambda: [self._exact(order, real, moved) for moved in (False, True)]
+            lambda: [self._exact(order, real, move) for move in (None, *range(_MOVES))]
         )
         what = f"compared: {len(rows)} examples, {self.timesteps} timesteps"
 
         def compared(cell: int, ours: Any, theirs: Any, of: Callable[[_Exact], Any]) -> Compared:
             def unexplained() -> float:
-                exact, moved = (of(done[cell]) for done in passes())
+                exact, *moved = (of(done[cell]) for done in passes())
                 digit = self._runs[cell].last_digit
                 return max(_farther(one, exact, moved, digit) for one in (ours, theirs))
 
@@ -212,13 +258,13 @@ class LayerCheck:
             position += len(run.states)
 
     def _exact(
-        self, order: npt.NDArray[np.intp], real: npt.NDArray[np.bool_] | None, moved: bool
+        self, order: npt.NDArray[np.intp], real: npt.NDArray[np.bool_] | None, move: int | None
     ) -> list[_Exact]:
-        """Compute the prefix in float64, with the weights as they are or moved by their last digit."""
+        """Compute the prefix in float64, with the weights as they are or, the ``move``-th time, moved."""
         x = self._call.x[self._rows[:, None], order].astype(np.float64)
         found = []
         for run in self._runs:
-            cell = _moved(run.exact, run.last_digit) if moved else run.exact
+            cell = run.exact if move is None else _moved(run.exact, run.last_digit, move)
             hidden = np.empty((*x.shape[:2], cell.units))
             initial = [s[self._rows].astype(np.float64) for s in run.initial]
             out = {"hidden_state": hidden}
@@ -227,7 +273,7 @@ class LayerCheck:
             x = hidden
         return found
 
-    def steps(self, *, drifted: bool) -> Iterator[Compared]:
+    def _steps(self, *, drifted: bool) -> Iterator[Compared]:
         """Compare single steps of the layer's own cells, unless the prefix says it all.
 
         ``drifted`` tells that rounding grew in the prefix, which then says little.
@@ -240,7 +286,7 @@ class LayerCheck:
                     yield from self._step(k, run, x, before, after)
 
     def _taken(self, run: CellRun) -> Iterator[tuple[Any, list[Any], list[Any]]]:
-        """Give inputs, recorded states before and recorded states after some steps."""
+        """Give the inputs of some steps, and the states before and after them."""
         examples, timesteps, _ = run.x.shape
         if run.before is not None:
             last = 0 if run.reverse else -1
@@ -274,7 +320,7 @@ class LayerCheck:
     ) -> Iterator[Compared]:
         theirs = self._call.step(k, x, before)
         moved = functools.cache(lambda: _rounding(run, x, before))
-        what = f"compared: {len(x)} single steps from recorded states"
+        what = f"compared: {len(x)} single steps"
         for n, (ours, own) in enumerate(zip(after, theirs, strict=True)):
 
             def unexplained(n: int = n, ours: Any = ours, own: Any = own) -> float:
@@ -301,9 +347,9 @@ def _state(number: int, done: _Exact) -> npt.NDArray[Any]:
     return done.states[number]
 
 
-def _moved(cell: Cell, digit: float) -> Cell:
+def _moved(cell: Cell, digit: float, seed: int) -> Cell:
     """Move each weight of a cell by its last digit, up or down by chance."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
 
     def move(weights: npt.NDArray[Any]) -> Any:
         return weights * (1 + rng.choice([-digit, digit], weights.shape))
@@ -316,7 +362,14 @@ def _moved(cell: Cell, digit: float) -> Cell:
     )
 
 
-def _farther(found: Any, exact: Any, moved: Any, digit: float) -> float:
-    """Tell how much farther from float64 something is than rounding may take it."""
-    may = np.abs(moved - exact).max(axis=-1, keepdims=True, initial=0.0) + digit * np.abs(exact)
+def _farther(found: Any, exact: Any, moved: Sequence[Any], digit: float) -> float:
+    """Tell how much farther from float64 something is than rounding may take it.
+
+    Arrays are ``(example, units)``, or ``(example, timestep, units)`` in the order of reading.
+    """
+    apart = np.max([np.abs(one - exact) for one in moved], axis=0)
+    grown = apart.max(axis=-1, keepdims=True, initial=0.0)
+    if grown.ndim == 3:  # what has grown once may come back at other timesteps
+        grown = np.maximum.accumulate(grown, axis=1)
+    may = grown + digit * np.abs(exact)
     return difference(found, exact, _TIMES_MOVED * may)
