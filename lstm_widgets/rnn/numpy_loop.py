@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstm_widgets.rnn.cells import Cell, Holds
+    from lstm_widgets.rnn.cells import Cell, Holds, Lookup
 
     Floats = npt.NDArray[np.floating[Any]]
 
@@ -92,8 +92,10 @@ def scan(
     reverse: bool = False,
     held: Holds | None = None,
     of_inputs: Floats | None = None,
+    lookup: Lookup | None = None,
 ) -> list[Floats]:
     """Run a cell over whole sequences, see :func:`lstm_widgets.rnn.scan.scan`."""
+    del lookup
     half = cell.kernel.dtype if cell.kernel.dtype.itemsize < 4 else None
     cell = cell.in_numpy()
     dtype = cell.kernel.dtype

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstm_widgets.rnn.cells import Cell, Holds
+    from lstm_widgets.rnn.cells import Cell, Holds, Lookup
 
     Floats = npt.NDArray[np.floating[Any]]
 
@@ -46,6 +46,7 @@ def scan(
     reverse: bool = False,
     held: Holds | None = None,
     of_inputs: Floats | None = None,
+    lookup: Lookup | None = None,
 ) -> list[Floats]:
     """Run a cell over whole sequences and write its signals into ``out``.
 
@@ -71,6 +72,9 @@ def scan(
     of_inputs : float array (example, timestep, units), optional
         Array ``(example, timestep, units)`` to fill with what the inputs alone give to the candidate (of
         a SimpleRNN: to the hidden state), without biases. None: it isn't kept.
+    lookup : Lookup, optional
+        The table that the vectors of ``sequences`` are rows of, if that is known: products with each are
+        then made once.
 
     Returns
     -------
@@ -81,7 +85,15 @@ def scan(
     compiled = _compiled()
     run = compiled.scan if compiled is not None and compiled.serves(cell) else numpy_loop.scan
     return run(
-        cell, sequences, initial_state, mask, out, reverse=reverse, held=held, of_inputs=of_inputs
+        cell,
+        sequences,
+        initial_state,
+        mask,
+        out,
+        reverse=reverse,
+        held=held,
+        of_inputs=of_inputs,
+        lookup=lookup,
     )
 
 

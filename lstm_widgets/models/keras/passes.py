@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.models.keras.cells import as_array
+from lstm_widgets.rnn.cells import Lookup
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -73,6 +76,7 @@ class Pass:
     others: list[Any] = field(default_factory=list)
     problem: Exception | None = None
     check: LoopCheck | None = None
+    _lookups: list[tuple[Any, Lookup]] = field(default_factory=list)
     _masks: dict[int, npt.NDArray[np.bool_]] = field(default_factory=dict)
     _arrived: list[tuple[int, npt.NDArray[Any]]] = field(default_factory=list)
 
@@ -88,6 +92,20 @@ class Pass:
     def is_source(self, tensor: Any) -> bool:
         """Whether a tensor is what tokens became."""
         return any(tensor is source for _, source in self.sources)
+
+    def looked_up(self, tensor: Any, layer: Any, ids: Any) -> None:
+        """Take down that a tensor is what an Embedding makes of ids."""
+        table, rows, vectors = as_array(layer.embeddings.value), np.asarray(ids), as_array(tensor)
+        inside = rows.dtype.kind in "iu" and rows.ndim == 2 and rows.size > 0
+        if not inside or table.dtype != vectors.dtype or rows.min() < 0 or rows.max() >= len(table):
+            return
+        some = np.linspace(0, rows.size - 1, 16).astype(int)
+        if np.array_equal(table[rows.flat[some]], vectors.reshape(-1, vectors.shape[-1])[some]):
+            self._lookups.append((tensor, Lookup(table, rows.astype(np.intp))))
+
+    def lookup(self, tensor: Any) -> Lookup | None:
+        """Give the table that a tensor's vectors are rows of, if that is known."""
+        return next((each for made, each in self._lookups if made is tensor), None)
 
     def leads_to(self, tensor: Any) -> bool:
         """Whether something would come back from a tensor to what tokens became."""

@@ -304,7 +304,16 @@ def _scanned(
     signals = dict(zip(names, np.empty(shape, dtype), strict=True))
     read, begun = as_array(x), [as_array(state) for state in states]
     of_inputs = np.empty(shape[1:], dtype) if done.relevance else None
-    last = scan(cell, read, begun, mask, signals, reverse=reverse, of_inputs=of_inputs)
+    last = scan(
+        cell,
+        read,
+        begun,
+        mask,
+        signals,
+        reverse=reverse,
+        of_inputs=of_inputs,
+        lookup=done.lookup(x),
+    )
     run = CellRun(cell, known[1].compute_dtype, read, mask, reverse, begun, out=signals)
 
     def backward(*given: Any) -> Any:

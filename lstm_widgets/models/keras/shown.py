@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstm_widgets.models.keras.layers import numbered
+from lstm_widgets.models.keras.patches import is_stock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,6 +70,8 @@ class Shown:
                     output = tf.cast(values[:, start : start + output.shape[1]], output.dtype)
                 elif part is not None and self._inside:
                     output = tf.stop_gradient(output)  # nothing goes back beyond it
+                if values is None and tf.executing_eagerly() and is_stock(layer, ("Embedding",)):
+                    done.looked_up(output, layer, next(iter([*args, *kwargs.values()])))
                 if not tf.executing_eagerly():
                     return output
                 done.tape.watch(output)
