@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help lab test setup setup-js setup-browser lint test-js bundle test-python test-browser \
-        test-hosts test-oldest bench constraints clean
+        test-hosts test-oldest docs bench constraints clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,11 +36,12 @@ help: ## List what can be made
 lab: $(LAB_READY) ## Open the first notebook in JupyterLab (needs Python only)
 	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/01_addition.ipynb
 
-test: ## Check everything: lint, types, JavaScript, bundles, Python, browser, hosts, notebooks
+test: ## Check everything: lint, types, JavaScript, bundles, site, Python, browser, hosts, notebooks
 	@$(MAKE) --no-print-directory setup-js setup setup-browser
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-js
 	@$(MAKE) --no-print-directory bundle
+	@$(MAKE) --no-print-directory docs
 	$(TEST_PYTHON)
 	$(TEST_BROWSER)
 	$(TEST_HOSTS)
@@ -113,6 +114,9 @@ $(OLDEST_READY): pyproject.toml tests/oldest.py | $(BIN)/python
 
 test-oldest: $(OLDEST_READY) ## The Python tests with the oldest versions of what the package needs
 	$(OLDEST)/bin/python $(PYTHON_TESTS)
+
+docs: $(PY_READY) ## Build the site into build/docs; warnings, such as a link to nowhere, are errors
+	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees -b html docs build/docs
 
 bench: setup-browser ## Run the benchmarks and print their ratios
 	@for script in importing recording grid text relevance matching ranking; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done

@@ -12,8 +12,8 @@ no ("inside quotes"), or a number ("length of the line so far").
 - What example it belongs to: ``label``, ``length``, ``correct``.
 - Your own: ``of`` a function, ``track`` for an array, ``matches`` for a regular expression.
 
-``a & b``, ``a | b``, ``~a`` and ``a.shift(n)`` make new ones. :data:`TEXT` has all that need nothing
-but a text.
+``a & b``, ``a | b``, ``~a`` and ``a.shift(n)`` make new ones. :data:`TEXT` has all that need
+nothing but a text.
 
 Tokens may be characters, words, or subwords with their spaces in them or with the marks of a
 tokenizer (``##ing``, ``Ġthe``, ``▁the``, ``the</w>``). They are joined into one text, words with a

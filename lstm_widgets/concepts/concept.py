@@ -33,7 +33,7 @@ class Concept:
     kind : {"yes_no", "numeric"}
         Whether it returns bools or numbers.
     function : callable
-        From an :class:`Example` to one value for each of its timesteps.
+        From an :class:`.Example` to one value for each of its timesteps.
     description : str
         Its meaning, in one sentence.
     scoped : callable, optional

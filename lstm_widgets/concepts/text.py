@@ -274,7 +274,7 @@ def fitting(recording: Recording, concepts: Concepts | None = None) -> tuple[Con
     recording : Recording
         A recording of tokens.
     concepts : Concept, sequence of Concept, or mapping, optional
-        What to choose from. Default: :data:`TEXT`.
+        What to choose from. Default: :data:`lstm_widgets.concepts.TEXT`.
 
     Returns
     -------

@@ -29,6 +29,7 @@ __all__ = [
     "train",
 ]
 
+#: What texts are made of.
 SYMBOLS = "0123456789+ "
 _INDEX = {symbol: index for index, symbol in enumerate(SYMBOLS)}
 

@@ -419,7 +419,7 @@ class Adapter(Protocol):
         Parameters
         ----------
         inputs
-            What it is called with, as :attr:`lstm_widgets.running.given.Given.whole` gives it.
+            What it is called with, as ``Given.whole`` gives it.
         source
             The name of the layer ``(example, timestep, features)``, or of the model's input, at which
             tokens are told apart; None: whichever that is.

@@ -3,7 +3,7 @@
 """A model opened for explanation: its scores, and the way back from them to what it read.
 
 :meth:`lstm_widgets.models.adapter.Adapter.explained` gives an :class:`Explained`. How a way back goes
-through a recurrent layer is in :mod:`lstm_widgets.rnn`; an adapter hands over what arrives at the
+through a recurrent layer is in ``lstm_widgets.rnn``; an adapter hands over what arrives at the
 layer's output, and takes back what arrives at its input.
 """
 

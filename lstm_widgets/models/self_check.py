@@ -125,7 +125,7 @@ class Compared:
     ours, theirs : array
         What our loop did, and what the layer computes.
     unexplained : callable
-        Computes the difference that rounding doesn't explain, by the measure of :func:`difference`.
+        Computes the difference that rounding doesn't explain, by the measure of ``difference``.
     what : str
         What was compared, for an error to tell.
     """

@@ -167,7 +167,7 @@ def layer_dataset(
 
 
 def predictions_dataset(given: RecordedPredictions, examples: int) -> xr.Dataset:
-    """Check predictions, and make of them what :attr:`Recording.predictions` gives."""
+    """Check predictions, and make of them what :attr:`lstm_widgets.Recording.predictions` gives."""
     shape = given.ids.shape
     if len(shape) != len(PREDICTION_AXES) or shape[0] != examples:
         raise ValueError(

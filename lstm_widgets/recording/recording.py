@@ -105,8 +105,8 @@ class Recording(Mapping[str, xr.Dataset]):
         ValueError
             If names repeat, or shapes don't fit each other.
         TypeError
-            If an array has another dtype than named in :class:`RecordedLayer` or
-            :class:`RecordedPredictions`, a token or label isn't a string, or JSON cannot hold a
+            If an array has another dtype than named in :class:`.RecordedLayer` or
+            :class:`.RecordedPredictions`, a token or label isn't a string, or JSON cannot hold a
             configuration.
         """
         names = [layer.name for layer in layers]

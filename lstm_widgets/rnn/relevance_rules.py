@@ -232,7 +232,7 @@ def recurrent(
 
     At masked timesteps the state passes through, and so does its relevance.
 
-    What a timestep's inputs get of the map :math:`z_j = \sum_i x_i w_{ij} + \dots` is, summed up,
+    What a timestep's inputs get of the map :math:`z_j = \sum_i x_i w_{ij} + \ldots` is, summed up,
     :math:`\sum_j s_j \sum_i x_i w_{ij}` with :math:`s_j` the relevance of an output divided by what it
     is: no product more than those that went into z.
 

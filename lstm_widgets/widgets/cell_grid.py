@@ -64,7 +64,7 @@ class CellGrid(MatchingWidget):
         `match` finds them with the widget's threshold (0.3 while that is 0). Drag over tokens, or
         press Shift with the left or right arrow key.
     hide_quiet_cells : bool, optional
-        Leave out the cells whose mean \\|value\\| is below the threshold.
+        Leave out the cells whose mean absolute value is below the threshold.
 
     Examples
     --------

@@ -76,7 +76,7 @@ class Explained:
     model : keras.Model
         A Keras 3 model.
     inputs : array, list or dict
-        What it is called with, as :attr:`lstm_widgets.running.record.Given.whole` gives it.
+        What it is called with, as ``Given.whole`` gives it.
     source : str, optional
         The name of the layer ``(example, timestep, features)``, or of the model's input, at which
         tokens are told apart; None: the only Embedding or input of vectors, or else what the
