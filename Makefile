@@ -116,6 +116,7 @@ test-oldest: $(OLDEST_READY) ## The Python tests with the oldest versions of wha
 	$(OLDEST)/bin/python $(PYTHON_TESTS)
 
 docs: $(PY_READY) ## Build the site into build/docs; warnings, such as a link to nowhere, are errors
+	@rm -rf docs/reference/generated
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees -b html docs build/docs
 
 bench: setup-browser ## Run the benchmarks and print their ratios

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["GAPS", "METHODS", "UNSIGNED", "BatchRelevance"]
 
 METHODS = ("lrp", "sensitivity", "gradient_x_input", "integrated_gradients", "occlusion")
-"""The methods of :func:`relevance`."""
+"""The methods of :func:`lstm_widgets.relevance`."""
 
 UNSIGNED = frozenset({"sensitivity"})
 """Those that say how much, but not in which direction: never negative."""
