@@ -22,6 +22,7 @@ import argparse
 import os
 import statistics
 import time
+import warnings
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -241,5 +242,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", "relevance: for")  # of random weights, biases take most
     print(f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {os.cpu_count()} cores\n")
     main(arguments.repeats)

@@ -240,24 +240,25 @@ def _activated(function: Callable[[Any], Any], inputs: Any, done: Pass) -> Any:
 def _dense(layer: Any, inputs: Any, done: Pass) -> Any:
     import tensorflow as tf  # noqa: PLC0415
 
-    convert = load_keras().ops.convert_to_tensor
+    keras = load_keras()
+    convert = keras.ops.convert_to_tensor
     kernel = tf.cast(convert(layer.kernel), inputs.dtype)
     bias = tf.cast(convert(layer.bias), inputs.dtype) if layer.use_bias else None
+    x = tf.stop_gradient(inputs)
+    z = tf.tensordot(x, kernel, 1)
+    z = z if bias is None else z + bias
 
-    def linear(x: Any) -> Any:
-        z = tf.tensordot(x, kernel, 1)
-        return z if bias is None else z + bias
+    def backward(given: Any) -> list[Any]:
+        if done.rule is None:
+            return [tf.tensordot(given, kernel, [[-1], [1]])]
+        read, weights, sums, arrived = map(plain_array, (x, kernel, z, given))
+        of_bias = None if bias is None else plain_array(bias)
+        return [relevance_rules.linear(read, weights, sums, arrived, done.rule, bias=of_bias)]
 
-    of_bias = None if bias is None else plain_array(bias)
-    z = _ruled(
-        linear,
-        [inputs],
-        lambda rule, given, z, x: [
-            relevance_rules.linear(x, plain_array(kernel), z, given, rule, bias=of_bias)
-        ],
-        done,
-    )
-    return z if layer.activation is None else _activated(layer.activation, z, done)
+    (z,) = tied([inputs], [z], backward)
+    if layer.activation in (None, keras.activations.linear):
+        return z
+    return _activated(layer.activation, z, done)
 
 
 def _affine(

@@ -95,7 +95,11 @@ class Pass:
 
     def looked_up(self, tensor: Any, layer: Any, ids: Any) -> None:
         """Take down that a tensor is what an Embedding makes of ids."""
-        table, rows, vectors = as_array(layer.embeddings.value), np.asarray(ids), as_array(tensor)
+        import tensorflow as tf  # noqa: PLC0415
+
+        # A variable itself would be copied.
+        table = as_array(tf.convert_to_tensor(layer.embeddings.value))
+        rows, vectors = np.asarray(ids), as_array(tensor)
         inside = rows.dtype.kind in "iu" and rows.ndim == 2 and rows.size > 0
         if not inside or table.dtype != vectors.dtype or rows.min() < 0 or rows.max() >= len(table):
             return

@@ -206,7 +206,7 @@ def _loop(one: Any, done: Pass) -> Callable[..., Any]:
             return outputs[:, -1], outputs, packed
         shown = last_as_returned(ones[:, 0], real, layer, begun=False)
         final = shown_where(shown, last[-STATES[one.kinds[-1]]], done)
-        return final, final[:, None], packed
+        return final, tf.expand_dims(final, 1), packed
 
     return inner_loop
 
