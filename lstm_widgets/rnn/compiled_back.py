@@ -72,6 +72,14 @@ def _stabilised(z, epsilon):
 
 
 @jit
+def _before(hidden, hidden0, past, before, first):
+    """Look up the hidden states before a step."""
+    for b in range(np.uintp(past.shape[0])):
+        for k in range(np.uintp(past.shape[1])):
+            past[b, k] = hidden0[b, k] if first else hidden[b, before, k]
+
+
+@jit
 def _share_of_sum(whole, arrived, shares, b, t, epsilon, factor):
     """Divide what arrives at a sum by what it is; return what each part is given back besides."""
     units = np.uintp(shares.shape[1])
@@ -132,11 +140,11 @@ def _nothing(inner, shares, b, t):
 
 @cached
 def _relevance_lstm(
-    back, bias, numbers, signals, starts, products, given, real, reverse, of_states, totals, spread
+    weights, bias, numbers, signals, starts, inputs, given, real, reverse, of_states, totals, spread
 ):
     hidden, cell, i, f, g = signals
     hidden0, cell0 = starts
-    of_inputs, from_hidden, from_hidden0, kept_shares = products
+    (forward, back), (of_inputs, kept_shares) = weights, inputs
     of_hidden, of_cell = of_states
     epsilon, of_sums, of_map = numbers
     examples, timesteps = np.uintp(hidden.shape[0]), np.uintp(hidden.shape[1])
@@ -146,6 +154,7 @@ def _relevance_lstm(
     written = np.empty_like(of_hidden)
     sums = np.empty_like(of_hidden)
     inner = np.empty_like(of_hidden)
+    past = np.empty_like(of_hidden)
     arrived = np.empty_like(of_hidden)
     biases = np.empty_like(of_hidden)
     for b in range(examples):
@@ -154,6 +163,8 @@ def _relevance_lstm(
     for step in range(timesteps):
         t, before = _order(step, timesteps, reverse)
         first = step + np.uintp(1) == timesteps
+        _before(hidden, hidden0, past, before, first)
+        np.dot(past, forward, sums)
         for b in range(examples):
             _take(given, of_hidden, b, t)
             totals[b, t] = 0
@@ -170,8 +181,7 @@ def _relevance_lstm(
                 kept = cell0[b, k] if first else cell[b, before, k]
                 of_cell[b, k] = f[b, t, k] * kept * shares[b, k] + more
             for k in range(units):
-                product = from_hidden0[b, k] if first else from_hidden[b, before, k]
-                sums[b, k] = product + bias[k]
+                sums[b, k] += bias[k]
             totals[b, t], spread[b, t] = _below(
                 written, biases, sums, inner, of_inputs, kept_shares, b, t, epsilon, of_map
             )
@@ -180,33 +190,42 @@ def _relevance_lstm(
             if masked and not real[b, t]:
                 continue
             for k in range(units):
-                value = hidden0[b, k] if first else hidden[b, before, k]
-                of_hidden[b, k] = value * arrived[b, k] + spread[b, t]
+                of_hidden[b, k] = past[b, k] * arrived[b, k] + spread[b, t]
 
 
 @cached
 def _relevance_gru(
-    back, bias, numbers, signals, starts, products, given, real, reverse, of_states, totals, spread
+    weights, bias, numbers, signals, starts, inputs, given, real, reverse, of_states, totals, spread
 ):
-    """``bias`` are two, of the input and of the recurrent product, which has none if it comes last."""
+    """``bias`` are two if the reset gate comes after the product: that of the input, and of the product."""
     hidden, update, reset, g = signals
     hidden0 = starts[0]
-    of_inputs, from_hidden, from_hidden0, kept_shares = products
+    (forward, back), (of_inputs, kept_shares) = weights, inputs
     of_hidden = of_states[0]
     epsilon, of_sums, of_map = numbers
     examples, timesteps = np.uintp(hidden.shape[0]), np.uintp(hidden.shape[1])
     units = np.uintp(hidden.shape[2])
-    masked, reset_after = real.size > 0, from_hidden0.size > 0
+    masked, reset_after = real.size > 0, bias.shape[0] == 2
     one = hidden.dtype.type(1)
     shares = np.empty_like(of_hidden)
     written = np.empty_like(of_hidden)
     sums = np.empty_like(of_hidden)
     inner = np.empty_like(of_hidden)
+    past = np.empty_like(of_hidden)
     arrived = np.empty_like(of_hidden)
     biases = np.empty_like(of_hidden)
     for step in range(timesteps):
         t, before = _order(step, timesteps, reverse)
         first = step + np.uintp(1) == timesteps
+        _before(hidden, hidden0, past, before, first)
+        if reset_after:
+            np.dot(past, forward, sums)
+        else:
+            # What goes into the product is what the gate lets through.
+            for b in range(examples):
+                for k in range(units):
+                    inner[b, k] = past[b, k] * reset[b, t, k]
+            np.dot(inner, forward, sums)
         for b in range(examples):
             _take(given, of_hidden, b, t)
             totals[b, t] = 0
@@ -219,19 +238,17 @@ def _relevance_gru(
                 value = (one - update[b, t, k]) * g[b, t, k]
                 written[b, k] = value * shares[b, k] + more
             for k in range(units):
-                value = hidden0[b, k] if first else hidden[b, before, k]
-                of_hidden[b, k] = update[b, t, k] * value * shares[b, k] + more
+                of_hidden[b, k] = update[b, t, k] * past[b, k] * shares[b, k] + more
             if reset_after:
                 for k in range(units):
                     biases[b, k] = bias[0, k] + reset[b, t, k] * bias[1, k]
                 for k in range(units):
-                    product = from_hidden0[b, k] if first else from_hidden[b, before, k]
-                    sums[b, k] = reset[b, t, k] * product + biases[b, k]
+                    sums[b, k] = reset[b, t, k] * sums[b, k] + biases[b, k]
             else:
                 for k in range(units):
                     biases[b, k] = bias[0, k]
                 for k in range(units):
-                    sums[b, k] = from_hidden[b, t, k] + biases[b, k]
+                    sums[b, k] += biases[b, k]
             totals[b, t], spread[b, t] = _below(
                 written, biases, sums, inner, of_inputs, kept_shares, b, t, epsilon, of_map
             )
@@ -243,24 +260,23 @@ def _relevance_gru(
             if masked and not real[b, t]:
                 continue
             for k in range(units):
-                value = hidden0[b, k] if first else hidden[b, before, k]
-                if not reset_after:
-                    value *= reset[b, t, k]
+                value = past[b, k] if reset_after else past[b, k] * reset[b, t, k]
                 of_hidden[b, k] += value * arrived[b, k] + spread[b, t]
 
 
 @cached
 def _relevance_simple_rnn(
-    back, bias, numbers, signals, starts, products, given, real, reverse, of_states, totals, spread
+    weights, bias, numbers, signals, starts, inputs, given, real, reverse, of_states, totals, spread
 ):
     hidden, hidden0, of_hidden = signals[0], starts[0], of_states[0]
-    of_inputs, from_hidden, from_hidden0, kept_shares = products
+    (forward, back), (of_inputs, kept_shares) = weights, inputs
     epsilon, _, of_map = numbers
     examples, timesteps = np.uintp(hidden.shape[0]), np.uintp(hidden.shape[1])
     units = np.uintp(hidden.shape[2])
     masked = real.size > 0
     sums = np.empty_like(of_hidden)
     inner = np.empty_like(of_hidden)
+    past = np.empty_like(of_hidden)
     arrived = np.empty_like(of_hidden)
     biases = np.empty_like(of_hidden)
     for b in range(examples):
@@ -269,6 +285,8 @@ def _relevance_simple_rnn(
     for step in range(timesteps):
         t, before = _order(step, timesteps, reverse)
         first = step + np.uintp(1) == timesteps
+        _before(hidden, hidden0, past, before, first)
+        np.dot(past, forward, sums)
         for b in range(examples):
             _take(given, of_hidden, b, t)
             totals[b, t] = 0
@@ -277,8 +295,7 @@ def _relevance_simple_rnn(
                 _nothing(inner, kept_shares, b, t)
                 continue
             for k in range(units):
-                product = from_hidden0[b, k] if first else from_hidden[b, before, k]
-                sums[b, k] = product + bias[k]
+                sums[b, k] += bias[k]
             totals[b, t], spread[b, t] = _below(
                 of_hidden, biases, sums, inner, of_inputs, kept_shares, b, t, epsilon, of_map
             )
@@ -287,8 +304,7 @@ def _relevance_simple_rnn(
             if masked and not real[b, t]:
                 continue
             for k in range(units):
-                value = hidden0[b, k] if first else hidden[b, before, k]
-                of_hidden[b, k] = value * arrived[b, k] + spread[b, t]
+                of_hidden[b, k] = past[b, k] * arrived[b, k] + spread[b, t]
 
 
 # Gradients ----------------------------------------------------------------------------------------
@@ -509,17 +525,8 @@ def relevance(block: Block, rule: Rule, *, summed: bool) -> list[Floats]:
     bias = np.zeros(cell.kernel.shape[1], dtype) if cell.bias is None else cell.bias
     bias = bias[..., columns]
     if cell.kind == "GRU":
-        bias = bias if bias.ndim == 2 else np.stack([bias, np.zeros_like(bias)])
+        bias = np.broadcast_to(bias, (1 + cell.reset_after, cell.units))
     signals, starts, given, real = _common(block, names)
-    hidden = signals[0]
-    from_hidden0 = starts[0] @ recurrent
-    if cell.kind == "GRU" and not cell.reset_after:
-        hidden = np.empty_like(hidden)
-        last, others = (-1, slice(None, -1)) if block.reverse else (0, slice(1, None))
-        hidden[:, last] = starts[0]
-        hidden[:, others] = signals[0][:, slice(1, None) if block.reverse else slice(None, -1)]
-        hidden *= signals[2]
-        from_hidden0 = from_hidden0[:0]
     of_inputs = _rows(block.x, kernel) if block.of_inputs is None else _plain(block.of_inputs)
     shares = np.empty((0, 0, 0), dtype) if summed else np.empty_like(of_inputs)
     sums, parts = sum(cell.kernel.shape[0:1]) + cell.units, 2 * cell.units
@@ -530,10 +537,10 @@ def relevance(block: Block, rule: Rule, *, summed: bool) -> list[Floats]:
     )
     of_states = tuple(np.array(state, dtype, order="C") for state in block.last)
     totals, spread = np.empty((2, *of_inputs.shape[:2]), dtype)
-    products = (of_inputs, _rows(hidden, recurrent), from_hidden0, shares)
+    weights, inputs = (_plain(recurrent), _plain(recurrent.T)), (of_inputs, shares)
     with said_once():
         loop(
-            *(_plain(recurrent.T), _plain(bias), numbers, signals, starts, products, given, real),
+            *(weights, _plain(bias), numbers, signals, starts, inputs, given, real),
             *(block.reverse, of_states, totals, spread),
         )
     if summed:
