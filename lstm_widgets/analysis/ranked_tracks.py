@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis import statistics
-from lstm_widgets.analysis.null import Half, halved
 from lstm_widgets.analysis.series import origin_of
+from lstm_widgets.analysis.split_and_shift import Half, halved
 from lstm_widgets.checks import is_whole
 from lstm_widgets.concepts.make_tracks import tracks
 from lstm_widgets.recording.masks import mask_of

@@ -16,6 +16,7 @@ import xarray as xr
 from lstm_widgets.errors import LayerNotFoundError
 from lstm_widgets.recording.call_views import all_calls, initial_states, joined_calls, shown_calls
 from lstm_widgets.recording.calls import all_named, call_name, split_call
+from lstm_widgets.recording.directions import side_by_side
 from lstm_widgets.recording.notes import Notes
 from lstm_widgets.recording.recorded import (
     RecordedLayer,
@@ -27,7 +28,6 @@ from lstm_widgets.recording.recorded import (
     predictions_dataset,
 )
 from lstm_widgets.recording.repr import as_html, as_text
-from lstm_widgets.recording.sides import side_by_side
 
 __all__ = ["Recording", "open_recording"]
 

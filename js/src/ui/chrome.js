@@ -4,8 +4,8 @@
 import { readTheme, watchRatio, watchTheme } from "../colour/theme.js";
 import { div, element, freshId, listen, OUR_KEYS, write } from "../lib/dom.js";
 import { isHosts } from "../lib/keyboard.js";
+import { Room } from "./full_screen.js";
 import { Keys } from "./keys.js";
-import { Room } from "./room.js";
 import { Split } from "./split.js";
 
 /** @typedef {import("../state/shared.js").SharedState} SharedState */

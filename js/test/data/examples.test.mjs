@@ -10,8 +10,8 @@ const { WholeExamples, KernelExamples, orderOf } = await load("data/examples.js"
 const { Spelling } = await load("data/spelling.js");
 /** @type {typeof import("../../src/layout/word_rows.js")} */
 const { boxesOf, Shelf, WordRows } = await load("layout/word_rows.js");
-/** @type {typeof import("../../src/colour/band.js")} */
-const { Band } = await load("colour/band.js");
+/** @type {typeof import("../../src/colour/relevance_colours.js")} */
+const { Band } = await load("colour/relevance_colours.js");
 /** @type {typeof import("../../src/panes/relevance/words.js")} */
 const { counted, methodName, strongest, sureness } = await load("panes/relevance/words.js");
 

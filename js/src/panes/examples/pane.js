@@ -8,7 +8,7 @@ import { css, ink } from "../../colour/palettes.js";
 import { shownColumn, shownToken } from "../../data/align.js";
 import { BLOCK } from "../../data/codes.js";
 import { codeAt } from "../../data/source.js";
-import { before, wrap } from "../../layout/flow.js";
+import { before, wrap } from "../../layout/example_rows.js";
 import { clamp } from "../../lib/clamp.js";
 import { div, listen, write } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";

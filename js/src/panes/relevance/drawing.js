@@ -182,7 +182,7 @@ export class Drawing {
    * A word in one band.
    * @param {CanvasRenderingContext2D} context
    * @param {{x: number, y: number, width: number, text: string, padding: boolean, value: number,
-   *   band: import("../../colour/band.js").Band, range: [number, number]}} what
+   *   band: import("../../colour/relevance_colours.js").Band, range: [number, number]}} what
    * @returns {number} a pixel: the ink for its letters
    */
   #box(context, { x, y, width, text, padding, value, band, range }) {

@@ -1,7 +1,7 @@
 // What stands around the words of many examples: menus, search, status line and legends.
 
-import { Band } from "../../colour/band.js";
 import { palettes } from "../../colour/palettes.js";
+import { Band } from "../../colour/relevance_colours.js";
 import { element, write } from "../../lib/dom.js";
 import { Memo } from "../../lib/memo.js";
 import { quoted } from "../../lib/tokens.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { before as beforeTokens, wrap } from "../../src/layout/flow.js";
+import { before as beforeTokens, wrap } from "../../src/layout/example_rows.js";
 import { random } from "../load.mjs";
 
 const before = (/** @type {string} */ label, /** @type {(string | undefined)[]} */ tokens) =>
