@@ -202,6 +202,18 @@ def test_vectors_and_outputs_over_time():
     early = lw.relevance(model, x, methods="sensitivity", at=1)
     with pytest.raises(ValueError, match="relevance: expected that of this model and these inputs"):
         lw.deletion_curve(model, x, early)
+    curve = lw.deletion_curve(model, x, early, limit=1, at=1)
+    np.testing.assert_allclose(curve[0, :, 0], early.score, atol=1e-5)
+    for k in range(3):
+        gone = x[[k]].copy()
+        gone[0, early.relevance.values[0, k].argmax()] = 0
+        p = float(np.asarray(model(gone))[0, 1, 0])
+        np.testing.assert_allclose(curve[0, k, 1], np.log(p / (1 - p)), atol=1e-4)
+    each = lw.relevance(model, x, methods="sensitivity", at=[1, -1, 2])
+    curve = lw.deletion_curve(model, x, each, limit=1, at=[1, -1, 2], batch_size=2)
+    np.testing.assert_allclose(curve[0, :, 0], each.score, atol=1e-5)
+    with pytest.raises(ValueError, match="at: expected one for all examples or one for each of 3"):
+        lw.deletion_curve(model, x, each, at=[1, 2])
     with pytest.raises(ValueError, match="replace_with: expected 'zero', because"):
         lw.deletion_curve(model, x, relevance, replace_with=0)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from lstm_widgets.analysis.scores import standard_at
+from lstm_widgets.analysis.scores import standard_at, standard_indices
 from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import expect_positive
@@ -17,6 +17,8 @@ from lstm_widgets.rnn.comparison import TOLERANCES, difference
 from lstm_widgets.running.given import Given
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from lstm_widgets.models.explaining import Batch, Explained
@@ -89,6 +91,7 @@ def deletion_curve(
     inputs: Any,
     relevance: xr.Dataset,
     *,
+    at: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
     limit: int = 10,
     replace_with: Literal["zero"] | int = "zero",
     seed: int = 0,
@@ -114,6 +117,8 @@ def deletion_curve(
         Those that the relevance is of.
     relevance : xarray.Dataset
         What :func:`lstm_widgets.relevance` returned for them, of an output (not of a cell).
+    at : int, or array of int (example,), optional
+        The timestep that the relevance is of, as :func:`lstm_widgets.relevance` was told.
     limit : int, default 10
         How many tokens to take away at most.
     replace_with : "zero" or int, default "zero"
@@ -185,6 +190,7 @@ def deletion_curve(
     if count != len(real):
         what = "examples" if window is None else "windows"
         raise ValueError(f"inputs: expected {len(real)} {what}, got {count}")
+    places = standard_indices("at", at, count)
     groups = given.groups()
     if len(groups) > 1:
         curves = []
@@ -196,6 +202,7 @@ def deletion_curve(
                     model,
                     some,
                     part,
+                    at=None if places is None else places[rows],
                     limit=limit,
                     replace_with=replace_with,
                     seed=seed,
@@ -226,7 +233,10 @@ def deletion_curve(
     with explained.states_as_found():
         for batch in explained.batches("deletion"):
             some = _Removal(
-                explained, batch, relevance.isel(example=batch.rows), replace_with, tolerance
+                *(explained, batch, relevance.isel(example=batch.rows)),
+                at=None if places is None else places[batch.rows],
+                replace_with=replace_with,
+                tolerance=tolerance,
             )
             scores[:, batch.rows] = some.scores(turns[:, batch.rows], limit)
     undefined = np.isnan(np.where(real, values, 0)).any(axis=2)
@@ -251,20 +261,22 @@ class _Removal:
         explained: Explained,
         batch: Batch,
         of: xr.Dataset,
+        *,
+        at: npt.NDArray[np.intp] | None,
         replace_with: str | int,
         tolerance: float | None,
     ) -> None:
         self._explained, self._batch, self._replace_with = explained, batch, replace_with
         self._target = of["target"].values
         self._first = explained.run(batch)
-        self._at = standard_at(self._first, None)
+        self._at = standard_at(self._first, at)
         found = np.asarray(explained.score(self._first, self._target, self._at))
         given = of["score"].values
         if difference(found, given) > (tolerance or TOLERANCES[found.dtype.name]):
             raise ValueError(
-                "relevance: expected that of this model and these inputs (at its last timestep, if "
-                f"its outputs have any), got one whose scores differ from theirs by up to "
-                f"{np.abs(found - given).max():.3g}"
+                "relevance: expected that of this model and these inputs (of outputs over time: at the "
+                "timesteps that at= tells, by default the last), got one whose scores differ from "
+                f"theirs by up to {np.abs(found - given).max():.3g}"
             )
 
     def scores(self, turns: npt.NDArray[np.intp], limit: int) -> Floats:
