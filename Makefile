@@ -102,7 +102,7 @@ test-python: $(PY_READY) ## The Python tests that need no browser
 test-browser: setup-browser ## The tests in a real JupyterLab
 	$(TEST_BROWSER)
 
-test-hosts: setup-browser ## Every widget in every host: JupyterLab, Notebook 7, Voila
+test-hosts: setup-browser ## Every widget in every host of notebooks
 	$(TEST_HOSTS)
 
 $(OLDEST_READY): pyproject.toml tests/oldest.py | $(BIN)/python

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import jupyter
+import marimo_app
 import pytest
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ HOSTS = {
     "JupyterLab": partial(jupyter.notebook, app="lab"),
     "Notebook 7": partial(jupyter.notebook, app="notebook"),
     "Voila": jupyter.voila,
+    "marimo edit": partial(marimo_app.marimo, mode="edit", wrapped=True),
+    "marimo run": partial(marimo_app.marimo, mode="run", wrapped=False),
 }
 
 

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).resolve().parents[1]
 #: Where a kernel finds the samples, and what they are made with.
 PATHS = [str(TESTS / "hosts"), str(TESTS / "browser"), str(TESTS)]
-#: The first cell of a host's notebook; then one for each sample.
+#: The first cell of a host's notebook; then one that shows what follows a widget, then one for each sample.
 SETUP = f"import sys\n\nsys.path[:0] = {PATHS}\nimport samples\n\nshown = samples.make()"
+#: Whose cell is followed, by what Python does whenever it changes.
+FOLLOWED = "CellGrid"
 NAMES = tuple(SAMPLES)
 #: What is on this machine, or in the page itself.
 HERE = r"(?:(?:http|ws)://(?:127\.0\.0\.1|localhost)[:/]|data:|blob:|file:|about:)"
@@ -64,6 +66,9 @@ class Host(Protocol):
 
     def output(self, name: str) -> Locator:
         """Give the place in which a sample stands."""
+
+    def following(self) -> str:
+        """Give what is shown of what follows the cell of a widget: ``cell 3``."""
 
     def run(self, code: str) -> None:
         """Let Python run a statement that knows all samples as ``shown``."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import lab
-from host import NAMES, SETUP, root_of, watched
+from host import FOLLOWED, NAMES, SETUP, root_of, watched
 from program import free_port, jupyter_environment, running
 
 if TYPE_CHECKING:
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from host import Watched
     from playwright.sync_api import Browser, Locator
 
-CELLS = [SETUP, *(f"shown[{name!r}].shown" for name in NAMES)]
+FOLLOWING = f"""import ipywidgets
+
+label = ipywidgets.Label("cell 0")
+shown[{FOLLOWED!r}].widget.observe(lambda change: setattr(label, "value", f"cell {{change.new}}"), "cell")
+label"""
+CELLS = [SETUP, FOLLOWING, *(f"shown[{name!r}].shown" for name in NAMES)]
 
 #: What the template of Voila asks for, with or without a widget in the page.
 FONTS = ("https://cdn.jsdelivr.net/npm/@fortawesome/",)
@@ -33,7 +38,10 @@ class Open:
         self._kernel = notebook.kernel
 
     def output(self, name: str) -> Locator:
-        return self.notebook.output(1 + NAMES.index(name))
+        return self.notebook.output(2 + NAMES.index(name))
+
+    def following(self) -> str:
+        return self.notebook.output(1).locator(".widget-label").inner_text()
 
     def run(self, code: str) -> None:
         self._kernel.run(code)
@@ -68,7 +76,13 @@ class Dashboard:
         self.theme("light")
 
     def output(self, name: str) -> Locator:
-        return self.watched.page.locator(f"[cell-index='{2 + NAMES.index(name)}']")
+        return self._cell(2 + NAMES.index(name))
+
+    def following(self) -> str:
+        return self._cell(1).locator(".widget-label").inner_text()
+
+    def _cell(self, index: int) -> Locator:
+        return self.watched.page.locator(f"[cell-index='{1 + index}']")
 
     def run(self, code: str) -> None:
         self._kernel.run(code)

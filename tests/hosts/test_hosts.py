@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from host import NAMES, root_of
+from host import FOLLOWED, NAMES, root_of
 from lab import eventually
 from looks import colours, contrast, ink, paper, seen
 from samples import LARGE, WIDGETS
@@ -77,6 +77,14 @@ def test_python_moves_the_page(host, name):
     host.run(f"{of(name)}.{trait} = {after!r}")
     eventually(control.input_value, str(after))
     eventually(lambda: int(root.get_attribute("data-paints")) > paints, True)
+
+
+def test_what_follows_a_widget_follows_the_page(host):
+    """In marimo, a cell that reads a value of it runs again."""
+    control = root_of(host, FOLLOWED).locator("[data-control='cell']")
+    for key in ("End", "ArrowLeft"):
+        control.press(key)
+        eventually(host.following, f"cell {control.input_value()}")
 
 
 def test_the_kernel_brings_values_that_are_asked_for(host):
