@@ -26,6 +26,7 @@ from .widgets.example_grid import ExampleGrid
 from .widgets.explorer import Explorer
 from .widgets.gate_inspector import GateInspector
 from .widgets.relevance_heatmap import RelevanceHeatmap
+from .widgets.showing import show_as
 from .widgets.text_heatmap import TextHeatmap
 from .widgets.what_if import WhatIf
 
@@ -64,4 +65,5 @@ __all__ = [
     "record",
     "relevance",
     "screen_cells",
+    "show_as",
 ]

@@ -20,6 +20,7 @@ import traitlets
 from lstm_widgets.figures.paper import nothing
 from lstm_widgets.figures.png import png
 from lstm_widgets.widgets.page import export
+from lstm_widgets.widgets.showing import frame, shown_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -180,16 +181,15 @@ class PageWidget(anywidget.AnyWidget):
         --------
         >>> grid.save_html("grid.html", title="Cells that count")  # doctest: +SKIP
         """
-        self._write_page(path, title, self._file_state(), overwrite=overwrite)
+        export.write(path, self._page(self._file_state(), title), overwrite=overwrite)
 
-    def _write_page(
-        self, path: str | PathLike[str], title: str | None, file: FileState, *, overwrite: bool
-    ) -> None:
+    def _page(self, file: FileState, title: str | None = None) -> str:
+        """Give the widget as a page of its own."""
         host = {"_esm", "_css", "_anywidget_id", *anywidget.AnyWidget.class_trait_names()}
         state = self.get_state([name for name in self.keys if name not in host]) | file.traits
         kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
         heading = f"{kind}: {self._subject}" if self._subject else kind
-        text = export.page(
+        return export.page(
             state,
             esm=self._esm,
             css=self._css,
@@ -200,19 +200,24 @@ class PageWidget(anywidget.AnyWidget):
             missing=file.missing,
             rounded=file.rounded,
         )
-        export.write(path, text, overwrite=overwrite)
 
     def _still(self) -> Image:
         """Draw the widget as it is now, on light paper."""
         return nothing()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401 - as IPython has it
-        """Put a still picture beside the widget, for a viewer that runs no scripts."""
-        bundle = super()._repr_mimebundle_(**options)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        if data is not None:
-            still = self._png()
-            data |= {"image/png": b64encode(still).decode()} if still else {}
+        """Put a still picture beside the widget, or beside what is shown in its place (`show_as`)."""
+        if shown_as() == "widget":
+            bundle: Any = super()._repr_mimebundle_(**options)
+            data = bundle[0] if isinstance(bundle, tuple) else bundle
+            if data is None:
+                return None
+        else:
+            bundle = data = {"text/plain": repr(self)}
+        still = self._png()
+        data |= {"image/png": b64encode(still).decode()} if still else {}
+        if shown_as() == "page":
+            data["text/html"] = frame(self._page(self._file_state()), type(self).__name__)
         return bundle
 
     def _png(self) -> bytes:

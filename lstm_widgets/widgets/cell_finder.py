@@ -316,7 +316,7 @@ class CellFinder(CellGrid, TextHeatmap):
             )
             evidence["ablation"] = encoded_ablation(found.table.iloc[0], row["concept"])
 
-    def _file_state(self, *, exact: bool = True) -> FileState:
+    def _file_state(self, *, exact: bool | None = None) -> FileState:
         state, missing, rounded = super()._file_state(exact=exact)
         held = {*range(min(_IN_A_FILE, len(self.ranking))), *([self.row] if self.row >= 0 else [])}
         if len(held) < len(self.ranking):

@@ -98,7 +98,7 @@ class Explorer(CellGrid, TextHeatmap):
             for name in ("layer", "signal", "example", "timestep", "cell", "threshold"):
                 setattr(self, name, getattr(finder, name))
 
-    def _file_state(self, *, exact: bool = True) -> FileState:
+    def _file_state(self, *, exact: bool | None = None) -> FileState:
         state, missing, rounded = super()._file_state(exact=exact)
         closed = {"_finder": None, "finding": False, "_can_find": False}
         return FileState(state | closed, missing, rounded)

@@ -313,11 +313,11 @@ class RecordingWidget(PageWidget):
         --------
         >>> grid.save_html("grid.html", title="Cells that count")  # doctest: +SKIP
         """
-        exact = bool(self._whole) if exact is None else exact
-        self._write_page(path, title, self._file_state(exact=exact), overwrite=overwrite)
+        export.write(path, self._page(self._file_state(exact=exact), title), overwrite=overwrite)
 
-    def _file_state(self, *, exact: bool = True) -> FileState:
+    def _file_state(self, *, exact: bool | None = None) -> FileState:
         """Give a file the whole recording if it fits, else the layer shown, else only the signal."""
+        exact = bool(self._whole) if exact is None else exact
         kept = export.fitting(self._layers, self.layer, self.signal, 4 if exact else 1)
         layers = [export.without(layer, kept) for layer in self._layers]
         missing = [

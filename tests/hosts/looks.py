@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.image as mpimg
 import numpy as np
 from expected import frames
+from test_backdrop import CONTRAST
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
+#: Sliders are called what their traits are called.
+SLIDER = "input[type=range]:enabled"
+MENU = "select[data-control='palette']"
+#: The least contrast of what is read, as WCAG 2.2 has it.
+READABLE = 4.5
+#: From how many pixels on a picture has letters: smaller ones are overviews, of values only.
+LETTERS = 20_000
 #: What a widget has behind it: its own ground, which is opaque.
 PAPER = """root => getComputedStyle(root).backgroundColor.match(/[\\d.]+/g).map(Number)"""
+
+
+def control_of(root: Locator) -> tuple[Locator, str | None]:
+    """Give the control that a hand moves first, and its trait: a slider, where there is one."""
+    sliders = root.locator(SLIDER).locator("visible=true")
+    control = sliders.first if sliders.count() else root.locator(MENU).first
+    return control, control.get_attribute("data-control")
 
 
 def seen(root: Locator) -> list[np.ndarray]:
@@ -49,6 +64,12 @@ def contrast(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (np.maximum(a, b) + 0.05) / (np.minimum(a, b) + 0.05)
 
 
+def painted(root: Locator) -> bool:
+    """Whether each canvas of a widget has a picture: values are drawn in many colours."""
+    found = seen(root)
+    return bool(found) and min(map(colours, found)) >= 8
+
+
 def colours(picture: np.ndarray) -> int:
     """How many different colours there are."""
     return len(np.unique(picture.reshape(-1, 3), axis=0))
@@ -65,3 +86,15 @@ def ink(picture: np.ndarray, ground: np.ndarray) -> float:
     apart = contrast(grey, ground)
     apart = apart[apart > 1.5]
     return float(np.quantile(apart, 0.95)) if apart.size else 0.0
+
+
+def faint(root: Locator, theme: str) -> dict[str, Any]:
+    """Give what of a widget is too faint to be read on its ground, which has to be ``light`` or ``dark``."""
+    ground = paper(root)
+    dark = contrast(ground, np.array([255] * 3)) > contrast(ground, np.zeros(3))
+    assert dark == (theme == "dark")
+    least, whose = root.evaluate(CONTRAST)
+    inks = [ink(each, ground) for each in seen(root) if each.size > 3 * LETTERS]
+    assert inks
+    found = {"text": (least, whose)} if least < READABLE else {}
+    return found | ({"ink": inks} if min(inks) < READABLE else {})

@@ -5,18 +5,12 @@ from __future__ import annotations
 import pytest
 from host import FOLLOWED, NAMES, root_of
 from lab import eventually
-from looks import colours, contrast, ink, paper, seen
+from looks import control_of, faint, painted
 from samples import LARGE, WIDGETS
-from test_backdrop import CONTRAST
 
 import lstm_widgets as lw
 
-#: The first slider that can be moved; it is called what the trait is called.
-SLIDER = "input[type=range]:enabled"
-MENU = "select[data-control='palette']"
 PALETTES = ("RdBu_r", "berlin")
-#: From how many pixels on a picture has letters: smaller ones are overviews, of values only.
-LETTERS = 20_000
 
 
 def test_every_public_widget_has_a_sample():
@@ -27,13 +21,6 @@ def test_every_public_widget_has_a_sample():
 def of(name):
     """Give what a sample's widget is called in Python."""
     return f"shown[{name!r}].widget"
-
-
-def control_of(root):
-    """Give the control that a hand moves first, and its trait: a slider, where there is one."""
-    sliders = root.locator(SLIDER).locator("visible=true")
-    control = sliders.first if sliders.count() else root.locator(MENU).first
-    return control, control.get_attribute("data-control")
 
 
 def another(control, trait, value):
@@ -47,11 +34,7 @@ def another(control, trait, value):
 def test_it_is_painted(host, name):
     root = root_of(host, name)
 
-    def pictures():
-        found = seen(root)
-        return bool(found) and min(map(colours, found)) >= 8
-
-    eventually(pictures, True)
+    eventually(lambda: painted(root), True)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,20 +80,12 @@ def test_the_kernel_brings_values_that_are_asked_for(host):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_can_be_read(host, theme):
     host.theme(theme)
-    faint = {}
+    found = {}
     for name in NAMES:
         root = root_of(host, name)
         eventually(lambda root=root: root.get_attribute("data-theme"), theme)
-        ground = paper(root)
-        dark = contrast(ground, [255, 255, 255]) > contrast(ground, [0, 0, 0])
-        assert dark == (theme == "dark"), name
-        least, whose = root.evaluate(CONTRAST)
-        inks = [ink(each, ground) for each in seen(root) if each.size > 3 * LETTERS]
-        if least < 4.5:
-            faint[name, "text"] = least, whose
-        if min(inks) < 4.5:
-            faint[name, "ink"] = inks
-    assert faint == {}
+        found[name] = faint(root, theme)
+    assert found == {name: {} for name in NAMES}
 
 
 def test_nothing_of_ours_asks_the_network(host):
