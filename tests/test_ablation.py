@@ -58,7 +58,7 @@ def test_losses_and_guesses_are_those_of_a_plain_loop(activation):
         model,
         ids,
         [2, 0],
-        "mean",
+        value="mean",
         signal="cell_state",
         concepts={"odd": holds},
         vocabulary=VOCABULARY,
@@ -98,11 +98,11 @@ def test_one_after_the_other_is_each_alone(monkeypatch):
     for cell in range(4):
         after, *_ = by_hand(model, ids, {"update_gate": {cell: 0.5}}, "GRU")
         np.testing.assert_allclose(everything.table["loss_held"][cell], after.mean(), atol=1e-5)
-    chosen = lw.ablate(model, ids, [3, 1], np.median, each=True, signal="candidate")
+    chosen = lw.ablate(model, ids, [3, 1], value=np.median, each=True, signal="candidate")
     _, _, signals = by_hand(model, ids, kind="GRU")
     medians = np.median(signals["candidate"].reshape(-1, 4), axis=0)[[3, 1]]
     np.testing.assert_allclose(chosen.table["value"], medians, atol=1e-5)
-    alone = lw.ablate(model, ids, 3, float(medians[0]), signal="candidate").table.iloc[0]
+    alone = lw.ablate(model, ids, 3, value=float(medians[0]), signal="candidate").table.iloc[0]
     np.testing.assert_allclose(chosen.table["change"][0], alone["change"], atol=1e-6)
 
 
@@ -123,7 +123,7 @@ def test_a_signal_that_never_changes_can_be_held_where_it_is():
     rnn.set_weights([kernel, recurrent, bias])
     own = (1 / (1 + np.exp(-bias[4:8]))).tolist()
     ids = RNG.integers(0, 5, (2, 8))
-    held = lw.ablate(model, ids, range(4), own, signal="forget_gate")
+    held = lw.ablate(model, ids, range(4), value=own, signal="forget_gate")
     np.testing.assert_allclose(held.timesteps["loss"], held.timesteps["loss_held"], atol=1e-5)
     assert held.table["changed_guesses"][0] == 0
 
@@ -159,7 +159,7 @@ def test_padding_counts_nowhere():
         model,
         ids,
         3,
-        0.2,
+        value=0.2,
         signal="output_gate",
         vocabulary=VOCABULARY,
         concepts=[lw.concepts.is_token("b")],
@@ -168,7 +168,7 @@ def test_padding_counts_nowhere():
     assert is_b.any()
     name = lw.concepts.is_token("b").name
     np.testing.assert_allclose(result.table[name][0], change[is_b].mean(), atol=1e-5)
-    mean = lw.ablate(model, ids, 3, "mean", signal="output_gate").table["value"][0]
+    mean = lw.ablate(model, ids, 3, value="mean", signal="output_gate").table["value"][0]
     np.testing.assert_allclose(mean, signals["output_gate"][ids != 0][:, 3].mean(), atol=1e-5)
 
 

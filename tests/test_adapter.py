@@ -88,7 +88,9 @@ def test_a_text_is_written_on(window):
 
 def test_what_a_held_cell_costs(model):
     ids = np.random.default_rng(4).integers(0, 5, (3, 8))
-    ablation = lw.ablate(model, ids, [0, 2], 0.5, layer="lower", each=True, vocabulary=SYMBOLS)
+    ablation = lw.ablate(
+        model, ids, [0, 2], value=0.5, layer="lower", each=True, vocabulary=SYMBOLS
+    )
 
     def loss(held):
         def run(layer, x, states):

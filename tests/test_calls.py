@@ -107,7 +107,7 @@ def test_a_name_holds_all_calls_and_a_number_one(what, data):
     np.testing.assert_allclose(held["cell"].hidden_state, h, atol=1e-5)
 
     targets = np.arange(EXAMPLES)
-    found = lw.ablate(last, inputs, 2, 0.25, layer=name, targets=targets)
+    found = lw.ablate(last, inputs, 2, value=0.25, layer=name, targets=targets)
     loss = -log_softmax(h[:, -1], dense)[np.arange(EXAMPLES), targets].mean()
     np.testing.assert_allclose(found.table["loss_held"], [loss], atol=1e-5)
     assert found.table["layer"].tolist() == [name]

@@ -107,8 +107,8 @@ def test_nothing_is_not_taken_for_all_or_for_none(recording, model, inputs):
 def test_cells_are_held_at_what_arrays_say(value, model, inputs):
     targets = np.ones((2, 5), int)
     cells = np.array([1, 3])
-    found = lw.ablate(model, inputs, cells, value, layer="gru", targets=targets)
-    wanted = lw.ablate(model, inputs, (1, 3), 0.25, layer="gru", targets=targets)
+    found = lw.ablate(model, inputs, cells, value=value, layer="gru", targets=targets)
+    wanted = lw.ablate(model, inputs, (1, 3), value=0.25, layer="gru", targets=targets)
     assert found.table["value"][0] == (0.25, 0.25)
     assert found.table.equals(wanted.table)
     assert lw.Held(np.array(2), value=np.array([0.5])).value == (0.5,)
@@ -123,4 +123,4 @@ def test_arrays_that_are_no_values_are_refused(model, inputs):
         ("median", "value: expected 'zero', 'mean', a number"),
     ):
         with pytest.raises(ValueError, match=text):
-            lw.ablate(model, inputs, (0, 1), value, layer="gru", targets=np.ones((2, 5), int))
+            lw.ablate(model, inputs, (0, 1), value=value, layer="gru", targets=np.ones((2, 5), int))

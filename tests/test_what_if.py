@@ -40,7 +40,7 @@ def ask(widget: lw.WhatIf, **request: object) -> dict[str, Any]:
 def shows(widget: lw.WhatIf, model: keras.Model) -> None:
     """Everything shown is what the functions find for the same wish."""
     options = {"layer": widget.layer, "signal": widget.signal, "vocabulary": VOCABULARY}
-    found = lw.ablate(model, widget.text, widget.cell, widget.value or 0.0, **options)
+    found = lw.ablate(model, widget.text, widget.cell, value=widget.value or 0.0, **options)
     row, ending = found.table.iloc[0], "" if widget.value is None else "_held"
     np.testing.assert_allclose(widget.loss, row["loss"], atol=1e-5)
     np.testing.assert_allclose(widget.loss_held, row[f"loss{ending}"], atol=1e-5)

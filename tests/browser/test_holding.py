@@ -26,7 +26,7 @@ model.set_weights([rng.normal(size=w.shape, scale=0.8) for w in model.get_weight
 def found(text, cell, held):
     options = {"vocabulary": "abcde <", "layer": "upper"}
     cells, value = ([cell], 0.0 if held is None else held)
-    result = lw.ablate(model, text, cells, value, **options)
+    result = lw.ablate(model, text, cells, value=value, **options)
     row, steps = result.table.iloc[0], result.timesteps
     def guesses(kind, t):
         names = f"predicted_token{kind}", f"probability{kind}"

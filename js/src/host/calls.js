@@ -4,7 +4,8 @@
 const WAITING_AFTER = 300;
 export const SILENT_AFTER = 10_000;
 export const AGAIN_AFTER = 5000;
-const SILENT = "The kernel does not answer: run the cell again.";
+/** What is said after silence. */
+export const SILENT = "The kernel does not answer: run the cell again.";
 
 let numbers = 0;
 

@@ -1,5 +1,8 @@
 // How names and numbers are written.
 
+/** What stands in the place of a picture of no timesteps. */
+export const NOTHING_RECORDED = "Nothing to show: no timestep was recorded.";
+
 /** A name of Python's as words. @param {string} name */
 export function words(name) {
   return name.replaceAll("_", " ");

@@ -14,6 +14,7 @@ import { div, listen, write } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
 import { Memo } from "../../lib/memo.js";
 import { firstOf, visible } from "../../lib/tokens.js";
+import { NOTHING_RECORDED } from "../../lib/wording.js";
 import { menu } from "../../ui/controls.js";
 
 const ROW = 26;
@@ -202,8 +203,7 @@ export class ExamplePane {
     this.sort.update(SORTS, model.get("sort"));
     if (!source || !colours) return;
     this.#arrange();
-    const nothing =
-      source.columns * source.layer.cells === 0 ? "Nothing to show: no timestep was recorded." : "";
+    const nothing = source.columns * source.layer.cells === 0 ? NOTHING_RECORDED : "";
     write(this.empty, nothing);
     if (this.view.width <= 0) return;
     this.#measure(source);

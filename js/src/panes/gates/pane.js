@@ -10,6 +10,7 @@ import { clamp } from "../../lib/clamp.js";
 import { div, element, listen } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
 import { charactersOf } from "../../lib/tokens.js";
+import { NOTHING_RECORDED } from "../../lib/wording.js";
 import { button } from "../../ui/controls.js";
 import { Bands, ENDS } from "./bands.js";
 import { Drawing } from "./drawing.js";
@@ -271,7 +272,7 @@ export class GatesPane {
     const { source, colours, theme, state } = this.frame;
     if (!source || !colours) return;
     const nothing = source.columns * source.layer.cells === 0;
-    this.empty.textContent = nothing ? "Nothing to show: no timestep was recorded." : "";
+    this.empty.textContent = nothing ? NOTHING_RECORDED : "";
     const { readout, drawing } = this;
     this.scroller.hidden = readout.legend.hidden = readout.root.hidden = nothing;
     if (nothing) return;

@@ -5,7 +5,7 @@ import { clamp } from "../../lib/clamp.js";
 import { div, element, listen, write } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
 import { Memo } from "../../lib/memo.js";
-import { short } from "../../lib/wording.js";
+import { NOTHING_RECORDED, short } from "../../lib/wording.js";
 import { button, menu, smallButton, tick } from "../../ui/controls.js";
 import { Grid } from "./grid.js";
 import { Overview } from "./overview.js";
@@ -205,7 +205,7 @@ export class GridPane {
     this.told.textContent = hidden
       ? `The mean |value| of ${cells === 1 ? "the only cell" : `all ${cells} cells`} is below ${threshold}. `
       : nothing
-        ? "Nothing to show: no timestep was recorded."
+        ? NOTHING_RECORDED
         : "";
     const offer = this.#suiting ? `hide those below ${short(this.#suiting)} instead` : "";
     this.suited.textContent = offer;

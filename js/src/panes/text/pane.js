@@ -12,6 +12,7 @@ import { codeAt } from "../../data/source.js";
 import { clamp } from "../../lib/clamp.js";
 import { div, element, listen, write } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
+import { NOTHING_RECORDED } from "../../lib/wording.js";
 import { smallButton, tick } from "../../ui/controls.js";
 import { GuessList } from "../../ui/guess_list.js";
 import { GuessRows, ROOM_FOR_GUESSES } from "./guess_rows.js";
@@ -212,8 +213,7 @@ export class TextPane {
         : "keep its row while others are looked at (p)";
     }
     if (!source || !colours) return;
-    const nothing =
-      source.columns * layer.cells === 0 ? "Nothing to show: no timestep was recorded." : "";
+    const nothing = source.columns * layer.cells === 0 ? NOTHING_RECORDED : "";
     write(this.empty, nothing);
     this.scroller.hidden = nothing !== "";
     this.#tell(source);

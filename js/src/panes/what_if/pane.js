@@ -3,6 +3,7 @@
 
 import { guessesAndTruth } from "../../data/guesses.js";
 import { cellName } from "../../data/layer.js";
+import { SILENT } from "../../host/calls.js";
 import { element, freshId, write } from "../../lib/dom.js";
 import { written } from "../../lib/tokens.js";
 import { number, words } from "../../lib/wording.js";
@@ -16,7 +17,6 @@ import { GuessList } from "../../ui/guess_list.js";
 const TYPED_AFTER = 200;
 const WAITING_AFTER = 400;
 const SILENT_AFTER = 20_000;
-const SILENT = "The kernel does not answer: run the cell again.";
 
 /** @param {Wish} one @param {Wish} other */
 function same(one, other) {
