@@ -246,7 +246,7 @@ def test_layers_have_an_id_of_their_own_for_what_they_do_not_know(reader):
         with pytest.raises(ValueError, match=r"unknown: expected None, .* as id \d itself; got 3"):
             record(reader, text, vocabulary=layer, unknown=3)
     strict = L.StringLookup(vocabulary=list("abcdef"), num_oov_indices=0)
-    with pytest.raises(ValueError, match=r"inputs: 'x' at position 1 .*; unknown= tells"):
+    with pytest.raises(ValueError, match=r"inputs: 'x' at position 1 .*; unknown= sets"):
         record(reader, "axb", vocabulary=strict)
     recording = record(reader, "axb", vocabulary=strict, unknown="c")
     expected = record(reader, "acb", vocabulary=strict)
@@ -267,7 +267,7 @@ def test_longer_tokens_around_an_unknown_character(reader):
         (
             {},
             ValueError,
-            r"inputs: 'é' at position 1 .* vocabulary \(nor are '☺'\); unknown= tells",
+            r"inputs: 'é' at position 1 .* vocabulary \(nor are '☺'\); unknown= sets",
         ),
         ({"unknown": "x"}, ValueError, "unknown: expected an id or a token of the .*, got 'x'"),
         ({"unknown": -1}, TypeError, "unknown: expected an id .*, got -1"),
