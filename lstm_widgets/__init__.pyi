@@ -14,6 +14,7 @@ from .errors import (
     SelfCheckError,
     UnsupportedLayerError,
 )
+from .figures.saturation import saturation_figure
 from .models.keras.legacy import load_legacy, load_legacy_weights
 from .recording import Recording, open_recording
 from .running.generate import Generation, generate
@@ -64,6 +65,7 @@ __all__ = [
     "rank_cells",
     "record",
     "relevance",
+    "saturation_figure",
     "screen_cells",
     "show_as",
 ]

@@ -1,4 +1,4 @@
-"""The colours of values on a light page: js/src/colour/palettes.js and js/src/colour/colours.js in NumPy.
+"""The colours of values, on light pages and on dark ones: js/src/colour/ in NumPy.
 
 Both are held against one table, js/test/colours.json. Palettes are in palettes.json, colours in
 hexadecimal from end to end. They come from:
@@ -10,7 +10,6 @@ managua_r            the same, dark centre, reversed
 red_cyan             two ends and white; the diverging pair of notebooks on XML text
 cividis              Nuñez, Anderton and Renslow 2018
 viridis              matplotlib (Smith and van der Walt)
-Purples              ColorBrewer (Brewer and Harrower); Purples_dark the same hue for dark pages
 Purples              ColorBrewer's Purples (Brewer and Harrower)
 Purples_dark         its hue from black on, for dark pages
 blue_white_red_20    the 20 steps of the published notebooks, all of them: a comma missing after
@@ -36,13 +35,10 @@ TABLE: dict[str, dict[str, Any]] = json.loads(
 )
 #: Colours in a ramp.
 RAMP = 1024
-BACKGROUND, FOREGROUND = (255, 255, 255), (31, 35, 40)
-#: Concept tracks, in turn: no hues of a default palette of signals.
-TRACK_HUES = ("008f70", "7a1f78", "8f7a00")
 #: Nothing softer: of any two others, neither can be read on some colours (4.5 : 1 is asked for).
-_INK_DARK, _INK_LIGHT = (0, 0, 0), (255, 255, 255)
+INKS = (0, 0, 0), (255, 255, 255)
 #: How much of the background is mixed into a value below the threshold.
-_FADE = 0.86
+FADE = 0.86
 
 #: How much of their colour "no" and the least number of a concept track have.
 _NO, _LEAST = 0.1, 0.22
@@ -50,6 +46,75 @@ _NO, _LEAST = 0.1, 0.22
 PLAIN, IS_NAN, CLIPPED, PADDING = range(4)
 
 Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The colours of what is no value: js/src/ui/root.css and js/src/panes/gates/pane.css have them, too."""
+
+    name: str
+    background: Colour
+    foreground: Colour
+    muted: Colour
+    line: Colour
+    bar: Colour
+    chrome: Colour
+    accent: Colour
+    warn: Colour
+    #: What was lost of a state, and what was written to it.
+    keep: Colour
+    write: Colour
+    #: Concept tracks, in turn: no hues of a default palette of signals.
+    tracks: tuple[Colour, ...]
+
+    @property
+    def dark(self) -> bool:
+        """Whether the page is dark."""
+        return self.name == "dark"
+
+    @property
+    def unknown(self) -> Colour:
+        """What NaN is drawn on: neither end nor middle of any palette."""
+        return one_colour(mix(self.background, self.foreground, 0.3))
+
+    def palette(self, name: str, *, signed: bool, plain: str = "cividis") -> str:
+        """Give the palette that "auto" stands for; ``plain`` is that of values without a sign."""
+        if name != "auto":
+            return name
+        if signed:
+            return "berlin" if self.dark else "RdBu_r"
+        return "Purples_dark" if self.dark and plain == "Purples" else plain
+
+
+LIGHT = Theme(
+    name="light",
+    background=(255, 255, 255),
+    foreground=(31, 35, 40),
+    muted=(91, 99, 112),
+    line=(213, 218, 225),
+    bar=(107, 118, 134),
+    chrome=(245, 247, 249),
+    accent=(11, 98, 214),
+    warn=(138, 75, 0),
+    keep=(106, 61, 154),
+    write=(194, 106, 0),
+    tracks=((0, 143, 112), (122, 31, 120), (143, 122, 0)),
+)
+DARK = Theme(
+    name="dark",
+    background=(17, 20, 23),
+    foreground=(230, 233, 238),
+    muted=(160, 169, 181),
+    line=(58, 66, 76),
+    bar=(151, 163, 179),
+    chrome=(27, 32, 38),
+    accent=(108, 176, 255),
+    warn=(240, 179, 92),
+    keep=(185, 162, 240),
+    write=(242, 163, 58),
+    tracks=((53, 201, 165), (229, 143, 224), (230, 210, 90)),
+)
+THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 
 
 def _rounded(values: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -82,7 +147,15 @@ def mix(a: ArrayLike, b: ArrayLike, share: float) -> NDArray[np.uint8]:
     return _rounded(one + (other - one) * share)
 
 
-def track_colours(index: int, shares: NDArray[np.float64], *, yes_no: bool) -> NDArray[np.uint8]:
+def one_colour(colour: NDArray[np.uint8]) -> Colour:
+    """Give a colour as three numbers."""
+    red, green, blue = colour.tolist()
+    return red, green, blue
+
+
+def track_colours(
+    index: int, shares: NDArray[np.float64], *, yes_no: bool, theme: Theme = LIGHT
+) -> NDArray[np.uint8]:
     """
     Give what a concept track is drawn in, as js/src/colour/tracks.js does.
 
@@ -94,15 +167,16 @@ def track_colours(index: int, shares: NDArray[np.float64], *, yes_no: bool) -> N
         How much of its colour each code has, from 0 to 1.
     yes_no : bool
         Whether it says yes or no.
+    theme : Theme, optional
 
     Returns
     -------
     uint8 array (code, 3)
     """
-    hue = np.array(_channels(TRACK_HUES[index % len(TRACK_HUES)]), np.float64)
+    hue = np.array(theme.tracks[index % len(theme.tracks)], np.float64)
     least = _NO if yes_no else _LEAST
     strength = (least + (1 - least) * shares)[:, None]
-    return _rounded(np.array(BACKGROUND) + (hue - BACKGROUND) * strength)
+    return _rounded(np.array(theme.background) + (hue - theme.background) * strength)
 
 
 def luminance(colour: ArrayLike) -> NDArray[np.float64]:
@@ -113,13 +187,13 @@ def luminance(colour: ArrayLike) -> NDArray[np.float64]:
     return light
 
 
-_EITHER_INK = np.sqrt((luminance(_INK_DARK) + 0.05) * (luminance(_INK_LIGHT) + 0.05)) - 0.05
+_EITHER_INK = np.sqrt((luminance(INKS) + 0.05).prod()) - 0.05
 
 
 def ink(colour: ArrayLike) -> NDArray[np.uint8]:
     """Give what is read most easily on colours (..., 3): black or white."""
     dark = (luminance(colour) > _EITHER_INK)[..., None]
-    return np.where(dark, _INK_DARK, _INK_LIGHT).astype(np.uint8)
+    return np.where(dark, *INKS).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -139,6 +213,7 @@ class Colours:
         As the trait of the widgets.
     threshold : float
         Values of smaller magnitude are faded.
+    theme : Theme
     """
 
     signal: str
@@ -146,6 +221,7 @@ class Colours:
     palette: str = "auto"
     scale: str | tuple[float, float] = "layer"
     threshold: float = 0.0
+    theme: Theme = LIGHT
 
     @property
     def gate(self) -> bool:
@@ -155,9 +231,8 @@ class Colours:
     @property
     def name(self) -> str:
         """The palette that is used."""
-        if self.palette != "auto":
-            return self.palette
-        return "cividis" if self.gate or self.scale == "squared" else "RdBu_r"
+        signed = not (self.gate or self.scale == "squared")
+        return self.theme.palette(self.palette, signed=signed)
 
     @property
     def diverging(self) -> bool:
@@ -217,38 +292,17 @@ class Colours:
         step = np.floor(np.nan_to_num(place, nan=0, posinf=1, neginf=0) * (RAMP - 1) + 0.5)
         colours = self.ramp[np.clip(step, 0, RAMP - 1).astype(int)]
         faded = (np.abs(value) < self.threshold)[..., None]
-        colours = np.where(faded, mix(colours, BACKGROUND, _FADE), colours)
-        nothing = mix(BACKGROUND, FOREGROUND, 0.3)
-        return np.where(np.isnan(value)[..., None], nothing, colours).astype(np.uint8)
+        colours = np.where(faded, mix(colours, self.theme.background, FADE), colours)
+        return np.where(np.isnan(value)[..., None], self.theme.unknown, colours).astype(np.uint8)
 
     def marks(self, values: ArrayLike, largest: ArrayLike) -> NDArray[np.uint8]:
         """Give values (...) their marks: ``PLAIN``, ``IS_NAN`` or ``CLIPPED``."""
-        value = np.asarray(values, np.float64)
-        place = self.position(value, largest)
-        clipped = (place < -1e-6) | (place > 1 + 1e-6) | np.isinf(value)
-        marks = np.where(clipped, CLIPPED, PLAIN)
-        return np.where(np.isnan(value), IS_NAN, marks).astype(np.uint8)
+        return marks_of(values, self.position(values, largest))
 
 
-def patterned(colours: NDArray[np.uint8], marks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """
-    Draw the patterns of marks over a picture.
-
-    Parameters
-    ----------
-    colours : uint8 array (height, width, 3)
-    marks : uint8 array (height, width)
-
-    Returns
-    -------
-    uint8 array (height, width, 3)
-    """
-    y, x = np.indices(marks.shape)
-    drawn = colours.copy()
-    drawn[(marks == IS_NAN) & ((x + y) % 6 < 2)] = FOREGROUND
-    slanted = (marks == CLIPPED) & ((x - y) % 6 == 0)
-    drawn[slanted] = mix(colours[slanted], ink(colours[slanted]), 0.65)
-    padded = marks == PADDING
-    drawn[padded] = mix(colours[padded], BACKGROUND, 0.75)
-    drawn[padded & (x % 4 == 0) & (y % 4 == 0)] = mix(BACKGROUND, FOREGROUND, 0.5)
-    return drawn
+def marks_of(values: ArrayLike, place: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Give values (...) their marks, from where they stand on a palette, 0 to 1 and beyond."""
+    value = np.asarray(values, np.float64)
+    clipped = (place < -1e-6) | (place > 1 + 1e-6) | np.isinf(value)
+    marks = np.where(clipped, CLIPPED, PLAIN)
+    return np.where(np.isnan(value), IS_NAN, marks).astype(np.uint8)

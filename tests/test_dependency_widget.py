@@ -14,8 +14,8 @@ from PIL import Image
 from traitlets import TraitError
 
 import lstm_widgets as lw
-from lstm_widgets.figures.dependencies import NEAR
-from lstm_widgets.figures.dependency import distance, position, summary
+from lstm_widgets.views.dependencies import NEAR
+from lstm_widgets.views.prediction import distance, position, summary
 from lstm_widgets.widgets import dependency_heatmap
 from lstm_widgets.widgets.page import export
 

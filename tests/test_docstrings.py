@@ -20,7 +20,7 @@ from lstm_widgets.recording import RecordedLayer, Recording
 TEXT = 'she said "well then" and left. ' * 20
 FOLDERS = (
     *("analysis", "concepts", "datasets", "figures", "models", "recording", "rnn", "running"),
-    *("tokens", "widgets"),
+    *("tokens", "views", "widgets"),
 )
 #: Modules in whose docstrings parameters have no types yet. The list may only become shorter.
 UNTYPED = {

@@ -10,9 +10,9 @@ from keras import layers as L
 
 import lstm_widgets as lw
 from lstm_widgets import SelfCheckError
-from lstm_widgets.figures.examples import Examples
 from lstm_widgets.models.keras.own_loop import OwnLoop
 from lstm_widgets.rnn.comparison import CHECKED_TIMESTEPS
+from lstm_widgets.views.examples import Examples
 
 SYMBOLS, TEXT, WINDOW = "_abcdef", "abcfedabba", 4
 EXPLAINING = {

@@ -8,9 +8,7 @@ import pytest
 from keras import layers as L
 
 import lstm_widgets as lw
-from lstm_widgets.figures import dependency as dependency_figure
-from lstm_widgets.figures import relevance as relevance_figure
-from lstm_widgets.figures.dependencies import Dependency
+from lstm_widgets.views.dependencies import Dependency
 
 BATCH = np.random.default_rng(5).normal(size=(3, 6, 2)).astype(np.float32)
 
@@ -29,25 +27,13 @@ def forecaster(outputs, loss=None, *, sequences=False, activation=None):
     return model
 
 
-def written(monkeypatch, widget):
-    """All words that stand in a widget's still picture."""
-    texts = []
-    for module in (relevance_figure, dependency_figure):
-        for name in ("write", "foot_of"):
-            if hasattr(module, name):
-                own = getattr(module, name)
-
-                def spy(*args, own=own, **options):
-                    texts.extend(str(arg) for arg in args if isinstance(arg, (str, tuple)))
-                    return own(*args, **options)
-
-                monkeypatch.setattr(module, name, spy)
-    widget._still()
-    return " ".join(texts)
+def written(widget):
+    """All words that stand in a widget's figure."""
+    return " ".join(word.text for word in widget._sheet(7.5, "light").words)
 
 
 @pytest.mark.parametrize("loss", [None, "mse", keras.losses.Huber()], ids=["no", "name", "object"])
-def test_a_single_number_is_a_forecast(loss, monkeypatch):
+def test_a_single_number_is_a_forecast(loss):
     model = forecaster(1, loss)
     relevance = lw.relevance(model, BATCH, methods=("sensitivity", "gradient_x_input"))
     assert relevance.attrs["meaning"] == "values"
@@ -60,7 +46,7 @@ def test_a_single_number_is_a_forecast(loss, monkeypatch):
     assert summary["called"]["score"] == "forecast"
     assert (summary["explained"], summary["predicted"]) == ("the forecast", False)
     assert summary["classes"] == []
-    words = written(monkeypatch, widget)
+    words = written(widget)
     assert "forecast" in words
     assert not {"class", "predicted", "score"} & set(words.replace("(", " ").split())
     with pytest.raises(
@@ -114,15 +100,15 @@ def test_classes_are_classes():
 
 
 @pytest.mark.parametrize("sequences", [False, True])
-def test_dependency_of_a_forecast(sequences, monkeypatch):
+def test_dependency_of_a_forecast(sequences):
     one = lw.dependency(forecaster(1, "mse", sequences=sequences), BATCH)
     assert (one["target"] == 0).all()
-    words = written(monkeypatch, lw.DependencyHeatmap(one))
+    words = written(lw.DependencyHeatmap(one))
     assert "forecast" in words
     assert "class" not in words
     assert "logit" not in words
     several = lw.dependency(forecaster(3, "mse", sequences=sequences), BATCH, target=2)
-    words = written(monkeypatch, lw.DependencyHeatmap(several))
+    words = written(lw.DependencyHeatmap(several))
     assert "value of output 2" in words
     assert "class" not in words
 

@@ -16,8 +16,8 @@ from nbconvert.exporters import HTMLExporter, MarkdownExporter
 from PIL import Image
 from traitlets.config import Config
 
-from lstm_widgets.colours import Colours
-from lstm_widgets.figures import columns, gates, paper
+from lstm_widgets.colours import THEMES, Colours
+from lstm_widgets.figures import columns, fonts, gates
 from lstm_widgets.figures.png import png
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
 from lstm_widgets.tokens.wording import in_line, number, quoted, visible
@@ -76,11 +76,13 @@ def shown(widget):
 def test_values_have_the_colours_of_the_page(root):
     """js/test/colour/colours.test.mjs holds the page's colours against the same table."""
     table = json.loads((root / "js" / "test" / "colours.json").read_text("utf-8"))
-    assert len(table) == 100
+    assert {case.get("theme") for case in table} == {None, "dark"}
     for case in table:
         scale = tuple(case["scale"]) if isinstance(case["scale"], list) else case["scale"]
         largest = max(case["largest"])
-        colours = Colours(case["signal"], largest, case["palette"], scale, case["threshold"])
+        theme = THEMES[case.get("theme", "light")]
+        look = case["palette"], scale, case["threshold"], theme
+        colours = Colours(case["signal"], largest, *look)
         values = np.array([float(value) for value in case["values"].split()], np.float32)
         cell = np.float32(case["largest"][case["cell"]])
         found = ["".join(f"{c:02x}" for c in rgb) for rgb in colours.pixels(values, cell)]
@@ -123,7 +125,14 @@ def check_grid(widget, order=None):
     column = widget.example * timesteps + widget.timestep
     square = 15 if "token" in dataset.coords else 6
     place = columns.squares(
-        examples, timesteps, len(order), square=square, column=column, row=row, most=400
+        examples,
+        timesteps,
+        len(order),
+        square=square,
+        column=column,
+        row=row,
+        room=900 - 84 - 12,
+        most=400,
     )
     assert place.first <= column < place.stop
     assert place.top <= row < place.bottom
@@ -158,7 +167,7 @@ def check_grid(widget, order=None):
 def test_a_grid_shows_its_values(traits):
     place, picture = check_grid(CellGrid(recording(masked=True), **traits))
     assert picture.shape[1] == 900
-    assert picture.shape[0] < 500
+    assert picture.shape[0] < 540
     # Ten examples of five squares, 26 rows.
     assert place.stop - place.first in range(48, 55)
     assert place.bottom - place.top == 26
@@ -204,7 +213,14 @@ def test_what_is_selected_is_in_the_picture(examples, timesteps, rows, square, d
     column = data.draw(st.integers(0, examples * timesteps - 1))
     row = data.draw(st.integers(0, rows - 1))
     place = columns.squares(
-        examples, timesteps, rows, square=square, column=column, row=row, most=400
+        examples,
+        timesteps,
+        rows,
+        square=square,
+        column=column,
+        row=row,
+        room=900 - 84 - 12,
+        most=400,
     )
     assert 0 <= place.first <= column < place.stop <= examples * timesteps
     assert 0 <= place.top <= row < place.bottom <= rows
@@ -291,7 +307,7 @@ def test_changes_are_those_of_the_states_that_were_before(root):
         state = "cell_state" if kind == "LSTM" else "hidden_state"
         for cell in range(case["layer"]["cells"]):
             snapshot = GateInspector(made, cell=cell)._snapshot()
-            keep, write, change = gates._changes_at(snapshot, 0, count)
+            keep, write, change = gates.changes_at(snapshot, 0, count)
             truth = np.where(mask, snapshot.series(state, 0, count) - before[cell], 0)
             known = ~np.isnan(change)
             assert known.sum() >= count // 2
@@ -482,11 +498,12 @@ def test_nothing_recorded_is_said(kind, shape):
 
 
 @pytest.mark.parametrize("kind", WIDGETS)
-@pytest.mark.parametrize("fonts", ["as installed", "none"])
-def test_any_token_is_drawn(kind, fonts, monkeypatch):
-    if fonts == "none":
-        monkeypatch.setattr(paper, "_font", lambda *_: None)
-    for cached in (paper._fonts, paper._chosen):
+@pytest.mark.parametrize("there", ["as installed", "none"])
+def test_any_token_is_drawn(kind, there, monkeypatch):
+    if there == "none":
+        monkeypatch.setattr(fonts, "_WIDE", ())
+    caches = (fonts.wide, fonts.properties, fonts._fonts, fonts._advance, fonts.drawable)
+    for cached in (*caches, fonts.text_width, fonts.outline):
         cached.cache_clear()
     try:
         hostile = recording(len(HOSTILE), 1, 3, tokens=HOSTILE, labels=HOSTILE)
@@ -494,9 +511,9 @@ def test_any_token_is_drawn(kind, fonts, monkeypatch):
         for example in range(len(HOSTILE)):
             widget.example = example
             widget.align = ("read", "predict")[example % 2]
-            assert widget._still().width == 900
+            assert widget._still().shape[1] == 900
     finally:
-        for cached in (paper._fonts, paper._chosen):
+        for cached in (*caches, fonts.text_width, fonts.outline):
             cached.cache_clear()
 
 
@@ -508,7 +525,7 @@ def test_odd_values_are_drawn():
     for cell in range(5):
         for kind in WIDGETS:
             for scale in ("layer", "cell", "sigmoid", "squared", (-0.1, 0.1)):
-                assert kind(layers, cell=cell, scale=scale)._still().width == 900
+                assert kind(layers, cell=cell, scale=scale)._still().shape[1] == 900
 
 
 def test_a_picture_that_fails_leaves_the_widget(monkeypatch):
@@ -528,11 +545,11 @@ def test_a_picture_keeps_its_colours():
     """Areas of up to 208 are kept exactly; of more, each is near."""
     few = np.zeros((16, 208 * 4, 3), np.uint8)
     few[..., 0] = np.arange(208 * 4) // 4
-    raw = png(Image.fromarray(few))
+    raw = png(few)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")), few)
     many = np.random.default_rng(1).integers(100, 130, (90, 90, 3)).astype(np.uint8)
     many[:50] = (200, 10, 77)
-    again = np.asarray(Image.open(io.BytesIO(png(Image.fromarray(many)))).convert("RGB"))
+    again = np.asarray(Image.open(io.BytesIO(png(many))).convert("RGB"))
     assert (again[:50] == (200, 10, 77)).all()
     assert np.abs(again.astype(int) - many).max() <= 12
 

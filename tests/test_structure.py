@@ -26,7 +26,7 @@ ORDER = (
         "models",
         "running",
     ),
-    *("analysis", "figures", "widgets", "datasets"),
+    *("analysis", "views", "figures", "widgets", "datasets"),
 )
 
 

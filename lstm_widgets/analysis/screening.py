@@ -75,6 +75,8 @@ def screen_cells(
         - ``dead``: whether all its values (two or more) are within 0.01 of each other.
         - ``reason``: why a value is NaN, such as ``"never on: no median_run"``; else "".
 
+        `saturation_figure` draws how often gates are saturated. ``attrs["saturation"]`` is the argument.
+
     Raises
     ------
     ValueError
@@ -124,7 +126,9 @@ def screen_cells(
         values = blocks.read(recording[name][signal], masks[name], cells)
         columns |= _values(values, _first(masks[name]), threshold)
         tables.append(pd.DataFrame(columns))
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    table.attrs["saturation"] = saturation
+    return table
 
 
 def _first(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

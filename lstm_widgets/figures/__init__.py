@@ -1,1 +1,5 @@
-"""Still pictures: what stands beside a widget where no page can draw it."""
+"""Figures: what widgets show, drawn by Matplotlib for papers, and as the still pictures beside them.
+
+`sheet` is what all of them draw on; `artist` and `fonts`, which alone import Matplotlib, are imported
+when the first is drawn.
+"""

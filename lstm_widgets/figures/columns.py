@@ -5,22 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lstm_widgets.colours import FOREGROUND, track_colours
-from lstm_widgets.figures.paper import EDGE, LINE, MUTED, WIDTH, write
-from lstm_widgets.figures.tracks import NONE
+import numpy as np
+
+from lstm_widgets.colours import track_colours
+from lstm_widgets.figures.sheet import EDGE, LINES
 from lstm_widgets.tokens.wording import in_line, label, sendable
+from lstm_widgets.views.tracks import NONE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PIL import ImageDraw
+    from lstm_widgets.figures.sheet import Sheet
+    from lstm_widgets.views.snapshot import Snapshot
 
-    from lstm_widgets.figures.snapshot import Snapshot
-
-GUTTER, TOKENS, LABELS = 84, 20, 18
+GUTTER, TOKENS, LABELS, TICKS = 84, 20, 18, 14
 #: Of a concept track under the tokens of columns: the band, and from one to the next.
 _BAND, _BAND_PITCH = 7, 10
-_ROOM = WIDTH - GUTTER - EDGE
+#: Between two numbers of timesteps.
+_TICK = 44
 
 
 def gap_for(width: int, examples: int, timesteps: int) -> int:
@@ -49,9 +51,22 @@ class Squares:
         first = self.first // self.timesteps * pitch + self.first % self.timesteps * self.width
         return column // self.timesteps * pitch + column % self.timesteps * self.width - first
 
+    @property
+    def right(self) -> int:
+        """The right edge of the last column."""
+        return GUTTER + self.start(self.stop - 1) + self.width
+
 
 def squares(
-    examples: int, timesteps: int, rows: int, *, square: int, column: int, row: int, most: int
+    examples: int,
+    timesteps: int,
+    rows: int,
+    *,
+    square: int,
+    column: int,
+    row: int,
+    room: int,
+    most: int,
 ) -> Squares:
     """
     Choose what of a grid is in the picture: the beginning, or else what is around the selection.
@@ -64,8 +79,8 @@ def squares(
         The least side of a square.
     column, row : int
         What is selected.
-    most : int
-        The most pixels that the rows take.
+    room, most : int
+        How wide the columns may be, and how high the rows.
     """
     count = examples * timesteps
 
@@ -73,26 +88,26 @@ def squares(
         gaps = (examples - 1) * gap_for(width, examples, timesteps)
         return count * width + gaps
 
-    width = next((w for w in range(22, square, -1) if whole(w) <= _ROOM), square)
+    width = next((w for w in range(22, square, -1) if whole(w) <= room), square)
     gap = gap_for(width, examples, timesteps)
     from_start = Squares(0, count, 0, rows, width, square, gap, timesteps)
 
     def fitting(first: int) -> int:
         stop = first + 1
-        while stop < count and from_start.start(stop) + width - from_start.start(first) <= _ROOM:
+        while stop < count and from_start.start(stop) + width - from_start.start(first) <= room:
             stop += 1
         return stop
 
     first = 0
-    if from_start.start(column) + width > _ROOM:
+    if from_start.start(column) + width > room:
         first = column
-        while from_start.start(column) - from_start.start(first - 1) <= _ROOM / 2:
+        while from_start.start(column) - from_start.start(first - 1) <= room / 2:
             first -= 1
         # At the end, as many as there is room for.
         while first > 0 and fitting(first - 1) == count:
             first -= 1
     height = max(square, min(22, max(60, min(rows * square, most)) // rows))
-    shown = min(rows, most // height)
+    shown = max(1, min(rows, most // height))
     top = 0 if row < shown else min(rows - shown, row - shown // 2)
     return Squares(first, fitting(first), top, top + shown, width, height, gap, timesteps)
 
@@ -109,35 +124,38 @@ def head_height(shown: Snapshot) -> int:
 
 
 def bands(
-    draw: ImageDraw.ImageDraw,
+    sheet: Sheet,
     shown: Snapshot,
-    places: Sequence[tuple[int, int, int]],
+    places: Sequence[tuple[float, float, int]],
     *,
-    y: int,
+    y: float,
     height: int,
     pitch: int,
 ) -> None:
     """Draw a band a track under tokens: left and right edge of each, and its column."""
     for row, (index, track) in enumerate(shown.tracks):
-        colours = track_colours(index, track.shares, yes_no=track.yes_no).tolist()
+        shares, yes_no = track.shares, track.yes_no
+        colours = track_colours(index, shares, yes_no=yes_no, theme=sheet.theme)
         top = y + row * pitch
-        for left, right, column in places:
-            code = track.codes[column]
-            if code == NONE or shown.padded(column, column + 1)[0]:
-                continue
-            red, green, blue = colours[code]
-            draw.rectangle((left, top, right - 1, top + height - 1), (red, green, blue))
+        told = [
+            ((left, top, right, top + height), track.codes[column])
+            for left, right, column in places
+            if track.codes[column] != NONE and not shown.padded(column, column + 1)[0]
+        ]
+        if told:
+            boxes, codes = zip(*told, strict=True)
+            sheet.boxes(np.array(boxes, np.float64), colours[np.array(codes)])
 
 
-def column_heads(draw: ImageDraw.ImageDraw, shown: Snapshot, place: Squares) -> None:
+def column_heads(sheet: Sheet, shown: Snapshot, place: Squares) -> None:
     """Draw what stands above columns."""
     if shown.examples > 1:
-        _labels(draw, shown, place)
-    _column_bands(draw, shown, place)
+        _labels(sheet, shown, place)
+    _column_bands(sheet, shown, place)
     if not shown.layer["tokens"] or place.width < 7:
         return
     y = head_height(shown) - bands_height(shown) - TOKENS / 2
-    write(draw, (GUTTER - EDGE, y), "token", size=11, colour=MUTED, anchor="rm")
+    sheet.muted(GUTTER - EDGE, y, "token", align="right")
     for column in range(place.first, place.stop):
         token = shown.token(column)
         if token is None:
@@ -146,38 +164,56 @@ def column_heads(draw: ImageDraw.ImageDraw, shown: Snapshot, place: Squares) -> 
         fits = max(1, place.width // 8)
         if len(text) > fits:
             text = f"{text[: fits - 1]}…" if fits > 2 else text[:fits]
-        colour = FOREGROUND if column == shown.column else MUTED
-        where = (GUTTER + place.start(column) + (place.width - 1) / 2, y)
-        write(draw, where, text, kind="mono", colour=colour, anchor="mm")
+        theme = sheet.theme
+        colour = theme.foreground if column == shown.column else theme.muted
+        x = GUTTER + place.start(column) + (place.width - 1) / 2
+        sheet.write(x, y, text, kind="mono", colour=colour, align="middle")
 
 
-def _column_bands(draw: ImageDraw.ImageDraw, shown: Snapshot, place: Squares) -> None:
+def column_numbers(sheet: Sheet, shown: Snapshot, place: Squares, y: float) -> None:
+    """Draw the timesteps of some columns below them."""
+    every = next(
+        e for k in range(9) for e in (10**k, 2 * 10**k, 5 * 10**k) if e * place.width > _TICK
+    )
+    if shown.examples > 1 and shown.timesteps * place.width < 2 * _TICK:
+        return
+    free, named = float(GUTTER - 40), False
+    for column in range(place.first, place.stop):
+        timestep = column % shown.timesteps
+        text = str(timestep) if named else f"t={timestep}"
+        x = GUTTER + place.start(column) + (place.width - 1) / 2
+        if timestep % every or x - sheet.text_width(text, size=10) / 2 < free:
+            continue
+        named = True
+        free = x + sheet.muted(x, y, text, size=10, align="middle") / 2 + 12
+
+
+def _column_bands(sheet: Sheet, shown: Snapshot, place: Squares) -> None:
     top = head_height(shown) - bands_height(shown)
     for row, (_, track) in enumerate(shown.tracks):
-        where = (GUTTER - EDGE, top + row * _BAND_PITCH + 4.5)
-        name = in_line(sendable(track.name))
-        write(draw, where, name, size=9, colour=MUTED, anchor="rm", room=GUTTER - EDGE - 4)
+        name = sheet.shortened(in_line(sendable(track.name)), GUTTER - EDGE - 4, size=10)
+        sheet.muted(GUTTER - EDGE, top + row * _BAND_PITCH + 4.5, name, size=10, align="right")
     places = []
     for column in range(place.first, place.stop):
         at, left = shown.shown_column(column), GUTTER + place.start(column)
         if at is not None:
             places.append((left, left + place.width, at))
-    bands(draw, shown, places, y=top + 1, height=_BAND, pitch=_BAND_PITCH)
+    bands(sheet, shown, places, y=top + 1, height=_BAND, pitch=_BAND_PITCH)
 
 
-def _labels(draw: ImageDraw.ImageDraw, shown: Snapshot, place: Squares) -> None:
-    write(draw, (GUTTER - EDGE, 10), "example", size=11, colour=MUTED, anchor="rm")
+def _labels(sheet: Sheet, shown: Snapshot, place: Squares) -> None:
+    sheet.muted(GUTTER - EDGE, 10, "example", align="right")
     pitch = place.timesteps * place.width + place.gap
     every = 1
     while every * pitch < 46:
         every *= 2
-    edge = GUTTER + place.start(place.stop - 1) + place.width
     for example in range(place.first // shown.timesteps, (place.stop - 1) // shown.timesteps + 1):
         at = max(example * place.timesteps, place.first)
         if example % every and at != place.first:
             continue
         x = GUTTER + place.start(at)
-        draw.line((x, 2, x, LABELS - 1), fill=LINE)
-        room = min(edge, GUTTER + place.start((example + every) * place.timesteps)) - x - 8
-        colour = FOREGROUND if shown.example == example else MUTED
-        write(draw, (x + 4, 10), shown.label(example), size=11, colour=colour, room=max(8, room))
+        sheet.box((x, 2, x + 1, LABELS), sheet.theme.line, LINES)
+        end = min(place.right, GUTTER + place.start((example + every) * place.timesteps))
+        colour = sheet.theme.foreground if shown.example == example else sheet.theme.muted
+        room = max(8, end - x - 8)
+        sheet.write(x + 4, 10, shown.label(example), size=11, colour=colour, room=room)

@@ -1,94 +1,92 @@
-"""The still picture of one cell over many examples."""
+"""One cell over many examples."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
-from lstm_widgets.colours import FOREGROUND, PADDING, ink, patterned
+from lstm_widgets.colours import PADDING
 from lstm_widgets.figures.columns import bands
-from lstm_widgets.figures.paper import EDGE, MUTED, WIDTH, sheet, text_width, write
+from lstm_widgets.figures.sheet import EDGE, FRONT, rectangles
 from lstm_widgets.tokens.wording import in_line, label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.figures.sheet import Sheet
+    from lstm_widgets.views.snapshot import Snapshot
 
-_ROW, _SQUARE, _APART, _MOST_EXAMPLES = 26, 18, 22, 16
+_ROW, _SQUARE, _APART = 26, 18, 22
 
 
-def example_grid(shown: Snapshot, order: NDArray[np.intp]) -> Image.Image:
+def example_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most: int) -> None:
     """
     Draw one cell over many examples, each with its label, as far as there is room.
 
     Parameters
     ----------
+    sheet : Sheet
     shown : Snapshot
     order : int array (example,)
         The examples, as they are laid out; at least one.
+    most : int
+        How high the rows may be.
     """
-    steps = shown.timesteps
+    steps, theme = shown.timesteps, sheet.theme
     sample = order if len(order) <= 400 else np.sort(order)[:400]
     heads = {int(example): _before(shown, int(example)) for example in sample}
-    lead = max(text_width(head, "mono", 13) for head in heads.values()) + 4
+    lead = int(max(sheet.text_width(head, "mono", 13) for head in heads.values())) + 5
+    lead = min(lead, sheet.width // 2)
     item = lead + steps * _SQUARE + _APART
-    room = WIDTH - 2 * EDGE + _APART
+    room = sheet.width - 2 * EDGE + _APART
     across = max(1, min(len(order), room // item))
     pitch = max(item, min(room // across, int(item * 1.25)))
+    # Of an example that is wider than the sheet, as many timesteps as there is room for.
+    seen = min(steps, max(1, (sheet.width - 2 * EDGE - lead) // _SQUARE))
+    begin = 0 if shown.timestep < seen else min(steps - seen, shown.timestep - seen // 2)
+    pitch_y = _ROW + 4 * len(shown.tracks)
     rows = -(-len(order) // across)
     selected = int(np.flatnonzero(order == shown.example)[0]) // across
-    count = min(rows, _MOST_EXAMPLES)
+    count = max(1, min(rows, most // pitch_y))
     first = 0 if selected < count else min(rows - count, selected - count // 2)
 
-    pitch_y = _ROW + 4 * len(shown.tracks)
-    image, draw = sheet(count * pitch_y + 16)
-    largest = shown.levels.statistics.largest[shown.cell]
-    for rank, chosen in enumerate(order[first * across : (first + count) * across]):
-        example = int(chosen)
-        columns = example * steps, (example + 1) * steps
+    largest, scale = shown.levels.statistics.largest[shown.cell], shown.coloured(theme)
+    for rank, chosen in enumerate(order[first * across : (first + count) * across].tolist()):
+        columns = chosen * steps + begin, chosen * steps + begin + seen
         values = shown.levels.flat[slice(*columns), shown.cell]
-        marks = shown.colours.marks(values, largest)
+        marks = scale.marks(values, largest)
         marks[shown.padded(*columns)] = PADDING
-        colours = shown.colours.pixels(values, largest)
         x, y = EDGE + rank % across * pitch + lead, 8 + rank // across * pitch_y
-        head = heads[example] if example in heads else _before(shown, example)
-        colour = FOREGROUND if example == shown.example else MUTED
-        write(draw, (x - 4, y + 13), head, size=13, kind="mono", colour=colour, anchor="rm")
-        for t in range(steps):
-            token = shown.token(columns[0] + t)
-            left = x + t * _SQUARE
-            square = np.broadcast_to(colours[t], (_ROW - 6, _SQUARE - 1, 3))
-            drawn = patterned(square, np.full(square.shape[:2], marks[t]))
-            image.paste(Image.fromarray(drawn), (left, y + 3))
-            text = "" if token is None else label(token, shown.spelling)[:2]
-            dark, light = (0, 0, 0), (255, 255, 255)
-            on = dark if marks[t] == PADDING or ink(colours[t])[0] == dark[0] else light
-            where = (left + (_SQUARE - 1) / 2, y + 13)
-            write(draw, where, text, size=13, kind="mono", colour=on, anchor="mm")
-        places = []
-        for t in range(steps):
-            at, left = shown.shown_column(columns[0] + t), x + t * _SQUARE
-            if at is not None:
-                places.append((left, left + _SQUARE - 1, at))
-        bands(draw, shown, places, y=y + _ROW - 2, height=3, pitch=4)
-        if example == shown.example:
-            place = (x - 1, y + 2, x + steps * _SQUARE - 1, y + _ROW - 3)
-            draw.rectangle(place, outline=MUTED)
-            left = x + shown.timestep * _SQUARE
-            for grown in (0, 1):
-                box = (left - 1 - grown, y + 2 - grown, left + 17 + grown, y + 23 + grown)
-                draw.rectangle(box, outline=FOREGROUND)
-    return image
+        head = heads[chosen] if chosen in heads else _before(shown, chosen)
+        colour = theme.foreground if chosen == shown.example else theme.muted
+        head = sheet.shortened(head, lead - 4, "mono", 13)
+        sheet.write(x - 4, y + 13, head, size=13, kind="mono", colour=colour, align="right")
+        places = x + _SQUARE * np.arange(seen)
+        boxes = rectangles(places, y + 3, _SQUARE - 1, _ROW - 6)
+        tokens = [shown.token(column) for column in range(*columns)]
+        texts = ["" if token is None else label(token, shown.spelling)[:2] for token in tokens]
+        sheet.tokens(boxes, texts, scale.pixels(values, largest), marks)
+        under = [
+            (left, left + _SQUARE - 1, at)
+            for left, column in zip(places.tolist(), range(*columns), strict=True)
+            if (at := shown.shown_column(column)) is not None
+        ]
+        bands(sheet, shown, under, y=y + _ROW - 2, height=3, pitch=4)
+        if chosen == shown.example:
+            sheet.frame((x - 1, y + 2, x + seen * _SQUARE, y + _ROW - 2), theme.muted, FRONT)
+            left = x + (shown.timestep - begin) * _SQUARE
+            for grown in (1, 2):
+                box = (left - grown, y + 3 - grown, left + 17 + grown, y + 23 + grown)
+                sheet.frame(box, theme.foreground)
+    sheet.end(count * pitch_y + 16)
 
 
 def _before(shown: Snapshot, example: int) -> str:
     """Give what stands before an example's tokens: a label that ends in them shows them in place."""
-    label = shown.label(example)
+    name = shown.label(example)
     if not shown.layer["labels"]:
-        return label
+        return name
     columns = range(example * shown.timesteps, (example + 1) * shown.timesteps)
     joined = "".join(shown.token(column) or "" for column in columns)
-    return label.removesuffix(in_line(joined))
+    return name.removesuffix(in_line(joined))

@@ -1,4 +1,4 @@
-"""The still picture of all signals of one cell, and of why its state changed."""
+"""All signals of one cell, and why its state changed."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lstm_widgets.analysis import changes
-from lstm_widgets.colours import BACKGROUND, FOREGROUND, RAMP, Colours, mix, ramp
-from lstm_widgets.figures.columns import GUTTER, bands_height, column_heads, head_height, squares
-from lstm_widgets.figures.paper import BAR, LINE, MUTED, outline, sheet, text_width, write
+from lstm_widgets.colours import FADE, IS_NAN, RAMP, Colours, mix, one_colour, ramp
+from lstm_widgets.figures.columns import (
+    GUTTER,
+    TICKS,
+    bands_height,
+    column_heads,
+    column_numbers,
+    head_height,
+    squares,
+)
+from lstm_widgets.figures.sheet import DOTS, EDGE, LINES, STRIPES, rectangles
 from lstm_widgets.tokens.wording import label, number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL import Image, ImageDraw
 
     from lstm_widgets.analysis.changes import Changes, Rule, Values
-    from lstm_widgets.colours import Colour
-    from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.colours import Theme
+    from lstm_widgets.figures.sheet import Floats, Sheet
+    from lstm_widgets.views.snapshot import Snapshot
 
 _SIGNED, _GATE, _WHY, _APART = 42, 32, 92, 8
-_KEEP, _WRITE = (106, 61, 154), (194, 106, 0)
 _ROUND = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 #: The scales of the bands are those of all timesteps, unless there are more.
 _MOST_MEASURED = 32_768
@@ -36,18 +43,24 @@ class Band(NamedTuple):
     low: float
     high: float
 
-    def y(self, value: float) -> int:
-        """Give the place of a value."""
-        share = (max(self.low, min(self.high, value)) - self.low) / (self.high - self.low)
-        return math.floor(self.top + (1 - share) * (self.height - 1) + 0.5)
+    def y(self, values: Values) -> Floats:
+        """Give the places of values, whole numbers."""
+        share = (np.clip(values, self.low, self.high) - self.low) / (self.high - self.low)
+        return np.floor(self.top + (1 - share) * (self.height - 1) + 0.5)
+
+    @property
+    def zero(self) -> float:
+        """The place of zero."""
+        return float(self.y(np.zeros(1))[0])
 
 
-def gates(shown: Snapshot) -> Image.Image:
+def gates(sheet: Sheet, shown: Snapshot) -> None:
     """
     Draw all signals of the selected cell around the selected timestep, and what changed its state.
 
     Parameters
     ----------
+    sheet : Sheet
     shown : Snapshot
         With something recorded.
     """
@@ -58,56 +71,40 @@ def gates(shown: Snapshot) -> Image.Image:
         square=_token_width(shown),
         column=shown.column,
         row=0,
+        room=sheet.width - GUTTER - EDGE,
         most=_SIGNED,
     )
     columns = place.first, place.stop
     measured = (0, shown.levels.columns) if shown.levels.columns <= _MOST_MEASURED else columns
-    signals: list[str] = shown.layer["signals"]
     rule = changes.RULES.get(shown.layer["kind"], changes.PLAIN_RULE)
     header = head_height(shown)
-
-    bands: dict[str, Band] = {}
+    x = GUTTER + np.array([place.start(column) for column in range(*columns)], np.float64)
     top = header + 2
-    for signal in signals:
+    column_heads(sheet, shown, place)
+    for signal in shown.layer["signals"]:
         low, high = _range(shown.series(signal, *measured), gate=signal.endswith("_gate"))
-        bands[signal] = Band(top, _SIGNED if low < 0 else _GATE, low, high)
-        top += bands[signal].height + _APART
-    everywhere = _changes_at(shown, *measured)
-    why = Band(top + _APART, _WHY, *_range(_reach(everywhere), gate=False))
-
-    height = why.top + why.height + 8
-    image, draw = sheet(height + 24)
-    starts = [GUTTER + place.start(column) for column in range(*columns)]
-    column_heads(draw, shown, place)
-    for signal, band in bands.items():
+        band = Band(top, _SIGNED if low < 0 else _GATE, low, high)
+        top += band.height + _APART
         chosen = signal == shown.signal
-        _band_head(draw, signal.replace("_", " "), band, starts[-1] + place.width, chosen=chosen)
+        _band_head(sheet, signal.replace("_", " "), band, place.right, chosen=chosen)
         values = shown.series(signal, *columns)
-        colours = _bar_colours(shown, signal, values, band)
-        for x, value, colour in zip(starts, values, colours, strict=True):
-            fill = int(colour[0]), int(colour[1]), int(colour[2])
-            _bar(draw, band, (x, x + place.width - 2), float(value), fill)
-    _band_head(draw, f"Δ{rule.symbol}", why, starts[-1] + place.width, chosen=False)
-    happened = _changes_at(shown, *columns)
-    for i, x in enumerate(starts):
-        _change(draw, why, x, place.width - 1, Changed(*(float(part[i]) for part in happened)))
-    for start, padded in zip(starts, shown.padded(*columns), strict=True):
-        dots = range(start + 1, start + place.width - 1, 4) if padded else range(0)
-        for y in range(header + 2, height - 4, 4):
-            draw.point([(dot, y) for dot in dots], MUTED)
+        colours = _bar_colours(shown, signal, values, band, sheet.theme)
+        _bars(sheet, band, x, place.width - 1, values=values, colours=colours)
+    why = Band(top + _APART, _WHY, *_range(_reach(changes_at(shown, *measured)), gate=False))
+    _band_head(sheet, f"Δ{rule.symbol}", why, place.right, chosen=False)
+    happened = changes_at(shown, *columns)
+    _changes(sheet, why, x, place.width - 1, happened)
+    bottom = why.top + why.height + 8
+    padded = shown.padded(*columns)
+    if padded.any():
+        boxes = rectangles(x[padded], header + 2, place.width - 1, bottom - header - 6)
+        sheet.pattern(DOTS, boxes, sheet.theme.muted)
     at = shown.column - place.first
     head = 19 + bands_height(shown) if shown.layer["tokens"] else 0
-    outline(draw, starts[at] - 1, header - head, starts[at] + place.width - 1, height - 3)
-    _legend(draw, height + 10, rule, Changed(*(float(part[at]) for part in happened)))
-    return image
-
-
-class Changed(NamedTuple):
-    """What happened at one timestep."""
-
-    keep: float
-    write: float
-    change: float
+    sheet.outline((x[at] - 1, header - head, x[at] + place.width, bottom - 2))
+    column_numbers(sheet, shown, place, bottom + 4)
+    down = _legend(sheet, bottom + TICKS + 8, rule, [float(part[at]) for part in happened])
+    sheet.end(bottom + TICKS + 22 + down)
 
 
 def _token_width(shown: Snapshot) -> int:
@@ -118,7 +115,8 @@ def _token_width(shown: Snapshot) -> int:
     return max(18, min(64, 8 * lengths[int(len(lengths) * 0.8)] + 6))
 
 
-def _changes_at(shown: Snapshot, first: int, stop: int) -> Changes:
+def changes_at(shown: Snapshot, first: int, stop: int) -> Changes:
+    """Give why the state changed at some columns."""
     kind = shown.layer["kind"]
     state = changes.RULES.get(kind, changes.PLAIN_RULE).state
     known = state in shown.layer["signals"]
@@ -154,112 +152,118 @@ def _range(values: Values, *, gate: bool) -> tuple[float, float]:
     return -bound, bound
 
 
-def _bar_colours(shown: Snapshot, signal: str, values: Values, band: Band) -> NDArray[np.uint8]:
+def _bar_colours(
+    shown: Snapshot, signal: str, values: Values, band: Band, theme: Theme
+) -> NDArray[np.uint8]:
     """Give the shown signal the colours of the legend, others those of their own scale."""
     if signal == shown.signal:
-        return shown.colours.pixels(values, shown.levels.statistics.largest[shown.cell])
+        return shown.coloured(theme).pixels(values, shown.levels.statistics.largest[shown.cell])
     if band.low >= 0:
-        colours = np.broadcast_to(np.array(BAR, np.uint8), (len(values), 3))
+        colours = np.broadcast_to(np.array(theme.bar, np.uint8), (len(values), 3))
     else:
         place = (np.clip(values, band.low, band.high) - band.low) / (band.high - band.low)
-        name = Colours(signal, band.high, shown.palette).name
+        name = Colours(signal, band.high, shown.palette, theme=theme).name
         steps = np.floor(np.nan_to_num(place, nan=0.5) * (RAMP - 1) + 0.5).astype(int)
         colours = ramp(name)[steps]
     faded = (np.abs(values) < shown.threshold)[:, None]
-    return np.where(faded, mix(colours, BACKGROUND, 0.86), colours).astype(np.uint8)
+    return np.where(faded, mix(colours, theme.background, FADE), colours).astype(np.uint8)
 
 
-def _band_head(
-    draw: ImageDraw.ImageDraw, name: str, band: Band, right: int, *, chosen: bool
-) -> None:
-    pale = (234, 236, 240)
-    draw.line((GUTTER, band.top, right - 2, band.top), pale)
-    draw.line((GUTTER, band.top + band.height - 1, right - 2, band.top + band.height - 1), pale)
-    draw.line((GUTTER, band.y(0), right - 2, band.y(0)), LINE)
+def _band_head(sheet: Sheet, name: str, band: Band, right: int, *, chosen: bool) -> None:
+    theme = sheet.theme
+    pale = one_colour(mix(theme.background, theme.line, 0.5))
+    for y, colour in (
+        (band.top, pale),
+        (band.top + band.height - 1, pale),
+        (band.zero, theme.line),
+    ):
+        sheet.box((GUTTER, y, right - 1, y + 1), colour, LINES)
     if chosen:
-        draw.rectangle((GUTTER - 4, band.top, GUTTER - 3, band.top + band.height - 1), FOREGROUND)
-    colour = FOREGROUND if chosen or name.startswith("Δ") else MUTED
-    where = (GUTTER - 8, band.top + band.height / 2)
-    write(draw, where, name, size=11, colour=colour, anchor="rm", room=GUTTER - 12)
-    ends = ((band.high, band.top + 4), (band.low, band.top + band.height - 4))
-    for value, y in ends:
-        sign = "+" if value > 0 > band.low else ""
-        text = f"{sign}{value:g}".replace("-", "−")
-        write(draw, (GUTTER - 8, y), text, size=9, colour=MUTED, anchor="rm")
+        sheet.box((GUTTER - 4, band.top, GUTTER - 2, band.top + band.height), theme.foreground)
+    colour = theme.foreground if chosen or name.startswith("Δ") else theme.muted
+    middle = band.top + band.height / 2
+    name = sheet.shortened(name, GUTTER - 12, size=11)
+    sheet.write(GUTTER - 8, middle, name, size=11, colour=colour, align="right")
+    for value, y in ((band.high, band.top + 4), (band.low, band.top + band.height - 4)):
+        text = f"{'+' if value > 0 > band.low else ''}{value:g}".replace("-", "−")
+        sheet.muted(GUTTER - 8, y, text, size=10, align="right")
 
 
-def _bar(
-    draw: ImageDraw.ImageDraw, band: Band, ends: tuple[int, int], value: float, fill: Colour
+def _bars(
+    sheet: Sheet, band: Band, x: Floats, width: int, *, values: Values, colours: NDArray[np.uint8]
 ) -> None:
-    x, right = ends
-    if math.isnan(value):
-        low, high = band.top + band.height * 3 // 4, band.top + band.height // 4
-        draw.line((x + 1, low, right - 1, high), MUTED, 2)
-        return
-    zero, end = band.y(0), band.y(value)
-    if end == zero:
-        return
-    draw.rectangle((x, min(zero + 1, end), right, max(zero - 1, end)), fill)
+    """Draw a bar from zero a value, and what is not a number as that."""
+    unknown = np.isnan(values)
+    boxes = rectangles(x[unknown], band.top + band.height // 4, width, band.height // 2)
+    marks = np.full(len(boxes), IS_NAN, np.uint8)
+    sheet.values(boxes, np.tile(np.array(sheet.theme.unknown, np.uint8), (len(boxes), 1)), marks)
+    end = band.y(np.nan_to_num(values))
+    there = ~unknown & (end != band.zero)
+    low = np.minimum(end, band.zero)[there]
+    # Without the line that they start from.
+    boxes = rectangles(
+        x[there], low + (end > band.zero)[there], width, np.abs(end - band.zero)[there]
+    )
+    sheet.boxes(boxes, colours[there])
     if band.low < 0:  # colours near zero are those of the paper
-        draw.line((x, end, right, end), BAR)
+        sheet.boxes(rectangles(x[there], end[there], width, 1), sheet.theme.bar)
 
 
-def _change(draw: ImageDraw.ImageDraw, band: Band, x: int, width: int, what: Changed) -> None:
-    right, zero = x + width - 1, band.y(0)
-    if math.isnan(what.keep) and math.isnan(what.write):
-        if math.isnan(what.change):
-            write(draw, (x + width / 2, band.top + 8), "?", size=11, colour=MUTED, anchor="mm")
-        elif band.y(what.change) != zero:
-            ends = sorted((band.y(what.change), zero))
-            draw.rectangle((x, ends[0], right, ends[1]), _WRITE)
-        return
-    if math.isnan(what.change):
-        write(draw, (x + width / 2, band.top + 8), "?", size=11, colour=MUTED, anchor="mm")
-    keep = 0.0 if math.isnan(what.keep) else what.keep
-    if band.y(keep) != zero:
-        _striped(draw, x, right, *sorted((band.y(keep), zero)))
-    if not math.isnan(what.write):
-        start = keep if keep * what.write > 0 else 0.0
-        ends = sorted((band.y(start), band.y(start + what.write)))
-        if ends[0] != ends[1]:
-            draw.rectangle((x, ends[0], right, ends[1]), _WRITE)
-    seen = any(abs(band.y(size) - zero) > 1 for size in what[:2] if not math.isnan(size))
-    if seen and not math.isnan(what.change):
-        y = band.y(what.change)
-        draw.rectangle((x, y - 1, right, y), FOREGROUND)
+def _stretches(band: Band, x: Floats, width: int, start: Values, end: Values) -> Floats:
+    """Give the boxes from one value to another, where they are apart."""
+    low, high = np.sort([band.y(start), band.y(end)], axis=0)
+    boxes: Floats = rectangles(x, low, width, high - low + 1)[high > low]
+    return boxes
 
 
-def _striped(draw: ImageDraw.ImageDraw, left: int, right: int, top: int, bottom: int) -> None:
-    pale, full = (218, 207, 230), _KEEP
-    draw.rectangle((left, top, right, bottom), pale)
-    stripes = [
-        (x, y) for y in range(top, bottom + 1) for x in range(left, right + 1) if (x + y) % 4 == 3
-    ]
-    draw.point(stripes, full)
-    draw.rectangle((left, top, right, bottom), outline=full)
+def _changes(sheet: Sheet, band: Band, x: Floats, width: int, happened: Changes) -> None:
+    theme = sheet.theme
+    keep, write, change = happened
+    parts = ~(np.isnan(keep) & np.isnan(write))
+    for left in x[np.isnan(change)].tolist():
+        where = (left + width / 2, band.top + 8)
+        sheet.muted(*where, "?", align="middle")
+    kept, written = np.nan_to_num(keep), np.nan_to_num(write)
+    start = np.where(kept * written > 0, kept, 0)
+    whole = ~parts & ~np.isnan(change)  # which says nothing of its parts
+    ends = np.where(whole, np.nan_to_num(change), start + written)
+    _striped(sheet, _stretches(band, x, width, np.zeros(len(x)), np.where(parts, kept, 0)))
+    sheet.boxes(_stretches(band, x, width, start, ends), theme.write)
+    seen = parts & ~np.isnan(change)
+    seen &= (np.abs(band.y(np.stack([kept, written])) - band.zero) > 1).any(axis=0)
+    sheet.boxes(rectangles(x[seen], band.y(change[seen]) - 1, width, 2), theme.foreground)
 
 
-def _legend(draw: ImageDraw.ImageDraw, y: int, rule: Rule, what: Changed) -> None:
-    """Tell what the bars of the change are, and what they are at the selected timestep."""
-    x = float(GUTTER)
-
-    def entry(text: str, value: float, kind: str) -> None:
-        nonlocal x
-        left = int(x)
-        if kind == "keep":
-            _striped(draw, left, left + 11, y - 5, y + 5)
-        elif kind == "write":
-            draw.rectangle((left, y - 5, left + 11, y + 5), _WRITE)
+def _legend(sheet: Sheet, y: int, rule: Rule, values: list[float]) -> int:
+    """Tell what the bars of the change are, and what they are at the selected timestep; more height."""
+    symbol, theme = rule.symbol, sheet.theme
+    texts = {f"Δ{symbol} = {symbol} − {symbol}₋₁": (2, theme.write)}
+    if rule.gate is not None:
+        texts = {
+            f"forget {rule.kept}": (0, theme.keep),
+            f"write {rule.written}": (1, theme.write),
+            f"sum Δ{symbol}": (2, theme.foreground),
+        }
+    x, down = float(GUTTER), 0
+    for what, (part, colour) in texts.items():
+        text = f"{what} = {'unknown' if math.isnan(values[part]) else number(values[part])}"
+        width = 17 + sheet.text_width(text, size=11)
+        if x > GUTTER and x + width > sheet.width - EDGE:
+            x, down = float(GUTTER), down + 16
+        top = y + down
+        if part == 0:
+            _striped(sheet, np.array([(x, top - 5, x + 12, top + 6)]))
         else:
-            draw.rectangle((left, y - 1, left + 11, y), FOREGROUND)
-        known = "unknown" if math.isnan(value) else number(value)
-        text = f"{text} = {known}"
-        write(draw, (left + 17, y), text, size=11)
-        x = left + 17 + text_width(text, "sans", 11) + 22
+            half = 1 if colour == theme.foreground else 5
+            sheet.box((x, top - half, x + 12, top + half), colour)
+        sheet.write(x + 17, top, text, size=11, room=sheet.width - x - 17)
+        x += width + 22
+    return down
 
-    if rule.gate is None:
-        entry(f"Δ{rule.symbol} = {rule.symbol} − {rule.symbol}₋₁", what.change, "write")
-        return
-    entry(f"forget {rule.kept}", what.keep, "keep")
-    entry(f"write {rule.written}", what.write, "write")
-    entry(f"sum Δ{rule.symbol}", what.change, "sum")
+
+def _striped(sheet: Sheet, boxes: Floats) -> None:
+    theme = sheet.theme
+    sheet.boxes(boxes, mix(theme.background, theme.keep, 0.25))
+    sheet.pattern(STRIPES, boxes, theme.keep)
+    for box in boxes.tolist():
+        sheet.frame(box, theme.keep, 1)

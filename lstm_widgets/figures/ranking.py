@@ -1,60 +1,80 @@
-"""CellFinder's still picture: the rows of its ranking about the chosen one."""
+"""The rows of a ranking about the chosen one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstm_widgets.figures.paper import BAR, CHROME, EDGE, LINE, MUTED, WIDTH, sheet, write
+from lstm_widgets.colours import mix, one_colour
+from lstm_widgets.figures.sheet import EDGE, LINES, PAPER
 from lstm_widgets.tokens.wording import in_line, number, sendable
 
 if TYPE_CHECKING:
     import pandas as pd
-    from PIL import Image
+
+    from lstm_widgets.figures.sheet import Sheet
 
 _ROW, _MOST = 20, 10
-#: Columns: what they are called, where they stand, the room that they have.
-_COLUMNS = (
-    *(("layer", EDGE, 130), ("signal", 150, 110), ("cell", 306, 46), ("concept", 322, 240)),
-    *(("lag", 606, 40), ("score", 682, 70), ("q_value", WIDTH - EDGE, 100)),
-)
+#: Columns: where they stand and the room that they have, on wide sheets.
+_WIDE = {
+    "layer": (EDGE, 130),
+    "signal": (150, 110),
+    "cell": (306, 46),
+    "concept": (322, 240),
+    "lag": (606, 40),
+    "score": (682, 70),
+    "bar": (700, 100),
+    "q_value": (888, 70),
+}
+#: On narrow ones, without the signal and the lag; at 300, and further to the right on wider ones.
+_NARROW = {
+    "layer": (EDGE, 50),
+    "cell": (92, 26),
+    "concept": (100, 70),
+    "score": (216, 50),
+    "bar": (222, 30),
+    "q_value": (288, 36),
+}
 _NUMBERS = ("cell", "lag", "score", "q_value")
-_BAR = (700, 800)
 
 
-def ranked_rows(ranking: pd.DataFrame, chosen: int) -> Image.Image:
+def ranked_rows(sheet: Sheet, ranking: pd.DataFrame, chosen: int) -> None:
     """
     Draw some rows of a ranking.
 
     Parameters
     ----------
+    sheet : Sheet
     ranking : pandas.DataFrame
     chosen : int
         The row that is marked; -1 for none.
     """
+    theme = sheet.theme
+    table, wide = (_WIDE, 900) if sheet.width >= 700 else (_NARROW, 300)
+    share = sheet.width / wide
+    columns = {name: (round(x * share), round(room * share)) for name, (x, room) in table.items()}
+    left, length = columns.pop("bar")
     first = max(0, min(chosen - _MOST // 2, len(ranking) - _MOST))
     part = ranking.iloc[first : first + _MOST]
-    image, draw = sheet((len(part) + 1) * _ROW + 4)
-    draw.rectangle((0, 0, WIDTH, _ROW), fill=CHROME)
-    for name, x, room in _COLUMNS:
-        anchor = "rm" if name in _NUMBERS else "lm"
-        title = "q" if name == "q_value" else name
-        write(draw, (x, _ROW / 2), title, size=11, colour=MUTED, anchor=anchor, room=room)
+    sheet.box((0, 0, sheet.width, _ROW + 1), theme.chrome, PAPER)
+    for name, (x, room) in columns.items():
+        title = sheet.shortened("q" if name == "q_value" else name, room, size=11)
+        sheet.muted(x, _ROW / 2, title, align="right" if name in _NUMBERS else "left")
     for at, (_, row) in enumerate(part.iterrows()):
         top = (at + 1) * _ROW
         if first + at == chosen:
-            draw.rectangle((0, top, WIDTH, top + _ROW - 1), fill=(222, 233, 249))
-        for name, x, room in _COLUMNS:
-            value = row[name]
-            text = in_line(sendable(str(value)))
+            tint = one_colour(mix(theme.background, theme.accent, 0.14))
+            sheet.box((0, top, sheet.width, top + _ROW), tint, PAPER)
+        for name, (x, room) in columns.items():
+            text = in_line(sendable(str(row[name])))
             if name in ("score", "q_value"):
-                text = number(float(value))
+                text = number(float(row[name]))
             if name == "q_value" and row.get("reason"):
                 text = in_line(sendable(str(row["reason"])))
-            anchor = "rm" if name in _NUMBERS else "lm"
-            write(draw, (x, top + _ROW / 2), text, size=12, anchor=anchor, room=room)
-        middle, half = sum(_BAR) // 2, (_BAR[1] - _BAR[0]) / 2
-        draw.line((middle, top + 4, middle, top + _ROW - 5), LINE)
-        size = 0.0 if row["score"] != row["score"] else max(-1.0, min(1.0, float(row["score"])))
-        low, high = sorted((middle, middle + size * half))
-        draw.rectangle((low, top + 6, high, top + _ROW - 7), fill=BAR)
-    return image
+            align = "right" if name in _NUMBERS else "left"
+            sheet.write(x, top + _ROW / 2, text, room=room, align=align)
+        middle, half = left + length // 2, length / 2
+        sheet.box((middle, top + 4, middle + 1, top + _ROW - 4), theme.line, LINES)
+        score = 0.0 if row["score"] != row["score"] else max(-1.0, min(1.0, float(row["score"])))
+        low, high = sorted((middle, middle + score * half))
+        sheet.box((round(low), top + 6, round(high) + 1, top + _ROW - 6), theme.bar)
+    sheet.end((len(part) + 1) * _ROW + 4)

@@ -1,4 +1,4 @@
-"""The still picture of cells over running text, wrapped as it was written."""
+"""Cells over running text, wrapped as it was written."""
 
 from __future__ import annotations
 
@@ -7,29 +7,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from lstm_widgets.colours import BACKGROUND, FOREGROUND, PADDING, ink, mix, patterned
+from lstm_widgets.colours import PADDING, ink, mix, one_colour
 from lstm_widgets.figures.columns import bands
-from lstm_widgets.figures.paper import EDGE, MUTED, WIDTH, outline, sheet, text_width, write
+from lstm_widgets.figures.sheet import EDGE, rectangles
 from lstm_widgets.tokens.wording import visible
 from lstm_widgets.tokens.words import UNSPACED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-    from PIL import ImageDraw
-
-    from lstm_widgets.colours import Colour
-    from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.tokens.words import Spelling
+    from lstm_widgets.views.snapshot import Snapshot
 
-_ROW, _GUESS_ROW, _SEAM, _APART, _FURTHER_APART = 19, 14, 1, 2, 9
-_CAPTION = 28
+ROW, CAPTION, CHARACTER = 19, 28, 8
+#: In this size, characters of one width are as wide as their boxes: they go on as a text does.
+LETTER = CHARACTER / 0.60205
+_GUESS_ROW, _SEAM, _APART, _FURTHER_APART = 14, 1, 2, 9
 #: Of a concept track under a line: the band, and from one to the next.
 _BAND, _BAND_PITCH = 4, 5
-CHARACTER, _ROOM_FOR_GUESSES, _TAB = 8, 52, 8
+_ROOM_FOR_GUESSES, _TAB = 52, 8
 #: So much of the text before the selected timestep is laid out, to find where lines begin.
 _BEFORE, _AFTER = 6000, 3000
 _UNSPACED = re.compile(f"[{UNSPACED}]$")
@@ -54,19 +52,22 @@ class Box(NamedTuple):
 
 
 def lines_of(
+    sheet: Sheet,
     tokens: Sequence[str],
     room: int,
     *,
     marks: bool,
     spelling: Spelling,
-    character: int,
-    least: int,
+    character: int = CHARACTER,
+    least: int = CHARACTER,
 ) -> list[list[Box]]:
     """
     Wrap tokens into lines.
 
     Parameters
     ----------
+    sheet : Sheet
+        What they are measured for.
     tokens : list of str
     room : int
         Width of a line.
@@ -74,7 +75,7 @@ def lines_of(
         Whether white space shows as marks.
     spelling : Spelling
         How the tokens spell the text.
-    character, least : int
+    character, least : int, optional
         Width of a character, and of a box with more than white space.
     """
     boxes: list[Box] = []
@@ -87,7 +88,8 @@ def lines_of(
         token = spelling.text(raw)
         if token not in sizes:
             text = written(token, marks=marks)
-            width = text_width(text, "mono", 13) + (pad if token.strip() else 0)
+            width = round(sheet.text_width(text, "mono", LETTER) + 0.49)
+            width += pad if token.strip() else 0
             wanted = max(least if token.strip() else character, width - (len(text) == 1))
             sizes[token] = text, min(room - character, wanted)
         text, size = sizes[token]
@@ -119,7 +121,7 @@ def lines_of(
 
 @dataclass(frozen=True)
 class _Page:
-    """What of the text is in the picture."""
+    """What of the text is in the picture, and where."""
 
     shown: Snapshot
     cells: list[int]
@@ -136,7 +138,7 @@ class _Page:
     @property
     def coloured(self) -> int:
         """The height of the rows of one line."""
-        return len(self.cells) * (_ROW + _SEAM) - _SEAM
+        return len(self.cells) * (ROW + _SEAM) - _SEAM
 
     @property
     def bands(self) -> int:
@@ -152,13 +154,14 @@ class _Page:
 
 
 def text(
-    shown: Snapshot, cells: Sequence[int], *, marks: bool, guesses: bool, most: int
-) -> Image.Image:
+    sheet: Sheet, shown: Snapshot, cells: Sequence[int], *, marks: bool, guesses: bool, most: int
+) -> None:
     """
     Draw cells over the text around the selected timestep.
 
     Parameters
     ----------
+    sheet : Sheet
     shown : Snapshot
         With something recorded.
     cells : list of int
@@ -168,31 +171,33 @@ def text(
     guesses : bool
         Whether the model's top guesses stand under each token, if there are any.
     most : int
-        The most pixels that the lines take.
+        How high the lines may be.
     """
-    page = _laid_out(shown, list(cells), marks=marks, guesses=guesses)
+    page = _laid_out(sheet, shown, list(cells), marks=marks, guesses=guesses)
     shift = page.shift
     count = max(1, most // page.pitch)
     starts = np.cumsum([page.first, *(len(line) for line in page.lines)])
     chosen = int(np.searchsorted(starts, shown.timestep + shift, side="right")) - 1
     top = 0 if chosen < count else min(len(page.lines) - count, chosen - count // 2)
     lines = page.lines[top : top + count]
-    image, draw = sheet(_CAPTION + len(lines) * page.pitch + 6)
-    _caption(draw, page)
+    begin = CAPTION + _caption(sheet, page)
     for i, line in enumerate(lines):
-        _line(image, draw, page, line, box=int(starts[top + i]), y=_CAPTION + i * page.pitch)
-    selected = shown.timestep + shift - starts[min(chosen, len(page.lines) - 1)]
-    if selected < len(page.lines[min(chosen, len(page.lines) - 1)]):
-        box = page.lines[chosen][selected]
-        x, y = page.left + box.x, _CAPTION + (chosen - top) * page.pitch
-        outline(draw, x - 1, y - 1, x + box.width, y + page.coloured)
+        _line(sheet, page, line, box=int(starts[top + i]), y=begin + i * page.pitch)
+    last = min(chosen, len(page.lines) - 1)
+    selected = shown.timestep + shift - starts[last]
+    if selected < len(page.lines[last]):
+        box = page.lines[last][selected]
+        x, y = page.left + box.x, begin + (last - top) * page.pitch
+        sheet.outline((x - 1, y - 1, x + box.width + 1, y + page.coloured + 1))
         if shown.cell in page.cells:
-            y += page.cells.index(shown.cell) * (_ROW + _SEAM)
-            outline(draw, x, y, x + box.width - 1, y + _ROW - 1, thick=2)
-    return image
+            y += page.cells.index(shown.cell) * (ROW + _SEAM)
+            sheet.outline((x, y, x + box.width, y + ROW), thick=2)
+    sheet.end(begin + len(lines) * page.pitch + 6)
 
 
-def _laid_out(shown: Snapshot, cells: list[int], *, marks: bool, guesses: bool) -> _Page:
+def _laid_out(
+    sheet: Sheet, shown: Snapshot, cells: list[int], *, marks: bool, guesses: bool
+) -> _Page:
     ranks = int(shown.layer.get("predictions", 0)) if guesses else 0
     first = max(0, shown.timestep - _BEFORE)
     tokens = shown.text(first, min(shown.timesteps, shown.timestep + _AFTER))
@@ -203,8 +208,9 @@ def _laid_out(shown: Snapshot, cells: list[int], *, marks: bool, guesses: bool) 
     left = EDGE + (7 * len(widest) + 10 if len(cells) > 1 else 0)
     character = CHARACTER + (2 if ranks else 0)
     lines = lines_of(
+        sheet,
         tokens,
-        WIDTH - left - EDGE,
+        sheet.width - left - EDGE,
         marks=marks,
         spelling=shown.spelling,
         character=character,
@@ -213,101 +219,68 @@ def _laid_out(shown: Snapshot, cells: list[int], *, marks: bool, guesses: bool) 
     return _Page(shown, cells, ranks, left, first, lines)
 
 
-def _caption(draw: ImageDraw.ImageDraw, page: _Page) -> None:
+def _caption(sheet: Sheet, page: _Page) -> int:
     names = [page.shown.cell_name(cell) for cell in page.cells]
     name = f"cells {', '.join(names)}" if len(names) > 1 else f"cell {names[0]}"
     told = "that predicts it" if page.shift else "that has just read it"
-    text = f"over the text: each token on the colour of the state {told}"
+    words = f"over the text: each token on the colour of the state {told}"
     if not page.shown.layer["tokens"]:
-        text = "over the timesteps; tokens were not recorded"
-    write(draw, (EDGE, 14), name, kind="bold", room=WIDTH / 3)
-    x = EDGE + min(WIDTH / 3, text_width(name, "bold", 12)) + 5
-    write(draw, (x, 14), text, colour=MUTED, room=WIDTH - EDGE - x)
+        words = "over the timesteps; tokens were not recorded"
+    return named(sheet, name, words)
 
 
-def _line(
-    image: Image.Image, draw: ImageDraw.ImageDraw, page: _Page, line: list[Box], *, box: int, y: int
-) -> None:
+def named(sheet: Sheet, name: str, words: str) -> int:
+    """Write what stands above a text: a name, and words that may take more lines; their height."""
+    x = EDGE + sheet.write(EDGE, 14, name, kind="bold", room=sheet.width / 3) + (5 if name else 0)
+    right = sheet.width - EDGE
+    return sheet.paragraph(x, 14, words, right, colour=sheet.theme.muted, most=3)
+
+
+def _line(sheet: Sheet, page: _Page, line: list[Box], *, box: int, y: int) -> None:
     """Draw one line of text, ``box`` being the number of its first box."""
-    shown = page.shown
+    shown, theme = page.shown, sheet.theme
+    scale = shown.coloured(theme)
     timesteps = np.arange(box, box + len(line)) - page.shift
     known = timesteps >= 0
     columns = shown.example * shown.timesteps + np.maximum(timesteps, 0)
     padded = shown.padded(int(columns[0]), int(columns[-1]) + 1)[columns - columns[0]]
+    x, widths = np.array([one.x for one in line]), [one.width for one in line]
+    letters = [one.text for one in line]
     for row, cell in enumerate(page.cells):
-        top = y + row * (_ROW + _SEAM)
+        top = y + row * (ROW + _SEAM)
         if len(page.cells) > 1:
-            kind, colour = ("bold", FOREGROUND) if cell == shown.cell else ("sans", MUTED)
-            where = (page.left - 6, top + _ROW / 2)
-            write(
-                draw, where, shown.cell_name(cell), size=11, kind=kind, colour=colour, anchor="rm"
+            kind, colour = (
+                ("bold", theme.foreground) if cell == shown.cell else ("sans", theme.muted)
             )
+            where, name = (page.left - 6, top + ROW / 2), shown.cell_name(cell)
+            sheet.write(*where, name, size=11, kind=kind, colour=colour, align="right")
         values = shown.levels.flat[columns, cell]
         largest = shown.levels.statistics.largest[cell]
-        colours = np.where(known[:, None], shown.colours.pixels(values, largest), BACKGROUND)
-        marks = np.where(padded, PADDING, shown.colours.marks(values, largest)) * known
-        for i, (x, width, text) in enumerate(line):
-            square = np.broadcast_to(colours[i].astype(np.uint8), (_ROW, width, 3))
-            if marks[i]:
-                square = patterned(square, np.full((_ROW, width), marks[i]))
-            image.paste(Image.fromarray(np.ascontiguousarray(square)), (page.left + x, top))
-            if text.strip():
-                on = square[1, 1] if marks[i] == PADDING else colours[i]
-                left, middle = page.left + x, top + _ROW / 2
-                _middle(draw, text, left, width, y=middle, colour=_ink(on))
+        colours = np.where(known[:, None], scale.pixels(values, largest), theme.background)
+        marks = np.where(padded, PADDING, scale.marks(values, largest)) * known
+        boxes = rectangles(page.left + x, top, widths, ROW)
+        sheet.tokens(boxes, letters, colours.astype(np.uint8), marks, size=LETTER)
     places = [
         (page.left + x, page.left + x + width, shown.example * shown.timesteps + box + i)
         for i, (x, width, _) in enumerate(line)
     ]
-    top = y + page.coloured + 1
-    bands(draw, shown, places, y=top, height=_BAND, pitch=_BAND_PITCH)
-    if page.ranks:
-        top = y + page.coloured + page.bands + 2
-        _guesses(draw, page, line, columns=columns, known=known, y=top)
+    bands(sheet, shown, places, y=y + page.coloured + 1, height=_BAND, pitch=_BAND_PITCH)
+    top = y + page.coloured + page.bands + 2
+    for (left, right, _), column, there in zip(places, columns, known, strict=True):
+        if page.ranks and there:
+            _guesses(sheet, page, (left, right), column=int(column), y=top)
 
 
-def _ink(colour: NDArray[np.uint8]) -> Colour:
-    red, green, blue = ink(colour).tolist()
-    return red, green, blue
-
-
-def _middle(
-    draw: ImageDraw.ImageDraw,
-    text: str,
-    x: int,
-    width: int,
-    *,
-    y: float,
-    colour: Colour,
-    size: int = 13,
-) -> None:
-    if text_width(text, "mono", size) <= width + 1:
-        where = (x + width / 2, y)
-        write(draw, where, text, size=size, kind="mono", colour=colour, anchor="mm")
-    else:
-        write(draw, (x, y), text, size=size, kind="mono", colour=colour, room=width)
-
-
-def _guesses(
-    draw: ImageDraw.ImageDraw,
-    page: _Page,
-    line: list[Box],
-    *,
-    columns: NDArray[np.int_],
-    known: NDArray[np.bool_],
-    y: int,
-) -> None:
-    """Draw the top guesses under the tokens of a line, the darker the more probable."""
-    for (x, width, _), column, there in zip(line, columns, known, strict=True):
-        if not there:
-            continue
-        for rank, (text, probability, right) in enumerate(page.shown.guesses(int(column))):
-            top = y + rank * _GUESS_ROW
-            left = page.left + x
-            red, green, blue = mix(BACKGROUND, FOREGROUND, 0.06 + 0.74 * probability).tolist()
-            place = (left, top, left + width - 1, top + _GUESS_ROW - 1)
-            draw.rectangle(place, (red, green, blue), FOREGROUND if right else None)
-            colour = _ink(np.array((red, green, blue), np.uint8))
-            guess = written(page.shown.spelling.alone(text), marks=True)
-            middle = top + _GUESS_ROW / 2
-            _middle(draw, guess, left, width, y=middle, colour=colour, size=11)
+def _guesses(sheet: Sheet, page: _Page, sides: tuple[int, int], *, column: int, y: int) -> None:
+    """Draw the top guesses under a token, the stronger the more probable."""
+    theme = sheet.theme
+    for rank, (guess, probability, right) in enumerate(page.shown.guesses(column)):
+        top = y + rank * _GUESS_ROW
+        box = (sides[0], top, sides[1], top + _GUESS_ROW)
+        colour = mix(theme.background, theme.foreground, 0.06 + 0.74 * probability)
+        sheet.box(box, one_colour(colour))
+        if right:
+            sheet.frame(box, theme.foreground)
+        letters = written(page.shown.spelling.alone(guess), marks=True)
+        on = one_colour(ink(colour))
+        sheet.centred(*sides, top + _GUESS_ROW / 2, letters, colour=on, size=11)

@@ -104,7 +104,7 @@ def _row(name: str, dataset: xr.Dataset) -> _Row:
         signals=", ".join(str(signal) for signal in dataset.data_vars if signal != "mask"),
         padding=f"{attrs['masked_share']:.1%}" if "mask" in dataset else "none",
         tokens="known" if "token" in dataset.coords else "unknown",
-        check=_check(attrs["check"]),
+        check=check_in_words(attrs["check"]),
         memory=_size(dataset.nbytes),
     )
 
@@ -129,7 +129,8 @@ def _guesses(predictions: xr.Dataset) -> str:
     )
 
 
-def _check(check: Mapping[str, Any]) -> str:
+def check_in_words(check: Mapping[str, Any]) -> str:
+    """Tell what the self-check of a layer has found."""
     if check["mode"] == "none":
         return "not checked"
     difference, tolerance = check["difference"], check["tolerance"]

@@ -17,8 +17,7 @@ import ipywidgets
 import numpy as np
 import traitlets
 
-from lstm_widgets.figures.paper import nothing
-from lstm_widgets.figures.png import png
+from lstm_widgets.figures.sheet import LEAST_WIDTH, UNITS_PER_INCH, Sheet, inches_of, theme_of
 from lstm_widgets.widgets.page import export
 from lstm_widgets.widgets.showing import frame, shown_as
 
@@ -26,13 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from os import PathLike
 
-    from PIL.Image import Image
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 STATIC = Path(__file__).parent.parent / "static"
 PALETTES: tuple[str, ...] = (
     "auto",
     *json.loads(resources.files("lstm_widgets").joinpath("palettes.json").read_text("utf-8")),
 )
+#: Of a still picture, in its pixels.
+_STILL_WIDTH = 900
+_SUFFIXES = (".svg", ".pdf", ".png")
 
 
 class FileState(NamedTuple):
@@ -50,7 +54,7 @@ class PageWidget(anywidget.AnyWidget):
     A widget as all of them are, whatever they show.
 
     Its public traits are its keywords. A subclass says what a file needs of it (`_file_state`),
-    how it looks as a still picture (`_still`), and answers what its page asks (`_answer`).
+    how it looks as a figure (`_draw`), and answers what its page asks (`_answer`).
     """
 
     palette = traitlets.Enum(
@@ -66,6 +70,9 @@ class PageWidget(anywidget.AnyWidget):
 
     #: What a widget is made of and shows for good, by its argument's name.
     _shown: ClassVar[tuple[str, ...]] = ()
+
+    #: How high the rows or lines of each part of a figure may be.
+    _part_height: ClassVar[int] = 400
 
     def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 - as its base has them
         """Tell editors, which ask for the signature, the public traits as keywords with their defaults."""
@@ -187,23 +194,143 @@ class PageWidget(anywidget.AnyWidget):
         """Give the widget as a page of its own."""
         host = {"_esm", "_css", "_anywidget_id", *anywidget.AnyWidget.class_trait_names()}
         state = self.get_state([name for name in self.keys if name not in host]) | file.traits
-        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
-        heading = f"{kind}: {self._subject}" if self._subject else kind
         return export.page(
             state,
             esm=self._esm,
             css=self._css,
             host=(STATIC / "page.js").read_text("utf-8"),
             still=self._png(),
-            title=heading if title is None else title,
+            title=self._heading if title is None else title,
             version=metadata.version("lstm-widgets"),
             missing=file.missing,
             rounded=file.rounded,
         )
 
-    def _still(self) -> Image:
-        """Draw the widget as it is now, on light paper."""
-        return nothing()
+    @property
+    def _heading(self) -> str:
+        """What is shown, and by what."""
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(self).__name__).capitalize()
+        return f"{kind}: {self._subject}" if self._subject else kind
+
+    def figure(
+        self, *, width: str | float = "page", theme: str = "light", ax: Axes | None = None
+    ) -> Figure:
+        """
+        Draw the widget, as it is now, as a Matplotlib figure.
+
+        It has what is seen of the selection and around it, a legend, and a caption that tells layer, cell,
+        signal and self-check. Letters are at least 6 points high in the width that is asked for.
+
+        Parameters
+        ----------
+        width : {"column", "page"} or float, default "page"
+            How wide it is: 3.5 inches, as a journal's column; 7.2 inches, as its page; or so many inches.
+        theme : {"light", "dark"}, default "light"
+            The colour of the paper, and the palettes for it.
+        ax : matplotlib.axes.Axes, optional
+            Draw into these axes of your own figure, as wide as they are, in place of a new one; they lose
+            their frame and ticks. For text in SVG and PDF files that stays text, save such a figure with
+            Matplotlib's ``svg.fonttype`` ``"none"`` and ``pdf.fonttype`` 42.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A new one, which a notebook shows, or that of ``ax``.
+
+        Raises
+        ------
+        TypeError
+            If ``ax`` is none.
+        ValueError
+            For a width or a theme that there isn't.
+
+        Examples
+        --------
+        >>> figure = lw.CellGrid(recording, cell=1).figure(width="column")
+        >>> print(f"{figure.get_figwidth():g} inches")
+        3.5 inches
+        """
+        from lstm_widgets.figures import artist  # noqa: PLC0415 - imports Matplotlib
+
+        if ax is None:
+            return artist.picture(self._sheet(inches_of(width), theme))
+        wide, high = artist.size_of(ax)
+        inches, most = max(wide, LEAST_WIDTH), self._part_height
+        sheet = self._sheet(inches, theme)
+        room = high / wide * sheet.width
+        for _ in range(4):  # what is too high has fewer rows
+            if sheet.height > room:
+                most = int(most * max(0.2, room / sheet.height))
+                sheet = self._sheet(inches, theme, most=most)
+        return artist.draw_on(ax, sheet)
+
+    def save_figure(
+        self,
+        path: str | PathLike[str],
+        *,
+        width: str | float = "page",
+        theme: str = "light",
+        dpi: float = 300,
+        overwrite: bool = False,
+    ) -> None:
+        """
+        Write the widget, as it is now, to a file for a paper or a slide.
+
+        Text stays text in SVG and PDF, and a PDF has its fonts.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write: ``.svg``, ``.pdf`` or ``.png``.
+        width, theme : optional
+            As for `figure`.
+        dpi : float, default 300
+            Of a PNG: dots an inch.
+        overwrite : bool, default False
+            Whether a file that stands there may be replaced.
+
+        Raises
+        ------
+        FileExistsError
+            If something stands there that may not be replaced.
+        FileNotFoundError
+            If the folder doesn't exist.
+        ValueError
+            For another kind of file, or a width or a theme that there isn't.
+
+        Examples
+        --------
+        >>> lw.CellGrid(recording, cell=1).save_figure("cells.svg", width="column")
+        """
+        suffix = Path(path).suffix.lower()
+        if suffix not in _SUFFIXES:
+            raise ValueError(
+                f"path: expected a name with {', '.join(_SUFFIXES)}, got {str(path)!r}"
+            )
+        from lstm_widgets.figures import artist  # noqa: PLC0415 - imports Matplotlib
+
+        figure = artist.picture(self._sheet(inches_of(width), theme))
+        export.write(
+            path, figure.file(suffix[1:], dpi=dpi, title=self._heading), overwrite=overwrite
+        )
+
+    def _sheet(
+        self, inches: float, theme: str, *, framed: bool = False, most: int | None = None
+    ) -> Sheet:
+        """Draw the widget as it is now."""
+        sheet = Sheet(round(inches * UNITS_PER_INCH), theme_of(theme), framed=framed)
+        self._draw(sheet, self._part_height if most is None else most)
+        return sheet
+
+    def _draw(self, sheet: Sheet, most: int) -> None:  # noqa: ARG002 - subclasses draw it
+        """Draw what stands in the widget from top to bottom, each part at most so high."""
+        sheet.nothing()
+
+    def _still(self) -> NDArray[np.uint8]:
+        """Draw the widget as it is now, on light paper: uint8 (height, width, 3)."""
+        from lstm_widgets.figures import artist  # noqa: PLC0415 - imports Matplotlib
+
+        return artist.pixels(self._sheet(_STILL_WIDTH / UNITS_PER_INCH, "light", framed=True))
 
     def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401 - as IPython has it
         """Put a still picture beside the widget, or beside what is shown in its place (`show_as`)."""
@@ -223,6 +350,8 @@ class PageWidget(anywidget.AnyWidget):
     def _png(self) -> bytes:
         """Give the still picture as a file; nothing, and a warning, if it can't be drawn."""
         try:
+            from lstm_widgets.figures.png import png  # noqa: PLC0415 - imports Pillow
+
             return png(self._still())
         except Exception as error:  # noqa: BLE001 - the widget itself is there all the same
             warnings.warn(f"no still picture of {type(self).__name__}: {error!r}", stacklevel=3)

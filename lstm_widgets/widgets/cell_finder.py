@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     import pandas as pd
-    from PIL.Image import Image
 
     from lstm_widgets.analysis.evidence import Evidence
     from lstm_widgets.concepts.concept import Concept, Concepts
-    from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.rnn.comparison import Check
+    from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.widgets.keywords import CellFinderKeywords
 
 #: Rows whose evidence is kept.
@@ -101,7 +101,7 @@ class CellFinder(CellGrid, TextHeatmap):
     _esm = STATIC / "cell_finder.js"
     _css = STATIC / "cell_finder.css"
     _shown: ClassVar[tuple[str, ...]] = ("recording", "ranking")
-    _still_height: ClassVar[int] = 240
+    _part_height: ClassVar[int] = 240
 
     row = traitlets.Int(-1, help="The chosen row of the ranking; -1 for none.").tag(sync=True)
     _ranking = traitlets.Dict(help="What codes in the ranking stand for.").tag(
@@ -250,8 +250,9 @@ class CellFinder(CellGrid, TextHeatmap):
         row: dict[str, Any] = self.ranking.iloc[number].to_dict()
         return row | {name: int(row[name]) for name in ("cell", "lag", "sign")}
 
-    def _pictures(self, shown: Snapshot) -> list[Image]:
-        return [ranked_rows(self.ranking, self.row), *super()._pictures(shown)]
+    def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
+        ranked_rows(sheet, self.ranking, self.row)
+        super()._parts(sheet, shown, most)
 
     # -- the evidence ----------------------------------------------------------------------------
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import traitlets
 
 from lstm_widgets.figures.cell_grid import cell_grid
-from lstm_widgets.figures.paper import nothing
 from lstm_widgets.widgets.base import STATIC
 from lstm_widgets.widgets.matching_widget import MatchingWidget
 
@@ -16,10 +15,10 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from numpy.typing import NDArray
-    from PIL.Image import Image
 
-    from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.recording import Recording
+    from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.widgets.keywords import CellGridKeywords
 
 SORTS = ("index", "mean_magnitude", "variance", "similarity")
@@ -74,6 +73,7 @@ class CellGrid(MatchingWidget):
 
     _esm = STATIC / "cell_grid.js"
     _css = STATIC / "cell_grid.css"
+    _note: ClassVar[str] = "bars: mean |value| of a cell"
 
     sort = traitlets.Enum(SORTS, "index", help="The order of the rows.").tag(sync=True)
     hide_quiet_cells = traitlets.Bool(
@@ -90,12 +90,9 @@ class CellGrid(MatchingWidget):
     ) -> None:
         super().__init__(recording, layer=layer, signal=signal, **traits)
 
-    def _pictures(self, shown: Snapshot) -> list[Image]:
-        order = self._order(shown)
-        if len(order) == 0:
-            return [nothing(), *super()._pictures(shown)]
-        picture = cell_grid(shown, order, most=self._still_height)
-        return [picture, *super()._pictures(shown)]
+    def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
+        cell_grid(sheet, shown, self._order(shown), most=most)
+        super()._parts(sheet, shown, most)
 
     def _order(self, shown: Snapshot) -> NDArray[np.intp]:
         """Give the cells in the order of the rows, as js/src/data/order.js does."""

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import traitlets
 
 from lstm_widgets.colours import TABLE
-from lstm_widgets.figures.dependencies import (
+from lstm_widgets.figures.dependency import dependency as dependency_figure
+from lstm_widgets.tokens.wording import sendable
+from lstm_widgets.tokens.words import Spelling
+from lstm_widgets.views.dependencies import (
     standard_dependencies,
     standard_texts,
 )
-from lstm_widgets.figures.dependency import Shown, foot_of_dependency, model_text
-from lstm_widgets.figures.paper import nothing, stack
-from lstm_widgets.tokens.wording import sendable
-from lstm_widgets.tokens.words import Spelling
+from lstm_widgets.views.prediction import Shown
 from lstm_widgets.widgets.base import STATIC, FileState, PageWidget
 from lstm_widgets.widgets.page import export
 from lstm_widgets.widgets.page.state import WHOLE_BYTES
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     import xarray as xr
-    from PIL.Image import Image
 
+    from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.widgets.keywords import DependencyHeatmapKeywords
 
 PALETTES = ("auto", *(name for name, palette in TABLE.items() if palette["kind"] == "sequential"))
@@ -129,9 +129,6 @@ class DependencyHeatmap(PageWidget):
         help="Of each model int32 starts (example, row), int32 stops, then all stretches, float32."
     ).tag(sync=True, echo_update=False)
 
-    #: The most pixels that the lines of all models take in a still picture.
-    _still_height: ClassVar[int] = 400
-
     def __init__(
         self,
         dependency: xr.DataArray | Mapping[str, xr.DataArray],
@@ -223,8 +220,7 @@ class DependencyHeatmap(PageWidget):
             )
         return FileState(self._everything(), [])
 
-    def _still(self) -> Image:
-        """Draw the widget as it is now, on light paper."""
+    def _draw(self, sheet: Sheet, most: int) -> None:
         shown = Shown(
             self._dependencies,
             self._texts,
@@ -238,11 +234,7 @@ class DependencyHeatmap(PageWidget):
             log_scale=self.log_scale,
             marks=self.marks,
         )
-        if shown.empty:
-            return stack([nothing()])
-        most = self._still_height // len(self._dependencies)
-        pictures = [model_text(shown, model, most=most) for model in self._dependencies]
-        return stack([*pictures, foot_of_dependency(shown)])
+        dependency_figure(sheet, shown, most=most)
 
     # -- the page's requests ---------------------------------------------------------------------
 

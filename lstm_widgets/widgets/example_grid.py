@@ -14,10 +14,9 @@ from lstm_widgets.widgets.recording_widget import RecordingWidget
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from PIL.Image import Image
-
-    from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.recording import Recording
+    from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.widgets.keywords import ExampleGridKeywords
 
 
@@ -72,9 +71,10 @@ class ExampleGrid(RecordingWidget):
     ) -> None:
         super().__init__(recording, layer=layer, signal=signal, **traits)
 
-    def _pictures(self, shown: Snapshot) -> list[Image]:
+    def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
         order = np.arange(shown.examples)
         if self.sort == "value":
             value = shown.levels.flat[:, self.cell].reshape(-1, shown.timesteps)[:, self.timestep]
             order = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")
-        return [example_grid(shown, order), *super()._pictures(shown)]
+        example_grid(sheet, shown, order, most=most)
+        super()._parts(sheet, shown, most)

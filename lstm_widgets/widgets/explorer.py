@@ -17,10 +17,9 @@ from lstm_widgets.widgets.text_heatmap import TextHeatmap
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from PIL.Image import Image
-
-    from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.recording import Recording
+    from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.widgets.keywords import ExplorerKeywords
 
 
@@ -53,7 +52,7 @@ class Explorer(CellGrid, TextHeatmap):
 
     _esm = STATIC / "explorer.js"
     _css = STATIC / "explorer.css"
-    _still_height: ClassVar[int] = 240
+    _part_height: ClassVar[int] = 240
 
     finding = traitlets.Bool(False, help="Show a CellFinder below.").tag(sync=True)
     _finder = traitlets.Instance(CellFinder, allow_none=True).tag(
@@ -103,5 +102,6 @@ class Explorer(CellGrid, TextHeatmap):
         closed = {"_finder": None, "finding": False, "_can_find": False}
         return FileState(state | closed, missing, rounded)
 
-    def _pictures(self, shown: Snapshot) -> list[Image]:
-        return [*super()._pictures(shown), gates(shown)]
+    def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
+        super()._parts(sheet, shown, most)
+        gates(sheet, shown)

@@ -11,10 +11,9 @@ from lstm_widgets.widgets.recording_widget import RecordingWidget
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from PIL.Image import Image
-
-    from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.recording import Recording
+    from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.widgets.keywords import RecordingKeywords
 
 
@@ -83,5 +82,6 @@ class GateInspector(RecordingWidget):
     ) -> None:
         super().__init__(recording, layer=layer, signal=signal, **traits)
 
-    def _pictures(self, shown: Snapshot) -> list[Image]:
-        return [gates(shown), *super()._pictures(shown)]
+    def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
+        gates(sheet, shown)
+        super()._parts(sheet, shown, most)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import traitlets
 
 from lstm_widgets.analysis.changes import initial_of
-from lstm_widgets.figures.foot import foot
-from lstm_widgets.figures.paper import nothing, stack
-from lstm_widgets.figures.snapshot import Snapshot
+from lstm_widgets.figures.legend import caption
 from lstm_widgets.recording import Recording
 from lstm_widgets.tokens.wording import in_line
+from lstm_widgets.views.snapshot import Snapshot
 from lstm_widgets.widgets.base import FileState, PageWidget, checked_scale
 from lstm_widgets.widgets.page import export
 from lstm_widgets.widgets.page.protocol import answer
@@ -27,9 +26,8 @@ from lstm_widgets.widgets.page.tracks import encoded, tracks_of
 if TYPE_CHECKING:
     from os import PathLike
 
-    from PIL.Image import Image
-
-    from lstm_widgets.figures.tracks import Track
+    from lstm_widgets.figures.sheet import Sheet
+    from lstm_widgets.views.tracks import Track
 
 SCALES = ("layer", "cell", "sigmoid", "squared")
 
@@ -115,8 +113,8 @@ class RecordingWidget(PageWidget):
 
     _shown: ClassVar[tuple[str, ...]] = ("recording",)
 
-    #: The most pixels that rows or lines take in a still picture.
-    _still_height: ClassVar[int] = 400
+    #: What the caption of a figure says beside what there is.
+    _note: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -362,15 +360,16 @@ class RecordingWidget(PageWidget):
         )
         return f"<{type(self).__name__} layer={self.layer!r}, signal={self.signal!r}, {places}>"
 
-    def _pictures(self, shown: Snapshot) -> list[Image]:  # noqa: ARG002 - subclasses draw it
+    def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
         """Draw what stands in the widget, from top to bottom. There is something recorded."""
-        return []
 
-    def _still(self) -> Image:
-        """Draw the widget as it is now, on light paper."""
+    def _draw(self, sheet: Sheet, most: int) -> None:
         shown = self._snapshot()
-        pictures = [nothing()] if shown.empty else self._pictures(shown)
-        return stack([*pictures, foot(shown)])
+        if shown.empty:
+            sheet.nothing()
+        else:
+            self._parts(sheet, shown, most)
+        caption(sheet, shown, self._note)
 
     # -- the page's requests ---------------------------------------------------------------------
 

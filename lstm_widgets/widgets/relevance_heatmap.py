@@ -8,9 +8,10 @@ import ipywidgets
 import traitlets
 from comm.base_comm import BaseComm
 
-from lstm_widgets.figures.examples import OUTCOMES, SORTS, Examples, Question, class_number
-from lstm_widgets.figures.relevance import relevance_picture
+from lstm_widgets.figures.relevance import relevance as relevance_figure
 from lstm_widgets.recording import Recording
+from lstm_widgets.views.bands import Band
+from lstm_widgets.views.examples import OUTCOMES, SORTS, Examples, Question, class_number
 from lstm_widgets.widgets.base import STATIC, FileState, PageWidget, checked_scale
 from lstm_widgets.widgets.explorer import Explorer
 from lstm_widgets.widgets.page import export
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
     from numpy.typing import NDArray
-    from PIL.Image import Image
 
+    from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.widgets.keywords import RelevanceHeatmapKeywords
 
 SCALES = ("example", "all")
@@ -307,13 +308,21 @@ class RelevanceHeatmap(PageWidget):
         state = {"_summary": summary, "_explorer": None, "exploring": False}
         return FileState(state | self._whole_state(), ["the recording"] if self.recording else [])
 
-    def _still(self) -> Image:
-        return relevance_picture(
-            self._examples,
+    def _draw(self, sheet: Sheet, most: int) -> None:
+        examples = self._examples
+        methods = zip(examples.methods, examples.largest.tolist(), strict=True)
+        bands = [
+            Band(name, largest, self.palette, self.scale, sheet.theme)
+            for name, largest in methods
+            if self.all_methods or name == self.method
+        ]
+        relevance_figure(
+            sheet,
+            examples,
             self.shown,
-            **{name: getattr(self, name) for name in ("example", "timestep", "method")},
-            methods=self._examples.methods if self.all_methods else (self.method,),
-            **{name: getattr(self, name) for name in ("palette", "scale", "lines")},
+            **{name: getattr(self, name) for name in ("example", "timestep", "method", "lines")},
+            bands=bands,
+            most=most,
         )
 
     def __repr__(self) -> str:

@@ -14,10 +14,9 @@ from lstm_widgets.widgets.matching_widget import MatchingWidget
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from PIL.Image import Image
-
-    from lstm_widgets.figures.snapshot import Snapshot
+    from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.recording import Recording
+    from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.widgets.keywords import TextHeatmapKeywords
 
 
@@ -104,8 +103,7 @@ class TextHeatmap(MatchingWidget):
         size = self._sizes(self.layer)["cell"]
         self.cells = tuple(cell for cell in self.cells if cell < size)
 
-    def _pictures(self, shown: Snapshot) -> list[Image]:
+    def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
         cells = self.cells if self.cell in self.cells else (self.cell, *self.cells)
-        most = self._still_height
-        picture = text(shown, cells, marks=self.marks, guesses=self.guesses, most=most)
-        return [picture, *super()._pictures(shown)]
+        text(sheet, shown, cells, marks=self.marks, guesses=self.guesses, most=most)
+        super()._parts(sheet, shown, most)

@@ -1,4 +1,4 @@
-// The colours of one method's relevance: lstm_widgets/figures/relevance.py has the same.
+// The colours of one method's relevance: lstm_widgets/views/bands.py has the same.
 
 import { clamp } from "../lib/clamp.js";
 import { palettes, RAMP, ramp } from "./palettes.js";

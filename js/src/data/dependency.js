@@ -1,5 +1,5 @@
 // Dependencies, row by row: all of them are in the page, or the kernel is asked. Python's side is
-// lstm_widgets/figures/dependencies.py.
+// lstm_widgets/views/dependencies.py.
 
 import { Calls } from "../host/calls.js";
 import { bytes, floats } from "../host/model.js";

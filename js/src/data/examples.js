@@ -1,5 +1,5 @@
 // The examples of a relevance dataset, row by row, and which of them are shown in which order: the same
-// as lstm_widgets/figures/examples.py. Either all of it is in the page, or the kernel is asked.
+// as lstm_widgets/views/examples.py. Either all of it is in the page, or the kernel is asked.
 
 import { Calls } from "../host/calls.js";
 import { bytes } from "../host/model.js";

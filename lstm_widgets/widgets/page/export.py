@@ -260,7 +260,7 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write(path: str | os.PathLike[str], text: str, *, overwrite: bool) -> None:
+def write(path: str | os.PathLike[str], content: str | bytes, *, overwrite: bool) -> None:
     """
     Write a file so that it is there as a whole or not at all.
 
@@ -280,7 +280,7 @@ def write(path: str | os.PathLike[str], text: str, *, overwrite: bool) -> None:
         raise FileNotFoundError(f"path: expected an existing folder, found no {str(path.parent)!r}")
     draft = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets import concepts
-from lstm_widgets.figures.tracks import Track
+from lstm_widgets.views.tracks import Track
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

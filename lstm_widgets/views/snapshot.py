@@ -1,4 +1,4 @@
-"""What a widget shows at one moment, as arrays and words: what its still picture is drawn from."""
+"""What a widget shows at one moment, as arrays and words: what its figure is drawn from."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import numpy as np
 
 from lstm_widgets.analysis.changes import started
 from lstm_widgets.colours import Colours
-from lstm_widgets.figures.tracks import NONE
+from lstm_widgets.recording.repr import check_in_words
 from lstm_widgets.tokens.wording import in_line, number, quoted, sendable
 from lstm_widgets.tokens.words import Spelling
+from lstm_widgets.views.tracks import NONE
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-    from lstm_widgets.figures.tracks import Track
+    from lstm_widgets.colours import Theme
     from lstm_widgets.recording.levels import Levels
+    from lstm_widgets.views.tracks import Track
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,17 @@ class Snapshot:
         """Whether there is nothing to draw."""
         return 0 in (self.examples, self.timesteps, self.levels.cells)
 
-    @property
-    def colours(self) -> Colours:
-        """How values become colours."""
+    def coloured(self, theme: Theme) -> Colours:
+        """Give how values become colours."""
         largest = float(self.levels.statistics.largest.max(initial=0))
-        return Colours(self.signal, largest, self.palette, self.scale, self.threshold)
+        return Colours(self.signal, largest, self.palette, self.scale, self.threshold, theme)
+
+    @property
+    def checked(self) -> str:
+        """What the self-check of the layer has found."""
+        check = self.layer["check"]
+        known = check.get("mode") == "none" or "tolerance" in check
+        return f"self-check: {check_in_words(check)}" if known else ""
 
     @cached_property
     def spelling(self) -> Spelling:

@@ -1,0 +1,1 @@
+"""What widgets and figures show: the arrays and the words of one moment."""
