@@ -29,7 +29,7 @@ extensions = [
 exclude_patterns = ["_*"]
 nitpicky = True
 suppress_warnings = ["config.cache"]  # templates are given a function
-INSIDE = "analysis|figures|models|recording|rnn|running|tokens|widgets"
+INSIDE = "analysis|figures|models|recording|rnn|running|tokens|views|widgets"
 nitpick_ignore_regex = [
     # What other projects document is named, but their sites can't be asked without a network.
     ("py:.*", r"(xarray|pandas|numpy|keras|scipy|traitlets|ipywidgets)\..*"),
