@@ -146,7 +146,7 @@ def generate(
     Raises
     ------
     TypeError
-        If ``model`` is no Keras model, or an argument is of the wrong type.
+        If ``model`` isn't a Keras model, or an argument is of the wrong type.
     ValueError
         If the prompt is empty, shorter than the window without ``pad``, or has tokens that aren't in
         the vocabulary without ``unknown``; if the model doesn't predict the tokens of the vocabulary,

@@ -168,7 +168,7 @@ class Given:
         return tokens
 
     def _real(self) -> npt.NDArray[np.bool_]:
-        """Tell what is no padding, in the order of `inputs`."""
+        """Tell what isn't padding, in the order of `inputs`."""
         assert self.lengths is not None  # noqa: S101
         real = self.lengths.real()
         return real if self._order is None else real[self._order]

@@ -98,7 +98,7 @@ class Guesses:
 
         ``mask`` is that of the last recurrent layer ``(example, timestep)``, of the whole recording
         and filled in so far. A model that has one output for each example has it at the last
-        timestep that is no padding.
+        timestep that isn't padding.
         """
         output = self._output.of(outputs)
         _expect_predictions(tuple(output.shape), self._top_k)
@@ -206,7 +206,7 @@ def placed(
     ----------
     output : object
         ``(example, timestep, symbol)`` or ``(example, symbol)``, of windows and of examples; the
-        latter has its place at the example's last timestep that is no padding.
+        latter has its place at the example's last timestep that isn't padding.
     reading : Reading
         How the calls stand in the recording.
     part : tuple of int
