@@ -24,6 +24,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "formulas",
+    "gallery",
     "listing",
 ]
 exclude_patterns = ["_*"]

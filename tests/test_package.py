@@ -7,10 +7,16 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
+import tarfile
+import tomllib
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def python(*arguments: str, **options) -> str:
@@ -30,50 +36,94 @@ def tracked(root: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def wheel(root, tmp_path_factory):
-    # The back end itself, in this environment and without Node on the path: no isolated build to
-    # download, and no way for a build step to call npm unnoticed.
-    folder = tmp_path_factory.mktemp("wheel")
-    name = python(
-        "-c",
-        "import sys, hatchling.build; print(hatchling.build.build_wheel(sys.argv[1]))",
-        str(folder),
-        cwd=root,
-        env={**os.environ, "PATH": ""},
-    )
-    return folder / name.split()[-1]
+def dist(root, tmp_path_factory):
+    """Build the sdist, and the wheel from it, in this environment: nothing to download."""
+    folder = tmp_path_factory.mktemp("dist")
+    # Without Node on the path: no way for a build step to call npm unnoticed.
+    command = ("-m", "build", "--no-isolation", "--outdir", str(folder), str(root))
+    python(*command, env={**os.environ, "PATH": ""})
+    return folder
 
 
-def test_wheel_carries_the_whole_package(root, wheel):
+@pytest.fixture(scope="module")
+def wheel(dist):
+    (path,) = dist.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def sdist(dist):
+    (path,) = dist.glob("*.tar.gz")
+    return path
+
+
+def test_the_version_stands_in_one_place(root, wheel, sdist):
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    assert wheel.name == f"lstm_widgets-{project['version']}-py3-none-any.whl"
+    assert sdist.name == f"lstm_widgets-{project['version']}.tar.gz"
+    repeated = re.compile(rf"\b{re.escape(project['version'])}\b")
+    others = ("lstm_widgets/__init__.py", "js/package.json", "CITATION.cff", "docs/conf.py")
+    assert not [name for name in others if repeated.search((root / name).read_text("utf-8"))]
+
+
+def test_wheel_carries_the_whole_package_and_nothing_else(root, wheel):
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())
     expected = {name for name in tracked(root) if name.startswith("lstm_widgets/")}
-    assert expected <= packed
-    assert {"lstm_widgets/py.typed", "lstm_widgets/__init__.pyi"} <= packed
+    assert {"lstm_widgets/py.typed", "lstm_widgets/__init__.pyi"} <= expected
     for widget in ("cell_grid", "example_grid"):
-        assert {f"lstm_widgets/static/{widget}.js", f"lstm_widgets/static/{widget}.css"} <= packed
-    assert not [name for name in packed if name.startswith(("js/", "tests/", "notebooks/"))]
+        assert {f"lstm_widgets/static/{widget}.js", f"lstm_widgets/static/{widget}.css"} <= expected
+    about = wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info"
+    told = {f"{about}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE")}
+    assert packed == expected | told
 
 
-def test_installed_wheel_works_without_node(wheel, tmp_path):
+def test_sdist_carries_what_the_wheel_is_made_of(root, sdist):
+    with tarfile.open(sdist) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    ours = set(tracked(root))
+    left_out = {name for name in ours if name.startswith(("notebooks/", ".ci/", ".github/"))}
+    assert packed - {"PKG-INFO"} == ours - left_out
+
+
+def test_an_index_takes_them(wheel, sdist):
+    python("-m", "twine", "check", "--strict", str(wheel), str(sdist))
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_installs_and_imports_in_an_empty_environment(kind, request, tmp_path):
+    place = tmp_path / "empty"
+    python("-m", "venv", "--without-pip", str(place))
+    own = place / ("Scripts" if os.name == "nt" else "bin") / "python"
     python(
-        *("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile"),
-        *("--disable-pip-version-check", "--target", str(tmp_path / "site"), str(wheel)),
-        env={**os.environ, "PATH": ""},
+        *("-m", "pip", "--disable-pip-version-check", "--python", str(own), "install", "--quiet"),
+        *("--no-deps", "--no-index", "--no-build-isolation", "--no-compile"),
+        str(request.getfixturevalue(kind)),
+        # What builds a wheel of an sdist is in this environment.
+        env={**os.environ, "PATH": "", "PYTHONPATH": sysconfig.get_path("purelib")},
     )
     code = """
-        import pathlib, lstm_widgets
-        from lstm_widgets import CellGrid, ExampleGrid
-        print(pathlib.Path(lstm_widgets.__file__).parent)
-        print(all(len(str(w._esm)) > 1000 for w in (CellGrid, ExampleGrid)))
+        import pathlib, sys, sysconfig
+        # What it needs is in the environment of the tests, and comes after what is installed here.
+        sys.path.append(sys.argv[1])
+        import lstm_widgets
+        print(pathlib.Path(lstm_widgets.__file__).parent == pathlib.Path(sysconfig.get_path("purelib"), "lstm_widgets"))
+        widgets = [getattr(lstm_widgets, name) for name in lstm_widgets.__all__]
+        widgets = [each for each in widgets if hasattr(each, "_esm")]
+        print(len(widgets) > 8 and all(len(str(each._esm)) > 1000 for each in widgets))
+        print("tensorflow" in sys.modules)
     """
     script = tmp_path / "script.py"
     script.write_text("\n".join(line.strip() for line in code.splitlines()))
-    place, complete = python(
-        str(script), env={**os.environ, "PATH": "", "PYTHONPATH": str(tmp_path / "site")}
-    ).splitlines()
-    assert Path(place) == tmp_path / "site" / "lstm_widgets"
-    assert complete == "True"
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    run = subprocess.run(
+        [str(own), "-I", str(script), sysconfig.get_path("purelib")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**environment, "PATH": ""},
+    )
+    assert run.stdout.split() == ["True", "True", "False"], run.stderr
 
 
 def test_no_file_names_a_registry_or_a_home(root):
