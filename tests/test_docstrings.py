@@ -37,6 +37,10 @@ RUNNING = (
         f"lstm_widgets.analysis.{name}"
         for name in ("ablation", "dependency", "evaluation", "relevance")
     ),
+    *(
+        f"lstm_widgets.widgets.{name}"
+        for name in ("dependency_heatmap", "relevance_heatmap", "what_if")
+    ),
 )
 #: Those without an example.
 WITHOUT_EXAMPLE: set[str] = set()

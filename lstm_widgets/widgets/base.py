@@ -186,7 +186,8 @@ class PageWidget(anywidget.AnyWidget):
 
         Examples
         --------
-        >>> grid.save_html("grid.html", title="Cells that count")  # doctest: +SKIP
+        >>> grid = lw.CellGrid(recording)
+        >>> grid.save_html("grid.html", title="Cells that count")
         """
         export.write(path, self._page(self._file_state(), title), overwrite=overwrite)
 

@@ -94,8 +94,9 @@ class CellFinder(CellGrid, TextHeatmap):
 
     Examples
     --------
-    >>> lw.CellFinder(recording)  # doctest: +SKIP
-    >>> lw.CellFinder(recording, [lw.concepts.inside_double_quotes])  # doctest: +SKIP
+    >>> finder = lw.CellFinder(recording, [lw.concepts.inside_double_quotes])
+    >>> finder.cell, finder.ranking["concept"][0]
+    (1, 'inside_double_quotes')
     """
 
     _esm = STATIC / "cell_finder.js"

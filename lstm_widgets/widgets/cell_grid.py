@@ -67,8 +67,10 @@ class CellGrid(MatchingWidget):
 
     Examples
     --------
-    >>> grid = lw.CellGrid(recording, layer="lstm_2", cell=22)  # doctest: +SKIP
-    >>> grid.threshold = 0.5  # doctest: +SKIP
+    >>> grid = lw.CellGrid(recording, layer="lstm", cell=1)
+    >>> grid.threshold = 0.5
+    >>> grid
+    <CellGrid layer='lstm', signal='hidden_state', cell=1, example=0, timestep=0>
     """
 
     _esm = STATIC / "cell_grid.js"

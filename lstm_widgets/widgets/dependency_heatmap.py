@@ -77,11 +77,9 @@ class DependencyHeatmap(PageWidget):
 
     Examples
     --------
-    >>> at = range(300, 316)
-    >>> dependency = {  # doctest: +SKIP
-    ...     name: lw.dependency(model, text, vocabulary=symbols, at=at) for name, model in models.items()
-    ... }
-    >>> lw.DependencyHeatmap(dependency)  # doctest: +SKIP
+    >>> dependency = lw.dependency(model, "abcabca", vocabulary="abc", at=range(3, 6))
+    >>> lw.DependencyHeatmap({"LSTM": dependency})
+    <DependencyHeatmap models=['LSTM'], example=0, timestep=5>
     """
 
     _esm = STATIC / "dependency_heatmap.js"

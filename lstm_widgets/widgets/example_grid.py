@@ -51,7 +51,8 @@ class ExampleGrid(RecordingWidget):
 
     Examples
     --------
-    >>> lw.ExampleGrid(recording, layer="decoder", cell=22)  # doctest: +SKIP
+    >>> lw.ExampleGrid(recording, layer="lstm", cell=1)
+    <ExampleGrid layer='lstm', signal='hidden_state', cell=1, example=0, timestep=0>
     """
 
     _esm = STATIC / "example_grid.js"

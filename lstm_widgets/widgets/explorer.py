@@ -47,7 +47,8 @@ class Explorer(CellGrid, TextHeatmap):
 
     Examples
     --------
-    >>> lw.Explorer(lw.record(model, text))  # doctest: +SKIP
+    >>> lw.Explorer(recording, cell=1, tracks=lw.concepts.inside_double_quotes)
+    <Explorer layer='lstm', signal='hidden_state', cell=1, example=0, timestep=0>
     """
 
     _esm = STATIC / "explorer.js"

@@ -66,7 +66,8 @@ class GateInspector(RecordingWidget):
 
     Examples
     --------
-    >>> lw.GateInspector(recording, layer="lstm_2", cell=22)  # doctest: +SKIP
+    >>> lw.GateInspector(recording, layer="lstm", cell=1)
+    <GateInspector layer='lstm', signal='hidden_state', cell=1, example=0, timestep=0>
     """
 
     _esm = STATIC / "gate_inspector.js"

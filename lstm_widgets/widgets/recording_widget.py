@@ -309,7 +309,8 @@ class RecordingWidget(PageWidget):
 
         Examples
         --------
-        >>> grid.save_html("grid.html", title="Cells that count")  # doctest: +SKIP
+        >>> grid = lw.CellGrid(recording)
+        >>> grid.save_html("grid.html", title="Cells that count")
         """
         export.write(path, self._page(self._file_state(exact=exact), title), overwrite=overwrite)
 

@@ -88,8 +88,10 @@ class RelevanceHeatmap(PageWidget):
 
     Examples
     --------
-    >>> relevance = lw.relevance(model, inputs, tokens=words)  # doctest: +SKIP
-    >>> lw.RelevanceHeatmap(relevance, targets=classes, class_names=["bad", "good"])  # doctest: +SKIP
+    >>> methods = ["gradient_x_input", "occlusion"]
+    >>> relevance = lw.relevance(model, [[0, 1, 2], [1, 2, 0]], vocabulary="abc", methods=methods)
+    >>> lw.RelevanceHeatmap(relevance, class_names=["a", "b", "c"])
+    <RelevanceHeatmap 2 examples, methods=('gradient_x_input', 'occlusion'), example=0, timestep=0>
     """
 
     _esm = STATIC / "relevance_heatmap.js"

@@ -61,7 +61,8 @@ class TextHeatmap(MatchingWidget):
 
     Examples
     --------
-    >>> lw.TextHeatmap(recording, layer="lstm_2", cell=159, marks=True)  # doctest: +SKIP
+    >>> lw.TextHeatmap(recording, layer="lstm", cell=1, marks=True)
+    <TextHeatmap layer='lstm', signal='hidden_state', cell=1, example=0, timestep=0>
     """
 
     _esm = STATIC / "text_heatmap.js"

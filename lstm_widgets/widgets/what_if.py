@@ -75,7 +75,10 @@ class WhatIf(TextHeatmap):
 
     Examples
     --------
-    >>> lw.WhatIf(model, "she said", vocabulary=characters, cell=22)  # doctest: +SKIP
+    >>> tried = lw.WhatIf(model, "abcab", vocabulary="abc", cell=1)
+    >>> tried.value = 0.0
+    >>> tried.loss_held != tried.loss
+    True
     """
 
     _esm = STATIC / "what_if.js"
