@@ -214,7 +214,7 @@ def test_an_interruption_keeps_what_is_written(monkeypatch, window):
         return original(*arguments, **options)
 
     monkeypatch.setattr(model.layers[-1], "call", interrupted)
-    with pytest.warns(UserWarning, match="interrupted: 3 of 10 tokens are written"):
+    with pytest.warns(UserWarning, match="interrupted: 3 of 10 tokens have been generated"):
         made = generate(model, PROMPT, 10, vocabulary=SYMBOLS, seed=0, window=window)
     assert made.text == whole.text[:3]
     assert made.probabilities.shape == (3, len(SYMBOLS))
@@ -355,7 +355,7 @@ def test_a_model_of_two_inputs_says_what_it_needs():
 
 
 def test_what_is_written_is_counted(monkeypatch):
-    """The bar knows the tokens that are written, and is gone at the end."""
+    """The bar knows the tokens that have been generated, and is gone at the end."""
     bars = []
     original = tqdm.auto.tqdm
 

@@ -494,10 +494,7 @@ def standard_vocabulary(given: Any, unknown: int | str | None = None) -> Vocabul
     """
     if given is None:
         if unknown is not None:
-            raise ValueError(
-                f"unknown: expected None, because there is no vocabulary= that something could be "
-                f"missing in; got {unknown!r}"
-            )
+            raise ValueError(f"unknown: expected None without vocabulary=, got {unknown!r}")
         return None
     if not isinstance(given, (Mapping, Sequence, np.ndarray, Lookup)):
         found = (framework.lookup_of(given) for framework in _loaded())

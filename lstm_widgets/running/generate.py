@@ -245,7 +245,7 @@ class _Writer:
         if window is not None and window > self.begun and pad is None:
             raise ValueError(
                 f"window: expected at most the {self.begun} tokens of the prompt, got {window}; pad= "
-                "fills up the windows in front of it"
+                "puts padding before it"
             )
         mode: Any = "pieces" if window is None else "windows"
         padding = 0 if pad is None else (window or 1) - 1
@@ -262,13 +262,13 @@ class _Writer:
             )
         if encode is None and model.reads_strings:
             raise ValueError(
-                "encode: expected a function, because the model takes strings, and what is written "
-                "are ids: one that makes strings of them; got None"
+                "encode: expected a function from ids to strings, because the model takes strings "
+                "and generates ids; got None"
             )
         if encode is None and self._encoding is None:
             raise ValueError(
-                "encode: expected a function, because the model's input is none that ids can be "
-                f"written to (ids, one-hot of {names.size}, or scaled ids); got None"
+                "encode: expected a function of ids, because the model takes neither ids, nor "
+                f"one-hot vectors of length {names.size}, nor scaled ids; got None"
             )
         self._expect_readable(window)
         self._pad = self._standard_pad(pad, window)
@@ -372,7 +372,7 @@ class _Writer:
                     raise
                 warnings.warn(
                     f"interrupted: {self.done - self.begun} of {len(self.ids) - self.begun} tokens "
-                    "are written",
+                    "have been generated",
                     stacklevel=3,
                 )
 

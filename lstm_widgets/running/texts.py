@@ -67,8 +67,7 @@ def encode(
     several = len(model.inputs)
     if several > 1:
         raise ValueError(
-            f"inputs: expected {several} arrays (one for each input of the model), got a written "
-            "text"
+            f"inputs: expected {several} arrays (one for each input of the model), got a str"
         )
     if vocabulary is None:
         raise ValueError(
@@ -77,8 +76,8 @@ def encode(
         )
     if encoding is None:
         raise ValueError(
-            "inputs: expected an array, because the model's input is none that ids can be written "
-            f"to (ids, one-hot of {vocabulary.size}, or scaled ids); got a written text"
+            "inputs: expected an array, because the model takes neither ids, nor one-hot vectors of "
+            f"length {vocabulary.size}, nor scaled ids; got a str"
         )
     tokens, ids = vocabulary.encode(text, "inputs")
     return tokens, encoding.write(ids)
@@ -127,8 +126,8 @@ def standard_text(
         return text
     if window > count and not padded:
         raise ValueError(
-            f"window: expected at most the {count} tokens of the text, got {window}; pad= fills up "
-            "the windows in front of it"
+            f"window: expected at most {count}, the number of tokens of the text, got {window}; "
+            "pad= puts padding before the text"
         )
     if shape is not None and shape[1] not in (None, window):
         raise ValueError(f"window: the model takes {shape[1]} timesteps, got {window}")
