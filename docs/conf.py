@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "formulas",
     "gallery",
+    "links",
     "listing",
 ]
 exclude_patterns = ["_*"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 import shutil
 from html import escape
@@ -104,7 +105,8 @@ def run(path: Path) -> nbformat.NotebookNode:
     place = {"metadata": {"path": path.parent}}
     client = NotebookClient(notebook, timeout=600, resources=place, coalesce_streams=True)
     begin = f"{SAVE_PAGES}\nimport pathlib\n_save_pages(pathlib.Path({str(folder)!r}), {PAGES!r})"
-    with client.setup_kernel():
+    quiet = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with client.setup_kernel(env=quiet):
         client.kc.execute(begin, silent=True)
         for number, cell in enumerate(notebook.cells):
             client.execute_cell(cell, number)
