@@ -63,6 +63,35 @@ class PageWidget(anywidget.AnyWidget):
         help="'auto' is RdBu_r for what has a sign (berlin on a dark page), and another for what has none.",
     ).tag(sync=True)
 
+    _made = traitlets.Dict(
+        help="How Python makes it: the call, and traits with their defaults."
+    ).tag(sync=True)
+
+    @traitlets.default("_made")
+    def _as_python(self) -> dict[str, Any]:
+        (first, _), *others = self.__signature__.parameters.items()
+        wanted = [
+            name
+            for name, one in others
+            if (one.kind is one.KEYWORD_ONLY and one.default is one.empty)
+            or (name in self._shown and getattr(self, name) is not None)
+        ]
+        traits = {
+            name: _default(trait)
+            for name, trait in self._public_traits().items()
+            if name != "layout" and trait.metadata.get("sync")
+        }
+        begin = ", ".join(
+            [f"lw.{type(self).__name__}({first}", *(f"{name}={name}" for name in wanted)]
+        )
+        return {"call": begin, "traits": traits}
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """What is seen, as keywords: ``CellGrid(recording, **grid.view)`` shows the same."""
+        names = [name for name in self._public_traits() if name != "layout"]
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
     @traitlets.default("layout")
     def _fills_its_box(self) -> ipywidgets.Layout:
         """Share the room of a box with what stands beside it, however narrow that is."""

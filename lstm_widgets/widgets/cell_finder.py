@@ -213,6 +213,8 @@ class CellFinder(CellGrid, TextHeatmap):
         super().__init__(recording, **every)
         if row != self.row:
             self.row = row
+            for name, value in every.items():  # what is asked for comes before what the row shows
+                setattr(self, name, value)
 
     @property
     def ranking(self) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import { isHosts } from "../lib/keyboard.js";
 import { Room } from "./full_screen.js";
 import { Keys } from "./keys.js";
 import { Split } from "./split.js";
+import { Take } from "./take.js";
 
 /** @typedef {import("../state/shared.js").SharedState} SharedState */
 
@@ -35,6 +36,8 @@ const UPPER = 50;
 const LEFT = 60;
 /** Of the lower panes, what is given to what is shown below them. */
 const LAST = 0.45;
+/** How long what was done is told in the place of what is selected. */
+const TOLD = 2500;
 /** How long a selection rests before it is spoken. */
 const SPOKEN_AFTER = 150;
 
@@ -105,6 +108,14 @@ export class Chrome {
       ...this.panes.map(({ called = "", keys = [] }) => ({ title: called, keys })),
       { title: "the whole widget", keys: this.keys },
     ]);
+    const { ariaLabel } = this.root;
+    const take = new Take(
+      this.root,
+      ariaLabel ?? "",
+      this.state.model,
+      () => this.#selected(),
+      (text) => this.#tell(text),
+    );
     const stage = div(
       "lw-panes",
       panes.filter((pane) => pane.body.length > 0).map((pane) => div("lw-pane", pane.body)),
@@ -121,7 +132,7 @@ export class Chrome {
         ...panes.flatMap((pane) => pane.menus),
         ...last,
         ...panes.flatMap((pane) => pane.tools),
-        element("div", { class: "lw-zoom lw-ends" }, [room.button, keys.button]),
+        element("div", { class: "lw-zoom lw-ends" }, [...take.buttons, room.button, keys.button]),
       ]),
       ...(sliders.length ? [div("lw-sliders", sliders)] : []),
       ...rows,
@@ -317,6 +328,15 @@ export class Chrome {
     return { text: "" };
   }
 
+  /** What is selected, whatever the pointer rests on. */
+  #selected() {
+    const { pointing } = this;
+    this.pointing = false;
+    const { text, full } = this.describe();
+    this.pointing = pointing;
+    return { text, full };
+  }
+
   /** What to tell a person about the kernel. */
   get warning() {
     return "";
@@ -324,6 +344,13 @@ export class Chrome {
 
   /** Ask for what was found missing while painting. */
   request() {}
+
+  /** Say once, in the place of the status line, what was done. @param {string} text */
+  #tell(text) {
+    write(this.status, text);
+    this.#speak(text);
+    setTimeout(() => this.schedule(), TOLD);
+  }
 
   #say() {
     const { text, full = "", hovered = false } = this.describe();

@@ -165,10 +165,19 @@ export function smallButton(text, name, onClick) {
 export function csvButton(of, make) {
   return smallButton("CSV", `save ${of} as CSV`, () => {
     const { name, text } = make();
-    const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-    element("a", { href: address, download: `${name}.csv` }).click();
-    setTimeout(() => URL.revokeObjectURL(address));
+    save(new Blob([text], { type: "text/csv" }), `${name}.csv`);
   });
+}
+
+/**
+ * Give a file to the person.
+ * @param {Blob} file
+ * @param {string} name
+ */
+export function save(file, name) {
+  const address = URL.createObjectURL(file);
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address));
 }
 
 /**
