@@ -132,7 +132,7 @@ export class Chrome {
         ...panes.flatMap((pane) => pane.menus),
         ...last,
         ...panes.flatMap((pane) => pane.tools),
-        element("div", { class: "lw-zoom lw-ends" }, [...take.buttons, room.button, keys.button]),
+        element("div", { class: "lw-zoom lw-ends" }, [room.button, ...take.buttons, keys.button]),
       ]),
       ...(sliders.length ? [div("lw-sliders", sliders)] : []),
       ...rows,
