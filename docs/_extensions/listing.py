@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 from typing import TYPE_CHECKING
 
 from docutils import nodes
@@ -37,6 +38,14 @@ def own_members(module: str, name: str) -> list[tuple[str, str]]:
     return members
 
 
+def worded(text: str) -> list[nodes.Node]:
+    """Make nodes of a text in which code stands between backticks."""
+    return [
+        nodes.literal(text=part) if code else nodes.Text(part)
+        for code, part in zip(itertools.cycle((False, True)), text.split("`"), strict=False)
+    ]
+
+
 class ReadyConcepts(SphinxDirective):
     """A definition for each concept of `lstm_widgets.concepts` that takes no arguments."""
 
@@ -49,7 +58,7 @@ class ReadyConcepts(SphinxDirective):
                 continue
             kind = nodes.inline(text=f" {KINDS[concept.kind]}", classes=["kind"])
             term = nodes.term("", "", nodes.literal(text=name), kind)
-            told = nodes.definition("", nodes.paragraph(text=concept.description))
+            told = nodes.definition("", nodes.paragraph("", "", *worded(concept.description)))
             listed += nodes.definition_list_item("", term, told)
         return [listed]
 
