@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help lab test setup setup-js setup-browser lint test-js bundle test-python test-browser \
-        test-hosts test-oldest docs bench constraints clean
+        setup-hosts test-hosts test-oldest docs bench constraints clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,6 +12,7 @@ PY_READY := $(VENV)/.ready
 OLDEST := build/oldest
 OLDEST_READY := $(OLDEST)/.ready
 JS_READY := js/node_modules/.ready
+HOSTS_READY := tests/hosts/node_modules/.ready
 STATIC := lstm_widgets/static
 
 # The package with an extra (3), into a virtual environment (1), with constraints (2). pip compiles bytecode on
@@ -37,7 +38,7 @@ lab: $(LAB_READY) ## Open the first notebook in JupyterLab (needs Python only)
 	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/01_addition.ipynb
 
 test: ## Check everything: lint, types, JavaScript, bundles, site, Python, browser, hosts, notebooks
-	@$(MAKE) --no-print-directory setup-js setup setup-browser
+	@$(MAKE) --no-print-directory setup-js setup setup-browser setup-hosts
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-js
 	@$(MAKE) --no-print-directory bundle
@@ -82,6 +83,13 @@ $(JS_READY): js/package.json js/package-lock.json
 setup-browser: $(PY_READY) ## Find Chromium, or install it
 	@$(BIN)/python tests/browser/chromium.py
 
+setup-hosts: $(HOSTS_READY) ## Set up what other hosts have in their pages
+
+# The bundles as they are published: no scripts of theirs need to run.
+$(HOSTS_READY): tests/hosts/package.json tests/hosts/package-lock.json | $(JS_READY)
+	npm --prefix tests/hosts ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 lint: $(PY_READY) ## ruff (rules and format) and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -102,7 +110,7 @@ test-python: $(PY_READY) ## The Python tests that need no browser
 test-browser: setup-browser ## The tests in a real JupyterLab
 	$(TEST_BROWSER)
 
-test-hosts: setup-browser ## Every widget in every host of notebooks
+test-hosts: setup-browser setup-hosts ## Every widget in every host of notebooks
 	$(TEST_HOSTS)
 
 $(OLDEST_READY): pyproject.toml tests/oldest.py | $(BIN)/python
@@ -132,4 +140,4 @@ constraints: $(PY_READY) ## Renew constraints.txt from the newest versions that 
 	  cp "$$fresh/constraints.txt" constraints.txt
 
 clean: ## Remove what was set up and built here, .venv and node_modules too
-	rm -rf $(VENV) js/node_modules build dist .artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) js/node_modules tests/hosts/node_modules build dist .artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis

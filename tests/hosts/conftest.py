@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import jupyter
 import marimo_app
 import pytest
+import webview
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ HOSTS = {
     "Voila": jupyter.voila,
     "marimo edit": partial(marimo_app.marimo, mode="edit", wrapped=True),
     "marimo run": partial(marimo_app.marimo, mode="run", wrapped=False),
+    "VS Code": webview.vscode,
 }
 
 

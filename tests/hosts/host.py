@@ -48,7 +48,8 @@ class Watched:
 @contextmanager
 def watched(browser: Browser) -> Iterator[Watched]:
     """Open a page that gets nothing from elsewhere."""
-    context = browser.new_context(viewport=VIEWPORT)
+    # A page that a test itself answers with is of no network, and may ask this machine only if it is let.
+    context = browser.new_context(viewport=VIEWPORT, permissions=["local-network-access"])
     context.set_default_timeout(20_000)
     context.route(re.compile(f"^(?!{HERE})"), lambda route: route.abort())
     try:
@@ -78,6 +79,11 @@ class Host(Protocol):
 
     def theme(self, name: str) -> None:
         """Make the host ``light`` or ``dark``."""
+
+    def ground(self, name: str, theme: str) -> str:
+        """Whether a sample stands on what is light or dark in such a host."""
+        del name
+        return theme
 
 
 def root_of(host: Host, name: str) -> Locator:

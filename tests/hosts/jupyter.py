@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import lab
-from host import FOLLOWED, NAMES, SETUP, root_of, watched
+from host import FOLLOWED, NAMES, SETUP, Host, root_of, watched
 from program import free_port, jupyter_environment, running
 
 if TYPE_CHECKING:
@@ -28,10 +28,8 @@ CELLS = [SETUP, FOLLOWING, *(f"shown[{name!r}].shown" for name in NAMES)]
 FONTS = ("https://cdn.jsdelivr.net/npm/@fortawesome/",)
 
 
-class Open:
+class Open(Host):
     """A notebook in JupyterLab or Notebook 7."""
-
-    own = ()
 
     def __init__(self, notebook: lab.Notebook, page: Watched) -> None:
         self.notebook, self.watched = notebook, page
@@ -64,7 +62,7 @@ def notebook(browser: Browser, folder: Path, app: str) -> Iterator[Open]:
         yield Open(opened, page)
 
 
-class Dashboard:
+class Dashboard(Host):
     """The page that Voila makes of a notebook; each time it is loaded it gets a kernel of its own."""
 
     own = FONTS

@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from host import FOLLOWED, NAMES, SETUP, watched
+from host import FOLLOWED, NAMES, SETUP, Host, watched
 from lab import CellError, eventually
 from program import free_port, running
 from samples import BOXED
@@ -69,10 +69,8 @@ def _source(wrapped: bool) -> str:
     )
 
 
-class App:
+class App(Host):
     """A page of marimo's, in which Python is asked by a field."""
-
-    own = ()
 
     def __init__(self, page: Watched) -> None:
         self.watched = page

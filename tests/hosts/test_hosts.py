@@ -83,8 +83,9 @@ def test_it_can_be_read(host, theme):
     found = {}
     for name in NAMES:
         root = root_of(host, name)
-        eventually(lambda root=root: root.get_attribute("data-theme"), theme)
-        found[name] = faint(root, theme)
+        ground = host.ground(name, theme)
+        eventually(lambda root=root: root.get_attribute("data-theme"), ground)
+        found[name] = faint(root, ground)
     assert found == {name: {} for name in NAMES}
 
 
