@@ -22,14 +22,6 @@ FOLDERS = (
     *("analysis", "concepts", "datasets", "figures", "models", "recording", "rnn", "running"),
     *("tokens", "views", "widgets"),
 )
-#: Modules in whose docstrings parameters have no types yet. The list may only become shorter.
-UNTYPED = {
-    f"lstm_widgets.{name}"
-    for name in (
-        "models.adapter",
-        *(f"running.{name}" for name in ("layer_tokens", "reading", "unit")),
-    )
-}
 #: Modules whose examples run a model.
 RUNNING = (
     "lstm_widgets.running.record",
@@ -120,7 +112,7 @@ def test_examples_run(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("name", modules())
 def test_parameters_have_types(name: str) -> None:
     found = [line for each in docstrings(name) for line in untyped(each)]
-    assert bool(found) == (name in UNTYPED), found
+    assert not found
 
 
 @pytest.mark.parametrize("name", sorted(public()))

@@ -66,11 +66,11 @@ class Input:
 
     Attributes
     ----------
-    name
+    name : str
         Its name, by which it may be given in a dict.
-    shape
+    shape : tuple of int or None
         Its shape, the examples along the first axis; None: any length.
-    dtype
+    dtype : str
         The name of its dtype, ``"string"`` of strings.
     """
 
@@ -85,9 +85,9 @@ class Masker:
 
     Attributes
     ----------
-    layer
+    layer : str
         The name of the layer that does.
-    value
+    value : number, optional
         What it takes for padding.
     """
 
@@ -209,12 +209,12 @@ class Result:
 
     Attributes
     ----------
-    hidden
+    hidden : numpy.ndarray, optional
         The last cell's hidden states ``(example, timestep, units)``, by the input's timesteps; None
         if only the last one goes on.
-    states
+    states : list of numpy.ndarray
         The states in which it ended, as :attr:`Call.states`.
-    begun
+    begun : bool
         Whether something else than padding was read in an earlier piece.
     """
 
@@ -378,15 +378,15 @@ class Adapter(Protocol):
 
         Parameters
         ----------
-        layers
+        layers : sequence of Layer
             Those of :attr:`layers` that are to run the loop.
-        loop
+        loop : Loop
             What runs in the place of their own.
-        any_length
+        any_length : bool
             Whether it is to take sequences that are longer or shorter than it says.
-        every_output
+        every_output : bool
             Whether layers that return their last output are to return that of every timestep.
-        fresh
+        fresh : bool
             Whether each call starts from the states in which the model was found.
         """
 
@@ -418,18 +418,19 @@ class Adapter(Protocol):
 
         Parameters
         ----------
-        inputs
+        inputs : array or list of array
             What it is called with, as ``Given.whole`` gives it.
-        source
+        source : str, optional
             The name of the layer ``(example, timestep, features)``, or of the model's input, at which
             tokens are told apart; None: whichever that is.
-        cell
+        cell : CellState, optional
             Explain this cell's state instead of the model's output.
-        output
+        output : str or int, optional
             Which output, of a model with several.
-        batch_size
+        batch_size : int, optional
             How many examples run at a time; None: the adapter chooses.
-        check, tolerance
+        check : {"prefix", "full", False}
+        tolerance : float, optional
             How what recurrent layers do is held against the layers themselves in each batch, as in
             :func:`lstm_widgets.record`.
 
@@ -454,9 +455,9 @@ def register(kind: type, adapter: Callable[[Any], Adapter]) -> None:
 
     Parameters
     ----------
-    kind
+    kind : type
         The class of the models.
-    adapter
+    adapter : callable
         What makes an :class:`Adapter` of one.
     """
     _REGISTERED[kind] = adapter
@@ -486,10 +487,10 @@ def standard_vocabulary(given: Any, unknown: int | str | None = None) -> Vocabul
 
     Parameters
     ----------
-    given
+    given : sequence, mapping or layer, optional
         As for :class:`lstm_widgets.tokens.vocabulary.Vocabulary`, or a layer of a framework that has
         a vocabulary.
-    unknown
+    unknown : int or str, optional
         The id, or the token, that what isn't in it is read as.
     """
     if given is None:

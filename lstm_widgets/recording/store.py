@@ -17,10 +17,12 @@ interrupts it, ``path`` is at all times the old recording, the new one, or none.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
 import uuid
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +40,7 @@ from lstm_widgets.errors import RecordingFileError
 from lstm_widgets.recording.recorded import INITIAL
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping
+    from collections.abc import Hashable, Iterable, Iterator
 
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
@@ -118,14 +120,14 @@ def write(
             "predictions": predictions is not None,
             "files": files,
             "bytes": size,
-            "attrs": dict(attrs),
+            "attrs": _strict(attrs),
         }
         group_metadata = {
             "zarr_format": 3,
             "node_type": "group",
             "attributes": {"lstm_widgets_recording": marker},
         }
-        draft.write_text(json.dumps(group_metadata, indent=2), encoding="utf-8")
+        draft.write_text(json.dumps(group_metadata, indent=2, allow_nan=False), encoding="utf-8")
         _sync(draft)
         draft.replace(path / _METADATA)
     except BaseException:
@@ -175,7 +177,7 @@ def read(path: Path) -> tuple[list[xr.Dataset], xr.Dataset | None, dict[str, Any
         _expect_complete(data, marker["files"], marker["bytes"])
         layers = [_read_dataset(data / _expect_inside(group)) for group in marker["groups"]]
         predictions = _read_dataset(data / PREDICTIONS) if marker.get("predictions") else None
-        return layers, predictions, dict(marker["attrs"])
+        return layers, predictions, _floats(marker["attrs"])
     except (KeyError, TypeError, AttributeError, OSError) as error:
         raise RecordingFileError(
             f"path: the recording at {str(path)!r} is damaged: {error!r}"
@@ -234,7 +236,7 @@ def _slug(name: str) -> str:
 
 def _write_dataset(data: Path, group: str, dataset: xr.Dataset) -> None:
     node = zarr.open_group(data, mode="a", zarr_format=3).create_group(
-        group, attributes=dict(dataset.attrs)
+        group, attributes=_strict(dataset.attrs)
     )
     names = [*dataset.data_vars, *(name for name in COORDINATES if name in dataset.coords)]
     # Groups on disk have no order of their own, but the signals of a layer have one.
@@ -361,7 +363,7 @@ class _StoredArray(BackendArray):
 
 
 def _read_dataset(folder: Path) -> xr.Dataset:
-    attrs = _read_json(folder / _METADATA)["attributes"]
+    attrs = _floats(_read_json(folder / _METADATA)["attributes"])
     names = attrs.pop("variables")
     variables: dict[str, xr.Variable] = {}
     for name in names:
@@ -390,6 +392,26 @@ def _expect_harmless(folder: Path) -> tuple[list[str], np.dtype[Any]]:
             f"data type {dtype!r}"
         )
     return metadata["dimension_names"], DTYPES[dtype]
+
+
+def _strict(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Write numbers that JSON doesn't have as ``{"float": "inf"}``: other readers take no others."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    if isinstance(value, Mapping):
+        return {key: _strict(each) for key, each in value.items()}
+    return [*map(_strict, value)] if isinstance(value, (list, tuple)) else value
+
+
+def _floats(value: Any) -> Any:  # noqa: ANN401
+    """Read what :func:`_strict` wrote."""
+    if isinstance(value, list):
+        return [*map(_floats, value)]
+    if not isinstance(value, dict):
+        return value
+    if [*value] == ["float"]:
+        return float(value["float"])
+    return {key: _floats(each) for key, each in value.items()}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

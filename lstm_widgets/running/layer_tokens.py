@@ -28,13 +28,13 @@ def expect_tokens(tokens: Any, layers: Layers, recorded: Layers, known: Iterable
 
     Parameters
     ----------
-    tokens
+    tokens : sequence or mapping
         What was given.
-    layers
+    layers : mapping of str to sequence of Unit
         The calls of each layer that was called.
-    recorded
+    recorded : mapping of str to sequence of Unit
         What is recorded, see :func:`lstm_widgets.running.unit.recorded`.
-    known
+    known : iterable of str
         The names of all that the model has.
     """
     if isinstance(tokens, Mapping):

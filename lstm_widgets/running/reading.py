@@ -21,23 +21,23 @@ class Reading:
 
     Attributes
     ----------
-    mode
+    mode : {"examples", "pieces", "windows"}
         ``"examples"``: each call reads some of the examples. ``"pieces"``: each call reads a piece
         of one long example, and goes on from the states in which the call before ended.
         ``"windows"``: each call reads some of a text's windows; of each only the state at its end
         is kept, at the timestep of its last token.
-    count
+    count : int
         The number of examples, or of timesteps of the text.
-    window
+    window : int
         The number of timesteps of a window.
-    padding
+    padding : int
         How many timesteps of padding stand in front of the text.
-    pad
+    pad : number or str
         What it was said to be.
-    lengths
+    lengths : numpy.ndarray, optional
         Of examples that are read without padding, each call those of one length: their lengths,
         the longest first, in the order in which they are read.
-    order
+    order : numpy.ndarray, optional
         Which of the examples each of these is.
     """
 

@@ -94,17 +94,18 @@ def recorded(
 
     Parameters
     ----------
-    name
+    name : str
         The layer's name.
-    units
+    units : sequence of Unit
         What is kept of each call.
-    kept
+    kept : tuple of slice
         Which examples, and which timesteps, are there.
-    tokens
-        What stands at each timestep of the calls, one after the other; None: not known.
-    check
+    tokens : numpy.ndarray, optional
+        Str ``(example, timestep)``: what stands at each timestep of the calls,
+        one after the other; None: not known.
+    check : {"prefix", "full", False}
         How the layer was checked.
-    reading
+    reading : Reading
         How the model read.
     """
     first, within = units[0], kept[1:]
