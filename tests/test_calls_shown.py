@@ -181,5 +181,5 @@ def test_what_does_not_fit_is_named():
             Recording.from_layers([RecordedLayer("cell", "LSTM", layer.signals, **fields)])
     initial = {"forget_gate": layer.initial["cell_state"]}
     wrong_state = RecordedLayer("cell", "LSTM", layer.signals, initial=initial, calls=CALLS)
-    with pytest.raises(ValueError, match="'forget_gate' is no state"):
+    with pytest.raises(ValueError, match="'forget_gate' isn't an initial state"):
         Recording.from_layers([wrong_state])

@@ -230,9 +230,9 @@ def test_a_series_and_targets_that_are_not_known():
 
 def test_losses_that_are_none():
     model = binary(L.Dense(1))
-    with pytest.raises(ValueError, match=r"loss: expected the name of a loss of keras.losses"):
+    with pytest.raises(ValueError, match=r"loss: expected the name of a loss in keras.losses"):
         lw.ablate(model, BATCH, 0, targets=np.zeros(4), loss="msee")
-    with pytest.raises(TypeError, match=r"loss: expected the name of a loss of keras.losses"):
+    with pytest.raises(TypeError, match=r"loss: expected the name of a loss in keras.losses"):
         lw.ablate(model, BATCH, 0, targets=np.zeros(4), loss=3)
     with pytest.raises(ValueError, match="targets: expected what the loss takes"):
         lw.ablate(model, BATCH, 0, loss="mse")
@@ -333,7 +333,7 @@ def test_which_outputs_there_are_is_said(kind):
             call(output=True)
     with pytest.raises(ValueError, match=f"output: expected one of {names}"):
         lw.deletion_curve(model, ids, relevance, output="nix")
-    with pytest.raises(ValueError, match=r"output: expected None, .* top_k= records"):
+    with pytest.raises(ValueError, match=r"output: expected None without top_k="):
         lw.record(model, ids, output=named)
     # A cell is no output.
     assert "score" in lw.relevance(model, ids, layer="lstm", cell=0)
