@@ -11,6 +11,8 @@ LAB_READY := $(VENV)/.ready-lab
 PY_READY := $(VENV)/.ready
 OLDEST := build/oldest
 OLDEST_READY := $(OLDEST)/.ready
+COLAB := build/colab
+COLAB_READY := $(COLAB)/.ready
 JS_READY := js/node_modules/.ready
 HOSTS_READY := tests/hosts/node_modules/.ready
 STATIC := lstm_widgets/static
@@ -83,11 +85,22 @@ $(JS_READY): js/package.json js/package-lock.json
 setup-browser: $(PY_READY) ## Find Chromium, or install it
 	@$(BIN)/python tests/browser/chromium.py
 
-setup-hosts: $(HOSTS_READY) ## Set up what other hosts have in their pages
+setup-hosts: $(HOSTS_READY) $(COLAB_READY) ## Set up what other hosts have in their pages, and Colab's kernel
 
 # The bundles as they are published: no scripts of theirs need to run.
 $(HOSTS_READY): tests/hosts/package.json tests/hosts/package-lock.json | $(JS_READY)
 	npm --prefix tests/hosts ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# What Colab has must stay as it is: that pip finds a way to install the package beside it is a test in itself.
+$(COLAB_READY): pyproject.toml constraints-colab.txt | $(BIN)/python
+	rm -rf $(COLAB)
+	@for python in $(BIN)/python python3.12 python3.11; do \
+	  if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info >= (3, 13))' 2>/dev/null; \
+	  then $$python -m venv $(COLAB); break; fi; \
+	done
+	@test -e $(COLAB)/bin/python || { echo "Python 3.11 or 3.12 is missing: Colab's versions need one of them" >&2; exit 1; }
+	$(call install,$(COLAB),constraints-colab.txt,tensorflow)
 	@touch $@
 
 lint: $(PY_READY) ## ruff (rules and format) and mypy

@@ -362,6 +362,9 @@ class PageWidget(anywidget.AnyWidget):
 
         return artist.pixels(self._sheet(_STILL_WIDTH / UNITS_PER_INCH, "light", framed=True))
 
+    #: ipywidgets 7 displays itself by this, past what stands beside a widget and what Colab has to be told.
+    _ipython_display_ = None
+
     def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401 - as IPython has it
         """Put a still picture beside the widget, or beside what is shown in its place (`show_as`)."""
         if shown_as() == "widget":

@@ -16,6 +16,9 @@ async function load(module, version) {
   return loaded;
 }
 
+const amd = (...names) =>
+  new Promise((done, failed) => globalThis.requirejs(names, (...got) => done(got), failed));
+
 const managers = {
   async vscode(kernel) {
     const { activate } = await import(`${location.origin}/files/vscode.js`);
@@ -33,6 +36,48 @@ const managers = {
       manager,
       show: async (view, node) => manager.display_view(undefined, view, { node }),
     };
+  },
+
+  /** A page of its own around each output, which asks the kernel for the state of what it shows, and no more. */
+  async frame(kernel) {
+    const [{ HTMLManager }, { shims, put_buffers }] = await amd(
+      "@jupyter-widgets/html-manager",
+      "@jupyter-widgets/base",
+    );
+    const comms = new Map();
+    class FrameManager extends HTMLManager {
+      #asked = new Map();
+      get_model(id) {
+        if (!this.#asked.has(id)) this.#asked.set(id, this.#ask(id));
+        return this.#asked.get(id);
+      }
+      async #ask(id) {
+        const opened = comms.get(id) ?? kernel.createComm(this.comm_target_name, id);
+        const comm = new shims.services.Comm(opened);
+        const { data, buffers } = await new Promise((done) => {
+          comm.on_msg(({ content, buffers }) => {
+            if (content.data.method === "update") done({ data: content.data, buffers });
+          });
+          comm.send({ method: "request_state" }, {});
+        });
+        put_buffers(data.state, data.buffer_paths ?? [], buffers ?? []);
+        const { _model_name, _model_module, _model_module_version } = data.state;
+        return this.new_model(
+          {
+            model_name: _model_name,
+            model_module: _model_module,
+            model_module_version: _model_module_version,
+            model_id: id,
+            comm,
+          },
+          data.state,
+        );
+      }
+    }
+    const manager = new FrameManager({ loader: load });
+    // Who knows no widgets would have each new one closed. They are asked for when they are shown.
+    kernel.registerCommTarget(manager.comm_target_name, (comm) => comms.set(comm.commId, comm));
+    return { manager, show: (view, node) => manager.display_view(view, node) };
   },
 };
 

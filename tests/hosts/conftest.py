@@ -23,6 +23,7 @@ HOSTS = {
     "marimo edit": partial(marimo_app.marimo, mode="edit", wrapped=True),
     "marimo run": partial(marimo_app.marimo, mode="run", wrapped=False),
     "VS Code": webview.vscode,
+    "Colab": webview.colab,
 }
 
 

@@ -204,6 +204,7 @@ export function watchTheme(callback, signal) {
       attributeFilter: [
         "class",
         "style",
+        "theme",
         "data-theme",
         "data-jp-theme-light",
         "data-jp-theme-name",
