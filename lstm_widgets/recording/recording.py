@@ -33,6 +33,7 @@ __all__ = ["Recording", "open_recording"]
 
 if TYPE_CHECKING:
     from os import PathLike
+    from types import ModuleType
 
 # The node of the predictions. No layer can have it: a "%" in a layer's name is percent-encoded.
 PREDICTIONS_NODE = "%predictions"
@@ -331,8 +332,7 @@ class Recording(Mapping[str, xr.Dataset]):
         ValueError
             If a token or label can't be encoded as UTF-8 (a lone surrogate).
         """
-        from lstm_widgets.recording import store  # noqa: PLC0415  (Zarr is needed for files only)
-
+        store = _store()
         layers = {name: self._node(name) for name in self.layers}
         attrs = {str(name): value for name, value in self.tree.attrs.items()}
         attrs.pop("notes", None)
@@ -378,13 +378,27 @@ def open_recording(path: str | PathLike[str]) -> Recording:
     >>> lw.open_recording("text.zarr")["lstm"].equals(recording["lstm"])
     True
     """
-    from lstm_widgets.recording import store  # noqa: PLC0415  (Zarr is needed for files only)
-
-    layers, predictions, attrs = store.read(Path(path))
+    layers, predictions, attrs = _store().read(Path(path))
     datasets = dict(zip(attrs["layers"], layers, strict=True))
     datasets = joined_calls(datasets, "window" in attrs)
     attrs["layers"] = list(datasets)
     return Recording(attrs["layers"], lambda: _tree(datasets, predictions, attrs))
+
+
+def _store() -> ModuleType:
+    """Load what reads and writes files: Zarr is needed for them only, and can't be had in Pyodide."""
+    try:
+        from lstm_widgets.recording import store  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "zarr":
+            raise
+        raise ModuleNotFoundError(
+            "files of recordings need zarr, which isn't installed (and can't be in Pyodide, as in "
+            "JupyterLite): there, make a recording of arrays with Recording.from_layers, or open what "
+            "save_html has made elsewhere",
+            name="zarr",
+        ) from None
+    return store
 
 
 def _tree(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -116,7 +117,9 @@ def _blas() -> ThreadpoolController:
 
 @functools.cache
 def cpus() -> int:
-    """Count the processors that this process may use."""
+    """Count the processors that this process may use: one where there are no threads, in Pyodide."""
+    if sys.platform == "emscripten":
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
