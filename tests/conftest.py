@@ -63,7 +63,10 @@ def nothing_stays() -> Iterator[None]:
 
 def _widgets() -> dict[str, Any]:
     module = sys.modules.get("ipywidgets.widgets.widget")
-    return module._instances if module else {}
+    if module is None:
+        return {}
+    # ipywidgets 7 has them in another place.
+    return module._instances if hasattr(module, "_instances") else module.Widget.widgets
 
 
 @pytest.fixture(scope="session")

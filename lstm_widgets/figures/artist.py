@@ -40,6 +40,8 @@ SETTINGS: dict[Any, Any] = {
 _WHOLE = 1e-9
 #: Where nothing is rounded to pixels, neighbours overlap by so much: no paper shines through.
 _OVERLAP = 0.25
+#: To which digit of a point places are given in a file: a hundredth can't be seen, and ten digits take room.
+_DIGITS = 2
 #: How far apart two words may be that go on in one text.
 _JOINED = 0.02
 
@@ -172,10 +174,14 @@ class _Drawing(Artist):
             every.set_antialiased(False)
             every.draw(renderer)
             return
+        # A box is a line as thick as it is high, which takes half the room of four corners.
+        points = self._points(transform)
         gc = renderer.new_gc()
-        gc.set_linewidth(0)
-        for colour, some in _by_colour(boxes, colours):
-            renderer.draw_path(gc, _boxes_path(some, overlap), transform, colour)
+        gc.set_capstyle("butt")
+        for colour, thick, some in _alike(boxes, colours):
+            gc.set_foreground(colour)
+            gc.set_linewidth(round((thick + overlap) * points, 3))
+            renderer.draw_path(gc, _thick_lines(some, overlap, transform), IdentityTransform())
         gc.restore()
 
     def _draw_letters(self, renderer: RendererBase, transform: Affine2D) -> None:
@@ -211,7 +217,7 @@ class _Drawing(Artist):
         """Draw lines across all boxes, clipped to them."""
         points = self._points(transform)
         gc = renderer.new_gc()
-        gc.set_clip_path(TransformedPath(_boxes_path(boxes, 0), transform))
+        gc.set_clip_path(TransformedPath(_boxes_path(boxes), transform))
         gc.set_foreground((*shares(colour), pattern.alpha))
         gc.set_linewidth(pattern.thick * points)
         gc.set_capstyle("butt")
@@ -227,7 +233,7 @@ class _Drawing(Artist):
         gc = renderer.new_gc()
         for x, y, text, kind, size, colour in _joined(self._sheet.words):
             gc.set_foreground(shares(colour))
-            at, down = transform.transform((x, y)).tolist()
+            at, down = transform.transform((x, y)).round(_DIGITS).tolist()
             if renderer.flipy():
                 down = height - down
             font = fonts.properties(kind, round(size * points, 3))
@@ -244,16 +250,21 @@ def shares(colour: Iterable[int]) -> tuple[float, float, float]:
     return red / 255, green / 255, blue / 255
 
 
-def _by_colour(
+def _alike(
     boxes: NDArray[np.float64], colours: NDArray[np.uint8]
-) -> Iterator[tuple[tuple[float, float, float], NDArray[np.float64]]]:
-    """Give what has the same colour together, in the order of what is first drawn in each."""
-    keys = colours.astype(np.int64) @ (1 << 16, 1 << 8, 1)
-    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+) -> Iterator[tuple[tuple[float, ...], float, NDArray[np.float64]]]:
+    """Give boxes of the same colour and height together, in the order of what is first drawn in each."""
+    heights = (boxes[:, 3] - boxes[:, 1]).round(_DIGITS)
+    boxes, colours, heights = (each[heights > 0] for each in (boxes, colours, heights))
+    looks = colours.astype(np.int64) @ (1 << 16, 1 << 8, 1) + (
+        (heights * 100).round().astype(np.int64) << 24
+    )
+    _, first, which = np.unique(looks, return_index=True, return_inverse=True)
     order = np.argsort(first[which], kind="stable")
     for part in np.split(order, np.flatnonzero(np.diff(first[which][order])) + 1):
         if len(part):
-            yield shares(colours[part[0]].tolist()), boxes[part]
+            colour = shares(colours[part[0]].tolist())
+            yield tuple(round(share, 3) for share in colour), float(heights[part[0]]), boxes[part]
 
 
 def _corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -262,11 +273,20 @@ def _corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([x0, y0, x1, y0, x1, y1, x0, y1], axis=-1).reshape(-1, 4, 2)
 
 
-def _boxes_path(boxes: NDArray[np.float64], overlap: float) -> Path:
-    corners = _corners(boxes + np.array((0, 0, overlap, overlap)))
+def _boxes_path(boxes: NDArray[np.float64]) -> Path:
+    corners = _corners(boxes)
     vertices = np.concatenate([corners, corners[:, :1]], axis=1).reshape(-1, 2)
     codes = np.tile([Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY], len(boxes))
     return Path(vertices, codes)
+
+
+def _thick_lines(boxes: NDArray[np.float64], overlap: float, transform: Affine2D) -> Path:
+    """Give the middle of boxes of one height, from left to right."""
+    x0, y0, x1, y1 = boxes.T
+    middle = (y0 + y1 + overlap) / 2
+    ends = np.stack([x0, middle, x1 + overlap, middle], axis=-1).reshape(-1, 2)
+    vertices = transform.transform(ends).round(_DIGITS)
+    return Path(vertices, np.tile([Path.MOVETO, Path.LINETO], len(boxes)))
 
 
 def _lines_path(pattern: Pattern, boxes: NDArray[np.float64]) -> Path:

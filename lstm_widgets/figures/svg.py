@@ -1,6 +1,6 @@
 """SVG as small as it can be, with the letters that it needs.
 
-Matplotlib writes out each style and each corner. Here a style is a class, a box has its corners once,
+Matplotlib writes out each style and each corner. Here a style is a class, a level line has its height once,
 and the page brings its letters, so that they fit their boxes wherever it is opened.
 """
 
@@ -16,7 +16,7 @@ from fontTools import subset
 
 from lstm_widgets.figures import fonts
 
-_BOX = re.compile(r"M (\S+) (\S+) \nL (\S+) \2 \nL \3 (\S+) \nL \1 \4 \nz\n")
+_LINE = re.compile(r"M (\S+) (\S+) \nL (\S+) \2 \n")
 _TEXT = re.compile(r'<text style="([^"]*)"([^>]*)>([^<]*)</text>')
 _PLACE = re.compile(r'transform="translate\((\S+) (\S+)\)"')
 _STYLE = '<style type="text/css">'
@@ -42,7 +42,7 @@ def small(svg: str) -> str:
         name = styles.setdefault(style, f"lw{zlib.crc32(style.encode()):x}")
         return f'<text class="{name}"{_PLACE.sub(placed, place)}>{text}</text>'
 
-    svg = _BOX.sub(r"M\1 \2H\3V\4H\1z", _TEXT.sub(with_class, svg))
+    svg = _LINE.sub(r"M\1 \2H\3", _TEXT.sub(with_class, svg))
     rules = [_face(kind, letters) for kind, letters in used.items()]
     rules += [f".{name}{{{style}}}" for style, name in styles.items()]
     return svg.replace(_STYLE, f"{_STYLE}{''.join(rules)}", 1)
