@@ -252,10 +252,11 @@ def shares(colour: Iterable[int]) -> tuple[float, float, float]:
 
 def _alike(
     boxes: NDArray[np.float64], colours: NDArray[np.uint8]
-) -> Iterator[tuple[tuple[float, ...], float, NDArray[np.float64]]]:
+) -> Iterator[tuple[tuple[float, float, float], float, NDArray[np.float64]]]:
     """Give boxes of the same colour and height together, in the order of what is first drawn in each."""
     heights = (boxes[:, 3] - boxes[:, 1]).round(_DIGITS)
-    boxes, colours, heights = (each[heights > 0] for each in (boxes, colours, heights))
+    there = heights > 0
+    boxes, colours, heights = boxes[there], colours[there], heights[there]
     looks = colours.astype(np.int64) @ (1 << 16, 1 << 8, 1) + (
         (heights * 100).round().astype(np.int64) << 24
     )
@@ -263,8 +264,8 @@ def _alike(
     order = np.argsort(first[which], kind="stable")
     for part in np.split(order, np.flatnonzero(np.diff(first[which][order])) + 1):
         if len(part):
-            colour = shares(colours[part[0]].tolist())
-            yield tuple(round(share, 3) for share in colour), float(heights[part[0]]), boxes[part]
+            red, green, blue = (round(share, 3) for share in shares(colours[part[0]].tolist()))
+            yield (red, green, blue), float(heights[part[0]]), boxes[part]
 
 
 def _corners(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
