@@ -329,8 +329,9 @@ class RelevanceHeatmap(PageWidget):
 
     def __repr__(self) -> str:
         examples = self._examples
+        counted = f"{examples.count} example{'s' * (examples.count != 1)}"
         return (
-            f"<RelevanceHeatmap {examples.count} examples, methods={examples.methods}, "
+            f"<RelevanceHeatmap {counted}, methods={examples.methods}, "
             f"example={self.example}, timestep={self.timestep}>"
         )
 

@@ -14,8 +14,9 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 from samples import BOXED
+from sphinx.cmd.build import build_main as sphinx_build
 
-#: What nbconvert's own template asks for, with or without a widget in the page.
+#: What the templates ask for themselves, with or without a widget in the page.
 OWN = (
     "https://cdnjs.cloudflare.com/ajax/libs/require.js/",
     "https://cdnjs.cloudflare.com/ajax/libs/mathjax/",
@@ -28,26 +29,47 @@ SEEN = """output => output.innerText.trim().length > 0 ||
   [...output.querySelectorAll("img")].some((image) => image.complete && image.naturalWidth > 8)"""
 
 
-def open_converted(page, notebook, folder):
-    """Open what ``jupyter nbconvert --to html`` makes of a notebook."""
+def nbconvert(notebook, folder):
+    """Make a page of a notebook as ``jupyter nbconvert --to html`` does."""
     path = folder / "notebook.html"
     path.write_text(HTMLExporter().from_notebook_node(notebook)[0], "utf-8")
+    return path
+
+
+def myst(notebook, folder):
+    """Make a site of a notebook as Jupyter Book 1 and other sites of MyST-NB do, by Sphinx."""
+    source = folder / "source"
+    source.mkdir()
+    nbformat.write(notebook, source / "index.ipynb")
+    options = {"extensions": "myst_nb", "nb_execution_mode": "off"}
+    given = [f"-D{name}={value}" for name, value in options.items()]
+    arguments = [*given, "-C", "-q", "-W", "-b", "html", str(source), str(folder / "site")]
+    assert sphinx_build(arguments) == 0
+    return folder / "site" / "index.html"
+
+
+def open_converted(page, path):
     page.page.goto(path.as_uri())
     return page
 
 
+@pytest.fixture(scope="module", params=[nbconvert, myst])
+def page(request, browser, saved, tmp_path_factory):
+    """Give what becomes of it on the web."""
+    with watched(browser) as opened:
+        yield open_converted(opened, request.param(saved, tmp_path_factory.mktemp("web")))
+
+
 @pytest.fixture(scope="module")
-def page(browser, tmp_path_factory):
+def saved():
     """Give a saved notebook in which each sample was shown as a page."""
-    folder = tmp_path_factory.mktemp("saved")
     setup = f"{SETUP}\nimport lstm_widgets as lw\n\nlw.show_as('page')"
     cells = [setup, *(f"shown[{name!r}].shown" for name in SHOWN)]
     notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
     client = NotebookClient(notebook, timeout=120, kernel_name="python3")
     client.store_widget_state = False  # as JupyterLab saves
     client.execute()
-    with watched(browser) as opened:
-        yield open_converted(opened, notebook, folder)
+    return notebook
 
 
 def root_of(page, name):
@@ -99,7 +121,9 @@ def test_shipped_notebooks_have_no_blank_output(browser, root, tmp_path):
     for path in paths:
         notebook = nbformat.read(path, 4)
         with ExitStack() as stack:
-            opened = open_converted(stack.enter_context(watched(browser)), notebook, tmp_path)
+            opened = open_converted(
+                stack.enter_context(watched(browser)), nbconvert(notebook, tmp_path)
+            )
             outputs = opened.page.locator(OUTPUT).all()
             left = sum(len(cell.get("outputs", [])) for cell in notebook.cells)
             assert len(outputs) == left > 0, path.name
