@@ -113,7 +113,8 @@ def rank_cells(
         - ``pooled_p_value``: because that is too coarse for many rows, the same under the pooled null
           of *all* rows, each score as a z-score under the null of its own row.
         - ``q_value``: ``pooled_p_value`` adjusted by Benjamini and Hochberg over all rows, and not
-          below ``p_value``: the expected share of false discoveries among the rows up to this one.
+          below ``p_value``: the expected share of false discoveries if this row is kept, and all
+          with a smaller one.
         - ``effective_n``: the effective sample size, the number of independent timesteps for which
           scores would have the variance that the shifted ones have,
           :math:`1 + \sigma^2 (n - 1) / s^2` of the variances :math:`\sigma^2` of the score when
