@@ -219,7 +219,7 @@ def test_hostile_texts_are_texts(tmp_path):
     hostile = [*HOSTILE, "$x^2$", "\\alpha", "</text><script>x</script>", "&amp;", "\t"]
     made = recording(len(hostile), 1, 3, tokens=hostile, labels=hostile)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # not even of signs that no font has
+        warnings.simplefilter("error", UserWarning)  # not even of signs that no font has
         for example in range(len(hostile)):
             widget = lw.ExampleGrid(made, example=example)
             root = svg(widget, tmp_path, overwrite=True)

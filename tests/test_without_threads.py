@@ -12,8 +12,10 @@ TESTS = Path(__file__).parent
 #: What Pyodide doesn't have, of what is needed elsewhere.
 MISSING = ("numba", "tensorflow", "keras", "zarr")
 AS_THERE = f"""
-import sys, threading, warnings
+import sys, threading
 sys.path[:0] = {[str(TESTS / "hosts"), str(TESTS / "browser"), str(TESTS), str(TESTS.parent)]}
+import matplotlib.font_manager  # it looks for fonts in a thread, where there is one
+
 for name in {MISSING}:
     sys.modules[name] = None
 
@@ -23,7 +25,6 @@ def refused(*_args, **_options):
 threading._start_new_thread = refused
 import lstm_widgets as lw
 import recordings, samples
-warnings.simplefilter("error")
 sys.platform = "emscripten"
 import tqdm
 tqdm.tqdm.monitor_interval = 0  # it wants a thread too, and does without one
