@@ -257,9 +257,8 @@ def _alike(
     heights = (boxes[:, 3] - boxes[:, 1]).round(_DIGITS)
     there = heights > 0
     boxes, colours, heights = boxes[there], colours[there], heights[there]
-    looks = colours.astype(np.int64) @ (1 << 16, 1 << 8, 1) + (
-        (heights * 100).round().astype(np.int64) << 24
-    )
+    steps = (heights * 10**_DIGITS).round().astype(np.int64)
+    looks = steps << 24 | colours.astype(np.int64) @ (1 << 16, 1 << 8, 1)
     _, first, which = np.unique(looks, return_index=True, return_inverse=True)
     order = np.argsort(first[which], kind="stable")
     for part in np.split(order, np.flatnonzero(np.diff(first[which][order])) + 1):

@@ -84,7 +84,7 @@ class Webview(Host):
         self.watched.page.evaluate(THEME, [name, *COLOURS[name]])
 
     def ground(self, name: str, theme: str) -> str:
-        # What others have in their boxes is black on white, as VS Code has it.
+        # What others have in their boxes is black on white: the managers' boxes know no dark.
         return "light" if name == BOXED else theme
 
 
@@ -146,7 +146,7 @@ FRAMED = """async ([name, code, kernel]) => {
   await open("frame", kernel);
   await cell(code, document.body);
 }"""
-#: The oldest that Colab has, with which its kernels run here.
+#: What its kernels run with here: Colab's own versions, and what is installed beside them.
 PINS = dict(
     line.split("==")
     for line in (HERE.parents[1] / "constraints-colab.txt").read_text().splitlines()
@@ -155,33 +155,17 @@ PINS = dict(
 PYTHON = HERE.parents[1] / "build" / "colab" / "bin" / "python"
 
 
-class Frames(Host):
+class Frames(Webview):
     """A notebook each of whose outputs stands in a frame of its own."""
-
-    def __init__(self, page: Watched, kernel: lab.Kernel) -> None:
-        self.watched, self._kernel = page, kernel
 
     def output(self, name: str) -> Locator:
         frame = self.watched.page.locator(f"iframe[name={json.dumps(name)}]")
         frame.scroll_into_view_if_needed()
         return frame.content_frame.locator("body")
 
-    def following(self) -> str:
-        return self.output("following").locator(".widget-label").inner_text()
-
-    def run(self, code: str) -> None:
-        self._kernel.run(code)
-
-    def value(self, expression: str) -> Any:
-        return self._kernel.value(expression)
-
     def theme(self, name: str) -> None:
         for frame in self.watched.page.frames[1:]:
             frame.evaluate("theme => document.documentElement.setAttribute('theme', theme)", name)
-
-    def ground(self, name: str, theme: str) -> str:
-        # The manager's boxes have a ground of their own, which knows no dark.
-        return "light" if name == BOXED else theme
 
 
 @contextmanager
