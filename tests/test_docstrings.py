@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import lstm_widgets as lw
-from lstm_widgets.recording import RecordedLayer, Recording
+from lstm_widgets.recording import RecordedLayer, RecordedSeries, Recording, Times
 
 TEXT = 'she said "well then" and left. ' * 20
 FOLDERS = (
@@ -85,6 +85,26 @@ def example_recording() -> Recording:
     )
 
 
+def example_series() -> Recording:
+    """Make what examples call ``series``: three years of weather, and a cell that follows the rain."""
+    days = np.arange("2001-01-01", "2004-01-01", dtype="datetime64[D]")
+    rng = np.random.default_rng(0)
+    rain = rng.exponential(2.0, len(days)) * (rng.random(len(days)) < 0.4)
+    warm = 8 - 10 * np.cos(2 * np.pi * np.arange(len(days)) / 365.25) + rng.normal(size=len(days))
+    wet = np.convolve(rain, np.exp(-np.arange(30) / 10))[: len(days)]
+    cells = np.stack([np.tanh(wet / 40), warm / 20, rng.normal(size=len(days)) / 5], axis=1)
+    times = Times(days.astype("M8[ns]"))
+    read = np.stack([rain, warm], axis=1)[None].astype(np.float32)
+    flow = (wet / 10)[None, :, None].astype(np.float32)
+    layer = RecordedLayer("lstm", "LSTM", {"cell_state": cells[None].astype("f4")}, times=times)
+    return Recording.from_layers(
+        [layer],
+        inputs=RecordedSeries(read, ("rain", "temperature"), ("mm", "°C"), times),
+        outputs=RecordedSeries(flow + 1, ("flow",), ("mm",), times),
+        targets=RecordedSeries(flow, ("flow",), ("mm",), times),
+    )
+
+
 def example_model() -> Any:
     """Make what examples call ``model``: it predicts the next of three characters."""
     return keras.Sequential(
@@ -101,7 +121,11 @@ def example_model() -> Any:
 def test_examples_run(name: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "README.md").write_text("no recording")
-    known: dict[str, Any] = {"lw": lw, "recording": example_recording()}
+    known: dict[str, Any] = {
+        "lw": lw,
+        "recording": example_recording(),
+        "series": example_series(),
+    }
     if name in RUNNING:
         known["model"] = example_model()
     module = importlib.import_module(name)

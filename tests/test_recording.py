@@ -826,7 +826,7 @@ def marker(content):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.update(format=3), "format 3.*newer version"),
+        (lambda m: m.update(format=4), "format 4.*newer version"),
         (lambda m: m.pop("data"), "damaged"),
         (lambda m: m.update(data="../elsewhere"), "outside"),
         (lambda m: m.update(groups=["../../x"]), "outside"),

@@ -3,14 +3,18 @@
 from lstm_widgets.recording.recorded import (
     RecordedLayer,
     RecordedPredictions,
+    RecordedSeries,
     predictions_dataset,
 )
 from lstm_widgets.recording.recording import Recording, open_recording
+from lstm_widgets.recording.times import Times
 
 __all__ = [
     "RecordedLayer",
     "RecordedPredictions",
+    "RecordedSeries",
     "Recording",
+    "Times",
     "open_recording",
     "predictions_dataset",
 ]

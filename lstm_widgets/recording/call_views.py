@@ -10,6 +10,7 @@ import xarray as xr
 
 from lstm_widgets.recording.calls import call_name, split_call
 from lstm_widgets.recording.recorded import INITIAL
+from lstm_widgets.recording.times import with_time_index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,7 @@ def shown_calls(node: xr.Dataset, call: int | None) -> xr.Dataset:
     first = [name for name in INITIAL if name in shown.coords]
     shown = shown.assign_coords({name: shown[name][:, (call or 1) - 1] for name in first})
     shown.attrs = attrs
-    return shown
+    return with_time_index(shown)
 
 
 def initial_states(node: xr.Dataset, name: str, call: int | None) -> npt.NDArray[np.float32] | None:

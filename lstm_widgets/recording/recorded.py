@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from lstm_widgets.recording.times import Times, with_time_index
+
 AXES = ("example", "timestep", "cell")
 #: The states that a layer started from.
 INITIAL = ("initial_hidden_state", "initial_cell_state")
 PREDICTION_AXES = ("example", "timestep", "rank")
 # Names that a layer's dataset uses itself, so no signal can have them.
-RESERVED = frozenset({*AXES, "token", "label", "mask", "call", *INITIAL})
+RESERVED = frozenset({*AXES, "token", "time", "position", "label", "mask", "call", *INITIAL})
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class RecordedLayer:
         True at real timesteps; None if nothing is padding.
     tokens : object array (example, timestep), optional
         Of str; None if they aren't known.
+    times : Times, optional
+        When each timestep is; None if that isn't known.
+    positions : int64 array (timestep,), optional
+        Which of the series' timesteps each is, where the layer has fewer; None where it has them all.
     check : mapping
         The self-check: ``difference``, ``tolerance``, ``mode`` (``"prefix"``, ``"full"``,
         ``"none"``), ``examples``, ``timesteps``.
@@ -58,6 +64,8 @@ class RecordedLayer:
     signals: dict[str, npt.NDArray[np.float32]]
     mask: npt.NDArray[np.bool_] | None = None
     tokens: npt.NDArray[np.object_] | None = None
+    times: Times | None = None
+    positions: npt.NDArray[np.int64] | None = None
     check: dict[str, Any] = field(default_factory=lambda: {"mode": "none"})
     config: dict[str, Any] = field(default_factory=dict)
     go_backwards: bool = False
@@ -91,6 +99,28 @@ class RecordedPredictions:
     tokens: npt.NDArray[np.object_] | None = None
 
 
+@dataclass(frozen=True)
+class RecordedSeries:
+    """Numbers over time to put into a recording: what a model read, said, or should have said.
+
+    Parameters
+    ----------
+    values : float32 array (example, timestep, channel)
+        NaN where there is none.
+    names : tuple of str
+        What the channels, or outputs, are called, each another.
+    units : tuple of str
+        Their units, "" where unknown.
+    times : Times, optional
+        When each timestep is.
+    """
+
+    values: npt.NDArray[np.float32]
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    times: Times | None = None
+
+
 def expect_layer(layer: RecordedLayer, labels: Sequence[str] | None) -> tuple[int, ...]:
     """Check a recorded layer; return the shape of its signals."""
     where = f"layer {layer.name!r}"
@@ -117,6 +147,9 @@ def expect_layer(layer: RecordedLayer, labels: Sequence[str] | None) -> tuple[in
     if layer.tokens is not None:
         _expect(layer.tokens, f"{where}: tokens", np.dtype(np.object_), shape[:2])
         _expect_strings(layer.tokens.ravel(), f"{where}: tokens")
+    _expect_times(layer.times, shape[:2], where)
+    if layer.positions is not None:
+        _expect(layer.positions, f"{where}: positions", np.dtype(np.int64), shape[1:2])
     if labels is not None:
         if isinstance(labels, str) or len(labels) != shape[0]:
             raise ValueError(
@@ -157,13 +190,54 @@ def layer_dataset(
         variables["mask"] = (AXES[:2], layer.mask)
     if layer.tokens is not None:
         coords["token"] = (AXES[:2], layer.tokens)
+    coords |= _times(layer.times)
+    if layer.positions is not None:
+        coords["position"] = ("timestep", layer.positions)
     if labels is not None:
         coords["label"] = (AXES[:1], labels)
     for name in INITIAL:
         if (values := layer.initial.get(name.removeprefix("initial_"))) is not None:
             axes = ("example", "call", "cell") if layer.calls else ("example", "cell")
             coords[name] = (axes, values)
-    return xr.Dataset(variables, coords, attrs)
+    return with_time_index(xr.Dataset(variables, coords, attrs))
+
+
+def series_dataset(
+    what: str, given: RecordedSeries, labels: npt.NDArray[np.object_] | None, examples: int
+) -> xr.Dataset:
+    """Make of numbers over time what ``recording.inputs``, for example, gives.
+
+    ``what`` is ``"inputs"``, ``"outputs"`` or ``"targets"``.
+    """
+    shape = given.values.shape
+    if len(shape) != 3 or shape[0] != examples:
+        raise ValueError(
+            f"{what}: expected values ({examples} examples, timestep, channel), got shape {shape}"
+        )
+    _expect(given.values, what, np.dtype(np.float32), shape)
+    for argument, texts in (("names", given.names), ("units", given.units)):
+        if len(texts) != shape[2]:
+            raise ValueError(
+                f"{what}: expected {shape[2]} {argument}, one for each along the last axis; got "
+                f"{len(texts)}"
+            )
+        _expect_strings(texts, f"{what}: {argument}")
+    if len(set(given.names)) < len(given.names):
+        raise ValueError(f"{what}: expected different names, got {', '.join(given.names)}")
+    _expect_times(given.times, shape[:2], what)
+    last = "channel" if what == "inputs" else "output"
+    coords: dict[Hashable, Any] = {
+        "example": np.arange(shape[0]),
+        "timestep": np.arange(shape[1]),
+        last: np.array([*given.names, ""], object)[:-1],
+        "unit": (last, np.array([*given.units, ""], object)[:-1]),
+        **_times(given.times),
+    }
+    if labels is not None:
+        coords["label"] = ("example", labels)
+    return with_time_index(
+        xr.Dataset({what: (("example", "timestep", last), given.values)}, coords)
+    )
 
 
 def predictions_dataset(given: RecordedPredictions, examples: int) -> xr.Dataset:
@@ -188,6 +262,27 @@ def predictions_dataset(given: RecordedPredictions, examples: int) -> xr.Dataset
         variables["target_probability"] = (PREDICTION_AXES[:2], given.targets)
     coords = {axis: np.arange(size) for axis, size in zip(PREDICTION_AXES, shape, strict=True)}
     return xr.Dataset(variables, coords)
+
+
+def _times(times: Times | None) -> dict[Hashable, Any]:
+    if times is None:
+        return {}
+    axes = ("timestep",) if times.values.ndim == 1 else ("example", "timestep")
+    return {"time": (axes, times.values, times.attrs)}
+
+
+def _expect_times(times: Times | None, shape: tuple[int, ...], where: str) -> None:
+    if times is None:
+        return
+    if times.values.shape not in (shape, shape[1:]):
+        raise ValueError(
+            f"{where}: expected times of shape {shape[1:]} or {shape}, got {times.values.shape}"
+        )
+    if times.values.dtype not in (np.dtype("M8[ns]"), np.dtype(np.int64), np.dtype(np.float64)):
+        raise TypeError(
+            f"{where}: expected times of dtype datetime64[ns], int64 or float64, got "
+            f"{times.values.dtype}"
+        )
 
 
 def _expect(

@@ -21,11 +21,13 @@ from lstm_widgets.recording.notes import Notes
 from lstm_widgets.recording.recorded import (
     RecordedLayer,
     RecordedPredictions,
+    RecordedSeries,
     expect_layer,
     jsonable,
     layer_attrs,
     layer_dataset,
     predictions_dataset,
+    series_dataset,
 )
 from lstm_widgets.recording.repr import as_html, as_text
 
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
     from os import PathLike
     from types import ModuleType
 
-# The node of the predictions. No layer can have it: a "%" in a layer's name is percent-encoded.
-PREDICTIONS_NODE = "%predictions"
+# Beside the layers there are nodes of what the model read and said. No layer can be called so: a "%"
+# in a layer's name is percent-encoded.
+BESIDE = ("predictions", "inputs", "outputs", "targets")
 
 
 class Recording(Mapping[str, xr.Dataset]):
@@ -86,6 +89,9 @@ class Recording(Mapping[str, xr.Dataset]):
         labels: Sequence[str] | None = None,
         attrs: Mapping[str, Any] | None = None,
         predictions: RecordedPredictions | None = None,
+        inputs: RecordedSeries | None = None,
+        outputs: RecordedSeries | None = None,
+        targets: RecordedSeries | None = None,
     ) -> Recording:
         """Put recorded layers into one recording.
 
@@ -100,15 +106,17 @@ class Recording(Mapping[str, xr.Dataset]):
             libraries), serialisable as JSON.
         predictions : RecordedPredictions, optional
             The model's predictions for the same examples.
+        inputs, outputs, targets : RecordedSeries, optional
+            The numbers that the model read, that it said, and that it should have said.
 
         Raises
         ------
         ValueError
             If names repeat, or shapes don't fit each other.
         TypeError
-            If an array has another dtype than named in :class:`.RecordedLayer` or
-            :class:`.RecordedPredictions`, a token or label isn't a string, or JSON cannot hold a
-            configuration.
+            If an array has another dtype than named in :class:`.RecordedLayer`,
+            :class:`.RecordedPredictions` or :class:`.RecordedSeries`, a token or label isn't a
+            string, or JSON cannot hold a configuration.
         """
         names = [layer.name for layer in layers]
         if not names:
@@ -124,12 +132,17 @@ class Recording(Mapping[str, xr.Dataset]):
         shapes = [expect_layer(layer, labels) for layer in layers]
         own_attrs = {layer.name: layer_attrs(layer) for layer in layers}
         column = None if labels is None else np.array([*labels, ""], object)[:-1]
-        guesses = None if predictions is None else predictions_dataset(predictions, shapes[0][0])
+        beside: dict[str, xr.Dataset] = {}
+        if predictions is not None:
+            beside["predictions"] = predictions_dataset(predictions, shapes[0][0])
+        for what, given in (("inputs", inputs), ("outputs", outputs), ("targets", targets)):
+            if given is not None:
+                beside[what] = series_dataset(what, given, column, shapes[0][0])
         attrs = {"layers": names, **jsonable(attrs, "attrs")}
 
         def make_tree() -> xr.DataTree:
             datasets = {x.name: layer_dataset(x, column, own_attrs[x.name]) for x in layers}
-            return _tree(datasets, guesses, attrs)
+            return _tree(datasets, beside, attrs)
 
         return cls(names, make_tree)
 
@@ -291,9 +304,50 @@ class Recording(Mapping[str, xr.Dataset]):
             and the model predicts its tokens; ``target_probability`` float32 ``(example, timestep)``,
             the probability of the token that really comes next (NaN where unknown), if any is known.
         """
-        if PREDICTIONS_NODE not in self.tree.children:
-            return None
-        return self.tree[PREDICTIONS_NODE].to_dataset()
+        return self._beside("predictions")
+
+    @property
+    def inputs(self) -> xr.DataArray | None:
+        """The numbers that the model read, or None if it read none (but tokens).
+
+        Returns
+        -------
+        xarray.DataArray | None
+            float32 ``(example, timestep, channel)`` in physical units where the scaling is known;
+            missing values are NaN. Coordinates: ``channel``, its name; ``unit`` ``(channel,)``; ``time``
+            ``(timestep,)`` or, where examples differ, ``(example, timestep)``, if times are known.
+
+        Examples
+        --------
+        >>> series.inputs.sel(channel="rain").dims
+        ('example', 'timestep')
+        """
+        return self._series("inputs")
+
+    @property
+    def outputs(self) -> xr.DataArray | None:
+        """What the model said of a series, or None if it read none.
+
+        Returns
+        -------
+        xarray.DataArray | None
+            float32 ``(example, timestep, output)``, at the timestep after which it was said; NaN where
+            nothing was. Coordinates as of :attr:`inputs`, with ``output`` for the names.
+        """
+        return self._series("outputs")
+
+    @property
+    def targets(self) -> xr.DataArray | None:
+        """What the model should have said, as :attr:`outputs`, or None if that wasn't given."""
+        return self._series("targets")
+
+    def _series(self, what: str) -> xr.DataArray | None:
+        node = self._beside(what)
+        return None if node is None else node[what]
+
+    def _beside(self, what: str) -> xr.Dataset | None:
+        node = self.tree.children.get(f"%{what}")
+        return None if node is None else node.to_dataset()
 
     @functools.cached_property
     def notes(self) -> Notes:
@@ -338,7 +392,8 @@ class Recording(Mapping[str, xr.Dataset]):
         attrs.pop("notes", None)
         if self.notes:
             attrs["notes"] = self.notes.plain
-        store.write(Path(path), layers, self.predictions, attrs, overwrite=overwrite)
+        beside = {what: node for what in BESIDE if (node := self._beside(what)) is not None}
+        store.write(Path(path), layers, beside, attrs, overwrite=overwrite)
 
     def __repr__(self) -> str:
         layers = {name: self[name] for name in self.layers}
@@ -378,11 +433,11 @@ def open_recording(path: str | PathLike[str]) -> Recording:
     >>> lw.open_recording("text.zarr")["lstm"].equals(recording["lstm"])
     True
     """
-    layers, predictions, attrs = _store().read(Path(path))
+    layers, beside, attrs = _store().read(Path(path))
     datasets = dict(zip(attrs["layers"], layers, strict=True))
     datasets = joined_calls(datasets, "window" in attrs)
     attrs["layers"] = list(datasets)
-    return Recording(attrs["layers"], lambda: _tree(datasets, predictions, attrs))
+    return Recording(attrs["layers"], lambda: _tree(datasets, beside, attrs))
 
 
 def _store() -> ModuleType:
@@ -402,12 +457,11 @@ def _store() -> ModuleType:
 
 
 def _tree(
-    layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None, attrs: Mapping[str, Any]
+    layers: Mapping[str, xr.Dataset], beside: Mapping[str, xr.Dataset], attrs: Mapping[str, Any]
 ) -> xr.DataTree:
     paths = _tree_paths(tuple(layers))
     nodes = {paths[name]: dataset for name, dataset in layers.items()}
-    if predictions is not None:
-        nodes[PREDICTIONS_NODE] = predictions
+    nodes |= {f"%{what}": dataset for what, dataset in beside.items()}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **nodes})
 
 

@@ -9,6 +9,7 @@
           zarr.json         its attributes
           hidden_state/     one array a signal; mask, token, label and the initial states beside them
         predictions/        if there are any: the same for the model's guesses
+        inputs/ outputs/ targets/   and for the numbers that it read, said, and should have said
 
 A save writes a new ``data-<id>`` and then replaces ``zarr.json`` in one step, so that whatever
 interrupts it, ``path`` is at all times the old recording, the new one, or none.
@@ -38,6 +39,7 @@ from zarr.storage import LocalStore
 
 from lstm_widgets.errors import RecordingFileError
 from lstm_widgets.recording.recorded import INITIAL
+from lstm_widgets.recording.times import with_time_index
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
@@ -47,15 +49,18 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "write"]
 
-FORMAT = 2
+FORMAT = 3
 CHUNK_BYTES = 2**21
-COORDINATES = ("token", "label", *INITIAL)
+COORDINATES = ("token", "channel", "output", "unit", "time", "position", "label", *INITIAL)
 AXES = ("example", "timestep", "cell", "rank")
-PREDICTIONS = "predictions"
+BESIDE = ("predictions", "inputs", "outputs", "targets")
+DATE: np.dtype[Any] = np.dtype("M8[ns]")
 # What the arrays of a recording are made of. Nothing else is opened, so that no file can choose
 # which of the installed codecs runs (some of them unpickle).
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "float32": np.dtype(np.float32),
+    "float64": np.dtype(np.float64),
+    "int64": np.dtype(np.int64),
     "int32": np.dtype(np.int32),
     "bool": np.dtype(np.bool_),
     "string": np.dtype(object),
@@ -70,7 +75,7 @@ _MARKER_DRAFT = re.compile(r"\.zarr-[0-9a-f]{32}\.json")
 def write(
     path: Path,
     layers: Mapping[str, xr.Dataset],
-    predictions: xr.Dataset | None,
+    beside: Mapping[str, xr.Dataset],
     attrs: Mapping[str, Any],
     *,
     overwrite: bool,
@@ -83,8 +88,9 @@ def write(
         Where the recording shall stand.
     layers : mapping of str to xarray.Dataset
         Layer name to dataset, in model order.
-    predictions : xarray.Dataset, optional
-        What the model guessed, if that was recorded.
+    beside : mapping of str to xarray.Dataset
+        What was recorded of what the model read and said: ``"predictions"``, ``"inputs"``,
+        ``"outputs"``, ``"targets"``.
     attrs : mapping
         The recording's own attributes, as JSON can hold them.
     overwrite : bool
@@ -96,9 +102,7 @@ def write(
         If something stands there that may not be replaced.
     """
     _expect_replaceable(path, overwrite=overwrite)
-    _load_what_is_replaced(path, layers.values())
-    if predictions is not None:
-        _load_what_is_replaced(path, [predictions])
+    _load_what_is_replaced(path, [*layers.values(), *beside.values()])
     made_here = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
     new = uuid.uuid4().hex
@@ -109,15 +113,15 @@ def write(
         zarr.create_group(data, zarr_format=3)
         for group, dataset in zip(groups, layers.values(), strict=True):
             _write_dataset(data, group, dataset)
-        if predictions is not None:
-            _write_dataset(data, PREDICTIONS, predictions)
+        for what, dataset in beside.items():
+            _write_dataset(data, what, dataset)
         files, size = _count(data)
         _sync_all(data)
         marker = {
             "format": FORMAT,
             "data": data.name,
             "groups": groups,
-            "predictions": predictions is not None,
+            **{what: what in beside for what in BESIDE},
             "files": files,
             "bytes": size,
             "attrs": _strict(attrs),
@@ -147,8 +151,8 @@ def write(
             entry.unlink(missing_ok=True)
 
 
-def read(path: Path) -> tuple[list[xr.Dataset], xr.Dataset | None, dict[str, Any]]:
-    """Open the layers, in model order, the predictions and the attributes; values stay on disk.
+def read(path: Path) -> tuple[list[xr.Dataset], dict[str, xr.Dataset], dict[str, Any]]:
+    """Open the layers, in model order, what is beside them, and the attributes; values stay on disk.
 
     Raises
     ------
@@ -176,8 +180,8 @@ def read(path: Path) -> tuple[list[xr.Dataset], xr.Dataset | None, dict[str, Any
         data = path / _expect_inside(marker["data"])
         _expect_complete(data, marker["files"], marker["bytes"])
         layers = [_read_dataset(data / _expect_inside(group)) for group in marker["groups"]]
-        predictions = _read_dataset(data / PREDICTIONS) if marker.get("predictions") else None
-        return layers, predictions, _floats(marker["attrs"])
+        beside = {what: _read_dataset(data / what) for what in BESIDE if marker.get(what)}
+        return layers, beside, _floats(marker["attrs"])
     except (KeyError, TypeError, AttributeError, OSError) as error:
         raise RecordingFileError(
             f"path: the recording at {str(path)!r} is damaged: {error!r}"
@@ -244,6 +248,12 @@ def _write_dataset(data: Path, group: str, dataset: xr.Dataset) -> None:
     for name in names:
         variable = dataset[name].variable
         text = variable.dtype == np.dtype(object)
+        attributes = (
+            {"time_zone": variable.attrs["time_zone"]} if name == "time" and variable.attrs else {}
+        )
+        if variable.dtype == DATE:  # the nanoseconds from 1970 on
+            attributes["date"] = "ns"
+            variable = variable.astype(np.int64)
         if not text and variable.dtype not in DTYPES.values():
             raise ValueError(
                 f"{name}: expected float32, int32, bool or str to save, got {variable.dtype}"
@@ -255,6 +265,7 @@ def _write_dataset(data: Path, group: str, dataset: xr.Dataset) -> None:
             dtype="string" if text else variable.dtype,
             chunks=chunks,
             dimension_names=variable.dims,
+            attributes=attributes,
             fill_value=np.nan if variable.dtype.kind == "f" else None,
             compressors=[BloscCodec(cname="lz4", clevel=5), Crc32cCodec()],
             # A chunk equal to the fill value would be left out, as if it had been lost.
@@ -367,21 +378,21 @@ def _read_dataset(folder: Path) -> xr.Dataset:
     names = attrs.pop("variables")
     variables: dict[str, xr.Variable] = {}
     for name in names:
-        dims, dtype = _expect_harmless(folder / _expect_inside(name))
+        dims, dtype, own = _expect_harmless(folder / _expect_inside(name))
         array = zarr.open_array(_WholeStore(folder / name, read_only=True), mode="r", zarr_format=3)
         stored: Any = indexing.LazilyIndexedArray(_StoredArray(array, dtype))
         # Who assigns to an opened array changes it in memory, never on disk.
         lazy = indexing.CopyOnWriteArray(stored)
         source = {"source": str((folder / name).resolve())}
-        variables[name] = xr.Variable(dims, lazy, encoding=source)
+        variables[name] = xr.Variable(dims, lazy, own, encoding=source)
     sizes = {dim: size for v in variables.values() for dim, size in v.sizes.items()}
     # In the order in which a new recording has them: a tree compares its coordinates in order.
     coords: dict[Hashable, Any] = {dim: np.arange(sizes[dim]) for dim in AXES if dim in sizes}
     coords |= {name: variables.pop(name) for name in COORDINATES if name in variables}
-    return xr.Dataset(variables, coords, attrs)
+    return with_time_index(xr.Dataset(variables, coords, attrs))
 
 
-def _expect_harmless(folder: Path) -> tuple[list[str], np.dtype[Any]]:
+def _expect_harmless(folder: Path) -> tuple[list[str], np.dtype[Any], dict[str, Any]]:
     """Look at an array's metadata before Zarr does, which would load whatever codec it names."""
     metadata = _read_json(folder / _METADATA)
     codecs = {codec["name"] for codec in metadata["codecs"]}
@@ -391,7 +402,11 @@ def _expect_harmless(folder: Path) -> tuple[list[str], np.dtype[Any]]:
             f"{str(folder)!r} is not written the way recordings are: codecs {sorted(codecs)}, "
             f"data type {dtype!r}"
         )
-    return metadata["dimension_names"], DTYPES[dtype]
+    own = metadata.get("attributes", {})
+    zone = own.get("time_zone")
+    attrs = {"time_zone": zone} if isinstance(zone, str) else {}
+    kind: np.dtype[Any] = DATE if "date" in own else DTYPES[dtype]
+    return metadata["dimension_names"], kind, attrs
 
 
 def _strict(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
