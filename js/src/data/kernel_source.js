@@ -12,6 +12,7 @@ import { BLOCK, strongest } from "./codes.js";
 import { Passage } from "./passage.js";
 import { Hits } from "./search.js";
 import { Source, statisticsOf } from "./source.js";
+import { unpacked } from "./times.js";
 
 /** Tiles that are kept, in bytes. */
 const KEPT_BYTES = 24 * 1024 * 1024;
@@ -71,6 +72,8 @@ export class KernelSource extends Source {
   #missingText;
   /** @type {Set<number>} */
   #missingGuesses = new Set();
+  /** @type {number | undefined} */
+  #missingTimes;
   /** @type {string | undefined} */
   #missingHits;
   /** The last that was searched for. @type {Hits | undefined} */
@@ -192,6 +195,12 @@ export class KernelSource extends Source {
     return undefined;
   }
 
+  /** @param {number} which @returns {import("./times.js").Times | undefined} */
+  manyTimes(which) {
+    this.#missingTimes ??= which;
+    return undefined;
+  }
+
   /** @param {string} query */
   hits(query) {
     if (this.#hits?.query === query) return this.#hits;
@@ -235,6 +244,7 @@ export class KernelSource extends Source {
     this.#missingSeries.clear();
     this.#missingText = undefined;
     this.#missingGuesses.clear();
+    this.#missingTimes = undefined;
     this.#missingHits = undefined;
     this.calls.ask(request);
   }
@@ -264,11 +274,12 @@ export class KernelSource extends Source {
         .map((key) => [Math.floor(key / 2 ** 32), key % 2 ** 32]),
       text: this.#missingText ?? null,
       predictions: [...this.#missingGuesses].slice(0, 64),
+      times: this.#missingTimes ?? null,
       find: this.#missingHits ?? null,
     };
-    const { layer: _layer, signal: _signal, similarity, ...others } = request;
+    const { layer: _layer, signal: _signal, similarity, times, ...others } = request;
     const some = Object.values(others).some((wanted) => wanted?.length);
-    return some || similarity !== null ? request : undefined;
+    return some || similarity !== null || times !== null ? request : undefined;
   }
 
   /**
@@ -325,6 +336,9 @@ export class KernelSource extends Source {
       const ids = new Int32Array(bytes(buffers[next++]).slice().buffer);
       const [probabilities, targets] = [floats(buffers[next++]), floats(buffers[next++])];
       this.#guesses.set(block, { table, ids, probabilities, targets });
+    }
+    if (this.clock && typeof reply.times === "number") {
+      this.timed.set(reply.times, unpacked(this.clock, bytes(buffers[next++])));
     }
     if (typeof reply.find === "string") {
       const [starts, stops] = [0, 1].map(

@@ -19,6 +19,7 @@ import { inLine } from "../lib/tokens.js";
  * @property {boolean} tokens
  * @property {import("./spelling.js").Kind} [spelling] how they spell a text; not if there are none
  * @property {boolean} labels
+ * @property {import("./times.js").SentTimes} [times] dates or numbers of timesteps, where known
  * @property {number} [predictions] how many guesses each timestep has
  * @property {{difference?: number, tolerance?: number, mode?: string}} check
  * @property {number} [run] where a model runs: the number of the run

@@ -9,6 +9,7 @@ import { correlations } from "./order.js";
 import { Passage } from "./passage.js";
 import { Hits, hitsOf, MOST_HITS } from "./search.js";
 import { Spelling } from "./spelling.js";
+import { Clock, Times, unpacked } from "./times.js";
 
 /** @typedef {import("../host/model.js").Model} Model */
 /** @typedef {import("./layer.js").Layer} Layer */
@@ -37,6 +38,9 @@ export class Source {
     this.signal = signal;
     this.columns = layer.examples * layer.timesteps;
     this.spelling = new Spelling(layer.spelling);
+    this.clock = layer.times && new Clock(layer.times);
+    /** By example; one of all, if they share them. @type {Map<number, Times>} */
+    this.timed = new Map();
     /** @type {Statistics} */
     this.statistics = {
       largest: new Float32Array(layer.cells),
@@ -51,6 +55,31 @@ export class Source {
   /** Bins of a level. @param {number} level */
   bins(level) {
     return Math.ceil(this.columns / 2 ** level);
+  }
+
+  /**
+   * The times of an example; undefined if they aren't known, or are on their way.
+   * @param {number} example
+   * @returns {Times | undefined}
+   */
+  times(example) {
+    const { clock, timed } = this;
+    const { runs, shared } = this.layer.times ?? {};
+    if (!clock) return undefined;
+    const which = shared ? 0 : example;
+    const known =
+      timed.get(which) ?? (runs ? new Times(clock, runs[which]) : this.manyTimes(which));
+    if (known) timed.set(which, known);
+    return known;
+  }
+
+  /**
+   * Times that the description of the layer has no room for; undefined if they are on their way.
+   * @param {number} _which
+   * @returns {Times | undefined}
+   */
+  manyTimes(_which) {
+    return undefined;
   }
 
   /** The largest magnitude in the layer. */
@@ -312,6 +341,11 @@ export class WholeSource extends Source {
     if (!this.layer.rounded) return values[index].subarray(start, stop);
     const scale = statistics[index];
     return Float32Array.from(codes[index].subarray(start, stop), (code) => decode(code, scale));
+  }
+
+  /** @param {number} which @returns {Times} */
+  manyTimes(which) {
+    return unpacked(/** @type {Clock} */ (this.clock), bytes(this.text.times[which]));
   }
 
   /** @param {number} column @returns {string | undefined} */

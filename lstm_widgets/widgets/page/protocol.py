@@ -16,6 +16,7 @@ series         ``[[cell, block]]``            a buffer each: exact float32 (sign
 text           ``[example, start, stop]``     the different tokens, and a buffer: uint32, which
                                               of them stands at each timestep
 predictions    ``[block]``                    three buffers each, see `guesses_of`
+times          ``example``                    a buffer: float64, see `ShownTimes.packed`
 find           a text                         two buffers: uint32, the first columns of the
                                               places where it stands, and those behind them
 =============  =============================  ==============================================
@@ -29,6 +30,7 @@ import numpy as np
 
 from lstm_widgets.analysis.changes import started
 from lstm_widgets.tokens.wording import sendable
+from lstm_widgets.views.times import shown_times
 from lstm_widgets.widgets.page.search import hits_of
 from lstm_widgets.widgets.page.tiles import BLOCK, SignalTiles
 
@@ -277,6 +279,12 @@ def answer(
         table, *arrays = guesses_of(predictions, start, stop)
         reply["predictions"].append({"block": block, "table": table})
         buffers.extend(array.tobytes() for array in arrays)
+    reply["times"] = request.get("times")
+    if reply["times"] is not None:
+        times = shown_times(dataset)
+        if times is None:
+            raise ValueError("times: this layer has none")
+        buffers.append(times.packed(reply["times"]))
     reply["find"] = request.get("find")
     if reply["find"] is not None:
         buffers.extend(ends.tobytes() for ends in hits_of(dataset, reply["find"]))

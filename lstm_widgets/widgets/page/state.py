@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from lstm_widgets.analysis.changes import initial_of
 from lstm_widgets.lru import LRU
 from lstm_widgets.tokens.words import spelling_of
+from lstm_widgets.views.times import shown_times
 from lstm_widgets.widgets.page.protocol import columns_of, guesses_of, mask_of
 from lstm_widgets.widgets.page.tiles import SignalTiles
 
@@ -73,6 +74,9 @@ def _described(recording: Recording, name: str) -> dict[str, Any]:
     }
     if "token" in dataset.coords:
         described["spelling"] = spelling_of(dataset).kind
+    times = shown_times(dataset)
+    if times is not None:
+        described["times"] = times.described()
     if "calls" in dataset.attrs:
         described["calls"] = list(dataset.attrs["calls"])
     initial = initial_of(recording, name)
@@ -144,6 +148,10 @@ def whole_of(
         initial = initial_of(recording, name)
         if initial is not None and initial.any():
             text[name]["initial"] = b64encode(initial.tobytes()).decode()
+        times = shown_times(dataset)
+        if times is not None and "runs" not in times.described():
+            every = range(1 if times.shared else dataset.sizes["example"])
+            text[name]["times"] = [b64encode(times.packed(row)).decode() for row in every]
         if table is not None:
             text[name]["guessed"] = table
     return {"_whole": b"".join([*values, *statistics, *masks, *guesses]), "_text": text}
