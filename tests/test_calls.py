@@ -143,14 +143,14 @@ def test_relevance_of_a_cell_counts_timesteps_through_all_calls(what, data):
     rows, at = np.arange(EXAMPLES), timestep % total
     np.testing.assert_allclose(found.score, state(inputs[0])[rows, at, cell], atol=1e-5)
     x, width = inputs[0].astype(np.float64), 1e-5
-    expected = np.zeros((EXAMPLES, total))
+    expected = np.zeros((EXAMPLES, total, FEATURES))
     for t in range(total):
         for k in range(FEATURES):
             up, down = x.copy(), x.copy()
             up[:, t, k] += width
             down[:, t, k] -= width
             slope = (state(up) - state(down))[rows, at, cell] / (2 * width)
-            expected[:, t] += x[:, t, k] * slope
+            expected[:, t, k] = x[:, t, k] * slope
     np.testing.assert_allclose(found.relevance[0], expected, atol=1e-4)
 
     # The last timestep of all calls, or of one.
@@ -397,16 +397,18 @@ def test_gradients_through_a_cell_that_the_model_steps(kind):
 
     outputs = slopes(lambda x: by_hand(kind, model, x)[2])
     found = lw.relevance(model, x, at=2, target=1, methods="sensitivity")
-    expected = (outputs[..., 2, 1] ** 2).sum(1).T
+    expected = (outputs[..., 2, 1] ** 2).transpose(2, 0, 1)
     np.testing.assert_allclose(found.relevance[0], expected, rtol=1e-3, atol=1e-6)
     lengths = np.sqrt((outputs[..., 1] ** 2).sum(1)).transpose(1, 2, 0)
     np.testing.assert_allclose(lw.dependency(model, x, target=1), lengths, rtol=1e-3, atol=1e-6)
     state = slopes(lambda x: by_hand(kind, model, x)[1][0][:, 1, 2])
     found = lw.relevance(model, x, layer="stepped", cell=2, methods="sensitivity")
-    np.testing.assert_allclose(found.relevance[0], (state**2).sum(1).T, rtol=1e-3, atol=1e-6)
+    state = (state**2).transpose(2, 0, 1)
+    np.testing.assert_allclose(found.relevance[0], state, rtol=1e-3, atol=1e-6)
     warm = slopes(lambda x: by_hand(kind, model, x)[0][0][:, -1, 2])
     found = lw.relevance(model, x, layer="warm", cell=2, methods="sensitivity")
-    np.testing.assert_allclose(found.relevance[0], (warm**2).sum(1).T, rtol=1e-3, atol=1e-6)
+    warm = (warm**2).transpose(2, 0, 1)
+    np.testing.assert_allclose(found.relevance[0], warm, rtol=1e-3, atol=1e-6)
 
 
 def test_a_cell_that_is_only_within_a_layer_is_not_missed(recwarn):

@@ -196,7 +196,7 @@ def test_vectors_and_outputs_over_time():
     curve = lw.deletion_curve(model, x, relevance, limit=2)
     for k in range(3):
         gone = x[[k]].copy()
-        gone[0, relevance.relevance.values[0, k].argsort()[-2:]] = 0
+        gone[0].flat[relevance.relevance.values[0, k].ravel().argsort()[-2:]] = 0
         p = float(np.asarray(model(gone))[0, -1, 0])
         np.testing.assert_allclose(curve[0, k, 2], np.log(p / (1 - p)), atol=1e-4)
     early = lw.relevance(model, x, methods="sensitivity", at=1)
@@ -206,7 +206,7 @@ def test_vectors_and_outputs_over_time():
     np.testing.assert_allclose(curve[0, :, 0], early.score, atol=1e-5)
     for k in range(3):
         gone = x[[k]].copy()
-        gone[0, early.relevance.values[0, k].argmax()] = 0
+        gone[0].flat[early.relevance.values[0, k].argmax()] = 0
         p = float(np.asarray(model(gone))[0, 1, 0])
         np.testing.assert_allclose(curve[0, k, 1], np.log(p / (1 - p)), atol=1e-4)
     each = lw.relevance(model, x, methods="sensitivity", at=[1, -1, 2])
@@ -214,7 +214,7 @@ def test_vectors_and_outputs_over_time():
     np.testing.assert_allclose(curve[0, :, 0], each.score, atol=1e-5)
     with pytest.raises(ValueError, match="at: expected one for all examples or one for each of 3"):
         lw.deletion_curve(model, x, each, at=[1, 2])
-    with pytest.raises(ValueError, match="replace_with: expected 'zero', because"):
+    with pytest.raises(ValueError, match="replace_with: expected no id, because"):
         lw.deletion_curve(model, x, relevance, replace_with=0)
 
 
@@ -222,8 +222,12 @@ def test_what_does_not_fit_is_refused(reader):
     relevance = lw.relevance(reader, IDS, methods="lrp")
     for options, message in (
         ({"limit": 0}, "limit: expected a positive whole number, got 0"),
-        ({"replace_with": -1}, "replace_with: expected 'zero' or an id from 0, got -1"),
-        ({"replace_with": "mean"}, "replace_with: expected 'zero' or an id from 0, got 'mean'"),
+        ({"replace_with": -1}, "replace_with: expected a whole number from 0 on, got -1"),
+        ({"replace_with": "mean"}, "replace_with: expected 'zero' or an id, because what 'embed"),
+        (
+            {"replace_with": "blocks"},
+            "replace_with: expected 'zero', 'mean' or an id, got 'blocks'",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             lw.deletion_curve(reader, IDS, relevance, **options)

@@ -78,15 +78,12 @@ def test_lrp_is_that_of_a_loop_over_units(kind, bias_factor):
     layer, options = KINDS[kind]
     model = vectors(layer(4, **options), L.Dense(3, activation="softmax"))
     x, target = RNG.normal(size=(5, 6, 3)), np.array([0, 1, 2, 1, 0])
-    result = lw.relevance(
-        model, x, methods="lrp", target=target, bias_factor=bias_factor, per_dimension=True
-    )
+    result = lw.relevance(model, x, methods="lrp", target=target, bias_factor=bias_factor)
     for k in range(5):
         score, of_x, of_h, of_c = by_hand(model, x[k], target[k], bias_factor=bias_factor)
         one = result.isel(method=0, example=k)
         np.testing.assert_allclose(one.score, score, atol=1e-12)
-        np.testing.assert_allclose(one.relevance_per_dimension, of_x, atol=1e-10)
-        np.testing.assert_allclose(one.relevance, of_x.sum(axis=1), atol=1e-10)
+        np.testing.assert_allclose(one.relevance, of_x, atol=1e-10)
         np.testing.assert_allclose(one.elsewhere, of_h.sum() + of_c.sum(), atol=1e-10)
         np.testing.assert_allclose(one.gap, score - of_x.sum() - of_h.sum() - of_c.sum(), atol=1e-9)
 
@@ -257,14 +254,13 @@ def test_gradients_are_those_of_keras(kind, options):
         methods=["gradient_x_input"],
         target=1,
         source=x.name,
-        per_dimension=True,
     )
     with tf.GradientTape() as tape:
         vectors = tf.constant(values)
         tape.watch(vectors)
         score = model([vectors, tf.constant(start)])[:, 1]
     expected = tape.gradient(score, vectors).numpy() * values
-    np.testing.assert_allclose(result.relevance_per_dimension[0], expected, atol=1e-10)
+    np.testing.assert_allclose(result.relevance[0], expected, atol=1e-10)
 
 
 def test_few_steps_leave_a_gap():
@@ -411,7 +407,7 @@ def test_relevance_of_a_cell_by_hand():
         result = lw.relevance(
             model, x[None], methods="lrp", layer="lstm", cell=1, signal=signal, at=3
         )
-        np.testing.assert_allclose(result.relevance[0, 0, :4], of_x.sum(axis=1), atol=1e-10)
+        np.testing.assert_allclose(result.relevance[0, 0, :4], of_x, atol=1e-10)
 
 
 def test_relevance_of_a_cell_in_a_stack_and_of_a_direction():
@@ -459,10 +455,10 @@ def test_encoder_and_decoder():
     other = lw.relevance(model, [ids, read], methods=ALL, bias_factor=1, at=1, source="target")
     assert other.sizes["timestep"] == 3
     # What one input gets is elsewhere for the other, which has initial states too.
-    both = result.relevance[0].sum("timestep") + other.relevance[0].sum("timestep")
-    np.testing.assert_allclose(
-        both + result.elsewhere[0] - other.relevance[0].sum("timestep"), result.score, atol=1e-8
-    )
+    of_other = other.relevance[0].sum("timestep").to_numpy()
+    of_other = of_other.sum(axis=-1) if of_other.ndim == 2 else of_other
+    both = result.relevance[0].sum("timestep") + of_other
+    np.testing.assert_allclose(both + result.elsewhere[0] - of_other, result.score, atol=1e-8)
     with pytest.raises(
         ValueError, match=r"source: expected one of .*'embedding'.*'target'.*; got 'x'"
     ):
@@ -620,11 +616,11 @@ def test_the_first_timestep_starts_from_the_initial_state():
     # A loop whose arrays have no row for it takes the last state of all in its place.
     model = vectors(L.LSTM(4), L.Dense(2))
     x = RNG.normal(size=(1, 6, 3))
-    result = lw.relevance(model, x, methods=ALL, target=0, per_dimension=True)
+    result = lw.relevance(model, x, methods=ALL, target=0)
     score = lambda x: np.asarray(model(x))[:, 0]
     gradient = differences(score, x[0])
     np.testing.assert_allclose(
-        result.relevance_per_dimension.sel({"method": "gradient_x_input"})[0, 0],
+        result.relevance.sel({"method": "gradient_x_input"})[0, 0],
         gradient[0] * x[0, 0],
         atol=1e-8,
     )
@@ -637,9 +633,8 @@ def test_the_default_drops_shares_and_all_of_them_are_accounted_for():
     assert (np.abs(by_default.gap) > 1e-6).all()
     xr_equal(by_default, lw.relevance(model, x, methods="lrp", bias_factor=0))
     whole = lw.relevance(model, x, methods="lrp", bias_factor=1)
-    np.testing.assert_allclose(
-        whole.relevance.sum("timestep") + whole.elsewhere, whole.score.values[None], atol=1e-8
-    )
+    every = whole.relevance.sum(["timestep", "channel"]) + whole.elsewhere
+    np.testing.assert_allclose(every, whole.score.values[None], atol=1e-8)
     assert (np.abs(whole.elsewhere) > 1e-6).all()
 
 
@@ -695,8 +690,11 @@ def test_padding_that_the_model_reads_is_explained():
         ({"epsilon": "small"}, TypeError, "epsilon: expected a number, got 'small'"),
         ({"bias_factor": 2}, ValueError, "bias_factor: expected a number from 0 to 1, got 2"),
         ({"steps": 0}, ValueError, "steps: expected 1 or more, got 0"),
-        ({"replace_with": -1}, ValueError, "replace_with: expected 0 or more, got -1"),
-        ({"replace_with": "mean"}, TypeError, "replace_with: expected a whole number"),
+        ({"replace_with": -1}, ValueError, "replace_with: expected a whole number from 0 on"),
+        ({"replace_with": "mean"}, ValueError, "replace_with: expected 'zero' or an id, because"),
+        ({"replace_with": "noise"}, ValueError, "replace_with: expected 'zero', 'mean', 'blocks'"),
+        ({"stretch": 0}, ValueError, "stretch: expected a positive whole number, got 0"),
+        ({"draws": 0.5}, ValueError, "draws: expected a positive whole number, got 0.5"),
         ({"batch_size": 0}, ValueError, "batch_size: expected a positive whole number"),
     ],
 )
@@ -760,8 +758,10 @@ def test_errors_of_models_and_inputs():
     gru = vectors(L.GRU(3, name="gru"), L.Dense(2))
     with pytest.raises(ValueError, match="signal: expected one of 'hidden_state' for 'gru'"):
         lw.relevance(gru, np.zeros((1, 6, 3)), layer="gru", cell=0, signal="cell_state")
-    with pytest.raises(ValueError, match="replace_with: expected 'zero', because"):
-        lw.relevance(gru, np.zeros((1, 6, 3)), replace_with=0)
+    with pytest.raises(ValueError, match="replace_with: expected no id, because"):
+        lw.relevance(gru, np.ones((1, 6, 3)), replace_with=0)
+    with pytest.raises(ValueError, match="per_dimension: expected False, because relevance of"):
+        lw.relevance(gru, np.ones((1, 6, 3)), per_dimension=True)
     flat = shaken(keras.Sequential([keras.Input((4,)), L.Dense(3)]))
     with pytest.raises(ValueError, match="model: expected an Embedding layer, or an input"):
         lw.relevance(flat, np.zeros((1, 4)))

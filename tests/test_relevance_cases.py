@@ -260,7 +260,9 @@ def gradient_of(model, x, target, step=1e-5):
 
 def test_first_mistake_norms_over_time_instead_of_over_dimensions(sentence):
     model, x = sentence
-    found = lw.relevance(model, x[None], methods="sensitivity", target=0).relevance[0, 0]
+    # Where tokens stand, vectors are those of tokens, and their dimensions no channels.
+    found = lw.relevance(model, x[None], methods="sensitivity", target=0, tokens=[list("abcd")])
+    found = found.relevance[0, 0]
     gradient = gradient_of(model, x, 0)
     right, mistaken = (gradient**2).sum(axis=1), (gradient**2).sum(axis=0)
     np.testing.assert_allclose(found, right, atol=1e-8)
@@ -291,15 +293,13 @@ def test_third_mistake_the_last_state_in_the_place_of_the_first(sentence):
     right = one.backward(given, [0.0] * 3, 0.001, 0)
     one.steps[0] |= {"h": hidden, "c": cell}  # what an array without a row for it has at index -1
     mistaken = one.backward(given, [0.0] * 3, 0.001, 0)
-    np.testing.assert_allclose(result.relevance[0, 0], right[0].sum(axis=1), atol=1e-10)
+    np.testing.assert_allclose(result.relevance[0, 0], right[0], atol=1e-10)
     # An initial state of zeros wins nothing, in the mistake it does.
     assert float(result.elsewhere[0, 0]) == 0
     assert abs(sum(map(np.sum, mistaken[1:]))) > 1e-5
     # And its gradient at the first timestep is that of the state that was there.
-    gradient = lw.relevance(model, x[None], methods="sensitivity", target=0, per_dimension=True)
-    np.testing.assert_allclose(
-        gradient.relevance_per_dimension[0, 0], gradient_of(model, x, 0) ** 2, atol=1e-8
-    )
+    gradient = lw.relevance(model, x[None], methods="sensitivity", target=0)
+    np.testing.assert_allclose(gradient.relevance[0, 0], gradient_of(model, x, 0) ** 2, atol=1e-8)
 
 
 def test_fourth_mistake_shares_for_half_as_many_and_a_rest_that_is_forgotten():

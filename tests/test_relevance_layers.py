@@ -86,7 +86,6 @@ def test_what_is_affine_has_the_epsilon_rule(what, bias_factor):
         methods=["lrp", "gradient_x_input"],
         bias_factor=bias_factor,
         epsilon=EPSILON,
-        per_dimension=True,
     )
     kernel, weights = dense.get_weights()[0], matrix(layer, (TIME, FEATURES))
     for k, target in enumerate(found.target.values):
@@ -98,10 +97,10 @@ def test_what_is_affine_has_the_epsilon_rule(what, bias_factor):
             expected = (of_inner * weights).sum(axis=1)
         else:
             expected = epsilon_rule(x[k].ravel(), weights, inner, of_inner, bias_factor)
-        lrp = found.relevance_per_dimension[0, k].values.ravel()
+        lrp = found.relevance[0, k].values.ravel()
         np.testing.assert_allclose(lrp, expected, rtol=1e-9, atol=1e-9)
         gradient = weights @ kernel[:, target] * x[k].ravel()
-        by_gradient = found.relevance_per_dimension[1, k].values.ravel()
+        by_gradient = found.relevance[1, k].values.ravel()
         np.testing.assert_allclose(by_gradient, gradient, rtol=1e-9, atol=1e-9)
     if bias_factor == 1:
         np.testing.assert_allclose(found.gap[0], 0, atol=1e-9)
@@ -128,14 +127,15 @@ def test_layer_normalization_holds_the_standard_deviation(options, bias_factor):
         start[target] = scores[target]
         of_inner = epsilon_rule(inner, dense.get_weights()[0], scores, start, bias_factor)
         expected = epsilon_rule(flat, weights, inner, of_inner, bias_factor, feeding=same)
-        expected = expected.reshape(TIME, FEATURES).sum(axis=1)
+        expected = expected.reshape(TIME, FEATURES)
         np.testing.assert_allclose(found.relevance[0, k], expected, rtol=1e-8, atol=1e-8)
     # Gradients know that the standard deviation varies.
     step = 1e-6
-    moved = x[:1] * np.where(np.arange(TIME)[:, None, None] == np.arange(TIME)[:, None], step, 0)
+    moved = x[:1] * np.eye(TIME * FEATURES).reshape(-1, TIME, FEATURES) * step
     target = int(found.target[0])
     up, down = (np.asarray(model(x[:1] + sign * moved))[:, target] for sign in (1, -1))
-    np.testing.assert_allclose(found.relevance[1, 0], (up - down) / (2 * step), atol=1e-6)
+    slopes = ((up - down) / (2 * step)).reshape(TIME, FEATURES)
+    np.testing.assert_allclose(found.relevance[1, 0], slopes, atol=1e-6)
 
 
 def stacked(kind, symbols=9):
@@ -246,9 +246,10 @@ def test_an_affine_end_stops_no_gradients(end):
     )
     x, step = np.random.default_rng(4).normal(size=(1, TIME, FEATURES)), 1e-6
     found = lw.relevance(model, x, methods="gradient_x_input", target=1)
-    moved = x * np.where(np.arange(TIME)[:, None, None] == np.arange(TIME)[:, None], step, 0)
+    moved = x * np.eye(TIME * FEATURES).reshape(-1, TIME, FEATURES) * step
     up, down = (np.asarray(model(x + sign * moved))[:, 1] for sign in (1, -1))
-    np.testing.assert_allclose(found.relevance[0, 0], (up - down) / (2 * step), atol=1e-6)
+    slopes = ((up - down) / (2 * step)).reshape(TIME, FEATURES)
+    np.testing.assert_allclose(found.relevance[0, 0], slopes, atol=1e-6)
     np.testing.assert_allclose(found.score, np.asarray(model(x))[:, 1])
     sizes = lw.dependency(model, x, target=1, norm="l1")
     assert sizes.shape == (1, 1, TIME)

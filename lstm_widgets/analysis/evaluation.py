@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
+from lstm_widgets.analysis.occlusion import OfSeries, Replacement
 from lstm_widgets.analysis.scores import standard_at, standard_indices
 from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
@@ -43,7 +44,8 @@ def pointing_game(relevance: xr.Dataset, truth: npt.ArrayLike) -> xr.DataArray:
     relevance : xarray.Dataset
         What :func:`lstm_widgets.relevance` returns.
     truth : array of bool (example, timestep)
-        Which tokens matter. Padding doesn't, whatever is said of it.
+        Which tokens matter; of a series which channels when, ``(example, timestep, channel)``. Padding
+        doesn't, whatever is said of it.
 
     Returns
     -------
@@ -67,22 +69,23 @@ def pointing_game(relevance: xr.Dataset, truth: npt.ArrayLike) -> xr.DataArray:
     >>> lw.pointing_game(found, np.ones((1, 5), bool)).values.tolist()  # wherever it points
     [[1.0], [1.0]]
     """
-    values, real = _parts(relevance)
+    values, real, dims = _parts(relevance)
     matters = np.asarray(truth)
     if matters.dtype != np.bool_:
         raise TypeError(f"truth: expected bool, got dtype {matters.dtype}")
-    if matters.shape != real.shape:
-        raise ValueError(
-            f"truth: expected shape {real.shape} (example, timestep), got {matters.shape}"
-        )
-    matters = matters & real
+    shape = tuple(relevance.sizes[dim] for dim in dims)
+    if matters.shape != shape:
+        raise ValueError(f"truth: expected shape {shape} ({', '.join(dims)}), got {matters.shape}")
+    matters = matters.reshape(real.shape) & real
     seen = np.where(real, values, -np.inf)
     best = (seen == seen.max(axis=2, keepdims=True)) & real
     # Nothing equals NaN, so that an example with a NaN has no best token.
     played = best.any(axis=2) & matters.any(axis=1)
     hit = np.full(played.shape, np.nan)
     np.divide((best & matters).sum(axis=2), best.sum(axis=2), out=hit, where=played)
-    coords = {name: c for name, c in relevance.coords.items() if "timestep" not in c.dims}
+    coords = {
+        name: c for name, c in relevance.coords.items() if not {"timestep", "channel"} & {*c.dims}
+    }
     return xr.DataArray(hit, coords, ("method", "example"), "hit")
 
 
@@ -93,7 +96,7 @@ def deletion_curve(
     *,
     at: int | Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
     limit: int = 10,
-    replace_with: Literal["zero"] | int = "zero",
+    replace_with: Literal["zero", "mean"] | int = "zero",
     seed: int = 0,
     output: str | int | None = None,
     window: int | None = None,
@@ -109,7 +112,8 @@ def deletion_curve(
 
     The better a method tells what the score rests on, the faster it falls. In random order is how
     it falls if nothing is known. Words are taken away so by Arras et al. 2016 (arXiv:1606.07298), parts of
-    images by Samek et al. 2017 (arXiv:1509.06321).
+    images by Samek et al. 2017 (arXiv:1509.06321). Of a series, what goes are single values: those of
+    one channel at one timestep.
 
     Parameters
     ----------
@@ -120,10 +124,11 @@ def deletion_curve(
     at : int, or array of int (example,), optional
         The timestep that the relevance is of, as :func:`lstm_widgets.relevance` was told.
     limit : int, default 10
-        How many tokens to take away at most.
-    replace_with : "zero" or int, default "zero"
+        How many tokens, or values of a series, to take away at most.
+    replace_with : "zero", "mean" or int, default "zero"
         What takes the place of a token: ``"zero"``, zeros for its vector, with masks as they were;
-        or an id, that of padding, say, which the model masks as it does.
+        or an id, that of padding, say, which the model masks as it does. Of a value of a series:
+        ``"zero"``, or the ``"mean"`` of its channel.
     seed : int, default 0
         What the random order follows from.
     output : str or int, optional
@@ -161,19 +166,16 @@ def deletion_curve(
     >>> bool(abs(curve.sel(removed=0) - found.score).max() < 1e-6)  # nothing is gone yet
     True
     """
-    values, real = _parts(relevance)
+    values, real, dims = _parts(relevance)
     if "target" not in relevance:
         raise ValueError(
             "relevance: expected that of an output, got that of cell "
             f"{relevance.attrs.get('cell')} of layer {relevance.attrs.get('layer')!r}"
         )
     expect_positive("limit", limit)
-    if replace_with != "zero" and (
-        isinstance(replace_with, bool)
-        or not isinstance(replace_with, (int, np.integer))
-        or replace_with < 0
-    ):
-        raise ValueError(f"replace_with: expected 'zero' or an id from 0, got {replace_with!r}")
+    replacement = Replacement(replace_with)
+    if replacement.what == "blocks":
+        raise ValueError("replace_with: expected 'zero', 'mean' or an id, got 'blocks'")
     adapter = adapter_of(model)
     output = relevance.attrs.get("output") if output is None else output
     expect_positive("window", window)
@@ -183,62 +185,45 @@ def deletion_curve(
             f"it); got {tokens!r:.80}"
         )
     given = Given(adapter, inputs, window=window, pad=pad, vocabulary=vocabulary, unknown=unknown)
-    whole, count = given.whole, given.examples
+    groups, windows = given.groups(), None
     if window is not None:
-        whole = read_windows(given).inputs
-        count = len(whole)
+        windows = read_windows(given)
+        groups = [(np.arange(len(windows.ends)), windows.inputs)]
+    count = sum(len(group) for group, _ in groups)
     if count != len(real):
         what = "examples" if window is None else "windows"
         raise ValueError(f"inputs: expected {len(real)} {what}, got {count}")
     places = standard_indices("at", at, count)
-    groups = given.groups()
-    if len(groups) > 1:
-        curves = []
-        for rows, some in groups:
-            length = int(np.flatnonzero(real[rows].any(axis=0)).max(initial=-1)) + 1
-            part = relevance.isel(example=rows, timestep=slice(length))
-            curves.append(
-                deletion_curve(
-                    model,
-                    some,
-                    part,
-                    at=None if places is None else places[rows],
-                    limit=limit,
-                    replace_with=replace_with,
-                    seed=seed,
-                    output=output,
-                    batch_size=batch_size,
-                    check=check,
-                    tolerance=tolerance,
-                )
-            )
-        order = np.argsort(np.concatenate([rows for rows, _ in groups]))
-        return xr.concat(curves, "example").isel(example=order)
-    explained = adapter.explained(
-        whole,
-        source=relevance.attrs["source"],
-        output=output,
-        batch_size=batch_size,
-        check=check,
-        tolerance=tolerance,
-    )
-    if replace_with != "zero" and (explained.source.layer is None or not explained.has_ids):
-        raise ValueError(
-            f"replace_with: expected 'zero', because {explained.source.name!r} takes no ids that "
-            f"are an input of the model; got {replace_with!r}"
-        )
     chance = np.random.default_rng(seed).random((1, *real.shape))
     turns = _turns(np.concatenate([values, chance]), real)
     scores = np.full((*turns.shape[:2], limit + 1), np.nan, relevance["score"].dtype)
-    with explained.states_as_found():
-        for batch in explained.batches("deletion"):
-            some = _Removal(
-                *(explained, batch, relevance.isel(example=batch.rows)),
-                at=None if places is None else places[batch.rows],
-                replace_with=replace_with,
-                tolerance=tolerance,
-            )
-            scores[:, batch.rows] = some.scores(turns[:, batch.rows], limit)
+    for group, some in groups:
+        explained = adapter.explained(
+            some,
+            source=relevance.attrs["source"],
+            output=output,
+            batch_size=batch_size,
+            check=check,
+            tolerance=tolerance,
+        )
+        series = "channel" in dims
+        replacement.expect(explained, series=series)
+        other: Floats | int = 0
+        if replacement.needs_series:
+            other = OfSeries.of(replacement, adapter, given, explained, windows=windows).means
+        elif replacement.needs_ids:
+            other = int(replace_with)
+        with explained.states_as_found():
+            for batch in explained.batches("deletion"):
+                rows = group[batch.rows]
+                removal = _Removal(
+                    *(explained, batch, relevance.isel(example=rows)),
+                    at=None if places is None else places[rows],
+                    other=other,
+                    ids=replacement.needs_ids,
+                    tolerance=tolerance,
+                )
+                scores[:, rows] = removal.scores(turns[:, rows], limit, channels=series)
     undefined = np.isnan(np.where(real, values, 0)).any(axis=2)
     scores[:-1][undefined] = np.nan
     # More than there are tokens can't be taken away.
@@ -263,10 +248,11 @@ class _Removal:
         of: xr.Dataset,
         *,
         at: npt.NDArray[np.intp] | None,
-        replace_with: str | int,
+        other: Floats | int,
+        ids: bool,
         tolerance: float | None,
     ) -> None:
-        self._explained, self._batch, self._replace_with = explained, batch, replace_with
+        self._explained, self._batch, self._other, self._ids = explained, batch, other, ids
         self._target = of["target"].values
         self._first = explained.run(batch)
         self._at = standard_at(self._first, at)
@@ -279,29 +265,35 @@ class _Removal:
                 f"theirs by up to {np.abs(found - given).max():.3g}"
             )
 
-    def scores(self, turns: npt.NDArray[np.intp], limit: int) -> Floats:
+    def scores(self, turns: npt.NDArray[np.intp], limit: int, *, channels: bool) -> Floats:
         """Give the scores ``(method, row, removed)``, as many variants at a time as fit."""
         methods, rows, _ = turns.shape
+        _, timesteps, dimensions = self._first.source.shape
+        # Of tokens whole vectors go, of a series the values of single channels.
+        shape = (rows, int(timesteps), int(dimensions) if channels else 1)
+        turns = turns[..., : shape[1] * shape[2]]  # examples of this length
         variants = [(m, k) for m in range(methods) for k in range(limit + 1)]
         at_once = 1 if self._explained.fixed else max(1, self._explained.batch_size // rows)
         parts = [
-            self._without([turns[m] < k for m, k in variants[start : start + at_once]])
+            self._without([(turns[m] < k).reshape(shape) for m, k in variants[start:][:at_once]])
             for start in range(0, len(variants), at_once)
         ]
         return np.concatenate(parts).reshape(methods, limit + 1, rows).swapaxes(1, 2)
 
     def _without(self, gone: list[Bools]) -> Floats:
-        """Run some variants, each without the tokens that are gone."""
+        """Run some variants, each without what is gone of it: bool ``(row, timestep, channel or 1)``."""
         first, copies = self._first, len(gone)
         batches, values, kept = [self._batch] * copies, None, None
-        if self._replace_with == "zero":
+        if not self._ids:
             x = np.asarray(first.source)
-            values = np.concatenate([np.where(g[..., None], np.zeros_like(x), x) for g in gone])
+            values = np.concatenate(
+                [np.where(g, np.asarray(self._other, x.dtype), x) for g in gone]
+            )
             kept = {name: np.concatenate([m] * copies) for name, m in first.kept.items()}
         else:
             ids = np.asarray(self._explained.tokens_of(self._batch))
             batches = [
-                self._explained.with_tokens(self._batch, np.where(g, self._replace_with, ids))
+                self._explained.with_tokens(self._batch, np.where(g[..., 0], self._other, ids))
                 for g in gone
             ]
         done = self._explained.run(self._explained.joined(batches), values=values, kept=kept)
@@ -309,17 +301,25 @@ class _Removal:
         return np.asarray(self._explained.score(done, np.tile(self._target, copies), at))
 
 
-def _parts(relevance: xr.Dataset) -> tuple[Floats, Bools]:
-    """Take out relevance ``(method, example, timestep)``, and what isn't padding."""
+def _parts(relevance: xr.Dataset) -> tuple[Floats, Bools, tuple[str, ...]]:
+    """Take out relevance ``(method, example, place)``, what isn't padding, and what places are.
+
+    A place is a timestep, or of a series a channel at a timestep.
+    """
     if not isinstance(relevance, xr.Dataset) or not {"relevance", "score"} <= set(relevance):
         raise TypeError(
             "relevance: expected the dataset that lstm_widgets.relevance returns, got "
             f"{type(relevance).__name__}"
         )
-    values = relevance["relevance"].transpose("method", "example", "timestep").values
+    found = relevance["relevance"]
+    dims = ("example", "timestep", *(("channel",) if "channel" in found.dims else ()))
+    values = found.transpose("method", *dims).values
+    real = np.ones(values.shape[1:], np.bool_)
     if "mask" in relevance:
-        return values, relevance["mask"].transpose("example", "timestep").values
-    return values, np.ones(values.shape[1:], np.bool_)
+        mask = relevance["mask"].transpose("example", "timestep").values
+        real &= mask.reshape(*mask.shape, *[1] * (real.ndim - 2))
+    flat = (values.shape[1], int(np.prod(values.shape[2:])))
+    return values.reshape(len(values), *flat), real.reshape(flat), dims
 
 
 def _turns(values: Floats, real: Bools) -> npt.NDArray[np.intp]:

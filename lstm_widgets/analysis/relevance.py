@@ -1,6 +1,6 @@
 # Models, and what they read and return, are of many types: Any.
 # ruff: noqa: ANN401
-"""Relevance: how much each token counts for one output of a model, or for one cell."""
+"""Relevance: how much each token, or channel of a series, counts for one output of a model, or one cell."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
+from lstm_widgets.analysis.occlusion import OfSeries, Replacement, is_series
 from lstm_widgets.analysis.relevance_methods import GAPS, METHODS, BatchRelevance
 from lstm_widgets.analysis.scores import standard_indices
 from lstm_widgets.analysis.windows import read_windows
@@ -54,13 +55,16 @@ def relevance(
     epsilon: float = 0.001,
     bias_factor: float = 0.0,
     steps: int = 50,
-    replace_with: Literal["zero"] | int = "zero",
+    replace_with: Literal["zero", "mean", "blocks"] | int = "zero",
+    stretch: int = 1,
+    draws: int = 8,
+    seed: int = 0,
     per_dimension: bool = False,
     batch_size: int | None = None,
     check: Check = "prefix",
     tolerance: float | None = None,
 ) -> xr.Dataset:
-    r"""Tell how much each token counts for a model's output, by several methods at once.
+    r"""Tell how much each token, or channel of a series, counts for a model's output, by several methods.
 
     What is explained is a score :math:`s` of each example: the logit of a class, what goes into the
     last softmax or sigmoid (of a linear output: the output itself). Or, with ``layer`` and ``cell``,
@@ -69,6 +73,8 @@ def relevance(
     What it is traced back to are the vectors :math:`x_t` that the model makes of the tokens, what
     its Embedding returns, or its inputs where these are vectors. The model runs in inference mode,
     with its masks, on the inputs as they are: padding that the model sees, is explained as well.
+    Of a token all dimensions :math:`k` are summed up. Of a series, what the model reads are the numbers
+    of channels: there is one of each at each timestep, and no sum.
 
     ``"lrp"``
         Layer-wise relevance propagation by the epsilon rule, where gates take no relevance, after
@@ -84,7 +90,9 @@ def relevance(
         vectors as baseline (Sundararajan et al. 2017, arXiv:1703.01365), by Gauss-Legendre
         quadrature. Masks stay those of the inputs.
     ``"occlusion"``
-        How much the score falls if :math:`x_t` is replaced by zeros, or the token by padding.
+        How much the score falls if :math:`x_t` is replaced by zeros, or the token by padding. Of a
+        series, how much it falls if one channel :math:`x_{t,k}` is replaced, by ``replace_with``: the
+        channels don't add up to what all of them do together.
 
     Parameters
     ----------
@@ -161,11 +169,21 @@ def relevance(
         with 0 it is dropped.
     steps : int, default 50
         How many gradients integrated gradients takes.
-    replace_with : "zero" or int, default "zero"
-        Of occlusion. ``"zero"``: zeros take the place of a token's vector, masks stay. An id (that of
-        padding, say): it takes the place of the token, and the model masks as it does.
+    replace_with : {"zero", "mean", "blocks"} or int, default "zero"
+        Of occlusion. ``"zero"``: zeros take the place of a token's vector, or of a channel's values,
+        masks stay. An id (that of padding, say): it takes the place of the token, and the model masks
+        as it does. Of a series also ``"mean"``, the channel's mean over all examples without padding
+        and missing values; or ``"blocks"``, other stretches of the same channel, drawn at random,
+        over which the fall is averaged: what takes the place then looks like the channel.
+    stretch : int, default 1
+        Of occlusion: how many timesteps are replaced at once, counted back from the last one. They
+        share the fall of the score.
+    draws : int, default 8
+        Of occlusion by blocks: how many take the place one after the other.
+    seed : int, default 0
+        Of occlusion by blocks: what the draws follow from.
     per_dimension : bool, default False
-        Whether to keep what each dimension of the vectors got, too.
+        Whether to keep what each dimension of tokens' vectors got, too.
     batch_size : int, optional
         How many examples run at a time. Default: 256, more if they are short, or what the model
         prescribes.
@@ -181,8 +199,9 @@ def relevance(
     xarray.Dataset
         In the dtype in which the source computes (float32, float64), and in the unit of the score:
 
-        - ``relevance`` ``(method, example, timestep)``, and with ``per_dimension``
-          ``relevance_per_dimension`` ``(method, example, timestep, dimension)``,
+        - ``relevance`` ``(method, example, timestep)``, of a series ``(method, example, timestep,
+          channel)``; and with ``per_dimension`` ``relevance_per_dimension`` ``(method, example,
+          timestep, dimension)``,
           which sums up to it (NaN for occlusion). One method is ``relevance.loc["lrp"]``, because
           xarray's ``sel(method=...)`` means something else. Sensitivity is in the unit of the score
           squared, over that of the vectors squared;
@@ -243,8 +262,7 @@ def relevance(
         _number("epsilon", epsilon, 0, above=True), _number("bias_factor", bias_factor, 0, 1)
     )
     _whole("steps", steps, 1)
-    if replace_with != "zero":
-        _whole("replace_with", replace_with, 0)
+    replacement = Replacement(replace_with, stretch, draws, seed)
     state = None
     if (layer is None) != (cell is None):
         raise ValueError(f"layer, cell: expected both or neither, got {layer!r} and {cell!r}")
@@ -275,6 +293,7 @@ def relevance(
     places = standard_indices("at", at, examples)
 
     parts: list[dict[str, npt.NDArray[Any]]] = []
+    first = 0
     try:
         for group, some in groups:
             explained = adapter.explained(
@@ -286,12 +305,19 @@ def relevance(
                 check=check,
                 tolerance=tolerance,
             )
-            takes_ids = explained.source.layer is not None and explained.has_ids
-            if replace_with != "zero" and not takes_ids:
+            series = is_series(given, explained)
+            replacement.expect(explained, series=series)
+            if per_dimension and series:
                 raise ValueError(
-                    f"replace_with: expected 'zero', because {explained.source.name!r} takes no ids "
-                    f"that are an input of the model; got {replace_with!r}"
+                    "per_dimension: expected False, because relevance of a series is that of each "
+                    f"channel, which are the dimensions of {explained.source.name!r}; got True"
                 )
+            of_series = None
+            if series:
+                of_series = OfSeries.of(
+                    *(replacement, adapter, given, explained), windows=windows, first=first
+                )
+            first += len(group)
             with explained.states_as_found():
                 for batch in explained.batches("relevance"):
                     rows = group[batch.rows]
@@ -302,8 +328,9 @@ def relevance(
                         None if targets is None else targets[rows],
                         None if places is None else places[rows],
                         relevance="lrp" in asked,
+                        of_series=of_series,
                     )
-                    parts.append(work.results(asked, steps, replace_with, per_dimension))
+                    parts.append(work.results(asked, steps, replacement, per_dimension))
     except KeyboardInterrupt:
         if not parts:
             raise
@@ -369,7 +396,7 @@ def _whole(argument: str, value: Any, least: int) -> int:
 
 # What comes out -----------------------------------------------------------------------------------
 
-_DIMS = {
+_DIMS: dict[str, tuple[str, ...]] = {
     "relevance": ("method", "example", "timestep"),
     "relevance_per_dimension": ("method", "example", "timestep", "dimension"),
     "elsewhere": ("method", "example"),
@@ -377,6 +404,12 @@ _DIMS = {
     "doubtful": ("method", "example"),
     "mask": ("example", "timestep"),
 }
+
+
+def _dims(name: str, values: npt.NDArray[Any]) -> tuple[str, ...]:
+    """Name the axes of a variable: relevance of a series is that of its channels."""
+    dims = _DIMS.get(name, ("example",))
+    return dims if len(dims) == values.ndim else (*dims, "channel")
 
 
 def _dataset(
@@ -391,12 +424,12 @@ def _dataset(
 ) -> xr.Dataset:
     variables: dict[Hashable, Any] = {}
     for name in dict.fromkeys(name for part in parts for name in part):
-        dims = _DIMS.get(name, ("example",))
+        dims = _dims(name, parts[0][name])
         axis = dims.index("example")
         variables[name] = (dims, np.concatenate([part[name] for part in parts], axis))
     if "mask" in variables and variables["mask"][1].all():
         del variables["mask"]
-    _, examples, timesteps = variables["relevance"][1].shape
+    examples, timesteps = variables["relevance"][1].shape[1:3]
     coords: dict[Hashable, Any] = {
         "method": list(methods),
         "example": np.arange(examples),
@@ -433,10 +466,10 @@ def _of_one_length(parts: Sequence[dict[str, Any]]) -> list[dict[str, npt.NDArra
     longest = max(part["relevance"].shape[2] for part in parts)
     filled = []
     for part in parts:
-        _, examples, timesteps = part["relevance"].shape
+        examples, timesteps = part["relevance"].shape[1:3]
         whole = {"mask": np.ones((examples, timesteps), np.bool_)} | part
         for name, values in whole.items():
-            dims = _DIMS.get(name, ("example",))
+            dims = _dims(name, values)
             if "timestep" in dims:
                 more = [(0, (longest - timesteps) * (dim == "timestep")) for dim in dims]
                 nothing = False if name == "mask" else np.nan

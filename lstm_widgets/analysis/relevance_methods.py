@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from lstm_widgets.analysis.occlusion import OfSeries, Replacement
     from lstm_widgets.models.explaining import Batch, Explained, Pass
     from lstm_widgets.rnn.relevance_rules import Rule
 
@@ -35,7 +36,10 @@ says something only if it is most of that; integrated gradients promise none."""
 
 
 class BatchRelevance:
-    """One batch: the scores of its examples, and the methods."""
+    """One batch: the scores of its examples, and the methods.
+
+    With ``of_series``, what the model reads is a series, and relevance is that of its channels.
+    """
 
     def __init__(
         self,
@@ -46,8 +50,10 @@ class BatchRelevance:
         at: npt.NDArray[np.intp] | None,
         *,
         relevance: bool,
+        of_series: OfSeries | None,
     ) -> None:
         self._explained = explained
+        self._of_series = of_series
         self._batch = batch
         self._rule = rule
         # The timestep of a cell is the run's business, that of an output the score's.
@@ -72,27 +78,25 @@ class BatchRelevance:
         return self._explained.score(done, np.tile(self.target, copies), at)
 
     def results(
-        self,
-        methods: Sequence[str],
-        steps: int,
-        replace_with: str | int,
-        per_dimension: bool,
+        self, methods: Sequence[str], steps: int, replacement: Replacement, per_dimension: bool
     ) -> dict[str, npt.NDArray[Any]]:
         """Run the methods; everything has the examples along its second axis, or its first."""
-        shape = (len(methods), *self.x.shape[:2])
-        relevance = np.empty(shape, self.x.dtype)
-        elsewhere = np.full(shape[:2], np.nan, self.score.dtype)
+        count, (rows, timesteps, dimensions) = len(methods), self.x.shape
+        over_channels = self._of_series is not None
+        whole, summed = (count, rows, timesteps, dimensions), (count, rows, timesteps)
+        each = np.full(whole, np.nan, self.x.dtype) if per_dimension else None
+        relevance = np.empty(whole if over_channels else summed, self.x.dtype)
+        elsewhere = np.full((count, rows), np.nan, self.score.dtype)
         gap = elsewhere.copy()
-        doubtful = np.zeros(shape[:2], np.bool_)
-        each = np.full((*shape, self.x.shape[2]), np.nan, self.x.dtype) if per_dimension else None
+        doubtful = np.zeros((count, rows), np.bool_)
         for k, method in enumerate(methods):
             if method == "occlusion":
-                relevance[k] = self._occlusion(replace_with)
+                relevance[k] = self._occlusion(replacement)
                 continue
             promised = None  # what the sum of the relevance should be
             if method == "lrp":
                 arrived, elsewhere[k] = self._first.back(
-                    self._score, self._rule, summed=not per_dimension
+                    self._score, self._rule, summed=not (per_dimension or over_channels)
                 )
                 factors = [plain_array(arrived)]
                 promised = self.score - elsewhere[k]
@@ -102,12 +106,16 @@ class BatchRelevance:
                 promised = self.score - baseline
             else:
                 factors = [self._gradient, self._gradient if method == "sensitivity" else self.x]
-            relevance[k] = _summed(factors)
+            if over_channels:
+                relevance[k] = functools.reduce(np.multiply, factors)
+            else:
+                relevance[k] = _summed(factors)
             if promised is not None:
-                gap[k] = promised - relevance[k].sum(axis=1)
-                whole = np.maximum(np.abs(promised), np.abs(relevance[k]).sum(axis=1))
+                found = relevance[k].reshape(rows, -1)
+                gap[k] = promised - found.sum(axis=1)
+                most = np.maximum(np.abs(promised), np.abs(found).sum(axis=1))
                 # NaN is no gap: the score is none.
-                doubtful[k] = np.abs(gap[k]) > GAPS[method] * whole
+                doubtful[k] = np.abs(gap[k]) > GAPS[method] * most
             if each is not None:
                 each[k] = functools.reduce(np.multiply, factors)
         results = {"relevance": relevance, "elsewhere": elsewhere, "gap": gap, "score": self.score}
@@ -163,26 +171,40 @@ class BatchRelevance:
             baseline = plain_array(score)[-len(self.score) :]
         return mean, baseline
 
-    def _occlusion(self, replace_with: str | int) -> npt.NDArray[Any]:
-        """How much the score falls without each token, ``(example, timestep)``."""
-        timesteps = self.x.shape[1]
-        result = np.zeros(self.x.shape[:2], self.x.dtype)
+    def _occlusion(self, replacement: Replacement) -> npt.NDArray[Any]:
+        """How much the score falls without each token ``(example, timestep)``, or each channel, too."""
+        _, timesteps, dimensions = self.x.shape
+        of_series = self._of_series
+        channels = [None] if of_series is None else list(range(dimensions))
+        result = np.zeros(self.x.shape[:2] if of_series is None else self.x.shape, self.x.dtype)
+        variants = [
+            (start, stop, channel, draw)
+            for channel in channels
+            for start, stop in replacement.stretches(timesteps)
+            for draw in range(replacement.times)
+        ]
 
-        def zeros(t: int) -> tuple[Batch, npt.NDArray[Any] | None]:
+        def vary(k: int) -> tuple[Batch, npt.NDArray[Any] | None]:
+            start, stop, channel, draw = variants[k]
+            if replacement.needs_ids:
+                ids = self._explained.tokens_of(self._batch)
+                ids[:, start:stop] = replacement.what
+                return self._explained.with_tokens(self._batch, ids), None
             values = self.x.copy()
-            values[:, t] = 0
+            if of_series is None or channel is None:
+                values[:, start:stop] = 0
+            else:
+                rows = self._batch.rows
+                values[:, start:stop, channel] = of_series.values(rows, start, stop, channel, draw)
             return self._batch, values
 
-        def padding(t: int) -> tuple[Batch, npt.NDArray[Any] | None]:
-            ids = self._explained.tokens_of(self._batch)
-            ids[:, t] = replace_with
-            return self._explained.with_tokens(self._batch, ids), None
-
-        for these, _, score in self._variants(
-            timesteps, zeros if replace_with == "zero" else padding
-        ):
-            scores = plain_array(score).reshape(len(these), -1)
-            result[:, these.start : these.stop] = (self.score - scores).T
+        for these, _, score in self._variants(len(variants), vary):
+            fallen = self.score - plain_array(score).reshape(len(these), -1)
+            for k, fall in zip(these, fallen, strict=True):
+                start, stop, channel, _ = variants[k]
+                share = fall / (replacement.times * (stop - start))
+                where = (slice(None), slice(start, stop), *(() if channel is None else (channel,)))
+                result[where] += share[:, None]
         return result
 
 

@@ -71,6 +71,8 @@ class Examples:
     ) -> None:
         _expect_relevance(relevance)
         values = relevance["relevance"]
+        if "channel" in values.dims:
+            values = values.sum("channel")
         self.methods = tuple(str(name) for name in values["method"].values)
         self.values: Floats = values.values.astype(np.float32, copy=False)
         _, self.count, self.timesteps = values.shape
@@ -321,7 +323,7 @@ def _expect_relevance(relevance: object) -> None:
             f"{type(relevance).__name__}"
         )
     dims = relevance["relevance"].dims if "relevance" in relevance else None
-    if dims != ("method", "example", "timestep") or "method" not in relevance.coords:
+    if (dims or ())[:3] != ("method", "example", "timestep") or "method" not in relevance.coords:
         raise ValueError(
             "relevance: expected a variable 'relevance' (method, example, timestep) with the methods' "
             f"names, as lw.relevance() makes it; got {dims or sorted(map(str, relevance))}"
