@@ -84,7 +84,10 @@ class HeldRuns:
         widest = max(part.units for part in parts_of(self._selection.found, self.layer))
         self._copy_values = max(rows * max(widest, losses.symbols), outcome.loss.size)
         recording = session.recording(
-            self._model, total, self._given.tokens, None, outcome.predictions
+            *(self._model, total, self._given.tokens),
+            predictions=outcome.predictions,
+            series=self._given.series,
+            beside=self._given.read(self.reading, total),
         )
         return outcome, recording
 

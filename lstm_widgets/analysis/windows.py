@@ -54,9 +54,14 @@ def read_windows(given: Given, ends: npt.NDArray[np.intp] | None = None) -> Wind
     Raises
     ------
     ValueError
-        If none ends there.
+        If none ends there, or there are several texts.
     """
     reading = given.reading()
+    if reading.texts > 1:
+        raise ValueError(
+            f"window: expected inputs to be one text or one series, got {reading.texts}; give one of "
+            "them, or the windows themselves, as a batch"
+        )
     ends = np.arange(reading.before, reading.count) if ends is None else ends
     ends = in_range("at", ends, reading.count, "timesteps")
     if (ends < reading.before).any():

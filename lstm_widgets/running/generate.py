@@ -325,7 +325,7 @@ class _Writer:
         return int(pad)
 
     def _behind_padding(self, ids: Ids) -> Ids:
-        padded: Ids = texts.behind(np.array(self._pad), self._reading.padding, ids)
+        padded: Ids = texts.behind(np.array(self._pad), self._reading.padding, ids[None])[0]
         return padded
 
     def _expect_readable(self, window: int | None) -> None:
@@ -402,7 +402,7 @@ class _Writer:
 
     def _batch(self, start: int, stop: int) -> Any:
         ids = self._behind_padding(self.ids)
-        return self._input(texts.batches(ids, self._reading, self._prescribed)(start, stop))
+        return self._input(texts.batches(ids[None], self._reading, self._prescribed)(start, stop))
 
     def _input(self, ids: Ids) -> Any:
         if self._encode is not None:
@@ -441,7 +441,8 @@ class _Writer:
         total = done - self._reading.before
         missing = len(self.ids) - len(tokens)
         return self._session.recording(
-            self._model, total, [tokens + [""] * missing], None, self._guesses.recorded(total)
+            *(self._model, total, [tokens + [""] * missing]),
+            predictions=self._guesses.recorded(total),
         )
 
 

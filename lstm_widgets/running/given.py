@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,14 +22,16 @@ from lstm_widgets.models.inputs import (
 )
 from lstm_widgets.running import texts
 from lstm_widgets.running.reading import Reading
+from lstm_widgets.running.series import Described, Series, described, numbers_among
 from lstm_widgets.tokens.vocabulary import Encoding, Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
     from lstm_widgets.models.adapter import Adapter
+    from lstm_widgets.recording import RecordedSeries
 
 __all__ = ["Given"]
 
@@ -56,6 +59,10 @@ class Given:
         How many symbols may stand there, if known.
     lengths : Lengths, optional
         How long the examples are, if they were given with several lengths.
+    series : Series, optional
+        The numbers that it is, if it is a series, and what is known of them.
+    labels : list of str, optional
+        What the examples are called, if the inputs themselves tell.
     """
 
     def __init__(
@@ -64,15 +71,26 @@ class Given:
         inputs: Any,
         *,
         window: int | None = None,
+        step: int | None = None,
         pad: Any = None,
         vocabulary: Any = None,
         unknown: int | str | None = None,
         tokens: Any = None,
+        times: Any = None,
+        channels: Sequence[str] | None = None,
+        units: Mapping[str, str] | Sequence[str] | None = None,
         needs_ids: bool = False,
     ) -> None:
         names = self.names = standard_vocabulary(vocabulary, unknown)
         self._model = model
-        self._window = window
+        self._window, self._step = window, step or 1
+        if step is not None and window is None:
+            raise ValueError(
+                f"step: expected None, because without window= there are no windows; got {step}"
+            )
+        told = Described(times, channels, units)
+        inputs, known = described(inputs)
+        self.labels = known.labels
         self._lookup = model.lookup if model.reads_strings else None
         self.symbols = None if names is None else len(names.tokens)
         shape = model.input_shape
@@ -97,10 +115,14 @@ class Given:
                 f"window: expected None, because the model makes tokens of each str itself, and "
                 f"reads them at once; got {window}"
             )
+        elif window is not None and hasattr(inputs, "shape") and len(inputs.shape) > 1:
+            first = texts.standard_text(inputs[0], shape, window, padded=pad is not None)
+            self.inputs = np.asarray(inputs).reshape(len(inputs), *first.shape)
+            self.examples = len(self.inputs)
         elif window is not None:
             raise ValueError(
-                "window: expected inputs to be a text (one axis less than a batch), got a batch "
-                + ("of several inputs" if shape is None else f"of shape {tuple(inputs.shape)}")
+                "window: expected inputs to be one array, a text or several, got "
+                + (f"{len(leaves(inputs))}" if shape is None else f"shape {tuple(inputs.shape)}")
             )
         else:
             expect_fit(model, inputs)
@@ -112,7 +134,7 @@ class Given:
             )
         self._pad, self._told_pad = None, pad
         if pad is not None:
-            self._pad = texts.standard_pad(pad, self.inputs, encoding, names)
+            self._pad = texts.standard_pad(pad, self.whole[0], encoding, names)
         self._order: npt.NDArray[np.intp] | None = None
         if self.lengths is not None and not self.lengths.masked:
             self._order = np.argsort(-self.lengths.values, kind="stable")
@@ -123,11 +145,35 @@ class Given:
         elif read is not None:
             read = read[None]
         self.tokens = self._tokens(tokens, read)
+        self.series = self._series(told, known)
         if vocabulary is not None and self.tokens is None and not needs_ids:
             raise ValueError(
                 "vocabulary: expected inputs that are ids, one-hot or ids / "
                 f"{self.names.size}, to read tokens off them; got others, so tokens= is needed"  # type: ignore[union-attr]
             )
+
+    def _series(self, told: Described, known: Described) -> Series | None:
+        """Find the series among the inputs, with what is told of it, and what it tells itself."""
+        text = self.names is not None or self.tokens is not None or self._lookup is not None
+        arrays = leaves(self.whole)
+        shape = self._model.input_shape
+        if len(arrays) == 1 and shape is not None and len(shape) == 3 and len(arrays[0].shape) == 2:
+            arrays = [np.asarray(arrays[0])[..., None]]  # a last axis of length 1 may be left out
+        found = numbers_among(arrays, sure=bool(told)) if told or not text else None
+        if found is None and told:
+            what = next(name for name, value in vars(told).items() if value is not None)
+            shapes = ", ".join(str(tuple(each.shape)) for each in arrays)
+            raise ValueError(
+                f"{what}: expected None, because inputs aren't one series of numbers (example, "
+                f"timestep, channel), but of shape {shapes}"
+            )
+        if found is None:
+            return None
+        leaf, values = found
+        series = Series.of(values, leaf, told.over(known.fitting(values)))
+        if self._order is None or series.times is None:
+            return series
+        return replace(series, times=series.times.of_examples(self._order))
 
     def _read_ids(self, encoding: Encoding | None) -> npt.NDArray[np.int64] | None:
         if encoding is None or self._lookup is not None or not hasattr(self.inputs, "shape"):
@@ -215,9 +261,21 @@ class Given:
 
     def first(self, size: int) -> Any:
         """Take as much as a model needs to build itself."""
-        if self.text:
-            return self._padded[None, : self._window]
+        if self.text or self._window is not None:
+            return self._padded[:1, : self._window]
         return mapped(lambda value: value[:size], self.inputs)
+
+    def read(
+        self, reading: Reading, done: int, scaling: Any = None
+    ) -> dict[str, RecordedSeries | None]:
+        """Hand over the numbers that were read, as ``inputs``, of the first ``done`` of all."""
+        if self.series is None:
+            return {}
+        real = None
+        # The lengths are those of the first input that was filled up.
+        if self.lengths is not None and self.series.leaf == self.lengths.leaves[0]:
+            real = self._real()
+        return {"inputs": self.series.recorded(reading.reached(done), scaling, real)}
 
     @property
     def whole(self) -> Any:
@@ -226,22 +284,27 @@ class Given:
 
     @property
     def _padded(self) -> npt.NDArray[Any]:
-        """The text behind the padding of its first windows."""
+        """The texts, ``(text, timestep, ...)``, behind the padding of their first windows."""
         if self._pad is None or self._window is None:
-            return self.inputs
-        return texts.behind(self._pad, self._window - 1, self.inputs)
+            return np.asarray(self.whole)
+        return texts.behind(self._pad, self._window - 1, self.whole)
 
     def reading(self) -> Reading:
         """Choose how the model reads it."""
         if self._order is not None and self.lengths is not None:
             lengths = self.lengths.values[self._order]
             return Reading("examples", self.examples, lengths=lengths, order=self._order)
-        if not self.text:
+        if not self.text and self._window is None:
             return Reading("examples", self.examples)
-        count = len(self.inputs)
+        count = self.whole.shape[1]
         if self._window is not None:
             padding = 0 if self._pad is None else int(self._window) - 1
-            return Reading("windows", count, int(self._window), padding, pad=self._told_pad)
+            return Reading(
+                *("windows", count, int(self._window), padding),
+                pad=self._told_pad,
+                texts=self.examples,
+                step=self._step,
+            )
         problem = texts.obstacle(self._model)
         if not problem:
             return Reading("pieces", count)

@@ -28,6 +28,11 @@ class Reading:
         is kept, at the timestep of its last token.
     count : int
         The number of examples, or of timesteps of the text.
+    texts : int
+        How many texts, or series, are read window by window, each with so many timesteps.
+    step : int
+        How many timesteps the ends of windows are apart. From 2 on, only those where one ends are in
+        the recording.
     window : int
         The number of timesteps of a window.
     padding : int
@@ -48,6 +53,8 @@ class Reading:
     pad: Any = None
     lengths: npt.NDArray[np.intp] | None = None
     order: npt.NDArray[np.intp] | None = None
+    texts: int = 1
+    step: int = 1
 
     @property
     def before(self) -> int:
@@ -55,9 +62,24 @@ class Reading:
         return self.window - 1 - self.padding
 
     @property
+    def empty(self) -> int:
+        """How many timesteps at the beginning are in the recording, but have no window."""
+        return self.before if self.step == 1 else 0
+
+    @property
+    def each(self) -> int:
+        """How much there is to be read of each text: timesteps, or windows."""
+        return -(-(self.count - self.before) // self.step)
+
+    @property
     def total(self) -> int:
         """How many examples, timesteps or windows there are to be read."""
-        return self.count - self.before
+        return self.texts * self.each
+
+    @property
+    def positions(self) -> npt.NDArray[np.int64] | None:
+        """Which timesteps are in the recording; None: all."""
+        return None if self.step == 1 else np.arange(self.before, self.count, self.step)
 
     def parts(self, size: int) -> list[tuple[int, int]]:
         """Cut the total into what is read in one call each: from where to where."""
@@ -72,7 +94,9 @@ class Reading:
 
     def shape(self, timesteps: int) -> tuple[int, int]:
         """Tell the recording's numbers of examples and timesteps, of a call's timesteps."""
-        return (self.count, timesteps) if self.mode == "examples" else (1, self.count)
+        if self.mode == "examples":
+            return (self.count, timesteps)
+        return (self.texts, self.empty + self.each)
 
     def place(self, start: int, stop: int, timesteps: int) -> tuple[Any, ...]:
         """Index what ``start`` to ``stop`` of the total are in the recording."""
@@ -80,7 +104,20 @@ class Reading:
             return (slice(start, stop), slice(0, timesteps))
         if self.mode == "pieces":
             return (slice(None), slice(start, stop))
-        return (0, slice(start + self.before, stop + self.before))
+        if self.texts == 1:
+            return (0, slice(start + self.empty, stop + self.empty))
+        text, window = self.windows(start, stop)
+        return (text, window + self.empty)
+
+    def windows(self, start: int, stop: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Tell of windows ``start`` to ``stop`` of the total in which text each is, and which there."""
+        text, window = np.divmod(np.arange(start, stop), self.each)
+        return text, window
+
+    def ends(self, start: int, stop: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Tell of such windows in which text each is, and at which of its timesteps it ends."""
+        text, window = self.windows(start, stop)
+        return text, self.before + window * self.step
 
     def done(self, total: int) -> tuple[Any, ...]:
         """Index that part of the recording that is there after ``total``, examples in order."""
@@ -88,9 +125,24 @@ class Reading:
             return (np.argsort(self.order[:total]),)
         if self.mode == "examples":
             return (slice(total),)
-        return (slice(None), slice(total + self.before))
+        if self.texts > 1 and total >= self.each:  # of several texts, only whole ones
+            return (slice(total // self.each),)
+        return (slice(1), slice(total + self.empty))
+
+    def reached(self, total: int) -> tuple[Any, ...]:
+        """Index that part of what is read that :meth:`done` is about."""
+        texts, *timesteps = self.done(total)
+        if not timesteps:
+            return (texts,)
+        return (
+            texts,
+            slice(self.before + (total - 1) * self.step + 1 if total < self.each else None),
+        )
 
     def describe(self, total: int) -> str:
         """Say how much is there after ``total``."""
-        what = "examples" if self.mode == "examples" else "timesteps"
-        return f"{total + self.before} of {self.count} {what}"
+        if self.mode == "examples":
+            return f"{total} of {self.count} examples"
+        if self.texts > 1 and total >= self.each:
+            return f"{total // self.each} of {self.texts} examples"
+        return f"{self.before + (total - 1) * self.step + 1} of {self.count} timesteps"

@@ -28,6 +28,7 @@ from lstm_widgets.running.given import Given
 from lstm_widgets.running.held import Held, standard_held
 from lstm_widgets.running.predictions import Guesses, expect_symbols
 from lstm_widgets.running.run import prepared, read_all
+from lstm_widgets.running.said import Said, Targets
 from lstm_widgets.running.selection import Selection
 from lstm_widgets.running.session import Session
 
@@ -45,7 +46,14 @@ def record(
     inputs: Any,
     *,
     window: int | None = None,
+    step: int | None = None,
     pad: Any = None,
+    times: Any = None,
+    channels: Sequence[str] | None = None,
+    units: Mapping[str, str] | Sequence[str] | None = None,
+    scaling: Any = None,
+    targets: Any = None,
+    target_scaling: Any = None,
     top_k: int | None = None,
     output: str | int | None = None,
     vocabulary: Any = None,
@@ -87,17 +95,48 @@ def record(
         Or a text: an array with one axis less, its timesteps along its first axis (ids ``(n,)``,
         one-hot ``(n, symbols)``, scaled ids ``(n,)`` or ``(n, 1)``), or, with ``vocabulary``, a str
         or a list of tokens. It becomes one example of n timesteps.
+
+        Or a series of numbers ``(n, channel)``: an array, a pandas table (its index has the times, its
+        columns are the channels), an xarray DataArray ``(time, channel)``, or a Dataset with a
+        variable for each channel. It is read as a text is. Several of one length, ``(example, n,
+        channel)`` or a list of tables, are examples, with ``window`` too. Numbers that are read are
+        kept in :attr:`Recording.inputs`, what the model says in :attr:`Recording.outputs`.
     window : int, optional
-        How a text is read. None: continuously, with the states carried on, also by a model whose
+        How a text or a series is read. None: continuously, with the states carried on, also by a model whose
         input has a fixed length. W: in windows; the value at timestep t is the one after the model
         has read the W tokens up to t from its initial states, in layers that read backwards too. The
         first W - 1 timesteps have no window and are masked (values NaN), unless there is a ``pad``.
+        With examples that are longer than W, each is a text, or a series, of its own.
+    step : int, optional
+        How many timesteps the windows are apart; default 1. From 2 on, layers have those timesteps
+        only at which a window ends; their coordinate ``position`` tells which these are. The first
+        window is the first W timesteps.
     pad : int, str, float or array, optional
         What a text that is read in windows is padded with at its beginning, so that its first
         W - 1 timesteps have a window, too, and it may be shorter than one: an id, a token of the
         vocabulary, ``"zero"`` for a vector of zeros, or a number or an array for the channels of a
         series. ``recording.tree.attrs`` has the W - 1 timesteps of padding as ``"padding"``, and what
         was given as ``"pad"``.
+    times : sequence, optional
+        When each timestep of a series is: dates (``datetime64``, ``datetime``, ISO 8601 str, a pandas
+        index, with a time zone or without) or numbers, increasing, ``(n,)`` or ``(example, n)``.
+        Default: the index of a table. They are the coordinate ``time`` of every layer that has as
+        many timesteps, always in UTC, and select: ``recording["lstm"].sel(time="2001-05")``.
+    channels : sequence of str, optional
+        What the numbers at each timestep are, one name each. Default: the columns of a table.
+    units : sequence of str, or dict of str to str, optional
+        The units of the channels, in order or by name; a dict may have those of the targets, too.
+    scaling : tuple, dict or scaler, optional
+        How the inputs were scaled, so that :attr:`Recording.inputs` has physical units: ``(mean,
+        scale)`` with ``scaled = (value - mean) / scale``, each a number or one a channel; a dict of
+        such pairs by channel; or what has ``inverse_transform``, as scikit-learn's scalers.
+    targets : array, table, or dict of arrays, optional
+        What the model should say after each timestep of a series, for :attr:`Recording.targets`:
+        ``(n,)``, ``(n, output)``, or these with an axis of examples in front. Where it says something
+        at the end of a window, or of an example, only: one for each of these will do. A table's
+        columns, or a dict's keys, name the outputs.
+    target_scaling : tuple, dict or scaler, optional
+        How targets and outputs were scaled, as ``scaling``.
     top_k : int, optional
         How many of the most probable next tokens to keep at each timestep, in
         :attr:`Recording.predictions`; the model's outputs are ``(..., symbols)``. Outputs that are
@@ -195,7 +234,8 @@ def record(
     """
     adapter = adapter_of(model)
     expect_check(check, tolerance)
-    for argument, number in (("batch_size", batch_size), ("window", window), ("top_k", top_k)):
+    whole = {"batch_size": batch_size, "window": window, "step": step, "top_k": top_k}
+    for argument, number in whole.items():
         expect_positive(argument, number)
     if top_k is None and output is not None:
         raise ValueError(
@@ -209,19 +249,33 @@ def record(
         adapter,
         inputs,
         window=window,
+        step=step,
         pad=pad,
         vocabulary=vocabulary,
         unknown=unknown,
         tokens=tokens,
+        times=times,
+        channels=channels,
+        units=units,
         needs_ids=top_k is not None,
     )
+    labels = given.labels if labels is None else labels
     expect_labels(labels, given.examples)
+    series = given.series
+    if series is None:
+        of_series = {"targets": targets, "scaling": scaling, "target_scaling": target_scaling}
+        for argument, value in of_series.items():
+            if value is not None:
+                raise ValueError(
+                    f"{argument}: expected None, because inputs aren't one series of numbers "
+                    "(example, timestep, channel)"
+                )
 
     adapter.build(given.first(batch_size or DEFAULT_BATCH_SIZE))
     selection = Selection(adapter.layers, layers, signals)
     reading = given.reading()
     batch, size = given.batches(reading, batch_size)
-    every_output = top_k is not None and reading.mode == "pieces"
+    every_output = (top_k is not None or series is not None) and reading.mode == "pieces"
     session = Session(
         selection,
         reading,
@@ -230,7 +284,7 @@ def record(
         every_output=every_output,
         held=(standard_held(held),),
     )
-    if not given.text and given.examples > 1:
+    if reading.mode == "examples" and given.examples > 1:
         session.overlap = overlap.described(leaves(given.inputs))
     with prepared(adapter, session) as ready:
         guesses = None
@@ -246,16 +300,38 @@ def record(
                 text=given.text,
             )
 
+        said = wanted = None
+        if series is not None:
+            said = Said(reading, series)
+            wanted = None if targets is None else Targets(targets, reading, series)
+
         def seen(outputs: Outputs, start: int, stop: int) -> None:
             if start == 0 and tokens is not None:
                 session.expect_tokens(given.tokens)
+            if said is not None:
+                said.take(outputs, start, stop, session.last_mask)
+                if wanted is not None and start == 0:
+                    wanted.standing(said)  # which names what doesn't fit
             if guesses is not None:
                 guesses.take(outputs, start, stop, session.last_mask)
 
         def recording() -> Recording:
             predictions = None if guesses is None else guesses.recorded(session.done)
-            named = given.tokens, given.in_order(labels)
-            return session.recording(adapter, session.done, *named, predictions)
+            beside = given.read(reading, session.done, scaling)
+            if said is not None:
+                kept = reading.reached(session.done)
+                should = None if wanted is None else wanted.recorded(kept, target_scaling, said)
+                beside |= {
+                    "targets": should,
+                    "outputs": said.recorded(kept, target_scaling, should),
+                }
+            return session.recording(
+                *(adapter, session.done, given.tokens),
+                labels=given.in_order(labels),
+                predictions=predictions,
+                series=series,
+                beside=beside,
+            )
 
         try:
             read_all(ready, batch, size, session, seen)

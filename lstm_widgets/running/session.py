@@ -17,6 +17,7 @@ from lstm_widgets.models.adapter import Result
 from lstm_widgets.models.self_check import CellRun, LayerCheck
 from lstm_widgets.recording import RecordedPredictions, Recording
 from lstm_widgets.recording.calls import all_named, call_name, is_part, split_call
+from lstm_widgets.recording.times import Times
 from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell
 from lstm_widgets.rnn.comparison import TOLERANCES, Check, difference
 from lstm_widgets.rnn.scan import scan, scan_last
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lstm_widgets.models.adapter import Adapter, Call, Layer
+    from lstm_widgets.recording import RecordedSeries
     from lstm_widgets.running.reading import Reading
     from lstm_widgets.running.selection import Selection
+    from lstm_widgets.running.series import Series
 
 
 class Session:
@@ -264,11 +267,11 @@ class Session:
                 )
                 room[self._start : self._stop] = rows
             elif not self._start:
-                unit.initial[signal] = rows[:1]
+                unit.initial[signal] = np.repeat(rows[:1], self.reading.texts, axis=0)
             if (
                 mode == "windows"
                 and signal in unit.initial
-                and (rows != unit.initial[signal]).any()
+                and (rows != unit.initial[signal][:1]).any()
             ):
                 del unit.initial[signal]
 
@@ -299,8 +302,8 @@ class Session:
             if self.reading.mode == "windows":
                 # These timesteps have no window.
                 for values in signals.values():
-                    values[:, : self.reading.before] = np.nan
-                mask[:, : self.reading.before] = False
+                    values[:, : self.reading.empty] = np.nan
+                mask[:, : self.reading.empty] = False
             unit = Unit(name, call, kind, one, signals, mask, {}, tolerance)
             self.units[name, call] = unit
         elif self.reading.mode == "examples" and unit.timesteps != timesteps:
@@ -385,10 +388,17 @@ class Session:
         model: Adapter,
         done: int,
         tokens: Any,
-        labels: Any,
-        predictions: RecordedPredictions | None,
+        *,
+        labels: Any = None,
+        predictions: RecordedPredictions | None = None,
+        series: Series | None = None,
+        beside: Mapping[str, RecordedSeries | None] | None = None,
     ) -> Recording:
-        """Hand over what was kept of the first ``done`` of the reading's total."""
+        """Hand over what was kept of the first ``done`` of the reading's total.
+
+        ``beside`` has what was read, said, and should have been said of a series, by these names of a
+        recording's.
+        """
         missed = self.missed()
         if missed:
             warnings.warn(
@@ -404,6 +414,7 @@ class Session:
                 None if tokens is None else tokens_of(units, tokens, kept[0]),
                 check=self.check,
                 reading=self.reading,
+                times=None if series is None else self._times(series, units, done),
             )
             for name, units in self._recorded_layers().items()
         ]
@@ -414,13 +425,28 @@ class Session:
             labels=None if labels is None else [str(label) for label in picked(labels, kept[0])],
             attrs=self._attrs(model),
             predictions=predictions,
+            **(beside or {}),
         )
+
+    def _times(self, series: Series, units: Sequence[Unit], done: int) -> Times | None:
+        """Tell when each timestep of a layer is, if it has those of the series."""
+        times = series.times_of(self.reading.reached(done))
+        if times is None or any(unit.timesteps != units[0].timesteps for unit in units):
+            return None
+        if self.reading.positions is not None:
+            count = len(units[0].mask[self.reading.done(done)][0])
+            times = times[self.reading.positions[:count]]
+        elif units[0].timesteps != series.timesteps:
+            return None
+        return Times(np.concatenate([times.values] * len(units), axis=-1), times.zone)
 
     def _attrs(self, model: Adapter) -> dict[str, Any]:
         versions = _versions(model.packages)
         attrs = {"model": model.name, "model_config": model.config(), "versions": versions}
         if self.reading.mode == "windows":
             attrs["window"] = self.reading.window
+            if self.reading.step > 1:
+                attrs["step"] = self.reading.step
             if self.reading.padding:
                 attrs |= {"padding": self.reading.padding, "pad": _plain_pad(self.reading.pad)}
         if self.overlap is not None:

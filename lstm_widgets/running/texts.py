@@ -92,7 +92,7 @@ def is_text(values: Any, shape: tuple[int | None, ...] | None, window: int | Non
         return False
     given = tuple(values.shape)
     if shape is None:
-        return len(given) == 1 or window is not None
+        return len(given) == 1 or (window is not None and len(given) == 2)
     if len(given) == 1:
         return True
     if len(shape) == 3 and shape[2] == 1 and len(given) == 2:
@@ -178,9 +178,10 @@ def standard_pad(
     return np.broadcast_to(value.astype(text.dtype), row)
 
 
-def behind(pad: npt.NDArray[Any], count: int, text: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Put a text behind some timesteps of padding."""
-    return np.concatenate([np.broadcast_to(pad, (count, *text.shape[1:])), text])
+def behind(pad: npt.NDArray[Any], count: int, texts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Put texts ``(text, timestep, ...)`` behind some timesteps of padding."""
+    front = np.broadcast_to(pad, (len(texts), count, *texts.shape[2:]))
+    return np.concatenate([front, texts], axis=1)
 
 
 def standard_text_tokens(tokens: Any, count: int | None = None) -> list[str]:
@@ -220,15 +221,18 @@ def obstacle(model: Adapter, differs: Callable[[], str] | None = None) -> str:
 
 
 def batches(
-    text: npt.NDArray[Any], reading: Reading, prescribed: int | None
+    texts: npt.NDArray[Any], reading: Reading, prescribed: int | None
 ) -> Callable[[int, int], npt.NDArray[Any]]:
-    """Make the function that gives what the model is called with, of a text."""
+    """Make the function that gives what the model is called with, of texts ``(text, timestep, ...)``."""
     if reading.mode == "pieces":
-        return lambda start, stop: text[None, start:stop]
-    windows = np.moveaxis(np.lib.stride_tricks.sliding_window_view(text, reading.window, 0), -1, 1)
+        return lambda start, stop: texts[:, start:stop]
+    every = np.lib.stride_tricks.sliding_window_view(texts, reading.window, 1)[:, :: reading.step]
+    windows = np.moveaxis(every, -1, 2)
 
     def batch(start: int, stop: int) -> npt.NDArray[Any]:
-        rows = windows[start:stop]
+        rows = (
+            windows[0, start:stop] if len(windows) == 1 else windows[reading.windows(start, stop)]
+        )
         if prescribed and stop - start < prescribed:
             more = np.repeat(rows[-1:], prescribed - len(rows), axis=0)
             rows = np.concatenate([rows, more])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lstm_widgets.models.adapter import Layer
+    from lstm_widgets.recording import Times
     from lstm_widgets.rnn.comparison import Check
     from lstm_widgets.running.reading import Reading
 
@@ -89,6 +90,7 @@ def recorded(
     *,
     check: Check,
     reading: Reading,
+    times: Times | None,
 ) -> RecordedLayer:
     """Hand over what was kept of some calls of a cell as one layer of a recording.
 
@@ -107,6 +109,8 @@ def recorded(
         How the layer was checked.
     reading : Reading
         How the model read.
+    times : Times, optional
+        When each of the timesteps that are there is.
     """
     first, within = units[0], kept[1:]
     if tokens is not None and within:
@@ -130,6 +134,8 @@ def recorded(
         },
         mask=None if mask.all() else mask,
         tokens=tokens,
+        times=times,
+        positions=None if reading.positions is None else reading.positions[: mask.shape[1]],
         check={
             "difference": worst.difference,
             "tolerance": worst.tolerance,
