@@ -3,6 +3,7 @@ from .analysis.ablation import Ablation, ablate
 from .analysis.dependency import dependency
 from .analysis.evaluation import deletion_curve, pointing_game
 from .analysis.matching import match
+from .analysis.probing import Probe, probe
 from .analysis.ranking import rank_cells
 from .analysis.relevance import relevance
 from .analysis.screening import screen_cells
@@ -44,6 +45,7 @@ __all__ = [
     "LayerNotFoundError",
     "LstmWidgetsError",
     "ModelFileError",
+    "Probe",
     "Recording",
     "RecordingFileError",
     "RelevanceHeatmap",
@@ -62,6 +64,7 @@ __all__ = [
     "match",
     "open_recording",
     "pointing_game",
+    "probe",
     "rank_cells",
     "record",
     "relevance",

@@ -15,7 +15,7 @@ import numpy as np
 
 from lstm_widgets.analysis import statistics
 from lstm_widgets.analysis.series import origin_of
-from lstm_widgets.analysis.split_and_shift import Half, halved
+from lstm_widgets.analysis.split_and_shift import Part, halved
 from lstm_widgets.checks import is_whole
 from lstm_widgets.concepts.make_tracks import tracks
 from lstm_widgets.recording.masks import mask_of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # A track that goes through fewer cycles in the held-out half, and is as slow as this says, tells too
 # little; and so does an agreement that is gone when what is slower than this is left out.
-_CYCLES = 5
+ENOUGH_CYCLES = 5
 _SLOW = 10
 # With fewer distinct permutations of the labels, no p-value can be small.
 _PERMUTATIONS = 20
@@ -63,14 +63,14 @@ class RankedTrack:
     ranks: npt.NDArray[np.float32]
     lagged: tuple[npt.NDArray[np.float32], ...]
     holes: bool
-    moved: Callable[[Floats], Places]
+    moved: Callable[..., Places]
     cycles: int
     permutations: float | None
     unsaid: tuple[str, str]
 
     @classmethod
     def of(
-        cls, name: str, kind: Kind, said: Floats, halves: Sequence[Half], lags: Places
+        cls, name: str, kind: Kind, said: Floats, halves: Sequence[Part], lags: Places
     ) -> RankedTrack:
         """Rank what a concept says in either half, and tell how it can be shifted."""
         ranks = said.astype(np.float32)
@@ -136,14 +136,14 @@ class RankedText:
     mask: npt.NDArray[np.bool_]
     origin: Origin
     lags: Places
-    halves: tuple[Half, Half]
+    halves: tuple[Part, Part]
     tracks: list[RankedTrack]
     turns: npt.NDArray[np.float64]
     slow: Floats
     reasons: list[str]
 
     @property
-    def held_out(self) -> Half:
+    def held_out(self) -> Part:
         """The half on which scores are reported."""
         return self.halves[1]
 
@@ -169,9 +169,9 @@ class RankedText:
         origin = origin_of(recording, layer, numbers(concepts, *given.values()), groups, step)
         lengths = mask.sum(axis=1)
         pieces = halved(mask, origin, rng)
-        chosen = _standard_lags(lags, [len(p) for half in pieces for p in half])
+        chosen = standard_lags(lags, [len(p) for half in pieces for p in half])
         starts = np.cumsum(lengths) - lengths
-        first, held_out = (Half.of(half, chosen, starts, lengths) for half in pieces)
+        first, held_out = (Part.of(half, chosen, starts, lengths) for half in pieces)
         halves = first, held_out
         if not all(len(half.places) > 1 for half in halves):
             raise ValueError(
@@ -184,8 +184,8 @@ class RankedText:
             for name, track in given.items()
         ]
         turns = rng.random((shifts, held_out.segments))
-        reasons = [_too_little(track, held_out, turns) for track in said]
-        return cls(mask, origin, chosen, halves, said, turns, held_out.slow(_CYCLES), reasons)
+        reasons = [too_little(track, held_out, turns) for track in said]
+        return cls(mask, origin, chosen, halves, said, turns, held_out.slow(ENOUGH_CYCLES), reasons)
 
 
 def ranks_of(said: Floats) -> npt.NDArray[np.float32]:
@@ -212,7 +212,7 @@ def _same(one: Floats, other: Floats) -> bool:
     return bool(np.array_equal(one, other, equal_nan=True))
 
 
-def _changes(said: Floats, half: Half) -> bool:
+def _changes(said: Floats, half: Part) -> bool:
     """Tell whether a track changes within any example."""
     here = said[half.everything]
     beside = np.diff(half.everything) == 1
@@ -233,7 +233,7 @@ def _permutations(said: Floats) -> float:
     return ways
 
 
-def _cycles(in_slots: Floats, half: Half, kind: Kind) -> int:
+def _cycles(in_slots: Floats, half: Part, kind: Kind) -> int:
     """Count how often a track goes up and comes down again in a half.
 
     A number is up above the upper third of what it is, and down below the lower one.
@@ -251,14 +251,14 @@ def _cycles(in_slots: Floats, half: Half, kind: Kind) -> int:
     return int(np.count_nonzero(changes) + half.segments) // 2
 
 
-def _too_little(track: RankedTrack, half: Half, turns: Floats) -> str:
+def too_little(track: RankedTrack, half: Part, turns: Floats) -> str:
     """Say why nothing could be judged by how a track goes, whatever the cells do; "" if it can."""
     if any(track.unsaid) or not len(turns):
         return ""
     if track.permutations is not None:
         several = "examples" if len(half.windows[0]) == half.segments else "series"
         return "" if track.permutations >= _PERMUTATIONS else f"{half.segments} {several} only"
-    if track.cycles >= _CYCLES:
+    if track.cycles >= ENOUGH_CYCLES:
         return ""
     part = half
     said = track.ranks[half.places]
@@ -278,7 +278,7 @@ def _too_little(track: RankedTrack, half: Half, turns: Floats) -> str:
     return f"{track.cycles} cycle{'s' * (track.cycles != 1)} only"
 
 
-def _unsaid(said: Floats, kind: Kind, half: Half) -> str:
+def _unsaid(said: Floats, kind: Kind, half: Part) -> str:
     """Say why a track says nothing in a half; "" if it does."""
     here = said[half.places]
     here = here[~np.isnan(here)]
@@ -291,7 +291,7 @@ def _unsaid(said: Floats, kind: Kind, half: Half) -> str:
     return "yes everywhere" if here[0] else "no example"
 
 
-def _standard_lags(lags: int | Sequence[int] | None, pieces: Sequence[int]) -> Places:
+def standard_lags(lags: int | Sequence[int] | None, pieces: Sequence[int]) -> Places:
     """Return the lags, the smallest first, so that of equals the smallest is chosen."""
     if lags is None:
         lengths = np.array(pieces, np.intp)

@@ -50,6 +50,12 @@ class Origin:
     told: str = ""
     known: bool = True
 
+    def overlap(self, timesteps: int) -> bool:
+        """Whether examples of so many timesteps overlap, or may."""
+        order = np.lexsort([self.start, self.series])
+        near = np.diff(self.start[order]) < timesteps
+        return bool((near & (np.diff(self.series[order]) == 0)).any() or not self.known)
+
     def positions(self, timesteps: int) -> Places | None:
         """Count through the timesteps of all series, ``(example, timestep)``.
 

@@ -1,4 +1,4 @@
-"""A recording split in two halves, and tracks shifted or permuted in one: the null of rankings.
+"""A recording split in two halves, and tracks shifted or permuted in a part of it: their null.
 
 Independent is not each timestep, nor each example: windows that overlap show the same piece of a
 series again and again. What is split and circularly shifted here are therefore *segments*: the
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     Flags = npt.NDArray[np.bool_]
     Places = npt.NDArray[np.integer[Any]]
 
-__all__ = ["Half", "halved"]
+__all__ = ["Part", "Piece", "halved", "pieces_of"]
+
+
+ALL = slice(None)
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Piece:
     """Timesteps of one example, as they stand without padding: part of a segment."""
 
     segment: int
@@ -40,10 +43,8 @@ class _Piece:
         return self.stop - self.start
 
 
-def halved(
-    mask: Flags, origin: Origin, rng: np.random.Generator
-) -> tuple[list[_Piece], list[_Piece]]:
-    """Cut a recording in two: by segments, drawn at random; a single one in the middle.
+def pieces_of(mask: Flags, origin: Origin) -> list[Piece]:
+    """List the examples of a recording, those that aren't all padding.
 
     Parameters
     ----------
@@ -51,14 +52,12 @@ def halved(
         False marks padding, ``(example, timestep)``.
     origin : Origin
         How the examples hang together.
-    rng : numpy.random.Generator
-        What is drawn from.
     """
     lengths = mask.sum(axis=1)
     first = mask.argmax(axis=1) if mask.shape[1] else lengths  # what stands before it is padding
     stops = np.cumsum(lengths)
-    whole = [
-        _Piece(
+    return [
+        Piece(
             segment=int(origin.series[k]),
             start=int(stops[k] - n),
             stop=int(stops[k]),
@@ -68,12 +67,27 @@ def halved(
         for k, n in enumerate(lengths.tolist())
         if n
     ]
-    segments: dict[int, list[_Piece]] = {}
+
+
+def halved(
+    mask: Flags, origin: Origin, rng: np.random.Generator
+) -> tuple[list[Piece], list[Piece]]:
+    """Cut a recording in two: by segments, drawn at random; a single one in the middle.
+
+    Parameters
+    ----------
+    mask, origin : bool array (example, timestep), Origin
+        As for `pieces_of`.
+    rng : numpy.random.Generator
+        What is drawn from.
+    """
+    whole = pieces_of(mask, origin)
+    segments: dict[int, list[Piece]] = {}
     for piece in whole:
         segments.setdefault(piece.segment, []).append(piece)
     if len(segments) == 1:
         return _cut(whole, origin, mask.shape[1])
-    halves: tuple[list[_Piece], list[_Piece]] = ([], [])
+    halves: tuple[list[Piece], list[Piece]] = ([], [])
     sizes = [0, 0]
     several = list(segments.values())
     for k in rng.permutation(len(several)):
@@ -83,11 +97,11 @@ def halved(
     return sorted(halves[0], key=_at_start), sorted(halves[1], key=_at_start)
 
 
-def _at_start(piece: _Piece) -> int:
+def _at_start(piece: Piece) -> int:
     return piece.start
 
 
-def _cut(pieces: list[_Piece], origin: Origin, width: int) -> tuple[list[_Piece], list[_Piece]]:
+def _cut(pieces: list[Piece], origin: Origin, width: int) -> tuple[list[Piece], list[Piece]]:
     """Cut a series in the middle, windows that stand there included."""
     if not origin.known:
         # Windows one timestep apart would have nothing to do with each other this far away.
@@ -96,14 +110,14 @@ def _cut(pieces: list[_Piece], origin: Origin, width: int) -> tuple[list[_Piece]
         return pieces[:first], pieces[first + gap :]
     begin = min(piece.position for piece in pieces)
     middle = (begin + max(piece.position + piece.stop - piece.start for piece in pieces)) // 2
-    halves: tuple[list[_Piece], list[_Piece]] = ([], [])
+    halves: tuple[list[Piece], list[Piece]] = ([], [])
     for piece in pieces:
         at = min(max(middle - piece.position, 0), piece.stop - piece.start)
         if at:
-            one = _Piece(piece.segment, piece.start, piece.start + at, piece.position, piece.order)
+            one = Piece(piece.segment, piece.start, piece.start + at, piece.position, piece.order)
             halves[0].append(one)
         if piece.start + at < piece.stop:
-            other = _Piece(
+            other = Piece(
                 piece.segment, piece.start + at, piece.stop, piece.position + at, piece.order
             )
             halves[1].append(other)
@@ -111,8 +125,8 @@ def _cut(pieces: list[_Piece], origin: Origin, width: int) -> tuple[list[_Piece]
 
 
 @dataclass(frozen=True)
-class Half:
-    """One half of a recording, whose timesteps without padding stand one example after the other.
+class Part:
+    """Part of a recording, whose timesteps without padding stand one example after the other.
 
     Attributes
     ----------
@@ -144,15 +158,15 @@ class Half:
     within: Places
 
     @classmethod
-    def of(cls, pieces: Sequence[_Piece], lags: Places, starts: Places, lengths: Places) -> Half:
-        """Put a half together.
+    def of(cls, pieces: Sequence[Piece], lags: Places, starts: Places, lengths: Places) -> Part:
+        """Put a part together.
 
         Parameters
         ----------
-        pieces : sequence of _Piece
+        pieces : sequence of Piece
             What it is made of.
         lags : int array (lag,)
-            At each of which a place has a token, of its example and its half.
+            At each of which a place has a token, of its example and this part.
         starts, lengths : int array (example,)
             Where the examples start, and how long they are, ``(example,)``.
         """
@@ -201,10 +215,10 @@ class Half:
         """Where the slots of each segment begin."""
         return np.cumsum(self.lengths) - self.lengths
 
-    def only(self, there: Flags) -> Half:
+    def only(self, there: Flags) -> Part:
         """Leave some of the places out."""
         index, sizes, slots = _numbered(self.segment[there], self.index[there], self.segments)
-        return Half(
+        return Part(
             everything=self.everything,
             places=np.arange(int(there.sum())),
             segment=self.segment[there],
@@ -216,41 +230,45 @@ class Half:
             within=self.within[there],
         )
 
-    def shifted(self, turns: Floats) -> Places:
+    def shifted(self, turns: Floats, among: slice | Places = ALL) -> Places:
         """Give the timesteps whose values come to stand at the places when segments are circularly shifted.
 
         Parameters
         ----------
         turns : float64 array (shift, segment)
             By how much, as a fraction of the segment's length.
+        among : slice or int array, optional
+            Which of the places are asked for. Default: all.
 
         Returns
         -------
         int array (shift, n)
         """
-        steps = (turns * self.lengths).astype(np.intp)[:, self.segment]
-        there = (self.index - steps) % self.lengths[self.segment]
-        return np.asarray(self.slots[self.offsets[self.segment] + there])
+        segment, index = self.segment[among], self.index[among]
+        steps = (turns * self.lengths).astype(np.intp)[:, segment]
+        there = (index - steps) % self.lengths[segment]
+        return np.asarray(self.slots[self.offsets[segment] + there])
 
-    def shifted_windows(self, turns: Floats) -> Places:
+    def shifted_windows(self, turns: Floats, among: slice | Places = ALL) -> Places:
         """Give them when the windows of each segment are circularly shifted as wholes.
 
         All of a segment have moved on by the same number of windows, and what stands in them by the
         same number of timesteps.
         """
+        segment, window, within = self.segment[among], self.window[among], self.within[among]
         starts, lengths, counts = self.windows
         whole = turns * counts
-        windows = whole.astype(np.intp)[:, self.segment]
+        windows = whole.astype(np.intp)[:, segment]
         longest = int(lengths.max(initial=1))
-        steps = ((whole % 1) * longest).astype(np.intp)[:, self.segment]
+        steps = ((whole % 1) * longest).astype(np.intp)[:, segment]
         firsts = np.cumsum(counts) - counts
-        other = firsts[self.segment] + (self.window - windows) % counts[self.segment]
-        return np.asarray(starts[other] + (self.within - steps) % lengths[other])
+        other = firsts[segment] + (window - windows) % counts[segment]
+        return np.asarray(starts[other] + (within - steps) % lengths[other])
 
-    def permuted(self, turns: Floats) -> Places:
+    def permuted(self, turns: Floats, among: slice | Places = ALL) -> Places:
         """Give them when segments, within which nothing changes, are permuted."""
         firsts = self.slots[self.offsets]
-        return np.asarray(firsts[np.argsort(turns, axis=1)][:, self.segment])
+        return np.asarray(firsts[np.argsort(turns, axis=1)][:, self.segment[among]])
 
     def slow(self, cycles: int) -> Floats:
         """Make an orthonormal basis of what changes too slowly, ``(n, k)``.

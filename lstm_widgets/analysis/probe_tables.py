@@ -1,0 +1,290 @@
+"""The tables of a probe, and its held-out predictions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from lstm_widgets.analysis.pooled_null import ROUNDING
+from lstm_widgets.analysis.probe_fits import PROTOCOLS, FoldAurocs, r2
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    import pandas as pd
+
+    from lstm_widgets.analysis.calendars import Period
+    from lstm_widgets.analysis.probe_fits import Designs, FittedTarget
+
+    Flags = npt.NDArray[np.bool_]
+    Floats = npt.NDArray[np.float64]
+    Places = npt.NDArray[np.integer[Any]]
+
+__all__ = ["ProbeTables"]
+
+# Of the moved targets, so many score less than the quantile that is told.
+_QUANTILE = 0.95
+
+
+class ProbeTables:
+    """What is collected, concept by concept."""
+
+    def __init__(self, mask: Flags, period: Period, lags: Places, shifts: int) -> None:
+        self._mask, self._period, self._lags, self._shifts = mask, period, lags, shifts
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+        self._scores: dict[str, list[dict[str, Any]]] = {}
+        self._predictions: dict[str, xr.Variable] = {}
+        self.remarks: list[str] = []
+        self.sentence = ""
+
+    @property
+    def done(self) -> list[str]:
+        """The concepts that were probed."""
+        return list(self._rows)
+
+    def nothing(self, name: str, kind: str, reason: str) -> None:
+        """Take in a concept of which nothing can be told."""
+        protocols = [
+            *PROTOCOLS,
+            *["calendar"] * bool(self._period.name),
+            *["null"] * bool(self._shifts),
+        ]
+        self._rows[name] = [
+            _row(name, kind, protocol, lag=int(self._lags[0]), timesteps=0, reason=reason)
+            for protocol in protocols
+        ]
+        self._scores[name] = []
+        self._predictions[name] = xr.Variable(
+            ("example", "timestep"), np.full(self._mask.shape, np.nan)
+        )
+
+    def add(self, designs: Designs, fitted: FittedTarget, read: Floats, there: Flags) -> None:
+        """Take in one concept.
+
+        Parameters
+        ----------
+        designs, fitted : Designs, FittedTarget
+            The folds, and what was fitted in them.
+        read : float64 array (n, protocol)
+            What was read from the states that were held out.
+        there : bool array (all,)
+            At which of the timesteps that aren't padding the concept is known.
+        """
+        probed, target = designs.probed, fitted.target
+        name, yes_no = target.name, target.kind == "yes_no"
+        fold = probed.folds.of_atom[probed.folds.atom]
+        at = np.arange(probed.n)
+        counted = int(np.isfinite(read[:, 0]).sum())
+        said = [target.lagged[fitted.lag[fold, k], at] + target.mean for k in range(len(PROTOCOLS))]
+        with np.errstate(over="ignore"):
+            found = [1 / (1 + np.exp(-each)) if yes_no else each + target.mean for each in read.T]
+        calendar = fitted.calendar[fold, probed.period.bins, fitted.lag[fold, 0]] + target.mean
+        lost = [(each - calendar) ** 2 for each in said]
+        sources = list(zip(PROTOCOLS, said, found, strict=True))
+        if self._period.name:
+            sources.append(("calendar", said[0], calendar))
+        rows, scores = [], []
+        reason = _reason(said[0], yes_no=yes_no) or (target.null.reason if target.null else "")
+        for k, (protocol, truth, guess) in enumerate(sources):
+            known = np.isfinite(guess) & np.isfinite(truth) & probed.finite
+            own = k if k < len(PROTOCOLS) else 0
+            parts, aurocs = [], FoldAurocs(1)
+            for one in range(probed.folds.count):
+                here = known & (fold == one)
+                if yes_no:
+                    parts.append(float(aurocs.add(guess[None, here], truth[None, here] > 0.5)[0]))
+                else:
+                    parts.append(_r2(truth[here], guess[here]))
+                scores.append(
+                    {
+                        "concept": name,
+                        "protocol": protocol,
+                        "fold": one,
+                        "held_out": probed.folds.names[one],
+                        "timesteps": int(here.sum()),
+                        "fitted": int(probed.inputs.n[probed.folds.training(one)].sum()),
+                        "score": parts[-1],
+                        "r": _r(truth[here], guess[here]),
+                        "lag": int(self._lags[fitted.lag[one, own]]),
+                        "penalty": fitted.penalty[one, own] if k < len(PROTOCOLS) else np.nan,
+                        "cells": self._cells(designs, fitted, one, k),
+                    }
+                )
+            skill = np.nan
+            if self._period.name:
+                squares = float(((truth - guess)[known] ** 2).sum())
+                skill = float(r2(np.array(squares), np.array(lost[own][known].sum())))
+            more = {}
+            if k < len(PROTOCOLS):
+                more = _evidence(fitted, k, reason)
+            rows.append(
+                _row(
+                    name,
+                    target.kind,
+                    protocol,
+                    score=float(aurocs.scores[0]) if yes_no else _r2(truth[known], guess[known]),
+                    spread=_deviation(parts),
+                    r=_r(truth[known], guess[known]),
+                    skill=skill,
+                    lag=int(self._lags[_most(fitted.lag[designs.folds, own])]),
+                    cells=self._common(designs, fitted, k),
+                    timesteps=counted,
+                    reason=reason,
+                    **more,
+                )
+            )
+        if target.null is not None:
+            moved = fitted.scores(0)[1:]
+            rows.append(
+                _row(
+                    name,
+                    target.kind,
+                    "null",
+                    score=_median(moved),
+                    spread=_deviation(moved),
+                    skill=_median(fitted.skill(0)[1:]),
+                    anomaly_score=_median(fitted.anomalies(0)[1:]),
+                    lag=int(self._lags[0]),
+                    timesteps=counted,
+                    reason=reason,
+                )
+            )
+        self._rows[name], self._scores[name] = rows, scores
+        places = np.flatnonzero(there) - self._lags[fitted.lag[fold, 0]]
+        flat = np.full(len(there), np.nan)
+        known = np.isfinite(found[0])
+        flat[places[known]] = found[0][known]
+        grid = np.full(self._mask.shape, np.nan)
+        grid[self._mask] = flat
+        described = "probability" if yes_no else "value"
+        attrs = {"kind": "numeric", "description": f"held-out {described} of {name}, by a probe"}
+        self._predictions[name] = xr.Variable(("example", "timestep"), grid, attrs)
+        left = int((~probed.finite).sum())
+        if left:
+            self._remark(f"{left} timesteps are left out, because not all states are finite there")
+        if len(designs.folds) < probed.folds.count:
+            missing = probed.folds.count - len(designs.folds)
+            self._remark(f"{missing} folds have nothing to fit or to hold out, and are left out")
+
+    def _remark(self, text: str) -> None:
+        if text not in self.remarks:
+            self.remarks.append(text)
+
+    def _cells(
+        self, designs: Designs, fitted: FittedTarget, fold: int, k: int
+    ) -> tuple[int, ...] | None:
+        if not 0 < k < len(PROTOCOLS):
+            return None
+        return tuple(int(designs.probed.chosen[cell]) for cell in fitted.cells[fold][k])
+
+    def _common(self, designs: Designs, fitted: FittedTarget, k: int) -> tuple[int, ...] | None:
+        """List the cells that at least half of the folds have chosen, the most often chosen first."""
+        if not 0 < k < len(PROTOCOLS):
+            return None
+        counts: dict[int, int] = {}
+        for fold in designs.folds:
+            for cell in self._cells(designs, fitted, fold, k) or ():
+                counts[cell] = counts.get(cell, 0) + 1
+        often = [cell for cell, n in counts.items() if 2 * n >= len(designs.folds)]
+        return tuple(sorted(often, key=lambda cell: (-counts[cell], cell)))
+
+    def result(self, names: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame, xr.Dataset]:
+        """Put it together: concepts in the order in which they were asked for."""
+        import pandas as pd  # noqa: PLC0415
+
+        done = [name for name in names if name in self._rows]
+        table = pd.DataFrame([row for name in done for row in self._rows[name]])
+        score = pd.DataFrame([row for name in done for row in self._scores[name]])
+        table.attrs = {"remarks": self.remarks}
+        examples, timesteps = self._mask.shape
+        coords = {"example": np.arange(examples), "timestep": np.arange(timesteps)}
+        prediction = xr.Dataset({name: self._predictions[name] for name in done}, coords)
+        return table, score, prediction
+
+
+def _row(concept: str, kind: str, protocol: str, **values: Any) -> dict[str, Any]:  # noqa: ANN401
+    unknown = dict.fromkeys(
+        (
+            "score",
+            "spread",
+            "r",
+            "skill",
+            "anomaly_score",
+            "null_quantile",
+            "p_value",
+            "anomaly_p_value",
+        ),
+        np.nan,
+    )
+    order = {"concept": concept, "kind": kind, "protocol": protocol, **unknown}
+    return order | {"lag": 0, "cells": None, "timesteps": 0, "reason": ""} | values
+
+
+def _evidence(fitted: FittedTarget, protocol: int, reason: str) -> dict[str, float]:
+    """Compare a protocol with the moved targets."""
+    odd, *moved_odd = fitted.anomalies(protocol)
+    found = {"anomaly_score": float(odd)}
+    own, *moved = fitted.scores(protocol)
+    if moved:
+        known = np.array(moved)[np.isfinite(moved)]
+        if len(known):
+            found["null_quantile"] = float(np.quantile(known, _QUANTILE))
+        if not reason:
+            found["p_value"] = _p_value(own, np.array(moved))
+            found["anomaly_p_value"] = _p_value(odd, np.array(moved_odd))
+    return found
+
+
+def _p_value(own: float, moved: Floats) -> float:
+    """How often a moved target scores as well; one that can't be scored counts as if it did."""
+    if not np.isfinite(own):
+        return np.nan
+    return float((1 + np.count_nonzero(~(moved < own - ROUNDING))) / (1 + len(moved)))
+
+
+def _r2(truth: Floats, guess: Floats) -> float:
+    """R²; NaN where there is nothing to explain."""
+    if not len(truth):
+        return np.nan
+    away = truth - truth.mean()
+    return float(r2(((truth - guess) ** 2).sum(), _beyond_rounding(away, truth)))
+
+
+def _beyond_rounding(away: Floats, truth: Floats) -> Floats:
+    squares = np.asarray((away**2).sum())
+    return np.where(squares > 1e-20 * (truth**2).sum(), squares, 0.0)
+
+
+def _r(truth: Floats, guess: Floats) -> float:
+    if len(truth) < 2:
+        return np.nan
+    a, b = truth - truth.mean(), guess - guess.mean()
+    length = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum() / length) if length > 0 else np.nan
+
+
+def _deviation(scores: Sequence[float] | Floats) -> float:
+    known = np.asarray(scores, np.float64)
+    known = known[np.isfinite(known)]
+    return float(known.std(ddof=1)) if len(known) > 1 else np.nan
+
+
+def _median(scores: Floats) -> float:
+    known = scores[np.isfinite(scores)]
+    return float(np.median(known)) if len(known) else np.nan
+
+
+def _most(values: Places) -> int:
+    return int(np.bincount(values).argmax())
+
+
+def _reason(said: Floats, *, yes_no: bool) -> str:
+    """Say why a concept says nothing; "" if it does."""
+    if (said != said[0]).any():
+        return ""
+    if yes_no:
+        return "yes everywhere" if said[0] > 0.5 else "no example"
+    return f"{said[0]:g} everywhere"

@@ -1,0 +1,283 @@
+# ruff: noqa: ANN401 - groups and folds are of many types
+"""Probes: how well a quantity can be read from the state, by a linear readout, held out.
+
+Whether a cell, a few cells or only all of them together say it, and what the calendar says alone,
+stands beside it, under the same protocol.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.analysis import logistic
+from lstm_widgets.analysis.calendars import period_of
+from lstm_widgets.analysis.held_out import distance, held_out
+from lstm_widgets.analysis.probe_asked import Asked, Moves
+from lstm_widgets.analysis.probe_fits import Designs, FittedTarget
+from lstm_widgets.analysis.probe_result import Probe
+from lstm_widgets.analysis.probe_tables import ProbeTables
+from lstm_widgets.analysis.probed import Probed, Target
+from lstm_widgets.analysis.ranked_tracks import standard_lags
+from lstm_widgets.checks import expect_whole
+from lstm_widgets.rnn import parallel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from lstm_widgets.concepts.concept import Concepts
+    from lstm_widgets.recording import Recording
+
+    Places = npt.NDArray[np.integer[Any]]
+
+__all__ = ["Probe", "probe"]
+
+
+def probe(
+    recording: Recording,
+    concepts: Concepts,
+    *,
+    layer: str | None = None,
+    signal: str = "cell_state",
+    cells: Sequence[int] | npt.NDArray[np.integer[Any]] | None = None,
+    groups: Any = None,
+    step: int | None = None,
+    folds: int = 5,
+    gap: int | None = None,
+    lags: int | Sequence[int] = 0,
+    period: str | float | None = None,
+    shifts: int = 200,
+    seed: int = 0,
+) -> Probe:
+    r"""Measure how well concepts can be read from the state of a layer, on data that was held out.
+
+    A linear readout is fitted to all cells, to the best small set of cells and to the best cell, so
+    that one sees whether it is *a* cell or *the* state that knows: a ridge regression of a numeric
+    concept, a logistic regression of a yes/no one (which needs scikit-learn, the extra
+    ``analysis``). States are standardised, the penalty, the cells, their number and the lag chosen
+    inside of the training part of each fold, by inner folds that are made in the same way.
+
+    **Held out** are blocks in time, or whole groups; timesteps are never shuffled, because near ones
+    are nearly the same. Several series without dates are left out as a whole, some in each fold.
+    What is fitted stays away from what is held out by ``gap`` timesteps of the same series (of all
+    series, if these have dates and blocks of time are held out).
+
+    **What is seasonal is easy**: a state that follows any season reads any other. So a calendar, the
+    mean by phase of ``period``, learnt from the same training parts, stands beside the score, with
+    the skill over it; and the score of the *anomalies*, of what is left of the concept without its
+    calendar.
+
+    **The null**: the concept is circularly shifted in each series; if there is a period, whole
+    periods are exchanged in phase instead, each year getting the concept of another one. Everything
+    is fitted and chosen anew for each (of yes/no concepts by ridge regression on ±1).
+
+    Parameters
+    ----------
+    recording : Recording
+        Opened from a file, it is read twice, block by block.
+    concepts : Concept, sequence of Concept, or mapping
+        As in :func:`lstm_widgets.concepts.tracks`. Timesteps without a value are left out, and so are
+        padding and states that aren't finite.
+    layer : str, optional
+        Default: the first.
+    signal : str, default "cell_state"
+        What is read.
+    cells : sequence of int, optional
+        The cells that may take part. Default: all.
+    groups : str or sequence, optional
+        What is left out as a whole: ``"year"``, ``"month"``, ``"week"`` or ``"day"`` by the dates; one
+        label for each example (a basin, a patient, a machine); or one for each timestep,
+        ``(timestep,)`` or ``(example, timestep)``. They are gathered into folds in the order in which
+        they come.
+    step : int, optional
+        The examples are windows of one series, each so many timesteps after the one before; as for
+        :func:`rank_cells`.
+    folds : int, default 5
+        How many there are; of fewer groups, as many as there are groups.
+    gap : int, optional
+        How many timesteps lie between what is fitted and what is held out, at least. Default: as
+        many as the window has, if the recording was read in windows; of whole series read at once, as
+        many as the concept needs to forget (its autocorrelation falls below 1 / e), but not more
+        than half a fold; and not less than the longest lag.
+    lags : int or sequence of int, default 0
+        By how many timesteps the state may trail the concept: at lag 2, the state at t tells what the
+        concept was at t − 2. n for -n to n, or a list.
+    period : {"year", "month", "week", "day"} or float, optional
+        What the calendar repeats after: by the dates, or a number of timesteps; 0 for none.
+        Default: ``"year"``, if there are dates of two years or more.
+    shifts : int, default 200
+        How many moved targets there are. 0: no null, and no p-values.
+    seed : int, default 0
+        Seed of the shifts.
+
+    Returns
+    -------
+    Probe
+        Its ``table``, the ``score`` of each fold, and the held-out ``prediction``, which every view
+        takes as a track. ``table.attrs`` has ``gap``, ``period``, ``lags``, ``shifts``, ``seed``,
+        ``cells`` (how many) and ``complete``, False if it was interrupted and concepts are missing.
+
+    Warns
+    -----
+    UserWarning
+        If it was interrupted, if examples overlap, or if it can't be told whether they do.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument doesn't fit, or nothing is left to fit.
+    ModuleNotFoundError
+        If a concept is yes/no and scikit-learn isn't installed.
+
+    See Also
+    --------
+    rank_cells : every cell by itself, for many concepts.
+
+    Notes
+    -----
+    That cell states of an LSTM trained on discharge only can be read as snow and soil water is what
+    Lees et al. 2022 (Hydrology and Earth System Sciences 26, 3079-3101) found, by linear probes.
+    Numbers come from sums of products of states (Gram matrices) over stretches of time, of which
+    every training part is made: all folds, penalties and moved targets cost one reading. They are
+    those of scikit-learn's ``StandardScaler`` and ``Ridge`` to 1e-6.
+
+    Examples
+    --------
+    >>> quoted = lw.concepts.inside_double_quotes
+    >>> found = lw.probe(recording, quoted, signal="hidden_state", shifts=20)
+    >>> best = found.table[found.table["protocol"] == "best cell"].iloc[0]
+    >>> best["cells"], float(best["score"])
+    ((1,), 1.0)
+    """
+    from tqdm.auto import tqdm  # noqa: PLC0415
+
+    asked = Asked.of(
+        recording,
+        concepts,
+        layer=layer,
+        signal=signal,
+        cells=cells,
+        groups=groups,
+        step=step,
+    )
+    folds, shifts = expect_whole("folds", folds, 2), expect_whole("shifts", shifts, 0)
+    gap = None if gap is None else expect_whole("gap", gap, 0)
+    if any(track.attrs["kind"] == "yes_no" for track in asked.tracks.values()):
+        logistic.need()
+    if asked.origin.told and groups is None and step is None:
+        warnings.warn(asked.origin.told, stacklevel=2)
+    chosen = standard_lags(lags, [int(n) for n in asked.mask.sum(axis=1)])
+    calendar = period_of(asked.dataset, period, asked.mask, asked.timeline.position)
+    rng = np.random.default_rng(seed)
+    moves = Moves.of(asked, calendar, rng, shifts)
+    tables = ProbeTables(asked.mask, calendar, chosen, shifts)
+    complete = True
+    with tqdm(total=0, desc="probing", unit="step") as bar:
+        for names in asked.alike(chosen):
+            try:
+                _probe_alike(
+                    asked,
+                    names,
+                    lags=chosen,
+                    count=folds,
+                    gap=gap,
+                    moves=moves,
+                    tables=tables,
+                    bar=bar,
+                )
+            except KeyboardInterrupt:
+                if not tables.done:
+                    raise
+                complete = False
+                warnings.warn(f"interrupted: {len(tables.done)} concepts are probed", stacklevel=2)
+                break
+    table, score, prediction = tables.result(list(map(str, asked.tracks)))
+    table.attrs |= {
+        "period": calendar.name,
+        "lags": chosen.tolist(),
+        "shifts": shifts,
+        "seed": seed,
+        "cells": len(asked.cells),
+        "complete": complete,
+    }
+    where = {name: c for name, c in asked.dataset.coords.items() if "cell" not in c.dims}
+    keep = {name: c for name, c in where.items() if name in ("time", "label", "position")}
+    prediction = prediction.assign_coords(keep)
+    return Probe(table, score, prediction, asked.layer, signal, tables.sentence)
+
+
+def _probe_alike(
+    asked: Asked,
+    names: list[str],
+    *,
+    lags: Places,
+    count: int,
+    gap: int | None,
+    moves: Moves,
+    tables: ProbeTables,
+    bar: Any,
+) -> None:
+    """Probe concepts that are known at the same timesteps."""
+    every = {name: asked.lagged(name, lags) for name in names}
+    there = np.asarray(np.isfinite(every[names[0]]).all(axis=0))
+    if not there.any():
+        for name in names:
+            tables.nothing(name, asked.tracks[name].attrs["kind"], "nothing is said")
+        return
+    timeline, period = asked.timeline.only(there), moves.period.only(there)
+    targets = []
+    for name in names:
+        kind = asked.tracks[name].attrs["kind"]
+        said = every.pop(name)
+        mean = float(said[0, there].mean())
+        null = moves.null(name, kind, np.where(there, said[0], np.nan))
+        targets.append(Target(name, kind, mean, said[:, there] - mean, null))
+    apart, why = distance(
+        asked, timeline=timeline, targets=targets, lags=lags, count=count, gap=gap
+    )
+    folds, sentence = held_out(asked, timeline=timeline, there=there, count=count, gap=apart)
+    tables.sentence = f"{sentence}, {apart} timesteps apart{why}"
+    rows = np.zeros(asked.mask.shape, np.bool_)
+    rows[asked.mask] = there
+    probed = Probed(
+        asked.signal, rows, cells=asked.cells, folds=folds, period=period, targets=targets
+    )
+    bar.total += 2 * probed.steps + folds.count * len(targets)
+    bar.refresh()
+    probed.read(bar.update)
+    if not probed.finite.any():
+        raise ValueError(
+            f"cells: expected cells with finite values, got none at any timestep of layer "
+            f"{asked.layer!r} at which all of the {len(asked.cells)} have one"
+        )
+    designs = Designs(probed)
+    if not designs.folds:
+        raise ValueError(
+            f"gap: {apart} timesteps around what is held out{why} leave nothing to fit, of "
+            f"{len(folds.atom)} timesteps in {folds.count} folds; more folds= or a smaller gap= would"
+        )
+    fitted: list[FittedTarget] = []
+    interrupted = False
+    try:
+        for one, sums in zip(targets, probed.targets, strict=True):
+            with_calendar = bool(period.name)
+            with parallel.alone():  # products are many, and small
+                fitted.append(
+                    FittedTarget(designs, one, sums, calendar=with_calendar, advance=bar.update)
+                )
+    except KeyboardInterrupt:
+        if not fitted:
+            raise
+        interrupted = True
+    weights = np.concatenate([one.weights for one in fitted], axis=2)
+    intercept = np.concatenate([one.intercept for one in fitted], axis=1)
+    read = probed.predict(weights, intercept, bar.update)
+    each = np.split(read, len(fitted), axis=1)
+    for done, said_by_states in zip(fitted, each, strict=True):
+        tables.add(designs, done, said_by_states, there)
+    if interrupted:
+        raise KeyboardInterrupt
