@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from lstm_widgets.views.snapshot import Snapshot
 
 
+#: From this width on, there is a line between columns.
+_LINED = 6
+
+
 def cell_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most: int) -> None:
     """
     Draw all cells over all timesteps, as far as there is room.
@@ -48,7 +52,8 @@ def cell_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most: i
         shown.examples,
         shown.timesteps,
         len(order),
-        square=15 if shown.layer["tokens"] else 6,
+        square=15 if shown.layer["tokens"] else 6 if shown.times is None else 2,
+        row_height=6 if shown.times is None else 12,
         column=shown.column,
         row=max(0, row),
         room=sheet.width - GUTTER - EDGE,
@@ -63,7 +68,8 @@ def cell_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most: i
     header = head_height(shown)
     x = GUTTER + np.array([place.start(column) for column in columns])
     y = header + place.height * np.arange(len(cells))
-    boxes = rectangles(x, y[:, None], place.width - 1, place.height - 1)
+    line = int(place.width >= _LINED)
+    boxes = rectangles(x, y[:, None], place.width - line, place.height - 1)
     sheet.values(boxes, colours.pixels(values, largest).reshape(-1, 3), marks.reshape(-1))
 
     longest = np.nanmax(statistics.mean_magnitude, initial=0)

@@ -9,6 +9,7 @@ import numpy as np
 
 from lstm_widgets.colours import track_colours
 from lstm_widgets.figures.sheet import EDGE, LINES
+from lstm_widgets.figures.time_ticks import time_ticks
 from lstm_widgets.tokens.wording import in_line, label, sendable
 from lstm_widgets.views.tracks import NONE
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.views.snapshot import Snapshot
+    from lstm_widgets.views.times import ShownTimes
 
 GUTTER, TOKENS, LABELS, TICKS = 84, 20, 18, 14
 #: Of a concept track under the tokens of columns: the band, and from one to the next.
@@ -63,6 +65,7 @@ def squares(
     rows: int,
     *,
     square: int,
+    row_height: int = 0,
     column: int,
     row: int,
     room: int,
@@ -77,6 +80,8 @@ def squares(
         What there is, at least one of each.
     square : int
         The least side of a square.
+    row_height : int
+        The least height of a row, where rows are higher than columns are wide.
     column, row : int
         What is selected.
     room, most : int
@@ -106,7 +111,8 @@ def squares(
         # At the end, as many as there is room for.
         while first > 0 and fitting(first - 1) == count:
             first -= 1
-    height = max(square, min(22, max(60, min(rows * square, most)) // rows))
+    least = max(square, row_height)
+    height = max(least, min(22, max(60, min(rows * least, most)) // rows))
     shown = max(1, min(rows, most // height))
     top = 0 if row < shown else min(rows - shown, row - shown // 2)
     return Squares(first, fitting(first), top, top + shown, width, height, gap, timesteps)
@@ -171,7 +177,10 @@ def column_heads(sheet: Sheet, shown: Snapshot, place: Squares) -> None:
 
 
 def column_numbers(sheet: Sheet, shown: Snapshot, place: Squares, y: float) -> None:
-    """Draw the timesteps of some columns below them."""
+    """Draw the times of some columns below them, or their timesteps where no times are known."""
+    if shown.times is not None:
+        _column_times(sheet, shown, place, y, shown.times)
+        return
     every = next(
         e for k in range(9) for e in (10**k, 2 * 10**k, 5 * 10**k) if e * place.width > _TICK
     )
@@ -186,6 +195,23 @@ def column_numbers(sheet: Sheet, shown: Snapshot, place: Squares, y: float) -> N
             continue
         named = True
         free = x + sheet.muted(x, y, text, size=10, align="middle") / 2 + 12
+
+
+def _column_times(
+    sheet: Sheet, shown: Snapshot, place: Squares, y: float, times: ShownTimes
+) -> None:
+    for example in range(place.first // shown.timesteps, (place.stop - 1) // shown.timesteps + 1):
+        begin = example * shown.timesteps
+        first = max(place.first, begin)
+        stop = min(place.stop, begin + shown.timesteps)
+        count = (stop - first) * place.width // 60
+        free = GUTTER + place.start(first) - (40.0 if first == place.first else 0.0)
+        for timestep, text in time_ticks(times, example, first - begin, stop - begin, count):
+            x = GUTTER + place.start(begin + timestep) + (place.width - 1) / 2
+            half = sheet.text_width(text, size=10) / 2
+            if free <= x - half and x + half <= sheet.width:
+                sheet.muted(x, y, text, size=10, align="middle")
+                free = x + half + 8
 
 
 def _column_bands(sheet: Sheet, shown: Snapshot, place: Squares) -> None:

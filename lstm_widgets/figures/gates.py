@@ -108,7 +108,9 @@ def gates(sheet: Sheet, shown: Snapshot) -> None:
 
 
 def _token_width(shown: Snapshot) -> int:
-    """As wide as most of the tokens about the selected one."""
+    """As wide as most of the tokens about the selected one; narrow where times are known instead."""
+    if shown.times is not None and not shown.layer["tokens"]:
+        return 6
     first = max(0, shown.column - 32)
     columns = range(first, min(shown.levels.columns, first + 64))
     lengths = sorted(len(label(shown.token(column) or "", shown.spelling)) for column in columns)

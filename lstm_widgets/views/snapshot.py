@@ -13,6 +13,7 @@ from lstm_widgets.colours import Colours
 from lstm_widgets.recording.repr import check_in_words
 from lstm_widgets.tokens.wording import in_line, number, quoted, sendable
 from lstm_widgets.tokens.words import Spelling
+from lstm_widgets.views.times import ShownTimes, shown_times
 from lstm_widgets.views.tracks import NONE
 
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ class Snapshot:
     def spelling(self) -> Spelling:
         """How the layer's tokens spell a text."""
         return Spelling(self.layer.get("spelling", "characters"))
+
+    @cached_property
+    def times(self) -> ShownTimes | None:
+        """When the timesteps are; None if that isn't known."""
+        return shown_times(self.dataset)
 
     @cached_property
     def _every_token(self) -> NDArray[np.object_]:
@@ -229,7 +235,10 @@ class Snapshot:
             parts.append(f"example {self.example}{label}")
         token = self.token(self.column)
         arrow = "→ " if self.align == "predict" else ""
-        parts.append(f"t={self.timestep}" + ("" if token is None else f" {arrow}{quoted(token)}"))
+        when = f"t={self.timestep}"
+        if self.times is not None:
+            when = self.times.say(self.example, self.timestep)
+        parts.append(when + ("" if token is None else f" {arrow}{quoted(token)}"))
         value = float(self.levels.flat[self.column, self.cell])
         parts.append(f"{self.signal} {number(value)}")
         if self.padded(self.column, self.column + 1)[0]:

@@ -145,6 +145,11 @@ class ShownTimes:
                 return decimals
         return None
 
+    def numbers(self, example: int) -> NDArray[np.float64]:
+        """Give the times of an example that are numbers."""
+        row: NDArray[np.float64] = self._sent[0 if self.shared else example]
+        return row
+
     def wall(self, example: int) -> NDArray[np.datetime64]:
         """Give what clocks in the zone show at the timesteps of an example."""
         return self._wall(self.values[0 if self.shared else example])

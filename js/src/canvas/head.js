@@ -1,10 +1,11 @@
-// What stands above columns: the labels of the examples, and the tokens.
+// What stands above columns: the labels of the examples, and the tokens or the times.
 
 import { shownColumn, shownToken } from "../data/align.js";
 import { clamp } from "../lib/clamp.js";
 import { firstOf, inLine } from "../lib/tokens.js";
 import { drawBands } from "./bands.js";
 import { cut } from "./ruler.js";
+import { drawTimeRuler } from "./time_ruler.js";
 
 /** @typedef {import("../data/source.js").AnySource} AnySource */
 /** @typedef {import("../layout/columns.js").Columns} Columns */
@@ -17,16 +18,18 @@ const LABELS = 18;
 const BAND = { height: 7, pitch: 10 };
 
 /**
- * How high the head of a layer is: in all, and what of it belongs to a column.
+ * How high the head of a layer is: in all, what of it belongs to a column, and what chooses columns.
  * @param {import("../data/layer.js").Layer | undefined} layer
  * @param {unknown[]} tracks that are shown
  */
 export function headOf(layer, tracks) {
   const bands = tracks.length * BAND.pitch;
-  const tokens = (layer?.tokens ? TOKENS : 6) + bands;
+  const tokens = (layer?.tokens || layer?.times ? TOKENS : 6) + bands;
+  const column = layer?.tokens ? tokens - 1 : bands + 3;
   return {
     height: tokens + (layer && layer.examples > 1 ? LABELS : 0),
-    column: tokens - (layer?.tokens ? 1 : 3),
+    column,
+    chooses: layer?.times ? tokens - 1 : column,
     bands,
   };
 }
@@ -55,6 +58,10 @@ export function drawHead(
   context.textAlign = "right";
   if (examples > 1) context.fillText("example", GUTTER - 12, LABELS / 2 + 1);
   if (tokens) context.fillText("token", GUTTER - 12, header - TOKENS / 2);
+  else if (source.layer.times) {
+    const place = { columns, gutter: GUTTER, left, width, top: header - TOKENS, bottom: header };
+    drawTimeRuler(context, { source, theme, column: selected }, place);
+  }
   context.font = `9px ${theme.font}`;
   const measure = (/** @type {string} */ text) => context.measureText(text).width;
   tracks.forEach(({ title }, row) => {

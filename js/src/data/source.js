@@ -73,6 +73,14 @@ export class Source {
     return known;
   }
 
+  /** When a column is, in words: its time, or its timestep where no times are known. @param {number} column */
+  when(column) {
+    const { timesteps, times } = this.layer;
+    const timestep = column % timesteps;
+    if (!times) return `t=${timestep}`;
+    return this.times(Math.floor(column / timesteps))?.say(timestep) ?? "…";
+  }
+
   /**
    * Times that the description of the layer has no room for; undefined if they are on their way.
    * @param {number} _which

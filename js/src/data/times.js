@@ -181,7 +181,7 @@ export class Clock {
   }
 
   /**
-   * About so many ticks between two times, at times that suit people.
+   * About so many ticks between two times, no more than half as many again, at times that suit people.
    * @param {number} from
    * @param {number} to
    * @param {number} count
@@ -189,10 +189,14 @@ export class Clock {
    */
   ticks(from, to, count) {
     if (!(to > from)) return [];
-    const every = this.dates
-      ? this.#dateTicks(from, to, count)
-      : this.#numberTicks(from, to, count);
-    return every.filter(({ time }) => time >= from && time <= to);
+    for (let wanted = count; ; wanted *= 0.75) {
+      const every = this.dates
+        ? this.#dateTicks(from, to, wanted)
+        : this.#numberTicks(from, to, wanted);
+      const ticks = every.filter(({ time }) => time >= from && time <= to);
+      // D3 takes the nearest step that it knows, which may be a much shorter one.
+      if (ticks.length <= Math.max(2, 1.5 * count) || wanted < 1) return ticks;
+    }
   }
 
   /**
@@ -346,9 +350,16 @@ export class Times {
    */
   ticks(first, last, count) {
     const [from, to] = [this.at(first), this.at(last)];
-    return this.clock
-      .ticks(from, to, count)
-      .map((tick) => ({ ...tick, timestep: this.from(tick.time) }));
+    // None between two timesteps: there is nothing to point at.
+    const ticks = this.clock.ticks(from, to, Math.min(count, last - first));
+    const placed = ticks.map((tick) => {
+      const timestep = this.from(tick.time);
+      // What is between two numbers is told by neither.
+      const text = this.clock.dates ? tick.text : this.label(timestep);
+      return { ...tick, text, timestep };
+    });
+    // Of those over a gap, the one that is nearest to what stands behind it.
+    return placed.filter(({ timestep }, i) => timestep !== placed[i + 1]?.timestep);
   }
 }
 

@@ -4,6 +4,8 @@ import { clamp } from "../lib/clamp.js";
 import { div, element, freshId, listen } from "../lib/dom.js";
 import { Memo } from "../lib/memo.js";
 
+/** @typedef {import("../data/times.js").Times} Times */
+
 /**
  * Say in a sentence what a control does: to those who point at it, to those who listen, and in the panel of
  * keys (keys.js).
@@ -68,16 +70,19 @@ export function slider(name, onInput, told = "") {
     min: 0,
     step: 1,
   });
-  const root = div("lw-slider", [element("label", { for: id }, [name]), range, box]);
+  const label = element("label", { for: id }, [name]);
+  const root = div("lw-slider", [label, range, box]);
   tell(root, told, range);
   const within = (/** @type {number} */ value) =>
     clamp(value, Number(range.min), Number(range.max));
   let current = 0;
+  /** What values stand for; not if these are numbers themselves. @type {Times | undefined} */
+  let times;
   /** The value to come of what is being written, which stays as it is written until then. @type {number | undefined} */
   let written;
   const show = () => {
     written = undefined;
-    const text = String(Number(current.toFixed(4)));
+    const text = times ? times.label(current) : String(Number(current.toFixed(4)));
     if (box.value !== text) box.value = text;
   };
   const take = (/** @type {number} */ value) => {
@@ -85,8 +90,19 @@ export function slider(name, onInput, told = "") {
     if (value !== current) onInput(value, true);
   };
   listen(range, "input", () => onInput(Number(range.value), false));
-  const meant = () => (range.step === "1" ? Math.round(box.valueAsNumber) : box.valueAsNumber);
+  const meant = () => {
+    if (times) {
+      const time = times.clock.parse(box.value);
+      return time === undefined ? NaN : times.nearest(time);
+    }
+    return range.step === "1" ? Math.round(box.valueAsNumber) : box.valueAsNumber;
+  };
   listen(box, "input", () => {
+    // The first year of a date is no date yet.
+    if (times) {
+      written = current;
+      return;
+    }
     const value = meant();
     // "3" on the way to "305" is not meant as the least there is; nor is nothing.
     if (value >= Number(box.min)) take(within(value));
@@ -97,10 +113,26 @@ export function slider(name, onInput, told = "") {
     show();
   });
   listen(box, "blur", show);
+  listen(box, "keydown", (event) => {
+    const step = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+    if (!times || !step) return;
+    event.preventDefault();
+    take(within(current + step));
+    show();
+  });
   return {
     root,
-    /** @param {{value: number, min?: number, max: number, step?: number, text?: string}} to */
-    update({ value, min = 0, max, step = 1, text = String(value) }) {
+    /** @param {{value: number, min?: number, max: number, step?: number, text?: string, times?: Times}} to */
+    update({ value, min = 0, max, step = 1, text = String(value), times: of }) {
+      if (of !== times) {
+        times = of;
+        label.textContent = of ? of.clock.name : name;
+        box.type = of ? "text" : "number";
+        box.setAttribute(
+          "aria-label",
+          of ? `${of.clock.name}, as it is written` : `${name}, as a number`,
+        );
+      }
       for (const input of [range, box]) {
         if (input.min !== String(min)) input.min = String(min);
         if (input.max !== String(max)) input.max = String(max);
@@ -111,7 +143,9 @@ export function slider(name, onInput, told = "") {
       if (written !== value || !box.matches(":focus")) show();
       // Of what isn't whole, four decimals are shown.
       const decimals = step < 1 ? 5 : 0;
-      const digits = Math.max(...[min, max].map((end) => String(Math.trunc(end)).length));
+      const length = (/** @type {number} */ end) =>
+        (times ? times.label(end) : String(Math.trunc(end))).length;
+      const digits = Math.max(...[min, max].map(length));
       box.style.setProperty("--lw-digits", String(digits + decimals));
       range.setAttribute("aria-valuetext", text);
       range.disabled = box.disabled = max === min;

@@ -5,6 +5,7 @@ import { palettes } from "../colour/palettes.js";
 import { shownColumn, shownToken } from "../data/align.js";
 import { cellName } from "../data/layer.js";
 import { valueAt } from "../data/source.js";
+import { Clock, Times } from "../data/times.js";
 import { element } from "../lib/dom.js";
 import { Memo } from "../lib/memo.js";
 import { quoted } from "../lib/tokens.js";
@@ -182,10 +183,13 @@ export class Frame extends Chrome {
       max: Math.max(0, layer.cells - 1),
       text: cellName(layer, get("cell")),
     });
+    const times = source?.times(get("example"));
+    const when = times ? times.say(get("timestep")) : `timestep ${get("timestep")}`;
     this.sliders.timestep.update({
       value: get("timestep"),
       max: Math.max(0, layer.timesteps - 1),
-      text: `timestep ${get("timestep")}${token === undefined ? "" : `, token ${token}`}`,
+      text: `${when}${token === undefined ? "" : `, token ${token}`}`,
+      times,
     });
     const most = Math.max(1, Math.ceil((source?.largest ?? 1) * 10) / 10, get("threshold"));
     this.sliders.threshold.update({ value: get("threshold"), max: most, step: 0.01 });
@@ -210,6 +214,7 @@ export class Frame extends Chrome {
       `${layer.cells} cells`,
       layer.examples === 1 ? "" : `${layer.examples} examples`,
       `${layer.timesteps} timesteps`,
+      this.#extent(layer),
     ]
       .filter(Boolean)
       .join(" · ");
@@ -217,6 +222,20 @@ export class Frame extends Chrome {
       checked ? `✓ equals the layer to ${difference?.toExponential(0)}` : "not checked",
     ]);
     this.about.append(element("span", { class: "lw-between" }, [" · "]), check);
+  }
+
+  /**
+   * From when to when a layer was recorded, and in which time zone that is told; "" if unknown.
+   * @param {import("../data/layer.js").Layer} layer
+   */
+  #extent({ times, timesteps }) {
+    const clock = times && new Clock(times);
+    if (!clock || timesteps === 0) return "";
+    const known = times.runs?.length === 1 ? new Times(clock, times.runs[0]) : undefined;
+    const extent = known ? `${known.label(0)} to ${known.label(timesteps - 1)}` : "";
+    return [clock.dates ? extent : `${clock.name} ${extent}`, clock.zone]
+      .filter(Boolean)
+      .join(" · ");
   }
 
   /**
@@ -248,7 +267,7 @@ export class Frame extends Chrome {
     const parts = [layer.name, cellName(layer, cell)];
     if (layer.examples > 1)
       parts.push(`example ${example}${label === undefined ? "" : ` "${label}"`}`);
-    parts.push(`t=${column % layer.timesteps}${token === undefined ? "" : ` ${token}`}`);
+    parts.push(`${source.when(column)}${token === undefined ? "" : ` ${token}`}`);
     // What is on its way is no number yet, not even NaN.
     const shown = exact ? number(value) : Number.isNaN(value) ? "…" : `≈ ${number(value)}`;
     parts.push(`${signal} ${shown}`);

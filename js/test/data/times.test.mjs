@@ -105,7 +105,10 @@ test("ticks suit what is in view, from decades to milliseconds", () => {
     const ticks = utc.ticks(a, b, count);
     return `${utc.context(a, ticks)}: ${texts(ticks)}`;
   };
-  assert.equal(over("1990-03-01", "2020-02-01"), "time: 1995 | 2000 | 2005 | 2010 | 2015 | 2020");
+  assert.equal(
+    over("1990-03-01", "2020-02-01", 6),
+    "time: 1995 | 2000 | 2005 | 2010 | 2015 | 2020",
+  );
   assert.equal(
     over("2015-09-01", "2017-01-20", 6),
     "2015: Oct | *2016* | Apr | Jul | Oct | *2017*",
@@ -157,7 +160,7 @@ test("ticks are within what is asked for, in order, and bounded", () => {
     const to = from + 10 ** (3 + 9 * next());
     const count = integer(2, 20);
     const ticks = of.ticks(from, to, count);
-    assert.ok(ticks.length <= 3 * count, `${ticks.length} of ${count}`);
+    assert.ok(ticks.length <= Math.max(2, 1.5 * count), `${ticks.length} of ${count}`);
     ticks.forEach(({ time }, i) => {
       assert.ok(time >= from && time <= to);
       if (i > 0) assert.ok(time > ticks[i - 1].time, `${of.label(time)}`);
@@ -170,11 +173,11 @@ test("ticks are within what is asked for, in order, and bounded", () => {
 test("uneven times have their ticks where they stand", () => {
   const days = [0, 1, 2, 40, 41, 42].map((day) => Date.UTC(2020, 0, 1) + day * DAY);
   const times = new Times(clock("", "day"), Float64Array.from(days));
-  const ticks = times.ticks(0, 5, 3);
-  assert.equal(texts(ticks), "5 Jan | 12 Jan | 19 Jan | 26 Jan | 2 Feb | 9 Feb");
+  const ticks = times.ticks(0, 5, 4);
+  assert.equal(texts(ticks), "9 Feb");
   assert.deepEqual(
     ticks.map(({ timestep }) => timestep),
-    [3, 3, 3, 3, 3, 3],
+    [3],
   );
   assert.equal(times.nearest(Date.UTC(2020, 0, 9)), 2);
   assert.equal(times.nearest(Date.UTC(2000, 0, 1)), 0);

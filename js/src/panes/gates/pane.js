@@ -23,6 +23,8 @@ import { Readout } from "./readout.js";
 /** Columns are no narrower than this: each value is a bar of its own. */
 const NARROWEST = 3;
 const SQUARE = 18;
+/** Where times are known, a stretch of them is looked at. */
+const TIMED = 6;
 const MOVES = new Set(["example", "timestep", "layer"]);
 
 /** @type {import("../../ui/keys.js").Key[]} */
@@ -162,7 +164,7 @@ export class GatesPane {
   /** As wide as the tokens that were seen first of this layer, up to a point. */
   #tokenWidth() {
     const { source, state } = this.frame;
-    if (!source?.layer.tokens) return SQUARE;
+    if (!source?.layer.tokens) return source?.layer.times ? TIMED : SQUARE;
     const { name } = source.layer;
     if (this.#fitting.layer === name) return this.#fitting.width;
     const start = clamp(state.column - 32, 0, source.columns - 64);

@@ -16,6 +16,8 @@ import { LETTERED, Painter } from "./painter.js";
 
 /** Rows higher than this only waste room when everything fits. */
 const MOST_ROW = 22;
+/** Rows of columns narrower than they are high. */
+const TIMED_ROW = 12;
 
 /**
  * @typedef {object} Scene
@@ -104,9 +106,9 @@ export class Grid {
     return headOf(this.#scene?.source.layer, this.#scene?.tracks ?? []).height;
   }
 
-  /** How much of that belongs to columns: not the labels of the examples. */
+  /** How much of that chooses columns: not the labels of the examples. */
   get #tokens() {
-    return headOf(this.#scene?.source.layer, this.#scene?.tracks ?? []).column;
+    return headOf(this.#scene?.source.layer, this.#scene?.tracks ?? []).chooses;
   }
 
   get #room() {
@@ -137,7 +139,8 @@ export class Grid {
   /** The height that shows every row, as far as a page has room. */
   preferredHeight() {
     const rows = this.#scene?.order.length ?? 0;
-    const square = Math.min(MOST_ROW, Math.max(this.square, 6));
+    const least = this.#scene?.source.layer.times ? TIMED_ROW : 6;
+    const square = Math.min(MOST_ROW, Math.max(this.square, least));
     const most = Number(getComputedStyle(this.root).getPropertyValue("--lw-most")) || 400;
     return this.#header + clamp(rows * square, 60, most) + 14;
   }

@@ -2,7 +2,7 @@
 
 import { outline } from "../../canvas/outline.js";
 import { decode, NAN, STEPS, ZERO } from "../../data/codes.js";
-import { div, element, listen } from "../../lib/dom.js";
+import { div, element, listen, write } from "../../lib/dom.js";
 import { Memo } from "../../lib/memo.js";
 
 /**
@@ -25,6 +25,17 @@ function stretch(code, usual) {
   if (code === NAN || Math.abs(steps) >= STEPS || usual >= STEPS) return code;
   const spread = (Math.max(0, Math.abs(steps) - usual) / (STEPS - usual)) * STEPS;
   return ZERO + Math.sign(steps) * Math.round(spread);
+}
+
+/**
+ * From which year to which, if that is known, and says something.
+ * @param {import("../../data/source.js").Source} source
+ */
+function yearsOf(source) {
+  const times = source.clock?.dates && source.columns > 0 ? source.times(0) : undefined;
+  if (!times || (source.layer.examples > 1 && !source.layer.times?.shared)) return undefined;
+  const [first, last] = [0, times.count - 1].map((at) => times.label(at).slice(0, 4));
+  return first === last ? undefined : `${first}–${last}`;
 }
 
 /** From so many columns a pixel on, the largest of them is large nearly everywhere. */
@@ -78,6 +89,7 @@ export class Overview {
       canvas.height = height;
     }
     const columns = Math.min(width, source.bins(source.overviewLevel));
+    write(this.title, yearsOf(source) ?? "overview");
     const stale = this.#pooled.changed([source, order, columns, height]);
     if (stale) this.#pool(source, order, columns, height);
     if (stale || colours !== this.#colours) {

@@ -170,7 +170,8 @@ export class GridPane {
     this.grid.show(scene);
     if (!this.#sized) {
       this.#sized = true;
-      this.grid.square = source.layer.tokens ? 15 : 6;
+      // Tokens are read one by one; of times, a stretch is looked at.
+      this.grid.square = source.layer.tokens ? 15 : source.layer.times ? 2 : 6;
       this.grid.root.style.height = `${this.grid.preferredHeight()}px`;
       this.grid.view.resize();
     }

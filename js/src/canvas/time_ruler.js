@@ -1,0 +1,99 @@
+// The ruler above columns whose times are known: ticks that suit the zoom, and the time that is selected.
+
+import { clamp } from "../lib/clamp.js";
+import { cut } from "./ruler.js";
+
+/** Pixels that a tick has, about. */
+const PER_TICK = 84;
+/** Between two texts. */
+const APART = 8;
+const MARK = 4;
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {{source: import("../data/source.js").AnySource, theme: import("../colour/theme.js").Theme, column: number}} scene
+ *   the selected column
+ * @param {{columns: import("../layout/columns.js").Columns, gutter: number, left: number, width: number, top: number, bottom: number}} place
+ *   what stands at the left of columns, how far these are scrolled, the width of all; the edges of the ruler
+ */
+export function drawTimeRuler(
+  context,
+  { source, theme, column: selected },
+  { columns, gutter, left, width, top, bottom },
+) {
+  const { timesteps } = source.layer;
+  const [first, last] = columns.between(left, left + width - gutter);
+  const middle = (top + bottom - MARK) / 2;
+  let told = "";
+  context.save();
+  context.beginPath();
+  context.rect(gutter, top, width - gutter, bottom - top);
+  context.clip();
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (let start = first; start <= last; ) {
+    const example = Math.floor(start / timesteps);
+    const begin = example * timesteps;
+    const stop = Math.min(last, begin + timesteps - 1);
+    const times = source.times(example);
+    if (times) {
+      const x = (/** @type {number} */ timestep) =>
+        gutter + columns.start(begin + timestep) - left + columns.width / 2;
+      const edges = { from: x(start - begin), to: x(stop - begin) };
+      const count = Math.floor((edges.to - edges.from) / PER_TICK);
+      const ticks = count > 0 ? times.ticks(start - begin, stop - begin, count) : [];
+      if (!told && ticks.length > 0) told = times.clock.context(times.at(start - begin), ticks);
+      const here = selected >= start && selected <= stop ? selected - begin : undefined;
+      drawTicks(context, { times, ticks, here, theme }, { x, ...edges, middle, bottom });
+    }
+    start = stop + 1;
+  }
+  context.restore();
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  context.font = `11px ${theme.font}`;
+  context.fillStyle = theme.colour.muted;
+  const measure = (/** @type {string} */ text) => context.measureText(text).width;
+  const text = told || (source.clock?.name ?? "");
+  context.fillText(cut(text, gutter - 16, measure), gutter - 12, middle);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {{times: import("../data/times.js").Times, ticks: ReturnType<import("../data/times.js").Times["ticks"]>, here: number | undefined, theme: import("../colour/theme.js").Theme}} what
+ *   the ticks of an example, and its timestep that is selected
+ * @param {{x: (timestep: number) => number, from: number, to: number, middle: number, bottom: number}} place
+ */
+function drawTicks(context, { times, ticks, here, theme }, { x, from, to, middle, bottom }) {
+  /** @type {[number, number][]} */
+  const taken = [];
+  const put = (
+    /** @type {string} */ text,
+    /** @type {number} */ at,
+    /** @type {boolean} */ bold,
+    /** @type {string} */ colour,
+  ) => {
+    context.font = `${bold ? "bold " : ""}11px ${theme.font}`;
+    const half = context.measureText(text).width / 2;
+    const centre = from + half < to - half ? clamp(at, from + half, to - half) : at;
+    const [start, end] = [centre - half - APART, centre + half + APART];
+    if (taken.some(([a, b]) => start < b && end > a)) return false;
+    taken.push([centre - half, centre + half]);
+    context.fillStyle = colour;
+    context.fillText(text, centre, middle);
+    return true;
+  };
+  const { fg, muted, line } = theme.colour;
+  if (here !== undefined) put(times.label(here), x(here), true, fg);
+  for (const major of [true, false]) {
+    for (const tick of ticks) {
+      if (tick.major !== major) continue;
+      const written = put(tick.text, x(tick.timestep), false, major ? fg : muted);
+      context.fillStyle = written ? muted : line;
+      context.fillRect(Math.round(x(tick.timestep)), bottom - MARK, 1, MARK);
+    }
+  }
+  if (here === undefined) return;
+  context.fillStyle = fg;
+  context.fillRect(Math.round(x(here)) - 1, bottom - MARK, 2, MARK);
+}

@@ -1,0 +1,100 @@
+"""Figures of series: dates below columns and in the caption."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lstm_widgets as lw
+from lstm_widgets.figures.time_ticks import time_ticks
+from lstm_widgets.recording import RecordedLayer, Recording
+from lstm_widgets.recording.times import standard_times
+from lstm_widgets.views.times import ShownTimes
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def recording(times, *, examples=1):
+    timesteps = np.shape(times)[-1]
+    values = np.random.default_rng(2).normal(size=(examples, timesteps, 5)).astype(np.float32)
+    names = ("hidden_state", "cell_state", "input_gate", "forget_gate", "candidate", "output_gate")
+    layer = RecordedLayer(
+        "lstm",
+        "LSTM",
+        dict.fromkeys(names, np.tanh(values)),
+        times=standard_times(times, examples, timesteps),
+    )
+    return Recording.from_layers([layer])
+
+
+def texts(widget, path):
+    widget.save_figure(path / "figure.svg")
+    root = ET.fromstring((path / "figure.svg").read_text("utf-8"))
+    return ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
+
+
+@pytest.mark.parametrize("make", [lw.CellGrid, lw.GateInspector])
+def test_dates_stand_below_columns_and_in_the_caption(make, tmp_path):
+    days = pd.date_range("2015-10-20", periods=300)
+    written = texts(make(recording(days), cell=2, timestep=60, signal="cell_state"), tmp_path)
+    assert any(text.startswith("lstm · cell 2 · 2015-12-19 · cell_state") for text in written)
+    months = {f"{day:%b}" for day in days}
+    assert {text.split(" ")[0] for text in written} >= {"Jan"} or "2016" in written
+    assert sum(text.split(" ")[0] in months for text in written) >= 3
+    assert not any(text.startswith("t=") for text in written)
+
+
+def written(day, *, whole):
+    """Write a date as a tick has it."""
+    year = f" {day.year}" if whole else ""
+    if day.hour:
+        return (f"{day.day} {day:%b}{year} " if whole else "") + f"{day:%H:%M}"
+    if day.day > 1:
+        return f"{day.day} {day:%b}{year}"
+    return f"{day:%b}{year}" if day.month > 1 else str(day.year)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pd.date_range("1990-06-01", "2020-06-01"),
+        pd.date_range("2015-12-20", "2016-03-10"),
+        pd.date_range("2016-02-28", "2016-03-02"),
+        pd.date_range("2016-12-31 18:00", "2017-01-01 08:00", freq="h"),
+        pd.date_range("2011-01-01", "2013-06-01", freq="MS"),
+    ],
+    ids=["decades", "days", "a few days", "hours", "months"],
+)
+def test_ticks_tell_the_date_that_they_stand_at(times):
+    ticks = time_ticks(ShownTimes(np.asarray(times, "M8[ns]")[None]), 0, 0, len(times), 6)
+    assert 2 <= len(ticks) <= 8
+    assert [tick.timestep for tick in ticks] == sorted({tick.timestep for tick in ticks})
+    assert [tick.text for tick in ticks] == [
+        written(times[tick.timestep], whole=number == 0) for number, tick in enumerate(ticks)
+    ]
+
+
+@pytest.mark.parametrize("times", [np.arange(101), np.arange(9) / 4 - 0.5])
+def test_ticks_of_numbers_are_round(times):
+    ticks = time_ticks(ShownTimes(times[None]), 0, 0, len(times), 6)
+    assert len(ticks) >= 3
+    assert [float(tick.text.replace("−", "-")) for tick in ticks] == [
+        times[tick.timestep] for tick in ticks
+    ]
+
+
+def test_ticks_of_a_zone_are_at_its_midnights():
+    hours = pd.date_range("2021-10-29", "2021-11-03", freq="h", tz="Europe/Berlin")
+    times = ShownTimes(np.asarray(hours.tz_convert(None), "M8[ns]")[None], "Europe/Berlin")
+    ticks = time_ticks(times, 0, 0, len(hours), 6)
+    assert len(ticks) >= 4
+    assert all(hours[tick.timestep].hour == 0 for tick in ticks)
+
+
+def test_no_room_no_ticks():
+    times = ShownTimes(np.asarray(pd.date_range("2020-01-01", periods=3), "M8[ns]")[None])
+    assert time_ticks(times, 0, 0, 3, 0) == []
+    assert time_ticks(times, 0, 1, 2, 5) == []
