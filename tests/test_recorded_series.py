@@ -150,3 +150,21 @@ def test_numbers_that_do_not_fit_are_named(change: dict[str, Any], told: str) ->
     given = {**vars(numbers(None)), **change}
     with pytest.raises(ValueError, match=f"inputs: .*{told}"):
         Recording.from_layers([layer(None)], inputs=RecordedSeries(**given))
+
+
+def test_a_recording_tells_what_was_read() -> None:
+    hostile = RecordedSeries(numbers(None).values, ("<b>rain</b>", "temperature"), ("mm", ""))
+    recording = Recording.from_layers(
+        [layer(standard_times(DAYS, 1, 400))],
+        inputs=numbers(standard_times(DAYS, 1, 400)),
+        targets=hostile,
+    )
+    assert "none, but times" in repr(recording)
+    assert (
+        "inputs: rain (mm), temperature (°C), 1 × 400 timesteps, 2000-11-01 to 2001-12-05"
+        in repr(recording)
+    )
+    assert "targets: <b>rain</b> (mm), temperature, 1 × 400 timesteps" in repr(recording)
+    page = recording._repr_html_()
+    assert "<b>rain" not in page
+    assert "&lt;b&gt;rain" in page

@@ -349,6 +349,10 @@ class Recording(Mapping[str, xr.Dataset]):
         node = self.tree.children.get(f"%{what}")
         return None if node is None else node.to_dataset()
 
+    @property
+    def _all_beside(self) -> dict[str, xr.Dataset]:
+        return {what: node for what in BESIDE if (node := self._beside(what)) is not None}
+
     @functools.cached_property
     def notes(self) -> Notes:
         """Your notes on cells, by layer and cell; saved with the recording.
@@ -392,16 +396,15 @@ class Recording(Mapping[str, xr.Dataset]):
         attrs.pop("notes", None)
         if self.notes:
             attrs["notes"] = self.notes.plain
-        beside = {what: node for what in BESIDE if (node := self._beside(what)) is not None}
-        store.write(Path(path), layers, beside, attrs, overwrite=overwrite)
+        store.write(Path(path), layers, self._all_beside, attrs, overwrite=overwrite)
 
     def __repr__(self) -> str:
         layers = {name: self[name] for name in self.layers}
-        return as_text(layers, self.predictions, self.notes)
+        return as_text(layers, self._all_beside, self.notes)
 
     def _repr_html_(self) -> str:
         layers = {name: self[name] for name in self.layers}
-        return as_html(layers, self.predictions, self.notes)
+        return as_html(layers, self._all_beside, self.notes)
 
 
 def open_recording(path: str | PathLike[str]) -> Recording:

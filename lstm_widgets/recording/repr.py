@@ -20,6 +20,7 @@ __all__ = ["as_html", "as_text"]
 TOKENS_SHOWN = 24
 LABELS_SHOWN = 6
 NOTES_SHOWN = 8
+CHANNELS_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,10 @@ TITLES = _Row(
 )
 
 
-def as_text(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None, notes: Notes) -> str:
-    """Show a recording as a table, one line a layer, and a line for the predictions."""
+def as_text(
+    layers: Mapping[str, xr.Dataset], beside: Mapping[str, xr.Dataset], notes: Notes
+) -> str:
+    """Show a recording as a table, one line a layer, and a line for each thing beside them."""
     rows = [TITLES, *(_row(name, dataset) for name, dataset in layers.items())]
     columns = list(zip(*(vars(row).values() for row in rows), strict=True))
     widths = [max(map(len, column)) for column in columns]
@@ -57,17 +60,16 @@ def as_text(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None, no
         "  ".join(text.ljust(width) for text, width in zip(vars(row).values(), widths, strict=True))
         for row in rows
     ]
-    if predictions is not None:
-        lines.append(f"predictions: {_guesses(predictions)}")
-    if notes:
-        lines.append(f"notes: {_noted(notes)}")
-    return "\n".join(line.rstrip() for line in [_title(layers, predictions), *lines])
+    lines += [f"{what}: {told}" for what, told in _told(beside, notes).items()]
+    return "\n".join(line.rstrip() for line in [_title(layers, beside), *lines])
 
 
-def as_html(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None, notes: Notes) -> str:
+def as_html(
+    layers: Mapping[str, xr.Dataset], beside: Mapping[str, xr.Dataset], notes: Notes
+) -> str:
     """Show a recording as a table in the page's own colours, with the beginnings of its texts.
 
-    Layer names, tokens and labels may be anything, markup included: each is escaped.
+    Names of layers and channels, tokens and labels may be anything, markup included: each is escaped.
     """
     head = "".join(f"<th>{escape(title)}</th>" for title in vars(TITLES).values())
     body = "".join(
@@ -75,23 +77,51 @@ def as_html(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None, no
         for row in (_row(name, dataset) for name, dataset in layers.items())
     )
     texts = "".join(_texts(name, dataset) for name, dataset in layers.items())
-    guesses = ""
-    if predictions is not None:
-        guesses = f'<p><span class="title">predictions</span>{escape(_guesses(predictions))}</p>'
-    if notes:
-        guesses += f'<p><span class="title">notes</span>{_bdi(_noted(notes))}</p>'
+    more = "".join(
+        f'<p><span class="title">{what}</span>{_bdi(told)}</p>'
+        for what, told in _told(beside, notes).items()
+    )
     return (
         f"<style>{_STYLE}</style>"
-        f'<div class="lstm-widgets-recording"><b>{escape(_title(layers, predictions))}</b>'
+        f'<div class="lstm-widgets-recording"><b>{escape(_title(layers, beside))}</b>'
         f"<div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        f"{guesses}{_labels(layers)}{texts}</div>"
+        f"{more}{_labels(layers)}{texts}</div>"
     )
 
 
-def _title(layers: Mapping[str, xr.Dataset], predictions: xr.Dataset | None) -> str:
-    datasets = [*layers.values(), *([] if predictions is None else [predictions])]
-    total = _size(sum(dataset.nbytes for dataset in datasets))
+def _title(layers: Mapping[str, xr.Dataset], beside: Mapping[str, xr.Dataset]) -> str:
+    total = _size(sum(dataset.nbytes for dataset in [*layers.values(), *beside.values()]))
     return f"Recording: {len(layers)} layer{'s' * (len(layers) != 1)}, {total}"
+
+
+def _told(beside: Mapping[str, xr.Dataset], notes: Notes) -> dict[str, str]:
+    told = {
+        what: _guesses(dataset) if what == "predictions" else _numbers(dataset[what])
+        for what, dataset in beside.items()
+    }
+    return {**told, "notes": _noted(notes)} if notes else told
+
+
+def _numbers(values: xr.DataArray) -> str:
+    """Name the channels of a series with their units, and when it begins and ends."""
+    names, units = values[values.dims[2]].to_numpy(), values["unit"].to_numpy()
+    every = [
+        f"{_visible(n)} ({_visible(u)})" if u else _visible(n)
+        for n, u in zip(names, units, strict=True)
+    ]
+    more = f" and {len(every) - CHANNELS_SHOWN} more" if len(every) > CHANNELS_SHOWN else ""
+    shape = f"{values.sizes['example']} × {values.sizes['timestep']} timesteps"
+    when = ""
+    if "time" in values.coords and values.time.size:
+        time = values.time.to_numpy()
+        first, last = (
+            str(np.datetime_as_string(each, "s")).replace("T", " ").removesuffix(" 00:00:00")
+            if time.dtype.kind == "M"
+            else f"{each:g}"
+            for each in (time.min(), time.max())
+        )
+        when = f", {first} to {last}" + " UTC" * ("time_zone" in values.time.attrs)
+    return f"{', '.join(every[:CHANNELS_SHOWN])}{more}, {shape}{when}"
 
 
 def _row(name: str, dataset: xr.Dataset) -> _Row:
@@ -103,10 +133,16 @@ def _row(name: str, dataset: xr.Dataset) -> _Row:
         shape=f"{sizes['example']} × {sizes['timestep']}{_calls(attrs)}",
         signals=", ".join(str(signal) for signal in dataset.data_vars if signal != "mask"),
         padding=f"{attrs['masked_share']:.1%}" if "mask" in dataset else "none",
-        tokens="known" if "token" in dataset.coords else "unknown",
+        tokens=_tokens(dataset),
         check=check_in_words(attrs["check"]),
         memory=_size(dataset.nbytes),
     )
+
+
+def _tokens(dataset: xr.Dataset) -> str:
+    if "token" in dataset.coords:
+        return "known"
+    return "none, but times" if "time" in dataset.coords else "unknown"
 
 
 def _noted(notes: Notes) -> str:
