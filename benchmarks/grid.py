@@ -33,7 +33,7 @@ for start in range(0, 100_000, 10_000):
 letters = rng.choice(list("etaoin shrdlu"), 100_000)
 check = dict(difference=0.0, tolerance=1e-5, mode="prefix", examples=1, timesteps=16)
 layer = RecordedLayer("lstm", "LSTM", {"hidden_state": values}, None,
-                      letters.astype(object)[None], check, {}, False)
+                      letters.astype(object)[None], check=check)
 recording = Recording.from_layers([layer])
 """
 

@@ -12,6 +12,7 @@ const options = {
       "explorer",
       "gate_inspector",
       "relevance_heatmap",
+      "series_plot",
       "text_heatmap",
       "what_if",
     ].flatMap((name) => [

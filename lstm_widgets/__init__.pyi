@@ -28,6 +28,7 @@ from .widgets.example_grid import ExampleGrid
 from .widgets.explorer import Explorer
 from .widgets.gate_inspector import GateInspector
 from .widgets.relevance_heatmap import RelevanceHeatmap
+from .widgets.series_plot import SeriesPlot
 from .widgets.showing import show_as
 from .widgets.text_heatmap import TextHeatmap
 from .widgets.what_if import WhatIf
@@ -50,6 +51,7 @@ __all__ = [
     "RecordingFileError",
     "RelevanceHeatmap",
     "SelfCheckError",
+    "SeriesPlot",
     "TextHeatmap",
     "UnsupportedLayerError",
     "WhatIf",

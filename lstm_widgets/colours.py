@@ -66,6 +66,10 @@ class Theme:
     write: Colour
     #: Concept tracks, in turn: no hues of a default palette of signals.
     tracks: tuple[Colour, ...]
+    #: Channels as lines, in turn: js/src/colour/lines.js.
+    lines: tuple[Colour, ...]
+    #: What should have been said, behind what was.
+    target: Colour
 
     @property
     def dark(self) -> bool:
@@ -99,6 +103,11 @@ LIGHT = Theme(
     keep=(106, 61, 154),
     write=(194, 106, 0),
     tracks=((0, 143, 112), (122, 31, 120), (143, 122, 0)),
+    lines=(
+        *((11, 98, 196), (180, 73, 15), (122, 92, 0)),
+        *((107, 79, 200), (77, 88, 102), (163, 40, 107)),
+    ),
+    target=(168, 179, 189),
 )
 DARK = Theme(
     name="dark",
@@ -113,6 +122,11 @@ DARK = Theme(
     keep=(185, 162, 240),
     write=(242, 163, 58),
     tracks=((53, 201, 165), (229, 143, 224), (230, 210, 90)),
+    lines=(
+        *((108, 176, 255), (255, 157, 102), (224, 194, 80)),
+        *((185, 162, 240), (182, 192, 204), (245, 138, 192)),
+    ),
+    target=(100, 110, 122),
 )
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 

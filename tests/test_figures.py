@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
+from recordings import rivers
 from test_dependency_widget import made as dependency
 from test_relevance_widget import made as relevance
 from test_still import HOSTILE, PROSE, recording
@@ -47,6 +48,9 @@ MADE = {
     "Explorer": lambda: lw.Explorer(recording(1, 300, 5), cell=2, timestep=40),
     "GateInspector": lambda: lw.GateInspector(recording(), cell=2),
     "RelevanceHeatmap": lambda: lw.RelevanceHeatmap(made_relevance(), targets=[0, 1] * 3),
+    "SeriesPlot": lambda: lw.SeriesPlot(
+        rivers(), signal="cell_state", cell=1, cells=(3,), threshold=0.5, timestep=900
+    ),
     "TextHeatmap": lambda: lw.TextHeatmap(recording(1, len(PROSE), 6, tokens=PROSE), cell=3),
     "WhatIf": lambda: lw.WhatIf(language("softmax"), "abcde abcde", vocabulary=VOCABULARY),
 }

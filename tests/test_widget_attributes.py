@@ -37,7 +37,7 @@ def every_widget(model, recording):
     ranking = lw.rank_cells(recording, {"a": "a"}, shifts=5)
     return [
         *(kind(recording) for kind in (lw.CellGrid, lw.TextHeatmap, lw.GateInspector)),
-        *(kind(recording) for kind in (lw.ExampleGrid, lw.Explorer)),
+        *(kind(recording) for kind in (lw.ExampleGrid, lw.Explorer, lw.SeriesPlot)),
         lw.CellFinder(recording, {"a": "a"}, ranking=ranking),
         lw.WhatIf(model, TEXT, vocabulary=SYMBOLS),
         lw.RelevanceHeatmap(lw.relevance(model, ids, at=4)),

@@ -21,6 +21,7 @@ WIDGETS = {
     lw.Explorer: keywords.ExplorerKeywords,
     lw.GateInspector: keywords.RecordingKeywords,
     lw.RelevanceHeatmap: keywords.RelevanceHeatmapKeywords,
+    lw.SeriesPlot: keywords.SeriesPlotKeywords,
     lw.TextHeatmap: keywords.TextHeatmapKeywords,
     lw.WhatIf: keywords.TextHeatmapKeywords,
 }

@@ -43,6 +43,7 @@ HEIGHTS = {
     "ExampleGrid": 690,
     "Explorer": 1000,
     "RelevanceHeatmap": 870,
+    "SeriesPlot": 800,
     "TextHeatmap": 800,
 }
 OTHERWISE = 800

@@ -19,7 +19,7 @@ from matplotlib.path import Path
 from matplotlib.transforms import Affine2D, Bbox, IdentityTransform, TransformedPath
 
 from lstm_widgets.figures import fonts, svg
-from lstm_widgets.figures.sheet import FRONT, UNITS_PER_INCH, Pattern, Sheet, Word
+from lstm_widgets.figures.sheet import FRONT, UNITS_PER_INCH, Pattern, Sheet, Stroke, Word
 from lstm_widgets.tokens.wording import sendable
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ class _Drawing(Artist):
         self._draw_boxes(renderer, self._behind, transform, 0 if raster else _OVERLAP)
         for (pattern, colour), placed in self._sheet.patterns.items():
             self._draw_pattern(renderer, pattern, colour, np.concatenate(placed), transform)
+        for stroke in self._sheet.strokes:
+            self._draw_stroke(renderer, stroke, transform)
         if raster:
             self._draw_letters(renderer, transform)
         else:
@@ -224,6 +226,21 @@ class _Drawing(Artist):
         if pattern.rise == 0:
             gc.set_dashes(0, [points, (pattern.period - 1) * points])
         renderer.draw_path(gc, _lines_path(pattern, boxes), transform)
+        gc.restore()
+
+    def _draw_stroke(self, renderer: RendererBase, stroke: Stroke, transform: Affine2D) -> None:
+        """Draw a line from point to point."""
+        gc = renderer.new_gc()
+        gc.set_foreground(shares(stroke.colour))
+        gc.set_linewidth(stroke.thick * self._points(transform))
+        gc.set_joinstyle("round")
+        gc.set_capstyle("round")
+        there: NDArray[np.bool_] = np.isfinite(stroke.points.sum(axis=1))
+        begins = there & ~np.append([False], there[:-1])
+        codes = np.where(begins, Path.MOVETO, Path.LINETO)[there]
+        vertices = transform.transform(stroke.points[there]).round(_DIGITS)
+        # A point alone between two gaps is a dot.
+        renderer.draw_path(gc, Path(vertices, codes), IdentityTransform())
         gc.restore()
 
     def _draw_texts(self, renderer: RendererBase, transform: Affine2D) -> None:

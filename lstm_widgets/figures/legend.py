@@ -51,9 +51,8 @@ class Legend:
     unit: str
 
 
-def caption(sheet: Sheet, shown: Snapshot, note: str = "") -> None:
-    """Draw what is selected in a recording, what there is, the legend, and what tracks say."""
-    colours = shown.coloured(sheet.theme)
+def caption(sheet: Sheet, shown: Snapshot, note: str = "", *, coloured: bool = True) -> None:
+    """Draw what is selected in a recording and what there is; a legend, and what tracks say, if coloured."""
     counts = (
         f"{shown.layer['cells']} cells",
         f"{shown.examples} examples" if shown.examples != 1 else "",
@@ -61,6 +60,9 @@ def caption(sheet: Sheet, shown: Snapshot, note: str = "") -> None:
         note,
         shown.checked,
     )
+    if not coloured:
+        caption_of(sheet, shown.status, counts, None)
+        return
     tracks = []
     for text, (index, track) in zip(shown.said, shown.tracks, strict=True):
         ends = track_colours(
@@ -69,14 +71,15 @@ def caption(sheet: Sheet, shown: Snapshot, note: str = "") -> None:
         share = np.ones(_SWATCH) if track.yes_no else np.linspace(0, 1, _SWATCH)
         steps = ends[0] + (ends[1] - ends[0]) * share[:, None]
         tracks.append((text, steps.round().astype(np.uint8)))
-    caption_of(sheet, shown.status, counts, _legend_of(colours, shown.signal), tracks)
+    legend = _legend_of(shown.coloured(sheet.theme), shown.signal)
+    caption_of(sheet, shown.status, counts, legend, tracks)
 
 
 def caption_of(
     sheet: Sheet,
     status: str,
     counts: Sequence[str],
-    legend: Legend,
+    legend: Legend | None,
     tracks: Sequence[tuple[str, NDArray[np.uint8]]] = (),
 ) -> None:
     """
@@ -89,18 +92,18 @@ def caption_of(
         A sentence on what is selected.
     counts : list of str
         What there is; empty ones are left out.
-    legend : Legend
+    legend : Legend or None
     tracks : list of tuple of (str, uint8 array (step, 3)), optional
         What concept tracks say, and their colours.
     """
     narrow = sheet.width < _NARROW
     right = float(sheet.width - EDGE)
-    if not narrow:
+    if legend is not None and not narrow:
         right = _draw_legend(sheet, legend, 10) - EDGE
     about = " · ".join(filter(None, (*counts, "still picture" if sheet.framed else "")))
     height = 33 + sheet.paragraph(EDGE, 15, status, right, size=13, most=3)
     height += 13 + sheet.paragraph(EDGE, height, about, right, size=11, colour=sheet.theme.muted)
-    if narrow:
+    if legend is not None and narrow:
         _draw_legend(sheet, legend, height)
         height += 34
     height += _entries(sheet, height, tracks)

@@ -54,6 +54,14 @@ class Word(NamedTuple):
     colour: Colour
 
 
+class Stroke(NamedTuple):
+    """A line: the points (point, 2) that it goes through, with a gap where they are NaN."""
+
+    points: Floats
+    thick: float
+    colour: Colour
+
+
 class Pattern(NamedTuple):
     """Lines over boxes: how they rise, how far apart they are, how thick, and where they begin."""
 
@@ -124,6 +132,7 @@ class Sheet:
         self.seen: set[int] = set()
         self.words: list[Word] = []
         self.fills: list[tuple[int, Floats, NDArray[np.uint8]]] = []
+        self.strokes: list[Stroke] = []
         self.patterns: dict[tuple[Pattern, Colour], list[Floats]] = {}
 
     def end(self, height: float) -> None:
@@ -164,6 +173,11 @@ class Sheet:
             *((x0, y0, x0 + 1, y1), (x1 - 1, y0, x1, y1)),
         )
         self.boxes(np.array(sides, np.float64), colour, layer)
+
+    def stroke(self, points: Floats, thick: float, colour: Colour) -> None:
+        """Draw a line through points (point, 2); where they are NaN, there is a gap."""
+        if len(points):
+            self.strokes.append(Stroke(points + self._down[:2], thick, colour))
 
     def pattern(self, pattern: Pattern, boxes: Floats, colour: Colour) -> None:
         """Draw lines over boxes."""

@@ -57,6 +57,16 @@ class TextHeatmapKeywords(MatchingKeywords, total=False):
     guesses: bool
 
 
+class SeriesPlotKeywords(MatchingKeywords, total=False):
+    """What `SeriesPlot` takes."""
+
+    cells: Sequence[int]
+    channels: Sequence[str] | None
+    outputs: Sequence[str] | None
+    arrange: Literal["bands", "overlaid", "examples"]
+    subject: str | None
+
+
 class ExampleGridKeywords(RecordingKeywords, total=False):
     """What `ExampleGrid` takes."""
 

@@ -113,8 +113,9 @@ class RecordingWidget(PageWidget):
 
     _shown: ClassVar[tuple[str, ...]] = ("recording",)
 
-    #: What the caption of a figure says beside what there is.
+    #: What the caption of a figure says beside what there is, and whether it has a legend of colours.
     _note: ClassVar[str] = ""
+    _coloured: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -370,7 +371,7 @@ class RecordingWidget(PageWidget):
             sheet.nothing()
         else:
             self._parts(sheet, shown, most)
-        caption(sheet, shown, self._note)
+        caption(sheet, shown, self._note, coloured=self._coloured)
 
     # -- the page's requests ---------------------------------------------------------------------
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import traitlets
 
 from lstm_widgets.figures.text import text
 from lstm_widgets.widgets.base import STATIC
 from lstm_widgets.widgets.matching_widget import MatchingWidget
+from lstm_widgets.widgets.pinned_cells import PinnedCells
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lstm_widgets.widgets.keywords import TextHeatmapKeywords
 
 
-class TextHeatmap(MatchingWidget):
+class TextHeatmap(MatchingWidget, PinnedCells):
     """
     One cell over running text, wrapped as it was written.
 
@@ -68,9 +68,6 @@ class TextHeatmap(MatchingWidget):
     _esm = STATIC / "text_heatmap.js"
     _css = STATIC / "text_heatmap.css"
 
-    cells = traitlets.Tuple(
-        help="The pinned cells: each has its own row under every line of the text."
-    ).tag(sync=True)
     marks = traitlets.Bool(False, help="Show newlines, tabs and spaces as marks.").tag(sync=True)
     guesses = traitlets.Bool(False, help="Show the top guesses under each token.").tag(sync=True)
 
@@ -84,27 +81,6 @@ class TextHeatmap(MatchingWidget):
     ) -> None:
         super().__init__(recording, layer=layer, signal=signal, **traits)
 
-    @traitlets.validate("cells")
-    def _check_cells(self, proposal: dict[str, Any]) -> tuple[int, ...]:
-        cells = proposal["value"]
-        if self.layer not in self._names:
-            return tuple(cells)  # which the layer's own check tells
-        size = self._sizes(self.layer)["cell"]
-        wanted = f"cells: expected different cells from 0 to {size - 1} (layer {self.layer!r})"
-        try:
-            numbers = tuple(index(cell) for cell in cells)
-        except TypeError as error:
-            raise traitlets.TraitError(f"{wanted}, got {cells!r}") from error
-        if len(set(numbers)) < len(numbers) or not all(0 <= cell < size for cell in numbers):
-            raise traitlets.TraitError(f"{wanted}, got {cells!r}")
-        return numbers
-
-    @traitlets.observe("layer")
-    def _keep_cells(self, _change: dict[str, Any]) -> None:
-        size = self._sizes(self.layer)["cell"]
-        self.cells = tuple(cell for cell in self.cells if cell < size)
-
     def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
-        cells = self.cells if self.cell in self.cells else (self.cell, *self.cells)
-        text(sheet, shown, cells, marks=self.marks, guesses=self.guesses, most=most)
+        text(sheet, shown, self._cells_shown, marks=self.marks, guesses=self.guesses, most=most)
         super()._parts(sheet, shown, most)

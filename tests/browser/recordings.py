@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
+from lstm_widgets.recording import (
+    RecordedLayer,
+    RecordedPredictions,
+    RecordedSeries,
+    Recording,
+    Times,
+)
 
 CHECK = {
     "difference": 3e-7,
@@ -30,7 +36,7 @@ def layer(name, signals, *, tokens=None, mask=None, go_backwards=False):
         for example, row in enumerate(tokens):
             array[example] = list(row)
     signals = {signal: values.astype(np.float32) for signal, values in signals.items()}
-    return RecordedLayer(name, "LSTM", signals, mask, array, CHECK, {}, go_backwards=go_backwards)
+    return RecordedLayer(name, "LSTM", signals, mask, array, check=CHECK, go_backwards=go_backwards)
 
 
 def questions():
@@ -89,6 +95,46 @@ def many_examples():
         [layer("lstm", {"hidden_state": values}, tokens=tokens, mask=mask)],
         labels=[f"number {example}" for example in range(2500)],
     )
+
+
+#: Of the first river: on one day it rains more than on all others; for some days nobody measured how warm
+#: it was; so many days have no state.
+FLOOD, FLOOD_DAY, UNMEASURED, BEFORE = 500.0, 777, (1000, 1060), 60
+
+
+def rivers(days=1500, cells=6):
+    """Make series of two rivers, day by day: rain and warmth, how much flows, and states of cells."""
+    rng = np.random.default_rng(4)
+    rain = rng.gamma(0.6, 8.0, (2, days)) * (rng.random((2, days)) < 0.4)
+    warm = 9 - 11 * np.cos(2 * np.pi * np.arange(days) / 365.25) + rng.normal(size=(2, days))
+    rain[0, FLOOD_DAY : FLOOD_DAY + 1] = FLOOD
+    warm[0, slice(*UNMEASURED)] = np.nan
+    flow = np.stack([np.convolve(r, np.exp(-np.arange(30) / 6) / 6)[:days] for r in rain])
+    mask = np.ones((2, days), bool)
+    mask[:, :BEFORE] = False
+    states = np.tanh(rng.standard_normal((2, days, cells)).cumsum(axis=1) / 20)
+    states[..., 1] = flow / 5
+    values = np.where(mask[..., None], states, np.nan).astype(np.float32)
+    said = np.where(mask, 0.9 * flow + 0.2, np.nan)
+    times = Times(np.datetime64("2001-01-01", "ns") + np.arange(days) * np.timedelta64(1, "D"))
+    signals = {"hidden_state": np.tanh(values), "cell_state": values}
+
+    def series(arrays, names, units):
+        made = np.stack(arrays, axis=-1).astype(np.float32)
+        return RecordedSeries(made, names, units, times)
+
+    return Recording.from_layers(
+        [RecordedLayer("lstm", "LSTM", signals, mask, times=times, check=CHECK)],
+        labels=["Inn", "Elbe"],
+        inputs=series([rain, warm], ("rain", "temperature"), ("mm", "°C")),
+        outputs=series([said], ("flow",), ("mm",)),
+        targets=series([flow], ("flow",), ("mm",)),
+    )
+
+
+def flooded():
+    """Tell of every day of the rivers whether much flows."""
+    return rivers().targets.values[..., 0] > 4
 
 
 def both_directions():

@@ -23,12 +23,12 @@ MADE = "\n".join(
     if name == "CellFinder":
         said = [lw.concepts.vowel]
         return lw.CellFinder(few, said, ranking=lw.rank_cells(few, said, shifts=20, seed=3))
-    return getattr(lw, name)(few)""",
+    return getattr(lw, name)(rivers() if name == "SeriesPlot" else few)""",
     )
 )
 NAMES = (
     *("CellGrid", "TextHeatmap", "ExampleGrid", "GateInspector", "Explorer"),
-    *("RelevanceHeatmap", "DependencyHeatmap", "CellFinder"),
+    *("RelevanceHeatmap", "DependencyHeatmap", "CellFinder", "SeriesPlot"),
 )
 #: By the name of a box: the box, and how many stand beside each other.
 BOXES = {

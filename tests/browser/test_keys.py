@@ -18,6 +18,7 @@ WIDGETS = {
     "TextHeatmap": "lw.TextHeatmap(recording, span=(2, 6))",
     "ExampleGrid": "lw.ExampleGrid(sums())",
     "GateInspector": "lw.GateInspector(gates('LSTM'))",
+    "SeriesPlot": "lw.SeriesPlot(rivers())",
     "Explorer": "lw.Explorer(recording)",
     "CellFinder": "said = [lw.concepts.vowel]\n"
     "lw.CellFinder(recording, said, ranking=lw.rank_cells(recording, said, shifts=20))",

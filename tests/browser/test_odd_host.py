@@ -33,6 +33,7 @@ MAKE = {
     "TextHeatmap": lambda: lw.TextHeatmap(recordings.guessed(), guesses=True),
     "ExampleGrid": lambda: lw.ExampleGrid(recordings.sums()),
     "GateInspector": lambda: lw.GateInspector(recordings.gates("LSTM")),
+    "SeriesPlot": lambda: lw.SeriesPlot(recordings.rivers()),
     "Explorer": lambda: lw.Explorer(recordings.prose()),
     "RelevanceHeatmap": lambda: lw.RelevanceHeatmap(relevances.sentences()),
     "DependencyHeatmap": lambda: lw.DependencyHeatmap(dependencies.two()),

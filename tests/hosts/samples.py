@@ -58,6 +58,7 @@ WIDGETS: dict[str, Callable[[], Any]] = {
     "Explorer": lambda: lw.Explorer(recordings.written_signals(), cell=5),
     "GateInspector": lambda: lw.GateInspector(recordings.gates("LSTM"), cell=3),
     "RelevanceHeatmap": _relevances,
+    "SeriesPlot": lambda: lw.SeriesPlot(recordings.rivers(), cell=1, timestep=700),
     "TextHeatmap": lambda: lw.TextHeatmap(recordings.guessed(), cell=5, guesses=True),
     "WhatIf": _what_if,
 }

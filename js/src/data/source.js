@@ -136,7 +136,7 @@ export function wholeSize(layers) {
  * @param {string} name
  * @param {string} signal
  */
-function stored(model, name, signal) {
+export function stored(model, name, signal) {
   const whole = bytes(model.get("_whole"));
   /** @type {Layer[]} */
   const layers = model.get("_layers").filter((/** @type {Layer} */ layer) => !layer.parts);

@@ -62,9 +62,12 @@ export class RecordingState extends SharedState {
   /** @type {{hits?: import("../data/search.js").Hits, track?: Track}} */
   #found = {};
 
-  /** @param {Model} model */
-  constructor(model) {
-    super(model, SHOWN);
+  /**
+   * @param {Model} model
+   * @param {string[]} more further traits whose change any view has to show
+   */
+  constructor(model, more = []) {
+    super(model, [...SHOWN, ...more]);
   }
 
   dispose() {

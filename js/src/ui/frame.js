@@ -133,6 +133,11 @@ export class Frame extends Chrome {
     return this.#colours;
   }
 
+  /** What values may be measured by. */
+  get scales() {
+    return ["layer", "cell", "sigmoid", "squared"];
+  }
+
   update() {
     const { state } = this;
     const { model, layer } = state;
@@ -158,10 +163,7 @@ export class Frame extends Chrome {
     const [low, high] = fixed ? get("scale") : [-1, 1];
     this.menus.scale.update(
       [
-        ["layer", "layer"],
-        ["cell", "cell"],
-        ["sigmoid", "sigmoid"],
-        ["squared", "squared"],
+        ...this.scales.map((scale) => /** @type {[string, string]} */ ([scale, scale])),
         ["fixed", fixed ? `${low} to ${high}` : "−1 to 1"],
       ],
       fixed ? "fixed" : get("scale"),

@@ -1,0 +1,384 @@
+// Lines over time: those that are in the page, and those that the kernel is asked for. Its side is
+// lstm_widgets/widgets/page/lines.py.
+
+import { Calls } from "../host/calls.js";
+import { bytes, floats } from "../host/model.js";
+import { Memo } from "../lib/memo.js";
+import { Recent } from "../lib/recent.js";
+import { Axis } from "./axis.js";
+import { decode } from "./codes.js";
+import { inPart } from "./layer.js";
+import { extentOf, POOLED, TILE, topLevel, WholeLine } from "./levels.js";
+import { stored, wholeSize } from "./source.js";
+
+/** @typedef {import("../host/model.js").Model} Model */
+/** @typedef {import("./layer.js").Layer} Layer */
+/** @typedef {import("./levels.js").Level} Level */
+/**
+ * Which line it is: a "channel", "output" or "target", a "track" of a layer, a "cell" of a signal.
+ * @typedef {[kind: string, index: number, layer: string, signal: string]} Key
+ */
+/**
+ * Channels, outputs and tracks by name.
+ * @typedef {object} Beside
+ * @property {{name: string, unit: string}[]} channels
+ * @property {{name: string, unit: string, output: number | null, target: number | null}[]} outputs
+ * @property {Record<string, {name: string, yes_no: boolean}[]>} tracks
+ * @property {string[] | null} labels of examples
+ */
+/** Some runs of a level: from which timestep on, and how many timesteps each is. @typedef {Level & {first: number, size: number}} Stretch */
+
+/** Tiles of lines that are kept, of no more than 4 KiB each. */
+const KEPT_TILES = 8192;
+/** Lines in the page whose levels are kept. */
+const KEPT_LINES = 256;
+/** The most tiles to ask for at once. */
+const ASKED = 256;
+
+/** What lines come from: traits that are of one time, see `here`. */
+export const LINE_TRAITS = ["_beside", "_axes", "_axis_values", "_series", "_series_values"];
+
+/** @param {Key} key */
+export const idOf = (key) => JSON.stringify(key);
+
+/**
+ * How many timesteps a line has.
+ * @param {Model} model
+ * @param {Key} key
+ */
+const countOf = (model, [, , layer]) => model.get("_axes")[layer]?.count ?? 0;
+
+/** Whether traits that belong together are all there: some hosts hand over one after the other. @param {Model} model */
+export function linesHere(model) {
+  const { keys = [], examples = [0, 0] } = model.get("_series") ?? {};
+  let values = 0;
+  for (const key of keys) values += 4 * (examples[1] - examples[0]) * countOf(model, key);
+  const axes = /** @type {import("./axis.js").SentAxis[]} */ (
+    Object.values(model.get("_axes") ?? {})
+  );
+  if (axes.length === 0) return false;
+  const places = Math.max(0, ...axes.flatMap(({ at = [] }) => at.map(([, stop]) => stop)));
+  return (
+    bytes(model.get("_series_values")).length >= values &&
+    bytes(model.get("_axis_values")).length >= places
+  );
+}
+
+export class Lines {
+  /** @type {Map<string, Axis>} */
+  #axes = new Map();
+  /** What is in the page of each signal of a layer. @type {Map<string, ReturnType<typeof stored>[]>} */
+  #stored = new Map();
+  /** @type {Recent<string, WholeLine>} */
+  #lines = new Recent(KEPT_LINES);
+  /** @type {Recent<string, Level>} */
+  #tiles = new Recent(KEPT_TILES);
+  /** @type {Map<string, number>} */
+  #largest = new Map();
+  /** @type {Map<string, [Key, number, number, number]>} */
+  #missing = new Map();
+  /** @type {[string, string] | undefined} */
+  #missingLargest;
+  #seeded = new Memo();
+
+  /**
+   * @param {Model} model
+   * @param {Layer[]} layers
+   * @param {() => void} onArrival
+   */
+  constructor(model, layers, onArrival) {
+    this.model = model;
+    this.layers = layers;
+    /** @type {Beside} */
+    this.beside = model.get("_beside");
+    this.packed = bytes(model.get("_axis_values"));
+    const { keys = [], examples = [0, 0] } = model.get("_series");
+    this.examples = /** @type {[number, number]} */ (examples);
+    this.values = floats(model.get("_series_values"));
+    /** Where the values of each line begin. @type {Map<string, number>} */
+    this.starts = new Map();
+    let at = 0;
+    for (const key of keys) {
+      this.starts.set(idOf(key), at);
+      at += countOf(model, key) * (examples[1] - examples[0]);
+    }
+    const whole = bytes(model.get("_whole")).length;
+    this.whole = whole > 0 && whole >= wholeSize(layers);
+    this.calls = new Calls(model, (reply, buffers) => this.#keep(reply, buffers), onArrival);
+    this.seed();
+  }
+
+  dispose() {
+    this.calls.dispose();
+  }
+
+  /** What to tell a person about the kernel; empty while all is well. */
+  get notice() {
+    return this.calls.notice;
+  }
+
+  /** Take what Python gave of what is shown, before it is asked. */
+  seed() {
+    const { lines = [] } = this.model.get("_summary");
+    const overview = this.model.get("_overview");
+    if (!this.#seeded.changed([lines, overview])) return;
+    const all = floats(overview);
+    let at = 0;
+    for (const [key, example, level] of lines) {
+      const runs = Math.ceil(countOf(this.model, key) / POOLED ** level);
+      const size = level ? 2 * runs : runs;
+      if (at + size > all.length) return; // the rest is on its way
+      this.#put(key, example, level, 0, all.subarray(at, at + size));
+      at += size;
+    }
+  }
+
+  /**
+   * Where the timesteps of a layer stand; "" is the series itself.
+   * @param {string} layer
+   * @param {number} example
+   */
+  axis(layer, example) {
+    const name = `${example} ${layer}`;
+    const axis =
+      this.#axes.get(name) ?? new Axis(this.model.get("_axes")[layer], this.packed, example);
+    this.#axes.set(name, axis);
+    return axis;
+  }
+
+  /** @param {string} layer */
+  hasAxis(layer) {
+    return layer in this.model.get("_axes");
+  }
+
+  /** @param {number} example @returns {string | undefined} */
+  label(example) {
+    return this.beside.labels?.[example];
+  }
+
+  /**
+   * All values of a line, if they are in the page.
+   * @param {Key} key
+   * @param {number} example
+   * @returns {WholeLine | undefined}
+   */
+  #wholeLine(key, example) {
+    const id = idOf(key);
+    const name = `${id} ${example}`;
+    const known = this.#lines.get(name);
+    if (known) return known;
+    const row = this.#row(key, id, example);
+    if (!row) return undefined;
+    const line = new WholeLine(row);
+    this.#lines.set(name, line);
+    return line;
+  }
+
+  /**
+   * @param {Key} key
+   * @param {string} id
+   * @param {number} example
+   */
+  #row(key, id, example) {
+    const start = this.starts.get(id);
+    const [first, stop] = this.examples;
+    if (start !== undefined && example >= first && example < stop) {
+      const count = countOf(this.model, key);
+      const at = start + (example - first) * count;
+      return this.values.subarray(at, at + count);
+    }
+    const [kind, cell, name, signal] = key;
+    const layer = this.layers.find((one) => one.name === name);
+    if (kind !== "cell" || !this.whole || !layer?.signals.includes(signal)) return undefined;
+    const parts = this.#parts(layer, signal);
+    const { part, index } = inPart(layer, cell);
+    const { values, codes, statistics } = parts[part];
+    const [from, to] = [example * layer.timesteps, (example + 1) * layer.timesteps];
+    if (!layer.rounded) return values[index].subarray(from, to);
+    return Float32Array.from(codes[index].subarray(from, to), (code) =>
+      decode(code, statistics[index]),
+    );
+  }
+
+  /** @param {Layer} layer @param {string} signal */
+  #parts(layer, signal) {
+    const name = JSON.stringify([layer.name, signal]);
+    const parts =
+      this.#stored.get(name) ??
+      (layer.parts ?? [layer.name]).map((part) => stored(this.model, part, signal));
+    this.#stored.set(name, parts);
+    return parts;
+  }
+
+  /**
+   * The largest magnitude of a signal; undefined while it is on its way.
+   * @param {string} name of the layer
+   * @param {string} signal
+   */
+  largest(name, signal) {
+    const id = JSON.stringify([name, signal]);
+    const known = this.#largest.get(id);
+    if (known !== undefined) return known;
+    const layer = this.layers.find((one) => one.name === name);
+    if (!this.whole || !layer) {
+      this.#missingLargest = [name, signal];
+      return undefined;
+    }
+    let largest = 0;
+    for (let cell = 0; cell < layer.cells; cell++) {
+      for (let example = 0; example < layer.examples; example++) {
+        const line = this.#wholeLine(["cell", cell, name, signal], example);
+        const [low, high] = (line && extentOf(line.level(0))) ?? [0, 0];
+        largest = Math.max(largest, -low, high);
+      }
+    }
+    this.#largest.set(id, largest);
+    return largest;
+  }
+
+  /**
+   * One tile of a level of a line; undefined if it is on its way.
+   * @param {Key} key
+   * @param {number} example
+   * @param {number} level
+   * @param {number} block
+   * @param {boolean} wanted whether to ask for it if it isn't there
+   * @returns {Level | undefined}
+   */
+  tile(key, example, level, block, wanted = true) {
+    const whole = this.#wholeLine(key, example);
+    if (whole) {
+      const { low, high } = whole.level(level);
+      const [from, to] = [block * TILE, (block + 1) * TILE];
+      return { low: low.subarray(from, to), high: high.subarray(from, to) };
+    }
+    const name = `${idOf(key)} ${example} ${level} ${block}`;
+    const found = this.#tiles.get(name);
+    if (!found && wanted) this.#missing.set(name, [key, example, level, block]);
+    return found;
+  }
+
+  /**
+   * What is known of a tile: itself, or the part of a coarser one while it is on its way.
+   * @param {Key} key
+   * @param {number} example
+   * @param {number} level
+   * @param {number} block
+   * @returns {Stretch | undefined}
+   */
+  best(key, example, level, block) {
+    const size = POOLED ** level;
+    const itself = this.tile(key, example, level, block);
+    if (itself) return { ...itself, first: block * TILE * size, size };
+    const top = topLevel(countOf(this.model, key));
+    for (let coarse = level + 1; coarse <= top; coarse++) {
+      const times = POOLED ** (coarse - level);
+      const other = this.tile(key, example, coarse, Math.floor(block / times), coarse === top);
+      if (!other) continue;
+      // Where this block begins and ends in it; a block may be less than one of its runs.
+      const from = (block % times) * (TILE / times);
+      const to = Math.max(Math.ceil(from + TILE / times), Math.floor(from) + 1);
+      const start = Math.floor(from);
+      const first = (Math.floor(block / times) * TILE + start) * POOLED ** coarse;
+      const { low, high } = other;
+      return {
+        low: low.subarray(start, to),
+        high: high.subarray(start, to),
+        first,
+        size: POOLED ** coarse,
+      };
+    }
+    return undefined;
+  }
+
+  /**
+   * The lowest and the highest value; null if there is none, undefined while it is on its way.
+   * @param {Key} key
+   * @param {number} example
+   * @returns {[number, number] | null | undefined}
+   */
+  extent(key, example) {
+    const top = this.tile(key, example, topLevel(countOf(this.model, key)), 0);
+    return top && (extentOf(top) ?? null);
+  }
+
+  /**
+   * The lowest and the highest value between two times, as far as is known: a run that reaches beyond one of
+   * them counts as a whole.
+   * @param {Key} key
+   * @param {number} example
+   * @param {number} from
+   * @param {number} to
+   * @returns {[number, number] | null}
+   */
+  extentBetween(key, example, from, to) {
+    const axis = this.axis(key[2], example);
+    if (axis.count === 0) return null;
+    const first = Math.min(axis.count - 1, axis.times.from(from));
+    const last = Math.max(first, axis.before(to));
+    let level = 0;
+    while ((last - first) / POOLED ** level > TILE) level++;
+    const size = POOLED ** level;
+    let [low, high] = [Infinity, -Infinity];
+    for (let block = Math.floor(first / size / TILE); block * TILE * size <= last; block++) {
+      const found = this.best(key, example, level, block);
+      if (!found) continue;
+      const start = Math.max(0, Math.floor((first - found.first) / found.size));
+      const stop = Math.floor((last - found.first) / found.size) + 1;
+      const part = { low: found.low.subarray(start, stop), high: found.high.subarray(start, stop) };
+      const extent = extentOf(part);
+      if (extent) [low, high] = [Math.min(low, extent[0]), Math.max(high, extent[1])];
+    }
+    return low <= high ? [low, high] : null;
+  }
+
+  /**
+   * The number in the array; undefined while it is on its way.
+   * @param {Key} key
+   * @param {number} example
+   * @param {number} timestep
+   * @returns {number | undefined}
+   */
+  value(key, example, timestep) {
+    const tile = this.tile(key, example, 0, Math.floor(timestep / TILE));
+    return tile?.low[timestep % TILE];
+  }
+
+  /** Ask for what was missing since the last time, unless an answer is still due. */
+  request() {
+    const lines = [...this.#missing.values()].slice(0, ASKED);
+    const largest = this.#missingLargest ?? null;
+    this.#missing.clear();
+    this.#missingLargest = undefined;
+    this.calls.ask(lines.length || largest ? { lines, largest } : undefined);
+  }
+
+  /**
+   * @param {any} reply
+   * @param {any[]} buffers
+   */
+  #keep(reply, buffers) {
+    for (const [i, [key, example, level, block]] of reply.lines.entries()) {
+      this.#put(key, example, level, block, floats(buffers[i]));
+    }
+    if (reply.largest) {
+      const [layer, signal, largest] = reply.largest;
+      this.#largest.set(JSON.stringify([layer, signal]), largest);
+    }
+  }
+
+  /**
+   * @param {Key} key
+   * @param {number} example
+   * @param {number} level
+   * @param {number} block
+   * @param {Float32Array} values
+   */
+  #put(key, example, level, block, values) {
+    const half = values.length / 2;
+    const tile = level
+      ? { low: values.subarray(0, half), high: values.subarray(half) }
+      : { low: values, high: values };
+    this.#tiles.set(`${idOf(key)} ${example} ${level} ${block}`, tile);
+  }
+}

@@ -1,0 +1,88 @@
+// What stands around lines over time: as around every recording, but what is read out is every line.
+
+import { cellName } from "../../data/layer.js";
+import { inLine } from "../../lib/tokens.js";
+import { number } from "../../lib/wording.js";
+import { Frame } from "../../ui/frame.js";
+import { titleOf } from "./bands.js";
+import { valueAt } from "./drawing.js";
+import { SeriesPane } from "./pane.js";
+
+/** @typedef {import("../../state/series.js").SeriesState} SeriesState */
+
+export class SeriesFrame extends Frame {
+  /**
+   * @param {SeriesState} state
+   * @param {HTMLElement} el where the host wants the widget
+   */
+  constructor(state, el) {
+    super(state, el, "Series plot", [/** @type {any} */ (SeriesPane)], false);
+    // Heights tell values here, not colours.
+    this.legend.root.hidden = true;
+  }
+
+  /** Every line has its own. @returns {undefined} */
+  get colours() {
+    return undefined;
+  }
+
+  /** @returns {any} */
+  get source() {
+    return undefined;
+  }
+
+  get scales() {
+    return ["layer", "cell"];
+  }
+
+  describe() {
+    const state = /** @type {SeriesState} */ (this.state);
+    const { lines, layer, model } = state;
+    if (!lines) return { text: `${layer.name} · ${model.get("signal")} is loading …` };
+    if (layer.timesteps * layer.examples * layer.cells === 0)
+      return { text: `${layer.name} · nothing recorded` };
+    const { time, example, hovered } = /** @type {any} */ (this.panes[0]).read;
+    const axis = lines.axis(layer.name, example);
+    const parts = [layer.name, cellName(layer, model.get("cell"))];
+    const label = lines.label(example);
+    if (layer.examples > 1)
+      parts.push(`example ${example}${label === undefined ? "" : ` "${inLine(label)}"`}`);
+    parts.push(axis.clock.say(time));
+    const full = [];
+    // What is selected is told first.
+    const selected = (/** @type {import("../../state/series.js").Subject} */ { kind, cell }) =>
+      Number(kind === "cell" && cell === model.get("cell"));
+    const subjects = [...state.subjects].sort((a, b) => selected(b) - selected(a));
+    for (const subject of subjects) {
+      const said = subject.keys.map((key) => {
+        const value = valueAt(lines, key, example, time);
+        return value === undefined ? "none" : value === null ? "…" : value;
+      });
+      const [one, other] = said.map((value) => (typeof value === "number" ? number(value) : value));
+      const unit = subject.unit ? ` ${inLine(subject.unit)}` : "";
+      const both = other === undefined ? one : `${other} (target ${one})`;
+      const name = subject.kind === "cell" ? this.#cell(subject) : titleOf(state, subject);
+      parts.push(`${name} ${both}${unit}`);
+      full.push(`${name} ${said.join(", target ")}`);
+    }
+    const timestep = axis.before(time);
+    if (axis.padding.some(([from, to]) => timestep >= from && timestep < to))
+      parts.push(layer.windowed ? "no window ends here" : "padding");
+    return { text: parts.join(" · "), full: full.join("\n"), hovered };
+  }
+
+  /** @param {import("../../state/series.js").Subject} subject */
+  #cell({ cell }) {
+    const { model, layer } = this.state;
+    const signal = model.get("signal");
+    return cell === model.get("cell") ? signal : `${cellName(layer, cell ?? 0)} ${signal}`;
+  }
+
+  get warning() {
+    return /** @type {SeriesState} */ (this.state).lines?.notice ?? "";
+  }
+
+  request() {
+    /** @type {SeriesState} */ (this.state).lines?.request();
+  }
+}

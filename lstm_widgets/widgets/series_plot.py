@@ -1,0 +1,309 @@
+"""Channels, forecasts, cells and concepts as lines over time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import traitlets
+
+from lstm_widgets.figures.series import Row, series
+from lstm_widgets.views.lines import Key, Lines, Subject, subjects_of
+from lstm_widgets.widgets.base import STATIC, FileState
+from lstm_widgets.widgets.matching_widget import MatchingWidget
+from lstm_widgets.widgets.page import export
+from lstm_widgets.widgets.page.lines import (
+    answer_lines,
+    axes_of,
+    largest_of,
+    rows_of,
+    size_of,
+    tops_of,
+)
+from lstm_widgets.widgets.page.state import WHOLE_BYTES
+from lstm_widgets.widgets.pinned_cells import PinnedCells
+from lstm_widgets.widgets.recording_widget import SCALES
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from lstm_widgets.figures.sheet import Sheet
+    from lstm_widgets.recording import Recording
+    from lstm_widgets.views.snapshot import Snapshot
+    from lstm_widgets.views.tracks import Track
+    from lstm_widgets.widgets.keywords import SeriesPlotKeywords
+
+ARRANGEMENTS = ("bands", "overlaid", "examples")
+
+
+class SeriesPlot(MatchingWidget, PinnedCells):
+    """
+    Input channels, forecasts, cells and concepts as lines over a common time axis.
+
+    Each line has a band of its own, or all are laid over one another, or one of them is shown for every
+    example. From afar a pixel has the lowest and the highest value under it, so that no spike is lost;
+    what is missing is a gap.
+
+    Parameters
+    ----------
+    recording : Recording
+        What ``record()`` or ``open_recording()`` gave.
+    layer, signal : str, optional
+        Which of the cells' values are shown; default: the first layer and its first signal.
+    cell, example, timestep : int, optional
+        What is selected at first.
+    cells : tuple of int, optional
+        Pinned cells: each has a line, and so has the selected cell.
+    channels, outputs : tuple of str, optional
+        The names of the channels that the model read, and of what it said, that are shown. Default: all.
+    tracks : Concept, sequence of Concept, or mapping, optional
+        Concepts and readouts of probes, each as a line, as in `CellGrid`.
+    hidden_tracks : tuple of str, optional
+        The names of tracks that are not shown.
+    arrange : {"bands", "overlaid", "examples"}, optional
+        A band for each line; all lines in one, each from its lowest to its highest value; or a band for
+        each example, with one of the lines.
+    subject : str, optional
+        Which line every example is shown with: ``"cell"``, or the name of a channel, an output or a
+        track. Default: the first output, else the cell.
+    threshold : float, optional
+        Around zero of a cell's line, values of smaller magnitude stand on grey ground.
+    span : tuple of int, optional
+        The selected span of timesteps, ``(start, stop)``, ``stop`` excluded. A figure shows it alone.
+    palette : str, optional
+        What lies between a cell's line and zero has the colours of the palette's ends.
+    scale : str or tuple of float, optional
+        What cells' bands reach to: the largest magnitude of each ``"cell"`` in the example or of the
+        ``"layer"``, or (lowest, highest).
+
+    Examples
+    --------
+    >>> lw.SeriesPlot(series, cell=1)
+    <SeriesPlot layer='lstm', signal='cell_state', cell=1, example=0, timestep=0>
+    """
+
+    _esm = STATIC / "series_plot.js"
+    _css = STATIC / "series_plot.css"
+    _note: ClassVar[str] = "numbers at the right: at the selected time"
+    _coloured: ClassVar[bool] = False
+
+    scale = traitlets.Union(
+        [traitlets.Enum(SCALES), traitlets.Tuple(traitlets.Float(), traitlets.Float())],
+        default_value="cell",
+        help="What the bands of cells reach to: the largest magnitude of each 'cell' or of the 'layer', "
+        "or a fixed range (lowest, highest).",
+    ).tag(sync=True)
+    channels = traitlets.Tuple(
+        default_value=None,
+        allow_none=True,
+        help="The names of the channels that are shown; None: all.",
+    ).tag(sync=True)
+    outputs = traitlets.Tuple(
+        default_value=None,
+        allow_none=True,
+        help="The names of the outputs that are shown; None: all.",
+    ).tag(sync=True)
+    arrange = traitlets.Enum(
+        ARRANGEMENTS, "bands", help="A band a line, all in one, or a band an example."
+    ).tag(sync=True)
+    subject = traitlets.Unicode(
+        None, allow_none=True, help="Which line each example is shown with; None: the first output."
+    ).tag(sync=True)
+
+    _beside = traitlets.Dict(help="Channels, outputs and tracks: their names.").tag(sync=True)
+    _axes = traitlets.Dict(help="Where timesteps stand, by layer; of the series by ''.").tag(
+        sync=True, echo_update=False
+    )
+    _axis_values = traitlets.Bytes(help="float64: times that aren't evenly spaced.").tag(
+        sync=True, echo_update=False
+    )
+    _series = traitlets.Dict(help="Which lines are in the page as a whole.").tag(
+        sync=True, echo_update=False
+    )
+    _series_values = traitlets.Bytes(help="float32 (line, example, timestep).").tag(
+        sync=True, echo_update=False
+    )
+
+    #: Made anew with the tracks.
+    _lines: Lines | None = None
+
+    def __init__(
+        self,
+        recording: Recording,
+        *,
+        layer: str | None = None,
+        signal: str | None = None,
+        **traits: Unpack[SeriesPlotKeywords],
+    ) -> None:
+        super().__init__(recording, layer=layer, signal=signal, **traits)
+
+    @property
+    def _drawn(self) -> Lines:
+        if self._lines is None:
+            self._lines = Lines(self.recording, self._said)
+        return self._lines
+
+    def _say(self, said: dict[str, tuple[Track, ...]]) -> None:
+        self._said, self._lines = said, None
+        if self._layers:
+            self._tell()
+            self._summarise()
+
+    def _tell(self) -> None:
+        """Give the page what there is beside cells, with all values if they are few."""
+        lines = self._drawn
+        beside = lines.beside
+        fits = size_of(lines, beside, self._examples) <= WHOLE_BYTES
+        described, values = rows_of(lines, beside if fits else [], (0, self._examples))
+        axes, places = axes_of(lines, [layer["name"] for layer in self._layers])
+        with self.hold_sync():
+            self._beside = lines.described
+            self._axes, self._axis_values = axes, places
+            self._series, self._series_values = described, values
+
+    def _summarise(self) -> None:
+        """Give the page the coarsest level of what is shown."""
+        if not self._layers or not self.signal:
+            return
+        if not self._axes:
+            self._tell()
+        keys = [] if self._empty or (self._whole and self._series_values) else self._keys()
+        asked, tops = tops_of(self._drawn, keys, self.example)
+        with self.hold_sync():
+            self._summary = {"layer": self.layer, "signal": self.signal, "lines": asked}
+            self._overview = tops
+
+    @property
+    def _examples(self) -> int:
+        return self._sizes(self.layer)["example"]
+
+    @property
+    def _empty(self) -> bool:
+        return 0 in self._sizes(self.layer).values()
+
+    @property
+    def _subjects(self) -> list[Subject]:
+        """Every line that can be shown."""
+        return subjects_of(self._drawn, self.layer, self.signal, self._cells_shown)
+
+    def _shows(self, subject: Subject) -> bool:
+        if subject.kind == "track":
+            return subject.name not in self.hidden_tracks
+        chosen = {"channel": self.channels, "output": self.outputs}.get(subject.kind)
+        return chosen is None or subject.name in chosen
+
+    def _keys(self) -> list[Key]:
+        """Give the lines that are shown."""
+        return [key for one in self._subjects if self._shows(one) for key in one.keys]
+
+    # -- selection -------------------------------------------------------------------------------
+
+    @traitlets.validate("channels", "outputs")
+    def _check_names(self, proposal: dict[str, Any]) -> tuple[str, ...]:
+        trait, names = proposal["trait"].name, tuple(proposal["value"])
+        lines = self._drawn
+        known = [name for name, _ in lines.channels]
+        if trait == "outputs":
+            known = [one.name for one in lines.outputs]
+        wrong = [name for name in names if name not in known]
+        if wrong or len(set(names)) < len(names):
+            there = ", ".join(map(repr, known)) or "none: the recording has no such series"
+            raise traitlets.TraitError(
+                f"{trait}: expected different ones of {there}; got {names!r}"
+            )
+        return names
+
+    @traitlets.validate("subject")
+    def _check_subject(self, proposal: dict[str, Any]) -> str:
+        subject: str = proposal["value"]
+        if self.layer in self._names:
+            known = dict.fromkeys(
+                ["cell", *(one.name for one in self._subjects if one.kind != "cell")]
+            )
+            if subject not in known:
+                raise traitlets.TraitError(
+                    f"subject: expected {', '.join(map(repr, known))} or None, got {subject!r}"
+                )
+        return subject
+
+    # -- leaving the notebook --------------------------------------------------------------------
+
+    def _file_state(self, *, exact: bool | None = None) -> FileState:
+        """Give a file all of the recording if it fits, else the lines that are shown."""
+        lines = self._drawn
+        empty = {"_summary": {}, "_overview": b""}
+        size = size_of(lines, lines.beside, self._examples)
+        try:
+            whole = super()._file_state(exact=exact)
+        except ValueError:
+            whole = None
+        if whole is not None:
+            size += len(whole.traits["_whole"])
+        if whole is not None and size <= export.FILE_BYTES:
+            described, values = rows_of(lines, lines.beside, (0, self._examples))
+            return FileState(
+                whole.traits | empty | {"_series": described, "_series_values": values},
+                whole.missing,
+                whole.rounded,
+            )
+        keys = self._keys()
+        examples = (0, self._examples)
+        if size_of(lines, keys, self._examples) > export.FILE_BYTES:
+            examples = (self.example, self.example + 1)
+        size = size_of(lines, keys, examples[1] - examples[0])
+        if size > export.FILE_BYTES:
+            raise ValueError(
+                f"save_html: the {len(keys)} lines shown take {size / 2**20:.1f} MiB; a file holds at "
+                f"most {export.FILE_BYTES / 2**20:.0f} MiB. Show fewer: channels=, outputs=, cells="
+            )
+        described, values = rows_of(lines, keys, examples)
+        kept = dict.fromkeys(self.recording.directions(self.layer), (self.signal,))
+        layers = [export.without(layer, kept) for layer in self._layers]
+        missing = [f"all but the {len(keys)} lines that were shown"]
+        if examples != (0, self._examples):
+            missing.append("other examples")
+        state = {"_layers": layers, "_whole": b"", "_text": {}}
+        return FileState(state | empty | {"_series": described, "_series_values": values}, missing)
+
+    def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
+        subjects = [one for one in self._subjects if self._shows(one)]
+        span = self.span if self._span_example == self.example else None
+        if self.arrange == "examples":
+            rows = [
+                Row(self._label(example), example, [self._subject_of_examples])
+                for example in range(self._examples)
+            ]
+            span = self.span
+        elif self.arrange == "overlaid":
+            rows = [Row("", self.example, subjects)] if subjects else []
+        else:
+            rows = [Row(one.name, self.example, [one]) for one in subjects]
+        series(sheet, shown, self._drawn, rows, span=span, most=most)
+
+    def _label(self, example: int) -> str:
+        labels = self._drawn.labels
+        return f"example {example}" if labels is None else labels[example]
+
+    @property
+    def _subject_of_examples(self) -> Subject:
+        every = self._subjects
+        if self.subject is not None:
+            for one in every:
+                if self.subject in (one.name, one.kind) and (
+                    self.subject == one.name or one.kind == "cell"
+                ):
+                    return one
+        kinds = [one.kind for one in every]
+        return every[kinds.index("output" if "output" in kinds else "cell")]
+
+    # -- the page's requests ---------------------------------------------------------------------
+
+    def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        if "lines" not in content:
+            return super()._answer(content)
+        reply, buffers = answer_lines(self._drawn, content)
+        if content.get("largest"):
+            reply["largest"] = [
+                *content["largest"],
+                largest_of(self.recording, *content["largest"]),
+            ]
+        return reply, buffers
