@@ -19,8 +19,9 @@ from lstm_widgets.analysis.relevance import token_grid
 from lstm_widgets.analysis.relevance_methods import UNSIGNED
 from lstm_widgets.checks import is_whole
 from lstm_widgets.models.inputs import standard_tokens
-from lstm_widgets.tokens.wording import sendable
+from lstm_widgets.tokens.wording import number, sendable
 from lstm_widgets.tokens.words import Spelling
+from lstm_widgets.views.times import shown_times
 
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int32]
@@ -71,11 +72,18 @@ class Examples:
     ) -> None:
         _expect_relevance(relevance)
         values = relevance["relevance"]
-        if "channel" in values.dims:
-            values = values.sum("channel")
         self.methods = tuple(str(name) for name in values["method"].values)
-        self.values: Floats = values.values.astype(np.float32, copy=False)
-        _, self.count, self.timesteps = values.shape
+        #: Of a series: the names of its channels, and their units.
+        self.channels, self.units = _channels(values)
+        planes = values.transpose("method", *values.dims[3:], "example", "timestep").values
+        #: Relevance (method, channel, example, timestep); of tokens there is one channel.
+        self.values: Floats = planes.reshape(
+            len(self.methods), max(1, len(self.channels)), *values.shape[1:3]
+        ).astype(np.float32, copy=False)
+        self.count, self.timesteps = values.shape[1:3]
+        self.times = shown_times(values) if self.channels else None
+        #: The unit of scores.
+        self.unit = str(relevance["score"].attrs.get("units", "")) if "score" in relevance else ""
         self.mask: NDArray[np.bool_] | None = None
         if "mask" in relevance:
             self.mask = relevance["mask"].values.astype(bool)
@@ -122,7 +130,7 @@ class Examples:
     def largest(self) -> Floats:
         """The largest finite magnitude of each method: float32 (method,)."""
         finite = np.isfinite(self.values)
-        largest: Floats = np.max(np.abs(self.values), axis=(1, 2), initial=0, where=finite)
+        largest: Floats = np.max(np.abs(self.values), axis=(1, 2, 3), initial=0, where=finite)
         return largest
 
     @cached_property
@@ -185,6 +193,25 @@ class Examples:
         """What the predicted class is called; of outputs that may be none, the highest."""
         return "highest" if self.meaning == "unknown" and not self.names else "predicted"
 
+    def last(self, example: int) -> int:
+        """Give the last timestep of an example that isn't padding."""
+        if self.mask is None or not self.mask[example].any():
+            return max(0, self.timesteps - 1)
+        return int(np.flatnonzero(self.mask[example])[-1])
+
+    def when(self, example: int, timestep: int) -> str:
+        """Tell a timestep in words, by its time if that is known."""
+        return f"t={timestep}" if self.times is None else self.times.say(example, timestep)
+
+    def channel(self, channel: int) -> str:
+        """Give the name of a channel with its unit."""
+        unit = self.units[channel]
+        return sendable(f"{self.channels[channel]} ({unit})" if unit else self.channels[channel])
+
+    def said(self, example: int) -> str:
+        """Write the score of an example with its unit."""
+        return sendable(f"{number(float(self.score[example]))} {self.unit}".strip())
+
     def summary(self) -> dict[str, Any]:
         """Describe it to the page."""
         ids = sorted({*self.predicted.tolist(), *self.target.tolist(), *self.true.tolist()} - {-1})
@@ -206,6 +233,12 @@ class Examples:
             "known": int((self.true >= 0).sum()),
             "masked": self.mask is not None,
             "tokens": self.tokens is not None,
+            "channels": [
+                [sendable(name), sendable(unit)]
+                for name, unit in zip(self.channels, self.units, strict=True)
+            ],
+            "times": self._described_times,
+            "unit": sendable(self.unit),
             "labels": self.labels is not None,
             "spelling": self.spelling.kind,
             "longest": int(self._characters.max(initial=0)),
@@ -271,7 +304,7 @@ class Examples:
     @property
     def size(self) -> int:
         """How many bytes all of it takes in the page, but for the text of tokens."""
-        each = 4 * len(self.methods) + 4 * (self.tokens is not None) + (self.mask is not None)
+        each = 4 * len(self.values) * self.values.shape[1] + 4 * (self.tokens is not None) + (self.mask is not None)
         return self.count * (self.timesteps * each + 20)
 
     def rows(self, chosen: Sequence[int] | slice) -> tuple[dict[str, Any], bytes]:
@@ -291,9 +324,12 @@ class Examples:
             (method, example, timestep) relevance, float32 (example,) score and confidence, int32
             (example,) predicted, true and target class (-1 if unknown), int32 (example, timestep)
             which of the table stands there, uint8 (example, timestep) 1 for what is no padding; the
-            last two only if there are tokens, if there is padding.
+            last two only if there are tokens, if there is padding. Of a series relevance is (method,
+            channel, example, timestep). Where examples have times of their own, these come before all
+            else, as `ShownTimes.packed` gives them, and ``times`` tells how many bytes each has.
         """
-        parts: list[NDArray[Any]] = [self.values[:, chosen]]
+        packed = [] if self._told_times else self._packed_times(chosen)
+        parts: list[NDArray[Any]] = [self.values[:, :, chosen]]
         parts += [self.score[chosen], self.confidence[chosen]]
         parts += [self.predicted[chosen], self.true[chosen], self.target[chosen]]
         numbers: dict[str, int] = {}
@@ -309,8 +345,29 @@ class Examples:
             "table": [sendable(token) for token in numbers],
             "labels": labels,
             "doubtful": doubtful if any(doubtful) else None,
+            "times": [len(each) for each in packed],
         }
-        return described, b"".join(part.tobytes() for part in parts)
+        return described, b"".join([*packed, *(part.tobytes() for part in parts)])
+
+    @cached_property
+    def _described_times(self) -> dict[str, Any] | None:
+        """Describe times to the page, and give those that all examples have."""
+        if self.times is None:
+            return None
+        described = self.times.described()
+        if not self.times.shared:
+            described.pop("runs", None)
+        return described
+
+    @property
+    def _told_times(self) -> bool:
+        """Whether the description tells all times."""
+        return self._described_times is None or "runs" in self._described_times
+
+    def _packed_times(self, chosen: Sequence[int] | slice) -> list[bytes]:
+        if self.times is None:
+            return []
+        return [self.times.packed(int(k)) for k in np.arange(self.count)[chosen]]
 
 
 # -- what is given ---------------------------------------------------------------------------------
@@ -322,12 +379,25 @@ def _expect_relevance(relevance: object) -> None:
             f"relevance: expected the xarray.Dataset that lw.relevance() returns, got "
             f"{type(relevance).__name__}"
         )
-    dims = relevance["relevance"].dims if "relevance" in relevance else None
-    if (dims or ())[:3] != ("method", "example", "timestep") or "method" not in relevance.coords:
+    dims = relevance["relevance"].dims if "relevance" in relevance else ()
+    plain = ("method", "example", "timestep")
+    if dims not in (plain, (*plain, "channel")) or "method" not in relevance.coords:
         raise ValueError(
-            "relevance: expected a variable 'relevance' (method, example, timestep) with the methods' "
-            f"names, as lw.relevance() makes it; got {dims or sorted(map(str, relevance))}"
+            "relevance: expected a variable 'relevance' (method, example, timestep[, channel]) with the "
+            f"methods' names, as lw.relevance() makes it; got {dims or sorted(map(str, relevance))}"
         )
+
+
+def _channels(values: xr.DataArray) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give the names of channels, and their units."""
+    if "channel" not in values.dims:
+        return (), ()
+    count = values.sizes["channel"]
+    names = [f"channel {k}" for k in range(count)]
+    if "channel" in values.coords:
+        names = [str(name) for name in values["channel"].values]
+    units = values["unit"].values if "unit" in values.coords else [""] * count
+    return tuple(names), tuple(map(str, units))
 
 
 def _floats(relevance: xr.Dataset, name: str, count: int) -> Floats:

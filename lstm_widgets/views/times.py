@@ -198,7 +198,10 @@ def shown_times(dataset: xr.Dataset | xr.DataArray | None) -> ShownTimes | None:
     if dataset is None or "time" not in dataset.coords or not dataset.sizes["timestep"]:
         return None
     time = dataset.coords["time"]
-    return ShownTimes(np.atleast_2d(time.to_numpy()), str(time.attrs.get("time_zone", "")))
+    values = time.to_numpy()
+    if values.dtype.kind == "M":
+        values = values.astype("M8[ns]")
+    return ShownTimes(np.atleast_2d(values), str(time.attrs.get("time_zone", "")))
 
 
 def _runs(times: NDArray[np.float64]) -> list[list[float]] | None:

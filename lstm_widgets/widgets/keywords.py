@@ -93,6 +93,7 @@ class RelevanceHeatmapKeywords(PageKeywords, total=False):
     example: int
     timestep: int
     method: str
+    channel: int
     all_methods: bool
     scale: Literal["example", "all"] | Range
     sort: Literal[

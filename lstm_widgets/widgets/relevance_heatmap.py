@@ -35,13 +35,18 @@ class RelevanceHeatmap(PageWidget):
     r"""
     Many examples as rows of words, each word coloured by its relevance, with a band for each method.
 
-    At the left of each example are the predicted class, with its probability, and the true class.
+    Of a series, each channel is a row of colours over time, below each other for each method; what can't
+    be seen of a long one is scrolled to, from the end on which the forecast stands.
+
+    At the left of each example are the predicted class, with its probability, and the true class; or the
+    forecast.
     Examples can be filtered, searched, sorted, and opened in an `Explorer`, by a click on the selected
     word or the Enter key. Positive relevance speaks for the explained class, negative relevance against
     it; sensitivity has no sign and is drawn in one hue.
 
-    Up and down go through the examples, left and right through the words of one, ``[`` and ``]``
-    through the methods; space unfolds an example that has more words than there is room for.
+    Up and down go through the examples, left and right through the words or timesteps of one, ``[`` and
+    ``]`` through the methods, ``c`` and ``C`` through the channels; space unfolds an example that has more
+    words than there is room for.
 
     Parameters
     ----------
@@ -57,9 +62,11 @@ class RelevanceHeatmap(PageWidget):
         What ``record()`` returned for the same model and inputs, for the `Explorer`.
     example, timestep : int, optional
         What is selected at first. Default: the first example that is shown, and its first timestep
-        that isn't padding.
+        that isn't padding, of a series the last.
     method : str, optional
         The selected method, which comes first in the legend and the status line.
+    channel : int, optional
+        The selected channel of a series, whose numbers are in the status line.
     all_methods : bool, optional
         Whether each method has a band, or only the selected one.
     scale : str or tuple of float, optional
@@ -102,6 +109,7 @@ class RelevanceHeatmap(PageWidget):
     example = traitlets.Int(0, help="The selected example.").tag(sync=True)
     timestep = traitlets.Int(0, help="The selected timestep of the example.").tag(sync=True)
     method = traitlets.Unicode(help="The selected method.").tag(sync=True)
+    channel = traitlets.Int(0, help="The selected channel of a series.").tag(sync=True)
     all_methods = traitlets.Bool(True, help="Show a band for each method.").tag(sync=True)
     scale = traitlets.Union(
         [traitlets.Enum(SCALES), traitlets.Tuple(traitlets.Float(), traitlets.Float())],
@@ -181,7 +189,9 @@ class RelevanceHeatmap(PageWidget):
         return {"_whole": values, "_text": text}
 
     def _first_timestep(self) -> int:
-        """Find the first timestep of the selected example that isn't padding."""
+        """Find the first timestep of the selected example that isn't padding; of a series the last."""
+        if self._examples.channels:
+            return self._examples.last(self.example)
         mask = self._examples.mask
         return 0 if mask is None or not mask.size else int(mask[self.example].argmax())
 
@@ -204,10 +214,12 @@ class RelevanceHeatmap(PageWidget):
             raise traitlets.TraitError(f"method: expected one of {known}, got {method!r}")
         return method
 
-    @traitlets.validate("example", "timestep")
+    @traitlets.validate("example", "timestep", "channel")
     def _check_index(self, proposal: dict[str, Any]) -> int:
         name, index = proposal["trait"].name, int(proposal["value"])
-        size = self._examples.count if name == "example" else self._examples.timesteps
+        examples = self._examples
+        sizes = {"example": examples.count, "timestep": examples.timesteps}
+        size = sizes.get(name, len(examples.channels))
         if not 0 <= index < max(1, size):
             raise traitlets.TraitError(f"{name}: expected 0 to {max(1, size) - 1}, got {index}")
         return index
@@ -322,7 +334,7 @@ class RelevanceHeatmap(PageWidget):
             sheet,
             examples,
             self.shown,
-            **{name: getattr(self, name) for name in ("example", "timestep", "method", "lines")},
+            **{name: getattr(self, name) for name in ("example", "timestep", "method", "channel", "lines")},
             bands=bands,
             most=most,
         )

@@ -6,6 +6,7 @@ import { bytes } from "../host/model.js";
 import { Memo } from "../lib/memo.js";
 import { Recent } from "../lib/recent.js";
 import { Spelling } from "./spelling.js";
+import { Clock, Times, unpacked } from "./times.js";
 
 /**
  * @typedef {object} Summary what Python tells of a dataset
@@ -22,6 +23,10 @@ import { Spelling } from "./spelling.js";
  * @property {number} known of how many the true class is
  * @property {boolean} masked
  * @property {boolean} tokens
+ * @property {[name: string, unit: string][]} channels of a series; of tokens there are none
+ * @property {import("./times.js").SentTimes | null} times when the timesteps of a series are; runs only of
+ *   times that all examples have
+ * @property {string} unit that of scores
  * @property {boolean} labels
  * @property {import("./spelling.js").Kind} spelling how tokens spell a text
  * @property {number} longest how many characters the longest example takes
@@ -46,6 +51,10 @@ const KEPT_ORDERS = 8;
 export class Row {
   /** @type {string | undefined} */
   #searched;
+  /** @type {Times | undefined} */
+  #times;
+  /** @type {number[]} */
+  #largest = [];
 
   /**
    * @param {Batch} batch
@@ -66,10 +75,15 @@ export class Row {
     this.mask = batch.mask?.subarray(at * timesteps, (at + 1) * timesteps);
   }
 
-  /** The relevance of each timestep by one method. @param {number} method its number */
-  values(method) {
+  /**
+   * The relevance of each timestep by one method.
+   * @param {number} method its number
+   * @param {number} channel of a series
+   */
+  values(method, channel = 0) {
     const { count, summary, values } = this.batch;
-    const start = (method * count + this.at) * summary.timesteps;
+    const channels = Math.max(1, summary.channels.length);
+    const start = ((method * channels + channel) * count + this.at) * summary.timesteps;
     return values.subarray(start, start + summary.timesteps);
   }
 
@@ -77,6 +91,12 @@ export class Row {
   token(timestep) {
     const { codes, table, summary } = this.batch;
     return codes && table[codes[this.at * summary.timesteps + timestep]];
+  }
+
+  /** When its timesteps are; undefined if that is not known. */
+  get times() {
+    this.#times ??= this.batch.times(this.at);
+    return this.#times;
   }
 
   /** How the tokens spell a text. */
@@ -101,11 +121,21 @@ export class Row {
 
   /** The largest finite magnitude of a method. @param {number} method */
   largest(method) {
+    if (this.#largest[method] !== undefined) return this.#largest[method];
     let largest = 0;
-    for (const value of this.values(method)) {
-      if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
+    for (let channel = 0; channel < Math.max(1, this.batch.summary.channels.length); channel++) {
+      for (const value of this.values(method, channel)) {
+        if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
+      }
     }
+    this.#largest[method] = largest;
     return largest;
+  }
+
+  /** The last timestep that is no padding. */
+  get last() {
+    const last = this.mask ? this.mask.lastIndexOf(1) : -1;
+    return last < 0 ? this.batch.summary.timesteps - 1 : last;
   }
 
   /** The tokens that are no padding, by their timesteps. @returns {[number, string][]} */
@@ -156,15 +186,36 @@ export class Row {
   }
 }
 
+/** @type {WeakMap<Summary, Clock>} */
+const clocks = new WeakMap();
+/** @type {WeakMap<Summary, Times>} */
+const shared = new WeakMap();
+
+/** How times are told. @param {Summary} summary */
+function clockOf(summary) {
+  const clock = clocks.get(summary) ?? new Clock(summary.times ?? { kind: "timestep" });
+  clocks.set(summary, clock);
+  return clock;
+}
+
+/** The times that all examples have; undefined if each has its own. @param {Summary} summary */
+export function timesOf(summary) {
+  const runs = summary.times?.runs;
+  if (!runs) return undefined;
+  const times = shared.get(summary) ?? new Times(clockOf(summary), runs[0]);
+  shared.set(summary, times);
+  return times;
+}
+
 /** Some examples as Python packs them, see `Examples.rows`. */
 class Batch {
   /**
    * @param {Summary} summary
    * @param {number} count
-   * @param {{table: string[], labels: string[] | null, doubtful?: number[][] | null}} text
+   * @param {{table: string[], labels: string[] | null, doubtful?: number[][] | null, times?: number[]}} text
    * @param {any} packed
    */
-  constructor(summary, count, { table, labels, doubtful }, packed) {
+  constructor(summary, count, { table, labels, doubtful, times = [] }, packed) {
     this.summary = summary;
     this.spelling = new Spelling(summary.spelling);
     this.count = count;
@@ -175,13 +226,20 @@ class Batch {
     const { buffer } = bytes(packed).slice();
     const steps = count * summary.timesteps;
     let at = 0;
+    /** The packed times of each example, where they have times of their own. */
+    this.packed = times.map((size) => {
+      const part = new Uint8Array(buffer, at, size);
+      at += size;
+      return part;
+    });
     /** @template T @param {new (b: ArrayBuffer, o: number, n: number) => T} Type @param {number} n */
     const next = (Type, n, size = 4) => {
       const part = new Type(buffer, at, n);
       at += n * size;
       return part;
     };
-    this.values = next(Float32Array, summary.methods.length * steps);
+    const planes = summary.methods.length * Math.max(1, summary.channels.length);
+    this.values = next(Float32Array, planes * steps);
     this.score = next(Float32Array, count);
     this.confidence = next(Float32Array, count);
     this.predicted = next(Int32Array, count);
@@ -189,6 +247,12 @@ class Batch {
     this.target = next(Int32Array, count);
     this.codes = summary.tokens ? next(Int32Array, steps) : undefined;
     this.mask = summary.masked ? next(Uint8Array, steps, 1) : undefined;
+  }
+
+  /** When the timesteps of an example are. @param {number} at where it stands here */
+  times(at) {
+    if (!this.summary.times) return undefined;
+    return timesOf(this.summary) ?? unpacked(clockOf(this.summary), this.packed[at]);
   }
 }
 
@@ -315,8 +379,9 @@ export class KernelExamples {
   }
 
   request() {
-    const { methods, timesteps } = this.summary;
-    const most = Math.max(1, Math.floor(REPLY_BYTES / (4 * timesteps * (methods.length + 1))));
+    const { methods, channels, timesteps } = this.summary;
+    const each = 4 * timesteps * (methods.length * Math.max(1, channels.length) + 1);
+    const most = Math.max(1, Math.floor(REPLY_BYTES / each));
     const rows = [...this.#missing].slice(0, most);
     const order = this.#asked ?? null;
     this.#missing.clear();

@@ -9,6 +9,7 @@ const SHOWN = [
   "example",
   "timestep",
   "method",
+  "channel",
   "all_methods",
   "scale",
   "palette",
@@ -56,6 +57,11 @@ export class RelevanceState extends SharedState {
       0,
       this.summary.methods.findIndex((method) => method.name === name),
     );
+  }
+
+  /** The number of the selected channel of a series. */
+  get channel() {
+    return Math.max(0, Math.min(this.model.get("channel"), this.summary.channels.length - 1));
   }
 
   /** The examples that pass the filters, in order; undefined if they are on their way. */

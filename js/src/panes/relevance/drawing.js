@@ -51,7 +51,7 @@ export class Drawing {
     context.fillText(counted(example), EDGE + number, y + MARGIN + HEAD / 2 + 1);
     if (!row) return;
     this.#classes(context, row, y + MARGIN);
-    this.#words(context, example, row, y + MARGIN);
+    this.words(context, example, row, y + MARGIN);
   }
 
   /**
@@ -76,10 +76,17 @@ export class Drawing {
       context.fillText(shown, x, y + line * HEAD + HEAD / 2 + 1);
     };
     context.textAlign = "left";
+    const { colour } = theme;
+    // Of a series, the lines below its label tell when it ends.
+    const below = row.label === undefined ? 1 : 2;
+    const ends = row.times?.label(row.last);
+    if (ends !== undefined && !(summary.predicted && below === 2)) {
+      write(ends, { line: row.true >= 0 ? 2 : below, colour: colour.muted });
+    }
     if (!summary.predicted) {
-      write(minus(row.score.toFixed(3)), { bold: true });
-      if (row.label !== undefined)
-        write(visible(row.label), { line: 1, colour: theme.colour.muted });
+      const unit = summary.unit ? ` ${visible(summary.unit)}` : "";
+      write(minus(row.score.toFixed(3)) + unit, { bold: true });
+      if (row.label !== undefined) write(visible(row.label), { line: 1, colour: colour.muted });
       return;
     }
     const sure = Number.isNaN(row.confidence) ? "" : sureness(row.confidence);
@@ -104,7 +111,7 @@ export class Drawing {
    * @param {Row} row
    * @param {number} y
    */
-  #words(context, example, row, y) {
+  words(context, example, row, y) {
     const { state, frame } = this;
     const { theme } = frame;
     const { left, line, method: named } = this.rows.lengths;
@@ -172,10 +179,9 @@ export class Drawing {
     if (state.model.get("example") !== example) return;
     const box = shown.boxOf(state.model.get("timestep"));
     if (box < 0 || box >= shown.count) return;
-    const high = bands.length * (BAND + SEAM) - SEAM;
     const top = y + shown.lineOf(box) * line;
     const [x, width] = [left + shown.left[box], shown.widths[box]];
-    outline(context, theme, [x - 0.5, top - 0.5, width + 1, high + 1]);
+    outline(context, theme, [x - 0.5, top - 0.5, width + 1, this.rows.high + 1]);
   }
 
   /**
@@ -198,8 +204,8 @@ export class Drawing {
       context.beginPath();
       context.rect(x, y, width, BAND);
       context.clip();
-      if (padding) this.#dots(context, x, y, width);
-      else this.#slants(context, { x, y, width, colour, nan });
+      if (padding) this.dots(context, x, y, width, BAND);
+      else this.slants(context, { x, y, width, height: BAND, colour, nan });
       context.restore();
     }
     context.fillStyle = css(ink(colour));
@@ -221,11 +227,12 @@ export class Drawing {
    * @param {number} x
    * @param {number} y
    * @param {number} width
+   * @param {number} height
    */
-  #dots(context, x, y, width) {
+  dots(context, x, y, width, height) {
     const { theme } = this.frame;
     context.fillStyle = css(mix(theme.background, theme.foreground, 0.5));
-    for (let dy = 2; dy < BAND; dy += 4) {
+    for (let dy = 2; dy < height; dy += 4) {
       for (let dx = 2; dx < width; dx += 4) context.fillRect(x + dx, y + dy, 1, 1);
     }
   }
@@ -233,15 +240,15 @@ export class Drawing {
   /**
    * NaN is crossed by bars up, what is cut off by lines down.
    * @param {CanvasRenderingContext2D} context
-   * @param {{x: number, y: number, width: number, colour: number, nan: boolean}} what
+   * @param {{x: number, y: number, width: number, height: number, colour: number, nan: boolean}} what
    */
-  #slants(context, { x, y, width, colour, nan }) {
+  slants(context, { x, y, width, height, colour, nan }) {
     context.strokeStyle = nan ? this.frame.theme.colour.fg : css(mix(colour, ink(colour), 0.65));
     context.lineWidth = nan ? 1.5 : 1;
     context.beginPath();
-    for (let at = -BAND; at < width; at += PERIOD) {
-      context.moveTo(x + at, nan ? y + BAND : y);
-      context.lineTo(x + at + BAND, nan ? y : y + BAND);
+    for (let at = -height; at < width; at += PERIOD) {
+      context.moveTo(x + at, nan ? y + height : y);
+      context.lineTo(x + at + height, nan ? y : y + height);
     }
     context.stroke();
   }

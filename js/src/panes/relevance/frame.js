@@ -11,6 +11,7 @@ import { field, menu, tick } from "../../ui/controls.js";
 import { InnerPane } from "../../ui/inner_pane.js";
 import { Legend } from "../../ui/legend.js";
 import { RelevancePane } from "./pane.js";
+import { channelName } from "./strips.js";
 import { counted, methodName, strongest } from "./words.js";
 
 /** Why there is no Explorer. @type {Record<string, string>} */
@@ -26,7 +27,7 @@ const NOT_HERE = {
 
 /**
  * What is pointed at or selected: some timesteps of an example, or all of it.
- * @typedef {{example: number, start?: number, stop?: number}} Place
+ * @typedef {{example: number, start?: number, stop?: number, channel?: number}} Place
  */
 /**
  * One picture of relevance.
@@ -237,8 +238,13 @@ export class RelevanceFrame extends Chrome {
       order && order.length < examples
         ? `${counted(order.length)} of ${counted(examples)} examples`
         : `${counted(examples)} ${examples === 1 ? "example" : "examples"}`,
-      `${timesteps} timesteps`,
+      `${counted(timesteps)} timesteps`,
     ];
+    if (summary.channels.length > 0) {
+      parts.push(
+        `${summary.channels.length} ${summary.channels.length === 1 ? "channel" : "channels"}`,
+      );
+    }
     if (summary.outcome) parts.push(`${counted(right)} of ${counted(known)} predicted correctly`);
     parts.push(`relevance for ${summary.explained}`);
     this.about.textContent = parts.join(" · ");
@@ -258,7 +264,8 @@ export class RelevanceFrame extends Chrome {
       parts.push(`true ${state.className(row.true)} (${row.right ? "right" : "wrong"})`);
     }
     const of = row.target >= 0 ? ` of ${state.className(row.target)}` : "";
-    parts.push(`${summary.called.score}${of} ${number(row.score)}`);
+    const unit = summary.unit ? ` ${summary.unit}` : "";
+    parts.push(`${summary.called.score}${of} ${number(row.score)}${unit}`);
     return parts;
   }
 
@@ -267,8 +274,9 @@ export class RelevanceFrame extends Chrome {
    * @param {Place} place
    * @returns {{text: string, full: string}}
    */
-  #place({ example, start, stop = (start ?? 0) + 1 }) {
+  #place({ example, start, stop = (start ?? 0) + 1, channel = this.state.channel }) {
     const { state } = this;
+    const { channels } = state.summary;
     const row = state.examples.row(example);
     const parts = this.#example(example, row);
     if (!row || start === undefined) return { text: parts.join(" · "), full: "" };
@@ -277,11 +285,14 @@ export class RelevanceFrame extends Chrome {
       parts.push(`t=${start} to ${stop - 1}`, "padding");
     } else {
       const token = row.token(start);
-      parts.push(`t=${start}${token === undefined ? "" : ` ${quoted(token)}`}`);
+      const when = row.times?.say(start) ?? `t=${start}`;
+      parts.push(`${when}${token === undefined ? "" : ` ${quoted(token)}`}`);
+      if (channels.length > 0) parts.push(channelName(channels[channel]));
       if (row.padding(start)) parts.push("padding");
     }
     for (const [m, { name }] of state.summary.methods.entries()) {
-      const value = row.values(m)[strongest(row.values(m), start, stop)];
+      const values = row.values(m, channel);
+      const value = values[strongest(values, start, stop)];
       const band = this.bands[m];
       const cut = !Number.isNaN(value) && band.clipped(value, band.range(row.largest(m)));
       const doubt = row.doubtful.includes(m) ? " (doubtful: does not add up to the score)" : "";

@@ -3,8 +3,11 @@
 import { Scroller } from "../../canvas/scroller.js";
 import { clamp } from "../../lib/clamp.js";
 import { element, write } from "../../lib/dom.js";
+import { Memo } from "../../lib/memo.js";
 import { Drawing } from "./drawing.js";
-import { BAND, EDGE, MARGIN, Rows, SEAM } from "./rows.js";
+import { EDGE, MARGIN, Rows } from "./rows.js";
+import { StripDrawing } from "./strip_drawing.js";
+import { Strips } from "./strips.js";
 
 /** @typedef {import("./frame.js").RelevanceFrame} RelevanceFrame */
 /** @typedef {import("../../data/examples.js").Row} Row */
@@ -27,10 +30,19 @@ const KEYS = [
   ["Enter", "opens it in the Explorer"],
 ];
 
+/** @type {import("../../ui/keys.js").Key[]} */
+const KEYS_OF_SERIES = [
+  KEYS[0],
+  ["← →", "the timestep before, after"],
+  KEYS[2],
+  ["c C", "the channel below, above"],
+  KEYS[4],
+];
+
 export class RelevancePane {
   called = "examples";
-  keys = KEYS;
   #reveal = true;
+  #ticks = new Memo();
   /** Whether to go to the first row: other rows are shown, or in another order. */
   #restart = false;
   /** @type {PointerEvent | undefined} */
@@ -44,26 +56,37 @@ export class RelevancePane {
   constructor(frame) {
     this.frame = frame;
     this.state = frame.state;
+    const series = this.state.summary.channels.length > 0;
+    this.keys = series ? KEYS_OF_SERIES : KEYS;
     this.scroller = new Scroller(
-      "lw-rows",
+      series ? "lw-rows lw-strips" : "lw-rows",
       "examples",
-      "Words of many examples on the colours of their relevance. Up and down go through the " +
-        "examples, left and right through the words, [ and ] through the methods; space unfolds an " +
-        "example, Enter opens it in the Explorer.",
+      series
+        ? "Channels of many examples as strips of the colours of their relevance over time. Up and " +
+            "down go through the examples, left and right through the timesteps, [ and ] through the " +
+            "methods, c and C through the channels; Enter opens an example in the Explorer."
+        : "Words of many examples on the colours of their relevance. Up and down go through the " +
+            "examples, left and right through the words, [ and ] through the methods; space unfolds " +
+            "an example, Enter opens it in the Explorer.",
       () => frame.schedule(),
     );
-    this.rows = new Rows(frame, this.scroller);
-    this.drawing = new Drawing(frame, this.rows);
+    /** Of a series: how its strips stand. */
+    this.strips = series ? new Strips(frame, this.scroller) : undefined;
+    this.rows = this.strips ?? new Rows(frame, this.scroller);
+    this.drawing = this.strips
+      ? new StripDrawing(frame, this.strips)
+      : new Drawing(frame, this.rows);
     this.heads = {
       example: element("span"),
       classes: element("span"),
       method: element("span"),
+      channel: element("span"),
       words: element("span"),
     };
     this.header = element(
       "div",
       { class: "lw-rows-head", "aria-hidden": "true" },
-      Object.values(this.heads),
+      Object.values(this.heads).filter((head) => series || head !== this.heads.channel),
     );
     this.empty = element("div", { class: "lw-empty" });
     this.menus = [];
@@ -105,8 +128,8 @@ export class RelevancePane {
   get hovered() {
     const under = this.#pointer && this.#under(this.#pointer);
     if (!under) return undefined;
-    const { example, box } = under;
-    return { example, start: box?.start, stop: box?.stop };
+    const { example, box, channel } = under;
+    return { example, start: box?.start, stop: box?.stop, channel };
   }
 
   // -- drawing ---------------------------------------------------------------------------------
@@ -123,12 +146,12 @@ export class RelevancePane {
     if (nothing) return;
     if (this.scroller.width <= 0) this.resize();
     if (this.scroller.width <= 0 || !order) return;
-    this.#tellHeads();
     let shelf = this.rows.shelf;
     this.scroller.grow(Math.min(shelf.height, MOST_HEIGHT));
     shelf = this.rows.shelf;
-    this.scroller.stretch(0, shelf.height);
+    this.scroller.stretch(this.rows.width, shelf.height);
     this.#place(shelf);
+    this.#tellHeads();
     this.#draw(shelf, order);
   }
 
@@ -136,14 +159,20 @@ export class RelevancePane {
     const { number, classes, method } = this.rows.lengths;
     const { summary } = this.state;
     const { heads } = this;
+    /** @type {Record<string, string>} */
     const texts = {
       example: "example",
       classes: summary.predicted
         ? `${summary.called.predicted}${summary.outcome ? ", true" : ""}`
         : summary.called.score,
       method: method ? "method" : "",
+      channel: "channel",
       words: summary.tokens ? (summary.spelling === "words" ? "words" : "tokens") : "timesteps",
     };
+    if (this.strips) {
+      delete texts.words;
+      this.#tellTicks(this.strips);
+    }
     for (const [name, text] of Object.entries(texts)) {
       const head = heads[/** @type {keyof typeof heads} */ (name)];
       write(head, text);
@@ -152,6 +181,21 @@ export class RelevancePane {
     heads.classes.style.width = `${classes + 22}px`;
     heads.method.style.width = `${method}px`;
     heads.method.hidden = method === 0;
+    if (this.strips) heads.channel.style.width = `${this.strips.lengths.channel}px`;
+  }
+
+  /** What stands above the strips. @param {Strips} strips */
+  #tellTicks(strips) {
+    const { room } = strips.lengths;
+    const ticks = strips.ticks.filter(({ x }) => x >= 0 && x <= room);
+    if (!this.#ticks.changed([JSON.stringify(ticks)])) return;
+    this.heads.words.replaceChildren(
+      ...ticks.map(({ x, text, major }) => {
+        const tick = element("span", { class: major ? "lw-tick lw-major" : "lw-tick" }, [text]);
+        tick.style.left = `${Math.round(x)}px`;
+        return tick;
+      }),
+    );
   }
 
   /** Scroll to what is selected, if it is to be seen; and keep rows where they were looked at. */
@@ -167,6 +211,10 @@ export class RelevancePane {
     if (this.#restart) scroller.top = 0;
     if (this.#restart || rank < 0) this.#reveal = false;
     this.#restart = false;
+    if (this.strips && (this.#reveal || scroller.displaced)) {
+      this.strips.reveal(this.state.model.get("timestep"));
+      scroller.reveals();
+    }
     if (!this.#reveal) return;
     const row = this.state.examples.row(example);
     const { line } = this.rows.lengths;
@@ -212,7 +260,8 @@ export class RelevancePane {
   /**
    * What is under the pointer.
    * @param {MouseEvent} event
-   * @returns {{example: number, box?: import("../../layout/word_rows.js").Box, method?: number, chip?: boolean} | undefined}
+   * @returns {{example: number, box?: import("../../layout/word_rows.js").Box, method?: number, channel?: number,
+   *   chip?: boolean} | undefined}
    */
   #under(event) {
     const { order, examples } = this.state;
@@ -231,14 +280,12 @@ export class RelevancePane {
     const shown = this.rows.shown(example, row);
     const inside = y - shelf.start(rank) - MARGIN;
     const number = Math.floor(inside / line);
-    const bands = this.state.bands;
-    const band = Math.floor((inside - number * line) / (BAND + SEAM));
-    const method = bands[band];
-    if (x < left || number < 0 || method === undefined) return { example, method };
+    const band = this.rows.bandAt(inside - number * line);
+    if (x < left || number < 0 || !band) return { example, ...band };
     const last = number === shown.lines - 1;
     if (shown.cut > 0 && last && x >= left + shown.chip) return { example, chip: true };
-    const box = shown.at(number, x - left);
-    return box < 0 ? { example } : { example, box: shown.boxes[box], method };
+    const box = shown.at(number, this.rows.along(x));
+    return box < 0 ? { example } : { example, box: shown.boxes[box], ...band };
   }
 
   /** @param {MouseEvent} event */
@@ -247,12 +294,13 @@ export class RelevancePane {
     if (!under) return;
     this.#goal = undefined;
     const { model, summary } = this.state;
-    const { example, box, method, chip } = under;
+    const { example, box, method, channel, chip } = under;
     const other = example !== model.get("example");
     const timestep = box?.start ?? (other ? this.#first(example) : model.get("timestep"));
     /** @type {Record<string, unknown>} */
     const values = { example, timestep };
     if (method !== undefined) values.method = summary.methods[method].name;
+    if (channel !== undefined) values.channel = channel;
     if (chip) values.unfolded = true;
     else if (summary.recording === "here") values.exploring = true;
     this.#hold(example);
@@ -266,9 +314,11 @@ export class RelevancePane {
     this.#held = { example, y: this.rows.shelf.start(rank) - this.scroller.top };
   }
 
-  /** The first timestep of an example that is no padding. @param {number} example */
+  /** The timestep of an example to begin with: of a series its last, else its first. @param {number} example */
   #first(example) {
-    const mask = this.state.examples.row(example)?.mask;
+    const row = this.state.examples.row(example);
+    if (this.strips && row) return row.last;
+    const mask = row?.mask;
     return mask ? Math.max(0, mask.indexOf(1)) : 0;
   }
 
@@ -321,6 +371,10 @@ export class RelevancePane {
       const to = clamp(this.state.method + step, 0, summary.methods.length - 1);
       this.state.set({ method: summary.methods[to].name }, this.frame);
     };
+    const channel = (/** @type {number} */ step) => {
+      const last = Math.max(0, summary.channels.length - 1);
+      this.state.set({ channel: clamp(model.get("channel") + step, 0, last) }, this.frame);
+    };
     /** @type {Record<string, () => void>} */
     const keys = {
       ArrowUp: () => go(-1),
@@ -334,6 +388,8 @@ export class RelevancePane {
         modified ? this.#goTo(order.length - 1) : this.#step(({ boxes }) => boxes.length - 1),
       "[": () => method(-1),
       "]": () => method(1),
+      c: () => channel(1),
+      C: () => channel(-1),
       " ": () => {
         this.#reveal = true;
         this.state.set({ unfolded: !model.get("unfolded") }, this.frame);

@@ -68,15 +68,8 @@ export class Rows {
   /** Lengths of the columns and of a row, in CSS pixels. */
   get lengths() {
     const { summary, model } = this.state;
-    const digits = counted(Math.max(0, summary.examples - 1)).length;
-    const number = Math.max(44, digits * 8);
-    const classes = this.#classesWidth;
+    const { number, classes, method } = this.columns;
     const bands = this.state.bands;
-    const named = Math.max(
-      0,
-      ...bands.map((m) => this.names.measure(methodName(summary.methods[m].name), 11)),
-    );
-    const method = bands.length > 1 ? Math.ceil(named) + 8 : 0;
     const left = EDGE + number + 10 + classes + 12 + method;
     const room = Math.max(80, this.scroller.width - left - EDGE);
     const line = bands.length * (BAND + SEAM) - SEAM + (bands.length > 1 ? FURTHER_APART : APART);
@@ -86,6 +79,23 @@ export class Rows {
     const lines = Math.min(wanted, need(1.1 * summary.longest));
     const pitch = Math.max(2 * HEAD, lines * line - apart) + 2 * MARGIN + 1;
     return { number, classes, method, left, room, line, apart, lines, pitch };
+  }
+
+  /** Lengths of the columns at the left. */
+  get columns() {
+    const { summary } = this.state;
+    const digits = counted(Math.max(0, summary.examples - 1)).length;
+    const bands = this.state.bands;
+    const named = Math.max(
+      0,
+      // The selected one is bold.
+      ...bands.map((m) => 1.07 * this.names.measure(methodName(summary.methods[m].name), 11)),
+    );
+    return {
+      number: Math.max(44, digits * 8),
+      classes: this.#classesWidth,
+      method: bands.length > 1 ? Math.ceil(named) + 8 : 0,
+    };
   }
 
   /** As wide as the names of classes, within reason; the probability stands beside them. */
@@ -133,6 +143,31 @@ export class Rows {
     );
     this.#layouts.set(example, { row, key, rows });
     return rows;
+  }
+
+  /** How wide the whole is; 0: as wide as what is seen. */
+  get width() {
+    return 0;
+  }
+
+  /** How far from the first word of a line something is. @param {number} x */
+  along(x) {
+    return x - this.lengths.left;
+  }
+
+  /**
+   * What is at a height of a line: the number of a method, and of a series that of a channel.
+   * @param {number} y
+   * @returns {{method: number, channel?: number} | undefined}
+   */
+  bandAt(y) {
+    const method = this.state.bands[Math.floor(y / (BAND + SEAM))];
+    return method === undefined ? undefined : { method };
+  }
+
+  /** How high what is outlined of a line is. */
+  get high() {
+    return this.state.bands.length * (BAND + SEAM) - SEAM;
   }
 
   /** The note that so many timesteps are not drawn. @param {number} cut */
