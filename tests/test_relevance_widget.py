@@ -174,7 +174,7 @@ def test_an_unknown_keyword_is_a_type_error(name):
 
 REFUSED = [
     (TypeError, r"relevance.*Dataset.*ndarray", lambda: (np.zeros((2, 3, 4)), {})),
-    (ValueError, r"relevance.*\(method, example, timestep\)", lambda: (xr.Dataset({"a": 1}), {})),
+    (ValueError, r"relevance.*\(method, example, timestep", lambda: (xr.Dataset({"a": 1}), {})),
     (ValueError, r"targets.*6 examples.*\(2,\)", lambda: (made(), {"targets": [0, 1]})),
     (TypeError, r"targets.*number or the name.*0\.5", lambda: (made(), {"targets": [0.5] * 6})),
     (

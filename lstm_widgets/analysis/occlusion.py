@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lstm_widgets.checks import expect_whole
-from lstm_widgets.models.inputs import leaves
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -155,13 +154,9 @@ class OfSeries:
         first : int
             If only some of the examples are read now: the first of them, in reading order.
         """
-        leaf = explained.source.leaves[0]
-        assert leaf is not None  # noqa: S101  (a series is an input)
-        series, real = explained.tokens, None
-        if windows is not None or given.lengths is not None:
-            series = leaves(given.whole)[leaf]
-        series = np.asarray(series)
-        if given.lengths is not None:
+        assert given.series is not None  # noqa: S101  (asked of a series only)
+        series, leaf, real = given.series.values, given.series.leaf, None
+        if given.lengths is not None and leaf in given.lengths.leaves:
             real = given.in_order(given.lengths.real())
         masker = adapter.masker(leaf)
         if masker is not None:
@@ -233,14 +228,6 @@ class OfSeries:
 
 
 def is_series(given: Given, explained: Explained) -> bool:
-    """Tell whether a model reads numbers in time, and neither tokens nor one-hot vectors of any."""
-    leaf = explained.source.leaves[0] if len(explained.source.leaves) == 1 else None
-    if explained.source.layer is not None or leaf is None or given.names is not None:
-        return False
-    if given.tokens is not None:
-        return False
-    values = np.asarray(leaves(given.whole)[leaf])
-    if values.dtype.kind != "f" or values.ndim != 3:
-        return False
-    zeros_and_ones = values.shape[-1] > 1 and ((values == 0) | (values == 1)).all()
-    return not (zeros_and_ones and (values.sum(axis=-1) == 1).all())
+    """Tell whether what a model reads at the source is a series, whose channels are told apart."""
+    series, source = given.series, explained.source
+    return series is not None and source.layer is None and source.leaves == (series.leaf,)

@@ -19,6 +19,7 @@ from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.explaining import CellState
 from lstm_widgets.models.inputs import expect_labels, expect_positive, warn_outside
+from lstm_widgets.recording.times import with_time_index
 from lstm_widgets.rnn.relevance_rules import Rule
 from lstm_widgets.running.given import Given
 
@@ -52,6 +53,9 @@ def relevance(
     unknown: int | str | None = None,
     tokens: Sequence[str] | Sequence[Sequence[str]] | None = None,
     labels: Sequence[str] | None = None,
+    times: Any = None,
+    channels: Sequence[str] | None = None,
+    units: Mapping[str, str] | Sequence[str] | None = None,
     epsilon: float = 0.001,
     bias_factor: float = 0.0,
     steps: int = 50,
@@ -162,6 +166,15 @@ def relevance(
         What stands at each timestep, as in :func:`lstm_widgets.record`. It becomes a coordinate.
     labels : sequence of str, optional
         One for each example. They become a coordinate.
+    times : sequence, optional
+        When the timesteps of a series are, as in :func:`lstm_widgets.record`. They become a coordinate,
+        as does the index of a table.
+    channels : sequence of str, optional
+        The names of the channels of a series, as in :func:`lstm_widgets.record`. Default: the columns of a
+        table. They become a coordinate.
+    units : sequence of str, or dict of str to str, optional
+        The units of the channels, by their order or their names. They become a coordinate. In a dict,
+        one name that isn't that of a channel tells the unit of a single forecast.
     epsilon : float, default 0.001
         Of LRP: what keeps denominators away from 0, greater than 0, in the unit of what layers sum up.
     bias_factor : float, default 0.0
@@ -216,6 +229,9 @@ def relevance(
         - ``doubtful`` bool ``(method, example)``: where the gap is so large that relevance says little,
           see :data:`lstm_widgets.analysis.relevance_methods.GAPS`;
         - ``mask`` bool ``(example, timestep)``, if some timesteps are padding.
+
+        Of a series, ``channel`` has names, ``unit`` ``(channel,)`` units, and ``time`` ``(timestep,)``
+        or ``(example, timestep)`` tells when each timestep is, if that is known.
 
         ``target``, ``predicted`` and ``confidence`` are missing for a cell. ``attrs["outputs"]`` is
         how many logits the model has (with one, ``target`` is 0). ``attrs["meaning"]`` tells what
@@ -281,6 +297,9 @@ def relevance(
         vocabulary=vocabulary,
         unknown=unknown,
         tokens=tokens,
+        times=times,
+        channels=channels,
+        units=units,
     )
     groups, shown = given.groups(), given.tokens
     windows = None if window is None else read_windows(given)
@@ -289,6 +308,8 @@ def relevance(
         shown = None if shown is None else windows.tokens(shown[0])
     examples = sum(len(group) for group, _ in groups)
     expect_labels(labels, examples)
+    if labels is None and windows is None:
+        labels = given.labels
     targets = standard_indices("target", target, examples)
     places = standard_indices("at", at, examples)
 
@@ -346,6 +367,8 @@ def relevance(
         tokens=shown,
         labels=given.in_order(labels),
     )
+    if of_series is not None:
+        dataset = _of_series(dataset, given, windows)
     if windows is not None:
         dataset = _of_windows(dataset, windows)
     if len(groups) > 1:
@@ -355,6 +378,8 @@ def relevance(
         dataset.attrs["outputs"] = int(work.logits.shape[-1])
         dataset.attrs["meaning"] = explained.meaning(dataset.attrs["outputs"])
         if dataset.attrs["meaning"] == "values":
+            if of_series is not None and (unit := _unit_of_forecast(given, dataset)):
+                dataset["score"].attrs["units"] = unit
             dataset = dataset.drop_vars(["predicted", "confidence"], errors="ignore")
         if explained.output is not None:
             dataset.attrs["output"] = explained.output
@@ -447,6 +472,39 @@ def _dataset(
     if "integrated_gradients" in methods:
         attrs["steps"] = steps
     return xr.Dataset(variables, coords, attrs)
+
+
+def _of_series(dataset: xr.Dataset, given: Given, windows: Windows | None) -> xr.Dataset:
+    """Tell what the channels of a series are, and when its timesteps."""
+    series = given.series
+    assert series is not None  # noqa: S101  (asked of a series only)
+    dataset = dataset.assign_coords(
+        channel=list(series.names), unit=("channel", np.array(series.units, object))
+    )
+    if series.times is None:
+        return dataset
+    count, values = dataset.sizes["example"], series.times.values
+    if windows is not None:
+        at = windows.timesteps[:count]
+        values = np.atleast_2d(values)[0][np.maximum(at, 0)]
+        if (at < 0).any():  # padding is at no time
+            values = (
+                values.astype(np.result_type(values, np.float32)) if values.dtype == int else values
+            )
+            values[at < 0] = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan
+    dims = ("timestep",) if values.ndim == 1 else ("example", "timestep")
+    values = values if values.ndim == 1 else values[:count]
+    time = xr.Variable(dims, values, series.times.attrs)
+    return with_time_index(dataset.assign_coords(time=time))
+
+
+def _unit_of_forecast(given: Given, dataset: xr.Dataset) -> str:
+    """Give the unit that was told of something that is no channel, if that can only be the forecast."""
+    series = given.series
+    if series is None or dataset.attrs["outputs"] != 1:
+        return ""
+    others = [unit for name, unit in series.given.items() if name not in series.names]
+    return others[0] if len(others) == 1 else ""
 
 
 def _of_windows(dataset: xr.Dataset, windows: Windows) -> xr.Dataset:

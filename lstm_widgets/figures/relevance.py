@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lstm_widgets.colours import PADDING, mix, one_colour
+from lstm_widgets.figures import strips
 from lstm_widgets.figures.legend import Legend, caption_of, short
 from lstm_widgets.figures.sheet import EDGE, PAPER, Sheet, rectangles
 from lstm_widgets.tokens.wording import in_line, label, number, quoted, sendable, visible
@@ -38,13 +39,16 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Page:
+class Page:
+    """What is drawn, and where."""
+
     sheet: Sheet
     examples: Examples
     order: NDArray[np.uint32]
     example: int
     timestep: int
     method: str
+    channel: int
     bands: Sequence[Band]
     lines: int
 
@@ -58,7 +62,8 @@ class _Page:
     def left(self) -> int:
         """Where words begin."""
         widths = [self.sheet.text_width(method_name(band.method), size=11) for band in self.bands]
-        return sum(self.columns) + (int(max(widths)) + 13 if len(self.bands) > 1 else 0)
+        left = sum(self.columns) + (int(max(widths)) + 13 if len(self.bands) > 1 else 0)
+        return left + (strips.names_width(self) if self.examples.channels else 0)
 
     @property
     def high(self) -> int:
@@ -75,10 +80,15 @@ class _Page:
         values = self.values(method, example)
         return float(np.max(np.abs(values), initial=0, where=np.isfinite(values)))
 
-    def values(self, method: str, example: int) -> NDArray[np.float32]:
-        """Give the relevance of one method in an example: one that isn't there has none."""
-        rows = self.examples.values[self.examples.methods.index(method), example : example + 1]
-        return rows.reshape(-1)
+    def values(self, method: str, example: int, channel: int | None = None) -> NDArray[np.float32]:
+        """Give the relevance of a method, in a channel or all: an example that isn't there has none."""
+        rows = self.examples.values[self.examples.methods.index(method)]
+        some: NDArray[np.float32] = rows if channel is None else rows[channel : channel + 1]
+        return some[:, example : example + 1].reshape(-1)
+
+    def method_name(self, name: str) -> str:
+        """Give a method's name as it is written."""
+        return method_name(name)
 
 
 def method_name(name: str) -> str:
@@ -94,6 +104,7 @@ def relevance(
     example: int,
     timestep: int,
     method: str,
+    channel: int,
     bands: Sequence[Band],
     lines: int,
     most: int,
@@ -107,7 +118,7 @@ def relevance(
     examples : Examples
     order : uint32 array (row,)
         The examples that are shown, in their order.
-    example, timestep, method : int or str
+    example, timestep, method, channel : int or str
         What is selected.
     bands : list of Band
         The methods that are shown.
@@ -116,7 +127,7 @@ def relevance(
     most : int
         How high the examples may be.
     """
-    page = _Page(sheet, examples, order, example, timestep, method, bands, lines or 2)
+    page = Page(sheet, examples, order, example, timestep, method, channel, bands, lines or 2)
     if len(order) == 0 or examples.timesteps == 0:
         sheet.nothing()
     else:
@@ -131,12 +142,12 @@ def relevance(
     _caption(page)
 
 
-def _fitting(page: _Page, first: int, most: int) -> list[tuple[int, list[list[Box]], int]]:
+def _fitting(page: Page, first: int, most: int) -> list[tuple[int, list[list[Box]], int]]:
     """Lay out as many examples as there is room for, from one on; at the end, some before it."""
     parts: list[tuple[int, list[list[Box]], int]] = []
     for rank in (*range(first, len(page.order)), *range(first - 1, -1, -1)):
         example = int(page.order[rank])
-        lines, cut = _laid_out(page, example)
+        lines, cut = ([], 0) if page.examples.channels else _laid_out(page, example)
         most -= _height(page, len(lines))
         if parts and most < 0:
             break
@@ -144,12 +155,14 @@ def _fitting(page: _Page, first: int, most: int) -> list[tuple[int, list[list[Bo
     return parts
 
 
-def _height(page: _Page, lines: int) -> int:
+def _height(page: Page, lines: int) -> int:
+    if page.examples.channels:
+        return max(3 * _HEAD, strips.high(page)) + 2 * _MARGIN
     rows = lines * page.pitch - (page.pitch - page.high)
     return max(2 * _HEAD, rows) + 2 * _MARGIN
 
 
-def _header(page: _Page) -> None:
+def _header(page: Page) -> None:
     sheet, examples = page.sheet, page.examples
     classes = examples.predicted_name + (", true" if examples.knows_outcome else "")
     head = classes if examples.knows_predicted else examples.score_name
@@ -158,7 +171,11 @@ def _header(page: _Page) -> None:
     wide = sheet.width >= _WIDE
     sheet.muted(begin - 10, 10, "example" if wide else "no.", align="right")
     sheet.muted(begin, 10, sheet.shortened(head, room - 6, size=11))
-    sheet.muted(page.left, 10, words if examples.tokens is not None else "timesteps")
+    if examples.channels:
+        sheet.muted(page.left - 8, 10, "channel", align="right")
+        strips.axis(page, 10)
+    else:
+        sheet.muted(page.left, 10, words if examples.tokens is not None else "timesteps")
     sheet.end(20)
 
 
@@ -183,7 +200,7 @@ def _boxes(examples: Examples, example: int) -> list[Box]:
     return boxes
 
 
-def _laid_out(page: _Page, example: int) -> tuple[list[list[Box]], int]:
+def _laid_out(page: Page, example: int) -> tuple[list[list[Box]], int]:
     """Wrap the words of an example into lines; tell how many timesteps there is no room for."""
     kind = page.examples.spelling.kind
     pad = {"characters": 3, "words": 8}.get(kind, 4)
@@ -215,7 +232,7 @@ def _strongest(values: NDArray[np.float32], box: Box) -> float:
     return float(some[np.abs(some).argmax()])
 
 
-def _example(page: _Page, example: int, lines: list[list[Box]], cut: int) -> None:
+def _example(page: Page, example: int, lines: list[list[Box]], cut: int) -> None:
     sheet, theme = page.sheet, page.sheet.theme
     chosen, height = example == page.example, _height(page, len(lines))
     if chosen:
@@ -223,6 +240,8 @@ def _example(page: _Page, example: int, lines: list[list[Box]], cut: int) -> Non
         sheet.box((0, 0, sheet.width, height), tint, PAPER)
         sheet.box((0, 0, 3, height), theme.accent)
     _classes(page, example, chosen=chosen)
+    if page.examples.channels:
+        strips.draw(page, example, _MARGIN, chosen=chosen)
     for i, line in enumerate(lines):
         top = _MARGIN + i * page.pitch
         for k, band in enumerate(page.bands):
@@ -237,14 +256,19 @@ def _example(page: _Page, example: int, lines: list[list[Box]], cut: int) -> Non
     sheet.end(height)
 
 
-def _classes(page: _Page, example: int, *, chosen: bool) -> None:
+def _classes(page: Page, example: int, *, chosen: bool) -> None:
     sheet, examples = page.sheet, page.examples
     (x, classes), y = page.columns, _MARGIN + _HEAD / 2
     muted, warn = sheet.theme.muted, sheet.theme.warn
     sheet.write(x - 10, y, str(example), colour=None if chosen else muted, align="right")
     name = None if examples.labels is None else in_line(sendable(examples.labels[example]))
+    if examples.times is not None:
+        # Of a series, the line below its label tells when it ends.
+        below = 1 + (name is not None or examples.true[example] >= 0)
+        ends = examples.times.label(example, examples.last(example))
+        sheet.write(x, y + below * _HEAD, ends, colour=muted, room=classes - 10)
     if not examples.knows_predicted:
-        sheet.write(x, y, number(float(examples.score[example])), kind="bold")
+        sheet.write(x, y, examples.said(example), kind="bold", room=classes - 10)
         if name is not None:
             sheet.write(x, y + _HEAD, name, colour=muted, room=classes - 10)
         return
@@ -264,7 +288,7 @@ def _classes(page: _Page, example: int, *, chosen: bool) -> None:
         sheet.write(x, y + _HEAD, name, colour=muted, room=classes - 10)
 
 
-def _band(page: _Page, line: list[Box], *, band: Band, example: int, y: int) -> None:
+def _band(page: Page, line: list[Box], *, band: Band, example: int, y: int) -> None:
     sheet, values = page.sheet, page.values(band.method, example)
     if len(page.bands) > 1:
         kind = "bold" if band.method == page.method else "sans"
@@ -282,7 +306,7 @@ def _band(page: _Page, line: list[Box], *, band: Band, example: int, y: int) -> 
     sheet.tokens(boxes, texts, colours, marks)
 
 
-def _caption(page: _Page) -> None:
+def _caption(page: Page) -> None:
     """Draw what is selected, and the legend of the selected method."""
     examples, example = page.examples, page.example
     (band,) = [b for b in page.bands if b.method == page.method] or page.bands[:1]
@@ -298,10 +322,12 @@ def _caption(page: _Page) -> None:
     counts = (f"{len(page.order)} of {examples.count} examples", f"for {examples.explained}")
     parts = ["nothing to show"]
     if examples.count * examples.timesteps:
-        parts = [f"example {example}", f"t={page.timestep}"]
+        parts = [f"example {example}", examples.when(example, page.timestep)]
+        if examples.channels:
+            parts.append(examples.channel(page.channel))
         if examples.tokens is not None:
             parts[1] += f" {quoted(sendable(examples.tokens[example, page.timestep]))}"
         for k, name in enumerate(examples.methods):
-            value = float(examples.values[k, example, page.timestep])
+            value = float(examples.values[k, page.channel, example, page.timestep])
             parts.append(f"{method_name(name)} {number(value)}")
     caption_of(page.sheet, " · ".join(parts), counts, legend)

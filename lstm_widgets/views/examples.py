@@ -19,7 +19,8 @@ from lstm_widgets.analysis.relevance import token_grid
 from lstm_widgets.analysis.relevance_methods import UNSIGNED
 from lstm_widgets.checks import is_whole
 from lstm_widgets.models.inputs import standard_tokens
-from lstm_widgets.tokens.wording import number, sendable
+from lstm_widgets.tokens import wording
+from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.tokens.words import Spelling
 from lstm_widgets.views.times import shown_times
 
@@ -210,7 +211,7 @@ class Examples:
 
     def said(self, example: int) -> str:
         """Write the score of an example with its unit."""
-        return sendable(f"{number(float(self.score[example]))} {self.unit}".strip())
+        return sendable(f"{wording.number(float(self.score[example]))} {self.unit}".strip())
 
     def summary(self) -> dict[str, Any]:
         """Describe it to the page."""
@@ -304,8 +305,9 @@ class Examples:
     @property
     def size(self) -> int:
         """How many bytes all of it takes in the page, but for the text of tokens."""
-        each = 4 * len(self.values) * self.values.shape[1] + 4 * (self.tokens is not None) + (self.mask is not None)
-        return self.count * (self.timesteps * each + 20)
+        methods, channels = self.values.shape[:2]
+        each = 4 * methods * channels + 4 * (self.tokens is not None) + (self.mask is not None)
+        return int(self.count * (self.timesteps * each + 20))
 
     def rows(self, chosen: Sequence[int] | slice) -> tuple[dict[str, Any], bytes]:
         """

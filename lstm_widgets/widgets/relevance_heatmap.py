@@ -334,7 +334,10 @@ class RelevanceHeatmap(PageWidget):
             sheet,
             examples,
             self.shown,
-            **{name: getattr(self, name) for name in ("example", "timestep", "method", "channel", "lines")},
+            **{
+                name: getattr(self, name)
+                for name in ("example", "timestep", "method", "channel", "lines")
+            },
             bands=bands,
             most=most,
         )

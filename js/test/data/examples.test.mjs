@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { FakeModel, load, random } from "../load.mjs";
 
 /** @type {typeof import("../../src/data/examples.js")} */
-const { WholeExamples, KernelExamples, orderOf } = await load("data/examples.js");
+const { WholeExamples, KernelExamples, orderOf, timesOf } = await load("data/examples.js");
 /** @type {typeof import("../../src/data/spelling.js")} */
 const { Spelling } = await load("data/spelling.js");
 /** @type {typeof import("../../src/layout/word_rows.js")} */
@@ -49,6 +49,9 @@ const summaryOf = (more) => ({
   ],
   tokens: true,
   masked: true,
+  channels: [],
+  times: null,
+  unit: "",
   spelling: "words",
   ...more,
 });
@@ -379,4 +382,62 @@ test("numbers and names in words", () => {
   assert.equal(strongest(values, 0, 1), 0);
   assert.equal(strongest(values, 0, 3), 1);
   assert.equal(strongest(values, 0, 5), 3);
+});
+
+test("of a series there is one value for each channel, and examples have times of their own", () => {
+  const summary = summaryOf({
+    examples: 2,
+    masked: false,
+    tokens: false,
+    channels: [
+      ["rain", "mm"],
+      ["cold", ""],
+    ],
+    times: { kind: "number", decimals: 0 },
+  });
+  const relevance = Float32Array.from({ length: 2 * 2 * 2 * 3 }, (_, i) => i - 12);
+  const parts = [
+    Float64Array.of(1, 10, 1, 3), // a run: from 10 on, every 1, three
+    Float64Array.of(0, 5, 7, 20), // no runs: each time
+    relevance,
+    new Float32Array(4),
+    new Int32Array(6),
+  ];
+  const whole = Buffer.concat(parts.map(({ buffer }) => new Uint8Array(buffer)));
+  const model = new FakeModel({
+    _summary: summary,
+    _text: { table: [], labels: null, doubtful: null, times: [32, 32] },
+    _whole: new Uint8Array(whole),
+  });
+  const { rows } = new WholeExamples(model);
+  for (const [at, row] of rows.entries()) {
+    for (let m = 0; m < 2; m++) {
+      for (let c = 0; c < 2; c++) {
+        const start = ((m * 2 + c) * 2 + at) * 3;
+        assert.deepEqual(row.values(m, c), relevance.subarray(start, start + 3));
+      }
+    }
+  }
+  assert.equal(rows[0].largest(0), 12);
+  assert.equal(rows[1].largest(1), 11);
+  assert.equal(rows[0].last, 2);
+  assert.deepEqual(
+    [0, 1, 2].map((t) => rows.map((row) => row.times?.label(t))),
+    [
+      ["10", "5"],
+      ["11", "7"],
+      ["12", "20"],
+    ],
+  );
+});
+
+test("times that all examples have are in the description", () => {
+  const summary = summaryOf({
+    channels: [["rain", ""]],
+    times: { kind: "date", resolution: "day", shared: true, runs: [[[0, 86_400_000, 3]]] },
+  });
+  const times = timesOf(summary);
+  assert.equal(times, timesOf(summary));
+  assert.equal(times?.label(2), "1970-01-03");
+  assert.equal(timesOf(summaryOf({})), undefined);
 });

@@ -43,6 +43,8 @@ export class RelevancePane {
   called = "examples";
   #reveal = true;
   #ticks = new Memo();
+  /** Where strips stood when their end was brought into view. */
+  #laid = new Memo();
   /** Whether to go to the first row: other rows are shown, or in another order. */
   #restart = false;
   /** @type {PointerEvent | undefined} */
@@ -191,7 +193,7 @@ export class RelevancePane {
     if (!this.#ticks.changed([JSON.stringify(ticks)])) return;
     this.heads.words.replaceChildren(
       ...ticks.map(({ x, text, major }) => {
-        const tick = element("span", { class: major ? "lw-tick lw-major" : "lw-tick" }, [text]);
+        const tick = element("span", { class: major ? "lw-date lw-larger" : "lw-date" }, [text]);
         tick.style.left = `${Math.round(x)}px`;
         return tick;
       }),
@@ -211,7 +213,9 @@ export class RelevancePane {
     if (this.#restart) scroller.top = 0;
     if (this.#restart || rank < 0) this.#reveal = false;
     this.#restart = false;
-    if (this.strips && (this.#reveal || scroller.displaced)) {
+    const { left, room, step } = { step: 0, ...this.rows.lengths };
+    const moved = this.#laid.changed([left, room, step]);
+    if (this.strips && (this.#reveal || scroller.displaced || moved)) {
       this.strips.reveal(this.state.model.get("timestep"));
       scroller.reveals();
     }

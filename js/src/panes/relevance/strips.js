@@ -28,7 +28,9 @@ export class Strips extends Rows {
   get lengths() {
     const { number, classes, method } = this.columns;
     const { channels, timesteps } = this.state.summary;
-    const widest = Math.max(...channels.map((each) => 1.07 * this.names.measure(channelName(each), 11)));
+    const widest = Math.max(
+      ...channels.map((each) => 1.07 * this.names.measure(channelName(each), 11)),
+    );
     const channel = Math.ceil(Math.min(widest, NAMES * this.scroller.width)) + 8;
     const left = EDGE + number + 10 + classes + 12 + method + channel;
     const room = Math.max(80, this.scroller.width - left - EDGE);
@@ -135,7 +137,7 @@ export class Strips extends Rows {
       const found = times.ticks(first, stop - 1, count);
       const context = times.clock.context(times.at(first), found);
       const ticks = found.map(({ timestep, text, major }) => ({ x: x(timestep), text, major }));
-      if (ticks.length > 0 && !ticks[0].major) ticks[0].text += ` ${context}`;
+      if (ticks.length > 0 && !ticks[0].major) ticks[0].text = within(ticks[0].text, context);
       return ticks;
     }
     const span = Math.max(1, stop - first);
@@ -149,6 +151,12 @@ export class Strips extends Rows {
     if (ticks.length > 0 && !ticks[0].major) ticks[0].text += " timesteps";
     return ticks;
   }
+}
+
+/** A tick with what all ticks leave unsaid, but for what it says itself. @param {string} text @param {string} context */
+function within(text, context) {
+  const rest = context.split(" ").filter((word) => !text.split(" ").includes(word));
+  return [text, ...rest].join(" ");
 }
 
 /** A round number no smaller than another. @param {number} least */
