@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from lstm_widgets.analysis.evidence import histogram, passages
+from lstm_widgets.analysis.evidence import histogram, passages, scatter
 
 
 def plain_extremes(values, mask, *, extremes, context):
@@ -83,34 +83,70 @@ def test_a_cell_that_never_changes_and_one_of_nan():
     assert passages(np.ones((2, 4), np.float32), np.zeros((2, 4), bool)) == []
 
 
-@pytest.mark.parametrize("numeric", [False, True])
-def test_a_histogram_is_that_of_a_plain_loop(numeric):
+def test_a_histogram_is_that_of_a_plain_loop():
     rng = np.random.default_rng(3)
     values = rng.standard_normal((3, 200)).astype(np.float32)
-    said = rng.integers(0, 9, values.shape) * 1.0 if numeric else rng.integers(0, 2, (3, 200)) * 1.0
+    said = rng.integers(0, 2, (3, 200)) * 1.0
     said[2, 150:] = np.nan
     values[0, 3], values[0, 4], values[1, 5] = np.nan, np.inf, -np.inf
-    found = histogram(values, said, numeric=numeric, bins=8)
+    found = histogram(values, said, bins=8)
     known = [
         (float(v), s)
         for v, s in zip(values.ravel(), said.ravel(), strict=True)
         if not math.isnan(v) and not math.isnan(s)
     ]
-    split = sorted(s for _, s in known)
-    middle = (split[(len(split) - 1) // 2] + split[len(split) // 2]) / 2
     low = min(v for v, _ in known if math.isfinite(v))
     high = max(v for v, _ in known if math.isfinite(v))
     counts = {True: [0] * 8, False: [0] * 8}
     for value, say in known:
         if math.isfinite(value):
             place = min(7, int((value - low) / (high - low) * 8))
-            counts[say > middle if numeric else say > 0][place] += 1
+            counts[say > 0][place] += 1
     assert found.inside.tolist() == counts[True]
     assert found.outside.tolist() == counts[False]
     assert found.infinite == 2
-    assert found.split == middle if numeric else math.isnan(found.split)
     assert found.edges[0] == low
     assert found.edges[-1] == high
+
+
+def test_a_scatter_is_that_of_a_plain_loop():
+    rng = np.random.default_rng(4)
+    values = rng.standard_normal((3, 200)).astype(np.float32)
+    said = 10 + 5 * rng.standard_normal((3, 200))
+    said[2, 150:] = np.nan
+    values[0, 3], values[0, 4], said[1, 5] = np.nan, np.inf, -np.inf
+    found = scatter(values, said, bins=(6, 4))
+    known = [
+        (float(v), float(s))
+        for v, s in zip(values.ravel(), said.ravel(), strict=True)
+        if math.isfinite(v) and math.isfinite(s)
+    ]
+    (low, high), (least, most) = ((min(each), max(each)) for each in zip(*known, strict=True))
+    there: dict[tuple[int, int], list[float]] = {}
+    for value, say in known:
+        across = min(5, int((say - least) / (most - least) * 6))
+        up = min(3, int((value - low) / (high - low) * 4))
+        there.setdefault((across, up), []).append(value)
+    for across in range(6):
+        column = [there.get((across, up), []) for up in range(4)]
+        assert found.counts[across].tolist() == [len(each) for each in column]
+        together = [value for each in column for value in each]
+        mean = sum(together) / len(together) if together else math.nan
+        assert found.means[across] == pytest.approx(mean, nan_ok=True)
+    assert found.counts.sum() == len(known)
+    assert found.infinite == 2
+    assert (found.said[0], found.said[-1], found.levels[0], found.levels[-1]) == (
+        *(least, most),
+        *(low, high),
+    )
+
+
+def test_a_scatter_of_one_value_or_none_is_no_error():
+    one = scatter(np.full((1, 5), 0.25), np.full((1, 5), 3.0), bins=(4, 4))
+    assert one.counts.sum() == one.counts.max() == 5
+    none = scatter(np.zeros((0, 5)), np.zeros((0, 5)), bins=(2, 2))
+    assert none.counts.sum() == 0
+    assert np.isnan(none.means).all()
 
 
 def test_a_histogram_of_one_value_has_its_bin():

@@ -17,6 +17,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lstm_widgets as lw
 from lstm_widgets.recording import RecordedLayer, Recording
 from lstm_widgets.recording.times import standard_times
 from lstm_widgets.views.times import ShownTimes, shown_times
@@ -161,6 +162,21 @@ def test_without_times_there_are_none():
     assert shown_times(None) is None
     empty = xr.DataArray(np.zeros((1, 0)), dims=("example", "timestep"))
     assert shown_times(empty.assign_coords(time=("timestep", np.zeros(0)))) is None
+
+
+def test_found_places_tell_their_times():
+    values = np.full((1, 60, 3), 0.1, np.float32)
+    for start in (5, 30, 50):
+        values[0, start : start + 4, 1] = 0.9
+    times = standard_times(days("2015-12-28", 60), 1, 60)
+    layer = RecordedLayer("lstm", "LSTM", {"hidden_state": values}, times=times)
+    grid = lw.CellGrid(Recording.from_layers([layer]))
+    request = {"id": "1", "span": [5, 9], "layer": "lstm", "signal": "hidden_state"}
+    reply, _ = grid._answer({**request, "example": 0, "threshold": 0.5})
+    assert [match["words"][2] for match in reply["matches"]] == [
+        "2016-01-27 to 2016-01-30",
+        "2016-02-16 to 2016-02-19",
+    ]
 
 
 if __name__ == "__main__":

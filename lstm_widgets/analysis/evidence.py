@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from lstm_widgets.concepts.concept import Concepts
     from lstm_widgets.recording import Recording
 
-__all__ = ["Evidence", "Histogram", "Passage", "gather", "histogram", "lagged", "passages"]
+__all__ = [
+    "Evidence",
+    "Histogram",
+    "Passage",
+    "Scatter",
+    "gather",
+    "histogram",
+    "lagged",
+    "passages",
+    "scatter",
+]
 
 
 @dataclass(frozen=True)
@@ -127,8 +137,6 @@ class Histogram:
     """Timesteps in each bin where the concept holds."""
     outside: npt.NDArray[np.int64]
     """Timesteps in each bin where it doesn't."""
-    split: float
-    """The median of a numeric concept, above which it is taken to hold; NaN of yes or no."""
     infinite: int
     """Timesteps at which the value is infinite: they are in no bin."""
 
@@ -137,21 +145,18 @@ def histogram(
     values: npt.NDArray[np.floating],
     said: npt.NDArray[np.floating],
     *,
-    numeric: bool = False,
     bins: int = 40,
 ) -> Histogram:
     """
-    Count a cell's values with a concept and without.
+    Count a cell's values where a concept holds, and where it doesn't.
 
     Parameters
     ----------
     values : float array (example, timestep)
         The cell's values, ``(example, timestep)``.
     said : float array (example, timestep)
-        What the concept says of the same timesteps: 1 or 0, or a number; NaN where it says nothing,
-        as at padding. Those count nowhere.
-    numeric : bool, default False
-        Whether the concept is a number. It is taken to hold above its median.
+        What the concept says of the same timesteps: 1 or 0; NaN where it says nothing, as at padding.
+        Those count nowhere.
     bins : int, default 40
         How many, equally wide, from the least finite value to the greatest.
 
@@ -160,18 +165,78 @@ def histogram(
     Histogram
     """
     known = ~np.isnan(said) & ~np.isnan(values)
-    value, say = values[known].astype(np.float64), said[known]
-    split = float(np.median(say)) if numeric and len(say) else np.nan
-    holds = say > split if numeric else say > 0
+    value, holds = values[known].astype(np.float64), said[known] > 0
     finite = np.isfinite(value)
-    low, high = (value[finite].min(), value[finite].max()) if finite.any() else (0.0, 0.0)
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    edges = np.linspace(low, high, bins + 1)
+    edges = _edges(value[finite], bins)
     inside, outside = (
         np.histogram(value[finite & which], edges)[0].astype(np.int64) for which in (holds, ~holds)
     )
-    return Histogram(edges, inside, outside, split, int((~finite).sum()))
+    return Histogram(edges, inside, outside, int((~finite).sum()))
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """How a cell's values go with a numeric concept: the timesteps in bins of both."""
+
+    said: npt.NDArray[np.float64]
+    """Edges of the concept's bins, ``(bin + 1,)``."""
+    levels: npt.NDArray[np.float64]
+    """Edges of the values' bins, ``(bin + 1,)``."""
+    counts: npt.NDArray[np.int64]
+    """Timesteps, ``(bin of the concept, bin of the values)``."""
+    means: npt.NDArray[np.float64]
+    """The mean value in each bin of the concept; NaN where there is none."""
+    infinite: int
+    """Timesteps at which either is infinite: they are in no bin."""
+
+
+def scatter(
+    values: npt.NDArray[np.floating],
+    said: npt.NDArray[np.floating],
+    *,
+    bins: tuple[int, int] = (60, 36),
+) -> Scatter:
+    """
+    Count how often a cell has which value while a numeric concept says what.
+
+    Parameters
+    ----------
+    values : float array (example, timestep)
+        The cell's values, ``(example, timestep)``.
+    said : float array (example, timestep)
+        What the concept says of the same timesteps; NaN where it says nothing, as at padding. Those
+        count nowhere.
+    bins : tuple of int, default (60, 36)
+        How many of the concept and of the values, equally wide, from the least to the greatest.
+
+    Returns
+    -------
+    Scatter
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scatter(np.array([[0.0, 1, 1]]), np.array([[5.0, 9, 9]]), bins=(2, 2)).counts.tolist()
+    [[1, 0], [0, 2]]
+    """
+    known = ~np.isnan(said) & ~np.isnan(values)
+    value, say = values[known].astype(np.float64), said[known].astype(np.float64)
+    finite = np.isfinite(value) & np.isfinite(say)
+    value, say = value[finite], say[finite]
+    edges = _edges(say, bins[0]), _edges(value, bins[1])
+    counts = np.histogram2d(say, value, edges)[0]
+    sums = np.histogram(say, edges[0], weights=value)[0]
+    with np.errstate(invalid="ignore"):
+        means = sums / counts.sum(axis=1)
+    return Scatter(*edges, counts.astype(np.int64), means, int((~finite).sum()))
+
+
+def _edges(finite: npt.NDArray[np.float64], bins: int) -> npt.NDArray[np.float64]:
+    """Give the edges of equally wide bins, from the least to the greatest."""
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, bins + 1)
 
 
 @dataclass(frozen=True)
@@ -185,6 +250,9 @@ class Evidence:
     """What the concept says, ``(example, timestep)``, moved by the row's lag: what it is held against;
     NaN where nothing is said. None of a concept that isn't known."""
     histogram: Histogram | None
+    """Of a concept of yes or no."""
+    scatter: Scatter | None
+    """Of a numeric concept."""
     null: npt.NDArray[np.float32] | None
     """Held-out scores of the shifted concept, ``(shift,)``; None where they can't be told again."""
 
@@ -255,7 +323,7 @@ def gather(
     )
     found = passages(values, mask, positions=origin.positions(values.shape[1]))
     if concept is None or track is None:
-        return Evidence(values, found, None, None, None)
+        return Evidence(values, found, None, None, None, None)
     said = lagged(track.to_numpy(), mask, int(row["lag"]))
     null = None
     if how.get("shifts") and layer in how.get("lags", {}):
@@ -269,8 +337,9 @@ def gather(
             groups=how.get("groups"),
             step=how.get("step"),
         )
-    drawn = histogram(values, said, numeric=row["kind"] == "numeric")
-    return Evidence(values, found, said, drawn, null)
+    numeric = row["kind"] == "numeric"
+    drawn = None if numeric else histogram(values, said)
+    return Evidence(values, found, said, drawn, scatter(values, said) if numeric else None, null)
 
 
 def lagged(

@@ -90,6 +90,11 @@ class ShownTimes:
         label = self.label(example, timestep)
         return label if self.dates else f"time {label}"
 
+    def say_span(self, example: int, start: int, stop: int) -> str:
+        """Write from when to when some timesteps are."""
+        first = self.say(example, start)
+        return first if stop == start + 1 else f"{first} to {self.label(example, stop - 1)}"
+
     def described(self) -> dict[str, Any]:
         """Give what the page is told of them: all that it needs, where they follow few steps."""
         sent: dict[str, Any] = {"kind": "date" if self.dates else "number", "shared": self.shared}

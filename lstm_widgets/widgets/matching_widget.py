@@ -8,6 +8,7 @@ import traitlets
 
 from lstm_widgets.analysis.matching import match
 from lstm_widgets.tokens.wording import in_line, sendable
+from lstm_widgets.views.times import shown_times
 from lstm_widgets.widgets.recording_widget import RecordingWidget
 
 if TYPE_CHECKING:
@@ -144,12 +145,15 @@ def _listed(dataset: xr.Dataset, row: Any, cells: int) -> dict[str, Any]:  # noq
     example = f"example {row.example}, " if dataset.sizes["example"] > 1 else ""
     if row.label is not None:
         example = f"example {row.example} {in_line(sendable(row.label))}, "
-    upto = f" to {row.stop - 1}" if row.stop > row.start + 1 else ""
+    when = f"t={row.start}" + (f" to {row.stop - 1}" if row.stop > row.start + 1 else "")
+    times = shown_times(dataset)
+    if times is not None:
+        when = times.say_span(row.example, row.start, row.stop)
     return {
         "words": [
             f"overlap {row.overlap:.2f}",
             f"{row.shared} of {cells} cells",
-            f"{example}t={row.start}{upto}",
+            f"{example}{when}",
         ],
         "overlap": float(row.overlap),
         "shared": int(row.shared),

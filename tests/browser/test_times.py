@@ -166,3 +166,25 @@ def test_a_long_series_without_order_asks_for_its_times(open_notebook):
     grid.says(0, nearest, str(days[nearest]).replace("T", " "))
     assert notebook.errors == []
     assert notebook.outside == []
+
+
+def test_a_numeric_concept_is_a_scatter(open_page):
+    recording = series(timesteps=1500)
+    warm = recording.inputs.sel(channel="temperature").to_numpy()
+    finder = lw.CellFinder(recording, {"temperature": warm}, signal="cell_state", row=0)
+    points = finder.evidence(0).scatter
+    saved = open_page(finder)
+    card = saved.page.locator(".lw-card")
+    picture = card.locator(".lw-scatter svg")
+    expect(picture).to_have_attribute(
+        "aria-label", re.compile(rf"over temperature from .* at {points.counts.sum()} timesteps$")
+    )
+    squares = picture.evaluate(
+        "e => [...e.querySelectorAll('.lw-point')].flatMap(p => p.getAttribute('d').match(/M/g) ?? [])"
+    )
+    assert len(squares) == np.count_nonzero(points.counts)
+    expect(card.locator("path.lw-with")).to_have_count(0)
+    # Where to look, and when that was.
+    times = recording["lstm"].time.to_numpy()
+    peaks = [str(times[passage.peak])[:10] for passage in finder.evidence(0).passages]
+    expect(card.locator(".lw-when")).to_have_text(peaks)

@@ -13,6 +13,7 @@ import { Recent } from "../lib/recent.js";
  * @property {number} example
  * @property {number} start its first timestep
  * @property {number} peak the timestep that it was chosen for
+ * @property {string | null} when the time of that; null if no times are known
  * @property {Float32Array} values
  * @property {Float32Array | undefined} said what the concept says, moved by the lag
  * @property {string[] | null} tokens
@@ -26,13 +27,22 @@ import { Recent } from "../lib/recent.js";
  * @property {number} high where the last one ends
  * @property {number[]} inside
  * @property {number[]} outside
- * @property {number | null} split above which a number is taken to hold
  * @property {number} infinite values in no bin
+ */
+/**
+ * How values go with a number: timesteps in bins of both.
+ * @typedef {object} Scatter
+ * @property {[number, number]} said from the least that the concept says to the most
+ * @property {[number, number]} values from the least value to the greatest
+ * @property {number[][]} counts (bin of the concept, bin of the values)
+ * @property {(number | null)[]} means the mean value in each bin of the concept
+ * @property {number} infinite timesteps in no bin
  */
 /**
  * @typedef {object} Evidence
  * @property {Stretch[]} passages
- * @property {Histogram | null} histogram
+ * @property {Histogram | null} histogram of yes or no
+ * @property {Scatter | null} scatter of numbers
  * @property {Float32Array | undefined} null scores of the shifted concept
  * @property {Record<string, number> | undefined} ablation losses as it is and with the cell held, changes
  */
@@ -42,7 +52,7 @@ const KEPT = 64;
 const RUN_AFTER = 60_000;
 
 /** @param {any} sent @returns {Evidence} */
-export function decoded({ passages, histogram, null: scores, ablation }) {
+export function decoded({ passages, histogram, scatter, null: scores, ablation }) {
   const some = (/** @type {string | null} */ packed) => (packed ? floats(packed) : undefined);
   return {
     passages: passages.map((/** @type {any} */ passage) => ({
@@ -51,6 +61,7 @@ export function decoded({ passages, histogram, null: scores, ablation }) {
       said: some(passage.said),
     })),
     histogram,
+    scatter,
     null: some(scores),
     ablation,
   };

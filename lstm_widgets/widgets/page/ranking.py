@@ -9,6 +9,7 @@ import numpy as np
 
 from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.tokens.words import spelling_of
+from lstm_widgets.views.times import shown_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,6 +133,7 @@ def encoded_evidence(
     tokens = dataset["token"] if "token" in dataset.coords else None
     spelling = spelling_of(dataset)
     labels = dataset["label"] if "label" in dataset.coords else None
+    times = shown_times(dataset)
     passages = []
     for passage in evidence.passages:
         place = passage.example, slice(passage.start, passage.stop)
@@ -141,6 +143,7 @@ def encoded_evidence(
                 "example": passage.example,
                 "start": passage.start,
                 "peak": passage.peak,
+                "when": None if times is None else times.say(passage.example, passage.peak),
                 "values": _packed(evidence.cell[place]),
                 "said": None if evidence.said is None else _packed(evidence.said[place]),
                 "tokens": None
@@ -152,7 +155,7 @@ def encoded_evidence(
                 else sendable(str(labels.to_numpy()[passage.example])),
             }
         )
-    drawn = evidence.histogram
+    drawn, points = evidence.histogram, evidence.scatter
     return {
         "passages": passages,
         "histogram": drawn
@@ -161,8 +164,15 @@ def encoded_evidence(
             "high": float(drawn.edges[-1]),
             "inside": drawn.inside.tolist(),
             "outside": drawn.outside.tolist(),
-            "split": None if np.isnan(drawn.split) else drawn.split,
             "infinite": drawn.infinite,
+        },
+        "scatter": points
+        and {
+            "said": points.said[[0, -1]].tolist(),
+            "values": points.levels[[0, -1]].tolist(),
+            "counts": points.counts.tolist(),
+            "means": [None if np.isnan(mean) else float(f"{mean:.6g}") for mean in points.means],
+            "infinite": points.infinite,
         },
         "null": None if evidence.null is None else _packed(evidence.null),
     }

@@ -40,6 +40,74 @@ export function shares(all) {
   return each.map((counts) => counts.map((count) => count / most));
 }
 
+/** So many strengths of colour tell how many timesteps are in a bin. */
+const STRENGTHS = 5;
+
+/**
+ * The squares of a scatter by how many timesteps they have, 100 wide and 100 high, y upwards: a path each.
+ * @param {number[][]} counts by column from the left, and row from below
+ */
+export function squares(counts) {
+  const most = Math.log1p(Math.max(...counts.flat()));
+  const paths = new Array(STRENGTHS).fill("");
+  const [wide, high] = [100 / counts.length, 100 / counts[0].length];
+  const round = (/** @type {number} */ number) => Number(number.toFixed(2));
+  counts.forEach((column, x) => {
+    column.forEach((count, y) => {
+      if (count === 0) return;
+      const strength = Math.ceil((STRENGTHS * Math.log1p(count)) / most) - 1;
+      const top = round(100 - (y + 1) * high);
+      paths[strength] +=
+        `M${round(x * wide)} ${top}h${round(wide)}v${round(high)}h${round(-wide)}z`;
+    });
+  });
+  return paths;
+}
+
+/**
+ * @param {object} what
+ * @param {string} what.name for those who don't see it
+ * @param {string} what.title
+ * @param {import("../../data/evidence.js").Scatter} what.points
+ * @param {string[]} what.across at the left end, the middle and the right end
+ * @param {string[]} what.up at the top and at the bottom
+ */
+export function scatterChart({ name, title, points, across, up }) {
+  const [low, high] = points.values;
+  const { counts, means } = points;
+  const line = means
+    .flatMap((mean, x) =>
+      mean === null
+        ? []
+        : [`${(100 * (x + 0.5)) / means.length} ${(100 * (high - mean)) / (high - low)}`],
+    )
+    .join("L");
+  const drawn = shape(
+    "svg",
+    { viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img", "aria-label": name },
+    [
+      ...squares(counts).map((d, i) =>
+        shape("path", { class: "lw-point", "fill-opacity": (i + 2) / (STRENGTHS + 1), d }),
+      ),
+      ...(line ? [shape("path", { class: "lw-mean", d: `M${line}` })] : []),
+    ],
+  );
+  return element("figure", { class: "lw-chart lw-scatter" }, [
+    element("figcaption", {}, [title]),
+    element(
+      "div",
+      { class: "lw-up", "aria-hidden": "true" },
+      up.map((tick) => element("span", {}, [tick])),
+    ),
+    drawn,
+    element(
+      "div",
+      { class: "lw-ticks", "aria-hidden": "true" },
+      across.map((tick) => element("span", {}, [tick])),
+    ),
+  ]);
+}
+
 /**
  * @param {object} what
  * @param {string} what.name for those who don't see it

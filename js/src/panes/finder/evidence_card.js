@@ -8,7 +8,7 @@ import { Memo } from "../../lib/memo.js";
 import { visible } from "../../lib/tokens.js";
 import { number, words } from "../../lib/wording.js";
 import { smallButton } from "../../ui/controls.js";
-import { chart } from "./charts.js";
+import { chart, scatterChart } from "./charts.js";
 import { digits, independent } from "./numbers.js";
 
 /** @typedef {import("../../data/evidence.js").Evidence} Evidence */
@@ -159,18 +159,16 @@ export class EvidenceCard {
    * @param {number} row
    * @param {Evidence} evidence
    */
-  #charts(row, { histogram, null: scores }) {
+  #charts(row, { histogram, scatter, null: scores }) {
     const { ranking } = this;
     const made = [];
     if (histogram) {
-      const { low, high, inside, outside, split } = histogram;
+      const { low, high, inside, outside } = histogram;
       const [yes, no] = [inside, outside].map((counts) => counts.reduce((a, b) => a + b, 0));
       const concept = visible(ranking.text("concept", row));
-      const named =
-        split === null ? ["with", "without"] : [`> ${number(split)}`, `≤ ${number(split)}`];
       const threshold = ranking.number("threshold", row);
       const drawn = chart({
-        name: `Values of the cell from ${number(low)} to ${number(high)}: ${yes} ${named[0]} ${concept}, ${no} ${named[1]}`,
+        name: `Values of the cell from ${number(low)} to ${number(high)}: ${yes} with ${concept}, ${no} without`,
         title: "distribution of values",
         series: [
           ["lw-without", outside],
@@ -182,12 +180,13 @@ export class EvidenceCard {
       });
       drawn.append(
         element("div", { class: "lw-key" }, [
-          element("span", { class: "lw-with" }, [`${named[0]}: ${yes}`]),
-          element("span", { class: "lw-without" }, [`${named[1]}: ${no}`]),
+          element("span", { class: "lw-with" }, [`with: ${yes}`]),
+          element("span", { class: "lw-without" }, [`without: ${no}`]),
         ]),
       );
       made.push(drawn);
     }
+    if (scatter) made.push(this.#scatter(row, scatter));
     if (scores) {
       const score = ranking.number("score", row);
       const drawn = chart({
@@ -206,6 +205,33 @@ export class EvidenceCard {
       made.push(drawn);
     }
     return made;
+  }
+
+  /**
+   * @param {number} row
+   * @param {import("../../data/evidence.js").Scatter} scatter
+   */
+  #scatter(row, scatter) {
+    const concept = visible(this.ranking.text("concept", row));
+    const count = scatter.counts.flat().reduce((sum, each) => sum + each, 0);
+    const [low, high] = scatter.values;
+    const [least, most] = scatter.said;
+    const drawn = scatterChart({
+      name: `Values of the cell from ${number(low)} to ${number(high)} over ${concept} from ${number(least)} to ${number(most)}, at ${count} timesteps`,
+      title: `value of the cell over ${concept}${later(this.ranking.number("lag", row))}`,
+      points: scatter,
+      across: [least, (least + most) / 2, most].map((value) => digits(value)),
+      up: [digits(high), digits(low)],
+    });
+    drawn.append(
+      element("div", { class: "lw-key" }, [
+        element("span", { class: "lw-with" }, [
+          `${count} timesteps, the stronger the colour the more`,
+        ]),
+        element("span", { class: "lw-mean" }, ["mean"]),
+      ]),
+    );
+    return drawn;
   }
 
   /**
@@ -234,7 +260,7 @@ export class EvidenceCard {
    * @param {(said: number) => number} share
    */
   #passage(passage, cell, colours, share) {
-    const { kind, example, start, peak, values, said, tokens, spelling, label } = passage;
+    const { kind, example, start, peak, when, values, said, tokens, spelling, label } = passage;
     const pieces = new Spelling(spelling).pieces(tokens ?? [...values].map(() => " "));
     const made = [...values].map((value, i) => {
       const { before, text } = pieces[i];
@@ -252,7 +278,7 @@ export class EvidenceCard {
     });
     const at = peak - start;
     made[at].classList.add("lw-peak");
-    const where = `${label === null ? `example ${example}` : visible(label)}, t=${peak}`;
+    const where = `${label === null ? `example ${example}` : visible(label)}, ${when ?? `t=${peak}`}`;
     const value = number(values[at]);
     const text = tokens ? pieces.map(({ before, text }) => before + text).join("") : "";
     const line = element(
@@ -261,6 +287,7 @@ export class EvidenceCard {
       [
         element("span", { class: "lw-kind" }, [kind]),
         element("span", { class: "lw-value" }, [value]),
+        ...(when === null ? [] : [element("span", { class: "lw-when" }, [when])]),
         element("span", { class: "lw-before" }, made.slice(0, at)),
         made[at],
         element("span", { class: "lw-after" }, made.slice(at + 1)),
@@ -327,16 +354,18 @@ export class EvidenceCard {
    * @param {number} row
    * @param {Evidence} evidence
    */
-  #caption(row, { passages, histogram, null: scores }) {
+  #caption(row, { passages, histogram, scatter, null: scores }) {
     const lag = later(this.ranking.number("lag", row)).slice(2);
     const parts = this.ranking.windows.map((told) => `${told[0].toUpperCase()}${told.slice(1)}.`);
     if (passages.length > 0)
       parts.push("Samples come from equally frequent ranges of values; a click goes there.");
-    if (histogram) parts.push(`Underlined: where the concept holds${lag ? ` (${lag})` : ""}.`);
+    const moved = lag ? ` (${lag})` : "";
+    if (histogram) parts.push(`Underlined: where the concept holds${moved}.`);
+    else if (scatter) parts.push(`Underlined: how much the concept says${moved}.`);
     else parts.push("The concept's values aren't known here: pass CellFinder the concepts, too.");
-    if (histogram && histogram.infinite > 0)
-      parts.push(`${histogram.infinite} infinite values are left out.`);
-    if (histogram && !scores)
+    const drawn = histogram ?? scatter;
+    if (drawn && drawn.infinite > 0) parts.push(`${drawn.infinite} infinite values are left out.`);
+    if (drawn && !scores)
       parts.push("The null distribution isn't known: the table has lost its attrs.");
     return parts.join(" ");
   }

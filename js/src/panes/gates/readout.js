@@ -78,12 +78,12 @@ export class Readout {
     const values = layer.signals.map((signal) => signals.at(signal, column));
     const happened = changeAt(signals, column);
     const { sum, note } = happened ? explain(signals, column, happened) : { sum: "…", note: "" };
-    const of = [layer.name, model.get("cell"), column, token, values, sum, note];
+    const of = [layer.name, model.get("cell"), source.when(column), token, values, sum, note];
     if (!this.#read.changed([JSON.stringify(of)])) return;
     this.root.classList.toggle("lw-hovered", pointed !== undefined);
     // What is under a moving pointer is not spoken.
     this.why.setAttribute("aria-live", pointed === undefined ? "polite" : "off");
-    const at = `t=${column % layer.timesteps}${token === undefined ? "" : ` ${quoted(token)}`}`;
+    const at = `${source.when(column)}${token === undefined ? "" : ` ${quoted(token)}`}`;
     this.values.replaceChildren(
       element("b", {}, [at]),
       ...layer.signals.map((signal, i) => {
