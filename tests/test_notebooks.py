@@ -27,9 +27,11 @@ def test_shipped_models_are_small_and_have_their_scripts(root):
     assert 0 < sum(shipped.values()) <= 2 * 1024 * 1024
     assert {path.name for path in models.iterdir()} - set(shipped) == {
         "tide.txt",
+        "train_catchment.py",
         "train_language_model.py",
         "train_lstm_vs_rnn.py",
         "train_sentiment.py",
+        "train_wear.py",
         "train_xml.py",
     }
 
