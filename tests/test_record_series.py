@@ -441,3 +441,21 @@ def test_holding_cells_counts_all_series(model: Any) -> None:
     for column in ("loss", "loss_held"):
         mean = np.mean([each.table[column][0] for each in alone])
         np.testing.assert_allclose(found.table[column][0], mean, rtol=1e-5)
+
+
+def test_a_model_that_gives_its_states_says_nothing_more() -> None:
+    for sequences in (True, False):
+        model = keras.Sequential(
+            [keras.Input((None, 2)), keras.layers.LSTM(3, return_sequences=sequences)]
+        )
+        assert lw.record(model, READ, window=20).outputs is None
+        assert lw.record(model, READ[None]).outputs is None
+
+
+def test_what_was_zero_is_zero_again(model: Any) -> None:
+    rain = np.where(RNG.random((90, 2)) < 0.5, 0, 3.7)
+    mean, scale = rain.mean(axis=0), rain.std(axis=0)
+    recording = lw.record(model, ((rain - mean) / scale).astype(np.float32), scaling=(mean, scale))
+    assert recording.inputs is not None
+    np.testing.assert_array_equal(recording.inputs[0] == 0, rain == 0)
+    np.testing.assert_allclose(recording.inputs[0], rain, rtol=1e-6)

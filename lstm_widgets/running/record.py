@@ -309,7 +309,7 @@ def record(
             if start == 0 and tokens is not None:
                 session.expect_tokens(given.tokens)
             if said is not None:
-                said.take(outputs, start, stop, session.last_mask)
+                said.take(outputs, start, stop, session.last_mask, session.hidden_states)
                 if wanted is not None and start == 0:
                     wanted.standing(said)  # which names what doesn't fit
             if guesses is not None:

@@ -41,6 +41,7 @@ class Said:
         self._series = series
         self._values: npt.NDArray[np.float32] | None = None
         self._names: list[str] = []
+        self._only_states = False
         #: Whether there is an output for each timestep, and not only for each end of what is read.
         self.over_time = True
         # At which timestep each example ends.
@@ -52,11 +53,23 @@ class Said:
         start: int,
         stop: int,
         mask: npt.NDArray[np.bool_],
+        hidden: Sequence[npt.NDArray[np.float32]],
     ) -> None:
-        """Keep what came out of one call; ``mask`` is that of the last recurrent layer."""
+        """Keep what came out of one call.
+
+        ``mask`` is that of the last recurrent layer, ``hidden`` the hidden states that are recorded:
+        a model that only gives such has said nothing more.
+        """
+        if self._only_states:
+            return
         found = {name: self._placed(each, start, stop, mask) for name, each in outputs.items()}
         if self._values is None:
             self._names = _names({name: rows.shape[-1] for name, (rows, _) in found.items()})
+            if len(found) == 1:
+                rows, place = next(iter(found.values()))
+                self._only_states = any(_is_among(rows, states, place) for states in hidden)
+                if self._only_states:
+                    return
             shape = (*self._series.values.shape[:2], len(self._names))
             self._values = np.full(shape, np.nan, np.float32)
         first = 0
@@ -120,6 +133,16 @@ class Said:
         if mask.shape[1] == self._series.timesteps:
             self._last[start:stop] = mask.shape[1] - 1 - mask[start:stop, ::-1].argmax(axis=1)
         return rows, (np.arange(start, stop), self._last[start:stop])
+
+
+def _is_among(rows: Any, states: npt.NDArray[np.float32], place: tuple[Any, ...]) -> bool:
+    """Whether these are the states at some place."""
+    if rows.shape[-1] != states.shape[-1]:
+        return False
+    try:
+        return np.array_equal(rows, states[place])
+    except IndexError:  # of a layer with other timesteps
+        return False
 
 
 def _flat(values: npt.NDArray[Any], axes: int) -> npt.NDArray[Any]:

@@ -328,19 +328,25 @@ def physical(
         return values.astype(np.float32)
     count = len(names)
     if hasattr(scaling, "inverse_transform"):
-        rows = np.asarray(scaling.inverse_transform(values.reshape(-1, count).astype(np.float64)))
-        return rows.reshape(values.shape).astype(np.float32)
-    if isinstance(scaling, Mapping):
-        unknown = [name for name in scaling if name not in names]
-        if unknown:
-            raise ValueError(
-                f"{argument}: expected names among {', '.join(map(repr, names))}; got {unknown[0]!r}"
-            )
-        pairs = [_pair(argument, scaling.get(name, (0.0, 1.0)), 1) for name in names]
-        mean, scale = np.concatenate(pairs, axis=1)
+        rows = np.concatenate([np.zeros((1, count)), values.reshape(-1, count)])
+        zero, *_ = back = np.asarray(scaling.inverse_transform(rows), np.float64)
+        unscaled = back[1:].reshape(values.shape)
     else:
-        mean, scale = _pair(argument, scaling, count)
-    return np.asarray(values * scale + mean, np.float32)
+        if isinstance(scaling, Mapping):
+            unknown = [name for name in scaling if name not in names]
+            if unknown:
+                raise ValueError(
+                    f"{argument}: expected names among {', '.join(map(repr, names))}; got "
+                    f"{unknown[0]!r}"
+                )
+            pairs = [_pair(argument, scaling.get(name, (0.0, 1.0)), 1) for name in names]
+            zero, scale = np.concatenate(pairs, axis=1)
+        else:
+            zero, scale = _pair(argument, scaling, count)
+        unscaled = values * scale + zero
+    # What was 0 before it was scaled, and rounded, is 0 again.
+    unscaled[np.abs(unscaled) < np.finfo(np.float32).eps * np.abs(zero)] = 0
+    return np.asarray(unscaled, np.float32)
 
 
 def _pair(argument: str, pair: Any, count: int) -> npt.NDArray[np.float64]:

@@ -87,6 +87,12 @@ class Session:
         return joined(masks) if self.reading.mode == "examples" else masks[-1]
 
     @property
+    def hidden_states(self) -> list[npt.NDArray[np.float32]]:
+        """Those that are recorded of each layer, as far as read."""
+        name = "hidden_state"
+        return [unit.signals[name] for unit in self.units.values() if name in unit.signals]
+
+    @property
     def timesteps(self) -> int:
         """How many the layer with most of them has, in all its calls."""
         return max(sum(unit.timesteps for unit in units) for units in self._layers().values())
