@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
@@ -10,11 +11,20 @@ from lstm_widgets.analysis.changes import initial_of
 from lstm_widgets.figures.legend import caption
 from lstm_widgets.recording import Recording
 from lstm_widgets.tokens.wording import in_line
+from lstm_widgets.views.lines import Lines
 from lstm_widgets.views.snapshot import Snapshot
 from lstm_widgets.widgets.base import FileState, PageWidget, checked_scale
 from lstm_widgets.widgets.page import export
+from lstm_widgets.widgets.page.lines import (
+    answer_lines,
+    axes_of,
+    largest_of,
+    rows_of,
+    size_of,
+)
 from lstm_widgets.widgets.page.protocol import answer
 from lstm_widgets.widgets.page.state import (
+    WHOLE_BYTES,
     first_timestep,
     layer_names,
     state_of,
@@ -107,6 +117,22 @@ class RecordingWidget(PageWidget):
         sync=True, echo_update=False
     )
 
+    _beside = traitlets.Dict(help="Channels, outputs and tracks that are lines: their names.").tag(
+        sync=True
+    )
+    _axes = traitlets.Dict(help="Where timesteps stand, by layer; of the series by ''.").tag(
+        sync=True, echo_update=False
+    )
+    _axis_values = traitlets.Bytes(help="float64: times that aren't evenly spaced.").tag(
+        sync=True, echo_update=False
+    )
+    _series = traitlets.Dict(help="Which lines are in the page as a whole.").tag(
+        sync=True, echo_update=False
+    )
+    _series_values = traitlets.Bytes(help="float32 (line, example, timestep).").tag(
+        sync=True, echo_update=False
+    )
+
     _notes = traitlets.Dict(help="Notes on cells, by layer and the number of the cell.").tag(
         sync=True
     )
@@ -147,6 +173,8 @@ class RecordingWidget(PageWidget):
         state = state_of(recording, self._calls) | {"_notes": recording.notes.plain}
         super().__init__(layer=layer, signal=signal or "", **state, **traits)
         recording.notes.watch(self)
+        if self._drawn.series is not None:
+            self._tell()
         self._summarise()
 
     @property
@@ -157,6 +185,27 @@ class RecordingWidget(PageWidget):
     def _is_call(self, layer: str) -> bool:
         """Whether it names one of the calls of a layer."""
         return any(layer in self.recording.call_names(name) for name in layer_names(self.recording))
+
+    def _tell(self) -> None:
+        """Give the page what there is beside cells, with all values if they are few."""
+        lines = self._drawn
+        beside = lines.beside
+        fits = size_of(lines, beside, self._examples) <= WHOLE_BYTES
+        described, values = rows_of(lines, beside if fits else [], (0, self._examples))
+        axes, places = axes_of(lines, [layer["name"] for layer in self._layers])
+        with self.hold_sync():
+            self._beside = lines.described
+            self._axes, self._axis_values = axes, places
+            self._series, self._series_values = described, values
+
+    @property
+    def _examples(self) -> int:
+        return self._sizes(self.layer)["example"]
+
+    @cached_property
+    def _drawn(self) -> Lines:
+        """What can be drawn as lines over time."""
+        return Lines(self.recording, {})
 
     def _summarise(self) -> None:
         """Give the page the overview of what is shown, unless it has all of it."""
@@ -184,6 +233,8 @@ class RecordingWidget(PageWidget):
             with self.hold_sync():
                 for name, value in state.items():
                     setattr(self, name, value)
+                if self._axes:
+                    self._tell()
         if layer not in self._names:
             raise traitlets.TraitError(
                 f"layer: expected one of {', '.join(map(repr, self._names))}, got {layer!r}"
@@ -329,7 +380,18 @@ class RecordingWidget(PageWidget):
             layers = [layer | {"rounded": True} for layer in layers]
         state = {"_summary": {}, "_overview": b"", "_statistics": b"", "_layers": layers}
         whole = whole_of(self.recording, kept, exact=exact)
-        return FileState(state | whole, missing, rounded=not exact)
+        return FileState(state | whole | self._kept_lines(missing), missing, rounded=not exact)
+
+    def _kept_lines(self, missing: list[str]) -> dict[str, Any]:
+        """Give a file the series beside the signals, if they fit; else tell what is missing."""
+        lines = self._drawn
+        if lines.series is None:
+            return {}
+        if size_of(lines, lines.beside, self._examples) > export.FILE_BYTES:
+            missing.append("the series that were read")
+            return {"_beside": {}, "_axes": {}}
+        described, values = rows_of(lines, lines.beside, (0, self._examples))
+        return {"_series": described, "_series_values": values}
 
     def _snapshot(self) -> Snapshot:
         """Put together what is shown, to draw it."""
@@ -376,6 +438,12 @@ class RecordingWidget(PageWidget):
     # -- the page's requests ---------------------------------------------------------------------
 
     def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        if "lines" in content:
+            reply, buffers = answer_lines(self._drawn, content)
+            if content.get("largest"):
+                largest = largest_of(self.recording, *content["largest"])
+                reply["largest"] = [*content["largest"], largest]
+            return reply, buffers
         layer, signal = content["layer"], content["signal"]
         names = self.recording.directions(layer)
         parts = [self.recording[name] for name in names]

@@ -12,14 +12,10 @@ from lstm_widgets.widgets.base import STATIC, FileState
 from lstm_widgets.widgets.matching_widget import MatchingWidget
 from lstm_widgets.widgets.page import export
 from lstm_widgets.widgets.page.lines import (
-    answer_lines,
-    axes_of,
-    largest_of,
     rows_of,
     size_of,
     tops_of,
 )
-from lstm_widgets.widgets.page.state import WHOLE_BYTES
 from lstm_widgets.widgets.pinned_cells import PinnedCells
 from lstm_widgets.widgets.recording_widget import SCALES
 
@@ -109,20 +105,6 @@ class SeriesPlot(MatchingWidget, PinnedCells):
         None, allow_none=True, help="Which line each example is shown with; None: the first output."
     ).tag(sync=True)
 
-    _beside = traitlets.Dict(help="Channels, outputs and tracks: their names.").tag(sync=True)
-    _axes = traitlets.Dict(help="Where timesteps stand, by layer; of the series by ''.").tag(
-        sync=True, echo_update=False
-    )
-    _axis_values = traitlets.Bytes(help="float64: times that aren't evenly spaced.").tag(
-        sync=True, echo_update=False
-    )
-    _series = traitlets.Dict(help="Which lines are in the page as a whole.").tag(
-        sync=True, echo_update=False
-    )
-    _series_values = traitlets.Bytes(help="float32 (line, example, timestep).").tag(
-        sync=True, echo_update=False
-    )
-
     #: Made anew with the tracks.
     _lines: Lines | None = None
 
@@ -138,6 +120,7 @@ class SeriesPlot(MatchingWidget, PinnedCells):
 
     @property
     def _drawn(self) -> Lines:
+        """All lines, those of tracks among them."""
         if self._lines is None:
             self._lines = Lines(self.recording, self._said)
         return self._lines
@@ -147,18 +130,6 @@ class SeriesPlot(MatchingWidget, PinnedCells):
         if self._layers:
             self._tell()
             self._summarise()
-
-    def _tell(self) -> None:
-        """Give the page what there is beside cells, with all values if they are few."""
-        lines = self._drawn
-        beside = lines.beside
-        fits = size_of(lines, beside, self._examples) <= WHOLE_BYTES
-        described, values = rows_of(lines, beside if fits else [], (0, self._examples))
-        axes, places = axes_of(lines, [layer["name"] for layer in self._layers])
-        with self.hold_sync():
-            self._beside = lines.described
-            self._axes, self._axis_values = axes, places
-            self._series, self._series_values = described, values
 
     def _summarise(self) -> None:
         """Give the page the coarsest level of what is shown."""
@@ -171,10 +142,6 @@ class SeriesPlot(MatchingWidget, PinnedCells):
         with self.hold_sync():
             self._summary = {"layer": self.layer, "signal": self.signal, "lines": asked}
             self._overview = tops
-
-    @property
-    def _examples(self) -> int:
-        return self._sizes(self.layer)["example"]
 
     @property
     def _empty(self) -> bool:
@@ -294,16 +261,3 @@ class SeriesPlot(MatchingWidget, PinnedCells):
                     return one
         kinds = [one.kind for one in every]
         return every[kinds.index("output" if "output" in kinds else "cell")]
-
-    # -- the page's requests ---------------------------------------------------------------------
-
-    def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-        if "lines" not in content:
-            return super()._answer(content)
-        reply, buffers = answer_lines(self._drawn, content)
-        if content.get("largest"):
-            reply["largest"] = [
-                *content["largest"],
-                largest_of(self.recording, *content["largest"]),
-            ]
-        return reply, buffers

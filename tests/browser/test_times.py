@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import series_recordings
-from expected import frames
+from expected import frames, picture
 from lab import eventually
 from playwright.sync_api import expect
 from series_recordings import series
@@ -105,6 +105,54 @@ def test_dates_of_a_saved_grid(open_page, scheme):
     assert "2016-10-31" in grid.ruler()
     assert any(re.fullmatch(r"\d+ (Oct|Nov)", text) for text in grid.ruler())
     expect(grid.root.locator(".lw-overview span")).to_have_text("2015–2016")
+
+
+#: The colours of the first two channels, and of paper.
+CHANNELS = {
+    "light": ((11, 98, 196), (180, 73, 15), (255, 255, 255)),
+    "dark": ((108, 176, 255), (255, 157, 102), (17, 20, 23)),
+}
+RULER, PITCH, EDGE, GUTTER = 20, 26, 3, 84
+
+
+def found(image, x, y, colour):
+    """Tell whether a line of a colour passes within a pixel of a place."""
+    part = image[max(0, y - 1) : y + 2, x - 1 : x + 2, :3].astype(int)
+    return bool((np.abs(part - colour).max(axis=-1) < 90).any())
+
+
+@pytest.mark.parametrize("make", [lw.CellGrid, lw.GateInspector])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_channels_are_lines_above_the_columns(open_page, scheme, make):
+    recording = series()
+    saved = open_page(make(recording, signal="cell_state", cell=2, timestep=3), scheme=scheme)
+    within = "lw-grid" if make is lw.CellGrid else "lw-gates"
+    grid = Timed(saved, 0, recording, within=within)
+    read = recording.inputs[0].to_numpy()
+    values = [
+        f"rain {number(float(read[3, 0]))} mm/day",
+        f"temperature {number(float(read[3, 1]))} °C",
+    ]
+    grid.says(2, 3, "2015-10-04")
+    expect(grid.status).to_contain_text(" · ".join(values))
+    saved.page.mouse.move(2, 2)
+    image = picture(grid.canvas)
+    *hues, paper = CHANNELS[scheme]
+    width = 2.0 if make is lw.CellGrid else 6.0
+    if make is lw.CellGrid:
+        width = max(width, (grid.frame.evaluate("e => e.scrollWidth") - GUTTER) / 400)
+    for channel, hue in enumerate(hues):
+        line = read[:, channel]
+        low, high = np.nanmin(line), np.nanmax(line)
+        floor = RULER + (channel + 1) * PITCH - EDGE - 0.5
+        for timestep in (10, 25, 60, 100, 150):
+            value = line[timestep]
+            y = floor - (value - low) / (high - low) * (PITCH - 2 * EDGE - 1)
+            x = GUTTER + (timestep + 0.5) * width
+            assert found(image, int(x), int(y), hue), (channel, timestep)
+    # What is missing is a gap, from the 30th to the 39th.
+    gap = image[RULER + 1 : RULER + PITCH - 2, int(GUTTER + 31 * width) : int(GUTTER + 38 * width)]
+    assert (np.abs(gap[..., :3].astype(int) - paper).max(axis=-1) < 30).all()
 
 
 def test_a_span_of_days_is_chosen_on_the_ruler(open_page):

@@ -4,6 +4,7 @@ import { shownColumn, shownToken } from "../data/align.js";
 import { clamp } from "../lib/clamp.js";
 import { firstOf, inLine } from "../lib/tokens.js";
 import { drawBands } from "./bands.js";
+import { channelsOf, drawChannels, stripHeight } from "./channel_strip.js";
 import { cut } from "./ruler.js";
 import { drawTimeRuler } from "./time_ruler.js";
 
@@ -21,9 +22,11 @@ const BAND = { height: 7, pitch: 10 };
  * How high the head of a layer is: in all, what of it belongs to a column, and what chooses columns.
  * @param {import("../data/layer.js").Layer | undefined} layer
  * @param {unknown[]} tracks that are shown
+ * @param {import("../data/lines.js").Lines | undefined} lines
  */
-export function headOf(layer, tracks) {
-  const bands = tracks.length * BAND.pitch;
+export function headOf(layer, tracks, lines) {
+  const strip = stripHeight(channelsOf(layer, lines).length);
+  const bands = strip + tracks.length * BAND.pitch;
   const tokens = (layer?.tokens || layer?.times ? TOKENS : 6) + bands;
   const column = layer?.tokens ? tokens - 1 : bands + 3;
   return {
@@ -31,23 +34,24 @@ export function headOf(layer, tracks) {
     column,
     chooses: layer?.times ? tokens - 1 : column,
     bands,
+    strip,
   };
 }
 
 /**
  * Draw them both.
  * @param {CanvasRenderingContext2D} context
- * @param {{source: AnySource, theme: import("../colour/theme.js").Theme, align: string, column: number, tracks: import("../data/tracks.js").Track[], span?: number[]}} scene the selected
+ * @param {{source: AnySource, theme: import("../colour/theme.js").Theme, align: string, column: number, tracks: import("../data/tracks.js").Track[], span?: number[], lines: import("../data/lines.js").Lines | undefined}} scene the selected
  *   column, and the first of the span that is chosen and that after its last
  * @param {{columns: Columns, left: number, width: number, size: number}} place how far it is scrolled, the
  *   width of the whole, the size of the font
  */
 export function drawHead(
   context,
-  { source, theme, align, column: selected, tracks, span },
+  { source, theme, align, column: selected, tracks, span, lines },
   { columns, left, width, size },
 ) {
-  const head = headOf(source.layer, tracks);
+  const head = headOf(source.layer, tracks, lines);
   const header = head.height - head.bands;
   const { timesteps, examples, tokens } = source.layer;
   if (timesteps * examples === 0) return;
@@ -62,10 +66,17 @@ export function drawHead(
     const place = { columns, gutter: GUTTER, left, width, top: header - TOKENS, bottom: header };
     drawTimeRuler(context, { source, theme, column: selected }, place);
   }
+  const below = header + head.strip;
+  if (lines && head.strip > 0) {
+    const place = { columns, gutter: GUTTER, left, width, top: header };
+    drawChannels(context, { layer: source.layer, lines, theme, column: selected }, place);
+    context.textAlign = "right";
+    context.fillStyle = theme.colour.muted;
+  }
   context.font = `9px ${theme.font}`;
   const measure = (/** @type {string} */ text) => context.measureText(text).width;
   tracks.forEach(({ title }, row) => {
-    const y = header + row * BAND.pitch + 5;
+    const y = below + row * BAND.pitch + 5;
     context.fillText(cut(title, GUTTER - 16, measure), GUTTER - 12, y);
   });
   context.save();
@@ -73,7 +84,7 @@ export function drawHead(
   context.rect(GUTTER, 0, room, head.height);
   context.clip();
   const places = tracks.length > 0 ? placesOf(source.layer, columns, { left, width, align }) : [];
-  drawBands(context, { source, theme, tracks }, places, { y: header + 1, ...BAND });
+  drawBands(context, { source, theme, tracks }, places, { y: below + 1, ...BAND });
   if (span) {
     const [x, end] = [columns.start(span[0]), columns.end(span[1] - 1)].map(
       (at) => GUTTER + at - left,

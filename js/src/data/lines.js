@@ -121,7 +121,7 @@ export class Lines {
   seed() {
     const { lines = [] } = this.model.get("_summary");
     const overview = this.model.get("_overview");
-    if (!this.#seeded.changed([lines, overview])) return;
+    if (lines.length === 0 || !this.#seeded.changed([lines, overview])) return;
     const all = floats(overview);
     let at = 0;
     for (const [key, example, level] of lines) {
@@ -149,6 +149,24 @@ export class Lines {
   /** @param {string} layer */
   hasAxis(layer) {
     return layer in this.model.get("_axes");
+  }
+
+  /** Whether a layer has the timesteps of the series, or some of them. @param {string} layer */
+  follows(layer) {
+    const { [layer]: own, "": series } = this.model.get("_axes");
+    if (!own || !series) return false;
+    return own.count === series.count || own.kind !== "timestep" || own.counted.join() !== "0,1";
+  }
+
+  /**
+   * Which timestep of the series a timestep of a layer is.
+   * @param {string} layer
+   * @param {number} example
+   * @param {number} timestep
+   */
+  inSeries(layer, example, timestep) {
+    const [own, series] = [this.axis(layer, example), this.axis("", example)];
+    return own.count === series.count ? timestep : series.nearest(own.at(timestep));
   }
 
   /** @param {number} example @returns {string | undefined} */

@@ -3,6 +3,7 @@
 import { resolve } from "../colour/palettes.js";
 import { KernelSource } from "../data/kernel_source.js";
 import { noted } from "../data/layer.js";
+import { LINE_TRAITS, Lines, linesHere } from "../data/lines.js";
 import { WholeSource, wholeSize } from "../data/source.js";
 import { Track, tracksOf } from "../data/tracks.js";
 import { bytes } from "../host/model.js";
@@ -43,6 +44,7 @@ const SHOWN = [
   "row",
   "_track_codes",
   "_span_example",
+  ...LINE_TRAITS,
   ...ARRIVING,
 ];
 
@@ -52,6 +54,9 @@ export class RecordingState extends SharedState {
   /** @type {WholeSource | KernelSource | undefined} */
   #source;
   #key = "";
+  /** @type {Lines | undefined} */
+  #lines;
+  #lined = new Memo();
   #tracked = new Memo();
   /** @type {Track[]} */
   #tracks = [];
@@ -73,6 +78,7 @@ export class RecordingState extends SharedState {
   dispose() {
     super.dispose();
     this.#source?.dispose();
+    this.#lines?.dispose();
   }
 
   /** @returns {Layer[]} */
@@ -123,6 +129,19 @@ export class RecordingState extends SharedState {
     }
     const parts = [bytes(model.get("_statistics")), bytes(model.get("_overview"))];
     return stamp === undefined || checksum(...parts) === stamp;
+  }
+
+  /** The series beside the signals; undefined if there is none, or while not all of it has arrived. */
+  get lines() {
+    const { model, layers } = this;
+    if (!linesHere(model)) return undefined;
+    const of = [...LINE_TRAITS, "_whole", "_layers"].map((name) => model.get(name));
+    if (this.#lined.changed(of)) {
+      this.#lines?.dispose();
+      this.#lines = new Lines(model, layers, () => this.announce("arrival"));
+    }
+    this.#lines?.seed();
+    return this.#lines;
   }
 
   /** The concept tracks of the layer, also those that are hidden. */

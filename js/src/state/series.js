@@ -1,6 +1,6 @@
 // A recording in the page as lines over time: which there are, and which are shown.
 
-import { idOf, LINE_TRAITS, Lines, linesHere } from "../data/lines.js";
+import { idOf } from "../data/lines.js";
 import { Memo } from "../lib/memo.js";
 import { RecordingState } from "./recording.js";
 
@@ -19,39 +19,18 @@ import { RecordingState } from "./recording.js";
  */
 
 export class SeriesState extends RecordingState {
-  /** @type {Lines | undefined} */
-  #lines;
-  #made = new Memo();
   #listed = new Memo();
   /** @type {Subject[]} */
   #subjects = [];
 
   /** @param {import("../host/model.js").Model} model */
   constructor(model) {
-    super(model, [...LINE_TRAITS, "channels", "outputs", "arrange", "subject"]);
-  }
-
-  dispose() {
-    super.dispose();
-    this.#lines?.dispose();
+    super(model, ["channels", "outputs", "arrange", "subject"]);
   }
 
   /** Tracks are lines here, not bands under tokens. @returns {import("../data/tracks.js").Track[]} */
   get everyTrack() {
     return [];
-  }
-
-  /** What to draw from; undefined while not all of it has arrived. */
-  get lines() {
-    const { model, layers } = this;
-    if (!linesHere(model)) return undefined;
-    const of = [...LINE_TRAITS, "_whole", "_layers"].map((name) => model.get(name));
-    if (this.#made.changed(of)) {
-      this.#lines?.dispose();
-      this.#lines = new Lines(model, layers, () => this.announce("arrival"));
-    }
-    this.#lines?.seed();
-    return this.#lines;
   }
 
   /** Every line that can be shown, in the order in which they stand. */

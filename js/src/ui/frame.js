@@ -8,7 +8,7 @@ import { valueAt } from "../data/source.js";
 import { Clock, Times } from "../data/times.js";
 import { element } from "../lib/dom.js";
 import { Memo } from "../lib/memo.js";
-import { quoted } from "../lib/tokens.js";
+import { inLine, quoted } from "../lib/tokens.js";
 import { number, words } from "../lib/wording.js";
 import { Chrome } from "./chrome.js";
 import { menu, slider } from "./controls.js";
@@ -27,6 +27,8 @@ import { TrackRow } from "./track_row.js";
  */
 /** @typedef {new (host: Frame) => Pane} PaneClass */
 
+/** Of no more channels, and outputs, the values are read out. */
+const MOST_SAID = 6;
 /** @type {[string, string][]} */
 const ALIGNMENTS = [
   ["read", "just read"],
@@ -275,6 +277,7 @@ export class Frame extends Chrome {
     parts.push(`${signal} ${shown}`);
     if (source.padding(column)) parts.push(layer.windowed ? "no window ends here" : "padding");
     if (threshold > 0) parts.push(Math.abs(value) >= threshold ? "on" : "below the threshold");
+    parts.push(...this.#beside(layer, column));
     // Of the token, wherever the value stands.
     const at = shownColumn(layer, column, model.get("align"));
     if (at !== undefined) {
@@ -283,6 +286,38 @@ export class Frame extends Chrome {
       parts.push(...this.state.tracks.map(say));
     }
     return { text: parts.join(" · "), full: exact ? String(value) : "" };
+  }
+
+  /**
+   * What was read at a column, said, and should have been said.
+   * @param {import("../data/layer.js").Layer} layer
+   * @param {number} column
+   */
+  #beside(layer, column) {
+    const { lines } = this.state;
+    if (layer.tokens || !lines?.follows(layer.name)) return [];
+    const example = Math.floor(column / layer.timesteps);
+    const at = lines.inSeries(layer.name, example, column % layer.timesteps);
+    const say = (/** @type {string} */ kind, /** @type {number} */ index) => {
+      const value = lines.value([kind, index, "", ""], example, at);
+      return value === undefined ? "…" : number(value);
+    };
+    const { channels, outputs } = lines.beside;
+    const worded = (
+      /** @type {string} */ name,
+      /** @type {string} */ text,
+      /** @type {string} */ unit,
+    ) => `${inLine(name)} ${text}${unit ? ` ${inLine(unit)}` : ""}`;
+    return [
+      ...channels
+        .slice(0, MOST_SAID)
+        .map(({ name, unit }, i) => worded(name, say("channel", i), unit)),
+      ...outputs.slice(0, MOST_SAID).map(({ name, unit, output, target }) => {
+        const said = output === null ? "" : say("output", output);
+        const wanted = target === null ? "" : say("target", target);
+        return worded(name, said && wanted ? `${said} (target ${wanted})` : said || wanted, unit);
+      }),
+    ];
   }
 
   describe() {
@@ -297,10 +332,11 @@ export class Frame extends Chrome {
   }
 
   get warning() {
-    return this.source?.notice ?? "";
+    return this.source?.notice || this.state.lines?.notice || "";
   }
 
   request() {
     this.source?.request();
+    this.state.lines?.request();
   }
 }

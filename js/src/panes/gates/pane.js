@@ -144,7 +144,7 @@ export class GatesPane {
   // -- places -------------------------------------------------------------------------------------
 
   get #head() {
-    return headOf(this.state.layer, this.state.tracks);
+    return headOf(this.state.layer, this.state.tracks, this.state.lines);
   }
 
   get #room() {
@@ -317,6 +317,7 @@ export class GatesPane {
         column: state.column,
         tracks: state.tracks,
         span: state.span,
+        lines: state.lines,
       },
       {
         columns,
@@ -334,7 +335,7 @@ export class GatesPane {
     const right = Math.min(this.view.width, GUTTER + columns.total - left);
     for (const band of bands) drawing.lines(context, band, right);
     const x = (/** @type {number} */ column) => GUTTER + columns.start(column) - left;
-    const { height: top, column: head } = this.#head;
+    const { height: top, column: head, strip } = this.#head;
     for (let column = first; column <= last; column++) {
       const padding = source.padding(column);
       for (const band of bands) {
@@ -354,7 +355,7 @@ export class GatesPane {
       context.strokeStyle = theme.colour.muted;
       context.strokeRect(x(this.#pointed) - 0.5, top + 0.5, columns.width, height - top - 1.5);
     }
-    const start = source.layer.tokens ? top - head : top;
+    const start = source.layer.tokens || strip > 0 ? top - head : top;
     outline(context, theme, [x(state.column) - 0.5, start, columns.width, height - start - 1]);
     context.restore();
   }

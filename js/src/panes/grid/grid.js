@@ -30,6 +30,7 @@ const TIMED_ROW = 12;
  * @property {number} column the selected column
  * @property {string} align which token stands at a column
  * @property {import("../../data/tracks.js").Track[]} tracks
+ * @property {import("../../data/lines.js").Lines | undefined} lines the series beside the signals
  * @property {number[] | undefined} span its first column and that after its last
  */
 
@@ -103,12 +104,12 @@ export class Grid {
   }
 
   get #header() {
-    return headOf(this.#scene?.source.layer, this.#scene?.tracks ?? []).height;
+    return headOf(this.#scene?.source.layer, this.#scene?.tracks ?? [], this.#scene?.lines).height;
   }
 
   /** How much of that chooses columns: not the labels of the examples. */
   get #tokens() {
-    return headOf(this.#scene?.source.layer, this.#scene?.tracks ?? []).chooses;
+    return headOf(this.#scene?.source.layer, this.#scene?.tracks ?? [], this.#scene?.lines).chooses;
   }
 
   get #room() {
@@ -389,7 +390,7 @@ export class Grid {
     const bottom = Math.min(height, header + order.length * rowHeight - top);
     context.save();
     context.beginPath();
-    const head = headOf(scene.source.layer, scene.tracks).column;
+    const head = headOf(scene.source.layer, scene.tracks, scene.lines).column;
     context.rect(GUTTER - 1, header - head - 1, width, height);
     context.clip();
     const x = GUTTER + columns.start(column) - left;

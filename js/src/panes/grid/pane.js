@@ -166,6 +166,7 @@ export class GridPane {
       align: model.get("align"),
       tracks: this.state.tracks,
       span: this.state.span,
+      lines: this.state.lines,
     };
     this.grid.show(scene);
     if (!this.#sized) {

@@ -77,12 +77,4 @@ export class SeriesFrame extends Frame {
     const signal = model.get("signal");
     return cell === model.get("cell") ? signal : `${cellName(layer, cell ?? 0)} ${signal}`;
   }
-
-  get warning() {
-    return /** @type {SeriesState} */ (this.state).lines?.notice ?? "";
-  }
-
-  request() {
-    /** @type {SeriesState} */ (this.state).lines?.request();
-  }
 }

@@ -1,0 +1,211 @@
+// The channels that were read, as small lines above the columns: where tokens stand above a text.
+
+import { lineCss } from "../colour/lines.js";
+import { POOLED, TILE } from "../data/levels.js";
+import { inLine } from "../lib/tokens.js";
+import { short } from "../lib/wording.js";
+import { cut } from "./ruler.js";
+
+/** @typedef {import("../data/lines.js").Lines} Lines */
+/** @typedef {import("../data/lines.js").Key} Key */
+/** @typedef {import("../layout/columns.js").Columns} Columns */
+
+/** No more channels are shown here. */
+const MOST = 8;
+/** How high a channel is: where there are few, and where there are more. */
+const [ROOMY, FEW, CLOSE] = [26, 4, 16];
+/** A lower one has its name beside it, not its unit and the ends of its range. */
+const ROOM_FOR_RANGE = 20;
+/** Above and below a line. */
+const EDGE = 3;
+const THICK = 1.2;
+/** A name is as narrow as this share of what it takes, if it has to be. */
+const CLOSER = 0.84;
+
+/**
+ * The channels above the columns of a layer.
+ * @param {import("../data/layer.js").Layer | undefined} layer
+ * @param {Lines | undefined} lines
+ * @returns {{name: string, unit: string}[]}
+ */
+export function channelsOf(layer, lines) {
+  if (!layer || layer.tokens || !lines?.follows(layer.name)) return [];
+  return lines.beside.channels.slice(0, MOST);
+}
+
+/** How high all of them are. @param {number} count */
+export function stripHeight(count) {
+  return count * pitchOf(count);
+}
+
+/** @param {number} count */
+const pitchOf = (count) => (count <= FEW ? ROOMY : CLOSE);
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {{layer: import("../data/layer.js").Layer, lines: Lines, theme: import("../colour/theme.js").Theme, column: number}} scene
+ *   the selected column
+ * @param {{columns: Columns, gutter: number, left: number, width: number, top: number}} place what stands at
+ *   the left of columns, how far these are scrolled, the width of all; the upper edge
+ */
+export function drawChannels(context, scene, { columns, gutter, left, width, top }) {
+  const { layer, lines, theme, column } = scene;
+  const channels = channelsOf(layer, lines);
+  const pitch = pitchOf(channels.length);
+  const [first, last] = columns.between(left, left + width - gutter);
+  const selected = Math.floor(column / layer.timesteps);
+  /** @type {number[]} */
+  const examples = [];
+  for (let e = Math.floor(first / layer.timesteps); e * layer.timesteps <= last; e++)
+    examples.push(e);
+  channels.forEach(({ name, unit }, i) => {
+    /** @type {Key} */
+    const key = ["channel", i, "", ""];
+    const y = top + i * pitch;
+    const ends = [...examples, selected].map((example) => lines.extent(key, example));
+    const known = /** @type {[number, number][]} */ (ends.filter(Boolean));
+    const low = Math.min(...known.map((each) => each[0]));
+    const high = Math.max(...known.map((each) => each[1]));
+    const colour = lineCss("channel", i, theme);
+    drawNames(context, { name, unit, colour, theme }, { gutter, y, pitch, range: [low, high] });
+    if (known.length === 0) return;
+    const floor = y + pitch - EDGE - 0.5;
+    const scale = high > low ? (pitch - 2 * EDGE - 1) / (high - low) : 0;
+    const yOf = (/** @type {number} */ value) =>
+      scale ? floor - (value - low) * scale : y + pitch / 2;
+    context.save();
+    context.beginPath();
+    context.rect(gutter, y, width - gutter, pitch);
+    context.clip();
+    context.fillStyle = theme.colour.line;
+    context.globalAlpha = 0.6;
+    const zero = low < 0 && high > 0 ? yOf(0) : y + pitch - 1;
+    context.fillRect(gutter, Math.round(zero), Math.min(width, gutter + columns.total - left), 1);
+    context.globalAlpha = 1;
+    context.strokeStyle = context.fillStyle = colour;
+    context.lineWidth = THICK;
+    for (const example of examples) {
+      const begin = example * layer.timesteps;
+      const from = Math.max(0, first - begin);
+      const to = Math.min(layer.timesteps - 1, last - begin);
+      const x = (/** @type {number} */ t) => gutter + columns.start(begin + t) - left;
+      const at = (/** @type {number} */ t) => lines.inSeries(layer.name, example, t);
+      const span = { key, example, from, to };
+      if (columns.width >= 1)
+        drawPoints(context, lines, span, at, (t) => x(t) + columns.width / 2, yOf);
+      else drawPooled(context, lines, span, at, x, columns.width, yOf);
+    }
+    context.restore();
+  });
+}
+
+/**
+ * @typedef {{key: Key, example: number, from: number, to: number}} Span of which timesteps, both ends included
+ */
+
+/**
+ * A line through each timestep; where one is missing, there is a gap.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Lines} lines
+ * @param {Span} span
+ * @param {(timestep: number) => number} at where a timestep of the layer is in the series
+ * @param {(timestep: number) => number} x
+ * @param {(value: number) => number} y
+ */
+function drawPoints(context, lines, { key, example, from, to }, at, x, y) {
+  context.beginPath();
+  let before = false;
+  const last = at(to);
+  for (let t = Math.max(0, from - 1); t <= to + 1; t++) {
+    const place = t > to ? last + 1 : at(t);
+    const value = lines.value(key, example, place);
+    const known = value !== undefined && !Number.isNaN(value);
+    if (known && before) context.lineTo(x(t), y(value));
+    else if (known) {
+      context.moveTo(x(t), y(value));
+      // One between two gaps is seen, too.
+      context.lineTo(x(t) + THICK, y(value));
+    }
+    before = known;
+  }
+  context.stroke();
+}
+
+/**
+ * Each pixel from the lowest to the highest value under it.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Lines} lines
+ * @param {Span} span
+ * @param {(timestep: number) => number} at where a timestep of the layer is in the series
+ * @param {(timestep: number) => number} x
+ * @param {number} width of a column, less than a pixel
+ * @param {(value: number) => number} y
+ */
+function drawPooled(context, lines, { key, example, from, to }, at, x, width, y) {
+  /** @type {[number, number] | undefined} */
+  let before;
+  for (let t = from; t <= to; ) {
+    const pixel = Math.floor(x(t));
+    const next = Math.max(t + 1, Math.min(to + 1, t + Math.ceil((pixel + 1 - x(t)) / width)));
+    const found = lowestAndHighest(lines, key, example, at(t), at(next - 1) + 1);
+    if (found) {
+      // Up to where the pixel before ended, so that the line holds together.
+      const low = before ? Math.min(found[0], before[1]) : found[0];
+      const high = before ? Math.max(found[1], before[0]) : found[1];
+      const top = y(high);
+      context.fillRect(pixel, top - THICK / 2, 1, y(low) - top + THICK);
+    }
+    before = found;
+    t = next;
+  }
+}
+
+/**
+ * @param {Lines} lines
+ * @param {Key} key
+ * @param {number} example
+ * @param {number} start
+ * @param {number} stop
+ * @returns {[number, number] | undefined} undefined if all of it is missing, or on its way
+ */
+function lowestAndHighest(lines, key, example, start, stop) {
+  let level = 0;
+  while (POOLED ** (level + 1) <= stop - start) level++;
+  const size = POOLED ** level;
+  let [low, high] = [Infinity, -Infinity];
+  for (let run = Math.floor(start / size); run * size < stop; run++) {
+    const found = lines.best(key, example, level, Math.floor(run / TILE));
+    if (!found) continue;
+    const at = Math.floor((run * size - found.first) / found.size);
+    if (found.low[at] < low) low = found.low[at];
+    if (found.high[at] > high) high = found.high[at];
+  }
+  return low <= high ? [low, high] : undefined;
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {{name: string, unit: string, colour: string, theme: import("../colour/theme.js").Theme}} what
+ * @param {{gutter: number, y: number, pitch: number, range: [number, number]}} place
+ */
+function drawNames(context, { name, unit, colour, theme }, { gutter, y, pitch, range }) {
+  const [low, high] = range;
+  const right = gutter - 7;
+  const room = right - 3;
+  // Letters may stand a little closer before any are left out.
+  const put = (/** @type {string} */ text, /** @type {number} */ down) => {
+    const shown = cut(text, room / CLOSER, (part) => context.measureText(part).width);
+    context.fillText(shown, right, y + pitch / 2 + down, room);
+  };
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  context.fillStyle = colour;
+  context.font = `600 11px ${theme.font}`;
+  const below = pitch >= ROOM_FOR_RANGE;
+  put(inLine(name), below ? -5.5 : 0);
+  if (!below) return;
+  context.fillStyle = theme.colour.muted;
+  context.font = `9px ${theme.font}`;
+  const ends = low < high ? `${short(low)} – ${short(high)}` : low === high ? short(low) : "";
+  put(`${ends} ${inLine(unit)}`.trim(), 6.5);
+}
