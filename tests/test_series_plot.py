@@ -13,7 +13,7 @@ from recordings import rivers
 import lstm_widgets as lw
 from lstm_widgets.recording import RecordedLayer, RecordedSeries, Recording, Times
 from lstm_widgets.views.lines import Key, Line
-from lstm_widgets.widgets import series_plot
+from lstm_widgets.widgets import recording_widget
 from lstm_widgets.widgets.page import export
 
 
@@ -34,7 +34,7 @@ def unpacked(widget):
 @pytest.fixture
 def large(monkeypatch):
     """Make a recording that doesn't travel whole."""
-    monkeypatch.setattr(series_plot, "WHOLE_BYTES", 100)
+    monkeypatch.setattr(recording_widget, "WHOLE_BYTES", 100)
     monkeypatch.setattr("lstm_widgets.widgets.page.state.WHOLE_BYTES", 100)
     return rivers(days=5000)
 
