@@ -29,11 +29,14 @@ class Groups:
         What each is called.
     whole : bool
         Whether each example belongs to one group.
+    what : str
+        What they are, several of them.
     """
 
     number: npt.NDArray[np.intp]
     names: tuple[str, ...]
     whole: bool
+    what: str = "groups"
 
 
 def groups_of(dataset: xr.Dataset, groups: Any) -> Groups:
@@ -68,7 +71,7 @@ def groups_of(dataset: xr.Dataset, groups: Any) -> Groups:
             )
         labels = dates.astype(f"datetime64[{LENGTHS[groups]}]")
         number, names = _numbered(labels.ravel())
-        return Groups(number.reshape(labels.shape), names, whole=False)
+        return Groups(number.reshape(labels.shape), names, whole=False, what=f"{groups}s")
     if isinstance(groups, bytes) or not hasattr(groups, "__len__"):
         raise TypeError(f"groups: expected one label for each example, got {groups!r:.80}")
     if getattr(groups, "ndim", 1) == 2:

@@ -62,7 +62,7 @@ def held_out(
     several = len(np.unique(timeline.series)) > 1
     if groups is not None:
         numbers, known = groups.number[asked.mask][there], groups.names
-        what, shared = "groups", not groups.whole
+        what, shared = groups.what, not groups.whole
     elif several and timeline.date is None:
         labels = asked.dataset.coords.get("label")
         own = len(asked.mask) == int(asked.origin.series.max()) + 1
@@ -93,7 +93,7 @@ def held_out(
     line, at = timeline.axes(shared=shared)
     parts = min(count, len(names))
     folds = cut_into_groups(line, at, group=numbers, count=parts, gap=gap, names=names)
-    each = "each" if parts == len(names) else f"in {parts} folds"
+    each = "each in turn" if parts == len(names) else f"in {parts} folds"
     return folds, f"{len(names)} {what} {each}"
 
 

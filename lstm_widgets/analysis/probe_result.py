@@ -26,8 +26,9 @@ class Probe:
         - ``score``: of everything that was held out together, R² of a numeric concept; of a yes/no
           one AUROC, how often a yes is above a no of the same fold. Of the null, the median of the
           moved targets.
-        - ``spread``: the standard deviation of the scores of the folds; of the null, of the moved
-          targets.
+        - ``spread``: the standard deviation of the scores of the folds, from the range between their
+          quartiles (a fold in which next to nothing happens has a score far from all others); of the
+          null, of the moved targets.
         - ``r``: Pearson's correlation of the held-out prediction with the concept.
         - ``skill``: over the calendar, 1 − SSE / SSE of the calendar. (Of a yes/no concept that is the
           Brier skill score of its probability.) NaN without a period.
