@@ -17,7 +17,7 @@ __all__ = ["blocks_of", "read", "row_blocks"]
 # Values (cell × timestep) that are worked on at a time.
 _BLOCK_VALUES = 1 << 24
 #: Values (timestep × cell, and what else is held of each timestep) that are read at a time.
-ROW_VALUES = 1 << 22
+ROW_VALUES = 1 << 21
 
 
 def blocks_of(cells: int, timesteps: int) -> Iterator[range]:

@@ -57,8 +57,15 @@ class Period:
     bins: Places
     count: int
 
+    @property
+    def cycles(self) -> str:
+        """What several cycles are called."""
+        return f"{self.name}s" if self.name in LENGTHS else f"cycles of {self.name}"
+
     def only(self, there: npt.NDArray[np.bool_]) -> Period:
         """Leave some of the timesteps out."""
+        if there.all():
+            return self
         return replace(
             self, cycle=self.cycle[there], phase=self.phase[there], bins=self.bins[there]
         )
@@ -102,8 +109,8 @@ def period_of(
     elif period and not (period >= 2 and np.isfinite(period)):
         raise ValueError(f"period: expected 2 timesteps or more, or 0 for none, got {period!r}")
     if not isinstance(period, str) and not period:
-        nothing = np.zeros(n, np.intp)
-        return Period("", nothing, np.zeros(n), nothing, 1)
+        nothing = np.broadcast_to(np.zeros(1, np.intp), n)
+        return Period("", nothing, np.broadcast_to(np.zeros(1), n), nothing, 1)
     if isinstance(period, str):
         assert dates is not None  # noqa: S101
         name = period

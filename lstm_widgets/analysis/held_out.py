@@ -10,14 +10,11 @@ from lstm_widgets.analysis.folds import cut_in_time, cut_into_groups
 from lstm_widgets.analysis.timelines import memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy.typing as npt
     import xarray as xr
 
     from lstm_widgets.analysis.folds import Folds
     from lstm_widgets.analysis.probe_asked import Asked
-    from lstm_widgets.analysis.probed import Target
     from lstm_widgets.analysis.timelines import Timeline
 
     Flags = npt.NDArray[np.bool_]
@@ -26,16 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["distance", "held_out"]
 
 
-def distance(
-    asked: Asked,
-    *,
-    timeline: Timeline,
-    targets: Sequence[Target],
-    lags: Places,
-    count: int,
-    gap: int | None,
-) -> tuple[int, str]:
+def distance(asked: Asked, lags: Places, count: int, gap: int | None) -> tuple[int, str]:
     """Tell how far what is fitted stays away from what is held out, and why."""
+    timeline = asked.timeline
     if gap is not None:
         return gap, ""
     lag = int(np.abs(lags).max()) * timeline.step
@@ -43,14 +33,15 @@ def distance(
         if lag > asked.window:
             return lag, " (the longest lag)"
         return asked.window, " (the window)"
-    longest = max(memory(one.lagged[0], timeline) for one in targets)
+    now = np.zeros(1, np.intp)
+    longest = max(memory(asked.lagged(str(name), now)[0], timeline) for name in asked.tracks)
     different = len(np.unique(timeline.axes(shared=True)[1]))
     half = different * timeline.step // (2 * count)
     if max(lag, min(longest, half)) == lag:
         return lag, " (the longest lag)" if lag else ""
     if longest > half:
-        return half, " (half a fold, the concept remembers for longer)"
-    return longest, " (until the concept has forgotten)"
+        return half, " (half a fold, concepts remember for longer)"
+    return longest, " (until concepts have forgotten)"
 
 
 def held_out(

@@ -133,5 +133,5 @@ def exchanged(said: Floats, part: Part, period: Period, keys: Floats) -> NullTar
     return NullTargets(
         len(keys),
         lambda among: table[to[:, cycle_of[among]], step_of[among]],
-        "" if most >= ENOUGH_CYCLES else f"{most} cycles of the period only",
+        "" if most >= ENOUGH_CYCLES else f"{most} {period.cycles} only",
     )

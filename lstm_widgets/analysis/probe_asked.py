@@ -117,7 +117,7 @@ class Asked:
 class Moves:
     """How concepts are moved for the null."""
 
-    part: Part
+    part: Part | None
     period: Period
     turns: Floats
     keys: Floats
@@ -125,6 +125,8 @@ class Moves:
     @classmethod
     def of(cls, asked: Asked, period: Period, rng: np.random.Generator, shifts: int) -> Moves:
         """Draw how concepts are moved."""
+        if not shifts:
+            return cls(None, period, np.zeros((0, 0)), np.zeros((0, 0)))
         lengths = asked.mask.sum(axis=1)
         pieces = pieces_of(asked.mask, asked.origin)
         part = Part.of(pieces, np.zeros(1, np.intp), np.cumsum(lengths) - lengths, lengths)
@@ -136,7 +138,7 @@ class Moves:
 
     def null(self, name: str, kind: Kind, said: Floats) -> NullTargets | None:
         """Move what a concept says at the timesteps at which it is known."""
-        if not len(self.turns):
+        if self.part is None:
             return None
         if self.period.name:
             found = exchanged(said, self.part, self.period, self.keys)

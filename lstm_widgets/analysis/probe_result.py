@@ -76,7 +76,7 @@ class Probe:
 
     def _headline(self) -> str:
         period = self.table.attrs["period"]
-        over = f"; calendar of the {period}" if period else ""
+        over = f"; the calendar repeats after {_repeats(period)}" if period else ""
         return (
             f"Probe of the {self.signal} of layer {self.layer!r}, {self.table.attrs['cells']} cells"
             f"; held out: {self.folds}{over}."
@@ -115,6 +115,10 @@ class Probe:
 
     def _remarks(self) -> str:
         return "".join(f"\n{remark}" for remark in self.table.attrs["remarks"])
+
+
+def _repeats(period: str) -> str:
+    return period if period[0].isdigit() else f"a {period}"
 
 
 def _digits(value: Any, digits: int = 2) -> str:  # noqa: ANN401 - a number of pandas

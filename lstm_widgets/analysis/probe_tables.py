@@ -90,7 +90,8 @@ class ProbeTables:
         if self._period.name:
             sources.append(("calendar", said[0], calendar))
         rows, scores = [], []
-        reason = _reason(said[0], yes_no=yes_no) or (target.null.reason if target.null else "")
+        nothing = _reason(said[0], yes_no=yes_no)
+        reason = nothing or (target.null.reason if target.null else "")
         for k, (protocol, truth, guess) in enumerate(sources):
             known = np.isfinite(guess) & np.isfinite(truth) & probed.finite
             own = k if k < len(PROTOCOLS) else 0
@@ -135,7 +136,7 @@ class ProbeTables:
                     lag=int(self._lags[_most(fitted.lag[designs.folds, own])]),
                     cells=self._common(designs, fitted, k),
                     timesteps=counted,
-                    reason=reason,
+                    reason=reason if k < len(PROTOCOLS) else nothing,
                     **more,
                 )
             )
@@ -152,7 +153,7 @@ class ProbeTables:
                     anomaly_score=_median(fitted.anomalies(0)[1:]),
                     lag=int(self._lags[0]),
                     timesteps=counted,
-                    reason=reason,
+                    reason=nothing,
                 )
             )
         self._rows[name], self._scores[name] = rows, scores
@@ -184,15 +185,15 @@ class ProbeTables:
         return tuple(int(designs.probed.chosen[cell]) for cell in fitted.cells[fold][k])
 
     def _common(self, designs: Designs, fitted: FittedTarget, k: int) -> tuple[int, ...] | None:
-        """List the cells that at least half of the folds have chosen, the most often chosen first."""
+        """List the cells that at least half of the folds have chosen, the most telling first."""
         if not 0 < k < len(PROTOCOLS):
             return None
-        counts: dict[int, int] = {}
+        places: dict[int, list[int]] = {}
         for fold in designs.folds:
-            for cell in self._cells(designs, fitted, fold, k) or ():
-                counts[cell] = counts.get(cell, 0) + 1
-        often = [cell for cell, n in counts.items() if 2 * n >= len(designs.folds)]
-        return tuple(sorted(often, key=lambda cell: (-counts[cell], cell)))
+            for place, cell in enumerate(self._cells(designs, fitted, fold, k) or ()):
+                places.setdefault(cell, []).append(place)
+        often = [cell for cell, each in places.items() if 2 * len(each) >= len(designs.folds)]
+        return tuple(sorted(often, key=lambda cell: (np.mean(places[cell]), cell)))
 
     def result(self, names: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame, xr.Dataset]:
         """Put it together: concepts in the order in which they were asked for."""

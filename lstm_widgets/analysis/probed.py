@@ -135,11 +135,13 @@ class Probed:
         self.at, self.kept = self.at[self.finite[self.at]], self.kept[self.finite[self.at]]
 
     def _sum(self, x: Floats, places: Places) -> None:
+        if not len(places):
+            return
         atom, phase = self.folds.atom[places], self.period.bins[places]
         order = np.argsort(atom, kind="stable")
         if (np.diff(atom) < 0).any():
             x, places, atom, phase = x[order], places[order], atom[order], phase[order]
-        starts = np.flatnonzero(np.append(True, atom[1:] != atom[:-1]))[: len(atom)]
+        starts = np.flatnonzero(np.append(True, atom[1:] != atom[:-1]))
         parts = [slice(a, b) for a, b in zip(starts, [*starts[1:], len(atom)], strict=True)]
         for part in parts:
             self.inputs.add(x[part], int(atom[part.start]), phase[part])

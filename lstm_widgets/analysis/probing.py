@@ -174,6 +174,7 @@ def probe(
     calendar = period_of(asked.dataset, period, asked.mask, asked.timeline.position)
     rng = np.random.default_rng(seed)
     moves = Moves.of(asked, calendar, rng, shifts)
+    apart, why = distance(asked, chosen, folds, gap)
     tables = ProbeTables(asked.mask, calendar, chosen, shifts)
     complete = True
     with tqdm(total=0, desc="probing", unit="step") as bar:
@@ -184,7 +185,7 @@ def probe(
                     names,
                     lags=chosen,
                     count=folds,
-                    gap=gap,
+                    gap=apart,
                     moves=moves,
                     tables=tables,
                     bar=bar,
@@ -193,10 +194,13 @@ def probe(
                 if not tables.done:
                     raise
                 complete = False
-                warnings.warn(f"interrupted: {len(tables.done)} concepts are probed", stacklevel=2)
+                done = len(tables.done)
+                several = "concept is" if done == 1 else "concepts are"
+                warnings.warn(f"interrupted: {done} {several} probed", stacklevel=2)
                 break
     table, score, prediction = tables.result(list(map(str, asked.tracks)))
     table.attrs |= {
+        "gap": apart,
         "period": calendar.name,
         "lags": chosen.tolist(),
         "shifts": shifts,
@@ -204,10 +208,11 @@ def probe(
         "cells": len(asked.cells),
         "complete": complete,
     }
+    held = f"{tables.sentence}, {apart} timestep{'s' * (apart != 1)} apart{why}"
     where = {name: c for name, c in asked.dataset.coords.items() if "cell" not in c.dims}
     keep = {name: c for name, c in where.items() if name in ("time", "label", "position")}
     prediction = prediction.assign_coords(keep)
-    return Probe(table, score, prediction, asked.layer, signal, tables.sentence)
+    return Probe(table, score, prediction, asked.layer, signal, held)
 
 
 def _probe_alike(
@@ -216,7 +221,7 @@ def _probe_alike(
     *,
     lags: Places,
     count: int,
-    gap: int | None,
+    gap: int,
     moves: Moves,
     tables: ProbeTables,
     bar: Any,
@@ -236,11 +241,8 @@ def _probe_alike(
         mean = float(said[0, there].mean())
         null = moves.null(name, kind, np.where(there, said[0], np.nan))
         targets.append(Target(name, kind, mean, said[:, there] - mean, null))
-    apart, why = distance(
-        asked, timeline=timeline, targets=targets, lags=lags, count=count, gap=gap
-    )
-    folds, sentence = held_out(asked, timeline=timeline, there=there, count=count, gap=apart)
-    tables.sentence = f"{sentence}, {apart} timesteps apart{why}"
+    folds, sentence = held_out(asked, timeline=timeline, there=there, count=count, gap=gap)
+    tables.sentence = tables.sentence or sentence
     rows = np.zeros(asked.mask.shape, np.bool_)
     rows[asked.mask] = there
     probed = Probed(
@@ -257,7 +259,7 @@ def _probe_alike(
     designs = Designs(probed)
     if not designs.folds:
         raise ValueError(
-            f"gap: {apart} timesteps around what is held out{why} leave nothing to fit, of "
+            f"gap: {gap} timesteps around what is held out leave nothing to fit, of "
             f"{len(folds.atom)} timesteps in {folds.count} folds; more folds= or a smaller gap= would"
         )
     fitted: list[FittedTarget] = []

@@ -101,7 +101,7 @@ def origin_of(
         start = _apart(numbers, found, timesteps)
         return Origin(numbers, start, f"the examples belong to {names} groups")
     if found is None:
-        if known or examples < 2:
+        if known:
             return Origin(own, np.zeros(examples, np.intp))
         told = (
             "it isn't known whether the examples are overlapping windows of a series, so they are "
@@ -172,6 +172,8 @@ def _overlap(
     """Find which examples overlap, by what was read, by tokens, by tracks; whether that is known."""
     description = recording.tree.attrs.get("overlap")
     examples = dataset.sizes["example"]
+    if examples < 2:
+        return None, "", True
     if description is not None:
         found = overlap.of_description(description, examples)
         if found is not None:
@@ -181,6 +183,8 @@ def _overlap(
         if found is not None:
             return found, "their tokens", True
     known = description is not None or "token" in dataset.coords
+    # Series that were measured at the same times; windows of one series aren't.
+    known = known or ("time" in dataset.coords and dataset.coords["time"].ndim == 1)
     for name, track in tracks.items():
         values = np.ascontiguousarray(track.to_numpy(), np.float64)
         codes = overlap.fingerprints(values[:, :, None])

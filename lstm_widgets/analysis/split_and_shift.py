@@ -177,7 +177,9 @@ class Part:
         segment = np.repeat(np.array([numbers[piece.segment] for piece in pieces], np.intp), counts)
         position = _ranges([piece.position for piece in pieces], counts)
         inner = _ranges([0] * len(pieces), counts)
-        here = (inner >= before) & (inner < np.repeat(counts, counts) - after)
+        here: Flags | slice = ALL
+        if before or after:
+            here = (inner >= before) & (inner < np.repeat(counts, counts) - after)
         index, sizes, slots = _numbered(segment, position)
         # The windows of each segment, in the order of the series.
         example = np.searchsorted(starts, [piece.start for piece in pieces], side="right") - 1

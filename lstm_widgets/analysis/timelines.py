@@ -48,6 +48,8 @@ class Timeline:
 
     def only(self, there: npt.NDArray[np.bool_]) -> Timeline:
         """Leave some of the timesteps out."""
+        if there.all():
+            return self
         date = None if self.date is None else self.date[there]
         return Timeline(self.series[there], self.position[there], date, self.step)
 

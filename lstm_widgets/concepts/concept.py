@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -166,13 +166,22 @@ class Concept:
         )
 
 
+class Table(Protocol):
+    """A Series or a DataFrame of pandas."""
+
+    @property
+    def index(self) -> Any:  # noqa: ANN401 - pandas has no types here
+        """The times of its values."""
+
+
 Concepts: TypeAlias = (
     Concept
     | Sequence[Concept]
-    | Mapping[Any, Concept | TrackFunction | str | npt.NDArray[Any] | xr.DataArray]
+    | Table
+    | Mapping[Any, Concept | TrackFunction | str | npt.NDArray[Any] | xr.DataArray | Table]
 )
 """Concepts as they are given: one, several, or a mapping from names to concepts, functions from
-tokens to an array, regular expressions, or arrays ``(example, timestep)``."""
+tokens to an array, regular expressions, arrays ``(example, timestep)`` or tables of pandas."""
 
 
 def _enclosed(name: str) -> str:
@@ -233,8 +242,9 @@ def track(array: npt.ArrayLike, *, name: str = "track") -> Concept:
     Parameters
     ----------
     array : array (example, timestep)
-        Bools, or numbers (NaN: no value), with the timesteps of the recording, padding included; or
-        ``(timestep,)`` for a recording of one example. A track from :func:`tracks` keeps its kind.
+        Bools, or numbers (NaN: no value), with the timesteps of the recording, padding included, or
+        with all that were read, if not all were recorded; ``(timestep,)`` for a recording of one
+        example. A track from :func:`tracks` keeps its kind.
     name : str, default "track"
         Its name.
 
@@ -256,6 +266,10 @@ def track(array: npt.ArrayLike, *, name: str = "track") -> Concept:
     def row(example: Example) -> Track:
         examples = 1 if example.examples is None else example.examples
         width = example.count if example.width is None else example.width
+        at = example.positions
+        if at is not None and values.shape[1] > width and values.shape[0] == examples:
+            # It says it of all timesteps that were read, of which this layer has some.
+            return np.asarray(values[example.number, at])
         if values.shape != (examples, width):
             raise ValueError(
                 f"concept {name!r}: expected an array ({examples} examples, {width} timesteps), "

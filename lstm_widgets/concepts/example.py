@@ -42,6 +42,12 @@ class Example:
         How many timesteps the recording has, padding included.
     spelling : Spelling, optional
         How the tokens spell a text, or None where only these tokens tell.
+    times : array (count,), optional
+        The dates (in UTC) or numbers that its timesteps stand for, where they are known.
+    positions : int array (count,), optional
+        Which timesteps of the series that was read they are, where not all of them were recorded.
+    label : str, optional
+        What it is called.
     """
 
     count: int
@@ -51,6 +57,9 @@ class Example:
     examples: int | None = None
     width: int | None = None
     spelling: Spelling | None = None
+    times: npt.NDArray[Any] | None = None
+    positions: npt.NDArray[np.integer[Any]] | None = None
+    label: str | None = None
 
     @property
     def tokens(self) -> tuple[str, ...]:

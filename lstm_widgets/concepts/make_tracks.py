@@ -14,6 +14,7 @@ import xarray as xr
 
 from lstm_widgets.concepts.concept import Concept, kind_of, matches, of, track
 from lstm_widgets.concepts.example import Example
+from lstm_widgets.concepts.tables import Frame, is_table, of_table
 from lstm_widgets.recording.masks import mask_of
 from lstm_widgets.tokens.words import spelling_of
 
@@ -31,7 +32,10 @@ def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None
         Its tokens and padding are used.
     concepts : Concept, sequence of Concept, or mapping
         A concept, several, or a mapping from names to concepts, functions from the tokens of one
-        example to an array, regular expressions, or arrays ``(example, timestep)``.
+        example to an array, regular expressions, or arrays ``(example, timestep)``. Of pandas: a
+        DataFrame with a column for each concept; in a mapping a Series, which is the same for every
+        example, or a DataFrame with a column for each example. Their index are the times of the
+        recording, some or more of them, or there are as many rows as timesteps.
     layer : str, optional
         The layer whose timesteps are meant. Default: the first.
 
@@ -92,6 +96,8 @@ def resolve(concepts: Concepts, example: Example | None = None) -> list[Concept]
         return [concepts]
     if isinstance(concepts, Mapping):
         return [_named(str(name), given, example) for name, given in concepts.items()]
+    if isinstance(concepts, Frame):
+        return [of_table(concepts[column], str(column)) for column in concepts.columns]
     if isinstance(concepts, str) or not isinstance(concepts, Sequence):
         raise TypeError(
             f"concepts: expected a concept, several, or a mapping, got {concepts!r:.80}"
@@ -114,6 +120,8 @@ def _named(name: str, given: Any, example: Example | None) -> Concept:
         function = cast("TrackFunction", given)
         tried = np.zeros(0, bool) if example is None else np.asarray(function(example.tokens))
         return of(function, name=name, kind=kind_of(tried))
+    if is_table(given):
+        return of_table(given, name)
     if isinstance(given, (np.ndarray, xr.DataArray, list, tuple)):
         return track(given, name=name)
     raise TypeError(
@@ -129,9 +137,28 @@ def _examples(recording: Recording, layer: str | None) -> tuple[list[Example], t
     mask = mask_of(dataset)
     tokens = np.asarray(dataset["token"]) if "token" in dataset.coords else None
     spelling = spelling_of(dataset)
+    times, positions, labels = (
+        dataset.coords[name].to_numpy() if name in dataset.coords else None
+        for name in ("time", "position", "label")
+    )
+    if times is not None:
+        times = np.broadcast_to(times, (count, width))
     examples = []
     for k in range(count):
         timesteps = np.flatnonzero(mask[k])
         given = None if tokens is None else tuple(map(str, tokens[k, timesteps]))
-        examples.append(Example(len(timesteps), given, k, timesteps, count, width, spelling))
+        examples.append(
+            Example(
+                len(timesteps),
+                given,
+                k,
+                timesteps,
+                count,
+                width,
+                spelling,
+                None if times is None else times[k, timesteps],
+                None if positions is None else positions[timesteps],
+                None if labels is None else str(labels[k]),
+            )
+        )
     return examples, (count, width)

@@ -345,5 +345,4 @@ def _of_name(concepts: Concepts, name: str) -> Concepts | None:
     """Choose one of several concepts; None if it isn't among them."""
     if isinstance(concepts, Mapping):
         return {name: concepts[name]} if name in concepts else None
-    several = [concepts] if isinstance(concepts, ready.Concept) else concepts
-    return [concept for concept in several if concept.name == name] or None
+    return [concept for concept in ready.resolve(concepts) if concept.name == name] or None

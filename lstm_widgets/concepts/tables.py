@@ -1,0 +1,128 @@
+# pandas has no types here: Any.
+# ruff: noqa: ANN401
+"""Concepts that are given as tables of pandas: their index tells to which timesteps values belong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from lstm_widgets.concepts.concept import Concept, kind_of
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from lstm_widgets.concepts.example import Example, Track
+
+__all__ = ["Frame", "is_table", "of_table"]
+
+
+@runtime_checkable
+class Frame(Protocol):
+    """A DataFrame."""
+
+    index: Any
+    columns: Any
+
+    def reindex(self) -> Any:
+        """Take the values of other times."""
+
+    def __getitem__(self, column: Any) -> Any:
+        """Take a column."""
+
+
+def is_table(given: Any) -> bool:
+    """Tell whether something is a Series or a DataFrame of pandas."""
+    return hasattr(given, "index") and hasattr(given, "reindex")
+
+
+def of_table(given: Any, name: str) -> Concept:
+    """Make a concept of a table.
+
+    Parameters
+    ----------
+    given : pandas.Series or pandas.DataFrame
+        A Series is the same for every example; a DataFrame has a column for each, called as the
+        example is labelled, or as many columns as there are examples. The index are the times of the
+        recording, more or fewer or in another order; or there are no times, and as many rows as
+        timesteps.
+    name : str
+        Its name.
+    """
+    values = np.asarray(given)
+    if values.dtype == object:
+        try:
+            values = np.asarray(given.astype("float64"))
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"concept {name!r}: expected bools or numbers; {error}") from error
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"concept {name!r}: expected bools or numbers, got dtype {values.dtype}")
+    kind = kind_of(values)
+    keys = _keys(given.index)
+    if keys.dtype != object and len(np.unique(keys)) < len(keys):
+        raise ValueError(f"concept {name!r}: expected different times in its index, got one twice")
+
+    def row(example: Example) -> Track:
+        column = values if values.ndim == 1 else values[:, _column(given, example, name)]
+        timesteps = np.arange(example.count) if example.timesteps is None else example.timesteps
+        width = example.count if example.width is None else example.width
+        times = None if example.times is None else _plain(example.times)
+        counted = getattr(given.index, "start", None) == 0 and len(column) == width  # a RangeIndex
+        if times is None or times.dtype != keys.dtype or counted:
+            if len(column) != width:
+                raise ValueError(
+                    f"concept {name!r}: expected a value for each of {width} timesteps, or an index "
+                    f"of the recording's times, got {len(column)} values with an index of "
+                    f"{given.index.dtype}"
+                )
+            return np.asarray(column[timesteps])
+        order = np.argsort(keys)
+        place = np.searchsorted(keys[order], times).clip(max=max(len(keys) - 1, 0))
+        there = np.zeros(example.count, bool)
+        if len(keys):
+            place = order[place]
+            there = keys[place] == times
+        if example.count and not there.any():
+            raise ValueError(
+                f"concept {name!r}: none of its times is one of the recording's, from "
+                f"{times[0]} to {times[-1]}; its index goes from "
+                f"{given.index.min()} to {given.index.max()}"
+            )
+        if kind == "yes_no" and not there.all():
+            raise ValueError(
+                f"concept {name!r}: expected True or False at every timestep, got no value at "
+                f"{times[~there][0]}; numbers may be missing"
+            )
+        return np.asarray(column[place] if there.all() else np.where(there, column[place], np.nan))
+
+    return Concept(name, kind, row)
+
+
+def _keys(index: Any) -> npt.NDArray[Any]:
+    """Bring an index into the form that times have in a recording: UTC, or numbers."""
+    if hasattr(index, "to_timestamp") and hasattr(index, "freq"):  # periods
+        index = index.to_timestamp()
+    if getattr(index.dtype, "tz", None) is not None:
+        index = index.tz_convert("UTC").tz_localize(None)
+    keys = np.asarray(index)
+    return _plain(keys)
+
+
+def _plain(times: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Bring dates and numbers into one form each."""
+    dates = times.dtype.kind == "M"
+    return times.astype("M8[ns]" if dates else np.float64 if times.dtype.kind in "iuf" else object)
+
+
+def _column(given: Any, example: Example, name: str) -> int:
+    columns = [str(column) for column in given.columns]
+    if example.label is not None and example.label in columns:
+        return columns.index(example.label)
+    if len(columns) == (1 if example.examples is None else example.examples):
+        return example.number
+    called = "" if example.label is None else f" called {example.label!r}"
+    raise ValueError(
+        f"concept {name!r}: expected a column{called} for each of {example.examples} examples, got "
+        f"{', '.join(map(repr, columns))[:200]}"
+    )
