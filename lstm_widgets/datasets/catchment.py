@@ -310,7 +310,7 @@ def train(
     window: int = 365,
     days: int = 91,
     batch_size: int = 16,
-    dropout: float = 0.4,
+    dropout: float = 0.15,
     learning_rate: float = 0.01,
     seed: int = 0,
 ) -> list[float]:
@@ -336,7 +336,7 @@ def train(
         How many days of a stretch are told.
     batch_size : int, default 16
         Stretches a step.
-    dropout : float, default 0.4
+    dropout : float, default 0.15
         The share of the LSTM's cells that ``Dense`` doesn't see at a step of training.
     learning_rate : float, default 0.01
         The learning rate at the first step.

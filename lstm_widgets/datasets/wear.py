@@ -209,10 +209,10 @@ def train(
 def _run(random: np.random.Generator) -> pd.DataFrame:
     """Run one machine until it breaks."""
     life = _USUAL_LIFE * np.exp(0.1 * random.standard_normal())
-    usual, load = random.uniform(65, 85), 0.0
+    usual, load = random.uniform(60, 90), 0.0
     loads, damages, damage = [], [], 0.0
     while damage < 1:
-        load = 0.95 * load + 4.0 * random.standard_normal()
+        load = 0.9 * load + 2.5 * random.standard_normal()
         loads.append(float(np.clip(usual + load, 30.0, 120.0)))
         damage += (loads[-1] / _USUAL_LOAD) ** _EXPONENT / life
         damages.append(damage)
