@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 import lstm_widgets as lw
+from lstm_widgets.analysis import series, split_and_shift
 from lstm_widgets.recording import RecordedLayer, Recording, overlap
+from lstm_widgets.recording.times import standard_times
 
 WIDTH = 50
 
@@ -250,7 +253,7 @@ def test_where_nothing_tells_there_is_a_gap_between_the_halves():
 @pytest.mark.parametrize(
     ("more", "error"),
     [
-        ({"groups": ["a"]}, "groups: expected one label for each of 6 examples, got 1"),
+        ({"groups": ["a"]}, "one label for each of 6 examples, or for each of 20 timesteps, got 1"),
         ({"groups": "abcdef"}, "groups: expected one label for each example"),
         ({"step": 0}, "step: expected a positive whole number, got 0"),
         ({"step": 1.5}, "step"),
@@ -294,3 +297,54 @@ def test_passages_show_a_moment_of_a_series_once():
     assert len(taken) > 3
     for number, passage in enumerate(shown.passages):
         assert not any(passage.example + passage.peak in one for one in taken[:number])
+
+
+# Groups of timesteps --------------------------------------------------------------------------------
+
+
+def test_years_are_halved_as_wholes_and_windows_keep_their_distance():
+    rng = np.random.default_rng(0)
+    year = np.repeat(np.arange(10), 40)
+    mask = np.ones((2, 400), bool)
+    mask[1, 390:] = False
+    origin = series.Origin(np.arange(2), np.zeros(2, int))
+    numbers = np.stack([year, year])[mask]
+    for gap in (0, 7):
+        selection, held_out = split_and_shift.halved(mask, origin, rng, groups=numbers, gap=gap)
+        whole = [np.zeros(len(numbers), bool) for _ in range(2)]
+        for half, flags in zip((selection, held_out), whole, strict=True):
+            for piece in half:
+                flags[piece.start : piece.stop] = True
+                assert piece.position == (piece.start if piece.segment == 0 else piece.start - 400)
+        assert not (whole[0] & whole[1]).any()
+        assert not set(numbers[whole[0]]) & set(numbers[whole[1]])
+        if not gap:
+            assert (whole[0] | whole[1]).all()
+        at = np.arange(len(numbers))
+        for example in (at < 400, at >= 400):
+            one, other = at[whole[0] & example], at[whole[1] & example]
+            assert np.abs(one[:, None] - other).min() >= max(gap, 1)
+
+
+def test_what_holds_in_a_few_years_only_is_not_found_in_others():
+    rng = np.random.default_rng(0)
+    times = pd.date_range("2001-01-01", "2010-12-31", freq="D")
+    y = rng.normal(size=len(times))
+    values = rng.normal(size=(len(times), 3))
+    values[:, 1] += 2 * y
+    layer = RecordedLayer(
+        "lstm",
+        "LSTM",
+        {"hidden_state": values[None].astype(np.float32)},
+        times=standard_times(times, 1, len(times)),
+    )
+    recording = Recording.from_layers([layer])
+    table = lw.rank_cells(recording, {"y": y[None]}, groups="year", shifts=50)
+    assert table["cell"][0] == 1
+    assert table["score"][0] > 0.8
+    assert table["q_value"][0] < 0.05 < table["q_value"][1:].min()
+    assert table.attrs["groups"] == "year"
+    labels = times.year.to_numpy()
+    same = lw.rank_cells(recording, {"y": y[None]}, groups=labels, shifts=50)
+    pd.testing.assert_frame_equal(table, same)
+    assert same.attrs["groups"] == labels.tolist()

@@ -74,6 +74,8 @@ def groups_of(dataset: xr.Dataset, groups: Any) -> Groups:
         return Groups(number.reshape(labels.shape), names, whole=False, what=f"{groups}s")
     if isinstance(groups, bytes) or not hasattr(groups, "__len__"):
         raise TypeError(f"groups: expected one label for each example, got {groups!r:.80}")
+    if isinstance(groups, (list, tuple)) and len(groups) and isinstance(groups[0], (list, tuple)):
+        groups = np.array(groups, object)
     if getattr(groups, "ndim", 1) == 2:
         shape = (examples, timesteps)
         if groups.shape != shape:

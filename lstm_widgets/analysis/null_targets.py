@@ -121,6 +121,9 @@ def exchanged(said: Floats, part: Part, period: Period, keys: Floats) -> NullTar
         if len(whole) < 2:
             continue
         ranked = np.argsort(keys[:, cycles[whole]], axis=1)
+        if len(whole) < ENOUGH_CYCLES:  # too many orders would leave them as they are: rotated
+            by = 1 + (keys[:, cycles[whole[0]]] * (len(whole) - 1)).astype(np.intp)
+            ranked = (np.arange(len(whole)) + by[:, None]) % len(whole)
         to[:, whole] = whole[ranked]
         for n, each in enumerate(rest):  # an incomplete cycle gets, but doesn't give
             to[:, each] = whole[ranked[:, n % len(whole)]]

@@ -77,8 +77,7 @@ class Asked:
         if not mask.any():
             raise ValueError(f"layer {name!r}: expected timesteps that aren't padding, got none")
         grouped = None if groups is None else groups_of(dataset, groups)
-        labels = grouped.number[:, 0] if grouped is not None and grouped.whole else None
-        origin = origin_of(recording, name, numbers(concepts, *said.values()), labels, step)
+        origin = origin_of(recording, name, numbers(concepts, *said.values()), groups, step)
         return cls(
             name,
             dataset,
@@ -127,9 +126,7 @@ class Moves:
         """Draw how concepts are moved."""
         if not shifts:
             return cls(None, period, np.zeros((0, 0)), np.zeros((0, 0)))
-        lengths = asked.mask.sum(axis=1)
-        pieces = pieces_of(asked.mask, asked.origin)
-        part = Part.of(pieces, np.zeros(1, np.intp), np.cumsum(lengths) - lengths, lengths)
+        part = Part.of(pieces_of(asked.mask, asked.origin), np.zeros(1, np.intp))
         # Series that have dates are moved together: they may share their weather.
         apart = 1 if asked.timeline.date is not None else part.segments
         turns = np.repeat(rng.random((shifts, apart)), part.segments // apart, axis=1)

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis import statistics
+from lstm_widgets.analysis.groups import groups_of
 from lstm_widgets.analysis.series import origin_of
 from lstm_widgets.analysis.split_and_shift import Part, halved
+from lstm_widgets.analysis.timelines import timeline_of
 from lstm_widgets.checks import is_whole
 from lstm_widgets.concepts.make_tracks import tracks
 from lstm_widgets.recording.masks import mask_of
@@ -154,7 +156,7 @@ class RankedText:
         concepts: Concepts,
         layer: str,
         *,
-        groups: Sequence[Any] | None,
+        groups: Any,  # noqa: ANN401 - labels of many types
         step: int | None,
         lags: int | Sequence[int] | None,
         shifts: int,
@@ -167,11 +169,16 @@ class RankedText:
         mask = mask_of(recording[layer])
         rng = np.random.default_rng(seed)
         origin = origin_of(recording, layer, numbers(concepts, *given.values()), groups, step)
-        lengths = mask.sum(axis=1)
-        pieces = halved(mask, origin, rng)
+        labels = None if groups is None else groups_of(recording[layer], groups)
+        pieces = halved(
+            mask,
+            origin,
+            rng,
+            groups=None if labels is None or labels.whole else labels.number[mask],
+            gap=_gap(recording, layer, origin, mask),
+        )
         chosen = standard_lags(lags, [len(p) for half in pieces for p in half])
-        starts = np.cumsum(lengths) - lengths
-        first, held_out = (Part.of(half, chosen, starts, lengths) for half in pieces)
+        first, held_out = (Part.of(half, chosen) for half in pieces)
         halves = first, held_out
         if not all(len(half.places) > 1 for half in halves):
             raise ValueError(
@@ -186,6 +193,13 @@ class RankedText:
         turns = rng.random((shifts, held_out.segments))
         reasons = [too_little(track, held_out, turns) for track in said]
         return cls(mask, origin, chosen, halves, said, turns, held_out.slow(ENOUGH_CYCLES), reasons)
+
+
+def _gap(recording: Recording, layer: str, origin: Origin, mask: npt.NDArray[np.bool_]) -> int:
+    """Tell how far halves of one series stay away from each other: by the window that was read."""
+    step = timeline_of(recording[layer], origin, mask).step
+    # Not more than a third of the half from which it is taken.
+    return int(min(-(-recording.tree.attrs.get("window", 0) // step), mask.shape[1] // 6))
 
 
 def ranks_of(said: Floats) -> npt.NDArray[np.float32]:

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - labels of groups are of many types
 """Which cells follow which concepts, and how sure one can be of it.
 
 The values of each cell are ranked once; its AUROC for a yes/no track is then a sum of ranks, and
@@ -42,7 +43,7 @@ def rank_cells(
     *,
     layers: str | Sequence[str] | None = None,
     signals: str | Sequence[str] | None = None,
-    groups: Sequence[Any] | None = None,
+    groups: Any = None,
     step: int | None = None,
     lags: int | Sequence[int] | None = None,
     shifts: int = 200,
@@ -51,12 +52,12 @@ def rank_cells(
     r"""Rank every cell by how well it predicts every concept, with the evidence.
 
     The recording is split into two halves, by examples drawn at random; a single example is cut in
-    the middle. Lag, sign and threshold are *selected* on one half, and scored on the other, *held
-    out*. The null distribution is that of the held-out score when the track is circularly shifted
-    within each example by a random number of timesteps: tracks keep their autocorrelation, but fit
-    the cells by chance only. (A track that is constant within examples is permuted across examples
-    instead.) A text that repeats itself exactly fits again after each repetition, and p-values show
-    it.
+    the middle, with a gap as long as a window if it was read in windows. Lag, sign and threshold
+    are *selected* on one half, and scored on the other, *held out*. The null distribution is that
+    of the held-out score when the track is circularly shifted within each example by a random
+    number of timesteps: tracks keep their autocorrelation, but fit the cells by chance only. (A
+    track that is constant within examples is permuted across examples instead.) A text that repeats
+    itself exactly fits again after each repetition, and p-values show it.
 
     Overlapping windows of one series aren't independent examples. They are recognised by what the
     model read, by tokens, or by numbers given as a track, in whatever order; or ``groups`` and
@@ -76,9 +77,11 @@ def rank_cells(
     signals : str or sequence of str, optional
         One signal or several. Default: the states (``hidden_state``, ``cell_state``), or all of a
         layer that has neither.
-    groups : sequence, optional
-        Which examples belong together: one label for each, such as the series or the subject that it
-        comes from. A group is never split, unless it is the only one.
+    groups : str or sequence, optional
+        What belongs together: one label for each example, such as the series or the subject that it
+        comes from; one for each timestep, ``(timestep,)`` or ``(example, timestep)``; or ``"year"``,
+        ``"month"``, ``"week"`` or ``"day"`` by the dates. A group is never split, unless it is the
+        only one.
     step : int, optional
         The examples are windows of one series (with ``groups``, of one series each), in order, and
         each starts this many timesteps after the one before.
@@ -208,7 +211,8 @@ def rank_cells(
     if together:
         table.attrs["windows"] = together
     if groups is not None:
-        table.attrs["groups"] = list(groups)
+        told = getattr(groups, "tolist", lambda: groups)()
+        table.attrs["groups"] = told if isinstance(told, str) else list(told)
     if step is not None:
         table.attrs["step"] = step
     return table
@@ -222,7 +226,7 @@ def shifted_scores(
     lags: Sequence[int],
     shifts: int,
     seed: int,
-    groups: Sequence[Any] | None = None,
+    groups: Any = None,
     step: int | None = None,
 ) -> npt.NDArray[np.float32]:
     """Compute the null distribution of one row again.

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.analysis.groups import groups_of
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording import overlap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy.typing as npt
     import xarray as xr
@@ -72,7 +73,7 @@ def origin_of(
     recording: Recording,
     layer: str,
     tracks: Mapping[str, xr.DataArray],
-    groups: Sequence[Any] | npt.NDArray[Any] | None,
+    groups: Any,  # noqa: ANN401 - labels of many types
     step: int | None,
 ) -> Origin:
     """Find out which examples belong together, from what is told, recorded or given.
@@ -89,7 +90,13 @@ def origin_of(
     dataset = recording[layer]
     examples, timesteps = dataset.sizes["example"], dataset.sizes["timestep"]
     own = np.arange(examples)
-    numbers, names = _expect_groups(groups, examples)
+    known_groups = None if groups is None else groups_of(dataset, groups)
+    if (
+        known_groups is None or not known_groups.whole
+    ):  # labels of timesteps put no examples together
+        groups, numbers, names = None, np.zeros(examples, np.intp), 1
+    else:
+        numbers, names = known_groups.number[:, 0], len(known_groups.names)
     _expect_step(step)
     if step is not None:
         start = _counted(numbers) * int(step)
@@ -121,20 +128,6 @@ def origin_of(
 
 def _sizes(numbers: Places) -> Places:
     return np.bincount(numbers)
-
-
-def _expect_groups(groups: Any, examples: int) -> tuple[Places, int]:  # noqa: ANN401
-    if groups is None:
-        return np.zeros(examples, np.intp), 1
-    if isinstance(groups, (str, bytes)) or not hasattr(groups, "__len__"):
-        raise TypeError(f"groups: expected one label for each example, got {groups!r:.80}")
-    labels = groups.tolist() if hasattr(groups, "tolist") else list(groups)
-    if len(labels) != examples:
-        raise ValueError(
-            f"groups: expected one label for each of {examples} examples, got {len(labels)}"
-        )
-    numbers: dict[Any, int] = {}
-    return np.array([numbers.setdefault(x, len(numbers)) for x in labels], np.intp), len(numbers)
 
 
 def _expect_step(step: Any) -> None:  # noqa: ANN401

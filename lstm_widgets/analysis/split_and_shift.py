@@ -8,6 +8,7 @@ examples, or, of windows, the series that they come from.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,16 @@ class Piece:
     def __len__(self) -> int:
         return self.stop - self.start
 
+    def part(self, first: int, last: int) -> Piece:
+        """Take some of its timesteps."""
+        return Piece(
+            self.segment,
+            self.start + first,
+            self.start + last,
+            self.position + first,
+            self.order,
+        )
+
 
 def pieces_of(mask: Flags, origin: Origin) -> list[Piece]:
     """List the examples of a recording, those that aren't all padding.
@@ -70,7 +81,12 @@ def pieces_of(mask: Flags, origin: Origin) -> list[Piece]:
 
 
 def halved(
-    mask: Flags, origin: Origin, rng: np.random.Generator
+    mask: Flags,
+    origin: Origin,
+    rng: np.random.Generator,
+    *,
+    groups: Places | None = None,
+    gap: int = 0,
 ) -> tuple[list[Piece], list[Piece]]:
     """Cut a recording in two: by segments, drawn at random; a single one in the middle.
 
@@ -80,13 +96,19 @@ def halved(
         As for `pieces_of`.
     rng : numpy.random.Generator
         What is drawn from.
+    groups : int array (n,), optional
+        Of each timestep that isn't padding, the group that it belongs to: then groups are drawn.
+    gap : int, default 0
+        How far the first half stays away from the second, in a segment that is in both.
     """
     whole = pieces_of(mask, origin)
+    if groups is not None:
+        return _apart(_by_groups(whole, groups, rng), gap)
     segments: dict[int, list[Piece]] = {}
     for piece in whole:
         segments.setdefault(piece.segment, []).append(piece)
     if len(segments) == 1:
-        return _cut(whole, origin, mask.shape[1])
+        return _apart(_cut(whole, origin, mask.shape[1]), gap if origin.known else 0)
     halves: tuple[list[Piece], list[Piece]] = ([], [])
     sizes = [0, 0]
     several = list(segments.values())
@@ -95,6 +117,44 @@ def halved(
         halves[smaller].extend(several[k])
         sizes[smaller] += sum(piece.stop - piece.start for piece in several[k])
     return sorted(halves[0], key=_at_start), sorted(halves[1], key=_at_start)
+
+
+def _by_groups(
+    pieces: list[Piece], groups: Places, rng: np.random.Generator
+) -> tuple[list[Piece], list[Piece]]:
+    """Draw groups of timesteps, and cut the pieces where they change."""
+    sizes = np.bincount(groups)
+    half_of = np.zeros(len(sizes), np.intp)
+    filled = [0, 0]
+    for group in rng.permutation(len(sizes)):
+        half_of[group] = smaller = int(filled[1] < filled[0])
+        filled[smaller] += int(sizes[group])
+    halves: tuple[list[Piece], list[Piece]] = ([], [])
+    for piece in pieces:
+        own = half_of[groups[piece.start : piece.stop]]
+        cuts = [0, *(np.flatnonzero(np.diff(own)) + 1).tolist(), len(piece)]
+        for first, last in pairwise(cuts):
+            halves[int(own[first])].append(piece.part(first, last))
+    return halves
+
+
+def _apart(halves: tuple[list[Piece], list[Piece]], gap: int) -> tuple[list[Piece], list[Piece]]:
+    """Take from the first half what is too near to the second."""
+    if not gap:
+        return halves
+    zones: dict[int, list[Piece]] = {}
+    for piece in halves[1]:
+        zones.setdefault(piece.segment, []).append(piece)
+    kept: list[Piece] = []
+    for piece in halves[0]:
+        far = np.ones(len(piece), np.bool_)
+        for other in zones.get(piece.segment, ()):
+            first = other.position - gap + 1 - piece.position
+            last = other.position + len(other) + gap - 1 - piece.position
+            far[max(0, first) : max(0, last)] = False
+        changes = np.flatnonzero(np.diff(np.concatenate([[False], far, [False]]).astype(np.int8)))
+        kept.extend(piece.part(*map(int, edges)) for edges in changes.reshape(-1, 2))
+    return kept, halves[1]
 
 
 def _at_start(piece: Piece) -> int:
@@ -114,13 +174,9 @@ def _cut(pieces: list[Piece], origin: Origin, width: int) -> tuple[list[Piece], 
     for piece in pieces:
         at = min(max(middle - piece.position, 0), piece.stop - piece.start)
         if at:
-            one = Piece(piece.segment, piece.start, piece.start + at, piece.position, piece.order)
-            halves[0].append(one)
+            halves[0].append(piece.part(0, at))
         if piece.start + at < piece.stop:
-            other = Piece(
-                piece.segment, piece.start + at, piece.stop, piece.position + at, piece.order
-            )
-            halves[1].append(other)
+            halves[1].append(piece.part(at, len(piece)))
     return halves
 
 
@@ -141,7 +197,7 @@ class Part:
     slots : int array (sum of lengths,)
         A timestep for each, one segment after the other, ``(sum of lengths,)``.
     windows : tuple of int array
-        Where the examples of each segment start and how long they are, in the order of the series.
+        Where the pieces of each segment start and how long they are, in the order of the series.
     window, within : int array (n,)
         Of each place, the number of its window among those of its segment, and where in it it
         stands, ``(n,)``.
@@ -158,7 +214,7 @@ class Part:
     within: Places
 
     @classmethod
-    def of(cls, pieces: Sequence[Piece], lags: Places, starts: Places, lengths: Places) -> Part:
+    def of(cls, pieces: Sequence[Piece], lags: Places) -> Part:
         """Put a part together.
 
         Parameters
@@ -167,8 +223,6 @@ class Part:
             What it is made of.
         lags : int array (lag,)
             At each of which a place has a token, of its example and this part.
-        starts, lengths : int array (example,)
-            Where the examples start, and how long they are, ``(example,)``.
         """
         before, after = max(0, *lags), max(0, *-lags)
         numbers = {x: n for n, x in enumerate(dict.fromkeys(piece.segment for piece in pieces))}
@@ -182,19 +236,18 @@ class Part:
             here = (inner >= before) & (inner < np.repeat(counts, counts) - after)
         index, sizes, slots = _numbered(segment, position)
         # The windows of each segment, in the order of the series.
-        example = np.searchsorted(starts, [piece.start for piece in pieces], side="right") - 1
         order = sorted(
             range(len(pieces)), key=lambda k: (numbers[pieces[k].segment], *pieces[k].order)
         )
-        ordered = example[np.array(order, np.intp)]
+        ordered = np.array(order, np.intp)
+        starts = np.array([piece.start for piece in pieces], np.intp)
         per_segment = np.bincount(
             [numbers[pieces[k].segment] for k in order], minlength=len(numbers)
         )
         rank = np.empty(len(pieces), np.intp)
         firsts = np.cumsum(per_segment) - per_segment
-        rank[np.array(order, np.intp)] = np.arange(len(pieces)) - np.repeat(firsts, per_segment)
+        rank[ordered] = np.arange(len(pieces)) - np.repeat(firsts, per_segment)
         window = np.repeat(rank, counts)
-        within = everything - np.repeat(starts[example], counts)
         return cls(
             everything=everything,
             places=everything[here],
@@ -202,9 +255,9 @@ class Part:
             index=index[here],
             lengths=sizes,
             slots=everything[slots],
-            windows=(starts[ordered], lengths[ordered], per_segment),
+            windows=(starts[ordered], counts[ordered], per_segment),
             window=window[here],
-            within=within[here],
+            within=inner[here],
         )
 
     @property

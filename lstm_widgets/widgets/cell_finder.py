@@ -121,7 +121,7 @@ class CellFinder(CellGrid, TextHeatmap):
         concepts: Concepts | pd.DataFrame | None = None,
         *,
         ranking: pd.DataFrame | None = None,
-        groups: Sequence[Any] | None = None,
+        groups: Any = None,  # noqa: ANN401 - labels of many types
         step: int | None = None,
         lags: int | Sequence[int] | None = None,
         shifts: int | None = None,
