@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 import lstm_widgets as lw
 from lstm_widgets.figures.time_ticks import time_ticks
-from lstm_widgets.recording import RecordedLayer, Recording
+from lstm_widgets.recording import RecordedLayer, RecordedSeries, Recording
 from lstm_widgets.recording.times import standard_times
 from lstm_widgets.views.times import ShownTimes
 
@@ -27,7 +28,10 @@ def recording(times, *, examples=1):
         dict.fromkeys(names, np.tanh(values)),
         times=standard_times(times, examples, timesteps),
     )
-    return Recording.from_layers([layer])
+    read = np.stack([np.arange(timesteps) % 10, np.arange(timesteps) - 20], axis=-1)
+    read = np.broadcast_to(read, (examples, timesteps, 2)).astype(np.float32)
+    inputs = RecordedSeries(read, ("rain", "<b>"), ("mm", "°C"), layer.times)
+    return Recording.from_layers([layer], inputs=inputs)
 
 
 def texts(widget, path):
@@ -45,6 +49,27 @@ def test_dates_stand_below_columns_and_in_the_caption(make, tmp_path):
     assert {text.split(" ")[0] for text in written} >= {"Jan"} or "2016" in written
     assert sum(text.split(" ")[0] in months for text in written) >= 3
     assert not any(text.startswith("t=") for text in written)
+    # Channels, with their ranges and units.
+    assert {"rain", "<b>", "0 – 9 mm", "−20 – 279 °C"} <= set(written)
+
+
+@pytest.mark.parametrize("make", [lw.CellGrid, lw.GateInspector])
+def test_channels_are_lines_through_their_values(make, tmp_path):
+    times = np.arange(40)
+    make(recording(times, examples=2), signal="cell_state").save_figure(tmp_path / "figure.svg")
+    root = ET.fromstring((tmp_path / "figure.svg").read_text("utf-8"))
+    lines = [
+        [tuple(map(float, point)) for point in re.findall(r"[ML]\s*([\d.-]+)[ ,]([\d.-]+)", d)]
+        for path in root.iter(f"{SVG}path")
+        if len(d := path.get("d", "")) > 100
+    ]
+    rising = [line for line in lines if len(line) == 40]
+    # Of two examples two channels; the second rises by as much at each step.
+    assert len(rising) == 4
+    x, y = np.array(rising[-1]).T
+    assert np.allclose(np.diff(x), np.diff(x)[0])
+    assert np.allclose(np.diff(y), np.diff(y)[0], atol=0.02)
+    assert np.diff(y)[0] < 0
 
 
 def written(day, *, whole):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstm_widgets.colours import track_colours
+from lstm_widgets.figures.channel_strip import draw_channels, strip_height
 from lstm_widgets.figures.sheet import EDGE, LINES
 from lstm_widgets.figures.time_ticks import time_ticks
 from lstm_widgets.tokens.wording import in_line, label, sendable
@@ -119,8 +120,8 @@ def squares(
 
 
 def bands_height(shown: Snapshot) -> int:
-    """Give the height of the concept tracks above columns."""
-    return len(shown.tracks) * _BAND_PITCH
+    """Give the height of the channels and the concept tracks above columns."""
+    return strip_height(shown) + len(shown.tracks) * _BAND_PITCH
 
 
 def head_height(shown: Snapshot) -> int:
@@ -158,6 +159,8 @@ def column_heads(sheet: Sheet, shown: Snapshot, place: Squares) -> None:
     if shown.examples > 1:
         _labels(sheet, shown, place)
     _column_bands(sheet, shown, place)
+    if strip_height(shown):
+        _channels(sheet, shown, place)
     if not shown.layer["tokens"] or place.width < 7:
         return
     y = head_height(shown) - bands_height(shown) - TOKENS / 2
@@ -197,16 +200,33 @@ def column_numbers(sheet: Sheet, shown: Snapshot, place: Squares, y: float) -> N
         free = x + sheet.muted(x, y, text, size=10, align="middle") / 2 + 12
 
 
+def _channels(sheet: Sheet, shown: Snapshot, place: Squares) -> None:
+    def middle(column: int) -> float:
+        return GUTTER + place.start(column) + place.width / 2
+
+    top = head_height(shown) - bands_height(shown)
+    parts = _examples(shown, place)
+    draw_channels(sheet, shown, parts, middle, gutter=GUTTER, right=place.right, top=top)
+
+
+def _examples(shown: Snapshot, place: Squares) -> list[tuple[int, int, int]]:
+    """Give the examples in the picture, and of each the first timestep and that after the last."""
+    parts = []
+    for example in range(place.first // shown.timesteps, (place.stop - 1) // shown.timesteps + 1):
+        begin = example * shown.timesteps
+        stop = min(place.stop - begin, shown.timesteps)
+        parts.append((example, max(place.first - begin, 0), stop))
+    return parts
+
+
 def _column_times(
     sheet: Sheet, shown: Snapshot, place: Squares, y: float, times: ShownTimes
 ) -> None:
-    for example in range(place.first // shown.timesteps, (place.stop - 1) // shown.timesteps + 1):
+    for example, first, stop in _examples(shown, place):
         begin = example * shown.timesteps
-        first = max(place.first, begin)
-        stop = min(place.stop, begin + shown.timesteps)
         count = (stop - first) * place.width // 60
-        free = GUTTER + place.start(first) - (40.0 if first == place.first else 0.0)
-        for timestep, text in time_ticks(times, example, first - begin, stop - begin, count):
+        free = GUTTER + place.start(begin + first) - (40.0 if begin + first == place.first else 0.0)
+        for timestep, text in time_ticks(times, example, first, stop, count):
             x = GUTTER + place.start(begin + timestep) + (place.width - 1) / 2
             half = sheet.text_width(text, size=10) / 2
             if free <= x - half and x + half <= sheet.width:
@@ -215,7 +235,7 @@ def _column_times(
 
 
 def _column_bands(sheet: Sheet, shown: Snapshot, place: Squares) -> None:
-    top = head_height(shown) - bands_height(shown)
+    top = head_height(shown) - bands_height(shown) + strip_height(shown)
     for row, (_, track) in enumerate(shown.tracks):
         name = sheet.shortened(in_line(sendable(track.name)), GUTTER - EDGE - 4, size=10)
         sheet.muted(GUTTER - EDGE, top + row * _BAND_PITCH + 4.5, name, size=10, align="right")

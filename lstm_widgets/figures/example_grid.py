@@ -9,6 +9,7 @@ import numpy as np
 from lstm_widgets.colours import PADDING
 from lstm_widgets.figures.columns import bands
 from lstm_widgets.figures.sheet import EDGE, FRONT, rectangles
+from lstm_widgets.figures.time_ticks import time_ticks
 from lstm_widgets.tokens.wording import in_line, label
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from lstm_widgets.views.snapshot import Snapshot
 
 _ROW, _SQUARE, _APART = 26, 18, 22
+#: From this width on there is a line between squares.
+_LINED = 6
 
 
 def example_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most: int) -> None:
@@ -38,12 +41,13 @@ def example_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most
     heads = {int(example): _before(shown, int(example)) for example in sample}
     lead = int(max(sheet.text_width(head, "mono", 13) for head in heads.values())) + 5
     lead = min(lead, sheet.width // 2)
-    item = lead + steps * _SQUARE + _APART
+    square = _square(shown, sheet.width - 2 * EDGE - lead)
+    item = lead + steps * square + _APART
     room = sheet.width - 2 * EDGE + _APART
     across = max(1, min(len(order), room // item))
     pitch = max(item, min(room // across, int(item * 1.25)))
     # Of an example that is wider than the sheet, as many timesteps as there is room for.
-    seen = min(steps, max(1, (sheet.width - 2 * EDGE - lead) // _SQUARE))
+    seen = min(steps, max(1, (sheet.width - 2 * EDGE - lead) // square))
     begin = 0 if shown.timestep < seen else min(steps - seen, shown.timestep - seen // 2)
     pitch_y = _ROW + 4 * len(shown.tracks)
     rows = -(-len(order) // across)
@@ -62,24 +66,39 @@ def example_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most
         colour = theme.foreground if chosen == shown.example else theme.muted
         head = sheet.shortened(head, lead - 4, "mono", 13)
         sheet.write(x - 4, y + 13, head, size=13, kind="mono", colour=colour, align="right")
-        places = x + _SQUARE * np.arange(seen)
-        boxes = rectangles(places, y + 3, _SQUARE - 1, _ROW - 6)
+        places = x + square * np.arange(seen)
+        wide = square - (square >= _LINED)
+        boxes = rectangles(places, y + 3, wide, _ROW - 6)
         tokens = [shown.token(column) for column in range(*columns)]
         texts = ["" if token is None else label(token, shown.spelling)[:2] for token in tokens]
         sheet.tokens(boxes, texts, scale.pixels(values, largest), marks)
         under = [
-            (left, left + _SQUARE - 1, at)
+            (left, left + wide, at)
             for left, column in zip(places.tolist(), range(*columns), strict=True)
             if (at := shown.shown_column(column)) is not None
         ]
         bands(sheet, shown, under, y=y + _ROW - 2, height=3, pitch=4)
         if chosen == shown.example:
-            sheet.frame((x - 1, y + 2, x + seen * _SQUARE, y + _ROW - 2), theme.muted, FRONT)
-            left = x + (shown.timestep - begin) * _SQUARE
+            sheet.frame((x - 1, y + 2, x + seen * square, y + _ROW - 2), theme.muted, FRONT)
+            left = x + (shown.timestep - begin) * square
             for grown in (1, 2):
-                box = (left - grown, y + 3 - grown, left + 17 + grown, y + 23 + grown)
+                box = (left - grown, y + 3 - grown, left + wide + grown, y + 23 + grown)
                 sheet.frame(box, theme.foreground)
-    sheet.end(count * pitch_y + 16)
+    bottom = count * pitch_y + 16
+    if shown.times is not None and shown.times.shared and across == 1:
+        for tick in time_ticks(shown.times, 0, begin, begin + seen, seen * square // 60):
+            middle = EDGE + lead + (tick.timestep - begin + 0.5) * square
+            if middle + sheet.text_width(tick.text, size=10) / 2 <= sheet.width:
+                sheet.muted(middle, bottom - 4, tick.text, size=10, align="middle")
+        bottom += 10
+    sheet.end(bottom)
+
+
+def _square(shown: Snapshot, room: int) -> int:
+    """Where times are known, squares are as narrow as shows all of an example, down to a limit."""
+    if shown.times is None or shown.layer["tokens"]:
+        return _SQUARE
+    return max(3, min(_SQUARE, room // shown.timesteps))
 
 
 def _before(shown: Snapshot, example: int) -> str:

@@ -226,6 +226,9 @@ def _caption(sheet: Sheet, page: _Page) -> int:
     words = f"over the text: each token on the colour of the state {told}"
     if not page.shown.layer["tokens"]:
         words = "over the timesteps; tokens were not recorded"
+        times, example = page.shown.times, page.shown.example
+        if times is not None:
+            words = f"{times.say_span(example, 0, page.shown.timesteps)}, line after line"
     return named(sheet, name, words)
 
 

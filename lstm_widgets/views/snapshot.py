@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.colours import Theme
     from lstm_widgets.recording.levels import Levels
+    from lstm_widgets.views.lines import Lines
     from lstm_widgets.views.tracks import Track
 
 
@@ -48,6 +49,8 @@ class Snapshot:
         What the model guessed to come next.
     initial : float32 array (example, call, cell), optional
         The states that the layer started from.
+    lines : Lines, optional
+        The series beside the signals.
     """
 
     layer: dict[str, Any]
@@ -65,6 +68,7 @@ class Snapshot:
     tracks: tuple[tuple[int, Track], ...] = ()
     predictions: xr.Dataset | None = None
     initial: NDArray[np.float32] | None = None
+    lines: Lines | None = None
 
     @property
     def examples(self) -> int:

@@ -8,10 +8,12 @@ import ipywidgets
 import traitlets
 from comm.base_comm import BaseComm
 
+from lstm_widgets.figures.cell_grid import cell_grid
 from lstm_widgets.figures.gates import gates
 from lstm_widgets.widgets.base import STATIC, FileState
 from lstm_widgets.widgets.cell_finder import CellFinder
 from lstm_widgets.widgets.cell_grid import CellGrid
+from lstm_widgets.widgets.series_lines import SeriesLines
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 if TYPE_CHECKING:
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
     from lstm_widgets.widgets.keywords import ExplorerKeywords
 
 
-class Explorer(CellGrid, TextHeatmap):
+class Explorer(CellGrid, TextHeatmap, SeriesLines):
     """
     Three linked views of a recording: the grid of all cells, the text under one cell, and its gates.
+
+    Over a series there are lines over time in the place of the text, as in `SeriesPlot`.
 
     All three share one selection: a click on a square, a token or a bar moves the other two, and so do
     the sliders and the arrow keys. It is the place to start.
@@ -41,9 +45,10 @@ class Explorer(CellGrid, TextHeatmap):
         Show a `CellFinder` below, for the concepts that fit the tokens; choosing one of its rows moves
         the selection. Default: False.
     **traits : optional
-        Every trait of `CellGrid`, `TextHeatmap` and `GateInspector`: ``cell``, ``example``,
+        Every trait of `CellGrid`, `TextHeatmap`, `SeriesPlot` and `GateInspector`: ``cell``, ``example``,
         ``timestep``, ``threshold``, ``palette``, ``scale``, ``align``, ``tracks``, ``hidden_tracks``,
-        ``span``, ``sort``, ``hide_quiet_cells``, ``cells``, ``marks``, ``guesses``.
+        ``span``, ``sort``, ``hide_quiet_cells``, ``cells``, ``marks``, ``guesses``, ``channels``,
+        ``outputs``, ``arrange``, ``subject``.
 
     Examples
     --------
@@ -70,6 +75,9 @@ class Explorer(CellGrid, TextHeatmap):
         **traits: Unpack[ExplorerKeywords],
     ) -> None:
         every: dict[str, Any] = {"layer": layer, "signal": signal, **traits}
+        if getattr(recording, "inputs", None) is not None:
+            # They stand above the grid already.
+            every.setdefault("channels", ())
         super().__init__(recording, **every)
         # Not every host makes a widget while it answers the page, which Jupyter's do.
         self._can_find = self.finding or (
@@ -104,5 +112,14 @@ class Explorer(CellGrid, TextHeatmap):
         return FileState(state | closed, missing, rounded)
 
     def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
-        super()._parts(sheet, shown, most)
+        if self._over_series:
+            cell_grid(sheet, shown, self._order(shown), most=most)
+            self._draw_lines(sheet, shown, most)
+        else:
+            super()._parts(sheet, shown, most)
         gates(sheet, shown)
+
+    @property
+    def _over_series(self) -> bool:
+        """Whether lines stand in the place of a text: the page decides likewise."""
+        return bool(self._axes) and not any(layer["tokens"] for layer in self._layers)

@@ -73,7 +73,7 @@ class ExampleGridKeywords(RecordingKeywords, total=False):
     sort: Literal["index", "value"]
 
 
-class ExplorerKeywords(CellGridKeywords, TextHeatmapKeywords, total=False):
+class ExplorerKeywords(CellGridKeywords, TextHeatmapKeywords, SeriesPlotKeywords, total=False):
     """What `Explorer` takes."""
 
     finding: bool

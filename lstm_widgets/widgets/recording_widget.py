@@ -410,6 +410,7 @@ class RecordingWidget(PageWidget):
             tracks=self._shown_tracks(),
             predictions=self.recording.predictions,
             initial=initial_of(self.recording, self.layer),
+            lines=self._drawn,
         )
 
     def _shown_tracks(self) -> tuple[tuple[int, Track], ...]:

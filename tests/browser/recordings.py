@@ -338,7 +338,7 @@ def recurrent(
         text = np.empty(shape[:2], dtype=object)
         text[:] = np.resize(list(tokens), examples * timesteps).reshape(shape[:2])
     return RecordedLayer(
-        name, kind, signals, mask if padded else None, text, CHECK, {}, go_backwards=backwards
+        name, kind, signals, mask if padded else None, text, check=CHECK, go_backwards=backwards
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import recordings
 import series_recordings
 from expected import frames, picture
 from lab import eventually
@@ -236,3 +237,40 @@ def test_a_numeric_concept_is_a_scatter(open_page):
     times = recording["lstm"].time.to_numpy()
     peaks = [str(times[passage.peak])[:10] for passage in finder.evidence(0).passages]
     expect(card.locator(".lw-when")).to_have_text(peaks)
+
+
+def test_explorer_has_lines_in_the_place_of_the_text(open_page):
+    recording = series()
+    warm = recording.inputs.sel(channel="temperature").to_numpy()
+    widget = lw.Explorer(
+        recording, signal="cell_state", cell=2, timestep=100, tracks={"warm": warm}
+    )
+    saved = open_page(widget)
+    grid = Timed(saved, 0, recording)
+    expect(grid.root.locator(".lw-text")).to_have_count(0)
+    lines = grid.root.locator(".lw-series")
+    grid.says(2, 100, "2016-01-09")
+    # The channels stand above the grid, not once more in the other panes.
+    boxes = grid.root.locator(".lw-series-lines label")
+    expect(boxes).to_have_text(["rain", "temperature", "warm"])
+    assert [box.locator("input").is_checked() for box in boxes.all()] == [False, False, True]
+    lines.press("ArrowRight")
+    grid.says(2, 101, "2016-01-10")
+    lines.press("ArrowDown")
+    grid.says(3, 101, "2016-01-10")
+    # What the pointer rests on is read out, of the cell that is selected.
+    lines.hover(position={"x": 300, "y": 60})
+    expect(grid.status).to_have_class(re.compile("lw-hovered"))
+    expect(grid.status).not_to_contain_text("2016-01-10")
+    expect(grid.status).to_contain_text(re.compile(r"cell 3 · \d{4}-\d\d-\d\d · cell_state"))
+    # The date that is selected is in view in the gates, too.
+    box = grid.root.locator(".lw-gates")
+    left, width = box.evaluate("e => [e.scrollLeft, e.clientWidth]")
+    assert left <= 101 * 6 <= left + width - GUTTER - 6
+
+
+def test_explorer_of_a_text_has_its_text(open_page):
+    saved = open_page(lw.Explorer(recordings.sums()))
+    root = saved.page.locator(".lw")
+    expect(root.locator(".lw-text")).to_have_count(1)
+    expect(root.locator(".lw-series")).to_have_count(0)

@@ -8,6 +8,8 @@ const PER_TICK = 84;
 /** Between two texts. */
 const APART = 8;
 const MARK = 4;
+/** A narrower gutter has no room for what ticks leave unsaid. */
+const NAMED = 60;
 
 /**
  * @param {CanvasRenderingContext2D} context
@@ -49,6 +51,7 @@ export function drawTimeRuler(
     start = stop + 1;
   }
   context.restore();
+  if (gutter < NAMED) return;
   context.textAlign = "right";
   context.textBaseline = "middle";
   context.font = `11px ${theme.font}`;

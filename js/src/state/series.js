@@ -28,9 +28,9 @@ export class SeriesState extends RecordingState {
     super(model, ["channels", "outputs", "arrange", "subject"]);
   }
 
-  /** Tracks are lines here, not bands under tokens. @returns {import("../data/tracks.js").Track[]} */
-  get everyTrack() {
-    return [];
+  /** Whether there is anything but cells to be shown as lines. */
+  get hasSeries() {
+    return Object.keys(this.model.get("_axes")).length > 0;
   }
 
   /** Every line that can be shown, in the order in which they stand. */

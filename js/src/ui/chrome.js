@@ -19,6 +19,7 @@ import { Take } from "./take.js";
  * @property {Node[]} tools at the end of the bar
  * @property {Node[]} body
  * @property {Node[]} [below] what stands below the foot
+ * @property {boolean} [channels] whether it shows what was read, too
  * @property {string} [called] what it is called in the panel of keys
  * @property {import("./keys.js").Key[]} [keys] what keys do in it
  * @property {() => void} resize

@@ -204,6 +204,8 @@ export class Frame extends Chrome {
     this.find.update();
     this.note.update();
     this.root.setAttribute("aria-busy", String(!source));
+    const reads = !layer.tokens && this.state.lines?.follows(layer.name);
+    this.root.classList.toggle("lw-reads-series", Boolean(reads));
   }
 
   /**

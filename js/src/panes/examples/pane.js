@@ -3,11 +3,13 @@
 import { drawBands } from "../../canvas/bands.js";
 import { cut } from "../../canvas/ruler.js";
 import { Scroller } from "../../canvas/scroller.js";
+import { drawTimeRuler } from "../../canvas/time_ruler.js";
 import { CLIPPED, IS_NAN, PADDING } from "../../colour/colours.js";
 import { css, ink } from "../../colour/palettes.js";
 import { shownColumn, shownToken } from "../../data/align.js";
 import { BLOCK } from "../../data/codes.js";
 import { codeAt } from "../../data/source.js";
+import { Columns } from "../../layout/columns.js";
 import { before, wrap } from "../../layout/example_rows.js";
 import { clamp } from "../../lib/clamp.js";
 import { div, listen, write } from "../../lib/dom.js";
@@ -19,6 +21,12 @@ import { menu } from "../../ui/controls.js";
 
 const ROW = 26;
 const SQUARE = 18;
+/** Where times are known, squares are as narrow as shows all of an example, but no narrower than this. */
+const NARROWEST = 3;
+/** From this width on there is a line between squares, and around each of the example that is selected. */
+const LINED = 6;
+/** Above the rows: nothing, or the times that all examples have. */
+const [ABOVE, TIMES] = [8, 26];
 /** A concept track under the squares. */
 const BAND = { height: 3, pitch: 4 };
 const EDGE = 12;
@@ -140,14 +148,19 @@ export class ExamplePane {
     const { examples, timesteps } = this.state.layer;
     const most = Math.min(MOST_CHARACTERS * CHARACTER, this.view.width * MOST_SHARE);
     const lead = Math.ceil(Math.min(this.#lead, most)) + (this.#lead ? 4 : 0);
-    const width = lead + timesteps * SQUARE;
+    const timed = this.state.layer.times && !this.state.layer.tokens;
+    const room = this.view.width - 2 * EDGE - lead;
+    const square = timed ? clamp(Math.floor(room / timesteps), NARROWEST, SQUARE) : SQUARE;
+    const width = lead + timesteps * square;
     const { across, rows, pitch } = wrap(
       examples,
       width + APART,
       this.view.width - 2 * EDGE + APART,
     );
     const wide = width + 2 * EDGE > this.view.width ? width + 2 * EDGE : 0;
-    return { lead, across, rows, pitch, wide, height: rows * this.#row + 2 * 8 };
+    const above = timed && this.state.layer.times?.shared && across === 1 ? TIMES : ABOVE;
+    const height = above + rows * this.#row + ABOVE;
+    return { lead, square, above, across, rows, pitch, wide, height };
   }
 
   /**
@@ -226,15 +239,24 @@ export class ExamplePane {
     context.font = this.#font();
     context.textBaseline = "middle";
     const { top, left: side } = this.view;
-    const first = Math.max(0, Math.floor((top - 8) / this.#row)) * places.across;
+    const first = Math.max(0, Math.floor((top - places.above) / this.#row)) * places.across;
     const stop = Math.min(
       this.#order.length,
       Math.ceil((top + this.view.height) / this.#row) * places.across,
     );
     for (let rank = first; rank < stop; rank++) {
       const x = EDGE + (rank % places.across) * places.pitch;
-      const y = 8 + Math.floor(rank / places.across) * this.#row - top;
-      this.#example(context, this.#order[rank], { x, y, lead: places.lead, side });
+      const y = places.above + Math.floor(rank / places.across) * this.#row - top;
+      const { lead, square } = places;
+      this.#example(context, this.#order[rank], { x, y, lead, square, side });
+    }
+    if (places.above === TIMES) {
+      context.fillStyle = theme.colour.bg;
+      context.fillRect(0, 0, this.view.width, TIMES);
+      const columns = new Columns(1, source.layer.timesteps, places.square);
+      const place = { columns, gutter: EDGE + places.lead, left: side, width: this.view.width };
+      const scene = { source, theme, column: model.get("timestep") };
+      drawTimeRuler(context, scene, { ...place, top: 4, bottom: TIMES - 2 });
     }
   }
 
@@ -268,10 +290,10 @@ export class ExamplePane {
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {number} example
-   * @param {{x: number, y: number, lead: number, side: number}} place where it begins, and how far its
-   *   squares are scrolled to the side; the label stays where it is
+   * @param {{x: number, y: number, lead: number, square: number, side: number}} place where it begins,
+   *   how wide its squares are, and how far they are scrolled to the side; the label stays where it is
    */
-  #example(context, example, { x, y, lead, side }) {
+  #example(context, example, { x, y, lead, square, side }) {
     const { source, colours, theme } = this.frame;
     if (!source || !colours) return;
     const { model } = this.state;
@@ -281,8 +303,9 @@ export class ExamplePane {
     const selected = model.get("example") === example;
     const middle = y + ROW / 2;
     context.textAlign = "center";
-    const start = Math.floor(side / SQUARE);
-    const stop = Math.min(timesteps, Math.ceil((side + this.view.width - x - lead) / SQUARE));
+    const start = Math.floor(side / square);
+    const stop = Math.min(timesteps, Math.ceil((side + this.view.width - x - lead) / square));
+    const seen = square < LINED ? square : square - 1;
     for (let t = start; t < stop; t++) {
       const column = example * timesteps + t;
       // By its code, as everywhere: exact values are asked for one stretch at a time, to be read.
@@ -293,9 +316,9 @@ export class ExamplePane {
         mark = PADDING;
         colour = colours.pattern(PADDING, colour, 1, 1);
       }
-      const left = x + lead + t * SQUARE - side;
+      const left = x + lead + t * square - side;
       context.fillStyle = css(colour);
-      context.fillRect(left, y + 3, SQUARE - 1, ROW - 6);
+      context.fillRect(left, y + 3, seen, ROW - 6);
       context.fillStyle = css(ink(colour));
       if (mark === IS_NAN || mark === CLIPPED) {
         // The same slant as in the grid: what is drawn here is no plain value.
@@ -303,28 +326,34 @@ export class ExamplePane {
         context.lineWidth = mark === IS_NAN ? 2 : 1;
         context.beginPath();
         context.moveTo(left + 1, y + ROW - 4);
-        context.lineTo(left + SQUARE - 2, y + 4);
+        context.lineTo(left + seen - 1, y + 4);
         context.stroke();
       }
       // After the last, the one that it predicts is not known; others may be on their way.
       const token = shownToken(source, column, align);
       const unknown = tokens && align === "predict" && t === timesteps - 1 ? "?" : "";
       const text = token === undefined ? unknown : source.spelling.label(token.slice(0, BEGINNING));
-      context.fillText(firstOf(text, 2), left + (SQUARE - 1) / 2, middle + 0.5);
-      if (selected) {
-        const chosen = model.get("timestep") === t;
+      context.fillText(firstOf(text, 2), left + seen / 2, middle + 0.5);
+      const chosen = selected && model.get("timestep") === t;
+      if (selected && (chosen || square >= LINED)) {
         context.strokeStyle = chosen ? theme.colour.fg : theme.colour.muted;
         context.lineWidth = chosen ? 2 : 1;
-        context.strokeRect(left - 0.5, y + 2.5, SQUARE, ROW - 5);
+        context.strokeRect(left - 0.5, y + 2.5, square, ROW - 5);
       }
+    }
+    if (selected && square < LINED) {
+      context.strokeStyle = theme.colour.muted;
+      context.lineWidth = 1;
+      const left = x + lead + start * square - side;
+      context.strokeRect(left - 0.5, y + 2.5, (stop - start) * square, ROW - 5);
     }
     const { tracks } = this.state;
     /** @type {[number, number, number, number][]} */
     const places = [];
     for (let t = start; t < (tracks.length ? stop : 0); t++) {
       const at = shownColumn(source.layer, example * timesteps + t, align);
-      const left = x + lead + t * SQUARE - side;
-      if (at !== undefined) places.push([left, left + SQUARE - 1, at, at + 1]);
+      const left = x + lead + t * square - side;
+      if (at !== undefined) places.push([left, left + seen, at, at + 1]);
     }
     drawBands(context, { source, theme, tracks }, places, { y: y + ROW - 2, ...BAND });
     if (side > 0) {
@@ -338,20 +367,21 @@ export class ExamplePane {
     context.fillText(label, x + lead - 4, middle + 0.5);
   }
 
-  /** @param {{across: number, lead: number, wide: number}} places */
+  /** @param {{across: number, lead: number, square: number, above: number, wide: number}} places */
   #show(places) {
     const rank = this.#rankOf[this.state.model.get("example")] ?? 0;
     const y = Math.floor(rank / places.across) * this.#row;
     const top = this.view.top;
     if (y < top) this.view.top = y;
-    else if (y + this.#row + 16 > top + this.view.height)
-      this.view.top = y + this.#row + 16 - this.view.height;
+    else if (y + this.#row + places.above + ABOVE > top + this.view.height)
+      this.view.top = y + this.#row + places.above + ABOVE - this.view.height;
     if (!places.wide) return this.view.reveals();
-    const left = this.state.model.get("timestep") * SQUARE;
+    const { square } = places;
+    const left = this.state.model.get("timestep") * square;
     const room = this.view.width - 2 * EDGE - places.lead;
     const side = this.view.left;
     if (left < side) this.view.left = left;
-    else if (left + SQUARE > side + room) this.view.left = left + SQUARE - room;
+    else if (left + square > side + room) this.view.left = left + square - room;
     this.view.reveals();
   }
 
@@ -365,13 +395,13 @@ export class ExamplePane {
     // On a scroll bar is nothing.
     if (atX >= this.view.width || atY >= this.view.height) return undefined;
     const x = atX - EDGE;
-    const y = atY - 8 + this.view.top;
+    const y = atY - places.above + this.view.top;
     const across = Math.floor(x / places.pitch);
     if (x < 0 || y < 0 || across >= places.across) return undefined;
     const example = this.#order[Math.floor(y / this.#row) * places.across + across];
     if (example === undefined) return undefined;
     const along = x - across * places.pitch - places.lead;
-    const t = Math.floor((along < 0 ? along : along + this.view.left) / SQUARE);
+    const t = Math.floor((along < 0 ? along : along + this.view.left) / places.square);
     const { timesteps } = source.layer;
     if (t >= timesteps) return undefined;
     // On the label: the example, at the timestep that is selected anyway.

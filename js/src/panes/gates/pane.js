@@ -143,8 +143,13 @@ export class GatesPane {
 
   // -- places -------------------------------------------------------------------------------------
 
+  /** The channels, unless another pane shows them. */
+  get #lines() {
+    return this.frame.panes.some(({ channels }) => channels) ? undefined : this.state.lines;
+  }
+
   get #head() {
-    return headOf(this.state.layer, this.state.tracks, this.state.lines);
+    return headOf(this.state.layer, this.state.tracks, this.#lines);
   }
 
   get #room() {
@@ -294,7 +299,8 @@ export class GatesPane {
     const columns = this.#columns;
     if (this.#reveal || this.view.displaced) {
       const [at, start] = [this.view.left, columns.start(state.column)];
-      const to = revealing(at, start, columns.width, this.#room, this.#shown);
+      const gently = this.#shown && !this.view.displaced;
+      const to = revealing(at, start, columns.width, this.#room, gently);
       if (to !== at) this.view.left = to;
       this.view.reveals();
     }
@@ -317,7 +323,7 @@ export class GatesPane {
         column: state.column,
         tracks: state.tracks,
         span: state.span,
-        lines: state.lines,
+        lines: this.#lines,
       },
       {
         columns,

@@ -37,6 +37,7 @@ const KEYS = [
 
 export class GridPane {
   called = "grid";
+  channels = true;
   keys = KEYS;
   /** @type {Int32Array} */
   #order = new Int32Array(0);

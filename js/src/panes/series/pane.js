@@ -70,7 +70,7 @@ export class SeriesPane {
   #listed = new Memo();
   #named = new Memo();
 
-  /** @param {import("./frame.js").SeriesFrame} frame */
+  /** @param {import("../../ui/frame.js").Frame} frame */
   constructor(frame) {
     this.frame = frame;
     this.state = /** @type {SeriesState} */ (frame.state);
@@ -170,8 +170,14 @@ export class SeriesPane {
     });
   }
 
-  /** Frames ask what is under the pointer by cell and column; lines have more to say, see `read`. */
-  hovered = undefined;
+  /** What is under the pointer, of what columns have. */
+  get hovered() {
+    const { lines, layer, model } = this.state;
+    if (!this.#pointed || !lines) return undefined;
+    const { time, example } = this.#pointed;
+    const timestep = lines.axis(layer.name, example).nearest(time);
+    return { cell: model.get("cell"), column: example * layer.timesteps + timestep };
+  }
 
   /** What is read out: what is pointed at, else what is selected. */
   get read() {

@@ -235,7 +235,12 @@ export class TextPane {
         ? " over the text: each token coloured by the state that predicts it"
         : " over the text: each token coloured by the state after reading it",
     ];
-    if (!state.layer.tokens) parts[0] = " over the timesteps; tokens were not recorded";
+    if (!state.layer.tokens) {
+      const times = source.times(state.model.get("example"));
+      parts[0] = times
+        ? ` from ${times.say(0)} to ${times.label(times.count - 1)}, line after line; SeriesPlot draws it along a time axis`
+        : " over the timesteps; tokens were not recorded";
+    }
     if (this.#ranks) {
       const stronger = this.frame.theme.dark ? "the brighter" : "the darker";
       parts.push(

@@ -1,0 +1,127 @@
+"""Lines over time in a widget: which of them are shown, and how they are arranged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from lstm_widgets.figures.series import Row, series
+from lstm_widgets.views.lines import Lines, Subject, subjects_of
+from lstm_widgets.widgets.matching_widget import MatchingWidget
+from lstm_widgets.widgets.pinned_cells import PinnedCells
+
+if TYPE_CHECKING:
+    from lstm_widgets.figures.sheet import Sheet
+    from lstm_widgets.views.snapshot import Snapshot
+    from lstm_widgets.views.tracks import Track
+
+ARRANGEMENTS = ("bands", "overlaid", "examples")
+
+
+class SeriesLines(MatchingWidget, PinnedCells):
+    """A widget over a recording that shows channels, outputs, cells and tracks as lines."""
+
+    channels = traitlets.Tuple(
+        default_value=None,
+        allow_none=True,
+        help="The names of the channels that are shown; None: all.",
+    ).tag(sync=True)
+    outputs = traitlets.Tuple(
+        default_value=None,
+        allow_none=True,
+        help="The names of the outputs that are shown; None: all.",
+    ).tag(sync=True)
+    arrange = traitlets.Enum(
+        ARRANGEMENTS, "bands", help="A band a line, all in one, or a band an example."
+    ).tag(sync=True)
+    subject = traitlets.Unicode(
+        None, allow_none=True, help="Which line each example is shown with; None: the first output."
+    ).tag(sync=True)
+
+    #: Made anew with the tracks.
+    _lines: Lines | None = None
+
+    @property
+    def _drawn(self) -> Lines:
+        """All lines, those of tracks among them."""
+        if self._lines is None:
+            self._lines = Lines(self.recording, self._said)
+        return self._lines
+
+    def _say(self, said: dict[str, tuple[Track, ...]]) -> None:
+        super()._say(said)
+        self._lines = None
+        if self._axes:
+            self._tell()
+
+    @property
+    def _subjects(self) -> list[Subject]:
+        """Every line that can be shown."""
+        return subjects_of(self._drawn, self.layer, self.signal, self._cells_shown)
+
+    def _shows(self, subject: Subject) -> bool:
+        if subject.kind == "track":
+            return subject.name not in self.hidden_tracks
+        chosen = {"channel": self.channels, "output": self.outputs}.get(subject.kind)
+        return chosen is None or subject.name in chosen
+
+    @traitlets.validate("channels", "outputs")
+    def _check_names(self, proposal: dict[str, Any]) -> tuple[str, ...]:
+        trait, names = proposal["trait"].name, tuple(proposal["value"])
+        lines = self._drawn
+        known = [name for name, _ in lines.channels]
+        if trait == "outputs":
+            known = [one.name for one in lines.outputs]
+        wrong = [name for name in names if name not in known]
+        if wrong or len(set(names)) < len(names):
+            there = ", ".join(map(repr, known)) or "none: the recording has no such series"
+            raise traitlets.TraitError(
+                f"{trait}: expected different ones of {there}; got {names!r}"
+            )
+        return names
+
+    @traitlets.validate("subject")
+    def _check_subject(self, proposal: dict[str, Any]) -> str:
+        subject: str = proposal["value"]
+        if self.layer in self._names:
+            known = dict.fromkeys(
+                ["cell", *(one.name for one in self._subjects if one.kind != "cell")]
+            )
+            if subject not in known:
+                raise traitlets.TraitError(
+                    f"subject: expected {', '.join(map(repr, known))} or None, got {subject!r}"
+                )
+        return subject
+
+    def _draw_lines(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
+        """Draw them as they are arranged."""
+        subjects = [one for one in self._subjects if self._shows(one)]
+        span = self.span if self._span_example == self.example else None
+        if self.arrange == "examples":
+            rows = [
+                Row(self._label(example), example, [self._subject_of_examples])
+                for example in range(self._examples)
+            ]
+            span = self.span
+        elif self.arrange == "overlaid":
+            rows = [Row("", self.example, subjects)] if subjects else []
+        else:
+            rows = [Row(one.name, self.example, [one]) for one in subjects]
+        series(sheet, shown, self._drawn, rows, span=span, most=most)
+
+    def _label(self, example: int) -> str:
+        labels = self._drawn.labels
+        return f"example {example}" if labels is None else labels[example]
+
+    @property
+    def _subject_of_examples(self) -> Subject:
+        every = self._subjects
+        if self.subject is not None:
+            for one in every:
+                if self.subject in (one.name, one.kind) and (
+                    self.subject == one.name or one.kind == "cell"
+                ):
+                    return one
+        kinds = [one.kind for one in every]
+        return every[kinds.index("output" if "output" in kinds else "cell")]
