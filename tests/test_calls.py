@@ -399,8 +399,11 @@ def test_gradients_through_a_cell_that_the_model_steps(kind):
     found = lw.relevance(model, x, at=2, target=1, methods="sensitivity")
     expected = (outputs[..., 2, 1] ** 2).transpose(2, 0, 1)
     np.testing.assert_allclose(found.relevance[0], expected, rtol=1e-3, atol=1e-6)
-    lengths = np.sqrt((outputs[..., 1] ** 2).sum(1)).transpose(1, 2, 0)
-    np.testing.assert_allclose(lw.dependency(model, x, target=1), lengths, rtol=1e-3, atol=1e-6)
+    sizes = np.abs(outputs[..., 1]).transpose(2, 3, 0, 1)  # (example, row, timestep, feature)
+    found = lw.dependency(model, x, target=1)
+    for k, row in enumerate(found.timestep.values):
+        read = found[:, k].sel(lag=row - np.arange(4))
+        np.testing.assert_allclose(read, sizes[:, k], rtol=1e-3, atol=1e-6)
     state = slopes(lambda x: by_hand(kind, model, x)[1][0][:, 1, 2])
     found = lw.relevance(model, x, layer="stepped", cell=2, methods="sensitivity")
     state = (state**2).transpose(2, 0, 1)

@@ -239,3 +239,140 @@ def test_series_of_several_lengths_are_read_length_by_length():
     with pytest.warns(UserWarning, match="length by length"):
         curve = lw.deletion_curve(model, lists, found, limit=1, replace_with="mean")
     np.testing.assert_allclose(curve[0, :, 0], found.score, atol=1e-5)
+
+
+# Dependency ---------------------------------------------------------------------------------------
+
+
+def test_dependency_finds_the_channel_and_the_lag_that_were_planted():
+    x = series()
+    for over_time in (False, True):
+        model = planted(over_time=over_time)
+        found = lw.dependency(model, x)
+        assert found.dims == ("example", "timestep", "lag", "channel")
+        assert found.timestep.values.tolist() == (list(range(14)) if over_time else [13])
+        assert found.lag.values.tolist() == list(range(14))
+        for k, row in enumerate(found.timestep.values):
+            expected = np.full((14, 3), np.nan)
+            expected[: row + 1] = 0
+            for channel, (lag, weight) in enumerate(zip(LAGS, WEIGHTS, strict=True)):
+                if lag <= row:
+                    expected[lag, channel] = abs(weight)
+            for example in range(4):
+                np.testing.assert_allclose(found[example, k], expected, atol=1e-6)
+    whole = found.mean(["example", "timestep"])
+    assert float(whole.sel(lag=3, channel="channel 0")) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("over_time", [False, True])
+@pytest.mark.parametrize("stretch", [1, 4])
+def test_occlusion_tells_how_far_a_forecast_moves(over_time, stretch):
+    model, x = planted(over_time=over_time), series()
+    found = lw.dependency(model, x, method="occlusion", stretch=stretch)
+    means = x.mean((0, 1))
+    rows = range(14) if over_time else [13]
+    assert found.shape == (4, len(rows), 14, 3)
+    for k, row in enumerate(rows):
+        expected = np.full((4, 14, 3), np.nan)
+        expected[:, : row + 1] = 0
+        for channel, (lag, weight) in enumerate(zip(LAGS, WEIGHTS, strict=True)):
+            if lag > row:
+                continue
+            first = lag // stretch * stretch  # counted back from the prediction
+            moved = np.abs(weight * (x[:, row - lag, channel] - means[channel]))
+            expected[:, first : min(first + stretch, row + 1), channel] = moved[:, None]
+        np.testing.assert_allclose(found[:, k], expected, atol=1e-5)
+
+
+def test_occlusion_by_blocks_and_of_windows_is_that_of_each_window():
+    model, x = planted(), series(1, 40)[0]
+    found = lw.dependency(
+        *(model, x), window=14, method="occlusion", replace_with="zero", batch_size=5
+    )
+    assert found.shape == (1, 27, 14, 3)
+    assert found.timestep.values.tolist() == list(range(13, 40))
+    for k, row in enumerate(found.timestep.values):
+        expected = np.zeros((14, 3))
+        for channel, (lag, weight) in enumerate(zip(LAGS, WEIGHTS, strict=True)):
+            expected[lag, channel] = abs(weight * x[row - lag, channel])
+        np.testing.assert_allclose(found[0, k], expected, atol=1e-5)
+    few = lw.dependency(
+        *(model, x), window=14, at=[20, -1], method="occlusion", replace_with="blocks", draws=30
+    )
+    assert few.timestep.values.tolist() == [20, 39]
+    for k, row in enumerate((20, 39)):
+        for channel, (lag, weight) in enumerate(zip(LAGS, WEIGHTS, strict=True)):
+            own = np.abs(weight * (x[row - lag, channel] - x[:, channel]))
+            value = float(few[0, k, lag, channel])
+            assert abs(value - own.mean()) < 4 * own.std() / np.sqrt(30)
+        assert np.count_nonzero(few[0, k]) == 2
+    padded = lw.dependency(model, x, window=14, pad="zero", at=[4])
+    assert np.isnan(padded[0, 0, 5:]).all()
+    np.testing.assert_allclose(padded[0, 0, :5], np.outer(np.arange(5) == 3, [2, 0, 0]), atol=1e-6)
+
+
+def test_dependency_of_channels_makes_up_that_of_vectors():
+    model, x = trained(), series(3, 6)
+    found = lw.dependency(model, x, target=1)
+    of_tokens = lw.dependency(model, x, target=1, tokens=[list("abcdef")] * 3)
+    assert of_tokens.dims == ("example", "timestep", "input_timestep")
+    lengths = np.sqrt((found**2).sum("channel"))
+    np.testing.assert_allclose(lengths[..., ::-1], of_tokens, atol=1e-5)
+    width = 1e-2
+    moves = np.eye(18, dtype=np.float32).reshape(18, 1, 6, 3) * width
+    up, down = (
+        np.asarray(model((x + sign * moves).reshape(-1, 6, 3)))[:, 1].reshape(18, 3)
+        for sign in (1, -1)
+    )
+    slopes = np.abs((up - down) / (2 * width)).T.reshape(3, 6, 3)
+    np.testing.assert_allclose(found[:, 0, ::-1], slopes, atol=2e-3)
+    for norm, other in (("l2_squared", slopes**2), ("sum_of_roots", np.sqrt(slopes))):
+        values = lw.dependency(model, x, target=1, norm=norm)
+        np.testing.assert_allclose(values[:, 0, ::-1], other, atol=2e-2)
+    largest = lw.dependency(model, x, target=1, normalise=True).max(["lag", "channel"])
+    np.testing.assert_allclose(largest, 1, atol=1e-6)
+
+
+def test_what_reads_on_depends_on_what_comes_later():
+    keras.utils.set_random_seed(4)
+    model = keras.Sequential(
+        [keras.Input((6, 3)), L.Bidirectional(L.GRU(3, return_sequences=True)), L.Dense(1)]
+    )
+    x = series(2, 6)
+    for method in ("gradient", "occlusion"):
+        found = lw.dependency(model, x, method=method, at=[2, 4])
+        assert found.lag.values.tolist() == list(range(-3, 5))
+        assert np.isnan(found.sel(timestep=4, lag=-2)).all()
+        assert (found.sel(timestep=2).sel(lag=[-3, 2]) > 0).all()
+
+
+def test_what_dependency_is_told_of_a_series():
+    model, x = planted(), series(2, 14)
+    days = np.arange("2003-05-01", "2003-05-15", dtype="M8[D]")
+    found = lw.dependency(
+        *(model, x),
+        method="occlusion",
+        times=days,
+        channels=CHANNELS,
+        units={"rain": "mm", "flow": "m³/s"},
+    )
+    assert found.channel.values.tolist() == list(CHANNELS)
+    assert found.unit.values.tolist() == ["mm", "", ""]
+    assert found.attrs["units"] == "m³/s"
+    assert found.time.values.tolist() == [days[13].astype("M8[ns]").astype(int)]
+    one_hot = np.eye(3, dtype=np.float32)[RNG.integers(0, 3, (2, 14))]
+    with pytest.raises(ValueError, match=r"method: expected 'gradient', because what .* no series"):
+        lw.dependency(model, one_hot, method="occlusion")
+    with pytest.raises(ValueError, match="method: expected one of 'gradient', 'occlusion'; got 'i"):
+        lw.dependency(model, x, method="integrated")
+    with (
+        pytest.warns(UserWarning, match="length by length"),
+        pytest.raises(
+            ValueError, match="method: expected 'gradient', because the series are of sev"
+        ),
+    ):
+        lw.dependency(model, [x[0], x[1, :12]], method="occlusion")
+    with pytest.warns(UserWarning, match="length by length"):
+        several = lw.dependency(model, [x[0], x[1, :12]], channels=CHANNELS)
+    assert several.sel(example=1, timestep=11, lag=3, channel="rain") == pytest.approx(2)
+    assert np.isnan(several.sel(example=1, timestep=13)).all()

@@ -10,6 +10,7 @@ from keras import layers as L
 from traitlets import TraitError
 
 import lstm_widgets as lw
+from lstm_widgets.views.dependencies import Dependency
 from lstm_widgets.views.examples import Examples
 
 RNG = np.random.default_rng(2)
@@ -141,3 +142,51 @@ def test_a_figure_of_a_long_series_shows_the_end_or_what_is_selected(model):
     # Padding at the end is not where the forecast stands.
     masked = long.assign(mask=(("example", "timestep"), np.arange(700) < [[500], [700]]))
     assert lw.RelevanceHeatmap(masked).timestep == 499
+
+
+# Dependency ---------------------------------------------------------------------------------------
+
+
+def test_dependency_is_shown_channel_by_channel(model, table):
+    options = {"window": 40, "units": UNITS, "method": "occlusion", "stretch": 8}
+    found = lw.dependency(model, table, **options)
+    widget = lw.DependencyHeatmap(found)
+    assert repr(widget).startswith("<DependencyHeatmap models=['rain (mm)', 'temperature (°C)'], ")
+    assert widget.timestep == 59
+    assert widget.same_scale
+    assert not lw.DependencyHeatmap(found, same_scale=False).same_scale
+    assert widget._extent["series"]
+    assert (widget._extent["first"], widget._extent["stop"]) == (0, 60)
+    for channel, described in enumerate(widget._models):
+        assert described["unit"] == "mm/d"
+        assert described["how"] == "change with its mean in its place, 8 timesteps at once"
+        assert described["largest"] == pytest.approx(float(found[..., channel].max()))
+    (text,) = widget._text
+    assert text["tokens"] is None
+    assert text["times"] == [""] * 39 + [str(day.date()) for day in DAYS[39:]]
+    # From lags to the timesteps that were read, and back.
+    for channel, one in enumerate(Dependency.of_channels("", "dependency", found)):
+        for row, timestep in enumerate(one.timesteps):
+            start = one.first + one.starts[0, row]
+            assert (start, len(one.row(0, row))) == (timestep - 39, 40)
+            np.testing.assert_array_equal(one.row(0, row), found[0, row, ::-1, channel])
+    words = " ".join(written(widget))
+    assert "2003-04-29" in words
+    assert "timesteps" in words
+    assert "forecast" in words
+    assert not {"token", "tokens", "class", "t=59"} & set(words.replace(".", " ").split())
+    best = float(found[0, -1, :, 0].max())
+    assert f"strongest {best:.4f} mm/d on" in words
+
+
+def test_channels_of_several_models_stand_below_each_other(model, table):
+    found = lw.dependency(model, table.to_numpy()[None])
+    assert found.dims == ("example", "timestep", "lag", "channel")
+    widget = lw.DependencyHeatmap({"old": found, "new": 2 * found})
+    names = [described["name"] for described in widget._models]
+    assert names == [f"{name} · channel {k}" for name in ("old", "new") for k in (0, 1)]
+    assert widget._models[0]["how"] == "norm l2"
+    assert widget._text[0]["times"] is None
+    text = lw.dependency(model, table.to_numpy()[None], tokens=[["a"] * 60])
+    with pytest.raises(ValueError, match="dependency: expected texts or series, got both"):
+        lw.DependencyHeatmap({"old": found, "text": text})

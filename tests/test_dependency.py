@@ -301,7 +301,7 @@ def test_a_stateful_model_and_padding():
         ({"target": 5}, ValueError, "target: expected classes below 5, the model's; got 5"),
         ({"target": -1}, ValueError, "target: expected classes from 0"),
         ({"target": np.zeros((2, 3), int)}, ValueError, r"of shape \(2, 6\); got shape \(2, 3\)"),
-        ({"window": 3}, ValueError, "window: expected inputs to be a text"),
+        ({"window": 3}, ValueError, "window: expected inputs to be one text"),
         ({"window": 0}, ValueError, "window: expected a positive whole number"),
         (
             {"tokens": ["abcdef"]},

@@ -89,7 +89,7 @@ def unpacked(widget):
 def test_each_row_travels_as_the_stretch_that_was_read(window):
     array = made(window=window, examples=2)
     widget = lw.DependencyHeatmap(array)
-    told = {"first": 0, "stop": len(TEXT), "examples": 2, "tokens": True}
+    told = {"first": 0, "stop": len(TEXT), "examples": 2, "tokens": True, "series": False}
     assert widget._extent == {**told, "spelling": "characters"}
     assert widget.timestep == len(TEXT) - 1
     (rows,) = unpacked(widget)

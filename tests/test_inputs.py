@@ -353,7 +353,8 @@ def test_several_lengths_are_filled_up_with_what_the_model_masks(form):
     found = quietly(
         lw.relevance, model, forms(rows)[form], methods=METHODS, tokens=["abcd", "abcdefg", "ab"]
     )
-    expected = lw.relevance(model, padded, methods=METHODS)
+    tokens = [[*row, *[""] * (7 - len(row))] for row in ("abcd", "abcdefg", "ab")]
+    expected = lw.relevance(model, padded, methods=METHODS, tokens=tokens)
     np.testing.assert_array_equal(found.relevance, expected.relevance)
 
 

@@ -252,7 +252,7 @@ def test_an_affine_end_stops_no_gradients(end):
     np.testing.assert_allclose(found.relevance[0, 0], slopes, atol=1e-6)
     np.testing.assert_allclose(found.score, np.asarray(model(x))[:, 1])
     sizes = lw.dependency(model, x, target=1, norm="l1")
-    assert sizes.shape == (1, 1, TIME)
+    assert sizes.shape == (1, 1, TIME, FEATURES)
 
 
 NOT_AFFINE = {

@@ -1,6 +1,6 @@
 # Models, and what they read and return, are of many types: Any.
 # ruff: noqa: ANN401
-"""Dependency: how strongly each prediction depends on each token that the model has read."""
+"""Dependency: how strongly each prediction depends on each token, or channel, that was read before."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.analysis.indices import in_range
-from lstm_widgets.analysis.relevance import token_grid
+from lstm_widgets.analysis.occlusion import OfSeries, Replacement, is_series
+from lstm_widgets.analysis.relevance import times_at, token_grid, with_channels
 from lstm_widgets.analysis.scores import predicted
 from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import expect_positive, leaves
 from lstm_widgets.models.outputs import Output
+from lstm_widgets.recording.times import with_time_index
 from lstm_widgets.rnn.cells import plain_array
 from lstm_widgets.running import texts
 from lstm_widgets.running.given import Given
@@ -64,6 +66,11 @@ def dependency(
     norm: Norm = "l2",
     wrt: Literal["embedding", "one_hot"] = "embedding",
     normalise: bool = False,
+    method: Literal["gradient", "occlusion"] = "gradient",
+    replace_with: Literal["zero", "mean", "blocks"] = "mean",
+    stretch: int = 1,
+    draws: int = 8,
+    seed: int = 0,
     window: int | None = None,
     pad: Any = None,
     source: str | None = None,
@@ -71,11 +78,14 @@ def dependency(
     vocabulary: Any = None,
     unknown: int | str | None = None,
     tokens: Sequence[str] | Sequence[Sequence[str]] | None = None,
+    times: Any = None,
+    channels: Sequence[str] | None = None,
+    units: Mapping[str, str] | Sequence[str] | None = None,
     batch_size: int | None = None,
     check: Check = "prefix",
     tolerance: float | None = None,
 ) -> xr.DataArray:
-    r"""Tell how strongly the prediction at each timestep depends on each token.
+    r"""Tell how strongly the prediction at each timestep depends on each token, or channel of a series.
 
     It is the length of the gradient :math:`\partial y_{\tilde t} / \partial x_t` of an output at
     timestep :math:`\tilde t` with respect to the vector :math:`x_t` that the model makes of the
@@ -87,6 +97,11 @@ def dependency(
     ``norm="l2_squared", normalise=True``. Some notebooks for comparing networks take the gradient
     of the loss, and sum up the square roots of its absolute values:
     ``of="loss", norm="sum_of_roots"``.
+
+    Of a series, each channel stands by itself, and what was read is told by its lag: how many timesteps
+    before the prediction. With ``method="occlusion"`` it is the change of the prediction, in its own
+    unit, if the channel has other values there, after Zeiler & Fergus 2014 (arXiv:1311.2901): gradients
+    tell what a small change would do, and are small where a model is saturated.
 
     Parameters
     ----------
@@ -123,6 +138,21 @@ def dependency(
         there is no difference: its inputs are the vectors).
     normalise : bool, default False
         Whether to divide each row by its largest value.
+    method : {"gradient", "occlusion"}, default "gradient"
+        Of a series, how it is found out: by the gradient, or by putting something else into the place
+        of a channel, and looking how far the prediction moves, up or down. That takes a run of the
+        model for each channel and lag.
+    replace_with : {"mean", "blocks", "zero"}, default "mean"
+        Of occlusion: what takes the place. The channel's mean over all that was given, without padding
+        and missing values; other stretches of the same channel, drawn at random, over which the change
+        is averaged; or zeros.
+    stretch : int, default 1
+        Of occlusion: how many timesteps are replaced at once, counted back from the prediction. Each of
+        their lags has the change that all of them make.
+    draws : int, default 8
+        Of occlusion by blocks: how many take the place one after the other.
+    seed : int, default 0
+        Of occlusion by blocks: what the draws follow from.
     window : int, optional
         W: the model reads a text in windows, and the prediction at a timestep is the one after the
         W tokens up to it. Default: it reads the inputs as they are.
@@ -137,6 +167,9 @@ def dependency(
     vocabulary, unknown, tokens : as for record
         What stands at each timestep, as in :func:`lstm_widgets.record`: what ids stand for, or the
         tokens themselves.
+    times, channels, units : as for relevance
+        When the timesteps of a series are, what its channels are called, and their units, as in
+        :func:`lstm_widgets.relevance`.
     batch_size : int, optional
         The most gradients that are computed at a time. Default: 256, or what the model prescribes;
         fewer where timesteps are many.
@@ -154,6 +187,12 @@ def dependency(
         Coordinates: ``target`` ``(example, timestep)``, the class, -1 where it is unknown; if they
         are known, ``token`` ``(example, input_timestep)`` and, where classes are ids of the
         vocabulary, ``target_token`` ``(example, timestep)``.
+
+        Of a series ``(example, timestep, lag, channel)``: ``lag`` 0 is the timestep of the prediction
+        itself, NaN where the series hadn't begun. Negative lags, what comes after, are there only if
+        the model reads that, too. ``.mean(["example", "timestep"])`` tells which channel counts how
+        many timesteps back. Coordinates are ``channel``, ``unit`` ``(channel,)``, and ``time`` of the
+        predictions, if it is known. By occlusion it is in the unit of the output.
 
     Raises
     ------
@@ -179,12 +218,23 @@ def dependency(
     ((1, 2, 5), [['a', 'b']])
     >>> found[0, 0, 3:].values.tolist()  # what comes after a prediction doesn't count for it
     [0.0, 0.0]
+
+    Of a series, by channel and lag:
+
+    >>> series = np.sin(np.arange(60, dtype="float32") / 5).reshape(1, 30, 2)
+    >>> import keras
+    >>> forecaster = keras.Sequential([keras.Input((30, 2)), keras.layers.LSTM(3), keras.layers.Dense(1)])
+    >>> found = lw.dependency(forecaster, series, method="occlusion", stretch=5, channels=["rain", "cold"])
+    >>> found.sel(channel="rain").sizes["lag"]
+    30
     """
     adapter = adapter_of(model)
     expect_positive("window", window)
     _expect_one_of("of", of, ("logit", "probability", "loss"))
     _expect_one_of("norm", norm, tuple(NORMS))
     _expect_one_of("wrt", wrt, ("embedding", "one_hot"))
+    _expect_one_of("method", method, ("gradient", "occlusion"))
+    replacement = Replacement(replace_with, stretch, draws, seed)
     if isinstance(tokens, Mapping):
         raise TypeError("tokens: expected those of the inputs, not of layers; got a dict")
     given = Given(
@@ -195,17 +245,27 @@ def dependency(
         vocabulary=vocabulary,
         unknown=unknown,
         tokens=tokens,
+        times=times,
+        channels=channels,
+        units=units,
     )
     names, whole, chosen, ends = given.names, given.whole, _timesteps(at), None
     groups = given.groups()  # of examples of several lengths
+    if len(groups) > 1 and method == "occlusion":
+        raise ValueError(
+            "method: expected 'gradient', because the series are of several lengths, and read one length "
+            "after the other; got 'occlusion'. Give those of one length"
+        )
     if len(groups) > 1:
         options: dict[str, Any] = {"at": at, "of": of, "target": target, "norm": norm, "wrt": wrt}
         options |= {"normalise": normalise, "source": source, "batch_size": batch_size}
         options["output"] = output
         options |= {"vocabulary": vocabulary, "unknown": unknown}
         options |= {"check": check, "tolerance": tolerance}
+        if given.series is not None:
+            options |= {"channels": given.series.names, "units": given.series.units}
         return _by_length(model, groups, options, None if tokens is None else given.tokens)
-    read = whole
+    read, windows = whole, None
     if window is not None:
         windows = read_windows(given, chosen)
         read, ends = windows.inputs, windows.ends
@@ -233,8 +293,29 @@ def dependency(
     if ends is not None and classes is not None:
         classes = classes[0, ends, None]
 
-    work = _Work(explained, of, norm, wrt, chosen if ends is None else None, last=ends is not None)
+    series = is_series(given, explained)
+    occlusion = None
+    if method == "occlusion":
+        if not series:
+            raise ValueError(
+                f"method: expected 'gradient', because what {explained.source.name!r} takes is no series "
+                "of numbers; got 'occlusion'"
+            )
+        replacement.expect(explained, series=True)
+        occlusion = OfSeries.of(replacement, adapter, given, explained, windows=windows)
+    work = _Work(
+        explained,
+        of,
+        norm,
+        wrt,
+        chosen if ends is None else None,
+        last=ends is not None,
+        channels=series,
+        occlusion=occlusion,
+    )
     values, targets = work.all_rows(classes)
+    if series:
+        return _of_series(values, targets, work, given, ends, normalise=normalise)
     columns, rows = np.arange(values.shape[2]), work.chosen
     if ends is not None:
         rows = ends[: len(values)]
@@ -245,33 +326,71 @@ def dependency(
         columns = np.arange(whole.shape[1])
         values = np.pad(values, ((0, 0), (0, 0), (0, len(columns) - values.shape[2])))
     if normalise:
-        largest = np.nanmax(values, axis=2, keepdims=True, initial=0)
-        values = values / np.where(largest > 0, largest, 1)  # zeros stay zeros, NaN stays NaN
+        values = _normalised(values, (2,))
     coords: dict[Hashable, Any] = {
         "example": np.arange(len(values)),
         "timestep": rows,
         "input_timestep": columns,
-        "target": (("example", "timestep"), targets),
+        "target": (("example", "timestep"), work.told(targets)),
     }
-    if work.classes == 1 and explained.meaning(1) == "values":
-        coords["target"] = (("example", "timestep"), np.minimum(targets, 0))  # the only one
     if given.tokens is not None:
         grid = token_grid(given.tokens, whole.shape[1] if given.text else len(columns))
         coords["token"] = (("example", "input_timestep"), grid[: len(values), columns])
     if names is not None and work.classes == len(names.tokens):
         coords["target_token"] = (("example", "timestep"), names.decode(targets))
-    attrs: dict[str, Any] = {"of": of, "norm": norm, "wrt": wrt}
-    attrs["source"] = explained.source.name
-    attrs |= {"outputs": work.classes, "meaning": explained.meaning(work.classes)}
-    if explained.output is not None:
-        attrs["output"] = explained.output
     return xr.DataArray(
         values,
         dims=("example", "timestep", "input_timestep"),
         coords=coords,
         name="dependency",
-        attrs=attrs,
+        attrs=work.attrs,
     )
+
+
+def _of_series(
+    values: Floats, targets: Ids, work: _Work, given: Given, ends: Ids | None, *, normalise: bool
+) -> xr.DataArray:
+    """Tell what each channel has ``(example, row, timestep, channel)`` by its lag."""
+    if ends is None:
+        rows = at = work.chosen
+    else:
+        values, targets = values[:, 0][None], targets[:, 0][None]
+        rows = ends[: values.shape[1]]
+        at = np.full(len(rows), values.shape[2] - 1)  # each window ends at its prediction
+    count = values.shape[2]
+    lags = np.arange(at.min() - count + 1, at.max() + 1)
+    places = at[:, None] - lags
+    there = (places >= 0) & (places < count) & (lags <= rows[:, None])
+    places = np.clip(places, 0, count - 1)
+    values = np.take_along_axis(values, places[None, :, :, None], axis=2)
+    values[:, ~there] = np.nan
+    kept = lags >= 0
+    if np.nan_to_num(values[:, :, ~kept]).any():  # it reads what comes later, too
+        kept[:] = True
+    values, lags = values[:, :, kept], lags[kept]
+    if normalise:
+        values = _normalised(values, (2, 3))
+    coords: dict[Hashable, Any] = {
+        "example": np.arange(len(values)),
+        "timestep": rows,
+        "lag": lags,
+        "target": (("example", "timestep"), work.told(targets)),
+    }
+    time = times_at(given, rows)
+    if time is not None:
+        coords["time"] = time[: len(values)] if "example" in time.dims else time
+    dims = ("example", "timestep", "lag", "channel")
+    found = xr.DataArray(values, dims=dims, coords=coords, name="dependency", attrs=work.attrs)
+    if work.method == "occlusion" and work.classes == 1 and given.series is not None:
+        found.attrs |= {"units": given.series.other_unit} if given.series.other_unit else {}
+    return with_time_index(with_channels(found, given))
+
+
+def _normalised(values: Floats, axes: tuple[int, ...]) -> Floats:
+    """Divide by the largest value along some axes: zeros stay zeros, NaN stays NaN."""
+    largest = np.nanmax(values, axis=axes, keepdims=True, initial=0)
+    result: Floats = values / np.where(largest > 0, largest, 1)
+    return result
 
 
 def magnitude(gradient: Floats, norm: Norm, embeddings: Floats | None = None) -> Floats:
@@ -311,19 +430,55 @@ class _Work:
         The timesteps whose predictions are looked at, once the first batch has run.
     classes : int
         How many classes the model tells apart, by then.
+    method : str
+        How it is found out.
     """
 
     def __init__(
-        self, explained: Explained, of: Of, norm: Norm, wrt: str, chosen: Ids | None, *, last: bool
+        self,
+        explained: Explained,
+        of: Of,
+        norm: Norm,
+        wrt: str,
+        chosen: Ids | None,
+        *,
+        last: bool,
+        channels: bool,
+        occlusion: OfSeries | None,
     ) -> None:
         self._explained = explained
         self._of = of
         self._norm = norm
+        self._wrt = wrt
         self._embeddings = explained.embeddings if wrt == "one_hot" else None
         self._asked = chosen
         self._last = last
+        self._channels = channels
+        self._occlusion = occlusion
+        self.method = "gradient" if occlusion is None else "occlusion"
         self.chosen = np.zeros(0, np.intp)
         self.classes = 0
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What was asked, and what the model says."""
+        explained = self._explained
+        attrs: dict[str, Any] = {"of": self._of, "norm": self._norm, "wrt": self._wrt}
+        if self._occlusion is not None:
+            asked = self._occlusion.replacement
+            attrs = {"of": self._of, "replace_with": asked.what, "stretch": asked.stretch}
+        if self._channels:
+            attrs["method"] = self.method
+        attrs["source"] = explained.source.name
+        attrs |= {"outputs": self.classes, "meaning": explained.meaning(self.classes)}
+        if explained.output is not None:
+            attrs["output"] = explained.output
+        return attrs
+
+    def told(self, targets: Ids) -> Ids:
+        """Give the classes that predictions are of; of a forecast there is only one."""
+        only = self.classes == 1 and self._explained.meaning(1) == "values"
+        return np.minimum(targets, 0) if only else targets
 
     def all_rows(self, classes: Ids | None) -> tuple[Floats, Ids]:
         """Compute all rows of all batches, or as many as there is patience for.
@@ -355,7 +510,8 @@ class _Work:
         Returns
         -------
         tuple
-            Magnitudes ``(example, row, input timestep)`` and the classes ``(example, row)``.
+            Magnitudes ``(example, row, input timestep)``, of a series ``(example, row, input timestep,
+            channel)``, and the classes ``(example, row)``.
         """
         explained = self._explained
         first = explained.run(batch)
@@ -375,7 +531,11 @@ class _Work:
                     f"target: expected classes below {count}, the model's; got {targets.max()}"
                 )
         self.classes = logits.shape[2]
-        result = np.empty((*targets.shape, first.source.shape[1]), plain_array(first.source).dtype)
+        if self._occlusion is not None:
+            changes = self._changes(batch, first, targets, places, over_time=over_time)
+            return changes, targets
+        read = plain_array(first.source)
+        result = np.empty((*targets.shape, *read.shape[1 : 3 if self._channels else 2]), read.dtype)
         ready = 0
         try:
             for these in self._stretches(first, len(targets), len(places)):
@@ -388,8 +548,10 @@ class _Work:
                     self._of,
                 )
                 gradient = plain_array(done.back(score)[0])
+                gradient = gradient[..., None] if self._channels else gradient
                 values = magnitude(gradient, self._norm, self._embeddings)
-                result[:, these] = values.reshape(copies, len(targets), -1).swapaxes(0, 1)
+                values = values.reshape(copies, len(targets), *result.shape[2:])
+                result[:, these] = values.swapaxes(0, 1)
                 ready = these.stop
         except KeyboardInterrupt:
             if not ready or len(targets) < explained.count:
@@ -400,14 +562,72 @@ class _Work:
         result[targets < 0] = np.nan
         return result, targets
 
+    def _changes(
+        self, batch: Batch, first: Pass, targets: Ids, places: Ids, *, over_time: bool
+    ) -> Floats:
+        """Tell how far predictions move without stretches of channels, as :meth:`rows`."""
+        explained, occlusion = self._explained, self._occlusion
+        assert occlusion is not None  # noqa: S101  (asked for)
+        asked, x = occlusion.replacement, plain_array(first.source)
+        examples, timesteps, channels = x.shape
+        ends = self.chosen if over_time else np.array([timesteps - 1])
+
+        def scores(done: Pass, copies: int) -> Floats:
+            """Give the scores ``(variant, example, row)``."""
+            each = [
+                explained.score(
+                    done,
+                    np.tile(np.maximum(targets[:, k], 0), copies),
+                    np.full(copies * examples, place) if over_time else None,
+                    self._of,
+                )
+                for k, place in enumerate(places)
+            ]
+            found = np.stack([plain_array(one) for one in each], axis=-1)
+            return found.reshape(copies, examples, -1)
+
+        before = scores(first, 1)[0]
+        result = np.zeros((*targets.shape, timesteps, channels), x.dtype)
+        # The last timestep of a stretch, and the predictions from which it is counted back.
+        counted = {
+            stop - 1: np.flatnonzero((ends - stop + 1) % asked.stretch == 0)
+            for stop in range(1, timesteps + 1)
+        }
+        variants = [
+            (stop, channel, draw)
+            for stop, rows in counted.items()
+            if len(rows)
+            for channel in range(channels)
+            for draw in range(asked.times)
+        ]
+        at_once = self._at_once(first, examples)
+        starts: Any = range(0, len(variants), at_once)
+        if len(starts) > 1 and examples == explained.count:
+            from tqdm.auto import tqdm  # noqa: PLC0415
+
+            starts = tqdm(starts, desc="dependency", unit="stretch", leave=False)
+        for start in starts:
+            these = variants[start : start + at_once]
+            values = np.tile(x, (len(these), 1, 1, 1))
+            for k, (last, channel, draw) in enumerate(these):
+                begin = max(0, last + 1 - asked.stretch)
+                other = occlusion.values(batch.rows, begin, last + 1, channel, draw)
+                values[k, :, begin : last + 1, channel] = other
+            done = explained.run(
+                explained.joined([batch] * len(these)),
+                values=values.reshape(-1, timesteps, channels),
+                kept={name: np.concatenate([m] * len(these)) for name, m in first.kept.items()},
+            )
+            for (last, channel, _), after in zip(these, scores(done, len(these)), strict=True):
+                begin, rows = max(0, last + 1 - asked.stretch), counted[last]
+                change = np.abs(after - before)[:, rows] / asked.times
+                result[:, rows, begin : last + 1, channel] += change.T[..., None]
+        result[targets < 0] = np.nan
+        return result
+
     def _stretches(self, first: Pass, examples: int, count: int) -> Iterator[range]:
         """Cut the predictions of a batch into as many as are computed at a time."""
-        explained = self._explained
-        # What the way back needs of a timestep: its vector and logits, and what made its states.
-        each = first.source.shape[2] + first.logits.shape[-1] + 16 * explained.states
-        room = _OPEN_BYTES // (examples * first.source.shape[1] * each * first.source.dtype.size)
-        at_once = max(1, min(room, explained.batch_size // examples))
-        at_once = 1 if explained.fixed else at_once
+        explained, at_once = self._explained, self._at_once(first, examples)
         starts: Any = range(0, count, at_once)
         # Of several batches, these are what is waited for.
         if len(starts) > 1 and examples == explained.count:
@@ -416,6 +636,16 @@ class _Work:
             starts = tqdm(starts, desc="dependency", unit="stretch", leave=False)
         for start in starts:
             yield range(start, min(start + at_once, count))
+
+    def _at_once(self, first: Pass, examples: int) -> int:
+        """Tell how many calls of a batch run at a time."""
+        explained = self._explained
+        if explained.fixed:
+            return 1
+        # What the way back needs of a timestep: its vector and logits, and what made its states.
+        each = first.source.shape[2] + first.logits.shape[-1] + 16 * explained.states
+        room = _OPEN_BYTES // (examples * first.source.shape[1] * each * first.source.dtype.size)
+        return max(1, min(int(room), explained.batch_size // examples))
 
     def _timesteps(self, inputs: int, outputs: int, *, over_time: bool) -> Ids:
         """Choose the timesteps whose predictions are looked at."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from lstm_widgets.models.explaining import Explained
     from lstm_widgets.rnn.comparison import Check
 
-__all__ = ["relevance", "token_grid"]
+    Found = TypeVar("Found", xr.Dataset, xr.DataArray)
+
+__all__ = ["relevance", "times_at", "token_grid", "with_channels"]
 
 
 def relevance(
@@ -378,8 +380,8 @@ def relevance(
         dataset.attrs["outputs"] = int(work.logits.shape[-1])
         dataset.attrs["meaning"] = explained.meaning(dataset.attrs["outputs"])
         if dataset.attrs["meaning"] == "values":
-            if of_series is not None and (unit := _unit_of_forecast(given, dataset)):
-                dataset["score"].attrs["units"] = unit
+            if of_series is not None and dataset.attrs["outputs"] == 1:
+                dataset["score"].attrs |= _units(given)
             dataset = dataset.drop_vars(["predicted", "confidence"], errors="ignore")
         if explained.output is not None:
             dataset.attrs["output"] = explained.output
@@ -476,35 +478,51 @@ def _dataset(
 
 def _of_series(dataset: xr.Dataset, given: Given, windows: Windows | None) -> xr.Dataset:
     """Tell what the channels of a series are, and when its timesteps."""
-    series = given.series
-    assert series is not None  # noqa: S101  (asked of a series only)
-    dataset = dataset.assign_coords(
-        channel=list(series.names), unit=("channel", np.array(series.units, object))
-    )
-    if series.times is None:
+    dataset = with_channels(dataset, given)
+    time = times_at(given, None if windows is None else windows.timesteps)
+    if time is None:
         return dataset
-    count, values = dataset.sizes["example"], series.times.values
-    if windows is not None:
-        at = windows.timesteps[:count]
-        values = np.atleast_2d(values)[0][np.maximum(at, 0)]
-        if (at < 0).any():  # padding is at no time
-            values = (
-                values.astype(np.result_type(values, np.float32)) if values.dtype == int else values
-            )
-            values[at < 0] = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan
-    dims = ("timestep",) if values.ndim == 1 else ("example", "timestep")
-    values = values if values.ndim == 1 else values[:count]
-    time = xr.Variable(dims, values, series.times.attrs)
+    if "example" in time.dims:
+        time = time[: dataset.sizes["example"]]
     return with_time_index(dataset.assign_coords(time=time))
 
 
-def _unit_of_forecast(given: Given, dataset: xr.Dataset) -> str:
-    """Give the unit that was told of something that is no channel, if that can only be the forecast."""
-    series = given.series
-    if series is None or dataset.attrs["outputs"] != 1:
-        return ""
-    others = [unit for name, unit in series.given.items() if name not in series.names]
-    return others[0] if len(others) == 1 else ""
+def with_channels(found: Found, given: Given) -> Found:
+    """Name the channels of a series, and their units."""
+    assert given.series is not None  # noqa: S101  (asked of a series only)
+    units = np.array(given.series.units, object)
+    return found.assign_coords(channel=list(given.series.names), unit=("channel", units))
+
+
+def times_at(given: Given, timesteps: npt.NDArray[np.intp] | None = None) -> xr.Variable | None:
+    """Tell when the timesteps of a series are, or those of one series that stand anywhere.
+
+    Parameters
+    ----------
+    given : Given
+    timesteps : numpy.ndarray, optional
+        Int ``(timestep,)`` or ``(example, timestep)``; negative ones are padding, at no time.
+    """
+    assert given.series is not None  # noqa: S101  (asked of a series only)
+    times = given.series.times
+    if times is None:
+        return None
+    values = times.values
+    if timesteps is not None and values.ndim == 1:
+        values = values[np.maximum(timesteps, 0)]
+        if (timesteps < 0).any():
+            values = values if values.dtype.kind == "M" else values.astype(np.float64)
+            values[timesteps < 0] = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan
+    elif timesteps is not None:
+        values = values[:, timesteps]
+    dims = ("timestep",) if values.ndim == 1 else ("example", "timestep")
+    return xr.Variable(dims, values, times.attrs)
+
+
+def _units(given: Given) -> dict[str, str]:
+    """Give the unit of a single forecast, as an attribute, if it was told."""
+    unit = "" if given.series is None else given.series.other_unit
+    return {"units": unit} if unit else {}
 
 
 def _of_windows(dataset: xr.Dataset, windows: Windows) -> xr.Dataset:

@@ -140,7 +140,7 @@ def _caption(sheet: Sheet, shown: Shown) -> None:
     sheet.seen.discard(PADDING)
     counts = (
         f"{examples} examples" if examples != 1 else "",
-        f"{stop - first} tokens",
+        f"{stop - first} {'timesteps' if shown.series else 'tokens'}",
         f"{computed} predictions",
         "grey: not yet read",
         passed,

@@ -103,6 +103,12 @@ class Series:
         return cls(values, leaf, names, units, given, times)
 
     @property
+    def other_unit(self) -> str:
+        """The unit that was told of what is no channel, such as the forecast; "" if of none, or several."""
+        others = [unit for name, unit in self.given.items() if name not in self.names]
+        return others[0] if len(others) == 1 else ""
+
+    @property
     def timesteps(self) -> int:
         """How many it has."""
         return int(self.values.shape[1])

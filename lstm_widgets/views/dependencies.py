@@ -6,20 +6,25 @@ The page's side is js/src/data/dependency.js.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from lstm_widgets.tokens.wording import sendable
+from lstm_widgets.views.times import ShownTimes, shown_times
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
 
 DIMS = ("example", "timestep", "input_timestep")
+#: Of a series: what was read is told by how many timesteps before the prediction it was.
+DIMS_OF_SERIES = ("example", "timestep", "lag", "channel")
+#: What takes the place of a channel, in words.
+_REPLACED = {"mean": "its mean", "blocks": "other stretches of it", "zero": "zeros"}
 #: So many of the last tokens before each prediction are in the picture of all predictions.
 NEAR = 64
 
@@ -27,7 +32,7 @@ NEAR = 64
 @dataclass(frozen=True)
 class Dependency:
     """
-    The dependency of one model.
+    The dependency of one model, or on one channel of a series.
 
     Parameters
     ----------
@@ -35,8 +40,8 @@ class Dependency:
     of : str
         What depends: ``"logit"``, ``"probability"``, ``"loss"``; of outputs that are no classes
         ``"value"``, of the only one ``"forecast"``.
-    norm : str
-        What was made of each gradient.
+    how : str
+        How it was found out, in words: what was made of each gradient, or what was put into the place.
     values : float32 array (example, row, input timestep)
         A row for each prediction, NaN where a token was not read.
     timesteps : int array (row,)
@@ -53,11 +58,17 @@ class Dependency:
         The class that each prediction is of, -1 if unknown.
     target_tokens : object array (example, row), optional
         The same as tokens.
+    unit : str
+        That of the values, "" if it isn't known.
+    times : ShownTimes, optional
+        When the predictions of a series are.
+    channel : str
+        The channel of a series that it is on, "" if it is none.
     """
 
     name: str
     of: str
-    norm: str
+    how: str
     values: NDArray[np.float32]
     timesteps: NDArray[np.intp]
     first: int
@@ -67,6 +78,42 @@ class Dependency:
     tokens: NDArray[np.object_] | None
     targets: NDArray[np.int_] | None
     target_tokens: NDArray[np.object_] | None
+    unit: str = ""
+    times: ShownTimes | None = None
+    channel: str = ""
+
+    @classmethod
+    def of_channels(cls, name: str, where: str, array: xr.DataArray) -> list[Dependency]:
+        """Take what `lstm_widgets.dependency` gave of a series: one for each of its channels."""
+        steps, lags = array["timestep"].values, array["lag"].values
+        columns = np.arange(max(0, steps.min() - lags.max()), steps.max() - lags.min() + 1)
+        # Which lag each timestep has for each prediction, and whether there is one.
+        lag = steps[:, None] - columns
+        place = np.clip(np.searchsorted(lags, lag), 0, len(lags) - 1)
+        there = lags[place] == lag
+        values = array.values[:, np.arange(len(steps))[:, None], place]
+        values = np.where(there[None, :, :, None], values, np.nan)
+        some = np.flatnonzero(~np.isnan(values).all(axis=(0, 1, 3)))
+        if len(some):
+            values, columns = (
+                values[:, :, some[0] : some[-1] + 1],
+                columns[some[0] : some[-1] + 1],
+            )
+        units = array["unit"].values if "unit" in array.coords else [""] * array.sizes["channel"]
+        coords: dict[Hashable, Any] = {"timestep": steps, "input_timestep": columns}
+        if "target" in array.coords:
+            coords["target"] = array["target"]
+        found = []
+        for k, (channel, unit) in enumerate(zip(array["channel"].values, units, strict=True)):
+            title = f"{channel} ({unit})" if unit else str(channel)
+            one = xr.DataArray(values[..., k], coords, DIMS, attrs=array.attrs)
+            whole = f"{name} · {title}" if name else title
+            made = cls.of_array(whole, where, one)
+            unit_of_output = str(array.attrs.get("units", ""))
+            found.append(
+                replace(made, unit=unit_of_output, times=shown_times(array), channel=title)
+            )
+        return found
 
     @classmethod
     def of_array(cls, name: str, where: str, array: xr.DataArray) -> Dependency:
@@ -98,13 +145,23 @@ class Dependency:
                 ("target_tokens", "target_token"),
             )
         }
-        of, norm = (str(array.attrs.get(key, "")) for key in ("of", "norm"))
+        of = str(array.attrs.get("of", ""))
+        how = f"norm {array.attrs['norm']}" if array.attrs.get("norm") else ""
+        if array.attrs.get("method") == "occlusion":
+            how = f"change with {_REPLACED.get(str(array.attrs.get('replace_with')), 'others')} in its place"
+            if array.attrs.get("stretch", 1) > 1:
+                how += f", {array.attrs['stretch']} timesteps at once"
         meaning = array.attrs.get("meaning", "classes")
         if meaning == "values" or (meaning == "unknown" and coordinates["target_tokens"] is None):
             of = "value"
             if array.attrs.get("outputs") == 1:
                 of, coordinates["targets"] = "forecast", None
-        return cls(name, of, norm, values, timesteps, first, starts, stops, forwards, **coordinates)
+        return cls(
+            *(name, of, how, values, timesteps, first, starts, stops, forwards),
+            coordinates["tokens"],
+            coordinates["targets"],
+            coordinates["target_tokens"],
+        )
 
     @property
     def examples(self) -> int:
@@ -173,7 +230,8 @@ class Dependency:
         return {
             "name": sendable(self.name),
             "of": self.of,
-            "norm": self.norm,
+            "how": self.how,
+            "unit": sendable(self.unit),
             "examples": self.examples,
             "timesteps": self.timesteps.tolist(),
             "first": self.first,
@@ -236,15 +294,44 @@ def standard_dependencies(given: Any) -> list[Dependency]:  # noqa: ANN401 - che
             if not isinstance(name, str):
                 raise TypeError(f"dependency: expected names of models, got {name!r}")
         models = [
-            Dependency.of_array(name, f"dependency[{name!r}]", array)
+            one
             for name, array in given.items()
+            for one in _models(name, f"dependency[{name!r}]", array)
         ]
     else:
-        models = [Dependency.of_array("", "dependency", given)]
+        models = _models("", "dependency", given)
+    if len({bool(model.channel) for model in models}) > 1:
+        raise ValueError("dependency: expected texts or series, got both")
     counts = {model.name: model.examples for model in models}
     if len(set(counts.values())) > 1:
         raise ValueError(f"dependency: expected as many examples in each, got {counts}")
     return models
+
+
+def _models(name: str, where: str, array: object) -> list[Dependency]:
+    if isinstance(array, xr.DataArray) and array.dims == DIMS_OF_SERIES:
+        return Dependency.of_channels(name, where, array)
+    return [Dependency.of_array(name, where, array)]  # type: ignore[arg-type]
+
+
+def times_of(models: Sequence[Dependency], example: int, first: int, stop: int) -> list[str] | None:
+    """
+    Write when timesteps are, ``""`` where it isn't known; None if it is of none.
+
+    Parameters
+    ----------
+    models : list of Dependency
+    example : int
+    first, stop : int
+        The timesteps.
+    """
+    labels = [""] * (stop - first)
+    known = [model for model in models if model.times is not None]
+    for model in known[:1]:
+        assert model.times is not None  # noqa: S101 - chosen above
+        for row, timestep in enumerate(model.timesteps.tolist()):
+            labels[timestep - first] = model.times.label(example, row)
+    return labels if known else None
 
 
 def standard_texts(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lstm_widgets.tokens.wording import in_line, number, quoted, sendable
+from lstm_widgets.views.dependencies import times_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,6 +107,22 @@ class Shown:
         """Whether there is nothing to draw."""
         return self.models[0].examples == 0 or self.span[0] == self.span[1]
 
+    @property
+    def series(self) -> bool:
+        """Whether it is a series, and each model one of its channels."""
+        return self.models[0].channel != ""
+
+    def time(self, timestep: int) -> str:
+        """Write when a timestep of a series is; "" if that isn't known."""
+        first, stop = self.span
+        if self._times is None or not first <= timestep < stop:
+            return ""
+        return sendable(self._times[timestep - first])
+
+    @cached_property
+    def _times(self) -> list[str] | None:
+        return times_of(self.models, self.example, *self.span)
+
     def token(self, timestep: int) -> str | None:
         """Give what stands at a timestep; None if it is not known."""
         first, stop = self.span
@@ -134,7 +152,10 @@ class Shown:
 
     def _place(self, timestep: int) -> str:
         token = self.token(timestep)
-        return f"t={timestep}" + ("" if token is None else f" {quoted(token)}")
+        return self._when(timestep) + ("" if token is None else f" {quoted(token)}")
+
+    def _when(self, timestep: int) -> str:
+        return self.time(timestep) or f"t={timestep}"
 
     def _target(self, model: Dependency) -> str:
         targets = model.targets_of(self.example)
@@ -158,8 +179,10 @@ class Shown:
         where = ""
         if place is None:
             token = self.token(at)
-            where = f" on {f't={at}' if token is None else quoted(token)} {distance(self.timestep - at)}"
-        return number(float(values[at - start])) + where
+            on = self._place(at) if token is None else quoted(token)
+            where = f" on {on} {distance(self.timestep - at)}"
+        unit = f" {in_line(sendable(model.unit))}" if model.unit else ""
+        return number(float(values[at - start])) + unit + where
 
     @property
     def sentence(self) -> str:
@@ -183,15 +206,19 @@ class Shown:
         """Say what a model's prediction is of, on what it depends the most, and how far back."""
         row = self.row(model)
         if row is None:
-            return f"no dependency was computed for the prediction after t={self.timestep}"
+            return (
+                f"no dependency was computed for the prediction after {self._when(self.timestep)}"
+            )
         if not len(row[1]):
-            return f"nothing is known of the prediction after t={self.timestep}: what comes next is unknown"
+            known = f"nothing is known of the prediction after {self._when(self.timestep)}"
+            return f"{known}: what comes next is unknown"
         told = summary(*row, self.timestep)
         parts = [self._target(model)]
         if told.at >= 0:
             parts.append(f"strongest {self._said(model, None)}")
         if told.half is not None:
-            last = "token" if told.half == 1 else f"{told.half} tokens"
+            noun = "timestep" if self.series else "token"
+            last = noun if told.half == 1 else f"{told.half} {noun}s"
             parts.append(f"half of the sum within the last {last}")
         return " · ".join(parts)
 

@@ -13,6 +13,7 @@ from lstm_widgets.tokens.words import Spelling
 from lstm_widgets.views.dependencies import (
     standard_dependencies,
     standard_texts,
+    times_of,
 )
 from lstm_widgets.views.prediction import Shown
 from lstm_widgets.widgets.base import STATIC, FileState, PageWidget
@@ -38,6 +39,9 @@ class DependencyHeatmap(PageWidget):
     The tokens that a model has read are coloured by how strongly its prediction depends on them; what it
     hasn't read yet is grey. Several models are shown one below the other, for the same prediction.
 
+    Of a series, so are its channels: a box is a timestep, and below stands for all predictions how
+    strongly they depend on what was read how many timesteps before.
+
     Parameters
     ----------
     dependency : xarray.DataArray or dict of xarray.DataArray
@@ -54,7 +58,7 @@ class DependencyHeatmap(PageWidget):
     scale : {"prediction", "all"}, optional
         What the outermost colour stands for: the largest value of this prediction, or of all.
     same_scale : bool, optional
-        Whether all models share one scale.
+        Whether all models, or channels, share one scale. Default: channels do.
     log_scale : bool, optional
         Whether the colour scale is logarithmic, over three powers of ten.
     hover : {"explain", "read"}, optional
@@ -145,7 +149,12 @@ class DependencyHeatmap(PageWidget):
         if "timestep" not in traits:
             example = traits.get("example", 0)
             traits["timestep"] = max(first, *(model.last(example) for model in models))
+        series = models[0].channel != ""
+        # Of a series, each channel is a model: only one scale tells which of them counts.
+        if series:
+            traits.setdefault("same_scale", True)
         extent = {
+            "series": series,
             "first": first,
             "stop": stop,
             "examples": models[0].examples,
@@ -176,7 +185,10 @@ class DependencyHeatmap(PageWidget):
         if self._texts is not None:
             tokens = [sendable(token) for token in self._texts[example]]
         targets = [model.targets_of(example) for model in self._dependencies]
-        return {"tokens": tokens, "targets": targets}
+        times = times_of(self._dependencies, example, *self._span)
+        if times is not None:
+            times = [sendable(time) for time in times]
+        return {"tokens": tokens, "targets": targets, "times": times}
 
     # -- selection -------------------------------------------------------------------------------
 

@@ -18,14 +18,24 @@ const KEPT_TEXTS = 8;
  * @typedef {object} ModelInfo
  * @property {string} name
  * @property {string} of "logit", "probability" or "loss"; "value" or "forecast" of what is no class
- * @property {string} norm
+ * @property {string} how it was found out, in words
+ * @property {string} unit of its values
  * @property {number} examples
  * @property {number[]} timesteps those after which a prediction was computed, in order
  * @property {number} first the timestep of the first column
  * @property {number} largest of all predictions
  * @property {boolean} forwards whether no prediction depends on anything that comes later
  */
-/** @typedef {{first: number, stop: number, examples: number, tokens: boolean, spelling: import("./spelling.js").Kind}} Extent */
+/**
+ * What was read.
+ * @typedef {object} Extent
+ * @property {number} first
+ * @property {number} stop
+ * @property {number} examples
+ * @property {boolean} tokens
+ * @property {boolean} [series] whether it is one, and each model one of its channels
+ * @property {import("./spelling.js").Kind} spelling
+ */
 /**
  * What one prediction depends on: one value for each of the tokens that were read, from `start` on.
  * @typedef {{start: number, values: Float32Array}} Row
@@ -35,7 +45,10 @@ const KEPT_TEXTS = 8;
  * last on: (prediction, 1 + NEAR), NaN where nothing was read.
  * @typedef {{known: number, values: Float32Array}} Near
  */
-/** @typedef {{tokens: string[] | null, targets: (string[] | null)[]}} Text */
+/**
+ * `times` are those of a series, "" where they aren't known.
+ * @typedef {{tokens: string[] | null, targets: (string[] | null)[], times?: string[] | null}} Text
+ */
 
 /**
  * What can be said of a row: its largest value and where that stands, and how many of the last tokens make

@@ -156,6 +156,16 @@ export class DependencyState extends SharedState {
     return this.text?.tokens?.[timestep - this.extent.first];
   }
 
+  /** When a timestep of a series is, as far as that is known. @param {number} timestep */
+  time(timestep) {
+    return this.text?.times?.[timestep - this.extent.first] || undefined;
+  }
+
+  /** What timesteps are called. */
+  get noun() {
+    return this.extent.series ? "timestep" : "token";
+  }
+
   /**
    * What a model's prediction depends on.
    * @param {number} k

@@ -125,7 +125,8 @@ function stateOf(more = {}) {
   const models = ["LSTM", "GRU"].map((name, k) => ({
     name,
     of: "logit",
-    norm: "l2",
+    how: "norm l2",
+    unit: "",
     examples: 2,
     timesteps: TIMESTEPS[k],
     first: 0,
@@ -335,4 +336,39 @@ test("what is no class is not called one", () => {
   ]);
   assert.match(caption(state, 0, 1), /^forecast · strongest 2\.0000 on /);
   assert.match(caption(state, 1, TIMESTEPS[1][0]), /^value of output 0 · strongest /);
+});
+
+test("of a series, channels are told with dates and units", () => {
+  const info = (/** @type {string} */ name) => ({
+    ...{ name, of: "forecast", how: "", unit: "mm", examples: 1, timesteps: [1, 2], first: 0 },
+    ...{ largest: 4, forwards: true },
+  });
+  const values = [1, 2, 4, 0, 3, 1, 0, 1, 2, 1];
+  const [starts, stops] = [
+    [0, 0],
+    [2, 3],
+  ];
+  const parts = [starts, stops].flatMap((each) => [Int32Array.from(each)]);
+  const whole = [0, 5].flatMap((at) => [...parts, Float32Array.from(values.slice(at, at + 5))]);
+  const model = new FakeModel({
+    ...{ example: 0, timestep: 2, input_timestep: null, scale: "prediction", same_scale: true },
+    _models: [info("rain (mm)"), info("cold")],
+    _extent: { first: 0, stop: 3, examples: 1, tokens: false, spelling: "words", series: true },
+    _text: [{ tokens: null, targets: [null, null], times: ["", "2003-05-16", "2003-05-17"] }],
+    _whole: new Uint8Array(Buffer.concat(whole.map(({ buffer }) => new Uint8Array(buffer)))),
+  });
+  const state = new DependencyState(model);
+  assert.equal(state.noun, "timestep");
+  assert.equal(
+    sentence(state, 2, null),
+    "2003-05-17 · strongest: rain (mm) 4.0000 mm on t=0 2 back · cold 2.0000 mm on 2003-05-16 1 back",
+  );
+  assert.equal(
+    sentence(state, 2, 1),
+    "2003-05-17 · on 2003-05-16 (1 back): rain (mm) 0.0000 mm · cold 2.0000 mm",
+  );
+  assert.equal(
+    caption(state, 0, 2),
+    "forecast · strongest 4.0000 mm on t=0 2 back · half of the sum within the last 3 timesteps",
+  );
 });

@@ -33,7 +33,16 @@ class EchoingModel extends FakeModel {
 
 const DEPENDENCY = {
   _models: [
-    { name: "", of: "logit", norm: "", examples: 2, timesteps: [0, 1, 2], first: 0, largest: 1 },
+    {
+      name: "",
+      of: "logit",
+      how: "",
+      unit: "",
+      examples: 2,
+      timesteps: [0, 1, 2],
+      first: 0,
+      largest: 1,
+    },
   ],
   _extent: { first: 0, stop: 3, examples: 2, tokens: false },
   _whole: new DataView(new ArrayBuffer(0)),

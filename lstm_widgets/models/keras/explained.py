@@ -64,7 +64,7 @@ __all__ = ["Explained"]
 
 # Examples whose outputs are compared with those of the model itself.
 CHECKED_EXAMPLES = 4
-# Values of the source that run at a time even if that is more examples than usual.
+# Values of the source, or of states, that run at a time even if that is more examples than usual.
 _SOURCE_VALUES = 1 << 22
 
 
@@ -174,7 +174,10 @@ class Explained:
             inside=self._inside,
         )
         if batch_size is None and not self.fixed:
-            self.batch_size = max(self.batch_size, _SOURCE_VALUES // self.source.size)
+            # Of a series with few channels, states are what takes memory.
+            timesteps = 0 if self.tokens is None else int(self.tokens.shape[1])
+            values = max(self.source.size, timesteps * self.states)
+            self.batch_size = max(self.batch_size, _SOURCE_VALUES // values)
         self._head = Head("linear", ()) if cell else find_head(trace)
         # What the first call is held against: some rows, and what the model makes of them.
         self._expected: tuple[Batch, Any] | None = None if cell else (few, trace.output)

@@ -165,6 +165,8 @@ export class DependencyFrame extends Chrome {
       ["auto", ...sequential].map((name) => [name, words(name)]),
       model.get("palette"),
     );
+    this.menus.align.root.hidden = state.extent.series === true;
+    this.ticks.marks.root.hidden = state.extent.series === true;
     this.ticks.same_scale.root.hidden = state.models.length < 2;
     for (const [name, one] of Object.entries(this.ticks)) one.update(model.get(name));
     const { first, stop, examples } = state.extent;
@@ -193,12 +195,12 @@ export class DependencyFrame extends Chrome {
     const { extent, available, models } = this.state;
     const count = extent.stop - extent.first;
     const few = models.some((_, k) => this.state.few(k));
-    const norms = [...new Set(models.map(({ norm }) => norm).filter(Boolean))];
+    const how = [...new Set(models.map((each) => each.how).filter(Boolean))];
     return [
       extent.examples === 1 ? "" : `${extent.examples} examples`,
-      `${count} tokens`,
+      `${count} ${this.state.noun}s`,
       `${available.length} predictions${few ? ", underlined" : ""}`,
-      norms.length ? `norm ${norms.join(", ")}` : "",
+      how.join(", "),
       "grey: not yet read",
       this.#windowed ? "dotted: before its window" : "",
     ]

@@ -56,18 +56,23 @@ export class DependencyPane {
       element("span", {}, [this.name, " ", this.told]),
     ]);
     this.sheet = new TextSheet(
-      `The text${this.#info.name ? `, ${this.#info.name}` : ""}. Left and right go through the predictions, up ` +
-        "and down through the lines; [ and ] through the tokens whose number is read out, Escape lets go " +
-        "of it.",
+      `The ${this.state.extent.series ? "series" : "text"}${this.#info.name ? `, ${this.#info.name}` : ""}. Left ` +
+        "and right go through the predictions, up and down through the lines; [ and ] through the " +
+        `${this.state.noun}s whose number is read out, Escape lets go of it.`,
       () => frame.scrolled(this.sheet),
     );
     this.strip = new DistanceStrip(
+      this.state.noun,
       (row) => this.#go(this.#info.timesteps[row]),
       () => frame.schedule(),
     );
     this.empty = element("div", { class: "lw-empty" });
     // The same for the text of every model.
-    this.keys = k === 0 ? KEYS : [];
+    const series = this.state.extent.series;
+    /** @type {import("../../ui/keys.js").Key[]} */
+    const keys = KEYS.map(([key, what]) => [key, what.replace("token", this.state.noun)]);
+    this.keys = k === 0 ? keys : [];
+    if (series) this.called = "channels";
     this.menus = [];
     this.tools = [];
     this.body = [this.caption, this.sheet.root, this.empty, this.strip.root];
@@ -170,7 +175,7 @@ export class DependencyPane {
   paint() {
     const { state, frame, sheet, k } = this;
     const { model } = state;
-    const nothing = state.empty ? "Nothing to show: there are no tokens." : "";
+    const nothing = state.empty ? `Nothing to show: there are no ${state.noun}s.` : "";
     write(this.empty, nothing);
     sheet.root.hidden = nothing !== "";
     this.strip.told.hidden = k > 0;
@@ -260,10 +265,14 @@ export class DependencyPane {
   #paintStrip(timestep, input) {
     const { state, frame, k } = this;
     const { timesteps } = this.#info;
-    const all = state.model.get("scale") === "all";
+    const { model, models, extent } = state;
+    const all = model.get("scale") === "all";
+    // Of channels, one scale for all tells which of them counts.
+    const one = extent.series && model.get("same_scale");
+    const most = one ? Math.max(...models.map(({ largest }) => largest)) : undefined;
     const look = {
       ramp: frame.ramp,
-      largest: all ? state.largest(timestep)[k] : undefined,
+      largest: all ? state.largest(timestep)[k] : most,
       log: state.model.get("log_scale"),
       theme: frame.theme,
     };

@@ -29,8 +29,13 @@ export class DistanceStrip {
   /** How many of the last tokens are in it. */
   #depth = 0;
 
-  /** @param {(row: number, back: number) => void} onGo @param {() => void} onPoint */
-  constructor(onGo, onPoint) {
+  /**
+   * @param {string} noun what was read
+   * @param {(row: number, back: number) => void} onGo
+   * @param {() => void} onPoint
+   */
+  constructor(noun, onGo, onPoint) {
+    this.noun = noun;
     this.canvas = element("canvas", { "aria-hidden": "true" });
     this.near = element("span", {}, ["just read"]);
     this.far = element("span");
@@ -148,7 +153,7 @@ export class DistanceStrip {
     });
     this.#picture.getContext("2d")?.putImageData(image, 0, 0);
     const all = this.#predictions === 1 ? "The prediction" : `All ${this.#predictions} predictions`;
-    this.told.textContent = `${all}, a column each, from the token just read down to those further back`;
+    this.told.textContent = `${all}, a column each, from the ${this.noun} just read down to those further back`;
     this.far.textContent = `${Math.max(0, this.#depth - 1)} back`;
     this.near.parentElement?.style.setProperty("height", `${this.#lengths.down * this.#depth}px`);
   }

@@ -13,10 +13,13 @@ export function distance(back) {
   return back > 0 ? `${back} back` : `${-back} ahead`;
 }
 
+/** When a timestep is, or its number. @param {DependencyState} state @param {number} timestep */
+const when = (state, timestep) => state.time(timestep) ?? `t=${timestep}`;
+
 /** A timestep with its token. @param {DependencyState} state @param {number} timestep */
 export function place(state, timestep) {
   const token = state.token(timestep);
-  return `t=${timestep}${token === undefined ? "" : ` ${quoted(token)}`}`;
+  return `${when(state, timestep)}${token === undefined ? "" : ` ${quoted(token)}`}`;
 }
 
 /**
@@ -71,10 +74,12 @@ function said(state, k, timestep, input, write) {
   const { at } = input === null ? summary(row, timestep) : { at: input };
   const value = row.values[at - row.start];
   if (value === undefined) return "not read";
-  if (input !== null) return write(value);
+  const { unit } = state.models[k];
+  const said = unit ? `${write(value)} ${unit}` : write(value);
+  if (input !== null) return said;
   const token = state.token(at);
-  const where = token === undefined ? `t=${at}` : quoted(token);
-  return `${write(value)} on ${where} ${distance(timestep - at)}`;
+  const where = token === undefined ? place(state, at) : quoted(token);
+  return `${said} on ${where} ${distance(timestep - at)}`;
 }
 
 /**
@@ -86,15 +91,17 @@ function said(state, k, timestep, input, write) {
 export function caption(state, k, timestep) {
   const row = state.row(k, timestep);
   if (row === undefined) return "loading the prediction …";
-  if (row === "none") return `no dependency was computed for the prediction after t=${timestep}`;
+  if (row === "none")
+    return `no dependency was computed for the prediction after ${when(state, timestep)}`;
   if (row.values.length === 0) {
-    return `nothing is known of the prediction after t=${timestep}: what comes next is unknown`;
+    return `nothing is known of the prediction after ${when(state, timestep)}: what comes next is unknown`;
   }
   const { at, half } = summary(row, timestep);
   const parts = [target(state, k, timestep)];
   if (at >= 0) parts.push(`strongest ${said(state, k, timestep, null, number)}`);
   if (half !== undefined) {
-    parts.push(`half of the sum within the last ${half === 1 ? "token" : `${half} tokens`}`);
+    const last = half === 1 ? state.noun : `${half} ${state.noun}s`;
+    parts.push(`half of the sum within the last ${last}`);
   }
   return parts.join(" · ");
 }
