@@ -387,7 +387,10 @@ class _Drawing:
             colour = self.sheet.theme.muted if target else self.colour(subject)
             y = middle + (i - (len(keys) - 1) / 2) * 14
             kind = "sans" if target else "bold"
-            self.sheet.write(self.right + 8, y, number(value), size=11, kind=kind, colour=colour)
+            text = number(value)
+            if subject.yes_no and not np.isnan(value):
+                text = "yes" if value else "no"
+            self.sheet.write(self.right + 8, y, text, size=11, kind=kind, colour=colour)
 
 
 def _range_of_cell(shown: Snapshot, low: float, high: float) -> tuple[float, float]:

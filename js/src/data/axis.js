@@ -24,19 +24,22 @@ export class Axis {
     const clock = new Clock(sent);
     /** @template T @param {T[]} all */
     const own = (all) => all[all.length > 1 ? example : 0];
+    const runs = sent.counted ? [[...sent.counted, sent.count]] : own(sent.runs ?? [[]]);
     if (sent.counted) this.times = new Times(clock, [[...sent.counted, sent.count]]);
     else if (sent.at) this.times = unpacked(clock, packed.subarray(...own(sent.at)));
     else this.times = new Times(clock, own(sent.runs ?? [[]]));
     this.count = sent.count;
     this.clock = clock;
     this.padding = sent.padding?.[example] ?? [];
+    /** Of times at equal steps: the first and the step, which are asked for most. @type {number[] | undefined} */
+    this.even = !sent.at && runs.length === 1 ? runs[0] : undefined;
     this.first = this.count ? this.at(0) : 0;
     this.last = this.count ? this.at(this.count - 1) : 0;
   }
 
   /** Where a timestep stands. @param {number} timestep */
   at(timestep) {
-    return this.times.at(timestep);
+    return this.even ? this.even[0] + timestep * this.even[1] : this.times.at(timestep);
   }
 
   /** How far apart two timesteps are on the whole. */

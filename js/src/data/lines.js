@@ -38,8 +38,15 @@ const ASKED = 256;
 /** What lines come from: traits that are of one time, see `here`. */
 export const LINE_TRAITS = ["_beside", "_axes", "_axis_values", "_series", "_series_values"];
 
+/** @type {WeakMap<Key, string>} */
+const ids = new WeakMap();
+
 /** @param {Key} key */
-export const idOf = (key) => JSON.stringify(key);
+export function idOf(key) {
+  const id = ids.get(key) ?? JSON.stringify(key);
+  ids.set(key, id);
+  return id;
+}
 
 /**
  * How many timesteps a line has.
@@ -75,6 +82,10 @@ export class Lines {
   #tiles = new Recent(KEPT_TILES);
   /** @type {Map<string, number>} */
   #largest = new Map();
+  /** @type {Map<string, [number, number] | null>} */
+  #extents = new Map();
+  /** Goes up when more has arrived. */
+  version = 0;
   /** @type {Map<string, [Key, number, number, number]>} */
   #missing = new Map();
   /** @type {[string, string] | undefined} */
@@ -104,7 +115,15 @@ export class Lines {
     }
     const whole = bytes(model.get("_whole")).length;
     this.whole = whole > 0 && whole >= wholeSize(layers);
-    this.calls = new Calls(model, (reply, buffers) => this.#keep(reply, buffers), onArrival);
+    this.calls = new Calls(
+      model,
+      (reply, buffers) => this.#keep(reply, buffers),
+      () => {
+        // Also if there is no answer: what was asked for has to be found missing again.
+        this.version++;
+        onArrival();
+      },
+    );
     this.seed();
   }
 
@@ -316,8 +335,14 @@ export class Lines {
    * @returns {[number, number] | null | undefined}
    */
   extent(key, example) {
+    const name = `${idOf(key)} ${example}`;
+    const known = this.#extents.get(name);
+    if (known !== undefined) return known;
     const top = this.tile(key, example, topLevel(countOf(this.model, key)), 0);
-    return top && (extentOf(top) ?? null);
+    if (!top) return undefined;
+    const extent = extentOf(top) ?? null;
+    this.#extents.set(name, extent);
+    return extent;
   }
 
   /**

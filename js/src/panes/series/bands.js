@@ -4,7 +4,7 @@ import { symbolOf } from "../../data/changes.js";
 import { cellName } from "../../data/layer.js";
 import { clamp } from "../../lib/clamp.js";
 import { inLine } from "../../lib/tokens.js";
-import { short, words } from "../../lib/wording.js";
+import { number, short, words } from "../../lib/wording.js";
 
 /** @typedef {import("../../state/series.js").Subject} Subject */
 /** @typedef {import("../../state/series.js").SeriesState} SeriesState */
@@ -169,4 +169,28 @@ export function measure(state, lines, band, seen) {
 /** The ends of a range as they are written: short, with a minus where there is one. @param {[number, number]} range */
 export function endsOf([low, high]) {
   return { low: short(low), high: short(high, low < 0) };
+}
+
+/**
+ * The value of a line at a time, or the last before it; null while it is on its way, undefined if it has none.
+ * @param {import("../../data/lines.js").Lines} lines
+ * @param {import("../../data/lines.js").Key} key
+ * @param {number} example
+ * @param {number} time
+ */
+export function valueAt(lines, key, example, time) {
+  const axis = lines.axis(key[2], example);
+  if (axis.count === 0 || time < axis.first) return undefined;
+  return lines.value(key, example, axis.before(time)) ?? null;
+}
+
+/**
+ * A value of a line as it is read.
+ * @param {Subject} subject
+ * @param {number | null | undefined} value null while it is on its way, undefined if there is none
+ */
+export function written({ yesNo }, value) {
+  if (value === undefined) return undefined;
+  if (value === null) return "…";
+  return yesNo && !Number.isNaN(value) ? (value ? "yes" : "no") : number(value);
 }

@@ -5,8 +5,8 @@ import { cut } from "../../canvas/ruler.js";
 import { lineColour, lineCss } from "../../colour/lines.js";
 import { css, RAMP, ramp } from "../../colour/palettes.js";
 import { element } from "../../lib/dom.js";
-import { number } from "../../lib/wording.js";
-import { endsOf, titleOf } from "./bands.js";
+import { Memo } from "../../lib/memo.js";
+import { endsOf, titleOf, valueAt, written } from "./bands.js";
 import { Plotter } from "./plotter.js";
 
 /** @typedef {import("./bands.js").Band} Band */
@@ -31,7 +31,7 @@ const BELOW = 0.16;
  */
 export function gutters(width) {
   return width < NARROW
-    ? { name: 70, left: 70 + 40, right: 70 }
+    ? { name: 84, left: 84 + 42, right: 72 }
     : { name: NAME, left: NAME + RANGE, right: VALUE };
 }
 
@@ -55,6 +55,7 @@ export function gutters(width) {
 
 export class Drawing {
   #plotter = new Plotter();
+  #drawn = new Memo();
   /** @type {{colour: string, pattern: CanvasPattern | string}} */
   #dots = { colour: "", pattern: "" };
 
@@ -215,6 +216,27 @@ export class Drawing {
   #lines(context, scene, left, room) {
     const { bands, lines, theme, top, height, scale, start, palette } = scene;
     const ratio = window.devicePixelRatio || 1;
+    const places = bands.map(({ top, height, example, drawn }) => [
+      [top, height, example],
+      drawn.map(({ subject, range }) => [subject.keys, subject.hue, range]),
+    ]);
+    const look = JSON.stringify([places, top, height, room, scale, start, palette, ratio]);
+    // A cursor that moves, or a threshold, changes no line.
+    if (this.#drawn.changed([look, lines, lines.version, theme])) this.#draw(scene, room, ratio);
+    context.save();
+    context.beginPath();
+    context.rect(left, HEAD, room, height - HEAD);
+    context.clip();
+    this.#plotter.end(context, left, HEAD);
+    context.restore();
+  }
+
+  /**
+   * @param {Scene} scene
+   * @param {number} room
+   * @param {number} ratio
+   */
+  #draw({ bands, lines, theme, top, height, scale, start, palette }, room, ratio) {
     this.#plotter.begin({
       start,
       scale: scale * ratio,
@@ -258,12 +280,6 @@ export class Drawing {
         });
       }
     }
-    context.save();
-    context.beginPath();
-    context.rect(left, HEAD, room, height - HEAD);
-    context.clip();
-    this.#plotter.end(context, left, HEAD);
-    context.restore();
   }
 
   /**
@@ -341,16 +357,17 @@ export class Drawing {
     context.textAlign = "left";
     context.textBaseline = "middle";
     const write = (
+      /** @type {import("../../state/series.js").Subject} */ subject,
       /** @type {import("../../data/lines.js").Key} */ key,
       /** @type {string} */ colour,
       /** @type {number} */ y,
       /** @type {boolean} */ bold,
     ) => {
-      const value = valueAt(lines, key, band.example, read.time);
-      if (value === undefined) return;
+      const text = written(subject, valueAt(lines, key, band.example, read.time));
+      if (text === undefined) return;
       context.font = `${bold ? "600 " : ""}12px ${theme.font}`;
       context.fillStyle = colour;
-      context.fillText(value === null ? "…" : number(value), x + 8, y, room);
+      context.fillText(text, x + 8, y, room);
     };
     const grown = css(grey(theme));
     if (drawn.length === 1) {
@@ -360,6 +377,7 @@ export class Drawing {
         const y = top + height / 2 + (i - (rows - 1) / 2) * 15;
         const target = key[0] === "target";
         write(
+          subject,
           key,
           target ? theme.colour.muted : lineCss(subject.kind, subject.hue, theme),
           y,
@@ -374,7 +392,7 @@ export class Drawing {
     const each = Math.min(26, height / drawn.length);
     drawn.forEach(({ subject }, i) => {
       const key = subject.keys[subject.keys.length - 1];
-      write(key, lineCss(subject.kind, subject.hue, theme), top + each * (i + 0.5), true);
+      write(subject, key, lineCss(subject.kind, subject.hue, theme), top + each * (i + 0.5), true);
     });
   }
 
@@ -478,17 +496,4 @@ function wrapped(text, fits) {
     if (fits(first)) return [first, parts.slice(count).join("").trimEnd()];
   }
   return [text];
-}
-
-/**
- * The value of a line at a time, or the last before it; null while it is on its way, undefined if it has none.
- * @param {import("../../data/lines.js").Lines} lines
- * @param {import("../../data/lines.js").Key} key
- * @param {number} example
- * @param {number} time
- */
-export function valueAt(lines, key, example, time) {
-  const axis = lines.axis(key[2], example);
-  if (axis.count === 0 || time < axis.first) return undefined;
-  return lines.value(key, example, axis.before(time)) ?? null;
 }

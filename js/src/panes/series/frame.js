@@ -2,10 +2,8 @@
 
 import { cellName } from "../../data/layer.js";
 import { inLine } from "../../lib/tokens.js";
-import { number } from "../../lib/wording.js";
 import { Frame } from "../../ui/frame.js";
-import { titleOf } from "./bands.js";
-import { valueAt } from "./drawing.js";
+import { titleOf, valueAt, written } from "./bands.js";
 import { SeriesPane } from "./pane.js";
 
 /** @typedef {import("../../state/series.js").SeriesState} SeriesState */
@@ -14,9 +12,10 @@ export class SeriesFrame extends Frame {
   /**
    * @param {SeriesState} state
    * @param {HTMLElement} el where the host wants the widget
+   * @param {import("../../ui/frame.js").PaneClass[]} others what stands below the lines
    */
-  constructor(state, el) {
-    super(state, el, "Series plot", [/** @type {any} */ (SeriesPane)], false);
+  constructor(state, el, others) {
+    super(state, el, "Series plot", [/** @type {any} */ (SeriesPane), ...others], false);
     // Heights tell values here, not colours.
     this.legend.root.hidden = true;
   }
@@ -26,13 +25,15 @@ export class SeriesFrame extends Frame {
     return undefined;
   }
 
-  /** @returns {any} */
-  get source() {
-    return undefined;
-  }
-
   get scales() {
     return ["layer", "cell"];
+  }
+
+  update() {
+    super.update();
+    // There is a menu of their names.
+    if (/** @type {SeriesState} */ (this.state).lines?.beside.labels)
+      this.sliders.example.root.hidden = true;
   }
 
   describe() {
@@ -54,16 +55,14 @@ export class SeriesFrame extends Frame {
       Number(kind === "cell" && cell === model.get("cell"));
     const subjects = [...state.subjects].sort((a, b) => selected(b) - selected(a));
     for (const subject of subjects) {
-      const said = subject.keys.map((key) => {
-        const value = valueAt(lines, key, example, time);
-        return value === undefined ? "none" : value === null ? "…" : value;
-      });
-      const [one, other] = said.map((value) => (typeof value === "number" ? number(value) : value));
+      const values = subject.keys.map((key) => valueAt(lines, key, example, time));
+      const [one, other] = values.map((value) => written(subject, value) ?? "none");
       const unit = subject.unit ? ` ${inLine(subject.unit)}` : "";
-      const both = other === undefined ? one : `${other} (target ${one})`;
+      const alone = subject.keys[0][0] === "target" ? `target ${one}` : one;
+      const both = other === undefined ? alone : `${other} (target ${one})`;
       const name = subject.kind === "cell" ? this.#cell(subject) : titleOf(state, subject);
       parts.push(`${name} ${both}${unit}`);
-      full.push(`${name} ${said.join(", target ")}`);
+      full.push(`${name} ${values.map((value) => value ?? "…").join(", target ")}`);
     }
     const timestep = axis.before(time);
     if (axis.padding.some(([from, to]) => timestep >= from && timestep < to))

@@ -58,6 +58,8 @@ export class Plotter {
   #low = new Float32Array(0);
   #high = new Float32Array(0);
   #used = false;
+  /** Whether the image is on the canvas. */
+  #put = false;
   /** What was drawn last, pixel by pixel. @type {View} */
   #view = { start: 0, scale: 1, width: 0, height: 0, ratio: 1 };
   /** Lines that are drawn over it. @type {((context: CanvasRenderingContext2D) => void)[]} */
@@ -75,7 +77,7 @@ export class Plotter {
       this.#low = new Float32Array(width);
       this.#high = new Float32Array(width);
     } else if (this.#used) this.#pixels.fill(0);
-    this.#used = false;
+    this.#used = this.#put = false;
     this.#apart = [];
   }
 
@@ -90,7 +92,8 @@ export class Plotter {
     context.save();
     context.setTransform(1, 0, 0, 1, Math.round(x * ratio), Math.round(y * ratio));
     if (this.#used && this.#image) {
-      this.#canvas.getContext("2d")?.putImageData(this.#image, 0, 0);
+      if (!this.#put) this.#canvas.getContext("2d")?.putImageData(this.#image, 0, 0);
+      this.#put = true;
       context.drawImage(this.#canvas, 0, 0);
     }
     for (const draw of this.#apart) draw(context);
@@ -252,32 +255,44 @@ export class Plotter {
       const begin = Math.max(from, block * TILE * size);
       const many = found.low.length;
       const skip = clamp(Math.floor((begin - found.first) / found.size), 0, many);
+      const { low: lows, high: highs, first: begins, size: each } = found;
       for (let run = skip; run < many; run++) {
-        const one = Math.max(begin, found.first + run * found.size);
+        const one = Math.max(begin, begins + run * each);
         if (one > stop) break;
-        const last = Math.min(stop, found.first + (run + 1) * found.size - 1);
-        const [a, b] = [found.low[run], found.high[run]];
+        const last = Math.min(stop, begins + (run + 1) * each - 1);
+        const a = lows[run];
+        const b = highs[run];
         if (Number.isNaN(a)) {
           below = NaN;
           continue;
         }
-        const x = Math.floor((axis.at(one) - start) * scale);
-        const end = found.size === 1 ? x : Math.floor((axis.at(last) - start) * scale);
+        // A run that is no wider than a pixel is one, and doesn't smear into the next.
+        const left = (axis.at(one) - start) * scale;
+        const right = one === last ? left : (axis.at(last) - start) * scale;
+        const narrow = right - left <= 1;
+        const x = Math.floor(narrow ? (left + right) / 2 : left);
+        const end = narrow ? x : Math.floor(right);
         if (!Number.isNaN(below)) {
           // The line goes on from there, also across pixels in which no timestep stands.
-          const [middle, here] = [(below + above) / 2, (a + b) / 2];
-          let height = middle;
-          for (let between = Math.max(at + 1, -1); between < Math.min(x, width); between++) {
-            const next = middle + ((here - middle) * (between + 1 - at)) / (x - at);
-            put(between, Math.min(height, next), Math.max(height, next));
-            height = next;
+          if (x > at + 1) {
+            const middle = (below + above) / 2;
+            const rise = ((a + b) / 2 - middle) / (x - at);
+            for (let between = Math.max(at + 1, 0); between < Math.min(x, width); between++) {
+              const from = middle + rise * (between - at);
+              put(between, Math.min(from, from + rise), Math.max(from, from + rise));
+            }
           }
           if (a > above) put(x, above, b);
           else if (b < below) put(x, a, below);
         }
-        for (let column = Math.max(0, x); column <= Math.min(end, width - 1); column++)
-          put(column, a, b);
-        [at, below, above] = [end, a, b];
+        if (end === x) put(x, a, b);
+        else {
+          const far = Math.min(end, width - 1);
+          for (let column = Math.max(0, x); column <= far; column++) put(column, a, b);
+        }
+        at = end;
+        below = a;
+        above = b;
       }
     }
     if (most >= least) this.#raster(place, look, least, most);

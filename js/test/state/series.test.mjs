@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FakeModel, load } from "../load.mjs";
+
+/** @type {typeof import("../../src/state/series.js")} */
+const { SeriesState } = await load("state/series.js");
+
+const LAYER = {
+  ...{ name: "lstm", kind: "LSTM", go_backwards: false, windowed: false, masked: false },
+  ...{
+    signals: ["hidden_state"],
+    examples: 1,
+    timesteps: 3,
+    cells: 4,
+    tokens: true,
+    labels: false,
+  },
+  check: {},
+};
+
+/** @param {Record<string, unknown>} more */
+function state(more = {}) {
+  const model = new FakeModel({
+    _layers: [LAYER],
+    _notes: {},
+    _beside: {
+      channels: [
+        { name: "rain", unit: "mm" },
+        { name: "warmth", unit: "°C" },
+      ],
+      outputs: [{ name: "flow", unit: "mm", output: 0, target: 1 }],
+      tracks: { lstm: [{ name: "flood", yes_no: true }] },
+      labels: null,
+    },
+    ...{ layer: "lstm", signal: "hidden_state", example: 0, cell: 2, timestep: 0, cells: [] },
+    ...{ channels: null, outputs: null, hidden_tracks: [], subject: null, arrange: "bands" },
+    ...more,
+  });
+  return { model, series: new SeriesState(model) };
+}
+
+const names = (/** @type {import("../../src/state/series.js").Subject[]} */ all) =>
+  all.map(({ kind, name, cell }) => (kind === "cell" ? `cell ${cell}` : name));
+
+test("lines stand in order: channels, outputs, cells, tracks", () => {
+  const { series } = state({ cells: [3] });
+  const all = ["rain", "warmth", "flow", "cell 2", "cell 3", "flood"];
+  assert.deepEqual(names(series.subjects), all);
+  const [, , flow] = series.subjects;
+  assert.deepEqual(
+    flow.keys.map(([kind, index]) => [kind, index]),
+    [
+      ["target", 1],
+      ["output", 0],
+    ],
+  );
+  assert.equal(series.layer.tokens, false);
+});
+
+test("lines are hidden and shown again by their names", () => {
+  const { model, series } = state();
+  const [rain, warmth] = series.everySubject;
+  series.show(rain, false, undefined);
+  assert.deepEqual(model.get("channels"), ["warmth"]);
+  assert.deepEqual(names(series.subjects), ["warmth", "flow", "cell 2", "flood"]);
+  series.show(warmth, false, undefined);
+  assert.deepEqual(model.get("channels"), []);
+  series.show(warmth, true, undefined);
+  series.show(rain, true, undefined);
+  assert.equal(model.get("channels"), null);
+  const flood = series.everySubject[4];
+  series.show(flood, false, undefined);
+  assert.deepEqual(model.get("hidden_tracks"), ["flood"]);
+  assert.equal(series.shows(flood), false);
+});
+
+test("every example is shown with the first output, or with what is chosen", () => {
+  assert.equal(state().series.subject?.name, "flow");
+  assert.equal(state({ subject: "warmth" }).series.subject?.name, "warmth");
+  assert.equal(state({ subject: "cell" }).series.subject?.cell, 2);
+  assert.equal(state({ subject: "of another recording" }).series.subject?.name, "flow");
+});
