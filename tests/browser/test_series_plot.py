@@ -164,9 +164,9 @@ def test_lines_are_hidden_and_laid_over_one_another(show):
 
 def test_of_what_is_large_the_page_asks_for_what_is_seen(show):
     notebook = show(
-        "from lstm_widgets.widgets import series_plot\n"
+        "from lstm_widgets.widgets import recording_widget\n"
         "from lstm_widgets.widgets.page import state\n"
-        "series_plot.WHOLE_BYTES = state.WHOLE_BYTES = 1000\n"
+        "recording_widget.WHOLE_BYTES = state.WHOLE_BYTES = 1000\n"
         "large = rivers(days=60_000)\nplot = lw.SeriesPlot(large, cell=2, timestep=50_000)\n"
         "asked = []\nanswered = plot._answer\n"
         "def answer(content):\n    asked.append(len(content.get('lines', [])))\n    return answered(content)\n"
