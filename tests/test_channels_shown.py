@@ -179,6 +179,19 @@ def test_dependency_is_shown_channel_by_channel(model, table):
     assert f"strongest {best:.4f} mm/d on" in words
 
 
+def test_of_a_series_all_lags_are_in_the_picture_of_all_predictions(model):
+    series = RNG.normal(size=(1, 150, 2))
+    (one, _) = Dependency.of_channels("", "dependency", lw.dependency(model, series))
+    assert one.every == 3
+    values = one.row(0, 0)[::-1]
+    near = one.near(0, 0, 1)[0]
+    assert near[0] == values.max()
+    np.testing.assert_array_equal(near[1:51], values.reshape(50, 3).max(axis=1))
+    assert np.isnan(near[51:]).all()
+    widget = lw.DependencyHeatmap(lw.dependency(model, series))
+    assert [described["every"] for described in widget._models] == [3, 3]
+
+
 def test_channels_of_several_models_stand_below_each_other(model, table):
     found = lw.dependency(model, table.to_numpy()[None])
     assert found.dims == ("example", "timestep", "lag", "channel")

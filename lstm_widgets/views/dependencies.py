@@ -175,6 +175,12 @@ class Dependency:
         return max(last, self.first + int(self.values.shape[2]))
 
     @property
+    def every(self) -> int:
+        """How many timesteps each value of :meth:`near` stands for: of a series all are to be seen."""
+        longest = int((self.stops - self.starts).max(initial=1))
+        return -(-longest // NEAR) if self.channel else 1
+
+    @property
     def size(self) -> int:
         """How many bytes all stretches take."""
         return 4 * int((self.stops - self.starts).sum(dtype=np.int64)) + 8 * self.starts.size
@@ -202,13 +208,16 @@ class Dependency:
         Returns
         -------
         float32 array (row, 1 + NEAR)
-            NaN where nothing was read.
+            NaN where nothing was read. Where more is to be seen, each is the largest of `every`.
         """
+        every = self.every
         result = np.full((stop - start, 1 + NEAR), np.nan, np.float32)
         for line, row in zip(result, range(start, stop), strict=True):
             stretch = self.row(example, row)
             # A row of a model that reads forwards ends at its own timestep.
-            last = stretch[::-1][:NEAR]
+            last = stretch[::-1][: NEAR * every]
+            if every > 1:
+                last = np.fmax.reduceat(last, np.arange(0, len(last), every)) if len(last) else last
             line[0] = stretch[np.isfinite(stretch)].max(initial=0)
             line[1 : 1 + len(last)] = last
         return result
@@ -231,6 +240,7 @@ class Dependency:
             "name": sendable(self.name),
             "of": self.of,
             "how": self.how,
+            "every": self.every,
             "unit": sendable(self.unit),
             "examples": self.examples,
             "timesteps": self.timesteps.tolist(),

@@ -20,6 +20,7 @@ const KEPT_TEXTS = 8;
  * @property {string} of "logit", "probability" or "loss"; "value" or "forecast" of what is no class
  * @property {string} how it was found out, in words
  * @property {string} unit of its values
+ * @property {number} [every] how many timesteps each value near a prediction stands for, by the largest
  * @property {number} examples
  * @property {number[]} timesteps those after which a prediction was computed, in order
  * @property {number} first the timestep of the first column
@@ -78,6 +79,16 @@ export function summary({ start, values }, timestep) {
   return { largest, at: at < 0 ? -1 : start + at, half };
 }
 
+/** The largest of every so many values; NaN only where all are. @param {Float32Array} values @param {number} every */
+function largestOf(values, every) {
+  if (every === 1) return values;
+  return Float32Array.from({ length: Math.ceil(values.length / every) }, (_, i) =>
+    values
+      .subarray(i * every, (i + 1) * every)
+      .reduce((a, b) => (Number.isNaN(a) || b > a ? b : a), Number.NaN),
+  );
+}
+
 /** All rows, as they came with the widget. */
 export class WholeRows {
   /** @type {Map<number, {example: number, near: Near}>} */
@@ -90,7 +101,7 @@ export class WholeRows {
   constructor(whole, models) {
     const all = bytes(whole).slice().buffer;
     let at = 0;
-    this.models = models.map(({ examples, timesteps }) => {
+    this.models = models.map(({ examples, timesteps, every = 1 }) => {
       const count = examples * timesteps.length;
       const starts = new Int32Array(all, at, count);
       const stops = new Int32Array(all, at + 4 * count, count);
@@ -99,7 +110,7 @@ export class WholeRows {
       for (let i = 0; i < count; i++) offsets[i + 1] = offsets[i] + stops[i] - starts[i];
       const values = new Float32Array(all, at, offsets[count]);
       at += 4 * offsets[count];
-      return { starts, offsets, values, rows: timesteps.length };
+      return { starts, offsets, values, every, rows: timesteps.length };
     });
     this.notice = "";
   }
@@ -119,11 +130,11 @@ export class WholeRows {
   near(k, example) {
     const kept = this.#near.get(k);
     if (kept?.example === example) return kept.near;
-    const { rows } = this.models[k];
+    const { rows, every } = this.models[k];
     const all = new Float32Array(rows * (1 + NEAR)).fill(Number.NaN);
     for (let row = 0; row < rows; row++) {
       const { values } = this.row(k, example, row);
-      const last = values.slice(-NEAR).reverse();
+      const last = largestOf(values.slice(-NEAR * every).reverse(), every);
       all[row * (1 + NEAR)] = values.reduce((a, b) => (Number.isFinite(b) ? Math.max(a, b) : a), 0);
       all.set(last, row * (1 + NEAR) + 1);
     }

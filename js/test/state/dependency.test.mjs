@@ -341,7 +341,7 @@ test("what is no class is not called one", () => {
 test("of a series, channels are told with dates and units", () => {
   const info = (/** @type {string} */ name) => ({
     ...{ name, of: "forecast", how: "", unit: "mm", examples: 1, timesteps: [1, 2], first: 0 },
-    ...{ largest: 4, forwards: true },
+    ...{ largest: 4, forwards: true, every: 2 },
   });
   const values = [1, 2, 4, 0, 3, 1, 0, 1, 2, 1];
   const [starts, stops] = [
@@ -358,6 +358,8 @@ test("of a series, channels are told with dates and units", () => {
     _whole: new Uint8Array(Buffer.concat(whole.map(({ buffer }) => new Uint8Array(buffer)))),
   });
   const state = new DependencyState(model);
+  // Each of the rows near a prediction stands for two timesteps, by the largest.
+  assert.deepEqual([...state.near(0).values.subarray(NEAR + 1, NEAR + 4)], [4, 3, 4]);
   assert.equal(state.noun, "timestep");
   assert.equal(
     sentence(state, 2, null),

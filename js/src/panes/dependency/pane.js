@@ -275,6 +275,7 @@ export class DependencyPane {
       largest: all ? state.largest(timestep)[k] : most,
       log: state.model.get("log_scale"),
       theme: frame.theme,
+      every: this.#info.every,
     };
     const row = placeOf(timesteps, timestep);
     const back = input === null ? -1 : timestep - input;

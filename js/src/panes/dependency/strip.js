@@ -26,8 +26,9 @@ export class DistanceStrip {
   #drawn = new Memo();
   #picture = document.createElement("canvas");
   #predictions = 0;
-  /** How many of the last tokens are in it. */
+  /** How many of the last tokens are in it, or rows that each stand for so many. */
   #depth = 0;
+  #every = 1;
 
   /**
    * @param {string} noun what was read
@@ -83,7 +84,7 @@ export class DistanceStrip {
     const row = Math.floor((event.clientX - box.left) / across);
     const back = Math.floor((event.clientY - box.top) / down);
     const inside = row >= 0 && row < this.#predictions && back >= 0 && back < this.#depth;
-    return inside ? { row, back } : undefined;
+    return inside ? { row, back: back * this.#every } : undefined;
   }
 
   /**
@@ -93,11 +94,13 @@ export class DistanceStrip {
    * @param {Uint32Array} look.ramp
    * @param {number | undefined} look.largest what the last colour stands for; undefined: the largest of each
    * @param {boolean} look.log
+   * @param {number} [look.every] how many tokens a row stands for
    * @param {import("../../colour/theme.js").Theme} look.theme
    * @param {{row: number, back: number}[]} marked a prediction, and a token if `back` is one
    */
   paint(near, predictions, look, marked) {
-    const { ramp, largest, log, theme } = look;
+    const { ramp, largest, log, theme, every = 1 } = look;
+    this.#every = every;
     if (this.#drawn.changed([near, near.known, ramp, largest, log, theme, this.#width])) {
       this.#predictions = predictions;
       this.#draw(near, look);
@@ -111,8 +114,9 @@ export class DistanceStrip {
     const frame = (/** @type {number[]} */ [x, y, w, h]) => {
       outline(context, theme, [x + 0.5, y + 0.5, Math.max(2, w - 1), h - 1], 1, 3);
     };
-    for (const { row, back } of marked) {
+    for (const { row, back: far } of marked) {
       if (row < 0) continue;
+      const back = Math.floor(far / every);
       const x = Math.floor(row * across);
       frame([x, 0, across, height]);
       if (back >= 0 && back < this.#depth) frame([x, back * down, across, down]);
@@ -153,8 +157,9 @@ export class DistanceStrip {
     });
     this.#picture.getContext("2d")?.putImageData(image, 0, 0);
     const all = this.#predictions === 1 ? "The prediction" : `All ${this.#predictions} predictions`;
-    this.told.textContent = `${all}, a column each, from the ${this.noun} just read down to those further back`;
-    this.far.textContent = `${Math.max(0, this.#depth - 1)} back`;
+    const rows = this.#every > 1 ? `, ${this.#every} in a row of pixels` : "";
+    this.told.textContent = `${all}, a column each, from the ${this.noun} just read down to those further back${rows}`;
+    this.far.textContent = `${Math.max(0, this.#depth * this.#every - 1)} back`;
     this.near.parentElement?.style.setProperty("height", `${this.#lengths.down * this.#depth}px`);
   }
 }
