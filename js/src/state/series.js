@@ -1,6 +1,5 @@
 // A recording in the page as lines over time: which there are, and which are shown.
 
-import { Spelling } from "../data/spelling.js";
 import { Memo } from "../lib/memo.js";
 import { RecordingState } from "./recording.js";
 
@@ -18,13 +17,7 @@ import { RecordingState } from "./recording.js";
  * @property {number} [cell]
  */
 
-/** How the timesteps of lines are spelt: not at all. */
-const COUNTED = new Spelling();
-
 export class SeriesState extends RecordingState {
-  #bared = new Memo();
-  /** @type {import("../data/layer.js").Layer[]} */
-  #bare = [];
   #listed = new Memo();
   /** @type {Subject[]} */
   #subjects = [];
@@ -37,37 +30,6 @@ export class SeriesState extends RecordingState {
   /** Whether there is anything but cells to be shown as lines. */
   get hasSeries() {
     return Object.keys(this.model.get("_axes")).length > 0;
-  }
-
-  /** Tokens stand beside no line. */
-  get layers() {
-    const all = super.layers;
-    if (this.#bared.changed([all])) this.#bare = all.map((layer) => ({ ...layer, tokens: false }));
-    return this.#bare;
-  }
-
-  /** What is told of the recording around the lines. @returns {any} */
-  get source() {
-    const { lines, layer, model } = this;
-    if (!lines) return undefined;
-    const [signal, example] = [model.get("signal"), model.get("example")];
-    const [low, high] = lines.extent(["cell", model.get("cell"), layer.name, signal], example) ?? [
-      0, 0,
-    ];
-    return {
-      layer,
-      signal,
-      spelling: COUNTED,
-      columns: layer.examples * layer.timesteps,
-      largest: Math.max(-low, high),
-      gate: signal.endsWith("_gate") && low >= 0 && high <= 1,
-      label: (/** @type {number} */ of) => lines.label(of),
-      times: (/** @type {number} */ of) =>
-        layer.times ? lines.axis(layer.name, of).times : undefined,
-      token: () => undefined,
-      notice: "",
-      request: () => {},
-    };
   }
 
   /** Every line that can be shown, in the order in which they stand. */

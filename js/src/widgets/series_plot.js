@@ -2,10 +2,10 @@
 
 import { MatchesPane } from "../panes/matches/pane.js";
 import { SeriesFrame } from "../panes/series/frame.js";
-import { SeriesState } from "../state/series.js";
+import { LinesOnlyState } from "../state/lines_only.js";
 import { hostedView } from "../ui/hosted.js";
 
 export default hostedView(
-  (model) => new SeriesState(model),
+  (model) => new LinesOnlyState(model),
   (state, el) => new SeriesFrame(state, el, [MatchesPane]),
 );

@@ -4,6 +4,8 @@ import { FakeModel, load } from "../load.mjs";
 
 /** @type {typeof import("../../src/state/series.js")} */
 const { SeriesState } = await load("state/series.js");
+/** @type {typeof import("../../src/state/lines_only.js")} */
+const { LinesOnlyState } = await load("state/lines_only.js");
 
 const LAYER = {
   ...{ name: "lstm", kind: "LSTM", go_backwards: false, windowed: false, masked: false },
@@ -54,7 +56,12 @@ test("lines stand in order: channels, outputs, cells, tracks", () => {
       ["output", 0],
     ],
   );
-  assert.equal(series.layer.tokens, false);
+});
+
+test("tokens stand where there is more than lines", () => {
+  const { model, series } = state();
+  assert.equal(series.layer.tokens, true);
+  assert.equal(new LinesOnlyState(model).layer.tokens, false);
 });
 
 test("lines are hidden and shown again by their names", () => {
