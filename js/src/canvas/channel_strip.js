@@ -89,36 +89,55 @@ export function drawChannels(context, scene, { columns, gutter, left, width, top
       const from = Math.max(0, first - begin);
       const to = Math.min(layer.timesteps - 1, last - begin);
       const x = (/** @type {number} */ t) => gutter + columns.start(begin + t) - left;
-      const at = (/** @type {number} */ t) => lines.inSeries(layer.name, example, t);
-      const span = { key, example, from, to };
-      if (columns.width >= 1)
-        drawPoints(context, lines, span, at, (t) => x(t) + columns.width / 2, yOf);
-      else drawPooled(context, lines, span, at, x, columns.width, yOf);
+      const at = lines.inSeries(layer.name, example);
+      const read = reader(lines, key, example);
+      const span = { read, from, to };
+      if (columns.width >= 1) drawPoints(context, span, at, (t) => x(t) + columns.width / 2, yOf);
+      else drawPooled(context, span, at, x, columns.width, yOf);
     }
     context.restore();
   });
 }
 
+/** Gives a block of a level, or what is known of it. @typedef {(level: number, block: number) => import("../data/lines.js").Stretch | undefined} Read */
+/** @typedef {{read: Read, from: number, to: number}} Span of which timesteps, both ends included */
+
 /**
- * @typedef {{key: Key, example: number, from: number, to: number}} Span of which timesteps, both ends included
+ * Read a line from the left to the right: a block is looked for once.
+ * @param {Lines} lines
+ * @param {Key} key
+ * @param {number} example
+ * @returns {Read}
  */
+function reader(lines, key, example) {
+  let known = { level: -1, block: -1 };
+  /** @type {ReturnType<Read>} */
+  let found;
+  return (level, block) => {
+    if (known.level === level && known.block === block) return found;
+    known = { level, block };
+    found = lines.best(key, example, level, block);
+    return found;
+  };
+}
 
 /**
  * A line through each timestep; where one is missing, there is a gap.
  * @param {CanvasRenderingContext2D} context
- * @param {Lines} lines
  * @param {Span} span
  * @param {(timestep: number) => number} at where a timestep of the layer is in the series
  * @param {(timestep: number) => number} x
  * @param {(value: number) => number} y
  */
-function drawPoints(context, lines, { key, example, from, to }, at, x, y) {
+function drawPoints(context, { read, from, to }, at, x, y) {
   context.beginPath();
   let before = false;
   const last = at(to);
   for (let t = Math.max(0, from - 1); t <= to + 1; t++) {
     const place = t > to ? last + 1 : at(t);
-    const value = lines.value(key, example, place);
+    const block = read(0, Math.floor(place / TILE));
+    // One level up, there are several timesteps to a value.
+    const value = block?.size === 1 ? block.low[place - block.first] : undefined;
     const known = value !== undefined && !Number.isNaN(value);
     if (known && before) context.lineTo(x(t), y(value));
     else if (known) {
@@ -134,20 +153,19 @@ function drawPoints(context, lines, { key, example, from, to }, at, x, y) {
 /**
  * Each pixel from the lowest to the highest value under it.
  * @param {CanvasRenderingContext2D} context
- * @param {Lines} lines
  * @param {Span} span
  * @param {(timestep: number) => number} at where a timestep of the layer is in the series
  * @param {(timestep: number) => number} x
  * @param {number} width of a column, less than a pixel
  * @param {(value: number) => number} y
  */
-function drawPooled(context, lines, { key, example, from, to }, at, x, width, y) {
+function drawPooled(context, { read, from, to }, at, x, width, y) {
   /** @type {[number, number] | undefined} */
   let before;
   for (let t = from; t <= to; ) {
     const pixel = Math.floor(x(t));
     const next = Math.max(t + 1, Math.min(to + 1, t + Math.ceil((pixel + 1 - x(t)) / width)));
-    const found = lowestAndHighest(lines, key, example, at(t), at(next - 1) + 1);
+    const found = lowestAndHighest(read, at(t), at(next - 1) + 1);
     if (found) {
       // Up to where the pixel before ended, so that the line holds together.
       const low = before ? Math.min(found[0], before[1]) : found[0];
@@ -161,20 +179,18 @@ function drawPooled(context, lines, { key, example, from, to }, at, x, width, y)
 }
 
 /**
- * @param {Lines} lines
- * @param {Key} key
- * @param {number} example
+ * @param {Read} read
  * @param {number} start
  * @param {number} stop
  * @returns {[number, number] | undefined} undefined if all of it is missing, or on its way
  */
-function lowestAndHighest(lines, key, example, start, stop) {
+function lowestAndHighest(read, start, stop) {
   let level = 0;
   while (POOLED ** (level + 1) <= stop - start) level++;
   const size = POOLED ** level;
   let [low, high] = [Infinity, -Infinity];
   for (let run = Math.floor(start / size); run * size < stop; run++) {
-    const found = lines.best(key, example, level, Math.floor(run / TILE));
+    const found = read(level, Math.floor(run / TILE));
     if (!found) continue;
     const at = Math.floor((run * size - found.first) / found.size);
     if (found.low[at] < low) low = found.low[at];

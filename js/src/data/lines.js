@@ -181,11 +181,12 @@ export class Lines {
    * Which timestep of the series a timestep of a layer is.
    * @param {string} layer
    * @param {number} example
-   * @param {number} timestep
+   * @returns {(timestep: number) => number}
    */
-  inSeries(layer, example, timestep) {
+  inSeries(layer, example) {
     const [own, series] = [this.axis(layer, example), this.axis("", example)];
-    return own.count === series.count ? timestep : series.nearest(own.at(timestep));
+    if (own.count === series.count) return (timestep) => timestep;
+    return (timestep) => series.nearest(own.at(timestep));
   }
 
   /** @param {number} example @returns {string | undefined} */

@@ -299,7 +299,7 @@ export class Frame extends Chrome {
     const { lines } = this.state;
     if (layer.tokens || !lines?.follows(layer.name)) return [];
     const example = Math.floor(column / layer.timesteps);
-    const at = lines.inSeries(layer.name, example, column % layer.timesteps);
+    const at = lines.inSeries(layer.name, example)(column % layer.timesteps);
     const say = (/** @type {string} */ kind, /** @type {number} */ index) => {
       const value = lines.value([kind, index, "", ""], example, at);
       return value === undefined ? "…" : number(value);

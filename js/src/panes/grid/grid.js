@@ -60,7 +60,7 @@ export class Grid {
       "grid of cells and timesteps",
       "Values of all cells. Arrow keys move, Home and End go to the ends of a row, " +
         "Page up and Page down go ten rows, plus and minus zoom, 0 shows all, " +
-        "shift with left and right chooses a span of tokens.",
+        "shift with left and right chooses a span.",
       on.change,
     );
     const { root } = this.view;

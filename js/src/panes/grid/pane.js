@@ -26,13 +26,13 @@ const SORTED = new Set(["sort"]);
 const KEYS = [
   ["↑ ↓", "the cell above, below"],
   ["← →", "the timestep before, after"],
-  ["Shift_← Shift_→", "chooses a span of tokens"],
+  ["Shift_← Shift_→", "chooses a span"],
   ["Home End", "the ends of the example; with Ctrl, of everything"],
   ["PageUp PageDown", "ten cells up, down"],
   ["+ −", "zooms in, out"],
   ["0", "shows everything"],
   ["Ctrl_wheel, pinch", "zooms where the pointer is"],
-  ["drag", "over the tokens chooses a span of them"],
+  ["drag", "over the tokens, or the dates, chooses a span of them"],
 ];
 
 export class GridPane {
