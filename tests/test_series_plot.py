@@ -56,7 +56,7 @@ def test_a_small_recording_travels_whole():
     np.testing.assert_array_equal(found["track", 1, "lstm", ""], 2 * known)
     told = widget._beside
     assert told["channels"][1] == {"name": "temperature", "unit": "°C"}
-    assert told["tracks"]["lstm"][0] == {"name": "flood", "yes_no": True}
+    assert told["tracks"]["lstm"][0] == {"name": "flood", "yes_no": True, "read": None}
     assert told["labels"] == ["Inn", "Elbe"]
     assert widget._axes["lstm"]["padding"] == [[[0, recordings.BEFORE]]] * 2
 
@@ -149,6 +149,33 @@ def test_other_tracks_are_other_lines():
     widget.tracks = None
     assert widget._beside["tracks"] == {}
     assert not any(kind == "track" for kind, *_ in unpacked(widget))
+
+
+def test_what_a_probe_reads_is_drawn_over_what_is_so():
+    recording = rivers()
+    told = {"flow": recording.targets.values[..., 0].astype(float), "flood": recordings.flooded()}
+    probe = lw.probe(recording, told, layer="lstm", signal="cell_state", shifts=2, seed=0)
+    widget = lw.SeriesPlot(recording, tracks={**told, "other": told["flow"]}, probe=probe)
+    found = unpacked(widget)
+    for i, name in enumerate(told):
+        expected = probe.prediction[name].values.astype(np.float32)
+        np.testing.assert_array_equal(found["readout", i, "lstm", ""], expected)
+    assert ("readout", 2, "lstm", "") not in found
+    flow, flood, other = widget._beside["tracks"]["lstm"]
+    table = probe.table.set_index(["concept", "protocol"])["score"]
+    assert flow["read"].startswith(
+        f"read from 6 cells, held out: R² {table['flow', 'whole state']:.2f} · best cell "
+    )
+    assert "AUROC" in flood["read"]
+    assert other["read"] is None
+    words = {word.text for word in sheet(widget, 12).words}
+    assert flow["read"].replace("-", "−") in words
+    widget.probe = None
+    assert not any(kind == "readout" for kind, *_ in unpacked(widget))
+    with pytest.raises(traitlets.TraitError, match=r"probe: expected what lstm_widgets.probe\(\)"):
+        widget.probe = probe.table
+    with pytest.raises(traitlets.TraitError, match=r"has \(2, 1500\).* the recording \(2, 1400\)"):
+        lw.SeriesPlot(rivers(days=1400), probe=probe)
 
 
 @pytest.mark.parametrize("irregular", [False, True])

@@ -10,6 +10,7 @@ import pytest
 import traitlets
 
 import lstm_widgets as lw
+from lstm_widgets.analysis.probe_result import Probe
 from lstm_widgets.concepts import Concepts
 from lstm_widgets.widgets import keywords
 
@@ -29,7 +30,7 @@ PLAIN = {traitlets.Int: int, traitlets.Float: float, traitlets.Bool: bool, trait
 
 
 def hints(kind: type) -> dict[str, Any]:
-    names = {"Concepts": Concepts, "Sequence": Sequence}
+    names = {"Concepts": Concepts, "Probe": Probe, "Sequence": Sequence}
     return get_type_hints(WIDGETS[kind], localns=names)
 
 

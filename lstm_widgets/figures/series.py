@@ -32,7 +32,7 @@ _PITCH = 26
 _TARGET, _LINE = 3.5, 1.1
 #: Where on a palette the colours are of what is below zero and above it, and how much of them is seen:
 #: where a line is alone, and where others lie on it.
-_SIDES, _AREA, _GROUND = (0.16, 0.84), 0.5, 0.16
+_SIDES, _AREA, _GROUND = (0.16, 0.84), 0.5, 0.22
 _DAY = 86_400_000
 
 
@@ -286,13 +286,17 @@ class _Drawing:
         if row.alone and band.low < 0 < band.high:
             zero = round(band.zero)
             sheet.box((self.left, zero, self.right, zero + 1), theme.line, LINES)
-        filled = subject.yes_no or (row.alone and subject.kind == "cell")
         for key in subject.keys:
+            # What is so lies behind what is read of it.
+            behind = key.kind == "track" and len(subject.keys) > 1
+            steps = subject.yes_no and key.kind == "track"
+            filled = steps or behind or (row.alone and subject.kind == "cell")
             line = self.lines.line(key, row.example)
             points, spans = self._points(line, key.layer, row.example, band)
             if filled:
-                self._area(subject, spans, band.zero, _AREA if row.alone else _GROUND)
-            if not subject.yes_no:
+                share = _AREA if row.alone and not behind else _GROUND
+                self._area(subject, spans, band.zero, share)
+            if not (steps or behind):
                 target = key.kind == "target"
                 colour = theme.target if target else self.colour(subject)
                 sheet.stroke(points, _TARGET if target else _LINE, colour)
@@ -328,7 +332,7 @@ class _Drawing:
     def _area(self, subject: Subject, spans: Floats, zero: float, share: float) -> None:
         """Fill what lies between a line and zero."""
         colours = [self.colour(subject)] * 2
-        if not subject.yes_no:
+        if subject.kind == "cell":
             palette = ramp(self.shown.coloured(self.sheet.theme).name)
             colours = [one_colour(palette[round(at * (len(palette) - 1))]) for at in _SIDES]
         left, right, low, high = spans[np.isfinite(spans).all(axis=1)].T
@@ -359,6 +363,10 @@ class _Drawing:
             sheet.muted(right, y, unit, size=10, align="right", room=room)
         if subject.kind == "cell" and subject.keys[0].number == shown.cell:
             sheet.box((4, top - 2, 7, top + height + 2), sheet.theme.foreground)
+        if subject.told:
+            y, room = top - 5, self.right - self.left
+            told = sheet.shortened(subject.told, room, size=10)
+            sheet.write(self.right, y, told, size=10, align="right", colour=colour)
         if ends is not None:
             low, high = ends
             for value, at in ((high, top + 4), (low, top + height - 3)):
@@ -383,12 +391,12 @@ class _Drawing:
             if before < 0:
                 continue
             value = float(self.lines.line(key, row.example).values[before])
-            target = key.kind == "target"
+            target = key.kind == "target" or i < len(keys) - 1
             colour = self.sheet.theme.muted if target else self.colour(subject)
             y = middle + (i - (len(keys) - 1) / 2) * 14
             kind = "sans" if target else "bold"
             text = number(value)
-            if subject.yes_no and not np.isnan(value):
+            if subject.yes_no and key.kind == "track" and not np.isnan(value):
                 text = "yes" if value else "no"
             self.sheet.write(self.right + 8, y, text, size=11, kind=kind, colour=colour)
 

@@ -42,11 +42,12 @@ class Key(NamedTuple):
     Parameters
     ----------
     kind : str
-        ``"channel"`` of the input, ``"output"`` or ``"target"``, ``"cell"``, or ``"track"`` of a concept.
+        ``"channel"`` of the input, ``"output"`` or ``"target"``, ``"cell"``, ``"track"`` of a concept, or
+        ``"readout"``, what a probe reads of that concept.
     number : int
         Which of them.
     layer, signal : str, optional
-        Of a cell; the layer also of a track.
+        Of a cell; the layer also of a track and of its readout.
     """
 
     kind: str
@@ -172,6 +173,20 @@ def _names(array: xr.DataArray | None, along: str) -> list[tuple[str, str]]:
     return [(str(name), str(unit)) for name, unit in zip(array[along].values, units, strict=True)]
 
 
+class Readout(NamedTuple):
+    """
+    What a probe reads of a concept, and how good that is, in words.
+
+    Parameters
+    ----------
+    values : float32 array (example, timestep)
+    told : str
+    """
+
+    values: NDArray[np.float32]
+    told: str
+
+
 class Lines:
     """
     All lines of a recording.
@@ -181,11 +196,19 @@ class Lines:
     recording : Recording
     said : mapping of str to tuple of Track
         The concepts of each layer.
+    read : mapping of (str, str) to Readout, optional
+        By layer and the name of a concept: what a probe reads of it.
     """
 
-    def __init__(self, recording: Recording, said: Mapping[str, tuple[Track, ...]]) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        said: Mapping[str, tuple[Track, ...]],
+        read: Mapping[tuple[str, str], Readout] | None = None,
+    ) -> None:
         self.recording = recording
         self.said = said
+        self.read = {} if read is None else dict(read)
         self._arrays = {
             "channel": recording.inputs,
             "output": recording.outputs,
@@ -245,7 +268,14 @@ class Lines:
                 for one in self.outputs
             ],
             "tracks": {
-                layer: [{"name": sendable(t.name), "yes_no": t.yes_no} for t in tracks]
+                layer: [
+                    {
+                        "name": sendable(track.name),
+                        "yes_no": track.yes_no,
+                        "read": self.told(layer, track.name),
+                    }
+                    for track in tracks
+                ]
                 for layer, tracks in self.said.items()
             },
         }
@@ -261,7 +291,17 @@ class Lines:
         ]
         for layer, tracks in self.said.items():
             keys += [Key("track", i, layer) for i in range(len(tracks))]
+            keys += [
+                Key("readout", i, layer)
+                for i, track in enumerate(tracks)
+                if (layer, track.name) in self.read
+            ]
         return keys
+
+    def told(self, layer: str, name: str) -> str | None:
+        """Tell how well a concept can be read; None if no probe was asked."""
+        readout = self.read.get((layer, name))
+        return None if readout is None else sendable(readout.told)
 
     def values(self, key: Key, example: int) -> NDArray[np.float32]:
         """
@@ -290,6 +330,10 @@ class Lines:
                 example, :, key.number % each
             ].to_numpy()
             return values
+        if key.kind == "readout":
+            name = self.tracks(key.layer)[key.number].name
+            read: NDArray[np.float32] = self.read[key.layer, name].values[example]
+            return read
         if key.kind == "track":
             track = self.tracks(key.layer)[key.number]
             layer = self.layer(key.layer)
@@ -368,6 +412,8 @@ class Subject:
     keys : tuple of Key
         From behind to the front.
     yes_no : bool
+    told : str
+        How well it can be read, if a probe was asked.
     """
 
     kind: str
@@ -376,6 +422,7 @@ class Subject:
     hue: int
     keys: tuple[Key, ...]
     yes_no: bool = False
+    told: str = ""
 
 
 def subjects_of(lines: Lines, layer: str, signal: str, cells: Sequence[int]) -> list[Subject]:
@@ -393,8 +440,10 @@ def subjects_of(lines: Lines, layer: str, signal: str, cells: Sequence[int]) -> 
         for i, cell in enumerate(cells)
     ]
     part = lines.recording.directions(layer)[0]
-    made += [
-        Subject("track", track.name, "", i, (Key("track", i, part),), track.yes_no)
-        for i, track in enumerate(lines.tracks(layer))
-    ]
+    for i, track in enumerate(lines.tracks(layer)):
+        told = lines.told(part, track.name)
+        keys = tuple(
+            Key(kind, i, part) for kind in ("track", "readout")[: 1 if told is None else 2]
+        )
+        made.append(Subject("track", track.name, "", i, keys, track.yes_no, told or ""))
     return made

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lstm_widgets.analysis.probe_result import Probe
     from lstm_widgets.concepts import Concepts
 
 Span: TypeAlias = tuple[int, int]
@@ -63,6 +64,7 @@ class SeriesPlotKeywords(MatchingKeywords, total=False):
     cells: Sequence[int]
     channels: Sequence[str] | None
     outputs: Sequence[str] | None
+    probe: Probe | None
     arrange: Literal["bands", "overlaid", "examples"]
     subject: str | None
 

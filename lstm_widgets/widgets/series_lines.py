@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from lstm_widgets.analysis.probe_result import Probe
 from lstm_widgets.figures.series import Row, series
-from lstm_widgets.views.lines import Lines, Subject, subjects_of
+from lstm_widgets.views.lines import Lines, Readout, Subject, subjects_of
+from lstm_widgets.views.readouts import readouts
 from lstm_widgets.widgets.matching_widget import MatchingWidget
 from lstm_widgets.widgets.pinned_cells import PinnedCells
 
@@ -39,6 +41,8 @@ class SeriesLines(MatchingWidget, PinnedCells):
         None, allow_none=True, help="Which line each example is shown with; None: the first output."
     ).tag(sync=True)
 
+    probe = traitlets.Any(help="What a probe reads of the tracks, which is drawn over them.")
+
     #: Made anew with the tracks.
     _lines: Lines | None = None
 
@@ -46,7 +50,7 @@ class SeriesLines(MatchingWidget, PinnedCells):
     def _drawn(self) -> Lines:
         """All lines, those of tracks among them."""
         if self._lines is None:
-            self._lines = Lines(self.recording, self._said)
+            self._lines = Lines(self.recording, self._said, self._read())
         return self._lines
 
     def _say(self, said: dict[str, tuple[Track, ...]]) -> None:
@@ -54,6 +58,37 @@ class SeriesLines(MatchingWidget, PinnedCells):
         self._lines = None
         if self._axes:
             self._tell()
+
+    def _read(self) -> dict[tuple[str, str], Readout]:
+        """Give what the probe reads of tracks, by layer and name."""
+        if self.probe is None:
+            return {}
+        part = self.recording.directions(self.probe.layer)[0]
+        found = readouts(self.probe)
+        return {(part, t.name): found[t.name] for t in self._said.get(part, ()) if t.name in found}
+
+    @traitlets.validate("probe")
+    def _check_probe(self, proposal: dict[str, Any]) -> Probe | None:
+        probe: Probe | None = proposal["value"]
+        if probe is None:
+            return None
+        if not isinstance(probe, Probe):
+            raise traitlets.TraitError(
+                f"probe: expected what lstm_widgets.probe() returned, got {type(probe).__name__}"
+            )
+        sizes = self._sizes(probe.layer) if probe.layer in self._names else {}
+        wanted = tuple(sizes.get(name) for name in ("example", "timestep"))
+        shape = tuple(probe.prediction.sizes[name] for name in ("example", "timestep"))
+        if shape != wanted:
+            raise traitlets.TraitError(
+                f"probe: expected one of this recording; that of layer {probe.layer!r} has "
+                f"{shape} (example, timestep), the recording {wanted}"
+            )
+        return probe
+
+    @traitlets.observe("probe")
+    def _on_probe(self, _change: dict[str, Any]) -> None:
+        self._say(self._said)
 
     @property
     def _subjects(self) -> list[Subject]:

@@ -51,6 +51,9 @@ class SeriesPlot(SeriesLines):
         Concepts and readouts of probes, each as a line, as in `CellGrid`.
     hidden_tracks : tuple of str, optional
         The names of tracks that are not shown.
+    probe : Probe, optional
+        What `lstm_widgets.probe` found of these tracks: what it reads of each from the states, held out,
+        is drawn over the track itself, with its score and what the calendar and the null reach.
     arrange : {"bands", "overlaid", "examples"}, optional
         A band for each line; all lines in one, each from its lowest to its highest value; or a band for
         each example, with one of the lines.

@@ -14,6 +14,7 @@ import { RecordingState } from "./recording.js";
  * @property {number} hue which of the colours of its kind
  * @property {Key[]} keys from behind to the front
  * @property {boolean} [yesNo]
+ * @property {string} [told] of a concept that a probe reads: how well
  * @property {number} [cell]
  */
 
@@ -70,9 +71,10 @@ export class SeriesState extends RecordingState {
         .../** @type {const} */ ({ kind: "cell", hue: i, unit: "" }),
         ...{ name: "", cell, keys: [key("cell", cell, layer.name, model.get("signal"))] },
       })),
-      ...(tracks[part] ?? []).map(({ name, yes_no: yesNo }, i) => ({
+      ...(tracks[part] ?? []).map(({ name, yes_no: yesNo, read }, i) => ({
         .../** @type {const} */ ({ kind: "track", hue: i, unit: "" }),
-        ...{ name, yesNo, keys: [key("track", i, part)] },
+        ...{ name, yesNo, told: read ?? "" },
+        keys: [key("track", i, part), ...(read ? [key("readout", i, part)] : [])],
       })),
     ];
   }

@@ -87,3 +87,19 @@ test("every example is shown with the first output, or with what is chosen", () 
   assert.equal(state({ subject: "cell" }).series.subject?.cell, 2);
   assert.equal(state({ subject: "of another recording" }).series.subject?.name, "flow");
 });
+
+test("what a probe reads of a track stands over it", () => {
+  const { model, series } = state();
+  const { tracks, ...beside } = model.get("_beside");
+  const read = { lstm: [{ ...tracks.lstm[0], read: "held out: AUROC 0.9" }] };
+  model.set("_beside", { ...beside, tracks: read });
+  const flood = series.everySubject[4];
+  assert.deepEqual(
+    flood.keys.map(([kind, index, layer]) => [kind, index, layer]),
+    [
+      ["track", 0, "lstm"],
+      ["readout", 0, "lstm"],
+    ],
+  );
+  assert.equal(flood.told, "held out: AUROC 0.9");
+});

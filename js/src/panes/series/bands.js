@@ -187,10 +187,11 @@ export function valueAt(lines, key, example, time) {
 /**
  * A value of a line as it is read.
  * @param {Subject} subject
+ * @param {import("../../data/lines.js").Key} key
  * @param {number | null | undefined} value null while it is on its way, undefined if there is none
  */
-export function written({ yesNo }, value) {
+export function written({ yesNo }, [kind], value) {
   if (value === undefined) return undefined;
   if (value === null) return "…";
-  return yesNo && !Number.isNaN(value) ? (value ? "yes" : "no") : number(value);
+  return yesNo && kind === "track" && !Number.isNaN(value) ? (value ? "yes" : "no") : number(value);
 }

@@ -258,7 +258,10 @@ export class Drawing {
         subject.keys.forEach((key) => {
           const target = key[0] === "target";
           const alone = band.drawn.length === 1;
-          const filled = subject.yesNo || (alone && subject.kind === "cell");
+          // What is so lies behind what is read of it.
+          const behind = key[0] === "track" && subject.keys.length > 1;
+          const steps = Boolean(subject.yesNo) && key[0] === "track";
+          const filled = steps || behind || (alone && subject.kind === "cell");
           this.#plotter.line(
             lines,
             lines.axis(key[2], band.example),
@@ -272,9 +275,9 @@ export class Drawing {
             {
               colour: target ? grey(theme) : colour,
               width: target ? TARGET : 1.3,
-              area: filled ? (subject.yesNo ? [colour, colour] : area) : undefined,
-              steps: subject.yesNo,
-              ground: subject.yesNo && !alone,
+              area: filled ? (subject.kind === "cell" ? area : [colour, colour]) : undefined,
+              steps,
+              ground: behind || (steps && !alone),
             },
           );
         });
@@ -318,6 +321,14 @@ export class Drawing {
       if (chosen(one)) {
         context.fillStyle = theme.colour.fg;
         context.fillRect(2, top - 2, 3, height + 4);
+      }
+      if (one.subject.told) {
+        // Between two bands, where no line is.
+        const end = width - gutters(width).right;
+        context.font = `10px ${theme.font}`;
+        context.fillStyle = lineCss(one.subject.kind, one.subject.hue, theme);
+        const told = cut(one.subject.told, end - left, (some) => measured(context, some));
+        context.fillText(told, end, top - 4);
       }
       if (one.known) {
         const { low, high } = endsOf(one.range);
@@ -363,7 +374,7 @@ export class Drawing {
       /** @type {number} */ y,
       /** @type {boolean} */ bold,
     ) => {
-      const text = written(subject, valueAt(lines, key, band.example, read.time));
+      const text = written(subject, key, valueAt(lines, key, band.example, read.time));
       if (text === undefined) return;
       context.font = `${bold ? "600 " : ""}12px ${theme.font}`;
       context.fillStyle = colour;
@@ -375,7 +386,7 @@ export class Drawing {
       const rows = subject.keys.length;
       subject.keys.forEach((key, i) => {
         const y = top + height / 2 + (i - (rows - 1) / 2) * 15;
-        const target = key[0] === "target";
+        const target = i < rows - 1 || key[0] === "target";
         write(
           subject,
           key,
@@ -384,7 +395,8 @@ export class Drawing {
           !target,
         );
         if (rows < 2) return;
-        context.fillStyle = target ? grown : theme.colour.fg;
+        const own = lineCss(subject.kind, subject.hue, theme);
+        context.fillStyle = target && subject.kind === "output" ? grown : own;
         context.fillRect(x + 1, y - (target ? 2 : 1), 5, target ? 3 : 1.5);
       });
       return;

@@ -56,10 +56,14 @@ export class SeriesFrame extends Frame {
     const subjects = [...state.subjects].sort((a, b) => selected(b) - selected(a));
     for (const subject of subjects) {
       const values = subject.keys.map((key) => valueAt(lines, key, example, time));
-      const [one, other] = values.map((value) => written(subject, value) ?? "none");
+      const [one, other] = values.map(
+        (value, i) => written(subject, subject.keys[i], value) ?? "none",
+      );
       const unit = subject.unit ? ` ${inLine(subject.unit)}` : "";
       const alone = subject.keys[0][0] === "target" ? `target ${one}` : one;
-      const both = other === undefined ? alone : `${other} (target ${one})`;
+      const read =
+        subject.kind === "track" ? `${one}, read as ${other}` : `${other} (target ${one})`;
+      const both = other === undefined ? alone : read;
       const name = subject.kind === "cell" ? this.#cell(subject) : titleOf(state, subject);
       parts.push(`${name} ${both}${unit}`);
       full.push(`${name} ${values.map((value) => value ?? "…").join(", target ")}`);

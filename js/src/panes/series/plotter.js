@@ -45,7 +45,7 @@ const APART = 1;
 const DOTTED = 9;
 /** How much of its colour what lies under a line has. */
 const AREA = 0.5;
-const GROUND = 0.16;
+const GROUND = 0.22;
 
 /** @param {number} pixel @param {number} share */
 const faint = (pixel, share) => ((pixel & 0xffffff) | (Math.round(255 * share) << 24)) >>> 0;
@@ -333,7 +333,8 @@ export class Plotter {
         if (top < zero) fill(x, top, zero, under[1]);
         if (bottom > zero) fill(x, zero, bottom, under[0]);
       }
-      if (steps) continue; // so many lines up and down would hide it
+      // So many lines up and down would hide it.
+      if (steps || ground) continue;
       const [from, to] = [top - half, bottom + half];
       const [begin, end] = [Math.max(first, Math.floor(from)), Math.min(last, Math.ceil(to) - 1)];
       for (let row = begin; row <= end; row++) {
