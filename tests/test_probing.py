@@ -400,6 +400,7 @@ def test_groups_with_one_member_and_few_groups():
     assert np.isnan(each["score"].iloc[2])
     assert np.isfinite(row(found)["score"])
     two = lw.probe(recording_of(x), {"y": x[..., 0]}, groups=[*"aaaaabbbb"], gap=0, shifts=0)
+    assert "2 folds only" in repr(two)
     assert (two.score["penalty"] > 0).all()  # chosen inside of the one group that is left
 
 

@@ -30,6 +30,8 @@ _QUANTILE = 0.95
 # Of normal scores, the range between quartiles in standard deviations. It is what is told, because a
 # fold in which next to nothing happens has a score far from all others.
 _NORMAL = 1.349
+# With fewer folds, how much their scores differ is chance.
+_FEW = 3
 
 
 class ProbeTables:
@@ -169,6 +171,8 @@ class ProbeTables:
         left = int((~probed.finite).sum())
         if left:
             self._remark(f"{left} timesteps are left out, because not all states are finite there")
+        if probed.folds.count < _FEW:
+            self._remark(f"{probed.folds.count} folds only: their spread says little")
         if len(designs.folds) < probed.folds.count:
             missing = probed.folds.count - len(designs.folds)
             self._remark(f"{missing} folds have nothing to fit or to hold out, and are left out")
