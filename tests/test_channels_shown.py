@@ -132,6 +132,23 @@ def test_a_forecast_is_shown_at_its_end_with_channels_units_and_dates(model, tab
     assert "2003-03-06" in " ".join(written(early))
 
 
+def test_an_explorer_shows_the_day_on_which_the_window_ends(model, table):
+    found = lw.relevance(model, table, methods=METHODS, window=40)
+    recording = lw.record(model, table, window=40)
+    widget = lw.RelevanceHeatmap(found, recording=recording, example=2)
+    explorer = widget.explorer
+    assert (explorer.example, explorer.timestep) == (0, 41)
+    widget.example = 5
+    assert explorer.timestep == 44
+    explorer.timestep = 50
+    assert widget.example == 11
+    explorer.timestep = 3  # no window ends there
+    assert widget.example == 11
+    short = lw.record(model, table[:50], window=40)
+    with pytest.raises(ValueError, match="recording: expected one of the same 21 examples"):
+        lw.RelevanceHeatmap(found, recording=short)
+
+
 def test_a_figure_of_a_long_series_shows_the_end_or_what_is_selected(model):
     long = lw.relevance(model, RNG.normal(size=(2, 700, 2)), methods=METHODS)
     shown = lw.RelevanceHeatmap(long)

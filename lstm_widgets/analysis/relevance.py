@@ -176,7 +176,7 @@ def relevance(
         table. They become a coordinate.
     units : sequence of str, or dict of str to str, optional
         The units of the channels, by their order or their names. They become a coordinate. In a dict,
-        one name that isn't that of a channel tells the unit of a single forecast.
+        one name that isn't that of a channel tells the unit of a single forecast, as the model gives it.
     epsilon : float, default 0.001
         Of LRP: what keeps denominators away from 0, greater than 0, in the unit of what layers sum up.
     bias_factor : float, default 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets
+import numpy as np
 import traitlets
 from comm.base_comm import BaseComm
 
@@ -18,10 +19,9 @@ from lstm_widgets.widgets.page import export
 from lstm_widgets.widgets.page.state import WHOLE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
     from typing import Unpack
 
-    import numpy as np
     import xarray as xr
     from numpy.typing import NDArray
 
@@ -59,7 +59,8 @@ class RelevanceHeatmap(PageWidget):
     class_names : sequence of str or mapping of int to str, optional
         The names of the classes.
     recording : Recording, optional
-        What ``record()`` returned for the same model and inputs, for the `Explorer`.
+        What ``record()`` returned for the same model and inputs, for the `Explorer`. Of windows it shows
+        the timestep at which the selected one ends.
     example, timestep : int, optional
         What is selected at first. Default: the first example that is shown, and its first timestep
         that isn't padding, of a series the last.
@@ -159,7 +160,11 @@ class RelevanceHeatmap(PageWidget):
         self._examples = Examples(relevance, tokens, targets, class_names)
         self._relevance = relevance
         self._recording = recording
-        self._layer = None if recording is None else _shown_layer(recording, self._examples)
+        #: Of windows: the timestep of the series or text at which each ends.
+        self._ends = relevance["end"].values if "end" in relevance.coords else None
+        self._layer = None
+        if recording is not None:
+            self._layer = _shown_layer(recording, self._examples, self._ends)
         traits.setdefault("method", self._examples.methods[0])
         state: dict[str, Any] = {"_summary": self._examples.summary()}
         state["_summary"]["recording"] = "here" if recording is not None else "missing"
@@ -283,10 +288,17 @@ class RelevanceHeatmap(PageWidget):
         """Give the selection as a layer of the recording has it: timesteps only if they are the same."""
         assert self.recording is not None  # noqa: S101 - there is a layer of it
         sizes = self.recording[layer].sizes
+        if self._is_of_windows(sizes):
+            assert self._ends is not None  # noqa: S101 - windows have them
+            return {"example": 0, "timestep": int(self._ends[self.example])}
         selected = {"example": self.example} if sizes["example"] == self._examples.count else {}
         if selected and sizes["timestep"] == self._examples.timesteps:
             selected["timestep"] = self.timestep
         return selected
+
+    def _is_of_windows(self, sizes: Mapping[Hashable, int]) -> bool:
+        """Whether a layer has the state after each of the windows that are the examples here."""
+        return _has_windows(sizes, self._examples, self._ends)
 
     @traitlets.observe("exploring")
     def _on_exploring(self, _change: dict[str, Any]) -> None:
@@ -305,7 +317,15 @@ class RelevanceHeatmap(PageWidget):
                     setattr(self._explorer, name, index)
 
     def _on_explored(self, change: dict[str, Any]) -> None:
-        """Follow the Explorer, where its layer has the same examples and timesteps."""
+        """Follow the Explorer, where its layer has the same examples and timesteps, or their windows."""
+        assert self.recording is not None  # noqa: S101 - there is an Explorer of it
+        if self._ends is not None and self._is_of_windows(
+            self.recording[change["owner"].layer].sizes
+        ):
+            windows = np.flatnonzero(self._ends == change["new"])
+            if change["name"] == "timestep" and len(windows):
+                self.example = int(windows[0])
+            return
         if change["name"] in self._selected_in(change["owner"].layer):
             setattr(self, change["name"], change["new"])
 
@@ -363,7 +383,17 @@ class RelevanceHeatmap(PageWidget):
         return reply, buffers
 
 
-def _shown_layer(recording: Recording, examples: Examples) -> str:
+def _has_windows(
+    sizes: Mapping[Hashable, int], examples: Examples, ends: NDArray[np.intp] | None
+) -> bool:
+    """Whether a layer has read the series or text whose windows the examples are."""
+    one = sizes["example"] == 1 and examples.count != 1
+    return ends is not None and one and sizes["timestep"] > int(ends.max(initial=0))
+
+
+def _shown_layer(
+    recording: Recording, examples: Examples, ends: NDArray[np.intp] | None = None
+) -> str:
     """Choose the layer that an Explorer shows first: one over the same timesteps, if there is any."""
     if not isinstance(recording, Recording):
         raise TypeError(
@@ -373,7 +403,11 @@ def _shown_layer(recording: Recording, examples: Examples) -> str:
     pairs = recording.bidirectional
     names = (*pairs, *recording.layers)
     sizes = {name: recording[pairs[name][0] if name in pairs else name].sizes for name in names}
-    fitting = [name for name in names if sizes[name]["example"] == examples.count]
+    fitting = [
+        name
+        for name in names
+        if sizes[name]["example"] == examples.count or _has_windows(sizes[name], examples, ends)
+    ]
     if not fitting:
         counts = sorted({size["example"] for size in sizes.values()})
         raise ValueError(
