@@ -14,6 +14,7 @@ NOTEBOOKS = (
     "04_lstm_vs_rnn.ipynb",
     "05_sentiment.ipynb",
     "06_find_cells.ipynb",
+    "07_series.ipynb",
 )
 
 

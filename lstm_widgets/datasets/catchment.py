@@ -269,7 +269,7 @@ def generate(years: int = 20, *, seed: int) -> pd.DataFrame:
 
 
 def build_model(
-    channels: int = len(INPUTS), *, cells: int = 32, window: int | None = 365, seed: int = 0
+    channels: int = len(INPUTS), *, cells: int = 32, window: int | None = None, seed: int = 0
 ) -> keras.Model:
     """Build a network that reads days and gives the discharge of the last one.
 
@@ -283,7 +283,7 @@ def build_model(
     cells : int, default 32
         How many cells the LSTM has.
     window : int, optional
-        How many days it reads; None for any number.
+        How many days it reads. Default: any number.
     seed : int, default 0
         What the first weights follow from. It is set for Keras, TensorFlow, NumPy and Python.
     """
