@@ -280,6 +280,18 @@ def test_whole_years_are_exchanged_in_phase(monkeypatch):
     assert (year != water_year[there, None]).mean() > 0.5
 
 
+def test_few_years_are_never_left_as_they_are(monkeypatch):
+    kept = captured(monkeypatch)
+    y = np.arange(90.0)
+    y[70:] += 0.5
+    lw.probe(recording_of(RNG.normal(size=(1, 90, 2))), {"y": y[None]}, period=30, gap=0, shifts=9)
+    ((_, fitted),) = kept
+    moved = fitted.target.columns(slice(None))[:, 1:] + fitted.target.mean
+    own = (np.arange(90) // 30)[:, None]
+    assert (np.rint(moved - 0.25) // 30 != own).all()
+    assert fitted.target.null.reason == "3 cycles of 30 timesteps only"
+
+
 def test_days_are_those_of_the_clock_of_the_place():
     times = pd.date_range("2020-03-20", "2020-04-08", freq="h", tz="Europe/Berlin")
     y = (times.hour.to_numpy() == 7).astype(float)  # also after the clock was put forward

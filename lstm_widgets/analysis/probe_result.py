@@ -122,4 +122,6 @@ def _repeats(period: str) -> str:
 
 
 def _digits(value: Any, digits: int = 2) -> str:  # noqa: ANN401 - a number of pandas
-    return "–" if value != value else f"{value:.{digits}f}".replace("-", "−")  # noqa: PLR0124 - NaN
+    if value != value:  # noqa: PLR0124 - NaN
+        return "–"
+    return f"{round(value, digits) + 0:.{digits}f}".replace("-", "−")  # -0 becomes 0
