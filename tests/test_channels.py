@@ -8,6 +8,7 @@ import pytest
 from keras import layers as L
 
 import lstm_widgets as lw
+from lstm_widgets.models.keras.explained import Explained
 
 RNG = np.random.default_rng(7)
 #: What matters: rain of 3 timesteps before, cold of 10 before; wind doesn't.
@@ -376,3 +377,25 @@ def test_what_dependency_is_told_of_a_series():
         several = lw.dependency(model, [x[0], x[1, :12]], channels=CHANNELS)
     assert several.sel(example=1, timestep=11, lag=3, channel="rain") == pytest.approx(2)
     assert np.isnan(several.sel(example=1, timestep=13)).all()
+
+
+def test_occlusion_keeps_what_is_done_when_interrupted(monkeypatch):
+    model, x = planted(), series()
+    whole = lw.dependency(model, x, method="occlusion", batch_size=12)
+    run, calls = Explained.run, []
+
+    def until(self, *arguments, **options):
+        calls.append(options)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return run(self, *arguments, **options)
+
+    monkeypatch.setattr(Explained, "run", until)
+    with pytest.warns(UserWarning, match="interrupted: 12 of 42 runs were done"):
+        part = lw.dependency(model, x, method="occlusion", batch_size=12)
+    # Three runs at a time, four times: the channels of the last four timesteps.
+    np.testing.assert_allclose(part[:, :, :4], whole[:, :, :4], atol=1e-6)
+    assert np.isnan(part[:, :, 4:]).all()
+    calls[:] = [{}] * 4  # before anything is done
+    with pytest.raises(KeyboardInterrupt):
+        lw.dependency(model, x, method="occlusion", batch_size=12)

@@ -17,7 +17,7 @@ from lstm_widgets.analysis.relevance import times_at, token_grid, with_channels
 from lstm_widgets.analysis.scores import predicted
 from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
-from lstm_widgets.models.inputs import expect_positive, leaves
+from lstm_widgets.models.inputs import expect_positive, leaves, warn_outside
 from lstm_widgets.models.outputs import Output
 from lstm_widgets.recording.times import with_time_index
 from lstm_widgets.rnn.cells import plain_array
@@ -209,7 +209,8 @@ def dependency(
     Warns
     -----
     UserWarning
-        If it was interrupted; the array then has the examples, or predictions, that were done.
+        If it was interrupted; the array then has the examples, or predictions, that were done; by
+        occlusion the rest is NaN.
 
     Examples
     --------
@@ -591,7 +592,7 @@ class _Work:
         # The last timestep of a stretch, and the predictions from which it is counted back.
         counted = {
             stop - 1: np.flatnonzero((ends - stop + 1) % asked.stretch == 0)
-            for stop in range(1, timesteps + 1)
+            for stop in range(timesteps, 0, -1)
         }
         variants = [
             (stop, channel, draw)
@@ -606,22 +607,35 @@ class _Work:
             from tqdm.auto import tqdm  # noqa: PLC0415
 
             starts = tqdm(starts, desc="dependency", unit="stretch", leave=False)
-        for start in starts:
-            these = variants[start : start + at_once]
-            values = np.tile(x, (len(these), 1, 1, 1))
-            for k, (last, channel, draw) in enumerate(these):
+        ready = 0
+        try:
+            for start in starts:
+                these = variants[start : start + at_once]
+                values = np.tile(x, (len(these), 1, 1, 1))
+                for k, (last, channel, draw) in enumerate(these):
+                    begin = max(0, last + 1 - asked.stretch)
+                    other = occlusion.values(batch.rows, begin, last + 1, channel, draw)
+                    values[k, :, begin : last + 1, channel] = other
+                done = explained.run(
+                    explained.joined([batch] * len(these)),
+                    values=values.reshape(-1, timesteps, channels),
+                    kept={name: np.concatenate([m] * len(these)) for name, m in first.kept.items()},
+                )
+                for (last, channel, _), after in zip(these, scores(done, len(these)), strict=True):
+                    begin, rows = max(0, last + 1 - asked.stretch), counted[last]
+                    change = np.abs(after - before)[:, rows] / asked.times
+                    result[:, rows, begin : last + 1, channel] += change.T[..., None]
+                ready = start + len(these)
+        except KeyboardInterrupt:
+            if not ready or examples < explained.count:
+                raise
+            for last, channel, _ in variants[ready:]:
                 begin = max(0, last + 1 - asked.stretch)
-                other = occlusion.values(batch.rows, begin, last + 1, channel, draw)
-                values[k, :, begin : last + 1, channel] = other
-            done = explained.run(
-                explained.joined([batch] * len(these)),
-                values=values.reshape(-1, timesteps, channels),
-                kept={name: np.concatenate([m] * len(these)) for name, m in first.kept.items()},
+                result[:, counted[last], begin : last + 1, channel] = np.nan
+            warn_outside(
+                f"interrupted: {ready} of {len(variants)} runs were done, of the last timesteps before the "
+                "predictions; what is further back is NaN"
             )
-            for (last, channel, _), after in zip(these, scores(done, len(these)), strict=True):
-                begin, rows = max(0, last + 1 - asked.stretch), counted[last]
-                change = np.abs(after - before)[:, rows] / asked.times
-                result[:, rows, begin : last + 1, channel] += change.T[..., None]
         result[targets < 0] = np.nan
         return result
 
