@@ -14,6 +14,7 @@ import { cut } from "./ruler.js";
 const MOST = 8;
 /** How high a channel is: where there are few, and where there are more. */
 const [ROOMY, FEW, CLOSE] = [26, 4, 16];
+const TOLD = 12;
 /** A lower one has its name beside it, not its unit and the ends of its range. */
 const ROOM_FOR_RANGE = 20;
 /** Above and below a line. */
@@ -33,9 +34,13 @@ export function channelsOf(layer, lines) {
   return lines.beside.channels.slice(0, MOST);
 }
 
-/** How high all of them are. @param {number} count */
-export function stripHeight(count) {
-  return count * pitchOf(count);
+/**
+ * How high all of them are, and the line that tells of those that aren't shown.
+ * @param {number} count
+ * @param {number} all how many there are
+ */
+export function stripHeight(count, all = count) {
+  return count * pitchOf(count) + (count > 0 && all > count ? TOLD : 0);
 }
 
 /** @param {number} count */
@@ -58,6 +63,15 @@ export function drawChannels(context, scene, { columns, gutter, left, width, top
   const examples = [];
   for (let e = Math.floor(first / layer.timesteps); e * layer.timesteps <= last; e++)
     examples.push(e);
+  const more = lines.beside.channels.length - channels.length;
+  if (more > 0) {
+    context.textAlign = "left";
+    context.textBaseline = "middle";
+    context.fillStyle = theme.colour.muted;
+    context.font = `9px ${theme.font}`;
+    const told = `${more} more channel${more === 1 ? "" : "s"}: SeriesPlot has all of them`;
+    context.fillText(told, gutter + 4, top + channels.length * pitch + TOLD / 2);
+  }
   channels.forEach(({ name, unit }, i) => {
     /** @type {Key} */
     const key = ["channel", i, "", ""];
@@ -80,7 +94,7 @@ export function drawChannels(context, scene, { columns, gutter, left, width, top
     context.fillStyle = theme.colour.line;
     context.globalAlpha = 0.6;
     const zero = low < 0 && high > 0 ? yOf(0) : y + pitch - 1;
-    context.fillRect(gutter, Math.round(zero), Math.min(width, gutter + columns.total - left), 1);
+    context.fillRect(gutter, Math.round(zero), Math.min(width - gutter, columns.total - left), 1);
     context.globalAlpha = 1;
     context.strokeStyle = context.fillStyle = colour;
     context.lineWidth = THICK;

@@ -25,7 +25,7 @@ const BAND = { height: 7, pitch: 10 };
  * @param {import("../data/lines.js").Lines | undefined} lines
  */
 export function headOf(layer, tracks, lines) {
-  const strip = stripHeight(channelsOf(layer, lines).length);
+  const strip = stripHeight(channelsOf(layer, lines).length, lines?.beside.channels.length);
   const bands = strip + tracks.length * BAND.pitch;
   const tokens = (layer?.tokens || layer?.times ? TOKENS : 6) + bands;
   const column = layer?.tokens ? tokens - 1 : bands + 3;

@@ -46,7 +46,8 @@ export function drawTimeRuler(
       const ticks = count > 0 ? times.ticks(start - begin, stop - begin, count) : [];
       if (!told && ticks.length > 0) told = times.clock.context(times.at(start - begin), ticks);
       const here = selected >= start && selected <= stop ? selected - begin : undefined;
-      drawTicks(context, { times, ticks, here, theme }, { x, ...edges, middle, bottom });
+      const ends = { left: gutter, right: width };
+      drawTicks(context, { times, ticks, here, theme }, { x, ...edges, ...ends, middle, bottom });
     }
     start = stop + 1;
   }
@@ -65,9 +66,14 @@ export function drawTimeRuler(
  * @param {CanvasRenderingContext2D} context
  * @param {{times: import("../data/times.js").Times, ticks: ReturnType<import("../data/times.js").Times["ticks"]>, here: number | undefined, theme: import("../colour/theme.js").Theme}} what
  *   the ticks of an example, and its timestep that is selected
- * @param {{x: (timestep: number) => number, from: number, to: number, middle: number, bottom: number}} place
+ * @param {{x: (timestep: number) => number, from: number, to: number, left: number, right: number, middle: number, bottom: number}} place
+ *   between where the timesteps stand, and between what texts stand if that is too little
  */
-function drawTicks(context, { times, ticks, here, theme }, { x, from, to, middle, bottom }) {
+function drawTicks(
+  context,
+  { times, ticks, here, theme },
+  { x, from, to, left, right, middle, bottom },
+) {
   /** @type {[number, number][]} */
   const taken = [];
   const put = (
@@ -78,7 +84,8 @@ function drawTicks(context, { times, ticks, here, theme }, { x, from, to, middle
   ) => {
     context.font = `${bold ? "bold " : ""}11px ${theme.font}`;
     const half = context.measureText(text).width / 2;
-    const centre = from + half < to - half ? clamp(at, from + half, to - half) : at;
+    const [least, most] = from + 2 * half < to ? [from, to] : [left, right];
+    const centre = clamp(at, least + half, most - half);
     const [start, end] = [centre - half - APART, centre + half + APART];
     if (taken.some(([a, b]) => start < b && end > a)) return false;
     taken.push([centre - half, centre + half]);

@@ -143,7 +143,8 @@ test("there is no strip above tokens, nor of a layer with timesteps of its own",
     Array.from({ length: 30 }, (_, i) => [i, i]),
     counted(2, 0, 1),
   );
-  assert.ok(stripHeight(channelsOf(many.layer, many.lines).length) <= 130);
+  assert.ok(stripHeight(channelsOf(many.layer, many.lines).length, 30) <= 140);
+  assert.ok(draw(many, 10).texts.includes("22 more channels: SeriesPlot has all of them"));
 });
 
 test("a constant channel is a line in the middle, one of nothing is none", () => {
