@@ -11,6 +11,8 @@ import traitlets
 from recordings import rivers
 
 import lstm_widgets as lw
+from lstm_widgets.figures import artist
+from lstm_widgets.figures.sheet import Sheet
 from lstm_widgets.recording import RecordedLayer, RecordedSeries, Recording, Times
 from lstm_widgets.views.lines import Key, Line
 from lstm_widgets.widgets import recording_widget
@@ -276,6 +278,18 @@ def test_in_a_figure_a_gap_is_a_gap_and_a_spike_is_seen():
     top = rain.points[:, 1].min()
     assert (rain.points[:, 1] == top).sum() == 1
     assert np.sort(rain.points[:, 1])[1] - top > 10
+
+
+def test_in_a_figure_a_value_alone_between_two_gaps_is_a_dot():
+    sheet = Sheet(100)
+    points = np.array([[10, 20], [30, np.nan], [50, 30], [70, np.nan], [80, 10], [90, 10]], float)
+    sheet.stroke(points, 3, (0, 0, 0))
+    sheet.box((0, 0, 1, 1), sheet.theme.background)
+    sheet.end(50)
+    dark = artist.pixels(sheet).max(axis=2) < 100
+    for x, y in points[[0, 2, 4]].astype(int):
+        assert dark[y : y + 3, x - 1 : x + 2].any(), (x, y)
+    assert not dark[:, [30, 70]].any()
 
 
 @pytest.mark.parametrize("arrange", ["bands", "overlaid", "examples"])

@@ -42,6 +42,8 @@ _WHOLE = 1e-9
 _OVERLAP = 0.25
 #: To which digit of a point places are given in a file: a hundredth can't be seen, and ten digits take room.
 _DIGITS = 2
+#: How long a line is that is a dot.
+_DOT = 0.1
 #: How far apart two words may be that go on in one text.
 _JOINED = 0.02
 
@@ -233,14 +235,21 @@ class _Drawing(Artist):
         gc = renderer.new_gc()
         gc.set_foreground(shares(stroke.colour))
         gc.set_linewidth(stroke.thick * self._points(transform))
+        gc.set_snap(False)  # which would make a dot a line of no length
         gc.set_joinstyle("round")
         gc.set_capstyle("round")
         there: NDArray[np.bool_] = np.isfinite(stroke.points.sum(axis=1))
         begins = there & ~np.append([False], there[:-1])
-        codes = np.where(begins, Path.MOVETO, Path.LINETO)[there]
-        vertices = transform.transform(stroke.points[there]).round(_DIGITS)
-        # A point alone between two gaps is a dot.
-        renderer.draw_path(gc, Path(vertices, codes), IdentityTransform())
+        ends = there & ~np.append(there[1:], [False])
+        # A point alone between two gaps is a line to next to itself: a dot. One of no length isn't drawn.
+        twice = np.where(begins & ends, 2, 1)[there]
+        points = np.repeat(stroke.points[there], twice, axis=0)
+        codes = np.full(len(points), Path.LINETO, Path.code_type)
+        codes[(np.cumsum(twice) - twice)[begins[there]]] = Path.MOVETO
+        vertices = transform.transform(points)
+        vertices[(np.cumsum(twice) - 1)[twice == 2], 0] += _DOT
+        path = Path(vertices.round(_DIGITS), codes)
+        renderer.draw_path(gc, path, IdentityTransform())
         gc.restore()
 
     def _draw_texts(self, renderer: RendererBase, transform: Affine2D) -> None:

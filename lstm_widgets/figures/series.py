@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.colours import Colour
     from lstm_widgets.figures.sheet import Floats, Sheet
-    from lstm_widgets.views.lines import Lines, Subject
+    from lstm_widgets.views.lines import Key, Lines, Subject
     from lstm_widgets.views.snapshot import Snapshot
 
 _HEIGHTS = {"channel": 46, "output": 68, "cell": 68, "track": 40}
@@ -292,7 +292,7 @@ class _Drawing:
             steps = subject.yes_no and key.kind == "track"
             filled = steps or behind or (row.alone and subject.kind == "cell")
             line = self.lines.line(key, row.example)
-            points, spans = self._points(line, key.layer, row.example, band)
+            points, spans = self._points(line, key, row.example, band, steps=steps)
             if filled:
                 share = _AREA if row.alone and not behind else _GROUND
                 self._area(subject, spans, band.zero, share)
@@ -301,24 +301,29 @@ class _Drawing:
                 colour = theme.target if target else self.colour(subject)
                 sheet.stroke(points, _TARGET if target else _LINE, colour)
 
-    def _points(self, line: Line, layer: str, example: int, band: _Band) -> tuple[Floats, Floats]:
+    def _points(
+        self, line: Line, key: Key, example: int, band: _Band, *, steps: bool
+    ) -> tuple[Floats, Floats]:
         """
         Give the points of a line, and what it spans: left, right, the heights of its lowest and highest.
 
         Where several timesteps share a unit, its line goes from the lowest to the highest of them.
         """
-        places = self.lines.places(layer, example)
+        places = self.lines.places(key.layer, example)
         first, stop = self._drawn(places)
         x = self.x(places[first:stop])
         if not len(x):
             return np.zeros((0, 2)), np.zeros((0, 4))
         if len(x) <= self.right - self.left:
             y = band.y(line.values[first:stop].astype(np.float64))
+            points = np.stack([x, y], axis=1)
+            if not steps:
+                units = np.arange(np.ceil(x[0]), x[-1])
+                level = np.interp(units + 0.5, x, y)
+                return points, np.stack([units, units + 1, level, level], axis=1)
             between = (x[1:] + x[:-1]) / 2
-            left = np.clip(np.concatenate([x[:1], between]), self.left, self.right)
-            right = np.clip(np.concatenate([between, x[-1:]]), self.left, self.right)
-            x = np.clip(x, self.left, self.right)
-            return np.stack([x, y], axis=1), np.stack([left, right, y, y], axis=1)
+            sides = np.clip([*x[:1], *between, *x[-1:]], self.left, self.right)
+            return points, np.stack([sides[:-1], sides[1:], y, y], axis=1)
         units = np.arange(self.left, self.right + 1)
         edges = first + np.searchsorted(x, np.append(units, units[-1] + 1))
         low, high = band.y(line.columns(edges).astype(np.float64))

@@ -114,9 +114,11 @@ export class Drawing {
     context.textBaseline = "middle";
     context.font = `11px ${theme.font}`;
     const told = axis.clock.context(from, ticks);
+    // What the first tick says itself is not said twice.
+    const same = ticks.length > 0 && ticks[0].text === told;
     context.textAlign = "right";
     context.fillStyle = theme.colour.muted;
-    context.fillText(told, left - 10, HEAD / 2);
+    if (!same) context.fillText(told, left - 10, HEAD / 2);
     context.textAlign = "center";
     let free = left - 8;
     for (const { time, text, major } of ticks) {

@@ -206,7 +206,7 @@ export class Plotter {
     context.lineJoin = "round";
     context.stroke();
     const dotted = !steps && each >= DOTTED * ratio;
-    const radius = (dotted ? 1 + width / 1.6 : width) * ratio;
+    const radius = (dotted ? 1 + width / 1.6 : Math.max(1.8, width)) * ratio;
     context.beginPath();
     for (const points of stretches) {
       // One alone between two gaps is no line, and would not be seen.
