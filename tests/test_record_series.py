@@ -459,3 +459,18 @@ def test_what_was_zero_is_zero_again(model: Any) -> None:
     assert recording.inputs is not None
     np.testing.assert_array_equal(recording.inputs[0] == 0, rain == 0)
     np.testing.assert_allclose(recording.inputs[0], rain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("window", [None, 20])
+def test_what_the_model_passes_over_is_missing(window: int | None) -> None:
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [keras.Input((None, 2)), keras.layers.Masking(-9.0), keras.layers.LSTM(3, name="lstm")]
+    )
+    holes = READ.copy()
+    holes[40:45] = -9.0
+    for inputs, options in ((holes, {"window": window}), (holes[None], {})):
+        recording = lw.record(model, inputs, **options)
+        assert recording.inputs is not None
+        missing = recording.inputs.isnull().all("channel")[0].to_numpy()
+        assert np.flatnonzero(missing).tolist() == [40, 41, 42, 43, 44]

@@ -87,7 +87,7 @@ class HeldRuns:
             *(self._model, total, self._given.tokens),
             predictions=outcome.predictions,
             series=self._given.series,
-            beside=self._given.read(self.reading, total),
+            beside=self._given.read(session, total),
         )
         return outcome, recording
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.models.adapter import Adapter
     from lstm_widgets.recording import RecordedSeries
+    from lstm_widgets.running.session import Session
 
 __all__ = ["Given"]
 
@@ -266,16 +267,18 @@ class Given:
         return mapped(lambda value: value[:size], self.inputs)
 
     def read(
-        self, reading: Reading, done: int, scaling: Any = None
+        self, session: Session, done: int, scaling: Any = None
     ) -> dict[str, RecordedSeries | None]:
         """Hand over the numbers that were read, as ``inputs``, of the first ``done`` of all."""
         if self.series is None:
             return {}
-        real = None
+        nothing = session.passed_over(self.series.timesteps)
         # The lengths are those of the first input that was filled up.
         if self.lengths is not None and self.series.leaf == self.lengths.leaves[0]:
-            real = self._real()
-        return {"inputs": self.series.recorded(reading.reached(done), scaling, real)}
+            padding = ~self._real()
+            nothing = padding if nothing is None else nothing | padding
+        kept = session.reading.reached(done)
+        return {"inputs": self.series.recorded(kept, scaling, nothing)}
 
     @property
     def whole(self) -> Any:

@@ -317,7 +317,7 @@ def record(
 
         def recording() -> Recording:
             predictions = None if guesses is None else guesses.recorded(session.done)
-            beside = given.read(reading, session.done, scaling)
+            beside = given.read(session, session.done, scaling)
             if said is not None:
                 kept = reading.reached(session.done)
                 should = None if wanted is None else wanted.recorded(kept, target_scaling, said)

@@ -114,12 +114,12 @@ class Series:
         return int(self.values.shape[1])
 
     def recorded(
-        self, kept: tuple[Any, ...], scaling: Any, real: npt.NDArray[np.bool_] | None
+        self, kept: tuple[Any, ...], scaling: Any, nothing: npt.NDArray[np.bool_] | None
     ) -> RecordedSeries:
-        """Hand over what was read, in physical units, NaN behind the ends of shorter examples."""
+        """Hand over what was read, in physical units; NaN where it stands for nothing."""
         values = physical("scaling", self.values, scaling, self.names)
-        if real is not None:
-            values[~real] = np.nan
+        if nothing is not None:
+            values[nothing] = np.nan
         return RecordedSeries(values[kept], self.names, self.units, self.times_of(kept))
 
     def times_of(self, kept: tuple[Any, ...]) -> Times | None:

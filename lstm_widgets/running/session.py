@@ -434,6 +434,17 @@ class Session:
             **(beside or {}),
         )
 
+    def passed_over(self, timesteps: int) -> npt.NDArray[np.bool_] | None:
+        """Tell at which of so many timesteps every layer was told that there is nothing to read."""
+        if self.reading.step > 1:
+            return None
+        masks = [unit.mask for unit in self.units.values() if unit.timesteps == timesteps]
+        if not masks:
+            return None
+        nothing = ~np.any(masks, axis=0)
+        nothing[:, : self.reading.empty] = False  # there no window ends, but all is read
+        return nothing
+
     def _times(self, series: Series, units: Sequence[Unit], done: int) -> Times | None:
         """Tell when each timestep of a layer is, if it has those of the series."""
         times = series.times_of(self.reading.reached(done))

@@ -1,6 +1,8 @@
 // Asking the kernel: one request under way at a time, with a word to the reader if no answer comes. Hosts
 // lose messages: what is not answered is asked again.
 
+import { NO_KERNEL } from "./page_model.js";
+
 const WAITING_AFTER = 300;
 export const SILENT_AFTER = 10_000;
 export const AGAIN_AFTER = 5000;
@@ -107,7 +109,9 @@ export class Calls {
     this.#ids.clear();
     this.#request = undefined;
     this.#timers.forEach(clearTimeout);
-    this.notice = reply.error ? `The kernel could not answer: ${reply.error}` : "";
+    const { error } = reply;
+    this.notice =
+      error && error !== NO_KERNEL ? `The kernel could not answer: ${error}` : error || "";
     if (reply.error) this.#pause();
     else this.#onReply(reply, buffers);
     this.#onArrival();

@@ -99,7 +99,13 @@ export class MatchesPane {
     const { theme } = this.frame;
     const shown = [this.#found, notice, theme, layer, ...tracks];
     if (!this.#listed.changed(shown)) return;
-    const none = { told: notice || "…", count: "", cells: [], signs: [], matches: [] };
+    const none = {
+      told: notice ? `Matches of the span: ${notice}` : "…",
+      count: "",
+      cells: [],
+      signs: [],
+      matches: [],
+    };
     const { told, count, cells, signs, matches } = (!notice && this.#found) || none;
     this.told.textContent = told;
     this.count.textContent = count;

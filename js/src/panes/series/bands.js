@@ -189,9 +189,11 @@ export function valueAt(lines, key, example, time) {
  * @param {Subject} subject
  * @param {import("../../data/lines.js").Key} key
  * @param {number | null | undefined} value null while it is on its way, undefined if there is none
+ * @param {boolean} [rounded] whether the page has codes in place of cells' values
  */
-export function written({ yesNo }, [kind], value) {
+export function written({ yesNo }, [kind], value, rounded) {
   if (value === undefined) return undefined;
   if (value === null) return "…";
+  if (kind === "cell" && rounded) return `≈ ${number(value)}`;
   return yesNo && kind === "track" && !Number.isNaN(value) ? (value ? "yes" : "no") : number(value);
 }

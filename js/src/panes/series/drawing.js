@@ -364,7 +364,7 @@ export class Drawing {
    * @param {Band} band
    * @param {number} x
    */
-  #values(context, { lines, theme, read, width }, band, x) {
+  #values(context, { lines, theme, read, width, state }, band, x) {
     const { top, height, drawn } = band;
     const room = width - x - 14;
     context.textAlign = "left";
@@ -376,7 +376,12 @@ export class Drawing {
       /** @type {number} */ y,
       /** @type {boolean} */ bold,
     ) => {
-      const text = written(subject, key, valueAt(lines, key, band.example, read.time));
+      const text = written(
+        subject,
+        key,
+        valueAt(lines, key, band.example, read.time),
+        state.layer.rounded,
+      );
       if (text === undefined) return;
       context.font = `${bold ? "600 " : ""}12px ${theme.font}`;
       context.fillStyle = colour;

@@ -57,7 +57,7 @@ export class SeriesFrame extends Frame {
     for (const subject of subjects) {
       const values = subject.keys.map((key) => valueAt(lines, key, example, time));
       const [one, other] = values.map(
-        (value, i) => written(subject, subject.keys[i], value) ?? "none",
+        (value, i) => written(subject, subject.keys[i], value, layer.rounded) ?? "none",
       );
       const unit = subject.unit ? ` ${inLine(subject.unit)}` : "";
       const alone = subject.keys[0][0] === "target" ? `target ${one}` : one;
@@ -66,7 +66,8 @@ export class SeriesFrame extends Frame {
       const both = other === undefined ? alone : read;
       const name = subject.kind === "cell" ? this.#cell(subject) : titleOf(state, subject);
       parts.push(`${name} ${both}${unit}`);
-      full.push(`${name} ${values.map((value) => value ?? "…").join(", target ")}`);
+      const known = subject.kind !== "cell" || !layer.rounded;
+      if (known) full.push(`${name} ${values.map((value) => value ?? "…").join(", target ")}`);
     }
     const timestep = axis.before(time);
     if (axis.padding.some(([from, to]) => timestep >= from && timestep < to))
