@@ -441,7 +441,7 @@ class Session:
         masks = [unit.mask for unit in self.units.values() if unit.timesteps == timesteps]
         if not masks:
             return None
-        nothing = ~np.any(masks, axis=0)
+        nothing: npt.NDArray[np.bool_] = ~np.any(masks, axis=0)
         nothing[:, : self.reading.empty] = False  # there no window ends, but all is read
         return nothing
 
