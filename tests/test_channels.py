@@ -399,3 +399,33 @@ def test_occlusion_keeps_what_is_done_when_interrupted(monkeypatch):
     calls[:] = [{}] * 4  # before anything is done
     with pytest.raises(KeyboardInterrupt):
         lw.dependency(model, x, method="occlusion", batch_size=12)
+
+
+@pytest.mark.parametrize("scaling", [(7.0, 3.0), (np.array([7.0]), np.array([3.0]))])
+def test_forecasts_in_physical_units(scaling):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((12, 2)), keras.layers.LSTM(3), keras.layers.Dense(1)])
+    series = np.random.default_rng(0).normal(size=(4, 12, 2)).astype(np.float32)
+    methods = ["lrp", "integrated_gradients", "sensitivity"]
+    plain = lw.relevance(model, series, methods=methods)
+    told = lw.relevance(
+        model, series, methods=methods, target_scaling=scaling, units={"flow": "mm"}
+    )
+    said = model.predict(series, verbose=0)[:, 0] * 3 + 7
+    np.testing.assert_allclose(told["score"], said, rtol=1e-5)
+    assert told["score"].attrs["units"] == "mm"
+    for method, factor in zip(methods, (3, 3, 9), strict=True):
+        np.testing.assert_allclose(
+            told["relevance"].loc[method], plain["relevance"].loc[method] * factor, rtol=1e-5
+        )
+    nothing = model.predict(np.zeros((1, 12, 2), np.float32), verbose=0)[0, 0] * 3 + 7
+    shared = told["relevance"].loc["integrated_gradients"].sum(["timestep", "channel"])
+    np.testing.assert_allclose(shared, said - nothing, atol=1e-4)
+
+
+def test_only_forecasts_have_a_scaling():
+    model = keras.Sequential(
+        [keras.Input((12, 2)), keras.layers.LSTM(3), keras.layers.Dense(2, activation="softmax")]
+    )
+    with pytest.raises(ValueError, match="target_scaling: expected None"):
+        lw.relevance(model, np.zeros((1, 12, 2), np.float32), target_scaling=(0, 1))

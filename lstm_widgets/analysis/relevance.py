@@ -22,6 +22,7 @@ from lstm_widgets.models.inputs import expect_labels, expect_positive, warn_outs
 from lstm_widgets.recording.times import with_time_index
 from lstm_widgets.rnn.relevance_rules import Rule
 from lstm_widgets.running.given import Given
+from lstm_widgets.running.series import straight
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -58,6 +59,7 @@ def relevance(
     times: Any = None,
     channels: Sequence[str] | None = None,
     units: Mapping[str, str] | Sequence[str] | None = None,
+    target_scaling: Any = None,
     epsilon: float = 0.001,
     bias_factor: float = 0.0,
     steps: int = 50,
@@ -176,7 +178,10 @@ def relevance(
         table. They become a coordinate.
     units : sequence of str, or dict of str to str, optional
         The units of the channels, by their order or their names. They become a coordinate. In a dict,
-        one name that isn't that of a channel tells the unit of a single forecast, as the model gives it.
+        one name that isn't that of a channel tells the unit of a single forecast.
+    target_scaling : tuple or scaler, optional
+        How the targets of a forecast were scaled, as in :func:`lstm_widgets.record`: scores are then the
+        forecasts in physical units, and relevance shares out what is above the mean, in the same unit.
     epsilon : float, default 0.001
         Of LRP: what keeps denominators away from 0, greater than 0, in the unit of what layers sum up.
     bias_factor : float, default 0.0
@@ -376,6 +381,13 @@ def relevance(
     if len(groups) > 1:
         order = np.concatenate([group for group, _ in groups])[: dataset.sizes["example"]]
         dataset = dataset.isel(example=np.argsort(order)).assign_coords(example=np.sort(order))
+    if target_scaling is not None and (
+        state or explained.meaning(work.logits.shape[-1]) != "values"
+    ):
+        raise ValueError(
+            "target_scaling: expected None, because what is explained isn't a forecast; got "
+            f"{target_scaling!r:.80}"
+        )
     if state is None:
         dataset.attrs["outputs"] = int(work.logits.shape[-1])
         dataset.attrs["meaning"] = explained.meaning(dataset.attrs["outputs"])
@@ -383,6 +395,8 @@ def relevance(
             if of_series is not None and dataset.attrs["outputs"] == 1:
                 dataset["score"].attrs |= _units(given)
             dataset = dataset.drop_vars(["predicted", "confidence"], errors="ignore")
+            if target_scaling is not None:
+                dataset = _in_physical_units(dataset, target_scaling)
         if explained.output is not None:
             dataset.attrs["output"] = explained.output
     _warn_of_gaps(dataset)
@@ -474,6 +488,28 @@ def _dataset(
     if "integrated_gradients" in methods:
         attrs["steps"] = steps
     return xr.Dataset(variables, coords, attrs)
+
+
+#: By which power of the score's unit each method is told.
+_POWERS = {"sensitivity": 2}
+
+
+def _in_physical_units(dataset: xr.Dataset, scaling: Any) -> xr.Dataset:
+    """Give forecasts, and what is shared out of them, as they were before they were scaled."""
+    names = [f"output {k}" for k in range(dataset.attrs["outputs"])]
+    zero, step = straight("target_scaling", scaling, names)
+    target = dataset["target"]
+    powers = [_POWERS.get(method, 1) for method in dataset["method"].values.tolist()]
+    steps = xr.DataArray(step[target.to_numpy()], {"example": target["example"]})
+    factor = steps ** xr.DataArray(powers, {"method": dataset["method"]})
+    told = dataset["score"]
+    changed = {
+        name: (values * factor).transpose(*values.dims).astype(values.dtype)
+        for name, values in dataset.data_vars.items()
+        if name in ("relevance", "relevance_per_dimension", "elsewhere", "gap")
+    }
+    forecast = (told * steps + zero[target.to_numpy()]).astype(told.dtype)
+    return dataset.assign({**changed, "score": forecast.assign_attrs(told.attrs)})
 
 
 def _of_series(dataset: xr.Dataset, given: Given, windows: Windows | None) -> xr.Dataset:

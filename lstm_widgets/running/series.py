@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.floating[Any]]
 
-__all__ = ["Described", "Series", "described", "named", "numbers_among", "physical"]
+__all__ = ["Described", "Series", "described", "named", "numbers_among", "physical", "straight"]
 
 # How many timesteps tell whether numbers are one-hot, before all are looked at.
 _LOOKED_AT = 256
@@ -338,21 +338,49 @@ def physical(
         zero, *_ = back = np.asarray(scaling.inverse_transform(rows), np.float64)
         unscaled = back[1:].reshape(values.shape)
     else:
-        if isinstance(scaling, Mapping):
-            unknown = [name for name in scaling if name not in names]
-            if unknown:
-                raise ValueError(
-                    f"{argument}: expected names among {', '.join(map(repr, names))}; got "
-                    f"{unknown[0]!r}"
-                )
-            pairs = [_pair(argument, scaling.get(name, (0.0, 1.0)), 1) for name in names]
-            zero, scale = np.concatenate(pairs, axis=1)
-        else:
-            zero, scale = _pair(argument, scaling, count)
+        zero, scale = straight(argument, scaling, names)
         unscaled = values * scale + zero
     # What was 0 before it was scaled, and rounded, is 0 again.
     unscaled[np.abs(unscaled) < np.finfo(np.float32).eps * np.abs(zero)] = 0
     return np.asarray(unscaled, np.float32)
+
+
+def straight(
+    argument: str, scaling: Any, names: Sequence[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Give what a scaled 0 stands for, and how much a step of 1 is, each ``(channel,)``.
+
+    Parameters
+    ----------
+    argument, scaling, names : str, object, sequence of str
+        As of :func:`physical`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it isn't a scaling, or one whose steps aren't all alike.
+    """
+    count = len(names)
+    if hasattr(scaling, "inverse_transform"):
+        rows = np.repeat([[0.0], [1.0], [2.0]], count, axis=1)
+        zero, one, two = np.asarray(scaling.inverse_transform(rows), np.float64)
+        if not np.allclose(two - one, one - zero):
+            raise ValueError(
+                f"{argument}: expected a scaler that moves and stretches, (value - mean) / scale; got "
+                f"{scaling!r:.80}"
+            )
+        return zero, one - zero
+    if isinstance(scaling, Mapping):
+        unknown = [name for name in scaling if name not in names]
+        if unknown:
+            raise ValueError(
+                f"{argument}: expected names among {', '.join(map(repr, names))}; got {unknown[0]!r}"
+            )
+        pairs = [_pair(argument, scaling.get(name, (0.0, 1.0)), 1) for name in names]
+        zero, scale = np.concatenate(pairs, axis=1)
+    else:
+        zero, scale = _pair(argument, scaling, count)
+    return zero, scale
 
 
 def _pair(argument: str, pair: Any, count: int) -> npt.NDArray[np.float64]:
