@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lstm_widgets as lw
-from lstm_widgets.analysis.readouts import PENALTIES
+from lstm_widgets.analysis.probes.readouts import PENALTIES
 from lstm_widgets.recording import RecordedLayer, Recording
 
 if TYPE_CHECKING:

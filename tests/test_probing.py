@@ -18,8 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lstm_widgets as lw
-from lstm_widgets.analysis import blocks, folds, probe_tables, probing
-from lstm_widgets.analysis.readouts import PENALTIES
+from lstm_widgets.analysis import blocks, probing
+from lstm_widgets.analysis.probes import folds, tables
+from lstm_widgets.analysis.probes.readouts import PENALTIES
 from lstm_widgets.recording import RecordedLayer, Recording
 from lstm_widgets.recording.times import standard_times
 
@@ -116,13 +117,13 @@ def test_groups_padding_and_missing_values_are_those_of_scikit_learn():
 def captured(monkeypatch):
     """Keep what a probe fits."""
     kept = []
-    add = probe_tables.ProbeTables.add
+    add = tables.ProbeTables.add
 
     def keep(self, designs, fitted, *rest):
         kept.append((designs, fitted))
         add(self, designs, fitted, *rest)
 
-    monkeypatch.setattr(probe_tables.ProbeTables, "add", keep)
+    monkeypatch.setattr(tables.ProbeTables, "add", keep)
     return kept
 
 

@@ -10,7 +10,7 @@ import pytest
 import traitlets
 
 import lstm_widgets as lw
-from lstm_widgets.analysis.probe_result import Probe
+from lstm_widgets.analysis.probes.result import Probe
 from lstm_widgets.concepts import Concepts
 from lstm_widgets.widgets import keywords
 

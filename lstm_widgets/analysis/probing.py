@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.analysis import logistic
-from lstm_widgets.analysis.calendars import period_of
-from lstm_widgets.analysis.held_out import distance, held_out
-from lstm_widgets.analysis.probe_asked import Asked, Moves
-from lstm_widgets.analysis.probe_fits import Designs, FittedTarget
-from lstm_widgets.analysis.probe_result import Probe
-from lstm_widgets.analysis.probe_tables import ProbeTables
-from lstm_widgets.analysis.probed import Probed, Target
+from lstm_widgets.analysis.probes import logistic
+from lstm_widgets.analysis.probes.asked import Asked, Moves
+from lstm_widgets.analysis.probes.calendars import period_of
+from lstm_widgets.analysis.probes.fits import Designs, FittedTarget
+from lstm_widgets.analysis.probes.held_out import distance, held_out
+from lstm_widgets.analysis.probes.probed import Probed, Target
+from lstm_widgets.analysis.probes.result import Probe
+from lstm_widgets.analysis.probes.tables import ProbeTables
 from lstm_widgets.analysis.ranked_tracks import standard_lags
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.rnn import parallel

@@ -9,7 +9,7 @@ import numpy as np
 from lstm_widgets.views.lines import Readout
 
 if TYPE_CHECKING:
-    from lstm_widgets.analysis.probe_result import Probe
+    from lstm_widgets.analysis.probes.result import Probe
 
 #: What a score has to be held against, and how that is called beside it.
 _BESIDE = {"best cell": "best cell", "calendar": "calendar alone", "null": "null"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lstm_widgets.analysis.probe_result import Probe
+    from lstm_widgets.analysis.probes.result import Probe
     from lstm_widgets.concepts import Concepts
 
 Span: TypeAlias = tuple[int, int]

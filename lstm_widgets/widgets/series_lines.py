@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from lstm_widgets.analysis.probe_result import Probe
+from lstm_widgets.analysis.probes.result import Probe
 from lstm_widgets.figures.series import Row, series
 from lstm_widgets.views.lines import Lines, Readout, Subject, subjects_of
 from lstm_widgets.views.readouts import readouts

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstm_widgets.analysis.calendars import Period
+    from lstm_widgets.analysis.probes.calendars import Period
     from lstm_widgets.analysis.split_and_shift import Part
     from lstm_widgets.concepts.concept import Kind
 

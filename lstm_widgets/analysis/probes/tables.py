@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.analysis.pooled_null import ROUNDING
-from lstm_widgets.analysis.probe_fits import PROTOCOLS, FoldAurocs, r2
+from lstm_widgets.analysis.probes.fits import PROTOCOLS, FoldAurocs, r2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from lstm_widgets.analysis.calendars import Period
-    from lstm_widgets.analysis.probe_fits import Designs, FittedTarget
+    from lstm_widgets.analysis.probes.calendars import Period
+    from lstm_widgets.analysis.probes.fits import Designs, FittedTarget
 
     Flags = npt.NDArray[np.bool_]
     Floats = npt.NDArray[np.float64]

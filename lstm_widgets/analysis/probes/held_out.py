@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.analysis.folds import cut_in_time, cut_into_groups
+from lstm_widgets.analysis.probes.folds import cut_in_time, cut_into_groups
 from lstm_widgets.analysis.timelines import memory
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-    from lstm_widgets.analysis.folds import Folds
-    from lstm_widgets.analysis.probe_asked import Asked
+    from lstm_widgets.analysis.probes.asked import Asked
+    from lstm_widgets.analysis.probes.folds import Folds
     from lstm_widgets.analysis.timelines import Timeline
 
     Flags = npt.NDArray[np.bool_]

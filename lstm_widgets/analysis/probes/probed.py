@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis import blocks
-from lstm_widgets.analysis.moments import Inputs, Targets
+from lstm_widgets.analysis.probes.moments import Inputs, Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-    from lstm_widgets.analysis.calendars import Period
-    from lstm_widgets.analysis.folds import Folds
-    from lstm_widgets.analysis.null_targets import NullTargets
+    from lstm_widgets.analysis.probes.calendars import Period
+    from lstm_widgets.analysis.probes.folds import Folds
+    from lstm_widgets.analysis.probes.null_targets import NullTargets
     from lstm_widgets.concepts.concept import Kind
 
     Flags = npt.NDArray[np.bool_]

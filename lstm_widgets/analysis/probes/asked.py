@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis.groups import Groups, groups_of
-from lstm_widgets.analysis.null_targets import exchanged, shifted
+from lstm_widgets.analysis.probes.null_targets import exchanged, shifted
 from lstm_widgets.analysis.ranked_tracks import numbers
 from lstm_widgets.analysis.series import origin_of
 from lstm_widgets.analysis.split_and_shift import Part, pieces_of
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-    from lstm_widgets.analysis.calendars import Period
-    from lstm_widgets.analysis.null_targets import NullTargets
+    from lstm_widgets.analysis.probes.calendars import Period
+    from lstm_widgets.analysis.probes.null_targets import NullTargets
     from lstm_widgets.analysis.series import Origin
     from lstm_widgets.analysis.timelines import Timeline
     from lstm_widgets.concepts.concept import Concepts, Kind

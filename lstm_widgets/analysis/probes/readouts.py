@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstm_widgets.analysis.moments import Sums, TargetSums
+    from lstm_widgets.analysis.probes.moments import Sums, TargetSums
 
     Floats = npt.NDArray[np.float64]
     Places = npt.NDArray[np.integer[Any]]

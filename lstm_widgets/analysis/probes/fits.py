@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.analysis import logistic, statistics
-from lstm_widgets.analysis.calendars import mean_by_phase, squared_errors_of
-from lstm_widgets.analysis.readouts import Design, squared_errors
+from lstm_widgets.analysis import statistics
+from lstm_widgets.analysis.probes import logistic
+from lstm_widgets.analysis.probes.calendars import mean_by_phase, squared_errors_of
+from lstm_widgets.analysis.probes.readouts import Design, squared_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
 
-    from lstm_widgets.analysis.moments import Sums, Targets, TargetSums
-    from lstm_widgets.analysis.probed import Probed, Target
-    from lstm_widgets.analysis.readouts import Readouts
+    from lstm_widgets.analysis.probes.moments import Sums, Targets, TargetSums
+    from lstm_widgets.analysis.probes.probed import Probed, Target
+    from lstm_widgets.analysis.probes.readouts import Readouts
 
     Flags = npt.NDArray[np.bool_]
     Floats = npt.NDArray[np.float64]
