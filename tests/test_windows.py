@@ -348,3 +348,18 @@ def test_what_holds_in_a_few_years_only_is_not_found_in_others():
     same = lw.rank_cells(recording, {"y": y[None]}, groups=labels, shifts=50)
     pd.testing.assert_frame_equal(table, same)
     assert same.attrs["groups"] == labels.tolist()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_cycles_are_counted_where_most_values_are_the_same(sign):
+    """Snow lies for a third of each of twelve winters, and is 0 in between; or the other way round."""
+    rng = np.random.default_rng(0)
+    day = np.arange(12 * 200)
+    snow = np.maximum(0, np.sin(2 * np.pi * day / 200) - 0.5) * rng.uniform(1, 3, 12).repeat(200)
+    states = np.stack([snow, rng.normal(size=len(day))], axis=1)[None]
+    layer = RecordedLayer("lstm", "LSTM", {"cell_state": states.astype(np.float32)})
+    recording = Recording.from_layers([layer])
+    table = lw.rank_cells(recording, {"snow": sign * snow[None]}, shifts=50)
+    assert not table.reason.str.contains("cycles").any()
+    assert table.cell[0] == 0
+    assert table.p_value[0] < 0.05

@@ -250,7 +250,8 @@ def _permutations(said: Floats) -> float:
 def _cycles(in_slots: Floats, half: Part, kind: Kind) -> int:
     """Count how often a track goes up and comes down again in a half.
 
-    A number is up above the upper third of what it is, and down below the lower one.
+    A number is up above the upper third of what it is, and down below the lower one. Where most are the
+    same, as of rain or of snow in summer, what is above that is up, or else what is below it down.
     """
     segment = np.arange(half.segments).repeat(half.lengths)
     there = ~np.isnan(in_slots)
@@ -258,8 +259,11 @@ def _cycles(in_slots: Floats, half: Part, kind: Kind) -> int:
     if not len(said):
         return 0
     low, high = (0.5, 0.5) if kind == "yes_no" else np.quantile(said, [1 / 3, 2 / 3])
-    sure = (said >= high) | (said <= low)
-    up, segment = said[sure] >= high, segment[sure]
+    if low == high and kind == "numeric":
+        up = said > high if (said > high).any() else said >= high
+    else:
+        sure = (said >= high) | (said <= low)
+        up, segment = said[sure] >= high, segment[sure]
     changes = (up[1:] != up[:-1]) & (segment[1:] == segment[:-1])
     # The ends of segments close what is open: half a cycle, rounded down.
     return int(np.count_nonzero(changes) + half.segments) // 2
