@@ -21,7 +21,7 @@ from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.outputs import Output
 from lstm_widgets.recording import Recording
 from lstm_widgets.widgets.base import STATIC, FileState
-from lstm_widgets.widgets.cell_grid import CellGrid
+from lstm_widgets.widgets.grid_and_text import GridAndText
 from lstm_widgets.widgets.page.ranking import (
     encoded_ablation,
     encoded_evidence,
@@ -29,7 +29,6 @@ from lstm_widgets.widgets.page.ranking import (
     expect_ranking,
     on_slider,
 )
-from lstm_widgets.widgets.text_heatmap import TextHeatmap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,15 +49,16 @@ _KEPT = 64
 _IN_A_FILE = 50
 
 
-class CellFinder(CellGrid, TextHeatmap):
+class CellFinder(GridAndText):
     """
     A ranking of cells as a table, and the evidence for each row.
 
-    Choosing a row shows its cell in the grid and over the text, where it is strongest, with the row's
-    threshold in the slider and its concept as a band under the tokens. The card beside the table shows
-    the passages with the cell's highest and lowest values and a random sample, its values with and
-    without the concept, and the held-out score within its null distribution, that of the circularly
-    shifted concept; given the model, also what ablating the cell costs.
+    Choosing a row shows its cell in the grid and over the text (of a series, as a line), where it is
+    strongest, with the row's threshold in the slider and its concept as a band under the tokens. The
+    card beside the table shows the passages with the cell's highest and lowest values and a random
+    sample, its values with and without the concept, and the held-out score within its null
+    distribution, that of the circularly shifted concept; given the model, also what ablating the cell
+    costs.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class CellFinder(CellGrid, TextHeatmap):
     row : int, optional
         Which row of the ranking is selected at first. Default: the best.
     **traits : optional
-        Every trait of `CellGrid` and `TextHeatmap`. Default ``tracks``: the concept of the row.
+        Every trait of `CellGrid`, `TextHeatmap` and `SeriesPlot`. Default ``tracks``: the concept of the row.
 
     Raises
     ------

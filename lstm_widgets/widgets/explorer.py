@@ -8,13 +8,10 @@ import ipywidgets
 import traitlets
 from comm.base_comm import BaseComm
 
-from lstm_widgets.figures.cell_grid import cell_grid
 from lstm_widgets.figures.gates import gates
 from lstm_widgets.widgets.base import STATIC, FileState
 from lstm_widgets.widgets.cell_finder import CellFinder
-from lstm_widgets.widgets.cell_grid import CellGrid
-from lstm_widgets.widgets.series_lines import SeriesLines
-from lstm_widgets.widgets.text_heatmap import TextHeatmap
+from lstm_widgets.widgets.grid_and_text import GridAndText
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
     from lstm_widgets.widgets.keywords import ExplorerKeywords
 
 
-class Explorer(CellGrid, TextHeatmap, SeriesLines):
+class Explorer(GridAndText):
     """
     Three linked views of a recording: the grid of all cells, the text under one cell, and its gates.
 
@@ -75,9 +72,6 @@ class Explorer(CellGrid, TextHeatmap, SeriesLines):
         **traits: Unpack[ExplorerKeywords],
     ) -> None:
         every: dict[str, Any] = {"layer": layer, "signal": signal, **traits}
-        if getattr(recording, "inputs", None) is not None:
-            # They stand above the grid already.
-            every.setdefault("channels", ())
         super().__init__(recording, **every)
         # Not every host makes a widget while it answers the page, which Jupyter's do.
         self._can_find = self.finding or (
@@ -112,14 +106,5 @@ class Explorer(CellGrid, TextHeatmap, SeriesLines):
         return FileState(state | closed, missing, rounded)
 
     def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
-        if self._over_series:
-            cell_grid(sheet, shown, self._order(shown), most=most)
-            self._draw_lines(sheet, shown, most)
-        else:
-            super()._parts(sheet, shown, most)
+        super()._parts(sheet, shown, most)
         gates(sheet, shown)
-
-    @property
-    def _over_series(self) -> bool:
-        """Whether lines stand in the place of a text: the page decides likewise."""
-        return bool(self._axes) and not any(layer["tokens"] for layer in self._layers)

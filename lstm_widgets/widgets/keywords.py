@@ -81,7 +81,7 @@ class ExplorerKeywords(CellGridKeywords, TextHeatmapKeywords, SeriesPlotKeywords
     finding: bool
 
 
-class CellFinderKeywords(CellGridKeywords, TextHeatmapKeywords, total=False):
+class CellFinderKeywords(CellGridKeywords, TextHeatmapKeywords, SeriesPlotKeywords, total=False):
     """What `CellFinder` takes."""
 
     layer: str

@@ -28,9 +28,10 @@ export class SeriesState extends RecordingState {
     super(model, ["channels", "outputs", "arrange", "subject"]);
   }
 
-  /** Whether there is anything but cells to be shown as lines. */
-  get hasSeries() {
-    return Object.keys(this.model.get("_axes")).length > 0;
+  /** Whether lines stand in the place of a text: Python decides likewise. */
+  get overSeries() {
+    const { model, layers } = this;
+    return Object.keys(model.get("_axes")).length > 0 && !layers.some(({ tokens }) => tokens);
   }
 
   /** Every line that can be shown, in the order in which they stand. */

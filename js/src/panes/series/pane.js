@@ -525,3 +525,14 @@ export class SeriesPane {
     this.#shown = true;
   }
 }
+
+/** Lines below another picture, with controls of their own: the bar has those of the other. */
+export class LinesBelowPane extends SeriesPane {
+  /** @param {import("../../ui/frame.js").Frame} frame */
+  constructor(frame) {
+    super(/** @type {any} */ (frame));
+    const [lines, ...others] = this.body;
+    this.body = [div("lw-caption", [lines, div("lw-caption-tools", [...this.tools])]), ...others];
+    this.tools.length = 0;
+  }
+}
