@@ -44,11 +44,10 @@ export function hostedView(makeState, makeView) {
  * The definition of a widget over a recording.
  * @param {string} name what the widget is called, for those who don't see it
  * @param {import("./frame.js").PaneClass[]} panes what the frame holds
- * @param {boolean} split whether the first three are large, and share what is seen at once
  */
-export function hosted(name, panes, split = false) {
+export function hosted(name, panes) {
   return hostedView(
     (model) => new RecordingState(model),
-    (state, el) => new Frame(state, el, name, panes, split),
+    (state, el) => new Frame(state, el, name, panes, false),
   );
 }
