@@ -20,7 +20,7 @@ from lstm_widgets.colours import THEMES, Colours
 from lstm_widgets.figures import columns, fonts, gates
 from lstm_widgets.figures.png import png
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
-from lstm_widgets.tokens.wording import in_line, number, quoted, visible
+from lstm_widgets.tokens.wording import in_line, number, quoted, short, short_range, visible
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
 from lstm_widgets.widgets.explorer import Explorer
@@ -108,6 +108,17 @@ def test_tokens_and_numbers_are_written_as_in_the_page():
         *((float("nan"), "NaN"), (float("inf"), "∞"), (-float("inf"), "−∞")),
     ):
         assert number(value) == text
+    # The same as in js/test/lib/tokens.test.mjs.
+    for ends, texts in (
+        *(((3.7e-9, 41.5809), ("0", "41.6")), ((-9.2, 24.133), ("−9.2", "24.1"))),
+        *(((-1e-9, 1), ("0", "1")), ((1013.21, 1013.94), ("1013.21", "1013.94"))),
+        *(((4.4, 41580.9), ("4", "41581")), ((-7.25e-8, 3.7e-9), ("−7.25e−8", "3.7e−9"))),
+        *(((0.4, 2512345), ("0", "2.51e+6")), ((0, 0), ("0", "0"))),
+    ):
+        assert short_range(*ends) == texts
+    assert short_range(-0.9016, 0.9016, signed=True) == ("−0.902", "+0.902")
+    assert (short(41580.9), short(-2512345)) == ("41600", "−2.51e+6")
+    assert short(0.000123456, signed=True) == "+0.000123"
 
 
 # -- the grid --------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstm_widgets.figures.sheet import LINES
-from lstm_widgets.tokens.wording import in_line, sendable
+from lstm_widgets.tokens.wording import in_line, sendable, short_range
 from lstm_widgets.views.lines import Key, Lines
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lstm_widgets.colours import Colour
     from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.views.snapshot import Snapshot
 
@@ -85,22 +86,7 @@ def draw_channels(
         high = max((extent[1] for extent in extents), default=np.nan)
         theme = sheet.theme
         colour = theme.lines[number % len(theme.lines)]
-        below = pitch > 20
-        sheet.write(
-            *(gutter - 6, y + pitch / 2 - (5.5 if below else 0), in_line(sendable(name))),
-            size=10,
-            kind="bold",
-            colour=colour,
-            align="right",
-            room=gutter - 10,
-        )
-        if below:
-            ends = (
-                f"{low:.3g} – {high:.3g}" if low < high else "" if np.isnan(low) else f"{low:.3g}"
-            )
-            told = f"{ends} {in_line(sendable(unit))}".strip().replace("-", "−")
-            middle = y + pitch / 2 + 6.5
-            sheet.muted(gutter - 6, middle, told, size=9, align="right", room=gutter - 10)
+        _names(sheet, (name, unit), (low, high), colour, right=gutter - 6, y=y, pitch=pitch)
         scale = (pitch - 2 * _EDGE - 1) / (high - low) if high > low else 0.0
         floor = y + pitch - _EDGE - 0.5 if scale else y + pitch / 2
         zero = floor + low * scale if low < 0 < high else y + pitch - 1
@@ -112,6 +98,41 @@ def draw_channels(
             places = np.array([x(column) for column in columns])
             heights = floor - (values - low) * scale
             sheet.stroke(np.stack([places, heights], axis=1), 1.2, colour)
+
+
+def _names(
+    sheet: Sheet,
+    named: tuple[str, str],
+    ends: tuple[float, float],
+    colour: Colour,
+    *,
+    right: float,
+    y: float,
+    pitch: int,
+) -> None:
+    """
+    Write the name of a channel, and the ends of its range with the unit.
+
+    Where that is too long, the unit stands behind the name. Numbers are never cut.
+    """
+    name, unit = (in_line(sendable(one)) for one in named)
+    room = right - 4
+    title = sheet.shortened(name, room, "bold", 10)
+    below, behind, numbers = pitch > 20, "", ""
+    if not np.isnan(ends[0]):
+        numbers = " – ".join(dict.fromkeys(short_range(*ends)))
+    told = f"{numbers} {unit}".strip() if below else ""
+    if sheet.text_width(told, size=9) > room:
+        if sheet.text_width(title, "bold", 10) + sheet.text_width(f" {unit}", size=9) <= room:
+            behind, told = f" {unit}", numbers
+        else:
+            left = room - sheet.text_width(f"{numbers} ", size=9)
+            told = f"{numbers} {sheet.shortened(unit, left, size=9)}"
+    middle = y + pitch / 2
+    above = middle - (5.5 if below else 0)
+    taken = sheet.muted(right, above, behind, size=9, align="right")
+    sheet.write(right - taken, above, title, size=10, kind="bold", colour=colour, align="right")
+    sheet.muted(right, middle + 6.5, told, size=9, align="right")
 
 
 def _in_series(lines: Lines, layer: str, example: int) -> NDArray[np.intp]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstm_widgets.colours import CLIPPED, IS_NAN, PADDING, PLAIN, RAMP, ink, mix, ramp
-from lstm_widgets.figures.legend import Legend, caption_of, short
+from lstm_widgets.figures.legend import Legend, caption_of
 from lstm_widgets.figures.sheet import EDGE, rectangles
 from lstm_widgets.figures.text import CAPTION, LETTER, ROW, lines_of, named
-from lstm_widgets.tokens.wording import in_line, sendable
+from lstm_widgets.tokens.wording import in_line, sendable, short
 from lstm_widgets.views.prediction import DECADES, position
 
 if TYPE_CHECKING:

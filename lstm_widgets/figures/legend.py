@@ -9,6 +9,7 @@ import numpy as np
 
 from lstm_widgets.colours import CLIPPED, RAMP, track_colours
 from lstm_widgets.figures.sheet import EDGE, MEANINGS, PAPER, rectangles
+from lstm_widgets.tokens.wording import short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,12 +24,6 @@ _RAMP, _STEP = 140, 2
 #: Below this width, the legend stands under the words.
 _NARROW = 640
 _SWATCH = 18
-
-
-def short(value: float, *, signed: bool = False) -> str:
-    """Give a number of the legend, in three digits."""
-    text = f"{value:.1e}" if abs(value) >= 1e4 else f"{float(f'{value:.3g}'):g}"
-    return ("+" if signed and value > 0 else "") + text.replace("-", "−")
 
 
 @dataclass(frozen=True)

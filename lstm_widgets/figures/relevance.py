@@ -9,9 +9,9 @@ import numpy as np
 
 from lstm_widgets.colours import PADDING, mix, one_colour
 from lstm_widgets.figures import strips
-from lstm_widgets.figures.legend import Legend, caption_of, short
+from lstm_widgets.figures.legend import Legend, caption_of
 from lstm_widgets.figures.sheet import EDGE, PAPER, Sheet, rectangles
-from lstm_widgets.tokens.wording import in_line, label, number, quoted, sendable, visible
+from lstm_widgets.tokens.wording import in_line, label, number, quoted, sendable, short, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

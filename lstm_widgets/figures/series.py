@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lstm_widgets.colours import mix, one_colour, ramp
-from lstm_widgets.figures.legend import short
 from lstm_widgets.figures.sheet import DOTS, EDGE, LINES, rectangles
 from lstm_widgets.figures.time_ticks import time_ticks
-from lstm_widgets.tokens.wording import in_line, number
+from lstm_widgets.tokens.wording import in_line, number, short_range
 from lstm_widgets.views.lines import Line
 from lstm_widgets.views.times import shown_times
 
@@ -373,9 +372,8 @@ class _Drawing:
             told = sheet.shortened(subject.told, room, size=10)
             sheet.write(self.right, y, told, size=10, align="right", colour=colour)
         if ends is not None:
-            low, high = ends
-            for value, at in ((high, top + 4), (low, top + height - 3)):
-                text = short(value, signed=low < 0)
+            below, above = short_range(*ends, signed=ends[0] < 0)
+            for text, at in ((above, top + 4), (below, top + height - 3)):
                 sheet.muted(self.left - 5, at, text, size=10, align="right")
 
     def _wrapped(self, text: str, room: float) -> list[str]:

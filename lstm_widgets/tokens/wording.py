@@ -6,9 +6,13 @@ import math
 import unicodedata
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from lstm_widgets.tokens.words import Spelling
 
+#: From this magnitude on, a short number has an exponent.
+_LARGE = 1e6
 _MARKS = dict(zip(" \n\r\t\u00a0\u007f", "·⏎␍⇥⍽␡", strict=True)) | {"": "∅"}
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -62,3 +66,40 @@ def number(value: float) -> str:
     else:
         text = f"{value + 0.0:.4f}"  # zero has no sign
     return text.replace("-", "−")
+
+
+def short(value: float, *, signed: bool = False) -> str:
+    """Give a number where there is little room, in three digits."""
+    large = abs(value) >= _LARGE
+    return _written(value, f"{value:.2e}" if large else _plain(float(f"{value:.3g}")), signed)
+
+
+def short_range(low: float, high: float, *, signed: bool = False) -> tuple[str, str]:
+    """Give both ends of a range where there is little room."""
+    size = max(abs(low), abs(high))
+    decimals = three = _decimals(size, 3)
+    if high > low:
+        decimals = max(three, min(_decimals(high - low, 2), three + 3))
+
+    def end(value: float) -> str:
+        rounded = float(f"{value:.{max(0, decimals)}f}")
+        if size >= _LARGE:
+            return short(rounded, signed=signed)
+        return _written(rounded, _plain(rounded), signed)
+
+    return end(low), end(high)
+
+
+def _decimals(size: float, digits: int) -> int:
+    return digits - 1 - math.floor(math.log10(size)) if size else 0
+
+
+def _plain(value: float) -> str:
+    """Give all digits that a number has."""
+    return repr(value) if 0 < abs(value) < 1e-6 else np.format_float_positional(value, trim="-")
+
+
+def _written(value: float, text: str, signed: bool) -> str:
+    mantissa, *exponent = text.removeprefix("-").split("e")
+    sign = "−" if value < 0 else "+" if signed and value > 0 else ""
+    return sign + mantissa + "".join(f"e{int(one):+d}".replace("-", "−") for one in exponent)

@@ -3,7 +3,7 @@
 import { lineCss } from "../colour/lines.js";
 import { POOLED, TILE } from "../data/levels.js";
 import { inLine } from "../lib/tokens.js";
-import { short } from "../lib/wording.js";
+import { shortRange } from "../lib/wording.js";
 import { cut } from "./ruler.js";
 
 /** @typedef {import("../data/lines.js").Lines} Lines */
@@ -214,28 +214,57 @@ function lowestAndHighest(read, start, stop) {
 }
 
 /**
+ * The name of a channel, and the ends of its range with the unit; where that is too long, the unit stands
+ * behind the name. Numbers are never cut.
  * @param {CanvasRenderingContext2D} context
  * @param {{name: string, unit: string, colour: string, theme: import("../colour/theme.js").Theme}} what
  * @param {{gutter: number, y: number, pitch: number, range: [number, number]}} place
  */
 function drawNames(context, { name, unit, colour, theme }, { gutter, y, pitch, range }) {
-  const [low, high] = range;
   const right = gutter - 7;
   const room = right - 3;
   // Letters may stand a little closer before any are left out.
-  const put = (/** @type {string} */ text, /** @type {number} */ down) => {
-    const shown = cut(text, room / CLOSER, (part) => context.measureText(part).width);
-    context.fillText(shown, right, y + pitch / 2 + down, room);
+  const most = room / CLOSER;
+  const [large, small] = [`600 11px ${theme.font}`, `9px ${theme.font}`];
+  const measure = (/** @type {string} */ text, /** @type {string} */ font) => {
+    context.font = font;
+    return context.measureText(text).width;
   };
+  const fitting = (
+    /** @type {string} */ text,
+    /** @type {number} */ space,
+    /** @type {string} */ font,
+  ) => cut(text, space, (part) => measure(part, font));
+  const title = fitting(inLine(name), most, large);
+  const numbers = rangeText(range);
+  const bare = inLine(unit);
+  const below = pitch >= ROOM_FOR_RANGE;
+  let [behind, told] = ["", below ? `${numbers} ${bare}`.trim() : ""];
+  if (measure(told, small) > most) {
+    if (measure(title, large) + measure(` ${bare}`, small) <= most) {
+      [behind, told] = [` ${bare}`, numbers];
+    } else {
+      told = `${numbers} ${fitting(bare, most - measure(`${numbers} `, small), small)}`;
+    }
+  }
   context.textAlign = "right";
   context.textBaseline = "middle";
+  const [first, second] = [measure(title, large), measure(behind, small)];
+  const closer = Math.min(1, room / (first + second));
+  const middle = y + pitch / 2;
+  const above = middle - (below ? 5.5 : 0);
+  context.font = large;
   context.fillStyle = colour;
-  context.font = `600 11px ${theme.font}`;
-  const below = pitch >= ROOM_FOR_RANGE;
-  put(inLine(name), below ? -5.5 : 0);
-  if (!below) return;
+  context.fillText(title, right - closer * second, above, closer * first);
+  context.font = small;
   context.fillStyle = theme.colour.muted;
-  context.font = `9px ${theme.font}`;
-  const ends = low < high ? `${short(low)} – ${short(high)}` : low === high ? short(low) : "";
-  put(`${ends} ${inLine(unit)}`.trim(), 6.5);
+  if (behind) context.fillText(behind, right, above, closer * second);
+  if (told) context.fillText(told, right, middle + 6.5, room);
+}
+
+/** @param {[number, number]} range */
+function rangeText(range) {
+  if (!(range[0] <= range[1])) return "";
+  const [low, high] = shortRange(...range);
+  return low === high ? low : `${low} – ${high}`;
 }

@@ -1,5 +1,7 @@
 // How names and numbers are written.
 
+import { clamp } from "./clamp.js";
+
 /** What stands in the place of a picture of no timesteps. */
 export const NOTHING_RECORDED = "Nothing to show: no timestep was recorded.";
 
@@ -31,13 +33,43 @@ export function signed(value) {
   return value >= 0 ? `+${number(value)}` : number(value);
 }
 
+/** @param {number} value @param {string} text what is written of it @param {boolean} signed also above zero */
+function withSign(value, text, signed) {
+  return (signed && value > 0 ? "+" : "") + minus(text);
+}
+
+/** From this magnitude on, a short number has an exponent. */
+const LARGE = 1e6;
+
 /**
  * A number where there is little room: three digits.
  * @param {number} value
  * @param {boolean} signed
  */
 export function short(value, signed = false) {
-  const text =
-    Math.abs(value) >= 1e4 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
-  return (signed && value > 0 ? "+" : "") + minus(text);
+  const large = Math.abs(value) >= LARGE;
+  const text = large ? value.toExponential(2) : String(Number(value.toPrecision(3)));
+  return withSign(value, text, signed);
+}
+
+/**
+ * Both ends of a range where there is little room. Neither has more decimals than the larger needs for three
+ * digits: what is nothing beside it is 0. Only ends that are close have more, so that they differ.
+ * @param {number} low
+ * @param {number} high
+ * @param {boolean} signed
+ * @returns {[low: string, high: string]}
+ */
+export function shortRange(low, high, signed = false) {
+  const after = (/** @type {number} */ size, /** @type {number} */ digits) =>
+    digits - 1 - Math.floor(Math.log10(size));
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  const three = after(size, 3);
+  const apart = high > low ? Math.min(after(high - low, 2), three + 3) : three;
+  const decimals = clamp(Math.max(three, apart), 0, 100);
+  const end = (/** @type {number} */ value) => {
+    const rounded = Number(value.toFixed(decimals));
+    return size >= LARGE ? short(rounded, signed) : withSign(rounded, String(rounded), signed);
+  };
+  return [end(low), end(high)];
 }

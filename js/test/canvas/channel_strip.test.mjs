@@ -14,6 +14,8 @@ class FakeContext {
   boxes = [];
   /** @type {string[]} */
   texts = [];
+  /** @type {{text: string, x: number, y: number, room: number}[]} */
+  placed = [];
   fillStyle = "";
   /** @param {number} x @param {number} y */
   moveTo(x, y) {
@@ -27,9 +29,10 @@ class FakeContext {
   fillRect(...box) {
     this.boxes.push([...box, this.fillStyle]);
   }
-  /** @param {string} text */
-  fillText(text) {
+  /** @param {string} text @param {number} x at its right @param {number} y @param {number} room */
+  fillText(text, x, y, room) {
     this.texts.push(text);
+    this.placed.push({ text, x, y, room });
   }
   /** @param {string} text */
   measureText(text) {
@@ -57,8 +60,9 @@ const counted = (timesteps, first, step) => ({
  * @param {number[][]} channels values by channel
  * @param {{timesteps: number}} own where the timesteps of the layer stand
  * @param {object} [series] the same of the series
+ * @param {string} [unit] of the first channel
  */
-function made(channels, own, series = { kind: "timestep", counted: [0, 1] }) {
+function made(channels, own, series = { kind: "timestep", counted: [0, 1] }, unit = "mm") {
   const count = channels[0].length;
   const layer = { name: "lstm", examples: 1, cells: 1, signals: [], ...own };
   const values = Float32Array.from(channels.flat());
@@ -66,7 +70,7 @@ function made(channels, own, series = { kind: "timestep", counted: [0, 1] }) {
     _axes: { "": { ...series, count }, lstm: { ...own, count: layer.timesteps } },
     _axis_values: new Uint8Array(0),
     _beside: {
-      channels: channels.map((_, i) => ({ name: `c${i}`, unit: i ? "" : "mm" })),
+      channels: channels.map((_, i) => ({ name: `c${i}`, unit: i ? "" : unit })),
       outputs: [],
       tracks: {},
       labels: null,
@@ -157,5 +161,21 @@ test("a constant channel is a line in the middle, one of nothing is none", () =>
   );
   const { lines, texts } = draw(of, 10);
   assert.ok(lines.length === 1 && lines[0].every(([, y]) => y === 33));
-  assert.deepEqual(texts, ["c0", "3 mm", "c1", ""]);
+  assert.deepEqual(texts, ["c0", "3 mm", "c1"]);
+});
+
+test("ends of ranges are never cut: a unit without room stands behind the name, or is cut itself", () => {
+  const of = (/** @type {number[]} */ values, /** @type {string} */ unit) =>
+    draw(made([values], counted(values.length, 0, 1), undefined, unit), 10);
+  assert.deepEqual(of([3.7e-9, 41.58], "mm/d").texts, ["c0", "0 – 41.6 mm/d"]);
+  const behind = of([-12.34, 41.58], "mm/day");
+  assert.deepEqual(behind.texts, ["c0", " mm/day", "−12.3 – 41.6"]);
+  const [name, unit] = behind.placed;
+  assert.equal(name.y, unit.y);
+  assert.ok(name.x <= unit.x - unit.room);
+  const cut = of([-12.34, 41.58], "cubic metres a second");
+  assert.deepEqual(cut.texts, ["c0", "−12.3 – 41.6 cub…"]);
+  assert.ok(cut.placed.every(({ x, room }) => x - room >= 0 && x < 84));
+  assert.deepEqual(of([5, 5], "").texts, ["c0", "5"]);
+  assert.deepEqual(of([NaN, NaN], "K").texts, ["c0", "K"]);
 });

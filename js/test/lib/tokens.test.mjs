@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { charactersOf, firstOf, named, quoted, visible } from "../../src/lib/tokens.js";
-import { number } from "../../src/lib/wording.js";
+import { number, short, shortRange } from "../../src/lib/wording.js";
 
 const LRO_TO_RLO = ["\u202a", "\u202b", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068"];
 
@@ -182,4 +182,19 @@ test("a number has four decimals, or four digits where that would say nothing", 
   assert.equal(number(Number.NaN), "NaN");
   assert.equal(number(Number.POSITIVE_INFINITY), "∞");
   assert.equal(number(Number.NEGATIVE_INFINITY), "−∞");
+});
+
+test("where there is little room, ends of a range have as many decimals as three digits of it take", () => {
+  assert.deepEqual(shortRange(3.7e-9, 41.5809), ["0", "41.6"]);
+  assert.deepEqual(shortRange(-9.2, 24.133), ["−9.2", "24.1"]);
+  assert.deepEqual(shortRange(-1e-9, 1), ["0", "1"]);
+  assert.deepEqual(shortRange(-0.9016, 0.9016, true), ["−0.902", "+0.902"]);
+  assert.deepEqual(shortRange(1013.21, 1013.94), ["1013.21", "1013.94"]);
+  assert.deepEqual(shortRange(4.4, 41580.9), ["4", "41581"]);
+  assert.deepEqual(shortRange(-7.25e-8, 3.7e-9), ["−7.25e−8", "3.7e−9"]);
+  assert.deepEqual(shortRange(0.4, 2512345), ["0", "2.51e+6"]);
+  assert.deepEqual(shortRange(0, 0), ["0", "0"]);
+  assert.equal(short(41580.9), "41600");
+  assert.equal(short(-2512345), "−2.51e+6");
+  assert.equal(short(0.000123456, true), "+0.000123");
 });

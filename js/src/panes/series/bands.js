@@ -4,7 +4,7 @@ import { symbolOf } from "../../data/changes.js";
 import { cellName } from "../../data/layer.js";
 import { clamp } from "../../lib/clamp.js";
 import { inLine } from "../../lib/tokens.js";
-import { number, short, words } from "../../lib/wording.js";
+import { number, shortRange, words } from "../../lib/wording.js";
 
 /** @typedef {import("../../state/series.js").Subject} Subject */
 /** @typedef {import("../../state/series.js").SeriesState} SeriesState */
@@ -167,8 +167,9 @@ export function measure(state, lines, band, seen) {
 }
 
 /** The ends of a range as they are written: short, with a minus where there is one. @param {[number, number]} range */
-export function endsOf([low, high]) {
-  return { low: short(low), high: short(high, low < 0) };
+export function endsOf(range) {
+  const [low, high] = shortRange(...range, range[0] < 0);
+  return { low, high };
 }
 
 /**
