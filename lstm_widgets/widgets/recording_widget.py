@@ -389,7 +389,7 @@ class RecordingWidget(PageWidget):
             return {}
         if size_of(lines, lines.beside, self._examples) > export.FILE_BYTES:
             missing.append("the series that were read")
-            return {"_beside": {}, "_axes": {}}
+            return {"_beside": self._beside | {"channels": [], "outputs": [], "tracks": {}}}
         described, values = rows_of(lines, lines.beside, (0, self._examples))
         return {"_series": described, "_series_values": values}
 

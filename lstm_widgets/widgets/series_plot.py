@@ -8,11 +8,7 @@ import traitlets
 
 from lstm_widgets.widgets.base import STATIC, FileState
 from lstm_widgets.widgets.page import export
-from lstm_widgets.widgets.page.lines import (
-    rows_of,
-    size_of,
-    tops_of,
-)
+from lstm_widgets.widgets.page.lines import largest_of, rows_of, size_of, tops_of
 from lstm_widgets.widgets.recording_widget import SCALES
 from lstm_widgets.widgets.series_lines import SeriesLines
 
@@ -156,6 +152,9 @@ class SeriesPlot(SeriesLines):
                 f"most {export.FILE_BYTES / 2**20:.0f} MiB. Show fewer: channels=, outputs=, cells="
             )
         described, values = rows_of(lines, keys, examples)
+        # The page asks for no others, and tells which ones it goes without.
+        largest = largest_of(self.recording, self.layer, self.signal)
+        described |= {"only": True, "largest": [[self.layer, self.signal, largest]]}
         kept = dict.fromkeys(self.recording.directions(self.layer), (self.signal,))
         layers = [export.without(layer, kept) for layer in self._layers]
         missing = [f"all but the {len(keys)} lines that were shown"]

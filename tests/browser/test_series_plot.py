@@ -12,6 +12,7 @@ from recordings import FLOOD_DAY, UNMEASURED, rivers
 from widget_page import Widget, number
 
 import lstm_widgets as lw
+from lstm_widgets.widgets.page import export
 
 #: Lengths in the page, in pixels: the dates, the gutters, what is free at the ends of time.
 HEAD, LEFT, RIGHT, INSET = 26, 150, 92, 8
@@ -205,3 +206,31 @@ def test_a_saved_page_has_all_of_it(open_page, scheme):
     value = float(recording["lstm"].cell_state[0, 777, 2])
     expect(status).to_contain_text(f"cell_state {number(value)}")
     expect(root.locator(".lw-notice")).to_be_empty()
+
+
+def test_a_saved_page_of_some_lines_tells_which_it_goes_without(open_page, monkeypatch):
+    recording = rivers()
+    # Too little for a signal of all cells, enough for five lines of two rivers; then of one.
+    monkeypatch.setattr(export, "FILE_BYTES", 66_000)
+    saved = open_page(lw.SeriesPlot(recording, cell=1, timestep=777, scale="layer"))
+    root = saved.page.locator(".lw")
+    status, notice = root.locator(".lw-status"), root.locator(".lw-notice")
+    value = float(recording["lstm"].hidden_state[0, 777, 1])
+    expect(status).to_contain_text(f"hidden_state {number(value)}")
+    expect(notice).to_be_empty()
+    root.locator(".lw-series").focus()
+    saved.page.keyboard.press("ArrowDown")
+    expect(status).to_contain_text("2003-02-17 · hidden_state not in this page · rain")
+    expect(notice).to_have_text(re.compile(r"cell 2 is not among them. Show it \(cells=\) in the"))
+    saved.page.keyboard.press("]")
+    saved.page.keyboard.press("ArrowUp")
+    value = float(recording["lstm"].hidden_state[1, 777, 1])
+    expect(status).to_contain_text(f"hidden_state {number(value)}")
+    expect(notice).to_be_empty()
+    monkeypatch.setattr(export, "FILE_BYTES", 40_000)
+    alone = open_page(lw.SeriesPlot(recording, cell=1, example=1, timestep=777))
+    root = alone.page.locator(".lw")
+    expect(root.locator(".lw-notice")).to_be_empty()
+    root.locator(".lw-series").focus()
+    alone.page.keyboard.press("[")
+    expect(root.locator(".lw-notice")).to_contain_text("example 0 is not among them. Choose it")

@@ -103,8 +103,13 @@ export class Lines {
     /** @type {Beside} */
     this.beside = model.get("_beside");
     this.packed = bytes(model.get("_axis_values"));
-    const { keys = [], examples = [0, 0] } = model.get("_series");
+    const { keys = [], examples = [0, 0], only = false, largest = [] } = model.get("_series");
     this.examples = /** @type {[number, number]} */ (examples);
+    /** Whether no kernel can be asked for others: a page that was saved with some of the lines. */
+    this.only = /** @type {boolean} */ (only);
+    for (const [layer, signal, value] of largest) {
+      this.#largest.set(JSON.stringify([layer, signal]), value);
+    }
     this.values = floats(model.get("_series_values"));
     /** Where the values of each line begin. @type {Map<string, number>} */
     this.starts = new Map();
@@ -195,6 +200,15 @@ export class Lines {
   }
 
   /**
+   * Whether a line is in the notebook, not in this page.
+   * @param {Key} key
+   * @param {number} example
+   */
+  absent(key, example) {
+    return this.only && !this.#wholeLine(key, example);
+  }
+
+  /**
    * All values of a line, if they are in the page.
    * @param {Key} key
    * @param {number} example
@@ -259,7 +273,7 @@ export class Lines {
     if (known !== undefined) return known;
     const layer = this.layers.find((one) => one.name === name);
     if (!this.whole || !layer) {
-      this.#missingLargest = [name, signal];
+      if (!this.only) this.#missingLargest = [name, signal];
       return undefined;
     }
     let largest = 0;
@@ -292,7 +306,7 @@ export class Lines {
     }
     const name = `${idOf(key)} ${example} ${level} ${block}`;
     const found = this.#tiles.get(name);
-    if (!found && wanted) this.#missing.set(name, [key, example, level, block]);
+    if (!found && wanted && !this.only) this.#missing.set(name, [key, example, level, block]);
     return found;
   }
 

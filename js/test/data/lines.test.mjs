@@ -204,3 +204,25 @@ test("an axis says where timesteps stand, and which is there", () => {
   const first = new Axis(/** @type {any} */ (uneven), packed, 0);
   assert.deepEqual([first.nearest(5.9), first.nearest(6.1), first.before(9.9)], [1, 2, 1]);
 });
+
+test("a page that holds only some lines asks for no others, and knows which it goes without", () => {
+  const values = rows(5, COUNT);
+  const fake = model({
+    _series: {
+      ...{ keys: [RAIN], examples: [1, 2] },
+      ...{ only: true, largest: [["lstm", "cell_state", 3]] },
+    },
+    _series_values: bytesOf(values),
+  });
+  const lines = new Lines(fake, /** @type {any} */ ([LAYER]), () => {});
+  assert.equal(lines.value(RAIN, 1, 7), values[7]);
+  assert.equal(lines.largest("lstm", "cell_state"), 3);
+  assert.equal(lines.largest("lstm", "hidden_state"), undefined);
+  assert.equal(lines.value(CELL, 1, 2), undefined);
+  assert.equal(lines.extent(CELL, 1), undefined);
+  const absent = [lines.absent(RAIN, 1), lines.absent(RAIN, 0), lines.absent(CELL, 1)];
+  assert.deepEqual(absent, [false, true, true]);
+  lines.request();
+  assert.equal(fake.sent.length, 0);
+  assert.equal(new Lines(model(), /** @type {any} */ ([LAYER]), () => {}).absent(CELL, 1), false);
+});

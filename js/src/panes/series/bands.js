@@ -172,6 +172,47 @@ export function endsOf(range) {
   return { low, high };
 }
 
+/** What stands in the place of a line, or a value, that a saved page goes without. */
+export const ABSENT = "not in this page";
+
+/** Whether a saved page goes without some of a line. @param {Lines} lines @param {Subject} subject @param {number} example */
+export function absent(lines, { keys }, example) {
+  return keys.some((key) => lines.absent(key, example));
+}
+
+/** By which keyword a line is shown. */
+const KEYWORDS = {
+  cell: "cells=",
+  channel: "channels=",
+  output: "outputs=",
+  track: "hidden_tracks=",
+};
+
+/**
+ * Which of the lines a saved page goes without, and how it can have them; empty if there are none.
+ * @param {SeriesState} state
+ * @param {Lines} lines
+ */
+export function absence(state, lines) {
+  if (!lines.only) return "";
+  const { model, subjects, subject } = state;
+  const every = model.get("arrange") === "examples";
+  const shown = every ? (subject ? [subject] : []) : subjects;
+  const example = model.get("example");
+  const told = "This page holds the lines that were shown when it was saved";
+  const again = "in the notebook, and save it again";
+  const [first, stop] = lines.examples;
+  if (example < first || example >= stop) {
+    return `${told}: example ${example} is not among them. Choose it (example=) ${again}.`;
+  }
+  const missing = shown.filter((one) => absent(lines, one, example));
+  if (missing.length === 0) return "";
+  const names = missing.map((one) => titleOf(state, one)).join(", ");
+  const keywords = [...new Set(missing.map(({ kind }) => KEYWORDS[kind]))].join(", ");
+  const one = missing.length === 1;
+  return `${told}: ${names} ${one ? "is" : "are"} not among them. Show ${one ? "it" : "them"} (${keywords}) ${again}.`;
+}
+
 /**
  * The value of a line at a time, or the last before it; null while it is on its way, undefined if it has none.
  * @param {import("../../data/lines.js").Lines} lines
@@ -182,6 +223,7 @@ export function endsOf(range) {
 export function valueAt(lines, key, example, time) {
   const axis = lines.axis(key[2], example);
   if (axis.count === 0 || time < axis.first) return undefined;
+  if (lines.absent(key, example)) return ABSENT;
   return lines.value(key, example, axis.before(time)) ?? null;
 }
 
@@ -189,12 +231,13 @@ export function valueAt(lines, key, example, time) {
  * A value of a line as it is read.
  * @param {Subject} subject
  * @param {import("../../data/lines.js").Key} key
- * @param {number | null | undefined} value null while it is on its way, undefined if there is none
+ * @param {number | typeof ABSENT | null | undefined} value null while it is on its way, undefined if there is none
  * @param {boolean} [rounded] whether the page has codes in place of cells' values
  */
 export function written({ yesNo }, [kind], value, rounded) {
   if (value === undefined) return undefined;
   if (value === null) return "…";
+  if (value === ABSENT) return ABSENT;
   if (kind === "cell" && rounded) return `≈ ${number(value)}`;
   return yesNo && kind === "track" && !Number.isNaN(value) ? (value ? "yes" : "no") : number(value);
 }

@@ -6,7 +6,7 @@ import { lineColour, lineCss } from "../../colour/lines.js";
 import { css, RAMP, ramp } from "../../colour/palettes.js";
 import { element } from "../../lib/dom.js";
 import { Memo } from "../../lib/memo.js";
-import { endsOf, titleOf, valueAt, written } from "./bands.js";
+import { ABSENT, absent, endsOf, titleOf, valueAt, written } from "./bands.js";
 import { Plotter } from "./plotter.js";
 
 /** @typedef {import("./bands.js").Band} Band */
@@ -86,6 +86,7 @@ export class Drawing {
     context.translate(0, HEAD - top);
     for (const band of bands) {
       this.#names(context, scene, band);
+      this.#absent(context, scene, band, left + room / 2);
       this.#values(context, scene, band, width - right);
     }
     context.restore();
@@ -358,6 +359,25 @@ export class Drawing {
   }
 
   /**
+   * What stands in the place of lines that a saved page goes without.
+   * @param {CanvasRenderingContext2D} context
+   * @param {Scene} scene
+   * @param {Band} band
+   * @param {number} x
+   */
+  #absent(context, { lines, theme }, { top, height, drawn, example }, x) {
+    if (drawn.length > 1 || !absent(lines, drawn[0].subject, example)) return;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.font = `12px ${theme.font}`;
+    const [y, half] = [top + height / 2, measured(context, ABSENT) / 2 + 8];
+    context.fillStyle = theme.colour.bg;
+    context.fillRect(x - half, y - 9, 2 * half, 18);
+    context.fillStyle = theme.colour.muted;
+    context.fillText(ABSENT, x, y + 0.5);
+  }
+
+  /**
    * What every line of a band is at the time that is read.
    * @param {CanvasRenderingContext2D} context
    * @param {Scene} scene
@@ -382,7 +402,7 @@ export class Drawing {
         valueAt(lines, key, band.example, read.time),
         state.layer.rounded,
       );
-      if (text === undefined) return;
+      if (text === undefined || text === ABSENT) return;
       context.font = `${bold ? "600 " : ""}12px ${theme.font}`;
       context.fillStyle = colour;
       context.fillText(text, x + 8, y, room);

@@ -3,7 +3,7 @@
 import { cellName } from "../../data/layer.js";
 import { inLine } from "../../lib/tokens.js";
 import { Frame } from "../../ui/frame.js";
-import { titleOf, valueAt, written } from "./bands.js";
+import { absence, titleOf, valueAt, written } from "./bands.js";
 import { SeriesPane } from "./pane.js";
 
 /** @typedef {import("../../state/series.js").SeriesState} SeriesState */
@@ -34,6 +34,11 @@ export class SeriesFrame extends Frame {
     // There is a menu of their names.
     if (/** @type {SeriesState} */ (this.state).lines?.beside.labels)
       this.sliders.example.root.hidden = true;
+  }
+
+  get warning() {
+    const state = /** @type {SeriesState} */ (this.state);
+    return super.warning || (state.lines ? absence(state, state.lines) : "");
   }
 
   describe() {
