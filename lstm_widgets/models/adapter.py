@@ -9,7 +9,7 @@ out are NumPy arrays.
 A folder beside this file that is called as a framework's module has the adapter of its models. Its
 ``__init__`` is imported when the framework has been, and has
 
-- ``MODELS`` and ``VOCABULARIES``, which say in words what it takes, for messages;
+- ``MODELS`` and ``VOCABULARIES``, which say in words what it takes ("" if nothing), for messages;
 - ``adapt(model)``, which gives an :class:`Adapter`, or None if the model is none of its own;
 - ``lookup_of(layer)``, which gives a :class:`lstm_widgets.tokens.vocabulary.Lookup` of a layer that has
   a vocabulary, or None.
@@ -501,7 +501,7 @@ def standard_vocabulary(given: Any, unknown: int | str | None = None) -> Vocabul
         found = (framework.lookup_of(given) for framework in _loaded())
         lookup = next((one for one in found if one is not None), None)
         if lookup is None:
-            known = " or ".join(each.VOCABULARIES for each in _frameworks())
+            known = " or ".join(each.VOCABULARIES for each in _frameworks() if each.VOCABULARIES)
             raise TypeError(f"vocabulary: expected a list or dict, {known}, got {given!r:.80}")
         given = lookup
     return Vocabulary(given, unknown)

@@ -1,0 +1,141 @@
+# What a module is called with may be anything: Any.
+# ruff: noqa: ANN401
+"""A PyTorch module, as the rest of the package sees it."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence
+
+from lstm_widgets.models.adapter import Adapter, Input
+from lstm_widgets.models.torch import run
+from lstm_widgets.models.torch.cells import as_array
+from lstm_widgets.models.torch.layers import Found, find_layers, unwrapped
+from lstm_widgets.models.torch.structure import Structure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from lstm_widgets.models.adapter import Call, Loop, Result
+
+__all__ = ["TorchAdapter"]
+
+
+class TorchAdapter(Adapter):
+    """The adapter of a PyTorch module.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Any module; what ``torch.compile`` or ``DataParallel`` made of one stands for it.
+    """
+
+    packages = ("torch",)
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = unwrapped(model)
+        self._structure = Structure(self.model, self.layers, self._seen)
+
+    @property
+    def name(self) -> str:
+        """The module's class."""
+        return type(self.model).__name__
+
+    def config(self) -> dict[str, Any]:
+        """Tell what it consists of, as PyTorch prints it."""
+        return {"module": repr(self.model)}
+
+    # What goes in ---------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What the model takes: a module doesn't tell."""
+        return ()
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...] | None:
+        """The shape of its only input, as far as its first layer tells."""
+        features = self._structure.features
+        return None if features is None else (None, None, features)
+
+    def unpacked(self, inputs: Any) -> Any:
+        """Take the arrays out of what a module is called with; a list of examples as it is."""
+        if isinstance(inputs, (torch.Tensor, tuple, dict, PackedSequence)):
+            return self._structure.take(inputs)
+        return inputs
+
+    def array(self, value: Any) -> Any:
+        """Make an array of a tensor; everything else as it is."""
+        return as_array(value) if isinstance(value, torch.Tensor) else value
+
+    # The run --------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def layers(self) -> list[Found]:
+        """Everything recurrent in it, in its order, cells that it steps itself last."""
+        return find_layers(self.model)
+
+    def build(self, first: Any) -> None:
+        """Find out in which order the module takes the axes of what isn't given in its order."""
+        if not self._structure.time_first and not isinstance(first, list):
+            self._structure.find_time(first)
+
+    def running(
+        self,
+        layers: Sequence[Any],
+        loop: Loop,
+        *,
+        any_length: bool = False,
+        every_output: bool = False,
+        fresh: bool = False,
+    ) -> AbstractContextManager[run.TorchRun]:
+        """Make the model ready to run, and leave it as it was found."""
+        del any_length, every_output, fresh
+        return run.running(self.model, self._structure, layers, loop)
+
+    def _seen(self, structure: Structure, arrays: Any) -> tuple[int, int] | None:
+        """Tell how many examples and timesteps the first recurrent layer gets."""
+        first = _First()
+        with run.running(self.model, structure, self.layers, first):
+            arguments, keywords = structure.arguments(arrays)
+            try:
+                self.model(*arguments, **keywords)
+            except _ReachedError as reached:
+                return reached.shape
+            except Exception:  # noqa: BLE001  (the run itself will tell)
+                return None
+        return None
+
+
+class _ReachedError(Exception):
+    """A recurrent layer was reached, which is all that was asked."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        super().__init__()
+        self.shape = shape
+
+
+class _First:
+    """What stops at the first call of a recurrent layer."""
+
+    def restart(self) -> None:
+        """Forget nothing."""
+
+    def wants(self, layer: Any) -> bool:
+        """Whether the calls of a layer matter: all do."""
+        del layer
+        return True
+
+    def starts(self, layer: Any, call: int, states: list[Any]) -> list[Any]:
+        """From which states a call starts: those that the model hands to it."""
+        del layer, call
+        return states
+
+    def run(self, call: Call) -> Result:
+        """Stop at a call."""
+        raise _ReachedError((call.x.shape[0], call.x.shape[1]))
