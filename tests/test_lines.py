@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from recordings import rivers
 
+from lstm_widgets.recording import RecordedLayer, RecordedSeries, Recording
 from lstm_widgets.views.lines import POOLED, TILE, Key, Line, Lines, counted, top_level
+from lstm_widgets.widgets.page.lines import answer_lines, rows_of
 
 # As a sensor gives them: numbers, and nothing now and then.
 measured = st.one_of(st.just(math.nan), st.floats(width=32, allow_nan=False))
@@ -122,3 +124,22 @@ def test_fewer_timesteps_than_the_series_are_counted_in_its_own():
     assert counted(dataset) == [0, 1]
     assert counted(positions.isel(timestep=slice(0, 1))) == [3, 1]
     assert counted(positions.isel(timestep=slice(0, 0))) == [0, 1]
+
+
+def test_a_cell_is_a_gap_where_its_layer_is_padded():
+    values = np.random.default_rng(1).normal(size=(2, 9, 3)).astype(np.float32)
+    mask = np.arange(9) < np.array([[9], [5]])
+    layer = RecordedLayer("lstm", "LSTM", {"hidden_state": values}, mask)
+    read = np.where(mask[..., None], values[..., :1], np.nan).astype(np.float32)
+    recording = Recording.from_layers([layer], inputs=RecordedSeries(read, ("rain",), ("mm",)))
+    lines = Lines(recording, {})
+    key = Key("cell", 2, "lstm", "hidden_state")
+    np.testing.assert_array_equal(lines.values(key, 0), values[0, :, 2])
+    np.testing.assert_array_equal(lines.values(key, 1)[:5], values[1, :5, 2])
+    assert np.isnan(lines.values(key, 1)[5:]).all()
+    # In what a page asks for and in what it is saved with, too; the recording keeps its values.
+    _, (tile,) = answer_lines(lines, {"id": "1", "lines": [[list(key), 1, 0, 0]]})
+    np.testing.assert_array_equal(np.frombuffer(tile, np.float32), lines.values(key, 1))
+    _, held = rows_of(lines, [key], (0, 2))
+    assert np.isnan(np.frombuffer(held, np.float32)).sum() == 4
+    assert not np.isnan(recording["lstm"].hidden_state).any()

@@ -280,6 +280,17 @@ def test_in_a_figure_a_gap_is_a_gap_and_a_spike_is_seen():
     assert np.sort(rain.points[:, 1])[1] - top > 10
 
 
+def test_in_a_figure_a_cell_ends_where_its_example_does():
+    values = np.random.default_rng(1).normal(size=(2, 40, 1)).astype(np.float32)
+    mask = np.arange(40) < np.array([[40], [25]])
+    layer = RecordedLayer("lstm", "LSTM", {"hidden_state": values}, mask)
+    read = np.where(mask[..., None], values, np.nan).astype(np.float32)
+    recording = Recording.from_layers([layer], inputs=RecordedSeries(read, ("rain",), ("mm",)))
+    drawn = sheet(lw.SeriesPlot(recording, example=1))
+    channel, cell = (np.isfinite(stroke.points[:, 1]) for stroke in drawn.strokes)
+    assert channel.tolist() == cell.tolist() == mask[1].tolist()
+
+
 def test_in_a_figure_a_value_alone_between_two_gaps_is_a_dot():
     sheet = Sheet(100)
     points = np.array([[10, 20], [30, np.nan], [50, 30], [70, np.nan], [80, 10], [90, 10]], float)

@@ -8,7 +8,7 @@ import numpy as np
 
 from lstm_widgets.colours import mix, one_colour, ramp
 from lstm_widgets.figures.sheet import DOTS, EDGE, LINES, rectangles
-from lstm_widgets.figures.time_ticks import time_ticks
+from lstm_widgets.figures.time_ticks import number_ticks, time_ticks
 from lstm_widgets.tokens.wording import in_line, number, short_range
 from lstm_widgets.views.lines import Line
 from lstm_widgets.views.times import shown_times
@@ -185,11 +185,8 @@ class _Drawing:
         if times is not None:
             ticks = time_ticks(times, self.shown.example, *self._drawn(places), count)
             return [(float(places[tick.timestep]), tick.text) for tick in ticks]
-        from matplotlib import ticker  # noqa: PLC0415 - slow to load
-
-        locator = ticker.MaxNLocator(count, integer=True)
-        found = np.asarray(locator.tick_values(self.start, self.end), np.float64)
-        return [(one, f"{one:g}") for one in found.tolist() if self.start <= one <= self.end]
+        found = number_ticks(self.start, self.end, count, whole=True)
+        return [(tick, f"{tick:.0f}") for tick in found]
 
     def selected(self, bottom: int) -> None:
         """Draw the line of the selected time."""

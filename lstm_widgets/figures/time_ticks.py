@@ -45,15 +45,15 @@ def time_ticks(
         Each at the first timestep that isn't before it. The first of a year has its number, that of a
         month its name, else there is the day or the time of day; numbers are those of the timesteps.
     """
-    from matplotlib import dates, ticker  # noqa: PLC0415 - slow to load
+    from matplotlib import dates  # noqa: PLC0415 - slow to load
 
     count = min(count, stop - first)
     if count < 1 or stop - first < 2:
         return []
     if not times.dates:
         numbers = times.numbers(example)[first:stop]
-        locator = ticker.MaxNLocator(count, integer=times.decimals == 0)
-        ticks = [(tick, "") for tick in locator.tick_values(numbers[0], numbers[-1])]
+        whole = times.decimals == 0
+        ticks = [(tick, "") for tick in number_ticks(numbers[0], numbers[-1], count, whole=whole)]
         placed = _placed(numbers, ticks, first)
         return [tick._replace(text=times.label(example, tick.timestep)) for tick in placed]
     clocks = times.wall(example)[first:stop]
@@ -64,6 +64,30 @@ def time_ticks(
     seen = [tick for tick in found if days[0] - _OFF <= tick <= days[-1] + _OFF]
     texts = [_text(drawn.num2date(tick), whole=number == 0) for number, tick in enumerate(seen)]
     return _placed(days, list(zip(seen, texts, strict=True)), first)
+
+
+def number_ticks(first: float, last: float, count: int, *, whole: bool) -> list[float]:
+    """
+    Choose round numbers.
+
+    Parameters
+    ----------
+    first, last : float
+        Between which they are.
+    count : int
+        About how many there is room for.
+    whole : bool
+        Whether they are whole numbers.
+
+    Returns
+    -------
+    list of float
+    """
+    from matplotlib import ticker  # noqa: PLC0415 - slow to load
+
+    found = ticker.MaxNLocator(count, integer=whole).tick_values(first, last)
+    off = 1e-9 * (last - first)
+    return [float(tick) for tick in found if first - off <= tick <= last + off]
 
 
 def _placed(

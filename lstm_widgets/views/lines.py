@@ -315,7 +315,8 @@ class Lines:
         Returns
         -------
         float32 array (timestep,)
-            Of a cell or a concept as many as its layer has, else as many as the series has.
+            Of a cell or a concept as many as its layer has, NaN where that is padding; else as many as the
+            series has.
 
         Raises
         ------
@@ -329,7 +330,7 @@ class Lines:
             values: NDArray[np.float32] = dataset[key.signal][
                 example, :, key.number % each
             ].to_numpy()
-            return values
+            return _without_padding(values, dataset, example)
         if key.kind == "readout":
             name = self.tracks(key.layer)[key.number].name
             read: NDArray[np.float32] = self.read[key.layer, name].values[example]
@@ -339,10 +340,7 @@ class Lines:
             layer = self.layer(key.layer)
             timesteps = layer.sizes["timestep"]
             said = track.said[example * timesteps : (example + 1) * timesteps]
-            row: NDArray[np.float32] = said.astype(np.float32)
-            if "mask" in layer:
-                row[~layer["mask"][example].to_numpy()] = np.nan
-            return row
+            return _without_padding(said.astype(np.float32), layer, example)
         array = self._arrays[key.kind]
         if array is None:
             raise KeyError(f"no {key.kind} was recorded")
@@ -386,6 +384,14 @@ class Lines:
     def series(self) -> xr.DataArray | None:
         """Something that has the series' own timesteps."""
         return next((array for array in self._arrays.values() if array is not None), None)
+
+
+def _without_padding(
+    values: NDArray[np.float32], layer: xr.Dataset, example: int
+) -> NDArray[np.float32]:
+    if "mask" not in layer:
+        return values
+    return np.where(layer["mask"][example].to_numpy(), values, np.float32(np.nan))
 
 
 def counted(array: xr.DataArray | xr.Dataset) -> list[int]:

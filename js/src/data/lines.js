@@ -244,12 +244,15 @@ export class Lines {
     if (kind !== "cell" || !this.whole || !layer?.signals.includes(signal)) return undefined;
     const parts = this.#parts(layer, signal);
     const { part, index } = inPart(layer, cell);
-    const { values, codes, statistics } = parts[part];
+    const { values, codes, statistics, mask } = parts[part];
     const [from, to] = [example * layer.timesteps, (example + 1) * layer.timesteps];
-    if (!layer.rounded) return values[index].subarray(from, to);
-    return Float32Array.from(codes[index].subarray(from, to), (code) =>
-      decode(code, statistics[index]),
-    );
+    const row = layer.rounded
+      ? Float32Array.from(codes[index].subarray(from, to), (code) =>
+          decode(code, statistics[index]),
+        )
+      : values[index].subarray(from, to);
+    // What is padding is a gap, as Python has it.
+    return mask ? row.map((value, i) => (mask[from + i] ? value : NaN)) : row;
   }
 
   /** @param {Layer} layer @param {string} signal */

@@ -99,6 +99,27 @@ test("cells are read out of all that is in the page", () => {
   assert.equal(lines.largest("lstm", "cell_state"), largest);
 });
 
+test("cells have a gap where they are padding, of exact values as of codes", () => {
+  const values = rows(6, 20);
+  const mask = Uint8Array.from([1, 1, 1, 1, 1, 1, 1, 0, 0, 1]);
+  const exact = bytesOf(values);
+  const codes = Uint8Array.from({ length: 20 }, (_, i) => 120 + i);
+  const statistics = bytesOf(Float32Array.from([1, 1, 0, 0, 0, 0]));
+  for (const [held, rounded] of /** @type {const} */ ([
+    [[exact, mask], false],
+    [[codes, statistics, mask], true],
+  ])) {
+    const layer = { ...LAYER, masked: true, rounded };
+    const _whole = new Uint8Array(Buffer.concat(held));
+    const lines = new Lines(model({ _whole, _layers: [layer] }), [layer], () => {});
+    const read = (/** @type {number} */ example) =>
+      [0, 1, 2, 3, 4].map((at) => Number.isNaN(lines.value(CELL, example, at)));
+    assert.deepEqual(read(0), [false, false, false, false, false]);
+    assert.deepEqual(read(1), [false, false, true, true, false]);
+    if (!rounded) assert.equal(lines.value(CELL, 1, 1), values[10 + 6]);
+  }
+});
+
 test("what is missing is asked for once, and drawn from afar until it comes", () => {
   const values = rows(4, COUNT);
   values[9_999] = 3;
