@@ -366,13 +366,6 @@ def test_what_dependency_is_told_of_a_series():
         lw.dependency(model, one_hot, method="occlusion")
     with pytest.raises(ValueError, match="method: expected one of 'gradient', 'occlusion'; got 'i"):
         lw.dependency(model, x, method="integrated")
-    with (
-        pytest.warns(UserWarning, match="length by length"),
-        pytest.raises(
-            ValueError, match="method: expected 'gradient', because the series are of sev"
-        ),
-    ):
-        lw.dependency(model, [x[0], x[1, :12]], method="occlusion")
     with pytest.warns(UserWarning, match="length by length"):
         several = lw.dependency(model, [x[0], x[1, :12]], channels=CHANNELS)
     assert several.sel(example=1, timestep=11, lag=3, channel="rain") == pytest.approx(2)

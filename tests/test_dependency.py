@@ -301,7 +301,14 @@ def test_a_stateful_model_and_padding():
         ({"target": 5}, ValueError, "target: expected classes below 5, the model's; got 5"),
         ({"target": -1}, ValueError, "target: expected classes from 0"),
         ({"target": np.zeros((2, 3), int)}, ValueError, r"of shape \(2, 6\); got shape \(2, 3\)"),
-        ({"window": 3}, ValueError, "window: expected inputs to be one text"),
+        ({"window": 7}, ValueError, "window: expected at most 6"),
+        ({"step": 2}, ValueError, "step: expected None, because without window="),
+        ({"window": 3, "at": 1}, ValueError, "at: expected timesteps from 2, where the first"),
+        (
+            {"window": 3, "step": 2, "at": 3},
+            ValueError,
+            "at: expected timesteps at which a window ends, 2 and each 2 after it; got 3",
+        ),
         ({"window": 0}, ValueError, "window: expected a positive whole number"),
         (
             {"tokens": ["abcdef"]},

@@ -423,11 +423,63 @@ def test_an_interrupted_reading_keeps_whole_series(
     assert part.inputs.sizes["timestep"] == 59
 
 
-def test_windows_of_several_series_are_not_taken_for_those_of_one(model: Any) -> None:
-    many = np.stack([READ, READ])
-    for function in (lw.relevance, lw.dependency):
-        with pytest.raises(ValueError, match=r"window: expected .* one series, got 2"):
-            function(model, many, window=20)
+@settings(deadline=None, max_examples=15)
+@given(
+    lengths=st.lists(st.integers(1, 12), min_size=2, max_size=4),
+    window=st.integers(1, 12),
+    step=st.integers(1, 4),
+    batch=st.integers(1, 9),
+    padded=st.booleans(),
+)
+def test_windows_of_series_of_several_lengths(
+    two: Any, lengths: list[int], window: int, *, step: int, batch: int, padded: bool
+) -> None:
+    """Each stands as it would alone; behind its end there is nothing."""
+    lengths = [*lengths, max(lengths) + 1]  # not all alike
+    many = [RNG.normal(size=(n, 2)).astype(np.float32) for n in lengths]
+    options: dict[str, Any] = {"window": window, "step": step, "batch_size": batch}
+    options |= {"pad": 0.5} if padded else {}
+    if window > min(lengths) and not padded:
+        with pytest.raises(
+            ValueError, match=f"window: expected at most {min(lengths)}, the number"
+        ):
+            lw.record(two, many, **options)
+        return
+    recording = lw.record(two, many, **options)
+    assert recording.inputs is not None
+    assert recording.outputs is not None
+    front = window - 1 if padded else 0
+    for k, each in enumerate(many):
+        read = np.pad(each, [(front, 0), (0, 0)], constant_values=0.5)
+        cut = windows(read, window, step)
+        ends = np.arange(window - 1 - front, len(each), step)
+        states, said = np.asarray(two.layers[0](cut)), np.asarray(two(cut))
+        places = ends if step == 1 else np.arange(len(ends))
+        layer = recording["gru"].isel(example=k)
+        np.testing.assert_allclose(layer.hidden_state[places], states, atol=1e-5)
+        np.testing.assert_allclose(recording.outputs[k, ends], said, atol=1e-5)
+        others = np.setdiff1d(np.arange(layer.sizes["timestep"]), places)
+        assert layer.hidden_state[others].isnull().all()
+        assert recording.outputs[k].isnull().all("output").sum() == max(lengths) - len(ends)
+        np.testing.assert_array_equal(recording.inputs[k, : len(each)], each)
+        assert recording.inputs[k, len(each) :].isnull().all()
+        if "mask" in layer:
+            np.testing.assert_array_equal(np.flatnonzero(layer.mask), places)
+        else:
+            assert not len(others)
+
+
+def test_windows_of_several_lengths_of_a_model_that_takes_one_length() -> None:
+    keras.utils.set_random_seed(2)
+    layers = keras.layers
+    for first in ([], [layers.Masking(-9.0)]):
+        fixed = keras.Sequential(
+            [keras.Input((20, 2)), *first, layers.LSTM(3, name="lstm"), layers.Dense(1)]
+        )
+        recording = lw.record(fixed, [READ, READ[:31]], window=20, batch_size=7)
+        own = np.asarray(fixed(windows(READ[:31], 20)))
+        np.testing.assert_allclose(recording.outputs[1, 19:31], own, atol=1e-5)
+        assert recording["lstm"].mask.sum("timestep").to_numpy().tolist() == [71, 12]
 
 
 def test_holding_cells_counts_all_series(model: Any) -> None:

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-import warnings
+import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,21 +15,23 @@ import xarray as xr
 from lstm_widgets.analysis.indices import in_range
 from lstm_widgets.analysis.occlusion import OfSeries, Replacement, is_series
 from lstm_widgets.analysis.relevance import times_at, token_grid, with_channels
-from lstm_widgets.analysis.scores import predicted
+from lstm_widgets.analysis.scores import expect_forecast, predicted
 from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
-from lstm_widgets.models.inputs import expect_positive, leaves, warn_outside
+from lstm_widgets.models.inputs import expect_positive, warn_outside
 from lstm_widgets.models.outputs import Output
 from lstm_widgets.recording.times import with_time_index
 from lstm_widgets.rnn.cells import plain_array
 from lstm_widgets.running import texts
 from lstm_widgets.running.given import Given
+from lstm_widgets.running.series import straight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     import numpy.typing as npt
 
+    from lstm_widgets.analysis.windows import Windows
     from lstm_widgets.models.adapter import Adapter
     from lstm_widgets.models.explaining import Batch, Explained, Pass
     from lstm_widgets.rnn.comparison import Check
@@ -49,6 +52,9 @@ NORMS: dict[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
     "sum_of_roots": lambda gradient: np.sqrt(np.abs(gradient)).sum(axis=-1),
 }
 """What :func:`dependency` makes of the gradient with respect to one token's vector."""
+
+#: By which power of the output's unit each is told.
+_POWERS = {"l2_squared": 2.0, "sum_of_roots": 0.5}
 
 # Values of a gradient with respect to one-hot vectors that are in memory at a time.
 _ONE_HOT_VALUES = 1 << 24
@@ -72,6 +78,7 @@ def dependency(
     draws: int = 8,
     seed: int = 0,
     window: int | None = None,
+    step: int | None = None,
     pad: Any = None,
     source: str | None = None,
     output: str | int | None = None,
@@ -81,6 +88,7 @@ def dependency(
     times: Any = None,
     channels: Sequence[str] | None = None,
     units: Mapping[str, str] | Sequence[str] | None = None,
+    target_scaling: Any = None,
     batch_size: int | None = None,
     check: Check = "prefix",
     tolerance: float | None = None,
@@ -115,7 +123,8 @@ def dependency(
         example's end are NaN, and targets -1.
     at : int or sequence of int, optional
         The timesteps whose predictions are looked at, a stretch or any others; negative ones count
-        from the end. Default: all that have one, which for a long text are many rows of many columns.
+        from the end, of texts or series of several lengths from the end of each. Default: all that have
+        one, which for a long text are many rows of many columns.
         A model with outputs ``(example, class)`` has one prediction for each example, at its last
         timestep.
     of : {"logit", "probability", "loss"}, default "logit"
@@ -154,8 +163,11 @@ def dependency(
     seed : int, default 0
         Of occlusion by blocks: what the draws follow from.
     window : int, optional
-        W: the model reads a text in windows, and the prediction at a timestep is the one after the
-        W tokens up to it. Default: it reads the inputs as they are.
+        W: the model reads a text, or a series, in windows, and the prediction at a timestep is the one
+        after the W timesteps up to it; of several, each is an example. Default: it reads the inputs as
+        they are.
+    step : int, optional
+        How many timesteps the windows are apart, as in :func:`lstm_widgets.record`; default 1.
     pad : int, str or array, optional
         What stands in front of the text in windows that begin before it, as in
         :func:`lstm_widgets.record`: every timestep then has a prediction. Padding has no column.
@@ -170,6 +182,9 @@ def dependency(
     times, channels, units : as for relevance
         When the timesteps of a series are, what its channels are called, and their units, as in
         :func:`lstm_widgets.relevance`.
+    target_scaling : tuple or scaler, optional
+        How the targets of a forecast were scaled, as in :func:`lstm_widgets.record`: what depends is then
+        the forecast in physical units.
     batch_size : int, optional
         The most gradients that are computed at a time. Default: 256, or what the model prescribes;
         fewer where timesteps are many.
@@ -182,7 +197,8 @@ def dependency(
         ``(example, timestep, input_timestep)`` in the dtype in which the source computes (float32,
         float64), in the unit of the output over that of the vectors, never negative: row
         ``timestep`` is the prediction, column ``input_timestep`` the token. With ``window`` the
-        columns are those of the text that are in any of the windows, NaN outside of a row's own.
+        columns are those of the text that are in any of the windows, NaN outside of a row's own; a
+        text that has no window at a timestep has a row of NaN there.
         ``attrs["outputs"]``, ``["meaning"]`` and ``["output"]`` are as in :func:`lstm_widgets.relevance`.
         Coordinates: ``target`` ``(example, timestep)``, the class, -1 where it is unknown; if they
         are known, ``token`` ``(example, input_timestep)`` and, where classes are ids of the
@@ -231,6 +247,7 @@ def dependency(
     """
     adapter = adapter_of(model)
     expect_positive("window", window)
+    expect_positive("step", step)
     _expect_one_of("of", of, ("logit", "probability", "loss"))
     _expect_one_of("norm", norm, tuple(NORMS))
     _expect_one_of("wrt", wrt, ("embedding", "one_hot"))
@@ -242,6 +259,7 @@ def dependency(
         adapter,
         inputs,
         window=window,
+        step=step,
         pad=pad,
         vocabulary=vocabulary,
         unknown=unknown,
@@ -250,83 +268,157 @@ def dependency(
         channels=channels,
         units=units,
     )
-    names, whole, chosen, ends = given.names, given.whole, _timesteps(at), None
-    groups = given.groups()  # of examples of several lengths
-    if len(groups) > 1 and method == "occlusion":
-        raise ValueError(
-            "method: expected 'gradient', because the series are of several lengths, and read one length "
-            "after the other; got 'occlusion'. Give those of one length"
-        )
-    if len(groups) > 1:
-        options: dict[str, Any] = {"at": at, "of": of, "target": target, "norm": norm, "wrt": wrt}
-        options |= {"normalise": normalise, "source": source, "batch_size": batch_size}
-        options["output"] = output
-        options |= {"vocabulary": vocabulary, "unknown": unknown}
-        options |= {"check": check, "tolerance": tolerance}
-        if given.series is not None:
-            options |= {"channels": given.series.names, "units": given.series.units}
-        return _by_length(model, groups, options, None if tokens is None else given.tokens)
-    read, windows = whole, None
-    if window is not None:
-        windows = read_windows(given, chosen)
-        read, ends = windows.inputs, windows.ends
-    elif chosen is not None and _reads_forwards(adapter, output):
-        # What comes after the last of the predictions doesn't matter.
-        chosen = in_range("at", chosen, whole.shape[1], "timesteps")
-        read = whole[:, : chosen.max() + 1]
-    explained = adapter.explained(
-        read,
+    asked = _Asked(
+        of=of,
+        target=("next" if of == "loss" else "predicted") if target is None else target,
+        norm=norm,
+        wrt=wrt,
+        normalise=normalise,
+        replacement=replacement if method == "occlusion" else None,
+        target_scaling=target_scaling,
+    )
+    chosen = _timesteps(at)
+    explain = functools.partial(
+        adapter.explained,
         source=source,
         output=output,
         batch_size=batch_size,
         check=check,
         tolerance=tolerance,
     )
-    if of != "logit" and explained.activation not in ("softmax", "sigmoid"):
+    if window is not None:
+        windows = read_windows(given, chosen)
+        part = _Part(given, windows.inputs, given.whole, windows=windows)
+        return _found(asked, explain(part.read), part)[0]
+    parts, first, groups = [], 0, given.groups()
+    for rows, whole in groups:  # of several, each those of one length
+        read = whole
+        if chosen is not None and _reads_forwards(adapter, output):
+            # What comes after the last of the predictions doesn't matter.
+            last = in_range("at", chosen, whole.shape[1], "timesteps").max()
+            read = whole[:, : last + 1]
+        part = _Part(given, read, whole, rows=rows, first=first)
+        found, interrupted = _found(asked, explain(read), part, chosen)
+        parts.append(found)
+        if interrupted:
+            break
+        first += len(rows)
+    return parts[0] if len(groups) == 1 else _joined(parts, given)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked, as :func:`dependency` takes it; without a replacement, of gradients."""
+
+    of: Of
+    target: Any
+    norm: Norm
+    wrt: str
+    normalise: bool
+    replacement: Replacement | None
+    target_scaling: Any
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is read at once, of all that was given.
+
+    Attributes
+    ----------
+    given : Given
+        All of it.
+    read, whole : object
+        What the model is called with, and that without having been cut.
+    rows : int array (example,), optional
+        If these are some of the examples: which.
+    first : int
+        The first of them, in reading order.
+    windows : Windows, optional
+        If texts or series are read in windows: these.
+    """
+
+    given: Given
+    read: Any
+    whole: Any
+    rows: Ids | None = None
+    first: int = 0
+    windows: Windows | None = None
+
+    @property
+    def some(self) -> bool:
+        """Whether there are others, of another length."""
+        return self.rows is not None and len(self.rows) < self.given.examples
+
+    def at_timesteps(self, explained: Explained, target: Any) -> Ids | None:
+        """Tell the class of each prediction, as :func:`_classes`."""
+        if self.rows is not None and self.some and np.ndim(target):
+            target = np.asarray(target)[self.rows]
+        cut = self.read is not self.whole and explained.tokens is not None
+        classes = _classes(explained, target, self.whole if cut else explained.tokens)
+        if self.windows is None or classes is None:
+            return classes
+        ends = self.windows.ends
+        if not cut:
+            return classes
+        of_ends = classes[self.windows.series, ends]
+        if isinstance(target, str):  # behind the end of a text nothing comes next
+            of_ends[ends == self.given.counts[self.windows.series] - 1] = -1
+        return of_ends[:, None]
+
+
+def _found(
+    asked: _Asked, explained: Explained, part: _Part, chosen: Ids | None = None
+) -> tuple[xr.DataArray, bool]:
+    """Find out what is asked of one part; tell whether that was interrupted."""
+    given, windows = part.given, part.windows
+    if asked.of != "logit" and explained.activation not in ("softmax", "sigmoid"):
         raise ValueError(
             f"of: expected 'logit', because the model doesn't end with a softmax or sigmoid; got "
-            f"{of!r}"
+            f"{asked.of!r}"
         )
-    if target is None:
-        target = "next" if of == "loss" else "predicted"
-    at_source = explained.tokens if read is whole or explained.tokens is None else whole
-    classes = _classes(explained, target, at_source)
-    if ends is not None and classes is not None:
-        classes = classes[0, ends, None]
-
+    classes = part.at_timesteps(explained, asked.target)
     series = is_series(given, explained)
     occlusion = None
-    if method == "occlusion":
+    if asked.replacement is not None:
         if not series:
             raise ValueError(
                 f"method: expected 'gradient', because what {explained.source.name!r} takes is no series "
                 "of numbers; got 'occlusion'"
             )
-        replacement.expect(explained, series=True)
-        occlusion = OfSeries.of(replacement, adapter, given, explained, windows=windows)
+        asked.replacement.expect(explained, series=True)
+        adapter = part.given.adapter
+        occlusion = OfSeries.of(
+            *(asked.replacement, adapter, given, explained), windows=windows, first=part.first
+        )
     work = _Work(
         explained,
-        of,
-        norm,
-        wrt,
-        chosen if ends is None else None,
-        last=ends is not None,
+        asked,
+        chosen,
+        last=windows is not None,
         channels=series,
         occlusion=occlusion,
     )
     values, targets = work.all_rows(classes)
-    if series:
-        return _of_series(values, targets, work, given, ends, normalise=normalise)
-    columns, rows = np.arange(values.shape[2]), work.chosen
-    if ends is not None:
-        rows = ends[: len(values)]
-        values, columns = _placed(values[:, 0], rows)
-        values, columns = values[:, columns >= 0], columns[columns >= 0]  # padding is no token
-        values, targets = values[None], targets[:, 0][None]
-    elif read is not whole:
-        columns = np.arange(whole.shape[1])
+    values = work.in_physical_units(values, targets)
+    made = _of_series if series else _of_tokens
+    found = made(values, targets, work, part)
+    if part.some:
+        assert part.rows is not None  # noqa: S101  (some of the examples)
+        found = found.assign_coords(example=part.rows[: found.sizes["example"]])
+    return found, work.interrupted
+
+
+def _of_tokens(values: Floats, targets: Ids, work: _Work, part: _Part) -> xr.DataArray:
+    """Tell what each token has ``(example, row, input timestep)``."""
+    given, windows, rows = part.given, part.windows, work.chosen
+    columns = np.arange(values.shape[2])
+    if windows is not None:
+        values, columns = _placed(values[:, 0], windows)
+        rows, (values, targets) = _by_series(windows, values, targets[:, 0])
+    elif part.read is not part.whole:
+        columns = np.arange(part.whole.shape[1])
         values = np.pad(values, ((0, 0), (0, 0), (0, len(columns) - values.shape[2])))
-    if normalise:
+    if work.asked.normalise:
         values = _normalised(values, (2,))
     coords: dict[Hashable, Any] = {
         "example": np.arange(len(values)),
@@ -335,28 +427,26 @@ def dependency(
         "target": (("example", "timestep"), work.told(targets)),
     }
     if given.tokens is not None:
-        grid = token_grid(given.tokens, whole.shape[1] if given.text else len(columns))
-        coords["token"] = (("example", "input_timestep"), grid[: len(values), columns])
+        tokens = given.tokens[part.first : part.first + len(values)]
+        if part.some:  # without what fills them up
+            tokens = [row[: len(columns)] for row in tokens]
+        whole = given.text or windows is not None
+        grid = token_grid(tokens, part.whole.shape[1] if whole else len(columns))
+        coords["token"] = (("example", "input_timestep"), grid[:, columns])
+    names = given.names
     if names is not None and work.classes == len(names.tokens):
         coords["target_token"] = (("example", "timestep"), names.decode(targets))
-    return xr.DataArray(
-        values,
-        dims=("example", "timestep", "input_timestep"),
-        coords=coords,
-        name="dependency",
-        attrs=work.attrs,
-    )
+    dims = ("example", "timestep", "input_timestep")
+    return xr.DataArray(values, dims=dims, coords=coords, name="dependency", attrs=work.attrs)
 
 
-def _of_series(
-    values: Floats, targets: Ids, work: _Work, given: Given, ends: Ids | None, *, normalise: bool
-) -> xr.DataArray:
+def _of_series(values: Floats, targets: Ids, work: _Work, part: _Part) -> xr.DataArray:
     """Tell what each channel has ``(example, row, timestep, channel)`` by its lag."""
-    if ends is None:
-        rows = at = work.chosen
-    else:
-        values, targets = values[:, 0][None], targets[:, 0][None]
-        rows = ends[: values.shape[1]]
+    given, rows = part.given, work.chosen
+    at = rows
+    if part.windows is not None:
+        values, targets = values[:, 0], targets[:, 0]
+        rows, (values, targets) = _by_series(part.windows, values, targets)
         at = np.full(len(rows), values.shape[2] - 1)  # each window ends at its prediction
     count = values.shape[2]
     lags = np.arange(at.min() - count + 1, at.max() + 1)
@@ -369,7 +459,7 @@ def _of_series(
     if np.nan_to_num(values[:, :, ~kept]).any():  # it reads what comes later, too
         kept[:] = True
     values, lags = values[:, :, kept], lags[kept]
-    if normalise:
+    if work.asked.normalise:
         values = _normalised(values, (2, 3))
     coords: dict[Hashable, Any] = {
         "example": np.arange(len(values)),
@@ -377,14 +467,21 @@ def _of_series(
         "lag": lags,
         "target": (("example", "timestep"), work.told(targets)),
     }
-    time = times_at(given, rows)
-    if time is not None:
-        coords["time"] = time[: len(values)] if "example" in time.dims else time
     dims = ("example", "timestep", "lag", "channel")
     found = xr.DataArray(values, dims=dims, coords=coords, name="dependency", attrs=work.attrs)
     if work.method == "occlusion" and work.classes == 1 and given.series is not None:
         found.attrs |= {"units": given.series.other_unit} if given.series.other_unit else {}
-    return with_time_index(with_channels(found, given))
+    found = with_channels(found, given)
+    return found if part.some else _with_times(found, given)
+
+
+def _with_times(found: xr.DataArray, given: Given) -> xr.DataArray:
+    """Tell when predictions are, and what the series are called; examples in reading order."""
+    time = times_at(given, found["timestep"].values)
+    if time is not None:
+        examples = found.sizes["example"]
+        found = found.assign_coords(time=time[:examples] if "example" in time.dims else time)
+    return with_time_index(found)
 
 
 def _normalised(values: Floats, axes: tuple[int, ...]) -> Floats:
@@ -433,14 +530,14 @@ class _Work:
         How many classes the model tells apart, by then.
     method : str
         How it is found out.
+    interrupted : bool
+        Whether something is missing, because it was interrupted.
     """
 
     def __init__(
         self,
         explained: Explained,
-        of: Of,
-        norm: Norm,
-        wrt: str,
+        asked: _Asked,
         chosen: Ids | None,
         *,
         last: bool,
@@ -448,23 +545,23 @@ class _Work:
         occlusion: OfSeries | None,
     ) -> None:
         self._explained = explained
-        self._of = of
-        self._norm = norm
-        self._wrt = wrt
-        self._embeddings = explained.embeddings if wrt == "one_hot" else None
-        self._asked = chosen
+        self.asked = asked
+        self._of, self._norm = asked.of, asked.norm
+        self._embeddings = explained.embeddings if asked.wrt == "one_hot" else None
+        self._chosen = chosen
         self._last = last
         self._channels = channels
         self._occlusion = occlusion
         self.method = "gradient" if occlusion is None else "occlusion"
         self.chosen = np.zeros(0, np.intp)
         self.classes = 0
+        self.interrupted = False
 
     @property
     def attrs(self) -> dict[str, Any]:
         """What was asked, and what the model says."""
         explained = self._explained
-        attrs: dict[str, Any] = {"of": self._of, "norm": self._norm, "wrt": self._wrt}
+        attrs: dict[str, Any] = {"of": self._of, "norm": self._norm, "wrt": self.asked.wrt}
         if self._occlusion is not None:
             asked = self._occlusion.replacement
             attrs = {"of": self._of, "replace_with": asked.what, "stretch": asked.stretch}
@@ -480,6 +577,19 @@ class _Work:
         """Give the classes that predictions are of; of a forecast there is only one."""
         only = self.classes == 1 and self._explained.meaning(1) == "values"
         return np.minimum(targets, 0) if only else targets
+
+    def in_physical_units(self, values: Floats, targets: Ids) -> Floats:
+        """Give what forecasts ``(example, row)`` have as if they had never been scaled."""
+        scaling = self.asked.target_scaling
+        if scaling is None:
+            return values
+        expect_forecast(scaling, forecast=self._explained.meaning(self.classes) == "values")
+        names = [f"output {k}" for k in range(self.classes)]
+        step = np.abs(straight("target_scaling", scaling, names)[1])
+        power = 1.0 if self._occlusion is not None else _POWERS.get(self._norm, 1.0)
+        factor = step[self.told(np.maximum(targets, 0))] ** power
+        factor = factor.reshape(*factor.shape, *[1] * (values.ndim - factor.ndim))
+        return np.asarray(values * factor, values.dtype)
 
     def all_rows(self, classes: Ids | None) -> tuple[Floats, Ids]:
         """Compute all rows of all batches, or as many as there is patience for.
@@ -499,10 +609,11 @@ class _Work:
             except KeyboardInterrupt:
                 if not parts:
                     raise
+                self.interrupted = True
         values, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
         if len(values) < explained.count:
             what = "windows" if self._last else "examples"
-            warnings.warn(f"interrupted: these are the first {len(values)} {what}", stacklevel=3)
+            warn_outside(f"interrupted: these are the first {len(values)} {what}")
         return values, targets
 
     def rows(self, batch: Batch, classes: Ids | None) -> tuple[Floats, Ids]:
@@ -557,7 +668,8 @@ class _Work:
         except KeyboardInterrupt:
             if not ready or len(targets) < explained.count:
                 raise
-            warnings.warn(f"interrupted: these are the first {ready} predictions", stacklevel=4)
+            self.interrupted = True
+            warn_outside(f"interrupted: these are the first {ready} predictions")
             self.chosen = self.chosen[:ready]
             result, targets = result[:, :ready], targets[:, :ready]
         result[targets < 0] = np.nan
@@ -629,6 +741,7 @@ class _Work:
         except KeyboardInterrupt:
             if not ready or examples < explained.count:
                 raise
+            self.interrupted = True
             for last, channel, _ in variants[ready:]:
                 begin = max(0, last + 1 - asked.stretch)
                 result[:, counted[last], begin : last + 1, channel] = np.nan
@@ -664,13 +777,13 @@ class _Work:
     def _timesteps(self, inputs: int, outputs: int, *, over_time: bool) -> Ids:
         """Choose the timesteps whose predictions are looked at."""
         if over_time:
-            if self._asked is not None:
-                return in_range("at", self._asked, outputs, "timesteps")
+            if self._chosen is not None:
+                return in_range("at", self._chosen, outputs, "timesteps")
             return np.arange(outputs)[-1:] if self._last else np.arange(outputs)
-        if self._asked is not None and set(self._asked.tolist()) - {-1, inputs - 1}:
+        if self._chosen is not None and set(self._chosen.tolist()) - {-1, inputs - 1}:
             raise ValueError(
                 f"at: expected {inputs - 1}, the only timestep after which the model predicts; "
-                f"got {self._asked.tolist()}"
+                f"got {self._chosen.tolist()}"
             )
         return np.array([inputs - 1])
 
@@ -701,30 +814,16 @@ def _reads_forwards(model: Adapter, output: str | int | None) -> bool:
     return free and not texts.obstacle(model)
 
 
-def _by_length(
-    model: Any,
-    groups: Sequence[tuple[Ids, Any]],
-    options: Mapping[str, Any],
-    tokens: Sequence[Sequence[str]] | None,
-) -> xr.DataArray:
+def _joined(parts: Sequence[xr.DataArray], given: Given) -> xr.DataArray:
     """Put together the dependencies of examples of several lengths, NaN behind their ends."""
-    parts, first = [], 0
-    for rows, inputs in groups:
-        some = dict(options)
-        target = some["target"]
-        if isinstance(target, (np.ndarray, list, tuple)) and np.ndim(target):
-            some["target"] = np.asarray(target)[rows]
-        if tokens is not None:
-            length = np.shape(leaves(inputs)[0])[1]
-            some["tokens"] = [row[:length] for row in tokens[first : first + len(rows)]]
-        part = dependency(model, inputs, **some)
-        parts.append(part.assign_coords(example=rows[: part.sizes["example"]]))
-        first += len(rows)
     nothing = {"dependency": np.nan, "target": -1, "token": "", "target_token": ""}
     joined = xr.concat(
         [part.to_dataset() for part in parts], "example", join="outer", fill_value=nothing
     )
-    return joined["dependency"].assign_attrs(parts[0].attrs).sortby("example")
+    found = joined["dependency"].assign_attrs(parts[0].attrs)
+    if given.series is not None and "channel" in found.dims:
+        found = _with_times(found, given)
+    return found.sortby("example")
 
 
 def _classes(explained: Explained, target: Any, tokens: Any) -> Ids | None:
@@ -766,12 +865,27 @@ def _ids(tokens: npt.NDArray[Any], explained: Explained) -> Ids | None:
     return tokens.argmax(axis=-1) if one_hot and tokens.shape[-1] > 1 else None
 
 
-def _placed(values: Floats, ends: Ids) -> tuple[Floats, Ids]:
-    """Put each window's values ``(window, timestep)`` where it stands in the text."""
-    length = values.shape[1]
+def _placed(values: Floats, windows: Windows) -> tuple[Floats, Ids]:
+    """Put each window's values ``(window, timestep)`` where it stands in its text."""
+    ends, length = windows.ends[: len(values)], values.shape[1]
     columns = np.arange(ends.min() - length + 1, ends.max() + 1)
     placed = np.full((len(ends), len(columns)), np.nan, values.dtype)
     for row, end in enumerate(ends):
         start = end - length + 1 - columns[0]
         placed[row, start : start + length] = values[row]
-    return placed, columns
+    real = columns >= 0  # padding is no token
+    return placed[:, real], columns[real]
+
+
+def _by_series(windows: Windows, values: Floats, targets: Ids) -> tuple[Ids, tuple[Floats, Ids]]:
+    """Give each series its rows ``(series, row, ...)``, of values and targets of windows.
+
+    Where one has none, values are NaN, and targets -1.
+    """
+    series, ends = windows.series[: len(values)], windows.ends[: len(values)]
+    rows, number = np.unique(ends, return_inverse=True)
+    shape = (int(series.max()) + 1, len(rows))
+    placed = np.full((*shape, *values.shape[1:]), np.nan, values.dtype)
+    told = np.full(shape, -1, targets.dtype)
+    placed[series, number], told[series, number] = values, targets
+    return rows, (placed, told)

@@ -10,19 +10,20 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.analysis.occlusion import OfSeries, Replacement
-from lstm_widgets.analysis.scores import standard_at, standard_indices
+from lstm_widgets.analysis.scores import expect_forecast, standard_at, standard_indices
 from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import expect_positive
 from lstm_widgets.rnn.comparison import TOLERANCES, difference
 from lstm_widgets.running.given import Given
+from lstm_widgets.running.series import straight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from lstm_widgets.models.explaining import Batch, Explained
+    from lstm_widgets.models.explaining import Batch, Explained, Pass
     from lstm_widgets.rnn.comparison import Check
 
     Floats = npt.NDArray[np.floating[Any]]
@@ -100,10 +101,12 @@ def deletion_curve(
     seed: int = 0,
     output: str | int | None = None,
     window: int | None = None,
+    step: int | None = None,
     pad: Any = None,
     vocabulary: Any = None,
     unknown: int | str | None = None,
     tokens: Any = None,
+    target_scaling: Any = None,
     batch_size: int | None = None,
     check: Check = "prefix",
     tolerance: float | None = None,
@@ -117,7 +120,7 @@ def deletion_curve(
 
     Parameters
     ----------
-    model, inputs, window, pad, vocabulary, unknown : as for relevance
+    model, inputs, window, step, pad, vocabulary, unknown : as for relevance
         Those that the relevance is of.
     relevance : xarray.Dataset
         What :func:`lstm_widgets.relevance` returned for them, of an output (not of a cell).
@@ -136,6 +139,8 @@ def deletion_curve(
     batch_size : int, optional
         How many examples run at a time, the same with more or fewer tokens among them. Default:
         256, or what the model prescribes.
+    target_scaling : as for relevance
+        As :func:`lstm_widgets.relevance` was told; the curve is then in the same physical units.
     tokens : None
         None: a curve doesn't show any, those of the relevance stay with it.
     check, tolerance : as for relevance
@@ -179,12 +184,22 @@ def deletion_curve(
     adapter = adapter_of(model)
     output = relevance.attrs.get("output") if output is None else output
     expect_positive("window", window)
+    expect_positive("step", step)
     if tokens is not None:
         raise ValueError(
             f"tokens: expected None, because a curve has no tokens (those of the relevance stay with "
             f"it); got {tokens!r:.80}"
         )
-    given = Given(adapter, inputs, window=window, pad=pad, vocabulary=vocabulary, unknown=unknown)
+    series = "channel" in dims
+    given = Given(
+        *(adapter, inputs),
+        window=window,
+        step=step,
+        pad=pad,
+        vocabulary=vocabulary,
+        unknown=unknown,
+        channels=relevance["channel"].values.tolist() if series else None,
+    )
     groups, windows = given.groups(), None
     if window is not None:
         windows = read_windows(given)
@@ -206,7 +221,6 @@ def deletion_curve(
             check=check,
             tolerance=tolerance,
         )
-        series = "channel" in dims
         replacement.expect(explained, series=series)
         other: Floats | int = 0
         if replacement.needs_series:
@@ -221,6 +235,7 @@ def deletion_curve(
                     at=None if places is None else places[rows],
                     other=other,
                     ids=replacement.needs_ids,
+                    scaling=target_scaling,
                     tolerance=tolerance,
                 )
                 scores[:, rows] = removal.scores(turns[:, rows], limit, channels=series)
@@ -250,20 +265,30 @@ class _Removal:
         at: npt.NDArray[np.intp] | None,
         other: Floats | int,
         ids: bool,
+        scaling: Any,
         tolerance: float | None,
     ) -> None:
         self._explained, self._batch, self._other, self._ids = explained, batch, other, ids
         self._target = of["target"].values
         self._first = explained.run(batch)
         self._at = standard_at(self._first, at)
-        found = np.asarray(explained.score(self._first, self._target, self._at))
+        self._zero, self._step = _scaling(explained, self._first, scaling, self._target)
+        found = self._scores(self._first, 1)
         given = of["score"].values
         if difference(found, given) > (tolerance or TOLERANCES[found.dtype.name]):
             raise ValueError(
                 "relevance: expected that of this model and these inputs (of outputs over time: at the "
-                "timesteps that at= tells, by default the last), got one whose scores differ from "
-                f"theirs by up to {np.abs(found - given).max():.3g}"
+                "timesteps that at= tells, by default the last; of forecasts in physical units: with "
+                "their target_scaling=), got one whose scores differ from theirs by up to "
+                f"{np.abs(found - given).max():.3g}"
             )
+
+    def _scores(self, done: Pass, copies: int) -> Floats:
+        """Give the scores of some copies, in the unit of those of the relevance."""
+        at = None if self._at is None else np.tile(self._at, copies)
+        found = np.asarray(self._explained.score(done, np.tile(self._target, copies), at))
+        told = found * np.tile(self._step, copies) + np.tile(self._zero, copies)
+        return np.asarray(told, found.dtype)
 
     def scores(self, turns: npt.NDArray[np.intp], limit: int, *, channels: bool) -> Floats:
         """Give the scores ``(method, row, removed)``, as many variants at a time as fit."""
@@ -297,8 +322,19 @@ class _Removal:
                 for g in gone
             ]
         done = self._explained.run(self._explained.joined(batches), values=values, kept=kept)
-        at = None if self._at is None else np.tile(self._at, copies)
-        return np.asarray(self._explained.score(done, np.tile(self._target, copies), at))
+        return self._scores(done, copies)
+
+
+def _scaling(
+    explained: Explained, done: Pass, scaling: Any, target: npt.NDArray[np.intp]
+) -> tuple[Floats, Floats]:
+    """Tell what a score of 0 stands for, and a step of 1, of each example."""
+    if scaling is None:
+        return np.zeros(len(target)), np.ones(len(target))
+    outputs = int(done.logits.shape[-1])
+    expect_forecast(scaling, forecast=explained.meaning(outputs) == "values")
+    zero, step = straight("target_scaling", scaling, [f"output {k}" for k in range(outputs)])
+    return zero[target], step[target]
 
 
 def _parts(relevance: xr.Dataset) -> tuple[Floats, Bools, tuple[str, ...]]:

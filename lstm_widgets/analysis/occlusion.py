@@ -165,7 +165,7 @@ class OfSeries:
         if windows is None:
             starts = np.arange(first, first + explained.count) * series.shape[1]
         else:
-            starts = windows.timesteps[:, 0]
+            starts = windows.series * series.shape[1] + windows.timesteps[:, 0]
         return cls(replacement, series, real, starts)
 
     @cached_property

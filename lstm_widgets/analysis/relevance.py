@@ -14,7 +14,7 @@ import xarray as xr
 
 from lstm_widgets.analysis.occlusion import OfSeries, Replacement, is_series
 from lstm_widgets.analysis.relevance_methods import GAPS, METHODS, BatchRelevance
-from lstm_widgets.analysis.scores import standard_indices
+from lstm_widgets.analysis.scores import expect_forecast, standard_indices
 from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.explaining import CellState
@@ -51,6 +51,7 @@ def relevance(
     source: str | None = None,
     output: str | int | None = None,
     window: int | None = None,
+    step: int | None = None,
     pad: Any = None,
     vocabulary: Any = None,
     unknown: int | str | None = None,
@@ -156,9 +157,12 @@ def relevance(
         Which output is explained, of a model with several: its name (the key in a dict of outputs,
         else the name of the layer that it comes from) or its index.
     window : int, optional
-        How many timesteps of a text the model reads at a time, as in :func:`lstm_widgets.record`: each
-        window is an example of its own, with the timestep of the text at which it ends as coordinate
-        ``end``.
+        How many timesteps of a text, or a series, the model reads at a time, as in
+        :func:`lstm_widgets.record`: each window is an example of its own, with the timestep at which it
+        ends as coordinate ``end``; of several texts, or series, those of the first come first, and the
+        coordinate ``series`` tells which of them each is of.
+    step : int, optional
+        How many timesteps the windows are apart, as in :func:`lstm_widgets.record`; default 1.
     pad : int, str or array, optional
         What stands in front of the text in windows that begin before it, as in
         :func:`lstm_widgets.record`. It is masked.
@@ -169,7 +173,8 @@ def relevance(
     tokens : sequence of str, or of sequences of str, optional
         What stands at each timestep, as in :func:`lstm_widgets.record`. It becomes a coordinate.
     labels : sequence of str, optional
-        One for each example. They become a coordinate.
+        One for each example; with ``window`` one for each text, or series, will do. They become a
+        coordinate.
     times : sequence, optional
         When the timesteps of a series are, as in :func:`lstm_widgets.record`. They become a coordinate,
         as does the index of a table.
@@ -297,9 +302,11 @@ def relevance(
     if isinstance(tokens, Mapping):
         raise TypeError("tokens: expected those of the inputs, not of layers; got a dict")
     expect_positive("window", window)
+    expect_positive("step", step)
     given = Given(
         *(adapter, inputs),
         window=window,
+        step=step,
         pad=pad,
         vocabulary=vocabulary,
         unknown=unknown,
@@ -312,11 +319,13 @@ def relevance(
     windows = None if window is None else read_windows(given)
     if windows is not None:
         groups = [(np.arange(len(windows.ends)), windows.inputs)]
-        shown = None if shown is None else windows.tokens(shown[0])
+        shown = None if shown is None else windows.tokens(shown)
     examples = sum(len(group) for group, _ in groups)
+    labels = given.labels if labels is None else labels
+    if windows is not None and labels is not None and len(labels) == given.examples:
+        expect_labels(labels, given.examples)
+        labels = [labels[k] for k in windows.series]
     expect_labels(labels, examples)
-    if labels is None and windows is None:
-        labels = given.labels
     targets = standard_indices("target", target, examples)
     places = standard_indices("at", at, examples)
 
@@ -377,17 +386,12 @@ def relevance(
     if of_series is not None:
         dataset = _of_series(dataset, given, windows)
     if windows is not None:
-        dataset = _of_windows(dataset, windows)
+        dataset = _of_windows(dataset, windows, given.examples)
     if len(groups) > 1:
         order = np.concatenate([group for group, _ in groups])[: dataset.sizes["example"]]
         dataset = dataset.isel(example=np.argsort(order)).assign_coords(example=np.sort(order))
-    if target_scaling is not None and (
-        state or explained.meaning(work.logits.shape[-1]) != "values"
-    ):
-        raise ValueError(
-            "target_scaling: expected None, because what is explained isn't a forecast; got "
-            f"{target_scaling!r:.80}"
-        )
+    forecast = state is None and explained.meaning(work.logits.shape[-1]) == "values"
+    expect_forecast(target_scaling, forecast=forecast)
     if state is None:
         dataset.attrs["outputs"] = int(work.logits.shape[-1])
         dataset.attrs["meaning"] = explained.meaning(dataset.attrs["outputs"])
@@ -515,7 +519,8 @@ def _in_physical_units(dataset: xr.Dataset, scaling: Any) -> xr.Dataset:
 def _of_series(dataset: xr.Dataset, given: Given, windows: Windows | None) -> xr.Dataset:
     """Tell what the channels of a series are, and when its timesteps."""
     dataset = with_channels(dataset, given)
-    time = times_at(given, None if windows is None else windows.timesteps)
+    where = (None, None) if windows is None else (windows.timesteps, windows.series)
+    time = times_at(given, *where)
     if time is None:
         return dataset
     if "example" in time.dims:
@@ -530,27 +535,36 @@ def with_channels(found: Found, given: Given) -> Found:
     return found.assign_coords(channel=list(given.series.names), unit=("channel", units))
 
 
-def times_at(given: Given, timesteps: npt.NDArray[np.intp] | None = None) -> xr.Variable | None:
-    """Tell when the timesteps of a series are, or those of one series that stand anywhere.
+def times_at(
+    given: Given,
+    timesteps: npt.NDArray[np.intp] | None = None,
+    series: npt.NDArray[np.intp] | None = None,
+) -> xr.Variable | None:
+    """Tell when the timesteps of series are, or some of them, wherever they stand.
 
     Parameters
     ----------
     given : Given
     timesteps : numpy.ndarray, optional
-        Int ``(timestep,)`` or ``(example, timestep)``; negative ones are padding, at no time.
+        Int ``(timestep,)``, those of all series; or ``(example, timestep)``, of which negative ones are
+        padding, at no time.
+    series : numpy.ndarray, optional
+        Of which series each example is, int ``(example,)``.
     """
     assert given.series is not None  # noqa: S101  (asked of a series only)
     times = given.series.times
     if times is None:
         return None
     values = times.values
-    if timesteps is not None and values.ndim == 1:
-        values = values[np.maximum(timesteps, 0)]
+    if timesteps is not None:
+        real = np.maximum(timesteps, 0)
+        if values.ndim == 2 and series is not None:
+            values = values[series[:, None], real]
+        else:
+            values = values[..., real]
         if (timesteps < 0).any():
             values = values if values.dtype.kind == "M" else values.astype(np.float64)
             values[timesteps < 0] = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan
-    elif timesteps is not None:
-        values = values[:, timesteps]
     dims = ("timestep",) if values.ndim == 1 else ("example", "timestep")
     return xr.Variable(dims, values, times.attrs)
 
@@ -561,10 +575,12 @@ def _units(given: Given) -> dict[str, str]:
     return {"units": unit} if unit else {}
 
 
-def _of_windows(dataset: xr.Dataset, windows: Windows) -> xr.Dataset:
-    """Tell where each window ends, and what in it is padding."""
+def _of_windows(dataset: xr.Dataset, windows: Windows, series: int) -> xr.Dataset:
+    """Tell where each window ends, of which of so many series it is, and what in it is padding."""
     count = dataset.sizes["example"]
     dataset = dataset.assign_coords(end=("example", windows.ends[:count]))
+    if series > 1:
+        dataset = dataset.assign_coords(series=("example", windows.series[:count]))
     real = windows.timesteps[:count] >= 0
     if real.all() or real.shape[1] != dataset.sizes["timestep"]:
         return dataset

@@ -14,7 +14,23 @@ if TYPE_CHECKING:
 
     from lstm_widgets.models.explaining import Pass
 
-__all__ = ["confidence", "predicted", "standard_at", "standard_indices", "standard_target"]
+__all__ = [
+    "confidence",
+    "expect_forecast",
+    "predicted",
+    "standard_at",
+    "standard_indices",
+    "standard_target",
+]
+
+
+def expect_forecast(scaling: Any, *, forecast: bool) -> None:
+    """Refuse the scaling of targets where what is explained is no forecast."""
+    if scaling is not None and not forecast:
+        raise ValueError(
+            "target_scaling: expected None, because what is explained isn't a forecast; got "
+            f"{scaling!r:.80}"
+        )
 
 
 def standard_indices(argument: str, value: Any, count: int) -> npt.NDArray[np.intp] | None:

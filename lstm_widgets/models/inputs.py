@@ -53,10 +53,13 @@ class Lengths:
         return np.arange(self.filled) < self.values[:, None]
 
 
-def standard_inputs(model: Adapter, inputs: Any) -> tuple[Any, Lengths | None]:
+def standard_inputs(
+    model: Adapter, inputs: Any, *, windowed: bool = False
+) -> tuple[Any, Lengths | None]:
     """Turn inputs into arrays with a first axis, in the structure the model takes.
 
-    Sequences of several lengths are filled up behind, and their lengths returned.
+    Sequences of several lengths are filled up behind, and their lengths returned. With ``windowed``
+    they are to be read in windows, so that nothing ever reads what fills them up.
     """
     expected = model.inputs
     inputs = without_targets(model.unpacked(inputs), expected)
@@ -80,7 +83,7 @@ def standard_inputs(model: Adapter, inputs: Any) -> tuple[Any, Lengths | None]:
         _standard_leaf(model, where, value, tensor)
         for (where, value), tensor in zip(parts.items(), tensors, strict=True)
     ]
-    lengths = _same_lengths(model, list(parts), found)
+    lengths = _same_lengths(model, list(parts), found, windowed=windowed)
     arrays = [
         _standard_strings(where, array, tensor) if array.dtype == object else array
         for where, (array, _), tensor in zip(parts, found, tensors, strict=True)
@@ -201,16 +204,22 @@ def _standard_strings(where: str, array: Any, expected: Input | None) -> npt.NDA
 
 
 def _same_lengths(
-    model: Adapter, where: Sequence[str], found: list[tuple[Any, npt.NDArray[np.intp] | None]]
+    model: Adapter,
+    where: Sequence[str],
+    found: list[tuple[Any, npt.NDArray[np.intp] | None]],
+    *,
+    windowed: bool,
 ) -> Lengths | None:
     """Fill examples up with what the model masks, and say so."""
     leaves = tuple(k for k, (_, lengths) in enumerate(found) if lengths is not None)
     if not leaves:
         return None
-    maskers = [model.masker(k) for k in leaves]
-    masked = all(maskers)
     values = found[leaves[0]][1]
     assert values is not None  # noqa: S101  (of these leaves they are known)
+    if windowed:
+        return Lengths(values, leaves, masked=False, filled=int(values.max()))
+    maskers = [model.masker(k) for k in leaves]
+    masked = all(maskers)
     for k, masker in zip(leaves, maskers, strict=True):
         array, lengths = found[k]
         assert lengths is not None  # noqa: S101

@@ -45,6 +45,8 @@ class Given:
 
     Attributes
     ----------
+    adapter : Adapter
+        That of the model.
     inputs : object
         What the model takes; for a text without the axis of the examples. Examples that the model
         reads length by length stand here the longest first, as do `ids` and `tokens`.
@@ -83,7 +85,7 @@ class Given:
         needs_ids: bool = False,
     ) -> None:
         names = self.names = standard_vocabulary(vocabulary, unknown)
-        self._model = model
+        self.adapter = model
         self._window, self._step = window, step or 1
         if step is not None and window is None:
             raise ValueError(
@@ -105,7 +107,7 @@ class Given:
                 inputs = texts.split(inputs, names or Vocabulary(self._lookup))
             elif not model.reads_strings:
                 read, inputs = texts.encode(model, inputs, names, encoding)
-        inputs, self.lengths = standard_inputs(model, inputs)
+        inputs, self.lengths = standard_inputs(model, inputs, windowed=window is not None)
         self.text = not whole and texts.is_text(inputs, shape, window)
         if self.text:
             padded = pad is not None
@@ -120,6 +122,8 @@ class Given:
             first = texts.standard_text(inputs[0], shape, window, padded=pad is not None)
             self.inputs = np.asarray(inputs).reshape(len(inputs), *first.shape)
             self.examples = len(self.inputs)
+            if self.lengths is not None and pad is None:
+                texts.expect_long_enough(self.lengths.values, window)
         elif window is not None:
             raise ValueError(
                 "window: expected inputs to be one array, a text or several, got "
@@ -137,7 +141,7 @@ class Given:
         if pad is not None:
             self._pad = texts.standard_pad(pad, self.whole[0], encoding, names)
         self._order: npt.NDArray[np.intp] | None = None
-        if self.lengths is not None and not self.lengths.masked:
+        if self.lengths is not None and not self.lengths.masked and window is None:
             self._order = np.argsort(-self.lengths.values, kind="stable")
             self.inputs = mapped(lambda value: value[self._order], self.inputs)
         self.ids = self._read_ids(encoding) if names is not None or needs_ids else None
@@ -157,7 +161,7 @@ class Given:
         """Find the series among the inputs, with what is told of it, and what it tells itself."""
         text = self.names is not None or self.tokens is not None or self._lookup is not None
         arrays = leaves(self.whole)
-        shape = self._model.input_shape
+        shape = self.adapter.input_shape
         if len(arrays) == 1 and shape is not None and len(shape) == 3 and len(arrays[0].shape) == 2:
             arrays = [np.asarray(arrays[0])[..., None]]  # a last axis of length 1 may be left out
         found = numbers_among(arrays, sure=bool(told)) if told or not text else None
@@ -185,7 +189,7 @@ class Given:
         if encoding.kind == "scaled" and values.ndim == 2:
             values = values[..., None]
         ids = encoding.read(values) if values.ndim == 2 + (encoding.kind != "ids") else None
-        if ids is not None and self._order is not None:
+        if ids is not None and self.lengths is not None and not self.lengths.masked:
             ids[~self._real()] = -1
         return ids
 
@@ -292,6 +296,18 @@ class Given:
             return np.asarray(self.whole)
         return texts.behind(self._pad, self._window - 1, self.whole)
 
+    @property
+    def counts(self) -> npt.NDArray[np.intp]:
+        """How many timesteps each text, or each series that is read in windows, has."""
+        if self.lengths is not None:
+            return self.lengths.values
+        return np.full(self.examples, self.whole.shape[1])
+
+    @property
+    def windows(self) -> npt.NDArray[Any]:
+        """All windows that texts or series have, ``(text, first timestep, timestep, ...)``."""
+        return texts.windows_of(self._padded, self._window or 1)
+
     def reading(self) -> Reading:
         """Choose how the model reads it."""
         if self._order is not None and self.lengths is not None:
@@ -305,13 +321,14 @@ class Given:
             return Reading(
                 *("windows", count, int(self._window), padding),
                 pad=self._told_pad,
+                lengths=None if self.lengths is None else self.lengths.values,
                 texts=self.examples,
                 step=self._step,
             )
-        problem = texts.obstacle(self._model)
+        problem = texts.obstacle(self.adapter)
         if not problem:
             return Reading("pieces", count)
-        shape = self._model.input_shape
+        shape = self.adapter.input_shape
         if shape is not None and shape[1] not in (None, count):
             raise ValueError(
                 f"inputs: {problem} cannot read a text of {count} tokens piece by piece, and the "
@@ -323,7 +340,7 @@ class Given:
         self, reading: Reading, batch_size: int | None
     ) -> tuple[Callable[[int, int], Any], int]:
         """Make the function that gives what the model is called with, and tell how much at once."""
-        prescribed = self._model.batch_size
+        prescribed = self.adapter.batch_size
         if reading.mode == "examples":
             inputs = self.whole
             size = standard_batch_size(prescribed, self.examples, batch_size)
@@ -336,7 +353,7 @@ class Given:
                     f"exactly {size} examples; got some of {lengths[-1]} to {lengths[0]} timesteps"
                 )
             return lambda start, stop: self.of_length(start, stop, int(lengths[start])), size
-        size = texts.standard_size(reading, self._model.layers, prescribed, batch_size)
+        size = texts.standard_size(reading, self.adapter.layers, prescribed, batch_size)
         return texts.batches(self._padded, reading, prescribed), size
 
     def of_length(self, start: int, stop: int, length: int) -> Any:

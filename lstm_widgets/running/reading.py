@@ -41,7 +41,8 @@ class Reading:
         What it was said to be.
     lengths : numpy.ndarray, optional
         Of examples that are read without padding, each call those of one length: their lengths,
-        the longest first, in the order in which they are read.
+        the longest first, in the order in which they are read. Of several texts, or series, that are
+        read window by window and were filled up to one length: theirs, without padding.
     order : numpy.ndarray, optional
         Which of the examples each of these is.
     """
@@ -68,13 +69,26 @@ class Reading:
 
     @property
     def each(self) -> int:
-        """How much there is to be read of each text: timesteps, or windows."""
+        """How much there is to be read of the longest text: timesteps, or windows."""
         return -(-(self.count - self.before) // self.step)
+
+    @property
+    def of_texts(self) -> npt.NDArray[np.intp]:
+        """How much there is to be read of each text."""
+        if self.mode != "windows" or self.lengths is None:
+            return np.full(self.texts, self.each)
+        return -(-(self.lengths - self.before) // self.step)
 
     @property
     def total(self) -> int:
         """How many examples, timesteps or windows there are to be read."""
-        return self.texts * self.each
+        return int(self.of_texts.sum())
+
+    @property
+    def nothing(self) -> npt.NDArray[np.bool_]:
+        """Which timesteps in the recording are the end of no window, ``(text, timestep)``."""
+        window = np.arange(self.empty + self.each) - self.empty
+        return (window < 0) | (window >= self.of_texts[:, None])
 
     @property
     def positions(self) -> npt.NDArray[np.int64] | None:
@@ -84,7 +98,7 @@ class Reading:
     def parts(self, size: int) -> list[tuple[int, int]]:
         """Cut the total into what is read in one call each: from where to where."""
         ends = [0, max(self.total, 1)]
-        if self.lengths is not None:
+        if self.mode == "examples" and self.lengths is not None:
             ends = [0, *(np.flatnonzero(np.diff(self.lengths)) + 1).tolist(), self.count]
         return [
             (start, min(start + size, self.total, stop))
@@ -111,8 +125,10 @@ class Reading:
 
     def windows(self, start: int, stop: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Tell of windows ``start`` to ``stop`` of the total in which text each is, and which there."""
-        text, window = np.divmod(np.arange(start, stop), self.each)
-        return text, window
+        count, number = self.of_texts, np.arange(start, stop)
+        stops = np.cumsum(count)
+        text = np.searchsorted(stops, number, side="right")
+        return text, number - (stops - count)[text]
 
     def ends(self, start: int, stop: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Tell of such windows in which text each is, and at which of its timesteps it ends."""
@@ -125,8 +141,8 @@ class Reading:
             return (np.argsort(self.order[:total]),)
         if self.mode == "examples":
             return (slice(total),)
-        if self.texts > 1 and total >= self.each:  # of several texts, only whole ones
-            return (slice(total // self.each),)
+        if self.texts > 1 and self._whole(total):  # of several texts, only whole ones
+            return (slice(self._whole(total)),)
         return (slice(1), slice(total + self.empty))
 
     def reached(self, total: int) -> tuple[Any, ...]:
@@ -136,13 +152,19 @@ class Reading:
             return (texts,)
         return (
             texts,
-            slice(self.before + (total - 1) * self.step + 1 if total < self.each else None),
+            slice(
+                None if total == self.total else self.before + (total - 1) * self.step + 1,
+            ),
         )
+
+    def _whole(self, total: int) -> int:
+        """Tell how many texts are read as a whole after ``total``."""
+        return int(np.searchsorted(np.cumsum(self.of_texts), total, side="right"))
 
     def describe(self, total: int) -> str:
         """Say how much is there after ``total``."""
         if self.mode == "examples":
             return f"{total} of {self.count} examples"
-        if self.texts > 1 and total >= self.each:
-            return f"{total // self.each} of {self.texts} examples"
+        if self.texts > 1 and self._whole(total):
+            return f"{self._whole(total)} of {self.texts} examples"
         return f"{self.before + (total - 1) * self.step + 1} of {self.count} timesteps"

@@ -90,7 +90,8 @@ def record(
         Examples of several lengths (a list, a ``RaggedTensor``, an object array) are padded at the
         end with the value that the model's Masking or Embedding layer masks. If the model isn't
         known to mask padding, they are read without any, all of one length at a time, and are NaN
-        and masked behind their ends. A warning says which.
+        and masked behind their ends. A warning says which. With ``window`` each has its own windows,
+        and nothing reads what is behind its end.
 
         Or a text: an array with one axis less, its timesteps along its first axis (ids ``(n,)``,
         one-hot ``(n, symbols)``, scaled ids ``(n,)`` or ``(n, 1)``), or, with ``vocabulary``, a str
@@ -98,8 +99,8 @@ def record(
 
         Or a series of numbers ``(n, channel)``: an array, a pandas table (its index has the times, its
         columns are the channels), an xarray DataArray ``(time, channel)``, or a Dataset with a
-        variable for each channel. It is read as a text is. Several of one length, ``(example, n,
-        channel)`` or a list of tables, are examples, with ``window`` too. Numbers that are read are
+        variable for each channel. It is read as a text is. Several, ``(example, n, channel)`` or a list
+        of arrays or tables, are examples, with ``window`` too. Numbers that are read are
         kept in :attr:`Recording.inputs`, what the model says in :attr:`Recording.outputs`.
     window : int, optional
         How a text or a series is read. None: continuously, with the states carried on, also by a model whose

@@ -307,9 +307,10 @@ class Session:
             mask = np.ones(axes, np.bool_)
             if self.reading.mode == "windows":
                 # These timesteps have no window.
+                nothing = self.reading.nothing
                 for values in signals.values():
-                    values[:, : self.reading.empty] = np.nan
-                mask[:, : self.reading.empty] = False
+                    values[nothing] = np.nan
+                mask[nothing] = False
             unit = Unit(name, call, kind, one, signals, mask, {}, tolerance)
             self.units[name, call] = unit
         elif self.reading.mode == "examples" and unit.timesteps != timesteps:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lstm_widgets.running.reading import Reading
     from lstm_widgets.tokens.vocabulary import Encoding, Vocabulary
 
-__all__ = ["batches", "is_text", "obstacle", "standard_text"]
+__all__ = ["batches", "is_text", "obstacle", "standard_text", "windows_of"]
 
 # Timesteps that are read at a time. A whole number of rounds of the compiled loop.
 PIECE = 4096
@@ -134,6 +134,16 @@ def standard_text(
     return text
 
 
+def expect_long_enough(lengths: npt.NDArray[np.intp], window: int) -> None:
+    """Refuse a window that is longer than one of several texts."""
+    shortest = int(lengths.argmin())
+    if window > lengths[shortest]:
+        raise ValueError(
+            f"window: expected at most {lengths[shortest]}, the number of timesteps of example "
+            f"{shortest}, got {window}; pad= puts padding before it"
+        )
+
+
 def standard_pad(
     pad: Any,
     text: npt.NDArray[Any],
@@ -220,14 +230,19 @@ def obstacle(model: Adapter, differs: Callable[[], str] | None = None) -> str:
     return how and f"{found[0][0]}, because {how},"
 
 
+def windows_of(texts: npt.NDArray[Any], window: int) -> npt.NDArray[Any]:
+    """See all windows of texts ``(text, timestep, ...)``: ``(text, first timestep, timestep, ...)``."""
+    every = np.lib.stride_tricks.sliding_window_view(texts, window, 1)
+    return np.moveaxis(every, -1, 2)
+
+
 def batches(
     texts: npt.NDArray[Any], reading: Reading, prescribed: int | None
 ) -> Callable[[int, int], npt.NDArray[Any]]:
     """Make the function that gives what the model is called with, of texts ``(text, timestep, ...)``."""
     if reading.mode == "pieces":
         return lambda start, stop: texts[:, start:stop]
-    every = np.lib.stride_tricks.sliding_window_view(texts, reading.window, 1)[:, :: reading.step]
-    windows = np.moveaxis(every, -1, 2)
+    windows = windows_of(texts, reading.window)[:, :: reading.step]
 
     def batch(start: int, stop: int) -> npt.NDArray[Any]:
         rows = (
