@@ -10,6 +10,7 @@ import recordings
 from expected import frames
 from playwright.sync_api import expect
 from test_cell_grid import GUTTER, LABELS, SQUARE, TOKENS
+from test_series_plot import INSET, LEFT, RIGHT
 from test_text_heatmap import CHARACTER, EDGE, ROW, TOP
 
 import lstm_widgets as lw
@@ -161,3 +162,60 @@ def test_a_pinch_zooms_both_axes_about_its_middle(open_page, by):
     assert under() == pytest.approx(before, abs=0.3)
     # The page itself is as large as before.
     assert page.page.evaluate("visualViewport.scale") == 1
+
+
+#: How large the page is, and how far it is scrolled.
+PAGE = "[visualViewport.scale, scrollY]"
+
+
+@pytest.mark.parametrize("turn", [(1, 0), (0.3, 0.95)], ids=["across", "upright"])
+def test_a_pinch_zooms_lines_about_its_middle(open_page, turn):
+    page = open_page(lw.SeriesPlot(recordings.rivers(), timestep=900))
+    lines = page.page.locator(".lw-series")
+    page.page.add_style_tag(content="body { margin: 300px 0 2000px; }")
+    page.page.evaluate("scrollTo(0, 250)")
+    frames(lines)
+    box = lines.bounding_box()
+    x, y = box["x"] + 480, box["y"] + 150
+
+    def under(place):
+        """Give the day there, and how many pixels a day is wide."""
+        frames(lines)
+        wide, left = lines.evaluate("e => [e.scrollWidth, e.scrollLeft]")
+        day = (wide - LEFT - RIGHT - 2 * INSET) / (recordings.rivers()["lstm"].timestep.size - 1)
+        return (place - LEFT - INSET + left) / day, day
+
+    middle, day = under(480)
+    near = pytest.approx(middle, abs=1.5 / day)  # a browser scrolls by whole pixels
+    hand = Hand(page.page)
+    hand.pinch(x, y, 50, 200, turn=turn)
+    assert under(480) == (near, pytest.approx(4 * day, rel=0.01))
+    hand.pinch(x, y, 200, 100, turn=turn)
+    assert under(480) == (near, pytest.approx(2 * day, rel=0.01))
+    # What is between two fingers goes with them.
+    for step in range(9):
+        places = [(x + side - 10 * step, y) for side in (-40, 40)]
+        hand.touch("touchMove" if step else "touchStart", *places)
+    hand.touch("touchEnd")
+    assert under(400) == (near, pytest.approx(2 * day, rel=0.01))
+    assert page.page.evaluate(PAGE) == [1, 250]
+
+
+def test_a_second_finger_while_one_scrolls_never_zooms_the_page(open_page):
+    page = open_page(lw.SeriesPlot(recordings.rivers(), timestep=900))
+    lines = page.page.locator(".lw-series")
+    page.page.add_style_tag(content="body { margin-bottom: 2000px; }")
+    frames(lines)
+    box = lines.bounding_box()
+    x, y = box["x"] + 480, box["y"] + 150
+    hand = Hand(page.page)
+    hand.touch("touchStart", (x, y))
+    for step in range(5):
+        hand.touch("touchMove", (x, y - 12 * step))
+    hand.touch("touchStart", (x, y - 48), (x + 80, y - 48))
+    for step in range(9):
+        hand.touch("touchMove", (x - 4 * step, y - 48), (x + 80 + 4 * step, y - 48))
+    hand.touch("touchEnd")
+    frames(lines)
+    assert page.page.evaluate("visualViewport.scale") == 1
+    assert lines.evaluate("e => e.scrollWidth > 1.5 * e.clientWidth")

@@ -96,6 +96,7 @@ export class Scroller {
    */
   onZoom({ step, begin, scale }) {
     const { root } = this;
+    root.classList.add("lw-zooms");
     let [factor, last] = [1, Number.NEGATIVE_INFINITY];
     const turn = (/** @type {WheelEvent} */ event) => {
       if (!(event.ctrlKey || event.metaKey || event.altKey)) return;
@@ -123,7 +124,8 @@ export class Scroller {
     });
     const move = (/** @type {TouchEvent} */ event) => {
       if (!pinch || event.touches.length !== 2) return;
-      event.preventDefault();
+      // It can't be where one finger had begun to scroll before the other came.
+      if (event.cancelable) event.preventDefault();
       const { x, y, apart } = this.#between(event.touches);
       // What was between the fingers stays there, wherever they go.
       this.left += pinch.x - x;

@@ -45,7 +45,7 @@ const KEYS = [
   ["↑ ↓", "the cell before, after"],
   ["[ ]", "the example before, after"],
   ["Home End", "the ends of the example"],
-  ["+ −", "zooms in, out; so does Ctrl with the wheel"],
+  ["+ −", "zooms in, out; so do Ctrl with the wheel, and a pinch"],
   ["z", "zooms to the span that is chosen"],
   ["0", "shows everything"],
   ["f", "fits heights to what is seen, or to everything"],
