@@ -422,3 +422,42 @@ def test_only_forecasts_have_a_scaling():
     )
     with pytest.raises(ValueError, match="target_scaling: expected None"):
         lw.relevance(model, np.zeros((1, 12, 2), np.float32), target_scaling=(0, 1))
+
+
+def test_dependency_tells_when_each_input_was():
+    model, x = planted(), series(2, 40)
+    days = np.arange("2003-05-01", "2003-06-10", dtype="M8[D]")
+    found = lw.dependency(model, x[0], times=days, window=14, at=[13, 30, 39])
+    assert found.time.values.tolist() == days[[13, 30, 39]].astype("M8[ns]").tolist()
+    steps = found.timestep.values[:, None] - found.lag.values
+    np.testing.assert_array_equal(found.input_time, days[steps])
+    # The series has begun on its first day; those of a shorter one have none before.
+    early = lw.dependency(model, x[0], times=days, window=14, at=[4], pad="zero").input_time
+    assert np.isnat(early.values).sum() == 14 - 5
+    # Of several series, each has its own.
+    own = np.stack([np.arange(40), 100 + np.arange(40) ** 2])
+    each = lw.dependency(model, x, times=own, window=14, at=[13, 20])
+    assert each.input_time.dims == ("example", "timestep", "lag")
+    np.testing.assert_array_equal(
+        each.input_time[1], own[1][each.timestep.values[:, None] - each.lag.values]
+    )
+    # Where all timesteps are predicted at, that says it all.
+    every = lw.dependency(planted(over_time=True), x[:, :14], times=days[:14])
+    assert every.sizes["timestep"] == 14
+    assert "input_time" not in every.coords
+
+
+def test_what_was_read_has_its_date_in_the_heatmap_of_dependencies():
+    model, x = planted(), series(1, 40)[0]
+    days = np.arange("2003-05-01", "2003-06-10", dtype="M8[D]")
+    days[20:] += 300
+    found = lw.dependency(model, x, times=days, window=14, at=[30, 39])
+    widget = lw.DependencyHeatmap(found)
+    first, stop = widget._extent["first"], widget._extent["stop"]
+    assert (first, stop) == (17, 40)
+    assert widget._text_of(0)["times"] == [str(day) for day in days[17:]]
+    # Without what was read, as before.
+    bare = lw.DependencyHeatmap(found.drop_vars("input_time"))._text_of(0)["times"]
+    assert [t for t, label in enumerate(bare, first) if label] == [30, 39]
+    numbers = lw.dependency(model, x, times=np.arange(40) / 4, window=14, at=[30])
+    assert lw.DependencyHeatmap(numbers)._text_of(0)["times"][:2] == ["4.25", "4.50"]

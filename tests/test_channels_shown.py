@@ -180,7 +180,7 @@ def test_dependency_is_shown_channel_by_channel(model, table):
         assert described["largest"] == pytest.approx(float(found[..., channel].max()))
     (text,) = widget._text
     assert text["tokens"] is None
-    assert text["times"] == [""] * 39 + [str(day.date()) for day in DAYS[39:]]
+    assert text["times"] == [str(day.date()) for day in DAYS]
     # From lags to the timesteps that were read, and back.
     for channel, one in enumerate(Dependency.of_channels("", "dependency", found)):
         for row, timestep in enumerate(one.timesteps):

@@ -207,8 +207,9 @@ def dependency(
         Of a series ``(example, timestep, lag, channel)``: ``lag`` 0 is the timestep of the prediction
         itself, NaN where the series hadn't begun. Negative lags, what comes after, are there only if
         the model reads that, too. ``.mean(["example", "timestep"])`` tells which channel counts how
-        many timesteps back. Coordinates are ``channel``, ``unit`` ``(channel,)``, and ``time`` of the
-        predictions, if it is known. By occlusion it is in the unit of the output.
+        many timesteps back. Coordinates are ``channel``, ``unit`` ``(channel,)``, and, if times are
+        known, ``time`` of the predictions and, where other timesteps were read, ``input_time``
+        ``(timestep, lag)``. By occlusion it is in the unit of the output.
 
     Raises
     ------
@@ -476,12 +477,19 @@ def _of_series(values: Floats, targets: Ids, work: _Work, part: _Part) -> xr.Dat
 
 
 def _with_times(found: xr.DataArray, given: Given) -> xr.DataArray:
-    """Tell when predictions are, and what the series are called; examples in reading order."""
-    time = times_at(given, found["timestep"].values)
-    if time is not None:
-        examples = found.sizes["example"]
-        found = found.assign_coords(time=time[:examples] if "example" in time.dims else time)
-    return with_time_index(found)
+    """Tell when predictions are, and what they depend on; examples in reading order."""
+    steps, lags = found["timestep"].values, found["lag"].values
+    times = {"time": times_at(given, steps)}
+    read = np.unique(np.clip(steps[:, None] - lags, 0, None))
+    if not np.isin(read, steps).all():
+        times["input_time"] = times_at(given, steps, lags=lags)
+    examples = found.sizes["example"]
+    known = {
+        name: time[:examples] if "example" in time.dims else time
+        for name, time in times.items()
+        if time is not None
+    }
+    return with_time_index(found.assign_coords(known))
 
 
 def _normalised(values: Floats, axes: tuple[int, ...]) -> Floats:

@@ -539,6 +539,7 @@ def times_at(
     given: Given,
     timesteps: npt.NDArray[np.intp] | None = None,
     series: npt.NDArray[np.intp] | None = None,
+    lags: npt.NDArray[np.intp] | None = None,
 ) -> xr.Variable | None:
     """Tell when the timesteps of series are, or some of them, wherever they stand.
 
@@ -550,22 +551,32 @@ def times_at(
         padding, at no time.
     series : numpy.ndarray, optional
         Of which series each example is, int ``(example,)``.
+    lags : numpy.ndarray, optional
+        Int ``(lag,)``: tell it of as many timesteps before, which have an axis of their own.
     """
     assert given.series is not None  # noqa: S101  (asked of a series only)
     times = given.series.times
     if times is None:
         return None
     values = times.values
+    dims: tuple[str, ...] = ("timestep",)
     if timesteps is not None:
-        real = np.maximum(timesteps, 0)
+        if lags is not None:
+            timesteps, dims = timesteps[..., None] - lags, ("timestep", "lag")
+        count = values.shape[-1]
+        real = np.clip(timesteps, 0, count - 1)
         if values.ndim == 2 and series is not None:
             values = values[series[:, None], real]
         else:
             values = values[..., real]
-        if (timesteps < 0).any():
-            values = values if values.dtype.kind == "M" else values.astype(np.float64)
-            values[timesteps < 0] = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan
-    dims = ("timestep",) if values.ndim == 1 else ("example", "timestep")
+        if (real != timesteps).any():
+            dates = values.dtype.kind == "M"
+            missing = np.datetime64("NaT") if dates else np.nan
+            values = np.where(
+                real == timesteps, values if dates else values.astype(np.float64), missing
+            )
+    if values.ndim > len(dims):
+        dims = ("example", *dims)
     return xr.Variable(dims, values, times.attrs)
 
 

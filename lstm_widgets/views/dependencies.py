@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.tokens.wording import sendable
-from lstm_widgets.views.times import ShownTimes, shown_times
+from lstm_widgets.views.times import ShownTimes
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -61,7 +61,8 @@ class Dependency:
     unit : str
         That of the values, "" if it isn't known.
     times : ShownTimes, optional
-        When the predictions of a series are.
+        When the timesteps of a series are, as far as that is known, from ``since`` on.
+    since : int
     channel : str
         The channel of a series that it is on, "" if it is none.
     """
@@ -80,6 +81,7 @@ class Dependency:
     target_tokens: NDArray[np.object_] | None
     unit: str = ""
     times: ShownTimes | None = None
+    since: int = 0
     channel: str = ""
 
     @classmethod
@@ -93,6 +95,7 @@ class Dependency:
         there = lags[place] == lag
         values = array.values[:, np.arange(len(steps))[:, None], place]
         values = np.where(there[None, :, :, None], values, np.nan)
+        since, times = _times(array, columns, there, place)
         some = np.flatnonzero(~np.isnan(values).all(axis=(0, 1, 3)))
         if len(some):
             values, columns = (
@@ -111,7 +114,7 @@ class Dependency:
             made = cls.of_array(whole, where, one)
             unit_of_output = str(array.attrs.get("units", ""))
             found.append(
-                replace(made, unit=unit_of_output, times=shown_times(array), channel=title)
+                replace(made, unit=unit_of_output, times=times, since=since, channel=title)
             )
         return found
 
@@ -288,6 +291,50 @@ def _stretches(
     return starts.astype(np.int32), stops.astype(np.int32), forwards
 
 
+def _times(
+    array: xr.DataArray,
+    columns: NDArray[np.intp],
+    there: NDArray[np.bool_],
+    place: NDArray[np.intp],
+) -> tuple[int, ShownTimes | None]:
+    """
+    Find when the timesteps of a series are that were read, or predicted at.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        What `lstm_widgets.dependency` gave.
+    columns : int array (column,)
+        The timesteps that were read.
+    there : bool array (row, column)
+        Whether a prediction has each of them.
+    place : int array (row, column)
+        At which of its lags that is.
+
+    Returns
+    -------
+    tuple of (int, ShownTimes or None)
+        The first timestep, and the times from there on: NaT or NaN where it isn't known.
+    """
+    if "time" not in array.coords or not array.sizes["timestep"]:
+        return 0, None
+    time, steps = array.coords["time"], array["timestep"].values
+    known = np.atleast_2d(time.to_numpy())
+    dates = known.dtype.kind == "M"
+    every = np.concatenate([steps, columns])
+    since, stop = int(every.min()), int(every.max()) + 1
+    shape = (len(known), stop - since)
+    values = np.full(shape, "NaT", "M8[ns]") if dates else np.full(shape, np.nan)
+    if "input_time" in array.coords:
+        # A timestep that several predictions have is looked up in the first of them.
+        row = there.argmax(axis=0)
+        read = array.coords["input_time"].to_numpy()[..., row, place[row, range(len(columns))]]
+        some = there.any(axis=0)
+        values[:, columns[some] - since] = np.atleast_2d(read)[:, some]
+    values[:, steps - since] = known
+    return since, ShownTimes(values, str(time.attrs.get("time_zone", "")))
+
+
 def standard_dependencies(given: Any) -> list[Dependency]:  # noqa: ANN401 - checked here
     """
     Take one dependency, or several by the names of their models.
@@ -339,8 +386,10 @@ def times_of(models: Sequence[Dependency], example: int, first: int, stop: int) 
     known = [model for model in models if model.times is not None]
     for model in known[:1]:
         assert model.times is not None  # noqa: S101 - chosen above
-        for row, timestep in enumerate(model.timesteps.tolist()):
-            labels[timestep - first] = model.times.label(example, row)
+        values = model.times.values[0 if model.times.shared else example]
+        for row in np.flatnonzero(~np.isnat(values) if model.times.dates else ~np.isnan(values)):
+            if first <= row + model.since < stop:
+                labels[row + model.since - first] = model.times.label(example, int(row))
     return labels if known else None
 
 
