@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from pathlib import Path
 
@@ -177,6 +178,12 @@ def test_found_places_tell_their_times():
         "2016-01-27 to 2016-01-30",
         "2016-02-16 to 2016-02-19",
     ]
+    # For a table, apart; of numbers the numbers.
+    assert reply["matches"][0]["times"] == ["2016-01-27", "2016-01-30"]
+    quarters = dataclasses.replace(layer, times=standard_times(np.arange(60) / 4, 1, 60))
+    counted = lw.CellGrid(Recording.from_layers([quarters]))
+    reply, _ = counted._answer({**request, "example": 0, "threshold": 0.5})
+    assert reply["matches"][0]["times"] == [7.5, 8.25]
 
 
 if __name__ == "__main__":

@@ -85,6 +85,13 @@ class ShownTimes:
         sign = "-" if minutes < 0 else "+"
         return f"{label} {sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
 
+    def plain(self, example: int, timestep: int) -> str | float | None:
+        """Give a time for a table: a date as it is written, else the number; None if it isn't known."""
+        value = self.values[0 if self.shared else example, timestep]
+        if self.dates:
+            return None if np.isnat(value) else self.label(example, timestep)
+        return float(value) if np.isfinite(value) else None
+
     def say(self, example: int, timestep: int) -> str:
         """Write a time in a sentence: a number with what it counts."""
         label = self.label(example, timestep)

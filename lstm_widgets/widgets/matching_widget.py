@@ -102,7 +102,8 @@ def matches_of(
         What is ``told`` of the cells, and their ``count`` of matches, in words; the ``cells`` and their
         ``signs``; ``matches``, a dict each: ``words`` on the match, its ``overlap`` and how many cells
         are ``shared``, its first ``column`` (``example * timesteps + timestep``) and its ``length``, and
-        the ``tokens`` around it, which begin at column ``from``.
+        the ``tokens`` around it, which begin at column ``from``; and, where they are known, the ``times`` of
+        its first and of its last timestep.
     """
     threshold = threshold or THRESHOLD
     table = match(
@@ -146,9 +147,10 @@ def _listed(dataset: xr.Dataset, row: Any, cells: int) -> dict[str, Any]:  # noq
     if row.label is not None:
         example = f"example {row.example} {in_line(sendable(row.label))}, "
     when = f"t={row.start}" + (f" to {row.stop - 1}" if row.stop > row.start + 1 else "")
-    times = shown_times(dataset)
+    times, ends = shown_times(dataset), None
     if times is not None:
         when = times.say_span(row.example, row.start, row.stop)
+        ends = [times.plain(row.example, timestep) for timestep in (row.start, row.stop - 1)]
     return {
         "words": [
             f"overlap {row.overlap:.2f}",
@@ -161,4 +163,5 @@ def _listed(dataset: xr.Dataset, row: Any, cells: int) -> dict[str, Any]:  # noq
         "length": int(row.stop - row.start),
         "from": int(row.example * timesteps + begin),
         "tokens": [sendable(token) for token in around],
+        "times": ends,
     }

@@ -49,3 +49,15 @@ def test_the_matches_of_a_span(show, tmp_path):
         assert table[name].tolist() == found[name].tolist()
     np.testing.assert_allclose(table["overlap"], found["overlap"])
     assert len(table) > 0
+
+
+def test_matches_of_a_series_have_dates(show, tmp_path):
+    notebook = show("grid = lw.CellGrid(rivers(), span=(777, 783), example=0)\ngrid")
+    root = notebook.output(1).locator(".lw")
+    button = root.get_by_role("button", name="save the matches")
+    _, table = downloaded(notebook.page, button, tmp_path)
+    days = pd.date_range("2001-01-01", periods=1500)
+    assert len(table) > 0
+    assert pd.to_datetime(table["first_time"]).tolist() == days[table["start"]].tolist()
+    assert pd.to_datetime(table["last_time"]).tolist() == days[table["stop"] - 1].tolist()
+    assert "tokens" not in table

@@ -14,9 +14,10 @@ import { csvButton, smallButton } from "../../ui/controls.js";
 
 /** @typedef {import("../../ui/frame.js").Frame} Frame */
 /**
- * What Python tells of a match: where it is and how much the cells agree, and the tokens around it.
+ * What Python tells of a match: where it is and how much the cells agree, the tokens around it, and when it
+ * begins and when its last timestep is.
  * @typedef {{words: string[], overlap: number, shared: number, column: number, length: number,
- *   from: number, tokens: string[]}} Match
+ *   from: number, tokens: string[], times: (string | number | null)[] | null}} Match
  */
 /** @typedef {{told: string, count: string, cells: number[], signs: number[], matches: Match[]}} Found */
 
@@ -160,14 +161,24 @@ export class MatchesPane {
 
   #csv() {
     const { timesteps } = this.state.layer;
-    const names = ["example", "start", "stop", "overlap", "shared_cells", "tokens"];
-    const rows = (this.#found?.matches ?? []).map(
-      ({ column, length, from, tokens, overlap, shared }) => {
-        const [example, start] = [Math.floor(column / timesteps), column % timesteps];
-        const text = tokens.slice(column - from, column - from + length).join(" ");
-        return [example, start, start + length, overlap, shared, text];
-      },
-    );
+    const matches = this.#found?.matches ?? [];
+    const [dated, worded] = [matches[0]?.times, matches.some(({ tokens }) => tokens.length > 0)];
+    const names = [
+      ...["example", "start", "stop"],
+      ...(dated ? ["first_time", "last_time"] : []),
+      ...["overlap", "shared_cells"],
+      ...(worded ? ["tokens"] : []),
+    ];
+    const rows = matches.map(({ column, length, from, tokens, overlap, shared, times }) => {
+      const [example, start] = [Math.floor(column / timesteps), column % timesteps];
+      const text = tokens.slice(column - from, column - from + length).join(" ");
+      return [
+        ...[example, start, start + length],
+        ...(dated ? (times ?? []).map((time) => time ?? undefined) : []),
+        ...[overlap, shared],
+        ...(worded ? [text] : []),
+      ];
+    });
     return csv(names, rows);
   }
 
