@@ -15,15 +15,15 @@ from lstm_widgets.widgets.page import export
 WIDGETS = [lw.CellGrid, lw.GateInspector, lw.ExampleGrid, lw.TextHeatmap, lw.Explorer]
 
 
-def river(timesteps=700):
-    rng = np.random.default_rng(6)
-    times = standard_times(pd.date_range("2001-01-01", periods=timesteps), 1, timesteps)
+def river(timesteps=700, *, seed=6, start="2001-01-01", channels=("rain", "temperature")):
+    rng = np.random.default_rng(seed)
+    times = standard_times(pd.date_range(start, periods=timesteps), 1, timesteps)
     values = rng.normal(size=(1, timesteps, 3)).astype(np.float32)
     layer = RecordedLayer(
         "lstm", "LSTM", {"hidden_state": values, "cell_state": values}, times=times
     )
     read = rng.normal(size=(1, timesteps, 2)).astype(np.float32)
-    inputs = RecordedSeries(read, ("rain", "temperature"), ("mm", "°C"), times)
+    inputs = RecordedSeries(read, channels, ("mm", "°C"), times)
     return Recording.from_layers([layer], inputs=inputs)
 
 
@@ -36,6 +36,23 @@ def test_a_small_series_is_in_the_page(make):
     assert [key[:2] for key in widget._series["keys"]] == [["channel", 0], ["channel", 1]]
     sent = np.frombuffer(widget._series_values, np.float32).reshape(2, 700)
     assert np.array_equal(sent, recording.inputs[0].to_numpy().T)
+
+
+@pytest.mark.parametrize("make", WIDGETS)
+def test_another_recording_brings_its_own_series(make):
+    widget, other = make(river()), river(seed=7, start="2011-01-01", channels=("snow", "wind"))
+    before = widget._axes["lstm"]["runs"]
+    widget._replace(other)
+    assert [one["name"] for one in widget._beside["channels"]] == ["snow", "wind"]
+    sent = np.frombuffer(widget._series_values, np.float32).reshape(2, 700)
+    assert np.array_equal(sent, other.inputs[0].to_numpy().T)
+    first = np.datetime64("2011-01-01", "ms").astype(int)
+    assert widget._axes["lstm"]["runs"][0][0][0] == first != before[0][0][0]
+    asked = [[["channel", 1, "", ""], 0, 0, 0], [["cell", 2, "lstm", "cell_state"], 0, 0, 0]]
+    _, buffers = widget._answer({"id": "1", "lines": asked})
+    expected = [other.inputs[0, :512, 1], other["lstm"].cell_state[0, :512, 2]]
+    for buffer, values in zip(buffers, expected, strict=True):
+        assert np.array_equal(np.frombuffer(buffer, np.float32), values)
 
 
 @pytest.mark.parametrize("make", WIDGETS)

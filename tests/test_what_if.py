@@ -89,6 +89,7 @@ def test_what_python_wishes_is_done_too() -> None:
     shows(widget, model)
     widget.text = "a bad cab"
     shows(widget, model)
+    assert widget._drawn.recording is widget.recording
     widget.cell = 1
     shows(widget, model)
     assert (widget.recording["lower"].hidden_state[..., 1] == -1.5).all()

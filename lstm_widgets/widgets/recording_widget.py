@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
@@ -143,6 +142,9 @@ class RecordingWidget(PageWidget):
     _note: ClassVar[str] = ""
     _coloured: ClassVar[bool] = True
 
+    #: Made when they are first asked for.
+    _lines: Lines | None = None
+
     def __init__(
         self,
         recording: Recording,
@@ -202,10 +204,20 @@ class RecordingWidget(PageWidget):
     def _examples(self) -> int:
         return self._sizes(self.layer)["example"]
 
-    @cached_property
+    @property
     def _drawn(self) -> Lines:
         """What can be drawn as lines over time."""
-        return Lines(self.recording, {})
+        if self._lines is None:
+            self._lines = Lines(self.recording, {})
+        return self._lines
+
+    def _replace(self, recording: Recording) -> None:
+        """Put another recording of the same layers, with its series, in the place of this one."""
+        recording.notes.replace(self._notes)
+        recording.notes.watch(self)
+        self._recording, self._lines = recording, None
+        if self._drawn.series is not None:
+            self._tell()
 
     def _summarise(self) -> None:
         """Give the page the overview of what is shown, unless it has all of it."""

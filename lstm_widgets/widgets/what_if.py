@@ -177,9 +177,7 @@ class WhatIf(TextHeatmap):
             # In one message, so that the page never shows a part of it.
             with self.hold_sync():
                 if recording is not self._recording:
-                    recording.notes.replace(self._notes)
-                    recording.notes.watch(self)
-                self._recording = recording
+                    self._replace(recording)
                 self.set_trait("cell", cell)
                 self.timestep = min(self.timestep, self._sizes(self.layer)["timestep"] - 1)
                 state = {"_whole": b"", "_text": {}} | state_of(recording)
