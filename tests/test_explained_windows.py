@@ -17,6 +17,7 @@ from keras import layers as L
 
 import lstm_widgets as lw
 from lstm_widgets.models.keras.explained import Explained
+from lstm_widgets.views.examples import Examples
 
 RNG = np.random.default_rng(5)
 METHODS = ("lrp", "sensitivity", "gradient_x_input", "integrated_gradients", "occlusion")
@@ -398,3 +399,39 @@ def test_what_is_interrupted_reads_no_other_length(model: Any, monkeypatch: Any)
     assert part.example.values.tolist() == [1, 2]  # the longest were read first
     np.testing.assert_allclose(part[:, :, :3], whole[1:, 1:, :3], atol=1e-6)
     assert part[:, :, 3:].isnull().all()
+
+
+# What is shown of several series ------------------------------------------------------------------
+
+
+def test_each_of_several_series_is_shown_as_long_as_it_is(model: Any) -> None:
+    many = many_of([9, 6])
+    options: dict[str, Any] = {"window": 4, "step": 2, "target": 0, "labels": ["Ems", "Rur"]}
+    found = lw.dependency(model, many, **options)
+    assert found.label.values.tolist() == ["Ems", "Rur"]
+    widget = lw.DependencyHeatmap(found)
+    assert widget._extent["stops"] == [8, 6]
+    assert widget._extent["labels"] == ["Ems", "Rur"]
+    assert widget.timestep == 7
+    widget.example = 1
+    words = [word.text for word in widget._sheet(7.5, "light").words]
+    assert sum("the series has ended" in word for word in words) == 2
+    widget.timestep = 5
+    words = [word.text for word in widget._sheet(7.5, "light").words]
+    assert any(word.startswith('example 1 "Rur" · t=5 · strongest: ') for word in words)
+    assert any("6 timesteps" in word and "2 predictions" in word for word in words)
+
+
+def test_windows_are_called_by_their_series_and_their_end(model: Any) -> None:
+    options: dict[str, Any] = {"window": 4, "step": 3, "methods": "sensitivity", "target": 0}
+    many = many_of([9, 5])
+    found = lw.relevance(model, many, **options)
+    assert list(Examples(found).labels) == ["series 0 · t=3", "series 0 · t=6", "series 1 · t=3"]
+    named = lw.relevance(model, many, labels=["Ems", "Rur"], **options)
+    assert list(Examples(named).labels) == ["Ems · t=3", "Ems · t=6", "Rur · t=3"]
+    days = pd.date_range("2001-03-01", periods=9).to_numpy()
+    timed = lw.relevance(model, many, times=days, **options)  # these stand beside the label
+    assert list(Examples(timed).labels) == ["series 0", "series 0", "series 1"]
+    one = lw.relevance(model, many[0], **options)
+    assert list(Examples(one).labels) == ["t=3", "t=6"]
+    assert Examples(lw.relevance(model, many[0][None], methods="lrp")).labels is None

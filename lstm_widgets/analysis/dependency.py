@@ -18,7 +18,7 @@ from lstm_widgets.analysis.relevance import times_at, token_grid, with_channels
 from lstm_widgets.analysis.scores import expect_forecast, predicted
 from lstm_widgets.analysis.windows import read_windows
 from lstm_widgets.models.adapter import adapter_of
-from lstm_widgets.models.inputs import expect_positive, warn_outside
+from lstm_widgets.models.inputs import expect_labels, expect_positive, warn_outside
 from lstm_widgets.models.outputs import Output
 from lstm_widgets.recording.times import with_time_index
 from lstm_widgets.rnn.cells import plain_array
@@ -85,6 +85,7 @@ def dependency(
     vocabulary: Any = None,
     unknown: int | str | None = None,
     tokens: Sequence[str] | Sequence[Sequence[str]] | None = None,
+    labels: Sequence[str] | None = None,
     times: Any = None,
     channels: Sequence[str] | None = None,
     units: Mapping[str, str] | Sequence[str] | None = None,
@@ -179,6 +180,8 @@ def dependency(
     vocabulary, unknown, tokens : as for record
         What stands at each timestep, as in :func:`lstm_widgets.record`: what ids stand for, or the
         tokens themselves.
+    labels : sequence of str, optional
+        One for each example, as in :func:`lstm_widgets.record`. They become a coordinate.
     times, channels, units : as for relevance
         When the timesteps of a series are, what its channels are called, and their units, as in
         :func:`lstm_widgets.relevance`.
@@ -269,6 +272,8 @@ def dependency(
         channels=channels,
         units=units,
     )
+    labels = given.labels if labels is None else labels
+    expect_labels(labels, given.examples)
     asked = _Asked(
         of=of,
         target=("next" if of == "loss" else "predicted") if target is None else target,
@@ -290,7 +295,7 @@ def dependency(
     if window is not None:
         windows = read_windows(given, chosen)
         part = _Part(given, windows.inputs, given.whole, windows=windows)
-        return _found(asked, explain(part.read), part)[0]
+        return _labelled(_found(asked, explain(part.read), part)[0], labels)
     parts, first, groups = [], 0, given.groups()
     for rows, whole in groups:  # of several, each those of one length
         read = whole
@@ -304,7 +309,15 @@ def dependency(
         if interrupted:
             break
         first += len(rows)
-    return parts[0] if len(groups) == 1 else _joined(parts, given)
+    return _labelled(parts[0] if len(groups) == 1 else _joined(parts, given), labels)
+
+
+def _labelled(found: xr.DataArray, labels: Sequence[str] | None) -> xr.DataArray:
+    """Tell what examples are called."""
+    if labels is None:
+        return found
+    names = np.array([labels[k] for k in found["example"].values], object)
+    return found.assign_coords(label=("example", names))
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,8 @@ class Dependency:
     since : int
     channel : str
         The channel of a series that it is on, "" if it is none.
+    labels : list of str, optional
+        What the examples are called.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Dependency:
     times: ShownTimes | None = None
     since: int = 0
     channel: str = ""
+    labels: list[str] | None = None
 
     @classmethod
     def of_channels(cls, name: str, where: str, array: xr.DataArray) -> list[Dependency]:
@@ -106,6 +109,8 @@ class Dependency:
         coords: dict[Hashable, Any] = {"timestep": steps, "input_timestep": columns}
         if "target" in array.coords:
             coords["target"] = array["target"]
+        if "label" in array.coords:
+            coords["label"] = array["label"]
         found = []
         for k, (channel, unit) in enumerate(zip(array["channel"].values, units, strict=True)):
             title = f"{channel} ({unit})" if unit else str(channel)
@@ -164,6 +169,7 @@ class Dependency:
             coordinates["tokens"],
             coordinates["targets"],
             coordinates["target_tokens"],
+            labels=list(map(str, array["label"].values)) if "label" in array.coords else None,
         )
 
     @property
@@ -369,6 +375,26 @@ def _models(name: str, where: str, array: object) -> list[Dependency]:
     if isinstance(array, xr.DataArray) and array.dims == DIMS_OF_SERIES:
         return Dependency.of_channels(name, where, array)
     return [Dependency.of_array(name, where, array)]  # type: ignore[arg-type]
+
+
+def stops_of(models: Sequence[Dependency], stop: int) -> list[int]:
+    """
+    Tell of each example the timestep after its last.
+
+    Parameters
+    ----------
+    models : list of Dependency
+    stop : int
+        That of the longest. A text ends there, too; a series where nothing more is known of it.
+    """
+    stops = [stop] * models[0].examples
+    if not models[0].channel:
+        return stops
+    for example in range(len(stops)):
+        read = [model.stops[example].max(initial=0) + model.first for model in models]
+        last = max([model.last(example) + 1 for model in models])
+        stops[example] = max(last, *map(int, read)) if last > 0 else stop
+    return stops
 
 
 def times_of(models: Sequence[Dependency], example: int, first: int, stop: int) -> list[str] | None:

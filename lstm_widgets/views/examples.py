@@ -117,7 +117,7 @@ class Examples:
             self.tokens = token_grid(rows, self.timesteps)
         elif "token" in relevance.coords:
             self.tokens = relevance["token"].values
-        self.labels = relevance["label"].values if "label" in relevance.coords else None
+        self.labels = _labels(relevance, series=bool(self.channels), timed=self.times is not None)
         self.attrs = relevance.attrs
 
     # -- what there is ---------------------------------------------------------------------------
@@ -388,6 +388,19 @@ def _expect_relevance(relevance: object) -> None:
             "relevance: expected a variable 'relevance' (method, example, timestep[, channel]) with the "
             f"methods' names, as lw.relevance() makes it; got {dims or sorted(map(str, relevance))}"
         )
+
+
+def _labels(relevance: xr.Dataset, *, series: bool, timed: bool) -> NDArray[np.object_] | None:
+    """Tell what examples are called; of windows of a series of which it is, and where it ends."""
+    coords, parts = relevance.coords, []
+    if "label" in coords:
+        parts.append(list(map(str, coords["label"].values)))
+    elif "series" in coords:
+        parts.append([f"series {k}" for k in coords["series"].values.tolist()])
+    if "end" in coords and series and not timed:
+        parts.append([f"t={end}" for end in coords["end"].values.tolist()])
+    rows = [" · ".join(each) for each in zip(*parts, strict=True)]
+    return np.array(rows, object) if parts else None
 
 
 def _channels(values: xr.DataArray) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -83,7 +83,9 @@ class Shown:
     spelling : Spelling
         How they spell a text.
     span : tuple of int
-        The text's first timestep, and the one after its last.
+        The example's first timestep, and the one after its last.
+    label : str, optional
+        What the example is called.
     example, timestep, input_timestep, scale, same_scale, log_scale, marks, align, palette : int, float or str
         As the widget's traits.
     """
@@ -101,6 +103,7 @@ class Shown:
     marks: bool
     align: str
     palette: str
+    label: str | None = None
 
     @property
     def empty(self) -> bool:
@@ -191,7 +194,8 @@ class Shown:
         following = self.token(self.timestep + 1)
         if following is not None:
             here += f", next {quoted(following)}"
-        parts = [f"example {self.example}"] if self.models[0].examples > 1 else []
+        called = "" if self.label is None else f' "{in_line(self.label)}"'
+        parts = [f"example {self.example}{called}"] if self.models[0].examples > 1 else []
         each = " · ".join(
             f"{in_line(sendable(model.name))} {self._said(model, self.input_timestep)}".lstrip()
             for model in self.models
@@ -211,7 +215,8 @@ class Shown:
             )
         if not len(row[1]):
             known = f"nothing is known of the prediction after {self._when(self.timestep)}"
-            return f"{known}: what comes next is unknown"
+            ended = self.series and self.timestep >= self.span[1]
+            return f"{known}: {'the series has ended' if ended else 'what comes next is unknown'}"
         told = summary(*row, self.timestep)
         parts = [self._target(model)]
         if told.at >= 0:

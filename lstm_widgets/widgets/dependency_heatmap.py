@@ -13,6 +13,7 @@ from lstm_widgets.tokens.words import Spelling
 from lstm_widgets.views.dependencies import (
     standard_dependencies,
     standard_texts,
+    stops_of,
     times_of,
 )
 from lstm_widgets.views.prediction import Shown
@@ -40,7 +41,8 @@ class DependencyHeatmap(PageWidget):
     hasn't read yet is grey. Several models are shown one below the other, for the same prediction.
 
     Of a series, so are its channels: a box is a timestep, and below stands for all predictions how
-    strongly they depend on what was read how many timesteps before.
+    strongly they depend on what was read how many timesteps before. Of several series, one is chosen as
+    the example, each as long as it is.
 
     Parameters
     ----------
@@ -145,7 +147,7 @@ class DependencyHeatmap(PageWidget):
         self._dependencies = models
         self._texts = texts
         self._spelling = Spelling.of(token for row in texts or () for token in row)
-        self._span = first, stop
+        self._span, self._stops = (first, stop), stops_of(models, stop)
         if "timestep" not in traits:
             example = traits.get("example", 0)
             traits["timestep"] = max(first, *(model.last(example) for model in models))
@@ -153,7 +155,7 @@ class DependencyHeatmap(PageWidget):
         # Of a series, each channel is a model: only one scale tells which of them counts.
         if series:
             traits.setdefault("same_scale", True)
-        extent = {
+        extent: dict[str, Any] = {
             "series": series,
             "first": first,
             "stop": stop,
@@ -161,10 +163,21 @@ class DependencyHeatmap(PageWidget):
             "tokens": texts is not None,
             "spelling": self._spelling.kind,
         }
+        if set(self._stops) - {stop}:
+            extent["stops"] = self._stops
+        if self._labels is not None:
+            extent["labels"] = self._labels
         state: dict[str, Any] = {"_models": [model.described for model in models]}
         if sum(model.size for model in models) <= WHOLE_BYTES:
             state |= self._everything()
         super().__init__(_extent=extent, **state, **traits)
+
+    @property
+    def _labels(self) -> list[str] | None:
+        """What the examples are called, if that is known."""
+        return (
+            None if (found := self._dependencies[0].labels) is None else list(map(sendable, found))
+        )
 
     @property
     def dependency(self) -> xr.DataArray | Mapping[str, xr.DataArray]:
@@ -235,7 +248,8 @@ class DependencyHeatmap(PageWidget):
             self._dependencies,
             self._texts,
             self._spelling,
-            self._span,
+            (self._span[0], self._stops[self.example] if self._stops else self._span[1]),
+            label=None if self._labels is None else self._labels[self.example],
             **{
                 name: getattr(self, name)
                 for name in ("example", "timestep", "input_timestep", "scale", "align", "palette")

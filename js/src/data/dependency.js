@@ -32,6 +32,8 @@ const KEPT_TEXTS = 8;
  * @typedef {object} Extent
  * @property {number} first
  * @property {number} stop
+ * @property {number[]} [stops] the same of each example, where series end early
+ * @property {string[]} [labels] what the examples are called
  * @property {number} examples
  * @property {boolean} tokens
  * @property {boolean} [series] whether it is one, and each model one of its channels

@@ -34,7 +34,7 @@ export class DependencyState extends SharedState {
   /** @type {{text: Text | undefined, example: number, passage: Passage} | undefined} */
   #passage;
   #spelling = new Spelling();
-  /** @type {{of: unknown, timesteps: number[]} | undefined} */
+  /** @type {{of: unknown, stop: number, timesteps: number[]} | undefined} */
   #available;
 
   /** @param {import("../host/model.js").Model} model */
@@ -74,6 +74,28 @@ export class DependencyState extends SharedState {
     return this.model.get("timestep");
   }
 
+  /** The timestep after the last of the selected example. */
+  get stop() {
+    return this.stopOf(this.example);
+  }
+
+  /** The same of any example. @param {number} example */
+  stopOf(example) {
+    const { stop, stops } = this.extent;
+    return stops?.[example] ?? stop;
+  }
+
+  /**
+   * What is selected where another example is: its last prediction, if it ends before the timestep.
+   * @param {number} example
+   */
+  chosen(example) {
+    const stop = this.stopOf(example);
+    if (this.timestep < stop) return { example };
+    const timestep = this.#every.filter((each) => each < stop).pop();
+    return timestep === undefined ? { example } : { example, timestep };
+  }
+
   /** Whether there is nothing at all. */
   get empty() {
     const { first, stop, examples } = this.extent;
@@ -103,19 +125,25 @@ export class DependencyState extends SharedState {
 
   /** The timesteps after which at least one model's prediction was computed, in order. */
   get available() {
-    const { models } = this;
-    if (this.#available?.of !== models) {
-      const timesteps = [...new Set(models.flatMap((model) => model.timesteps))];
-      this.#available = { of: models, timesteps: timesteps.sort((a, b) => a - b) };
+    const { models, stop } = this;
+    if (this.#available?.of !== models || this.#available.stop !== stop) {
+      const timesteps = this.#every.filter((timestep) => timestep < stop);
+      this.#available = { of: models, stop, timesteps };
     }
     return this.#available.timesteps;
+  }
+
+  /** The same of all examples. */
+  get #every() {
+    const timesteps = [...new Set(this.models.flatMap((model) => model.timesteps))];
+    return timesteps.sort((a, b) => a - b);
   }
 
   get #source() {
     if (!this.#rows) {
       const whole = this.model.get("_whole");
       this.#rows =
-        bytes(whole).length > 0 || this.available.length === 0
+        bytes(whole).length > 0 || this.#every.length === 0
           ? new WholeRows(whole, this.models)
           : new KernelRows(this.model, this.models, () => this.announce("arrival"));
     }
@@ -143,7 +171,8 @@ export class DependencyState extends SharedState {
     const { text, example } = this;
     const kept = this.#passage;
     if (kept && kept.text === text && kept.example === example) return kept.passage;
-    const { first, stop } = this.extent;
+    const { stop } = this;
+    const { first } = this.extent;
     const known = text === undefined || text.tokens !== null;
     const passage = known ? new Passage(stop - first) : Passage.blank(stop - first);
     passage.add(text?.tokens ?? []);
@@ -154,6 +183,11 @@ export class DependencyState extends SharedState {
   /** @param {number} timestep */
   token(timestep) {
     return this.text?.tokens?.[timestep - this.extent.first];
+  }
+
+  /** What the selected example is called. */
+  get label() {
+    return this.extent.labels?.[this.example];
   }
 
   /** When a timestep of a series is, as far as that is known. @param {number} timestep */

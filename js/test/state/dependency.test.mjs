@@ -374,3 +374,45 @@ test("of a series, channels are told with dates and units", () => {
     "forecast · strongest 4.0000 mm on t=0 2 back · half of the sum within the last 3 timesteps",
   );
 });
+
+test("of several series each is as long as it is", () => {
+  // Both were predicted at 1 and at 3, but the second has ended by then.
+  const whole = [0, 0, 0, 0, 2, 4, 2, 0, ...[1, 2, 1, 2, 3, 4, 5, 6]];
+  const model = new FakeModel({
+    _models: [
+      { name: "rain", of: "forecast", how: "", unit: "", examples: 2, timesteps: [1, 3], first: 0 },
+    ],
+    _extent: {
+      ...{ first: 0, stop: 4, stops: [4, 2], examples: 2, tokens: false, spelling: "words" },
+      series: true,
+      labels: ["Ems", "Rur\n"],
+    },
+    _text: [0, 1].map(() => ({ tokens: null, targets: [null], times: null })),
+    _whole: Uint8Array.from([
+      ...new Uint8Array(Int32Array.from(whole.slice(0, 8)).buffer),
+      ...new Uint8Array(Float32Array.from(whole.slice(8)).buffer),
+    ]),
+    ...{ example: 0, timestep: 3, input_timestep: null, scale: "prediction", same_scale: true },
+  });
+  const state = new DependencyState(model);
+  assert.deepEqual([state.available, state.passage.codes.length], [[1, 3], 4]);
+  assert.match(
+    sentence(state, 3, null),
+    /^example 0 "Ems" · t=3 · strongest: rain 4.0000 on t=3 just/,
+  );
+  // Where another is chosen, the last prediction that it has takes the place of one that it hasn't.
+  assert.deepEqual(state.chosen(1), { example: 1, timestep: 1 });
+  model.set("example", 1);
+  assert.deepEqual([state.available, state.passage.codes.length, state.stop], [[1], 2, 2]);
+  assert.equal(
+    caption(state, 0, 3),
+    "nothing is known of the prediction after t=3: the series has ended",
+  );
+  assert.match(
+    sentence(state, 1, null),
+    /^example 1 "Rur.+" · t=1 · strongest: rain 6.0000 on t=1 just/,
+  );
+  assert.doesNotMatch(sentence(state, 1, null), /\n/);
+  model.set("timestep", 1);
+  assert.deepEqual(state.chosen(0), { example: 0 });
+});

@@ -68,7 +68,11 @@ export class DependencyFrame extends Chrome {
       marks: tick("marks", set("marks"), "Show newlines, tabs and spaces as marks."),
     };
     this.sliders = {
-      example: slider("example", set("example"), "The example, one of the texts that were read."),
+      example: slider(
+        "example",
+        (value) => state.set(state.chosen(value), this),
+        `The example, one of the ${state.extent.series ? "series" : "texts"} that were read.`,
+      ),
       timestep: slider(
         "timestep",
         (value, typed) => this.#slide(value, typed),
@@ -171,7 +175,11 @@ export class DependencyFrame extends Chrome {
     for (const [name, one] of Object.entries(this.ticks)) one.update(model.get(name));
     const { first, stop, examples } = state.extent;
     this.sliders.example.root.hidden = examples <= 1;
-    this.sliders.example.update({ value: state.example, max: Math.max(0, examples - 1) });
+    this.sliders.example.update({
+      value: state.example,
+      max: Math.max(0, examples - 1),
+      text: state.label === undefined ? undefined : `${state.example}, ${state.label}`,
+    });
     this.sliders.timestep.update({
       value: state.timestep,
       min: first,
@@ -193,7 +201,7 @@ export class DependencyFrame extends Chrome {
   /** What there is, and how to read it. */
   get #about() {
     const { extent, available, models } = this.state;
-    const count = extent.stop - extent.first;
+    const count = this.state.stop - extent.first;
     const few = models.some((_, k) => this.state.few(k));
     const how = [...new Set(models.map((each) => each.how).filter(Boolean))];
     return [

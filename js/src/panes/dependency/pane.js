@@ -7,7 +7,7 @@ import { position } from "../../colour/log_scale.js";
 import { ink, mix, RAMP } from "../../colour/palettes.js";
 import { clamp } from "../../lib/clamp.js";
 import { element, write } from "../../lib/dom.js";
-import { placeOf, stepTo } from "../../lib/sorted.js";
+import { placeFrom, placeOf, stepTo } from "../../lib/sorted.js";
 import { DistanceStrip } from "./strip.js";
 import { caption } from "./words.js";
 
@@ -148,8 +148,7 @@ export class DependencyPane {
 
   /** The nearest timestep that the text has. @param {number} timestep */
   #inside(timestep) {
-    const { first, stop } = this.state.extent;
-    return clamp(timestep, first, stop - 1);
+    return clamp(timestep, this.#first, this.state.stop - 1);
   }
 
   /** What is under the pointer. @returns {Pointed | undefined} */
@@ -163,7 +162,7 @@ export class DependencyPane {
     if (box < 0) return undefined;
     if (state.model.get("hover") === "read") {
       const input = box + this.#first;
-      return input < state.extent.stop ? { timestep: state.timestep, input } : undefined;
+      return input < state.stop ? { timestep: state.timestep, input } : undefined;
     }
     const timestep = box + this.#first - this.#shift;
     if (placeOf(state.available, timestep) < 0) return undefined;
@@ -279,7 +278,8 @@ export class DependencyPane {
     };
     const row = placeOf(timesteps, timestep);
     const back = input === null ? -1 : timestep - input;
-    this.strip.paint(state.near(k), timesteps.length, look, [{ row, back }]);
+    const count = placeFrom(timesteps, state.stop);
+    this.strip.paint(state.near(k), count, look, [{ row, back }]);
   }
 
   // -- mouse and keys --------------------------------------------------------------------------

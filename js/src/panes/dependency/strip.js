@@ -89,7 +89,7 @@ export class DistanceStrip {
 
   /**
    * @param {Near} near
-   * @param {number} predictions
+   * @param {number} predictions how many of the first
    * @param {object} look
    * @param {Uint32Array} look.ramp
    * @param {number | undefined} look.largest what the last colour stands for; undefined: the largest of each
@@ -101,7 +101,8 @@ export class DistanceStrip {
   paint(near, predictions, look, marked) {
     const { ramp, largest, log, theme, every = 1 } = look;
     this.#every = every;
-    if (this.#drawn.changed([near, near.known, ramp, largest, log, theme, this.#width])) {
+    const made = [near, near.known, predictions, ramp, largest, log, theme, this.#width];
+    if (this.#drawn.changed(made)) {
       this.#predictions = predictions;
       this.#draw(near, look);
     }
@@ -132,7 +133,8 @@ export class DistanceStrip {
   #draw({ known, values }, { ramp, largest, log, theme }) {
     const width = 1 + NEAR;
     this.#depth = 0;
-    for (let row = 0; row < known; row++) {
+    const rows = Math.min(known, this.#predictions);
+    for (let row = 0; row < rows; row++) {
       while (this.#depth < NEAR && !Number.isNaN(values[row * width + 1 + this.#depth]))
         this.#depth++;
     }
@@ -142,7 +144,7 @@ export class DistanceStrip {
     const image = new ImageData(across, Math.max(1, this.#depth));
     const pixels = new Uint32Array(image.data.buffer);
     const most = new Float32Array(pixels.length).fill(-1);
-    for (let row = 0; row < known; row++) {
+    for (let row = 0; row < rows; row++) {
       const x = Math.floor((row * across) / this.#predictions);
       const end = largest ?? values[row * width];
       for (let back = 0; back < this.#depth; back++) {
@@ -157,8 +159,8 @@ export class DistanceStrip {
     });
     this.#picture.getContext("2d")?.putImageData(image, 0, 0);
     const all = this.#predictions === 1 ? "The prediction" : `All ${this.#predictions} predictions`;
-    const rows = this.#every > 1 ? `, ${this.#every} in a row of pixels` : "";
-    this.told.textContent = `${all}, a column each, from the ${this.noun} just read down to those further back${rows}`;
+    const each = this.#every > 1 ? `, ${this.#every} in a row of pixels` : "";
+    this.told.textContent = `${all}, a column each, from the ${this.noun} just read down to those further back${each}`;
     this.far.textContent = `${Math.max(0, this.#depth * this.#every - 1)} back`;
     this.near.parentElement?.style.setProperty("height", `${this.#lengths.down * this.#depth}px`);
   }

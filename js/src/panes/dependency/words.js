@@ -2,7 +2,7 @@
 
 import { summary } from "../../data/dependency.js";
 import { placeOf } from "../../lib/sorted.js";
-import { quoted } from "../../lib/tokens.js";
+import { quoted, visible } from "../../lib/tokens.js";
 import { number } from "../../lib/wording.js";
 
 /** @typedef {import("../../state/dependency.js").DependencyState} DependencyState */
@@ -46,7 +46,9 @@ export function target(state, k, timestep) {
  */
 export function sentence(state, timestep, input, write = number) {
   const parts = [place(state, timestep)];
-  if (state.extent.examples > 1) parts.unshift(`example ${state.example}`);
+  const { example, label } = state;
+  const called = label === undefined ? "" : ` "${visible(label)}"`;
+  if (state.extent.examples > 1) parts.unshift(`example ${example}${called}`);
   const next = state.token(timestep + 1);
   if (next !== undefined) parts[parts.length - 1] += `, next ${quoted(next)}`;
   const each = state.models.map(({ name }, k) => {
@@ -94,7 +96,9 @@ export function caption(state, k, timestep) {
   if (row === "none")
     return `no dependency was computed for the prediction after ${when(state, timestep)}`;
   if (row.values.length === 0) {
-    return `nothing is known of the prediction after ${when(state, timestep)}: what comes next is unknown`;
+    const ended = state.extent.series && timestep >= state.stop;
+    const why = ended ? "the series has ended" : "what comes next is unknown";
+    return `nothing is known of the prediction after ${when(state, timestep)}: ${why}`;
   }
   const { at, half } = summary(row, timestep);
   const parts = [target(state, k, timestep)];
