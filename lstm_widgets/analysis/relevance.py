@@ -243,7 +243,8 @@ def relevance(
         - ``mask`` bool ``(example, timestep)``, if some timesteps are padding.
 
         Of a series, ``channel`` has names, ``unit`` ``(channel,)`` units, and ``time`` ``(timestep,)``
-        or ``(example, timestep)`` tells when each timestep is, if that is known.
+        or ``(example, timestep)`` tells when each timestep is, if that is known. ``at`` ``(example,)`` are
+        the timesteps whose output is explained, if they were asked for.
 
         ``target``, ``predicted`` and ``confidence`` are missing for a cell. ``attrs["outputs"]`` is
         how many logits the model has (with one, ``target`` is 0). ``attrs["meaning"]`` tells what
@@ -390,6 +391,8 @@ def relevance(
     if len(groups) > 1:
         order = np.concatenate([group for group, _ in groups])[: dataset.sizes["example"]]
         dataset = dataset.isel(example=np.argsort(order)).assign_coords(example=np.sort(order))
+    if places is not None:
+        dataset = _explained_at(dataset, places, ragged=len(groups) > 1)
     forecast = state is None and explained.meaning(work.logits.shape[-1]) == "values"
     expect_forecast(target_scaling, forecast=forecast)
     if state is None:
@@ -598,6 +601,15 @@ def _of_windows(dataset: xr.Dataset, windows: Windows, series: int) -> xr.Datase
     if "mask" in dataset:
         real = real & dataset["mask"].values
     return dataset.assign(mask=(("example", "timestep"), real))
+
+
+def _explained_at(
+    dataset: xr.Dataset, places: npt.NDArray[np.intp], *, ragged: bool
+) -> xr.Dataset:
+    """Tell which timestep of each example was asked for; negative ones count from its end."""
+    at = places[dataset["example"].values]
+    count = dataset["mask"].values.sum(axis=1) if ragged else dataset.sizes["timestep"]
+    return dataset.assign_coords(at=("example", np.where(at < 0, at + count, at)))
 
 
 def _of_one_length(parts: Sequence[dict[str, Any]]) -> list[dict[str, npt.NDArray[Any]]]:

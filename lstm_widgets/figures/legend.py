@@ -37,6 +37,8 @@ class Legend:
     low, middle, high : str
     unit : str
         What the numbers are of.
+    about : str
+        What stands beside what there is.
     """
 
     ramp: NDArray[np.uint8]
@@ -44,19 +46,28 @@ class Legend:
     middle: str
     high: str
     unit: str
+    about: str = ""
 
 
-def caption(sheet: Sheet, shown: Snapshot, note: str = "", *, coloured: bool = True) -> None:
-    """Draw what is selected in a recording and what there is; a legend, and what tracks say, if coloured."""
+def caption(
+    sheet: Sheet,
+    shown: Snapshot,
+    note: str = "",
+    *,
+    coloured: bool = True,
+    legend: Legend | None = None,
+) -> None:
+    """Draw what is selected in a recording and what there is; if coloured, a legend, and what tracks say."""
     counts = (
         f"{shown.layer['cells']} cells",
         f"{shown.examples} examples" if shown.examples != 1 else "",
         f"{shown.timesteps} timesteps",
         note,
+        "" if legend is None else legend.about,
         shown.checked,
     )
     if not coloured:
-        caption_of(sheet, shown.status, counts, None)
+        caption_of(sheet, shown.status, counts, legend)
         return
     tracks = []
     for text, (index, track) in zip(shown.said, shown.tracks, strict=True):
@@ -66,8 +77,8 @@ def caption(sheet: Sheet, shown: Snapshot, note: str = "", *, coloured: bool = T
         share = np.ones(_SWATCH) if track.yes_no else np.linspace(0, 1, _SWATCH)
         steps = ends[0] + (ends[1] - ends[0]) * share[:, None]
         tracks.append((text, steps.round().astype(np.uint8)))
-    legend = _legend_of(shown.coloured(sheet.theme), shown.signal)
-    caption_of(sheet, shown.status, counts, legend, tracks)
+    own = _legend_of(shown.coloured(sheet.theme), shown.signal)
+    caption_of(sheet, shown.status, counts, own, tracks)
 
 
 def caption_of(

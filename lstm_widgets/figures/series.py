@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lstm_widgets.colours import Colour
+    from lstm_widgets.figures.behind import Behind
     from lstm_widgets.figures.sheet import Floats, Sheet
     from lstm_widgets.views.lines import Key, Lines, Subject
     from lstm_widgets.views.snapshot import Snapshot
@@ -28,7 +29,7 @@ _APART, _HEAD, _NARROW = 14, 24, 640
 _LEAST = 0.6
 #: Of lines over one another: from one name to the next.
 _PITCH = 26
-_TARGET, _LINE = 3.5, 1.1
+_TARGET, _LINE, _HALO = 3.5, 1.1, 2.0
 #: Where on a palette the colours are of what is below zero and above it, and how much of them is seen:
 #: where a line is alone, and where others lie on it.
 _SIDES, _AREA, _GROUND = (0.16, 0.84), 0.5, 0.22
@@ -69,6 +70,7 @@ def series(
     *,
     span: tuple[int, int] | None,
     most: int,
+    behind: Behind | None = None,
 ) -> None:
     """
     Draw lines, as many as there is room for.
@@ -84,6 +86,8 @@ def series(
         The timesteps of the layer that are drawn; all of them, if it is None.
     most : int
         How high all bands may be.
+    behind : Behind, optional
+        Relevance behind the lines of channels.
     """
     if not rows:
         sheet.nothing()
@@ -93,7 +97,7 @@ def series(
     heights = [round(share * row.height) for row in rows]
     while len(heights) > 1 and sum(heights) + _APART * len(heights) > 1.5 * most:
         heights.pop()
-    drawing = _Drawing(sheet, shown, lines, _extent(shown, lines, rows, span))
+    drawing = _Drawing(sheet, shown, lines, _extent(shown, lines, rows, span), behind)
     bottom = _HEAD + 8 + sum(heights) + _APART * len(heights)
     drawing.ticks(bottom - 6)
     top = _HEAD + 8
@@ -149,9 +153,14 @@ class _Drawing:
     """One picture: its sheet, and what time is drawn from where to where."""
 
     def __init__(
-        self, sheet: Sheet, shown: Snapshot, lines: Lines, extent: tuple[float, float]
+        self,
+        sheet: Sheet,
+        shown: Snapshot,
+        lines: Lines,
+        extent: tuple[float, float],
+        behind: Behind | None = None,
     ) -> None:
-        self.sheet, self.shown, self.lines = sheet, shown, lines
+        self.sheet, self.shown, self.lines, self.behind = sheet, shown, lines, behind
         self.start, self.end = extent
         narrow = sheet.width < _NARROW
         self.name, self.left = (70, 112) if narrow else (104, 150)
@@ -189,10 +198,32 @@ class _Drawing:
         return [(tick, f"{tick:.0f}") for tick in found]
 
     def selected(self, bottom: int) -> None:
-        """Draw the line of the selected time."""
+        """Draw the line of the selected time, and what marks the one that is explained."""
+        self._explained(bottom)
         if self.start <= self.at <= self.end:
             x = round(float(self.x(np.array([self.at]))[0]))
             self.sheet.box((x, _HEAD - 4, x + 1, bottom), self.sheet.theme.foreground)
+
+    def _explained(self, bottom: int) -> None:
+        """Mark the timestep that is explained, and what was read for it."""
+        reach = None if self.behind is None else self.behind.reach(self.lines, self.shown.example)
+        if reach is None:
+            return
+        sheet, theme = self.sheet, self.sheet.theme
+        first, last, at = self.x(np.array(reach)).tolist()
+        first, last = max(first, self.left), min(last, self.right)
+        if first < last:
+            pale = one_colour(mix(theme.background, theme.foreground, 0.55))
+            sheet.box((first, _HEAD - 4, last, _HEAD - 2), pale, LINES)
+        if self.left - 1 <= at <= self.right + 1:
+            x = round(at)
+            steps = np.arange(5)
+            sheet.boxes(
+                np.stack([x - 4 + steps, _HEAD + steps, x + 5 - steps, _HEAD + 1 + steps], 1),
+                theme.foreground,
+            )
+            tops = np.arange(_HEAD + 6, bottom, 5)
+            sheet.boxes(rectangles(x, tops, 1, 2), theme.foreground)
 
     def colour(self, subject: Subject) -> Colour:
         """Give the colour of a line."""
@@ -207,6 +238,10 @@ class _Drawing:
         sheet, theme = self.sheet, self.sheet.theme
         bottom = top + height + 3
         sheet.box((self.left, bottom, self.right, bottom + 1), theme.line, LINES)
+        if self._coloured(row) and self.behind is not None:
+            (key, *_), box = row.subjects[0].keys, (self.left, top - 3, self.right, top + height + 3)
+            channel = key.number if row.alone and key.kind == "channel" else None
+            self.behind.draw(sheet, self.lines, row.example, channel, box, self.x)
         self._padding(row, top, height)
         # What is yes or no lies behind the others.
         places = [self._range(one, row.example) for one in row.subjects]
@@ -230,6 +265,12 @@ class _Drawing:
                     room=room,
                 )
             self._values(row, subject, middle)
+
+    def _coloured(self, row: Row) -> bool:
+        """Whether relevance stands behind a band."""
+        if self.behind is None or self.behind.row(row.example) is None:
+            return False
+        return self.behind.adds_up or (row.alone and row.subjects[0].kind == "channel")
 
     def _range(self, subject: Subject, example: int) -> tuple[float, float] | None:
         """Give what a band reaches from and to, as js/src/panes/series/bands.js does; None if none."""
@@ -295,7 +336,10 @@ class _Drawing:
             if not (steps or behind):
                 target = key.kind == "target"
                 colour = theme.target if target else self.colour(subject)
-                sheet.stroke(points, _TARGET if target else _LINE, colour)
+                thick = _TARGET if target else _LINE
+                if self._coloured(row):
+                    sheet.stroke(points, thick + _HALO, theme.background)
+                sheet.stroke(points, thick, colour)
 
     def _points(
         self, line: Line, key: Key, example: int, band: _Band, *, steps: bool

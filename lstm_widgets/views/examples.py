@@ -72,6 +72,7 @@ class Examples:
         class_names: Sequence[str] | Mapping[int, str] | None = None,
     ) -> None:
         _expect_relevance(relevance)
+        self.dataset = relevance
         values = relevance["relevance"]
         self.methods = tuple(str(name) for name in values["method"].values)
         #: Of a series: the names of its channels, and their units.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lstm_widgets.recording import Recording
+    from lstm_widgets.views.series_relevance import SeriesRelevance
     from lstm_widgets.views.tracks import Track
 
 #: Runs of one level that are one of the next. The page has the same numbers (js/src/data/levels.js).
@@ -42,8 +43,9 @@ class Key(NamedTuple):
     Parameters
     ----------
     kind : str
-        ``"channel"`` of the input, ``"output"`` or ``"target"``, ``"cell"``, ``"track"`` of a concept, or
-        ``"readout"``, what a probe reads of that concept.
+        ``"channel"`` of the input, ``"output"`` or ``"target"``, ``"cell"``, ``"track"`` of a concept,
+        ``"readout"``, what a probe reads of that concept, or ``"relevance"``, see `SeriesRelevance.number`,
+        whose examples are explanations.
     number : int
         Which of them.
     layer, signal : str, optional
@@ -110,6 +112,11 @@ class Line:
         """The lowest and the highest finite value; None if there is none."""
         finite = self.values[np.isfinite(self.values)]
         return (float(finite.min()), float(finite.max())) if len(finite) else None
+
+    def strongest(self, edges: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Give what has the largest magnitude between edges, with its sign, see `columns`: float32 (column,)."""
+        low, high = self.columns(edges)
+        return np.where(-low > high, low, high)
 
     def columns(self, edges: NDArray[np.intp]) -> NDArray[np.float32]:
         """
@@ -198,6 +205,8 @@ class Lines:
         The concepts of each layer.
     read : mapping of (str, str) to Readout, optional
         By layer and the name of a concept: what a probe reads of it.
+    relevance : SeriesRelevance, optional
+        What stands behind the lines of channels.
     """
 
     def __init__(
@@ -205,8 +214,10 @@ class Lines:
         recording: Recording,
         said: Mapping[str, tuple[Track, ...]],
         read: Mapping[tuple[str, str], Readout] | None = None,
+        relevance: SeriesRelevance | None = None,
     ) -> None:
         self.recording = recording
+        self.relevance = relevance
         self.said = said
         self.read = {} if read is None else dict(read)
         self._arrays = {
@@ -315,8 +326,8 @@ class Lines:
         Returns
         -------
         float32 array (timestep,)
-            Of a cell or a concept as many as its layer has, NaN where that is padding; else as many as the
-            series has.
+            Of a cell or a concept as many as its layer has, NaN where that is padding; of relevance as many as
+            an explanation has; else as many as the series has.
 
         Raises
         ------
@@ -341,7 +352,9 @@ class Lines:
             timesteps = layer.sizes["timestep"]
             said = track.said[example * timesteps : (example + 1) * timesteps]
             return _without_padding(said.astype(np.float32), layer, example)
-        array = self._arrays[key.kind]
+        if key.kind == "relevance" and self.relevance is not None:
+            return self.relevance.line(self.relevance.of(key.number), example)
+        array = self._arrays.get(key.kind)
         if array is None:
             raise KeyError(f"no {key.kind} was recorded")
         given: NDArray[np.float32] = array[example, :, key.number].to_numpy()

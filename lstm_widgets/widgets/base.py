@@ -422,14 +422,14 @@ def _meant(name: str, known: Sequence[str]) -> str:
 
 
 def checked_scale(
-    scale: str | tuple[float, float], named: tuple[str, ...]
+    scale: str | tuple[float, float], named: tuple[str, ...], trait: str = "scale"
 ) -> str | tuple[float, float]:
     """Refuse a fixed range that is none."""
     if not isinstance(scale, str):
         low, high = scale
         if not -float("inf") < low < high < float("inf"):
             raise traitlets.TraitError(
-                f"scale: expected one of {', '.join(named)} or (lowest, highest) with "
+                f"{trait}: expected one of {', '.join(named)} or (lowest, highest) with "
                 f"lowest < highest, both finite; got {scale}"
             )
     return scale

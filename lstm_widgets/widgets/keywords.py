@@ -58,8 +58,8 @@ class TextHeatmapKeywords(MatchingKeywords, total=False):
     guesses: bool
 
 
-class SeriesPlotKeywords(MatchingKeywords, total=False):
-    """What `SeriesPlot` takes."""
+class SeriesLinesKeywords(MatchingKeywords, total=False):
+    """What widgets take that show lines over time."""
 
     cells: Sequence[int]
     channels: Sequence[str] | None
@@ -69,19 +69,27 @@ class SeriesPlotKeywords(MatchingKeywords, total=False):
     subject: str | None
 
 
+class SeriesPlotKeywords(SeriesLinesKeywords, total=False):
+    """What `SeriesPlot` takes."""
+
+    method: str
+    relevance_scale: Literal["example", "all"] | Range
+    explained: int | None
+
+
 class ExampleGridKeywords(RecordingKeywords, total=False):
     """What `ExampleGrid` takes."""
 
     sort: Literal["index", "value"]
 
 
-class ExplorerKeywords(CellGridKeywords, TextHeatmapKeywords, SeriesPlotKeywords, total=False):
+class ExplorerKeywords(CellGridKeywords, TextHeatmapKeywords, SeriesLinesKeywords, total=False):
     """What `Explorer` takes."""
 
     finding: bool
 
 
-class CellFinderKeywords(CellGridKeywords, TextHeatmapKeywords, SeriesPlotKeywords, total=False):
+class CellFinderKeywords(CellGridKeywords, TextHeatmapKeywords, SeriesLinesKeywords, total=False):
     """What `CellFinder` takes."""
 
     layer: str

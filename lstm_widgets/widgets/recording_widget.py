@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import traitlets
 
 from lstm_widgets.analysis.changes import initial_of
-from lstm_widgets.figures.legend import caption
+from lstm_widgets.figures.legend import Legend, caption
 from lstm_widgets.recording import Recording
 from lstm_widgets.tokens.wording import in_line
 from lstm_widgets.views.lines import Lines
@@ -440,13 +440,18 @@ class RecordingWidget(PageWidget):
     def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
         """Draw what stands in the widget, from top to bottom. There is something recorded."""
 
+    def _legend(self, _sheet: Sheet) -> Legend | None:
+        """Tell what colours stand for that aren't those of values."""
+        return None
+
     def _draw(self, sheet: Sheet, most: int) -> None:
         shown = self._snapshot()
         if shown.empty:
             sheet.nothing()
         else:
             self._parts(sheet, shown, most)
-        caption(sheet, shown, self._note, coloured=self._coloured)
+        legend = self._legend(sheet)
+        caption(sheet, shown, self._note, coloured=self._coloured, legend=legend)
 
     # -- the page's requests ---------------------------------------------------------------------
 

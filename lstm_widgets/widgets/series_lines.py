@@ -14,7 +14,9 @@ from lstm_widgets.widgets.matching_widget import MatchingWidget
 from lstm_widgets.widgets.pinned_cells import PinnedCells
 
 if TYPE_CHECKING:
+    from lstm_widgets.figures.behind import Behind
     from lstm_widgets.figures.sheet import Sheet
+    from lstm_widgets.views.series_relevance import SeriesRelevance
     from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.views.tracks import Track
 
@@ -45,12 +47,14 @@ class SeriesLines(MatchingWidget, PinnedCells):
 
     #: Made anew with the tracks.
     _lines: Lines | None = None
+    #: What stands behind the lines of channels.
+    _placed: SeriesRelevance | None = None
 
     @property
     def _drawn(self) -> Lines:
         """All lines, those of tracks among them."""
         if self._lines is None:
-            self._lines = Lines(self.recording, self._said, self._read())
+            self._lines = Lines(self.recording, self._said, self._read(), self._placed)
         return self._lines
 
     def _say(self, said: dict[str, tuple[Track, ...]]) -> None:
@@ -143,7 +147,12 @@ class SeriesLines(MatchingWidget, PinnedCells):
             rows = [Row("", self.example, subjects)] if subjects else []
         else:
             rows = [Row(one.name, self.example, [one]) for one in subjects]
-        series(sheet, shown, self._drawn, rows, span=span, most=most)
+        series(sheet, shown, self._drawn, rows, span=span, most=most, behind=self._behind)
+
+    @property
+    def _behind(self) -> Behind | None:
+        """The relevance behind the lines of channels."""
+        return None
 
     def _label(self, example: int) -> str:
         labels = self._drawn.labels

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import traitlets
 
-from lstm_widgets.widgets.base import STATIC, FileState
+from lstm_widgets.figures.behind import Behind
+from lstm_widgets.recording import Recording
+from lstm_widgets.views.lines import Lines
+from lstm_widgets.views.series_relevance import SeriesRelevance
+from lstm_widgets.widgets.base import STATIC, FileState, checked_scale
 from lstm_widgets.widgets.page import export
 from lstm_widgets.widgets.page.lines import largest_of, rows_of, size_of, tops_of
+from lstm_widgets.widgets.page.state import WHOLE_BYTES
 from lstm_widgets.widgets.recording_widget import SCALES
 from lstm_widgets.widgets.series_lines import SeriesLines
 
 if TYPE_CHECKING:
     from typing import Unpack
 
+    import xarray as xr
+
+    from lstm_widgets.figures.legend import Legend
     from lstm_widgets.figures.sheet import Sheet
-    from lstm_widgets.recording import Recording
     from lstm_widgets.views.lines import Key
     from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.views.tracks import Track
     from lstm_widgets.widgets.keywords import SeriesPlotKeywords
+
+RELEVANCE_SCALES = ("example", "all")
 
 
 class SeriesPlot(SeriesLines):
@@ -58,6 +68,21 @@ class SeriesPlot(SeriesLines):
         track. Default: the first output, else the cell.
     threshold : float, optional
         Around zero of a cell's line, values of smaller magnitude stand on grey ground.
+    relevance : xarray.Dataset, optional
+        What `lstm_widgets.relevance` returned of this series, or of windows of it: behind the line of each
+        channel, a timestep has the colour of the channel's relevance; of timesteps that share a pixel the
+        one of largest magnitude. Where all lines are in one, and behind a line that isn't a channel's in the
+        bands of examples, it is the sum of all channels. The timestep that is explained is marked.
+        Explanations are placed by their times, else by the end of their windows.
+    method : str, optional
+        The method whose relevance is shown. Default: the first.
+    relevance_scale : str or tuple of float, optional
+        What the outermost colours of relevance stand for: the largest magnitude of the method in each
+        ``"example"`` that is explained, a window say, or in ``"all"``, or (lowest, highest), beyond which
+        values are marked as clipped.
+    explained : int, optional
+        The timestep of the series whose explanation is shown, or that which is nearest to it. Default:
+        that of the selected timestep, wherever it goes.
     span : tuple of int, optional
         The selected span of timesteps, ``(start, stop)``, ``stop`` excluded. A figure shows it alone.
     palette : str, optional
@@ -72,6 +97,8 @@ class SeriesPlot(SeriesLines):
     <SeriesPlot layer='lstm', signal='cell_state', cell=1, example=0, timestep=0>
     """
 
+    _shown: ClassVar[tuple[str, ...]] = ("recording", "relevance")
+
     _esm = STATIC / "series_plot.js"
     _css = STATIC / "series_plot.css"
     _note: ClassVar[str] = "numbers at the right: at the selected time"
@@ -84,15 +111,87 @@ class SeriesPlot(SeriesLines):
         "or a fixed range (lowest, highest).",
     ).tag(sync=True)
 
+    method = traitlets.Unicode(help="The method whose relevance is shown.").tag(sync=True)
+    relevance_scale = traitlets.Union(
+        [traitlets.Enum(RELEVANCE_SCALES), traitlets.Tuple(traitlets.Float(), traitlets.Float())],
+        default_value="example",
+        help="What the outermost colours of relevance stand for: the largest magnitude in each 'example' "
+        "that is explained, or in 'all' of them, or a fixed range (lowest, highest).",
+    ).tag(sync=True)
+    explained = traitlets.Int(
+        None,
+        allow_none=True,
+        help="The timestep of the series whose explanation is shown; None: the selected one.",
+    ).tag(sync=True)
+
+    _relevance = traitlets.Dict(help="What there is of relevance.").tag(
+        sync=True, echo_update=False
+    )
+    _relevance_rows = traitlets.Bytes(help="Of each explanation, see `described`.").tag(
+        sync=True, echo_update=False
+    )
+    _relevance_values = traitlets.Bytes(help="float32 (explanation, method, channel, step).").tag(
+        sync=True, echo_update=False
+    )
+
     def __init__(
         self,
         recording: Recording,
         *,
         layer: str | None = None,
         signal: str | None = None,
+        relevance: xr.Dataset | None = None,
         **traits: Unpack[SeriesPlotKeywords],
     ) -> None:
+        self._expect_known(traits)
+        if relevance is not None and isinstance(recording, Recording):
+            self._placed = SeriesRelevance(relevance, Lines(recording, {}))
+            traits.setdefault("method", self._placed.methods[0])
         super().__init__(recording, layer=layer, signal=signal, **traits)
+        if self._placed is not None:
+            whole = self._placed.size <= WHOLE_BYTES
+            with self.hold_sync():
+                for name, value in _packed(self._placed, slice(None), whole=whole).items():
+                    setattr(self, name, value)
+
+    @property
+    def relevance(self) -> xr.Dataset | None:
+        """What stands behind the lines of channels, if it was given."""
+        return None if self._placed is None else self._placed.dataset
+
+    @traitlets.validate("method")
+    def _check_method(self, proposal: dict[str, Any]) -> str:
+        method: str = proposal["value"]
+        methods = () if self._placed is None else self._placed.methods
+        if method not in (methods or ("",)):
+            known = ", ".join(map(repr, methods)) or "none, because there is no relevance"
+            raise traitlets.TraitError(f"method: expected one of {known}; got {method!r}")
+        return method
+
+    @traitlets.validate("relevance_scale")
+    def _check_relevance_scale(self, proposal: dict[str, Any]) -> str | tuple[float, float]:
+        return checked_scale(proposal["value"], RELEVANCE_SCALES, "relevance_scale")
+
+    @traitlets.validate("explained")
+    def _check_explained(self, proposal: dict[str, Any]) -> int:
+        timestep: int = proposal["value"]
+        timesteps = self._drawn.timesteps
+        if not 0 <= timestep < max(1, timesteps):
+            raise traitlets.TraitError(
+                f"explained: expected None or a timestep of the series, 0 to {max(1, timesteps) - 1}; got "
+                f"{timestep}"
+            )
+        return timestep
+
+    def _explanation(self, example: int) -> int | None:
+        """Give the explanation of an example that is shown."""
+        if self._placed is None:
+            return None
+        lines, timestep = self._drawn, self.explained
+        if timestep is None:
+            at = lines.places(self.layer, example)[self.timestep]
+            timestep = int(np.abs(lines.places("", example) - at).argmin())
+        return self._placed.row(example, timestep)
 
     def _say(self, said: dict[str, tuple[Track, ...]]) -> None:
         # As lines alone, not as bands.
@@ -124,6 +223,22 @@ class SeriesPlot(SeriesLines):
     # -- leaving the notebook --------------------------------------------------------------------
 
     def _file_state(self, *, exact: bool | None = None) -> FileState:
+        """Give a file relevance, too: all of it if it fits, else the explanation that is shown."""
+        found = self._file_lines(exact=exact)
+        placed = self._placed
+        if placed is None:
+            return found
+        size = sum(len(some) for some in found.traits.values() if isinstance(some, bytes))
+        rows, missing = slice(None), found.missing
+        if size + placed.size > export.FILE_BYTES:
+            row = self._explanation(self.example) or 0
+            rows, missing = slice(row, row + 1), [*missing, "all but one explanation"]
+        packed = _packed(placed, rows, whole=True)
+        if size + len(packed["_relevance_values"]) > export.FILE_BYTES:
+            packed, missing = _NOTHING, [*found.missing, "the relevance"]
+        return FileState(found.traits | packed, missing, found.rounded)
+
+    def _file_lines(self, *, exact: bool | None = None) -> FileState:
         """Give a file all of the recording if it fits, else the lines that are shown."""
         lines = self._drawn
         empty = {"_summary": {}, "_overview": b""}
@@ -165,3 +280,33 @@ class SeriesPlot(SeriesLines):
 
     def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
         self._draw_lines(sheet, shown, most)
+
+    @property
+    def _behind(self) -> Behind | None:
+        if self._placed is None:
+            return None
+        subjects = [one for one in self._subjects if self._shows(one)]
+        if self.arrange == "examples":
+            subjects = [self._subject_of_examples]
+        return Behind(
+            self._placed,
+            self._placed.methods.index(self.method),
+            self.palette,
+            self.relevance_scale,
+            self._explanation,
+            adds_up=self.arrange != "bands" and [one.kind for one in subjects] != ["channel"],
+        )
+
+    def _legend(self, sheet: Sheet) -> Legend | None:
+        behind = self._behind
+        if behind is None:
+            return None
+        return behind.legend(self._drawn, self.example, sheet.theme)
+
+
+_NOTHING: dict[str, Any] = {"_relevance": {}, "_relevance_rows": b"", "_relevance_values": b""}
+
+
+def _packed(placed: SeriesRelevance, rows: slice, *, whole: bool) -> dict[str, Any]:
+    """Give the page some explanations."""
+    return dict(zip(_NOTHING, placed.described(rows, whole=whole), strict=True))

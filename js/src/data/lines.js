@@ -9,13 +9,15 @@ import { Axis } from "./axis.js";
 import { decode } from "./codes.js";
 import { inPart } from "./layer.js";
 import { extentOf, POOLED, TILE, topLevel, WholeLine } from "./levels.js";
+import { RELEVANCE_TRAITS, relevanceHere, SeriesRelevance } from "./series_relevance.js";
 import { stored, wholeSize } from "./source.js";
 
 /** @typedef {import("../host/model.js").Model} Model */
 /** @typedef {import("./layer.js").Layer} Layer */
 /** @typedef {import("./levels.js").Level} Level */
 /**
- * Which line it is: a "channel", "output" or "target", a "track" of a layer, a "cell" of a signal.
+ * Which line it is: a "channel", "output" or "target", a "track" of a layer, a "cell" of a signal; or
+ * "relevance", see `SeriesRelevance.key`.
  * @typedef {[kind: string, index: number, layer: string, signal: string]} Key
  */
 /**
@@ -36,7 +38,10 @@ const KEPT_LINES = 256;
 const ASKED = 256;
 
 /** What lines come from: traits that are of one time, see `here`. */
-export const LINE_TRAITS = ["_beside", "_axes", "_axis_values", "_series", "_series_values"];
+export const LINE_TRAITS = [
+  ...["_beside", "_axes", "_axis_values", "_series", "_series_values"],
+  ...RELEVANCE_TRAITS,
+];
 
 /** @type {WeakMap<Key, string>} */
 const ids = new WeakMap();
@@ -53,7 +58,9 @@ export function idOf(key) {
  * @param {Model} model
  * @param {Key} key
  */
-const countOf = (model, [, , layer]) => model.get("_axes")[layer]?.count ?? 0;
+const countOf = (model, [kind, , layer]) =>
+  (kind === "relevance" ? model.get("_relevance").timesteps : model.get("_axes")[layer]?.count) ??
+  0;
 
 /** Whether traits that belong together are all there: some hosts hand over one after the other. @param {Model} model */
 export function linesHere(model) {
@@ -111,6 +118,8 @@ export class Lines {
       this.#largest.set(JSON.stringify([layer, signal]), value);
     }
     this.values = floats(model.get("_series_values"));
+    /** What stands behind the lines of channels. */
+    this.relevance = relevanceHere(model) ? new SeriesRelevance(model) : undefined;
     /** Where the values of each line begin. @type {Map<string, number>} */
     this.starts = new Map();
     let at = 0;
@@ -240,6 +249,7 @@ export class Lines {
       return this.values.subarray(at, at + count);
     }
     const [kind, cell, name, signal] = key;
+    if (kind === "relevance") return this.relevance?.line(cell, example);
     const layer = this.layers.find((one) => one.name === name);
     if (kind !== "cell" || !this.whole || !layer?.signals.includes(signal)) return undefined;
     const parts = this.#parts(layer, signal);

@@ -10,6 +10,9 @@ export function words(name) {
   return name.replaceAll("_", " ");
 }
 
+/** The name of a method of relevance as it is written. @param {string} name */
+export const methodName = (name) => words(name.replaceAll("_x_", " × "));
+
 /** A text with a minus that is as wide as a plus. @param {string} text */
 export function minus(text) {
   return text.replaceAll("-", "−");

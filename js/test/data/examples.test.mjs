@@ -13,7 +13,9 @@ const { boxesOf, Shelf, WordRows } = await load("layout/word_rows.js");
 /** @type {typeof import("../../src/colour/relevance_colours.js")} */
 const { Band } = await load("colour/relevance_colours.js");
 /** @type {typeof import("../../src/panes/relevance/words.js")} */
-const { counted, methodName, strongest, sureness } = await load("panes/relevance/words.js");
+const { counted, strongest, sureness } = await load("panes/relevance/words.js");
+/** @type {typeof import("../../src/lib/wording.js")} */
+const { methodName } = await load("lib/wording.js");
 
 const table = JSON.parse(await readFile(new URL("../examples.json", import.meta.url), "utf8"));
 

@@ -2,16 +2,14 @@
 
 import { outline } from "../../canvas/outline.js";
 import { drawRun } from "../../canvas/shaper.js";
+import { slants } from "../../canvas/slants.js";
 import { css, ink, mix } from "../../colour/palettes.js";
 import { directionOf, visible } from "../../lib/tokens.js";
-import { minus } from "../../lib/wording.js";
+import { methodName, minus } from "../../lib/wording.js";
 import { BAND, EDGE, HEAD, LETTERS, MARGIN, SEAM, SURE } from "./rows.js";
-import { counted, methodName, strongest, sureness } from "./words.js";
+import { counted, strongest, sureness } from "./words.js";
 
 /** @typedef {import("../../data/examples.js").Row} Row */
-
-/** How far apart the marks of what is no plain value are. */
-const PERIOD = 6;
 
 export class Drawing {
   /**
@@ -245,12 +243,7 @@ export class Drawing {
   slants(context, { x, y, width, height, colour, nan }) {
     context.strokeStyle = nan ? this.frame.theme.colour.fg : css(mix(colour, ink(colour), 0.65));
     context.lineWidth = nan ? 1.5 : 1;
-    context.beginPath();
-    for (let at = -height; at < width; at += PERIOD) {
-      context.moveTo(x + at, nan ? y + height : y);
-      context.lineTo(x + at + height, nan ? y : y + height);
-    }
-    context.stroke();
+    slants(context, x, y, width, height, nan);
   }
 
   /** The words that are searched for. @param {Row} row */

@@ -5,14 +5,14 @@ import { Band } from "../../colour/relevance_colours.js";
 import { element, write } from "../../lib/dom.js";
 import { Memo } from "../../lib/memo.js";
 import { quoted } from "../../lib/tokens.js";
-import { minus, number, short, words } from "../../lib/wording.js";
+import { methodName, minus, number, short, words } from "../../lib/wording.js";
 import { Chrome } from "../../ui/chrome.js";
 import { field, menu, tick } from "../../ui/controls.js";
 import { InnerPane } from "../../ui/inner_pane.js";
 import { Legend } from "../../ui/legend.js";
 import { RelevancePane } from "./pane.js";
 import { channelName } from "./strips.js";
-import { counted, methodName, strongest } from "./words.js";
+import { counted, strongest } from "./words.js";
 
 /** Why there is no Explorer. @type {Record<string, string>} */
 const NOT_HERE = {

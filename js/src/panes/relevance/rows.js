@@ -6,7 +6,8 @@ import { boxesOf, Shelf, WordRows } from "../../layout/word_rows.js";
 import { Memo } from "../../lib/memo.js";
 import { Recent } from "../../lib/recent.js";
 import { visible } from "../../lib/tokens.js";
-import { counted, methodName } from "./words.js";
+import { methodName } from "../../lib/wording.js";
+import { counted } from "./words.js";
 
 /** @typedef {import("../../data/examples.js").Row} Row */
 

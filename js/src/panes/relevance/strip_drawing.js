@@ -3,9 +3,9 @@
 import { outline } from "../../canvas/outline.js";
 import { mix } from "../../colour/palettes.js";
 import { Recent } from "../../lib/recent.js";
+import { methodName } from "../../lib/wording.js";
 import { Drawing } from "./drawing.js";
 import { channelName, STRIP } from "./strips.js";
-import { methodName } from "./words.js";
 
 /** @typedef {import("../../data/examples.js").Row} Row */
 /**

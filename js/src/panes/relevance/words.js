@@ -1,10 +1,5 @@
 // How relevance is put into words and numbers.
 
-import { words } from "../../lib/wording.js";
-
-/** A method's name as it is written. @param {string} name */
-export const methodName = (name) => words(name.replaceAll("_x_", " × "));
-
 /** How many, with a space between thousands. @param {number} count */
 export const counted = (count) => count.toLocaleString("en").replaceAll(",", "\u202f");
 

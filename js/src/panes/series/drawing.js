@@ -6,7 +6,8 @@ import { lineColour, lineCss } from "../../colour/lines.js";
 import { css, RAMP, ramp } from "../../colour/palettes.js";
 import { element } from "../../lib/dom.js";
 import { Memo } from "../../lib/memo.js";
-import { ABSENT, absent, endsOf, titleOf, valueAt, written } from "./bands.js";
+import { ABSENT, absent, behind, endsOf, titleOf, valueAt, written } from "./bands.js";
+import { Ground, reachOf } from "./ground.js";
 import { Plotter } from "./plotter.js";
 
 /** @typedef {import("./bands.js").Band} Band */
@@ -22,6 +23,7 @@ const RANGE = 46;
 const VALUE = 92;
 const NARROW = 620;
 const TARGET = 3.5;
+const HALO = 2.2;
 /** Where on a palette the colours are of what is below zero and above it. */
 const BELOW = 0.16;
 
@@ -55,6 +57,7 @@ export function gutters(width) {
 
 export class Drawing {
   #plotter = new Plotter();
+  ground = new Ground();
   #drawn = new Memo();
   /** @type {{colour: string, pattern: CanvasPattern | string}} */
   #dots = { colour: "", pattern: "" };
@@ -76,6 +79,7 @@ export class Drawing {
     context.rect(0, HEAD, width, height - HEAD);
     context.clip();
     context.translate(0, HEAD - top);
+    this.#relevance(context, scene, left, room);
     for (const band of bands) this.#ground(context, scene, band, left, room);
     context.restore();
     this.#lines(context, scene, left, room);
@@ -139,6 +143,31 @@ export class Drawing {
     }
     context.fillStyle = theme.colour.line;
     context.fillRect(0, HEAD - 1, left + room + 400, 1);
+  }
+
+  /**
+   * The relevance behind the lines of channels.
+   * @param {CanvasRenderingContext2D} context
+   * @param {Scene} scene
+   * @param {number} left
+   * @param {number} room
+   */
+  #relevance(context, { state, lines, theme, bands, start, scale }, left, room) {
+    const grounds = bands.flatMap((band) => {
+      const { example, top, height } = band;
+      const explanation = state.explanation(example);
+      const of = explanation && behind(state, band);
+      if (!of) return [];
+      const axis = lines.axis("", example);
+      const { method } = explanation;
+      return [
+        { explanation, axis, example, top: top - 3, height: height + 6, of: { ...of, method } },
+      ];
+    });
+    context.save();
+    context.translate(left, 0);
+    this.ground.paint(context, { lines, theme, start, scale, room }, grounds);
+    context.restore();
   }
 
   /**
@@ -219,9 +248,9 @@ export class Drawing {
   #lines(context, scene, left, room) {
     const { bands, lines, theme, top, height, scale, start, palette } = scene;
     const ratio = window.devicePixelRatio || 1;
-    const places = bands.map(({ top, height, example, drawn }) => [
-      [top, height, example],
-      drawn.map(({ subject, range }) => [subject.keys, subject.hue, range]),
+    const places = bands.map((band) => [
+      [band.top, band.height, band.example, this.#coloured(scene, band)],
+      band.drawn.map(({ subject, range }) => [subject.keys, subject.hue, range]),
     ]);
     const look = JSON.stringify([places, top, height, room, scale, start, palette, ratio]);
     // A cursor that moves, or a threshold, changes no line.
@@ -234,12 +263,18 @@ export class Drawing {
     context.restore();
   }
 
+  /** Whether relevance stands behind a band. @param {Scene} scene @param {Band} band */
+  #coloured({ state }, band) {
+    return Boolean(state.explanation(band.example) && behind(state, band));
+  }
+
   /**
    * @param {Scene} scene
    * @param {number} room
    * @param {number} ratio
    */
-  #draw({ bands, lines, theme, top, height, scale, start, palette }, room, ratio) {
+  #draw(scene, room, ratio) {
+    const { bands, lines, theme, top, height, scale, start, palette } = scene;
     this.#plotter.begin({
       start,
       scale: scale * ratio,
@@ -252,6 +287,7 @@ export class Drawing {
       [BELOW, 1 - BELOW].map((at) => colours[Math.round(at * (RAMP - 1))])
     );
     for (const band of bands) {
+      const clear = this.#coloured(scene, band);
       // What is yes or no lies behind the others.
       const order = [...band.drawn].sort(
         (a, b) => Number(b.subject.yesNo) - Number(a.subject.yesNo),
@@ -262,27 +298,30 @@ export class Drawing {
           const target = key[0] === "target";
           const alone = band.drawn.length === 1;
           // What is so lies behind what is read of it.
-          const behind = key[0] === "track" && subject.keys.length > 1;
+          const faint = key[0] === "track" && subject.keys.length > 1;
           const steps = Boolean(subject.yesNo) && key[0] === "track";
-          const filled = steps || behind || (alone && subject.kind === "cell");
-          this.#plotter.line(
-            lines,
-            lines.axis(key[2], band.example),
-            {
-              key,
-              example: band.example,
-              top: (band.top - top + 1) * ratio,
-              bottom: (band.top + band.height - top - 1) * ratio,
-              range,
-            },
-            {
-              colour: target ? grey(theme) : colour,
-              width: target ? TARGET : 1.3,
-              area: filled ? (subject.kind === "cell" ? area : [colour, colour]) : undefined,
-              steps,
-              ground: behind || (steps && !alone),
-            },
-          );
+          const filled = steps || faint || (alone && subject.kind === "cell");
+          const axis = lines.axis(key[2], band.example);
+          const place = {
+            key,
+            example: band.example,
+            top: (band.top - top + 1) * ratio,
+            bottom: (band.top + band.height - top - 1) * ratio,
+            range,
+          };
+          const width = target ? TARGET : 1.3;
+          // Clear of the colours behind it, whichever they are.
+          if (clear && !steps && !faint) {
+            const halo = { colour: theme.background, width: width + HALO };
+            this.#plotter.line(lines, axis, place, halo);
+          }
+          this.#plotter.line(lines, axis, place, {
+            colour: target ? grey(theme) : colour,
+            width,
+            area: filled ? (subject.kind === "cell" ? area : [colour, colour]) : undefined,
+            steps,
+            ground: faint || (steps && !alone),
+          });
         });
       }
     }
@@ -465,6 +504,8 @@ export class Drawing {
       context.strokeStyle = colour;
       context.stroke();
     };
+    const explanation = scene.state.explanation(read.example);
+    if (explanation) this.#explained(context, scene, left, room, explanation);
     stroke(selectedTime(scene), theme.colour.fg, 1.5);
     if (read.hovered) stroke(read.time, theme.colour.accent, 1);
     if (!flag) return;
@@ -477,6 +518,42 @@ export class Drawing {
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.fillText(flag.text, (flag.left + flag.right) / 2, HEAD / 2);
+  }
+
+  /**
+   * The timestep that is explained, and what was read for it.
+   * @param {CanvasRenderingContext2D} context
+   * @param {Scene} scene
+   * @param {number} left
+   * @param {number} room
+   * @param {import("../../state/series.js").Explanation} explanation
+   */
+  #explained(context, scene, left, room, explanation) {
+    const { lines, theme, height, read } = scene;
+    const { from, to, explained } = reachOf(explanation, lines.axis("", read.example));
+    const [start, end, at] = [from, to, explained].map(this.#x(scene, left));
+    context.save();
+    context.beginPath();
+    context.rect(left - 6, 0, room + 12, height);
+    context.clip();
+    context.fillStyle = theme.colour.fg;
+    context.globalAlpha = 0.55;
+    context.fillRect(start, HEAD - 3, Math.max(1, end - start), 2);
+    context.globalAlpha = 1;
+    context.beginPath();
+    context.moveTo(at - 5, HEAD - 1);
+    context.lineTo(at + 5, HEAD - 1);
+    context.lineTo(at, HEAD + 7);
+    context.closePath();
+    context.fill();
+    context.strokeStyle = theme.colour.fg;
+    context.lineWidth = 1;
+    context.setLineDash([2, 3]);
+    context.beginPath();
+    context.moveTo(Math.round(at) + 0.5, HEAD);
+    context.lineTo(Math.round(at) + 0.5, height);
+    context.stroke();
+    context.restore();
   }
 
   /**

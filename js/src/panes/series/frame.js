@@ -2,8 +2,9 @@
 
 import { cellName } from "../../data/layer.js";
 import { inLine } from "../../lib/tokens.js";
+import { number } from "../../lib/wording.js";
 import { Frame } from "../../ui/frame.js";
-import { absence, titleOf, valueAt, written } from "./bands.js";
+import { absence, addsUp, byMethod, titleOf, valueAt, written } from "./bands.js";
 import { SeriesPane } from "./pane.js";
 
 /** @typedef {import("../../state/series.js").SeriesState} SeriesState */
@@ -41,6 +42,44 @@ export class SeriesFrame extends Frame {
     return super.warning || (state.lines ? absence(state, state.lines) : "");
   }
 
+  get #pane() {
+    return /** @type {SeriesPane} */ (/** @type {unknown} */ (this.panes[0]));
+  }
+
+  /**
+   * The relevance of a line, or of all channels, at a time; undefined where there is none.
+   * @param {import("../../state/series.js").Explanation} explanation
+   * @param {number | undefined} channel
+   * @param {number} example
+   * @param {number} time
+   */
+  #relevanceAt(explanation, channel, example, time) {
+    const { lines } = /** @type {SeriesState} */ (this.state);
+    const { relevance, row, method, largest } = explanation;
+    const at = (lines?.axis("", example).before(time) ?? 0) - relevance.starts[row];
+    if (!lines || at < 0 || at >= relevance.told.timesteps) return undefined;
+    const of = { method, channel };
+    const value = lines.value(relevance.key(of), row, at);
+    if (value === undefined) return "…";
+    if (Number.isNaN(value)) return undefined;
+    const { unit } = relevance.told.methods[method];
+    const band = this.#pane.drawing.ground.colours(explanation, this.theme);
+    const cut = band.clipped(value, band.range(largest(of))) ? " (clipped)" : "";
+    return `${number(value)}${unit ? ` ${inLine(unit)}` : ""}${cut}`;
+  }
+
+  /** What the colours are of, in words. @param {import("../../state/series.js").Explanation} explanation @param {number} example */
+  #explained(explanation, example) {
+    const { lines } = /** @type {SeriesState} */ (this.state);
+    const { relevance, row, method } = explanation;
+    const axis = lines?.axis("", example);
+    const when = axis?.clock.say(axis.at(relevance.explained[row]));
+    const doubt = relevance.doubtful(method, row)
+      ? " (doubtful: does not add up to what is explained)"
+      : "";
+    return `${byMethod(explanation)} for ${inLine(relevance.told.explained)} at ${when}${doubt}`;
+  }
+
   describe() {
     const state = /** @type {SeriesState} */ (this.state);
     const { lines, layer, model } = state;
@@ -55,6 +94,7 @@ export class SeriesFrame extends Frame {
       parts.push(`example ${example}${label === undefined ? "" : ` "${inLine(label)}"`}`);
     parts.push(axis.clock.say(time));
     const full = [];
+    const explanation = state.explanation(example);
     // What is selected is told first.
     const selected = (/** @type {import("../../state/series.js").Subject} */ { kind, cell }) =>
       Number(kind === "cell" && cell === model.get("cell"));
@@ -70,9 +110,22 @@ export class SeriesFrame extends Frame {
         subject.kind === "track" ? `${one}, read as ${other}` : `${other} (target ${one})`;
       const both = other === undefined ? alone : read;
       const name = subject.kind === "cell" ? this.#cell(subject) : titleOf(state, subject);
-      parts.push(`${name} ${both}${unit}`);
+      const relevance =
+        explanation && subject.kind === "channel"
+          ? this.#relevanceAt(explanation, subject.hue, example, time)
+          : undefined;
+      parts.push(
+        `${name} ${both}${unit}${relevance === undefined ? "" : ` (relevance ${relevance})`}`,
+      );
       const known = subject.kind !== "cell" || !layer.rounded;
       if (known) full.push(`${name} ${values.map((value) => value ?? "…").join(", target ")}`);
+    }
+    if (explanation) {
+      const sum = addsUp(state)
+        ? this.#relevanceAt(explanation, undefined, example, time)
+        : undefined;
+      if (sum !== undefined) parts.push(`relevance of all channels ${sum}`);
+      parts.push(this.#explained(explanation, example));
     }
     const timestep = axis.before(time);
     if (axis.padding.some(([from, to]) => timestep >= from && timestep < to))
