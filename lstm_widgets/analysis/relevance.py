@@ -603,9 +603,7 @@ def _of_windows(dataset: xr.Dataset, windows: Windows, series: int) -> xr.Datase
     return dataset.assign(mask=(("example", "timestep"), real))
 
 
-def _explained_at(
-    dataset: xr.Dataset, places: npt.NDArray[np.intp], *, ragged: bool
-) -> xr.Dataset:
+def _explained_at(dataset: xr.Dataset, places: npt.NDArray[np.intp], *, ragged: bool) -> xr.Dataset:
     """Tell which timestep of each example was asked for; negative ones count from its end."""
     at = places[dataset["example"].values]
     count = dataset["mask"].values.sum(axis=1) if ragged else dataset.sizes["timestep"]

@@ -69,6 +69,7 @@ class Behind:
         lines: Lines,
         example: int,
         channel: int | None,
+        *,
         box: tuple[float, float, float, float],
         x: Callable[[Floats], Floats],
     ) -> None:
@@ -104,7 +105,7 @@ class Behind:
             boxes = np.stack([units, units + 1], axis=1).astype(np.float64)
         else:
             shown = values
-            boxes = np.round(np.stack([begins, ends], axis=1))
+            boxes = np.round(np.stack([begins, ends], axis=1)).astype(np.float64)
             boxes[:, 1] = np.maximum(boxes[:, 1], boxes[:, 0] + 1)
             boxes = np.clip(boxes, left, right)
         some = np.isfinite(shown) | np.isinf(shown)

@@ -239,9 +239,12 @@ class _Drawing:
         bottom = top + height + 3
         sheet.box((self.left, bottom, self.right, bottom + 1), theme.line, LINES)
         if self._coloured(row) and self.behind is not None:
-            (key, *_), box = row.subjects[0].keys, (self.left, top - 3, self.right, top + height + 3)
+            (key, *_), box = (
+                row.subjects[0].keys,
+                (self.left, top - 3, self.right, top + height + 3),
+            )
             channel = key.number if row.alone and key.kind == "channel" else None
-            self.behind.draw(sheet, self.lines, row.example, channel, box, self.x)
+            self.behind.draw(sheet, self.lines, row.example, channel, box=box, x=self.x)
         self._padding(row, top, height)
         # What is yes or no lies behind the others.
         places = [self._range(one, row.example) for one in row.subjects]
@@ -337,7 +340,8 @@ class _Drawing:
                 target = key.kind == "target"
                 colour = theme.target if target else self.colour(subject)
                 thick = _TARGET if target else _LINE
-                if self._coloured(row):
+                # Clear of the colours behind it, but not so often that it hides them.
+                if self._coloured(row) and len(points) <= self.right - self.left:
                     sheet.stroke(points, thick + _HALO, theme.background)
                 sheet.stroke(points, thick, colour)
 

@@ -114,9 +114,10 @@ class Line:
         return (float(finite.min()), float(finite.max())) if len(finite) else None
 
     def strongest(self, edges: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Give what has the largest magnitude between edges, with its sign, see `columns`: float32 (column,)."""
+        """Give what has the largest magnitude between edges, with its sign: float32 (column,)."""
         low, high = self.columns(edges)
-        return np.where(-low > high, low, high)
+        strongest: NDArray[np.float32] = np.where(-low > high, low, high)
+        return strongest
 
     def columns(self, edges: NDArray[np.intp]) -> NDArray[np.float32]:
         """
@@ -326,8 +327,8 @@ class Lines:
         Returns
         -------
         float32 array (timestep,)
-            Of a cell or a concept as many as its layer has, NaN where that is padding; of relevance as many as
-            an explanation has; else as many as the series has.
+            Of a cell or a concept as many as its layer has, NaN where that is padding; of relevance as many
+            as an explanation has; else as many as the series has.
 
         Raises
         ------

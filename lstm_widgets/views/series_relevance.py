@@ -241,7 +241,9 @@ class SeriesRelevance:
                     "name": sendable(name),
                     "signed": self.signed(method),
                     "unit": sendable(self.unit) if self.signed(method) else "",
-                    "largest": [float(self.largest[kind, method].max(initial=0)) for kind in (0, 1)],
+                    "largest": [
+                        float(self.largest[kind, method].max(initial=0)) for kind in (0, 1)
+                    ],
                 }
                 for method, name in enumerate(self.methods)
             ],
@@ -312,7 +314,7 @@ def _examples_of(examples: Examples, lines: Lines) -> NDArray[np.int32]:
     numbers = np.asarray(dataset["example"].values if "example" in dataset.coords else ())
     if numbers.dtype.kind not in "iu" or len(numbers) != examples.count:
         numbers = np.arange(examples.count)
-    if len(numbers) and not (0 <= numbers.min() and numbers.max() < there):
+    if len(numbers) and not (numbers.min() >= 0 and numbers.max() < there):
         raise ValueError(
             f"relevance: expected examples 0 to {there - 1} of the recording; got {numbers.min()} to "
             f"{numbers.max()} (for windows of a series: lw.relevance(model, series, window=...))"
@@ -320,9 +322,7 @@ def _examples_of(examples: Examples, lines: Lines) -> NDArray[np.int32]:
     return numbers.astype(np.int32)
 
 
-def _start(
-    times: NDArray[Any], real: NDArray[np.bool_], there: NDArray[np.generic]
-) -> int | None:
+def _start(times: NDArray[Any], real: NDArray[np.bool_], there: NDArray[np.generic]) -> int | None:
     """Find at which timestep of a series times begin; None if they aren't those of consecutive ones."""
     places = np.flatnonzero(real)
     if not len(places):

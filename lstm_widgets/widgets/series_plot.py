@@ -232,7 +232,7 @@ class SeriesPlot(SeriesLines):
         rows, missing = slice(None), found.missing
         if size + placed.size > export.FILE_BYTES:
             row = self._explanation(self.example) or 0
-            rows, missing = slice(row, row + 1), [*missing, "all but one explanation"]
+            rows, missing = slice(row, row + 1), [*missing, "the relevance for other timesteps"]
         packed = _packed(placed, rows, whole=True)
         if size + len(packed["_relevance_values"]) > export.FILE_BYTES:
             packed, missing = _NOTHING, [*found.missing, "the relevance"]

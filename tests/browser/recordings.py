@@ -137,6 +137,38 @@ def flooded():
     return rivers().targets.values[..., 0] > 4
 
 
+#: Of the forecasts that are explained: from so many days each, and this many days before it is where the rain
+#: counted most, and the warmth against it; what was read first doesn't count.
+WINDOW, RAINED, WARMED, UNREAD = 90, 12, 40, 10
+
+
+def why_it_flows(recording, ends=(400, 800), river="Inn"):
+    """Make the relevance of two channels for the forecasts of some days, by two methods."""
+    import xarray as xr  # noqa: PLC0415 - of few tests
+
+    ends = np.asarray(ends)
+    values = np.zeros((2, len(ends), WINDOW, 2), np.float32)
+    values[0, :, WINDOW - 1 - RAINED, 0] = 2 + np.arange(len(ends))
+    values[0, :, WINDOW - 1 - WARMED, 1] = -1
+    values[0, :, :UNREAD, 0] = np.nan
+    values[1] = values[0] ** 2
+    times = recording.inputs["time"].values[ends[:, None] + np.arange(1 - WINDOW, 1)]
+    return xr.Dataset(
+        {
+            "relevance": (("method", "example", "timestep", "channel"), values),
+            "score": ("example", np.arange(len(ends), dtype=np.float32), {"units": "mm"}),
+        },
+        {
+            "method": ["integrated_gradients", "sensitivity"],
+            "channel": ["rain", "temperature"],
+            "end": ("example", ends),
+            "label": ("example", [river] * len(ends)),
+            "time": (("example", "timestep"), times),
+        },
+        {"outputs": 1, "meaning": "values"},
+    )
+
+
 def both_directions():
     """Make both directions of a layer over twelve letters."""
     rng = np.random.default_rng(13)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from lab import eventually
 from playwright.sync_api import expect
-from recordings import FLOOD_DAY, UNMEASURED, rivers
+from recordings import FLOOD_DAY, RAINED, UNMEASURED, WARMED, rivers, why_it_flows
 from widget_page import Widget, number
 
 import lstm_widgets as lw
@@ -234,3 +234,82 @@ def test_a_saved_page_of_some_lines_tells_which_it_goes_without(open_page, monke
     root.locator(".lw-series").focus()
     alone.page.keyboard.press("[")
     expect(root.locator(".lw-notice")).to_contain_text("example 0 is not among them. Choose it")
+
+
+#: Of a canvas: how far each pixel of a row is from grey, and whether it is rather red.
+TINTS = """(canvas, y) => {
+  const ratio = canvas.width / canvas.clientWidth;
+  const context = canvas.getContext("2d");
+  const { data } = context.getImageData(0, Math.round(y * ratio), canvas.width, 1);
+  return Array.from({ length: canvas.width }, (_, x) => {
+    const [r, g, b] = data.slice(4 * x, 4 * x + 3);
+    const off = Math.max(r, g, b) - Math.min(r, g, b);
+    return r > b ? off : -off;
+  });
+}"""
+
+
+def tints(lines, band):
+    """Give how red, or blue below 0, each pixel above the lines of a band is."""
+    top, _ = rows_of_band(lines, band)
+    found = lines.canvas.evaluate(TINTS, top - 2)
+    return [0 if x < LEFT or x > lines.size[0] - RIGHT else tint for x, tint in enumerate(found)]
+
+
+def test_relevance_stands_behind_the_channels_where_it_is_and_nowhere_else(show):
+    notebook = show(
+        "plot = lw.SeriesPlot(rivers(), relevance=why_it_flows(rivers()), timestep=805)\nplot"
+    )
+    lines = Lines(notebook, 1, name="plot")
+    expect(lines.status).to_contain_text(
+        "relevance by integrated gradients for the forecast at 2003-03-12"
+    )
+    # Of 90 days in 42 pixels, one counts: rain for the forecast, warmth against it.
+    for band, lag, sign in ((0, RAINED, 1), (1, WARMED, -1)):
+        found = tints(lines, band)
+        strong = [x for x, tint in enumerate(found) if sign * tint > 40]
+        assert strong
+        assert all(abs(x - lines.x(800 - lag)) <= 2 for x in strong)
+        assert all(abs(found[int(lines.x(day))]) < 12 for day in (100, 400, 600, 820, 1200))
+    assert max(map(abs, tints(lines, 2))) < 12
+    # It follows the selection, unless it is held.
+    lines.set(timestep=410)
+    expect(lines.status).to_contain_text("for the forecast at 2002-02-05")
+    lines.press("e")
+    lines.becomes(explained=400)
+    lines.set(timestep=800 - RAINED)
+    lines.set(timestep=400 - RAINED)
+    expect(lines.status).to_contain_text("mm (relevance 2.0000 mm)")
+    expect(lines.status).to_contain_text("for the forecast at 2002-02-05")
+    lines.root.get_by_label("hold relevance").uncheck()
+    lines.becomes(explained=None)
+    # By another method, within a range that it leaves.
+    lines.control("relevance").select_option("sensitivity")
+    lines.becomes(method="sensitivity")
+    lines.set(relevance_scale=(0.0, 0.5))
+    expect(lines.status).to_contain_text("(relevance 4.0000 (clipped))")
+    legend = lines.root.locator(".lw-series-head .lw-legend")
+    expect(legend).to_have_attribute(
+        "aria-label", "Colours from 0 to ≥ 0.5 relevance by sensitivity"
+    )
+    lines.control("lines").select_option("overlaid")
+    expect(legend).to_contain_text("2 channels added up")
+    expect(lines.status).to_contain_text("relevance of all channels 4.0000")
+    lines.set(example=1)
+    expect(legend).to_be_hidden()
+    expect(lines.status).not_to_contain_text("relevance")
+
+
+def test_a_saved_page_has_relevance_too(open_page):
+    recording = rivers()
+    widget = lw.SeriesPlot(
+        recording, relevance=why_it_flows(recording), timestep=800 - RAINED, explained=800
+    )
+    saved = open_page(widget, scheme="dark")
+    status = saved.page.locator(".lw-status")
+    expect(status).to_contain_text("(relevance 3.0000 mm)")
+    expect(status).to_contain_text(
+        "relevance by integrated gradients for the forecast at 2003-03-12"
+    )
+    saved.page.locator("[data-control='relevance']").select_option("sensitivity")
+    expect(status).to_contain_text("(relevance 9.0000)")

@@ -310,8 +310,8 @@ export class Drawing {
             range,
           };
           const width = target ? TARGET : 1.3;
-          // Clear of the colours behind it, whichever they are.
-          if (clear && !steps && !faint) {
+          // Clear of the colours behind it, unless there are so many lines up and down that it hides them.
+          if (clear && !steps && !faint && axis.step * scale >= 1) {
             const halo = { colour: theme.background, width: width + HALO };
             this.#plotter.line(lines, axis, place, halo);
           }
