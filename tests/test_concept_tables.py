@@ -74,7 +74,7 @@ def test_what_was_not_recorded_is_left_out_of_an_array():
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (pd.Series(1.0, index=pd.date_range("1990", periods=3)), "none of its times"),
+        (pd.Series(1.0, index=pd.date_range("1990", periods=3, tz="UTC")), "none of its times"),
         (pd.Series(np.ones(5)), "a value for each of 6 timesteps"),
         (pd.Series(DAYS.day > 3, index=DAYS)[:4], "no value at 2001-03-04"),
         (pd.Series(np.ones(6), index=[*DAYS[:5], DAYS[0]]), "one twice"),
@@ -88,3 +88,65 @@ def test_errors_name_what_came(given, told):
 def test_text_is_no_number():
     with pytest.raises(TypeError, match="expected bools or numbers"):
         said(recording_of(), {"x": pd.Series([*"abcdef"], index=DAYS)})
+
+
+def hours(zone="Europe/Berlin"):
+    """The day on which clocks are set back has an hour twice."""
+    return pd.date_range("2001-10-28", periods=25, freq="h", tz=zone)
+
+
+def test_dates_without_a_zone_are_not_taken_for_others():
+    recording = recording_of(hours(), timesteps=25)
+    clocks = pd.Series(np.arange(25.0), index=hours().tz_localize(None))
+    instants = pd.Series(np.arange(25.0), index=hours().tz_convert(None))
+    for index in (instants.index, clocks[:2].index, instants.index.to_period("h")):
+        given = pd.Series(np.arange(float(len(index))), index=index)
+        for concepts in ({"x": given}, pd.DataFrame({"x": given})):
+            told = r"concept 'x': expected an index with a time zone, because the recording's times are "
+            with pytest.raises(ValueError, match=told + r"in Europe/Berlin; got one without"):
+                said(recording, concepts)
+    with pytest.raises(ValueError, match="one twice"):
+        said(recording, {"x": clocks})
+    # The ways out that the error names.
+    expected = np.arange(25.0)
+    utc = instants.tz_localize("UTC")
+    berlin = clocks.tz_localize("Europe/Berlin", ambiguous="infer")
+    for given in (utc, berlin, berlin.tz_convert("Asia/Tokyo")):
+        np.testing.assert_array_equal(said(recording, {"x": given})[1], expected)
+    once = clocks[clocks.index.hour != 2].tz_localize("Europe/Berlin")
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(said(recording, {"x": once})[0])), [2, 3])
+
+
+def test_dates_with_a_zone_are_not_matched_with_such_as_have_none():
+    days = DAYS.tz_localize(None)
+    recording, aware = recording_of(days), pd.Series(np.arange(6.0), index=DAYS)
+    told = "expected an index without a time zone, .* none; got one in Europe/Berlin"
+    with pytest.raises(ValueError, match=told):
+        said(recording, {"x": aware})
+    np.testing.assert_array_equal(said(recording, {"x": aware.tz_localize(None)})[0], np.arange(6))
+    # UTC is the same, whether it is said or not.
+    utc = pd.Series(np.arange(6.0), index=days.tz_localize("UTC"))
+    np.testing.assert_array_equal(said(recording, {"x": utc})[0], np.arange(6))
+    in_utc = recording_of(days.tz_localize("UTC"))
+    np.testing.assert_array_equal(said(in_utc, {"x": utc.tz_localize(None)})[0], np.arange(6))
+
+
+def test_a_prediction_that_comes_back_as_a_table_says_that_it_is_in_utc():
+    rng = np.random.default_rng(0)
+    index = pd.date_range("2001-01-01", periods=400, freq="h", tz="Europe/Berlin")
+    states = rng.normal(size=(1, 400, 3)).astype(np.float32)
+    layer = RecordedLayer(
+        *("lstm", "LSTM", {"cell_state": states}), times=standard_times(index, 1, 400)
+    )
+    recording = Recording.from_layers([layer])
+    wanted = pd.Series(states[0, :, 1] * 2.0, index=index)
+    found = lw.probe(recording, {"x": wanted}, shifts=0).prediction["x"]
+    assert found.time.attrs["time_zone"] == "Europe/Berlin"
+    table = pd.Series(found[0].to_numpy(), index=found.time.to_index())
+    with pytest.raises(ValueError, match=r"index.tz_localize\('UTC'\) for UTC"):
+        said(recording, {"x": table})
+    np.testing.assert_allclose(said(recording, {"x": table.tz_localize("UTC")}), found)
+    with pytest.raises(ValueError, match="expected an index with a time zone"):
+        lw.rank_cells(recording, {"x": table}, shifts=0)
+    with pytest.raises(ValueError, match="expected an index with a time zone"):
+        lw.SeriesPlot(recording, tracks={"x": table})

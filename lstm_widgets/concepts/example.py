@@ -44,6 +44,8 @@ class Example:
         How the tokens spell a text, or None where only these tokens tell.
     times : array (count,), optional
         The dates (in UTC) or numbers that its timesteps stand for, where they are known.
+    zone : str
+        The time zone in which dates were given, "" if in none.
     positions : int array (count,), optional
         Which timesteps of the series that was read they are, where not all of them were recorded.
     label : str, optional
@@ -60,6 +62,7 @@ class Example:
     times: npt.NDArray[Any] | None = None
     positions: npt.NDArray[np.integer[Any]] | None = None
     label: str | None = None
+    zone: str = ""
 
     @property
     def tokens(self) -> tuple[str, ...]:

@@ -35,7 +35,8 @@ def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None
         example to an array, regular expressions, or arrays ``(example, timestep)``. Of pandas: a
         DataFrame with a column for each concept; in a mapping a Series, which is the same for every
         example, or a DataFrame with a column for each example. Their index are the times of the
-        recording, some or more of them, or there are as many rows as timesteps.
+        recording, some or more of them (in any time zone, if the recording's have one; in none, if
+        not), or there are as many rows as timesteps.
     layer : str, optional
         The layer whose timesteps are meant. Default: the first.
 
@@ -51,7 +52,8 @@ def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None
     TypeError
         If something isn't a concept, or a function returns neither bools nor numbers.
     ValueError
-        If names repeat, a shape doesn't fit, or a concept needs tokens and the recording has none.
+        If names repeat, a shape doesn't fit, a concept needs tokens and the recording has none, or of
+        a table's dates and the recording's only one kind has a time zone.
 
     Examples
     --------
@@ -141,8 +143,10 @@ def _examples(recording: Recording, layer: str | None) -> tuple[list[Example], t
         dataset.coords[name].to_numpy() if name in dataset.coords else None
         for name in ("time", "position", "label")
     )
+    zone = ""
     if times is not None:
         times = np.broadcast_to(times, (count, width))
+        zone = str(dataset.coords["time"].attrs.get("time_zone", ""))
     examples = []
     for k in range(count):
         timesteps = np.flatnonzero(mask[k])
@@ -159,6 +163,7 @@ def _examples(recording: Recording, layer: str | None) -> tuple[list[Example], t
                 None if times is None else times[k, timesteps],
                 None if positions is None else positions[timesteps],
                 None if labels is None else str(labels[k]),
+                zone,
             )
         )
     return examples, (count, width)

@@ -45,8 +45,8 @@ def of_table(given: Any, name: str) -> Concept:
     given : pandas.Series or pandas.DataFrame
         A Series is the same for every example; a DataFrame has a column for each, called as the
         example is labelled, or as many columns as there are examples. The index are the times of the
-        recording, more or fewer or in another order; or there are no times, and as many rows as
-        timesteps.
+        recording, more or fewer or in another order, in any time zone, if these have one, and in none, if
+        not; or there are no times, and as many rows as timesteps.
     name : str
         Its name.
     """
@@ -77,6 +77,8 @@ def of_table(given: Any, name: str) -> Concept:
                     f"{given.index.dtype}"
                 )
             return np.asarray(column[timesteps])
+        if keys.dtype.kind == "M":
+            _expect_same_clock(name, given.index, example.zone)
         order = np.argsort(keys)
         place = np.searchsorted(keys[order], times).clip(max=max(len(keys) - 1, 0))
         there = np.zeros(example.count, bool)
@@ -97,6 +99,24 @@ def of_table(given: Any, name: str) -> Concept:
         return np.asarray(column[place] if there.all() else np.where(there, column[place], np.nan))
 
     return Concept(name, kind, row)
+
+
+def _expect_same_clock(name: str, index: Any, zone: str) -> None:
+    """Refuse dates of which one knows what instants they are, beside such as one doesn't."""
+    own = "" if (tz := getattr(index.dtype, "tz", None)) is None else str(tz)
+    if bool(own) == bool(zone) or {own, zone} - {""} <= {"UTC"}:
+        return
+    if zone:
+        raise ValueError(
+            f"concept {name!r}: expected an index with a time zone, because the recording's times are in "
+            f"{zone}; got one without. index.tz_localize({zone!r}) takes it for the time on clocks there, "
+            f"index.tz_localize('UTC') for UTC, in which the recording's coordinate is"
+        )
+    raise ValueError(
+        f"concept {name!r}: expected an index without a time zone, because the recording's times have "
+        f"none; got one in {own}. index.tz_localize(None) takes the time on clocks there; or record with "
+        f"times that have a zone"
+    )
 
 
 def _keys(index: Any) -> npt.NDArray[Any]:
