@@ -5,19 +5,10 @@ import { FindingPane } from "../panes/finding/pane.js";
 import { GatesPane } from "../panes/gates/pane.js";
 import { GridPane } from "../panes/grid/pane.js";
 import { MatchesPane } from "../panes/matches/pane.js";
-import { LinesBelowPane } from "../panes/series/pane.js";
-import { TextPane } from "../panes/text/pane.js";
-import { SeriesState } from "../state/series.js";
-import { Frame } from "../ui/frame.js";
-import { hostedView } from "../ui/hosted.js";
+import { gridAndText } from "./grid_and_text.js";
 
-/** @typedef {import("../ui/frame.js").PaneClass} PaneClass */
-
-export default hostedView(
-  (model) => new SeriesState(model),
-  (state, el) => {
-    const read = /** @type {PaneClass} */ (state.overSeries ? LinesBelowPane : TextPane);
-    const panes = [GridPane, read, GatesPane, MatchesPane, FindingPane];
-    return new Frame(state, el, "Explorer", panes, true);
-  },
+export default gridAndText(
+  "Explorer",
+  (read) => [GridPane, read, GatesPane, MatchesPane, FindingPane],
+  true,
 );
