@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"
 
 import lab
 import today
+from painting import Painting
 from today import line
 
 RECORDING = """
@@ -53,64 +54,20 @@ grid
 """
 
 # Steps of one kind, one after the other; gives the milliseconds of each, and of the slowest part.
-STEPS = """async ([root, kind, count]) => {
-  const canvas = root.querySelector(".lw-grid canvas");
-  const frame = root.querySelector(".lw-grid");
-  const control = (name) => root.querySelector(`[data-control="${name}"]`);
-  const input = (element, value) => {
-    element.value = String(value);
-    element.dispatchEvent(new Event(element.tagName === "SELECT" ? "change" : "input"));
-  };
-  const around = (side, step) => {
-    const most = frame[`scroll${side === "Top" ? "Height" : "Width"}`] - 2200;
-    frame[`scroll${side}`] = (frame[`scroll${side}`] + step) % Math.max(200, most);
-  };
-  const palettes = ["vik", "berlin", "PuOr_r", "RdBu_r"];
-  const acts = {
-    "cell slider": (i) => input(control("cell"), i % 1024),
-    "cell slider, far jumps": (i) => input(control("cell"), (i * 37) % 1024),
-    "timestep slider": (i) => input(control("timestep"), 5000 + ((i * 7) % 40)),
-    "threshold slider": (i) => input(control("threshold"), ((i * 13) % 90) / 100),
-    "palette": (i) => input(control("palette"), palettes[i % palettes.length]),
-    "sort": (i) => input(control("sort by"), ["variance", "mean_magnitude", "index"][i % 3]),
-    "scroll down": () => around("Top", 45),
-    "scroll right": () => around("Left", 60),
-    "arrow key": () => frame.dispatchEvent(
-      new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true, cancelable: true })),
-  };
-  const times = [];
-  for (let i = 1; i <= count; i++) {
-    await new Promise((r) => setTimeout(r, 20 + Math.random() * 40));
-    const painted = new Promise((done) => {
-      const observer = new MutationObserver(() => { observer.disconnect(); done(performance.now()); });
-      observer.observe(root, { attributes: true, attributeFilter: ["data-paints"] });
-    });
-    const start = performance.now();
-    acts[kind](i);
-    times.push((await painted) - start);
-  }
-  return times;
-}"""
-
-# From a jump to where nothing is in the page yet until the last tile has come and is painted.
-TILES = """async ([root, count]) => {
-  const frame = root.querySelector(".lw-grid");
-  const times = [];
-  for (let i = 1; i <= count; i++) {
-    const quiet = async () => {
-      let last = performance.now();
-      const observer = new MutationObserver(() => { last = performance.now(); });
-      observer.observe(root, { attributes: true, attributeFilter: ["data-paints"] });
-      while (performance.now() - last < 400) await new Promise((r) => setTimeout(r, 10));
-      observer.disconnect();
-      return last;
-    };
-    await quiet();
-    const start = performance.now();
-    frame.scrollLeft = ((i * 0.6180339887) % 1) * (frame.scrollWidth - frame.clientWidth);
-    times.push((await quiet()) - start);
-  }
-  return times;
+ACTS = """{
+  "cell slider": (i) => input(control("cell"), i % 1024),
+  "cell slider, far jumps": (i) => input(control("cell"), (i * 37) % 1024),
+  "timestep slider": (i) => input(control("timestep"), 5000 + ((i * 7) % 40)),
+  "threshold slider": (i) => input(control("threshold"), ((i * 13) % 90) / 100),
+  "palette": (i) => input(control("palette"), ["vik", "berlin", "PuOr_r", "RdBu_r"][i % 4]),
+  "sort": (i) => input(control("sort by"), ["variance", "mean_magnitude", "index"][i % 3]),
+  "scroll down": () => {
+    frame.scrollTop = (frame.scrollTop + 45) % Math.max(200, frame.scrollHeight - 2200);
+  },
+  "scroll right": () => {
+    frame.scrollLeft = (frame.scrollLeft + 60) % Math.max(200, frame.scrollWidth - 2200);
+  },
+  "arrow key": () => key("ArrowRight"),
 }"""
 
 FIRST_PAINT = """async () => {
@@ -162,6 +119,7 @@ def main() -> None:
         first = page.evaluate(FIRST_PAINT)
         print(f"  first paint after the cell is run: {first:.0f} ms")
         root = page.locator(".lw").element_handle()
+        painting = Painting(page, root, ".lw-grid", ACTS)
         page.wait_for_timeout(1500)
         ours = []
         for kind in (
@@ -175,21 +133,21 @@ def main() -> None:
             "scroll right",
             "arrow key",
         ):
-            page.evaluate(STEPS, [root, kind, 6])
+            painting.steps(kind, 6)
             page.wait_for_timeout(300)
-            ours.append(line(kind, page.evaluate(STEPS, [root, kind, options.steps])))
-        line("jump, with all its tiles", page.evaluate(TILES, [root, 20]))
+            ours.append(line(kind, painting.steps(kind, options.steps)))
+        line("jump, with all its tiles", painting.jumps(20))
         page.locator(".lw-zoom button", has_text="all").click()
         page.wait_for_timeout(1500)
         print(" zoomed out to everything:")
         for kind in ("threshold slider", "palette", "cell slider"):
-            line(kind, page.evaluate(STEPS, [root, kind, options.steps // 2]))
+            line(kind, painting.steps(kind, options.steps // 2))
         for _ in range(4):
             page.locator(".lw-zoom button", has_text="+").click()
             page.wait_for_timeout(700)
         print(" zoomed out halfway:")
         for kind in ("scroll right", "threshold slider"):
-            line(kind, page.evaluate(STEPS, [root, kind, options.steps // 2]))
+            line(kind, painting.steps(kind, options.steps // 2))
         for _ in range(30):
             page.locator(".lw-zoom button", has_text="+").click()
             if page.evaluate(

@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
 
 import lab
+from painting import Painting
 from today import line
 
 RECORDING = """
@@ -72,65 +73,21 @@ drawn()
 """
 
 # Steps of one kind, one after the other; gives the milliseconds of each.
-STEPS = """async ([root, kind, count]) => {
-  const frame = root.querySelector(".lw-series");
-  const control = (name) => root.querySelector(`[data-control="${name}"]`);
-  const input = (element, value) => {
-    element.value = String(value);
-    element.dispatchEvent(new Event(element.tagName === "SELECT" ? "change" : "input"));
-  };
-  const key = (key) => frame.dispatchEvent(
-    new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
-  const box = frame.getBoundingClientRect();
-  const acts = {
-    "timestep slider": (i) => input(control("timestep"), 5000 + 997 * i),
-    "cell slider": (i) => input(control("cell"), i % 8),
-    "threshold slider": (i) => input(control("threshold"), ((i * 13) % 90) / 100),
-    "palette": (i) => input(control("palette"), ["vik", "berlin", "PuOr_r"][i % 3]),
-    "arrow key": () => key("ArrowRight"),
-    "zoom in and out": (i) => key(i % 12 < 6 ? "+" : "-"),
-    "pan": (i) => {
-      frame.scrollLeft = (frame.scrollLeft + 60) % (frame.scrollWidth - frame.clientWidth);
-    },
-    "hover": (i) => {
-      frame.dispatchEvent(new PointerEvent("pointerleave"));
-      frame.dispatchEvent(new PointerEvent("pointermove",
-        { clientX: box.x + 300 + (i * 37) % 900, clientY: box.y + 200, bubbles: true }));
-    },
-  };
-  const times = [];
-  for (let i = 1; i <= count; i++) {
-    await new Promise((r) => setTimeout(r, 20 + Math.random() * 40));
-    const painted = new Promise((done) => {
-      const observer = new MutationObserver(() => { observer.disconnect(); done(performance.now()); });
-      observer.observe(root, { attributes: true, attributeFilter: ["data-paints"] });
-    });
-    const start = performance.now();
-    acts[kind](i);
-    times.push((await painted) - start);
-  }
-  return times;
-}"""
-
-# From a jump to where nothing is in the page yet until the last tile has come and is painted.
-TILES = """async ([root, count]) => {
-  const frame = root.querySelector(".lw-series");
-  const times = [];
-  const quiet = async () => {
-    let last = performance.now();
-    const observer = new MutationObserver(() => { last = performance.now(); });
-    observer.observe(root, { attributes: true, attributeFilter: ["data-paints"] });
-    while (performance.now() - last < 400) await new Promise((r) => setTimeout(r, 10));
-    observer.disconnect();
-    return last;
-  };
-  for (let i = 1; i <= count; i++) {
-    await quiet();
-    const start = performance.now();
-    frame.scrollLeft = ((i * 0.6180339887) % 1) * (frame.scrollWidth - frame.clientWidth);
-    times.push((await quiet()) - start);
-  }
-  return times;
+ACTS = """{
+  "timestep slider": (i) => input(control("timestep"), 5000 + 997 * i),
+  "cell slider": (i) => input(control("cell"), i % 8),
+  "threshold slider": (i) => input(control("threshold"), ((i * 13) % 90) / 100),
+  "palette": (i) => input(control("palette"), ["vik", "berlin", "PuOr_r"][i % 3]),
+  "arrow key": () => key("ArrowRight"),
+  "zoom in and out": (i) => key(i % 12 < 6 ? "+" : "-"),
+  "pan": (i) => {
+    frame.scrollLeft = (frame.scrollLeft + 60) % (frame.scrollWidth - frame.clientWidth);
+  },
+  "hover": (i) => {
+    frame.dispatchEvent(new PointerEvent("pointerleave"));
+    frame.dispatchEvent(new PointerEvent("pointermove",
+      { clientX: box.x + 300 + (i * 37) % 900, clientY: box.y + 200, bubbles: true }));
+  },
 }"""
 
 
@@ -151,6 +108,7 @@ def main() -> None:
         print("SeriesPlot, 20 lines x 1 000 000 timesteps, 1920 x 1080")
         notebook.run(1, timeout=120)
         root = page.locator(".lw").element_handle()
+        painting = Painting(page, root, ".lw-series", ACTS)
         # All of the lines are seen at once.
         root.evaluate("root => { root.querySelector('.lw-series').style.height = '900px'; }")
         page.wait_for_timeout(2000)
@@ -159,9 +117,9 @@ def main() -> None:
 
         def steps(*kinds: str) -> None:
             for kind in kinds:
-                page.evaluate(STEPS, [root, kind, 6])
+                painting.steps(kind, 6)
                 page.wait_for_timeout(400)
-                ours.append(line(kind, page.evaluate(STEPS, [root, kind, options.steps])))
+                ours.append(line(kind, painting.steps(kind, options.steps)))
 
         print(" thirty years:")
         steps(*kinds, "cell slider", "zoom in and out")
@@ -173,7 +131,7 @@ def main() -> None:
             page.wait_for_timeout(800)
             print(f" {told}:")
             steps("arrow key", "pan", "hover")
-            line("jump, with all its tiles", page.evaluate(TILES, [root, 12]))
+            line("jump, with all its tiles", painting.jumps(12))
         sent = notebook.kernel.value("sent")
         print(f"  {sent['bytes'] / 1e6:.1f} MB in {sent['replies']} messages")
         print("Matplotlib, the same lines")

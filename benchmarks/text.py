@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import lab
 import today
+from painting import Painting
 from today import line
 
 WINDOW = 100
@@ -59,22 +60,7 @@ heat = lw.TextHeatmap(recording, layer="lstm_1")
 heat
 """
 
-STEPS = """async ([root, count]) => {
-  const slider = root.querySelector('[data-control="cell"]');
-  const times = [];
-  for (let i = 1; i <= count; i++) {
-    await new Promise((r) => setTimeout(r, 20 + Math.random() * 40));
-    const painted = new Promise((done) => {
-      const observer = new MutationObserver(() => { observer.disconnect(); done(performance.now()); });
-      observer.observe(root, { attributes: true, attributeFilter: ["data-paints"] });
-    });
-    const start = performance.now();
-    slider.value = String(i);
-    slider.dispatchEvent(new Event("input"));
-    times.push((await painted) - start);
-  }
-  return times;
-}"""
+ACTS = '{ "cell slider": (i) => input(control("cell"), i) }'
 
 
 def recording(repeats: int) -> None:
@@ -122,11 +108,12 @@ def in_the_notebook(steps: int) -> None:
         notebook.open()
         notebook.run_all(timeout=200)
         root = page.locator(".lw").element_handle()
+        painting = Painting(page, root, ".lw-text", ACTS)
         page.wait_for_timeout(1000)
         notebook.save()
         saved = (server.root / name).stat().st_size
-        page.evaluate(STEPS, [root, 10])
-        times = page.evaluate(STEPS, [root, steps])
+        painting.steps("cell slider", 10)
+        times = painting.steps("cell slider", steps)
         index = notebook.add(today.cell(tokens=CHARACTERS, cells=CELLS))
         notebook.run(index)
         their_times = today.steps(page, notebook.output(index), steps)
