@@ -23,19 +23,20 @@ import numpy as np
 
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.adapter import adapter_of
+from lstm_widgets.models.batches import Batch
+from lstm_widgets.models.cell_state import ExplainedState
 from lstm_widgets.models.inputs import (
     DEFAULT_BATCH_SIZE,
     expect_positive,
     standard_batch_size,
 )
-from lstm_widgets.models.keras import batches, propagation
-from lstm_widgets.models.keras.batches import Batch, Batches
-from lstm_widgets.models.keras.cell_state import ExplainedState, counted_loops
+from lstm_widgets.models.keras import propagation
+from lstm_widgets.models.keras.batches import KerasBatches
+from lstm_widgets.models.keras.cell_state import counted_loops, state_patch
 from lstm_widgets.models.keras.head import Head, find_head
 from lstm_widgets.models.keras.layers import call_orders, find_layers, load_keras
-from lstm_widgets.models.keras.loop_check import LoopCheck
 from lstm_widgets.models.keras.outputs import declared, leading, named
-from lstm_widgets.models.keras.passes import Pass, ReachedError
+from lstm_widgets.models.keras.passes import Pass
 from lstm_widgets.models.keras.patches import replaced
 from lstm_widgets.models.keras.places import find_place
 from lstm_widgets.models.keras.run import (
@@ -45,9 +46,12 @@ from lstm_widgets.models.keras.run import (
     states_as_found,
 )
 from lstm_widgets.models.keras.shown import Shown
-from lstm_widgets.models.keras.sources import Source, find_source
+from lstm_widgets.models.keras.sources import find_source
 from lstm_widgets.models.keras.trace import Trace
+from lstm_widgets.models.loop_check import LoopCheck
 from lstm_widgets.models.outputs import Output
+from lstm_widgets.models.passes import ReachedError
+from lstm_widgets.models.sources import Source
 from lstm_widgets.rnn.cells import STATES
 from lstm_widgets.rnn.comparison import TOLERANCES, Check, difference, expect_check
 
@@ -136,7 +140,7 @@ class Explained:
         self.output: str | None = None
         if cell and output is not None:
             raise ValueError(f"output: expected None for the state of a cell, got {output!r}")
-        self._inputs = Batches(model, inputs)
+        self._inputs = KerasBatches(model, inputs)
         self.count = self._inputs.count
         first = self._inputs.batch(0, min(self.count, batch_size or DEFAULT_BATCH_SIZE))
         build_model(model, self._inputs.structured(first))
@@ -185,7 +189,7 @@ class Explained:
 
     def _traced(self, batch: Batch, calls: dict[str, list[int]]) -> Trace:
         """Call the model and look on."""
-        patches = counted_loops(self._found, Pass(None), calls)
+        patches = counted_loops(self._found, Pass(), calls)
         with self.states_as_found(), replaced(patches):
             return Trace.of(self._model, batch.tensors, lambda: self._call(batch))
 
@@ -228,7 +232,7 @@ class Explained:
 
     def joined(self, some: Sequence[Batch]) -> Batch:
         """Put batches one after the other."""
-        return batches.joined(some)
+        return self._inputs.joined(some)
 
     def batches(self, what: str) -> Iterator[Batch]:
         """Cut the examples into batches, and show how far it is with ``what``."""
@@ -246,11 +250,11 @@ class Explained:
 
     def tokens_of(self, batch: Batch) -> npt.NDArray[Any]:
         """Return the ids or vectors that the source gets, which are inputs of the model."""
-        return batches.tokens_of(self.source, batch)
+        return self._inputs.tokens_of(self.source, batch)
 
     def with_tokens(self, batch: Batch, tokens: npt.NDArray[Any]) -> Batch:
         """Put other ids or vectors into their place."""
-        return batches.with_tokens(self.source, batch, tokens)
+        return self._inputs.with_tokens(self.source, batch, tokens)
 
     @property
     def states(self) -> int:
@@ -294,7 +298,7 @@ class Explained:
         for variable, value in self._states:
             variable.assign(value)
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            done = Pass(tape, relevance=relevance, inside=self._inside)
+            done = Pass(tape=tape, relevance=relevance, inside=self._inside)
             tensors = list(batch.tensors)
             if self.source.layer is None:
                 leaf: Any = self.source.leaves[0]
@@ -323,11 +327,8 @@ class Explained:
                         raise
                     if not isinstance(done.problem, ReachedError):
                         raise done.problem from None
-        if self.cell is not None and not isinstance(done.problem, ReachedError):
-            raise UnsupportedLayerError(
-                f"layer: the model calls {self.cell.layer!r} fewer times for some examples, or "
-                f"inside of a tf.function, so that it cannot be explained"
-            )
+        if self._state is not None and not isinstance(done.problem, ReachedError):
+            raise self._state.unreached()
         if not done.sources:
             raise UnsupportedLayerError(
                 f"model: layer {self.source.name!r} isn't called by value (it is called inside of a "
@@ -356,7 +357,7 @@ class Explained:
             yield from propagation.rules(self._model, self._found, done, leading(symbolic))
         yield from self._head.patches
         if self._state is not None:
-            yield self._state.patch(done, at)
+            yield state_patch(self._state, done, at)
 
     def _call(self, batch: Batch) -> Any:
         outputs = call_model(self._model, self._inputs.structured(batch))
@@ -375,7 +376,7 @@ class Explained:
         found = difference(self._head.outputs(done.logits[: len(expected)]), expected)
         if found > tolerance and (done.check is None or done.check.drifted):
             # Among other rows, rounding is another, and may have grown. Among the same it is the same.
-            patches = [*counted_loops(self._found, Pass(None), {}), *self._head.patches]
+            patches = [*counted_loops(self._found, Pass(), {}), *self._head.patches]
             with self.states_as_found(), replaced(patches):
                 found = difference(self._head.outputs(self._call(few)), expected)
         if found > tolerance:

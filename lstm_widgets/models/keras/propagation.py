@@ -27,6 +27,7 @@ from lstm_widgets.models.keras.layer_rules import (
     tied,
 )
 from lstm_widgets.models.keras.layers import load_keras
+from lstm_widgets.models.keras.loop_check import check_call
 from lstm_widgets.models.keras.patches import is_stock
 from lstm_widgets.models.keras.returned import as_returned, last_as_returned
 from lstm_widgets.models.self_check import CellRun
@@ -196,7 +197,7 @@ def _loop(one: Any, done: Pass) -> Callable[..., Any]:
             last += ended
             runs.append(run)
         if done.check is not None and sequences.shape[1]:
-            done.check(one, sequences, initial_state, real, runs)
+            check_call(done.check, one, sequences, initial_state, mask=real, runs=runs)
         ones = np.ones((*sequences.shape[:2], 1), np.bool_)
         packed = tree.pack_sequence_as(initial_state, last)
         if layer.return_sequences:
@@ -232,7 +233,7 @@ def _step(one: Any, done: Pass) -> Callable[..., Any]:
             over_time=False,
         )
         if done.check is not None:
-            done.check(one, inputs[:, None], before, None, [run])
+            check_call(done.check, one, inputs[:, None], before, mask=None, runs=[run])
         return ended[0], ended if tree.is_nested(states) else ended[0]
 
     return call

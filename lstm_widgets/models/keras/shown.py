@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from lstm_widgets.models.keras.cells import as_array
 from lstm_widgets.models.keras.layers import numbered
 from lstm_widgets.models.keras.patches import is_stock
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.models.keras.passes import Pass
     from lstm_widgets.models.keras.patches import Patch
-    from lstm_widgets.models.keras.sources import Source
+    from lstm_widgets.models.sources import Source
 
 __all__ = ["Shown"]
 
@@ -71,7 +74,10 @@ class Shown:
                 elif part is not None and self._inside:
                     output = tf.stop_gradient(output)  # nothing goes back beyond it
                 if values is None and tf.executing_eagerly() and is_stock(layer, ("Embedding",)):
-                    done.looked_up(output, layer, next(iter([*args, *kwargs.values()])))
+                    # A variable itself would be copied.
+                    table = as_array(tf.convert_to_tensor(layer.embeddings.value))
+                    ids = np.asarray(next(iter([*args, *kwargs.values()])))
+                    done.looked_up(output, table, ids, as_array(output))
                 if not tf.executing_eagerly():
                     return output
                 done.tape.watch(output)

@@ -88,6 +88,10 @@ class Found:
         """Whether it reads from the end."""
         return self.direction == 1
 
+    def number(self, time: int) -> int:
+        """Tell the number of the call that is made as the ``time``-th: modules are called in order."""
+        return time
+
     def config(self) -> dict[str, Any]:
         """Tell the module's settings, as JSON can hold them."""
         known = {name: getattr(self.module, name, None) for name in _SETTINGS}
