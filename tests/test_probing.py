@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 import lstm_widgets as lw
 from lstm_widgets.analysis import blocks, probing
-from lstm_widgets.analysis.probes import folds, tables
+from lstm_widgets.analysis.probes import folds, probed, tables
 from lstm_widgets.analysis.probes.readouts import PENALTIES
 from lstm_widgets.recording import RecordedLayer, Recording
 from lstm_widgets.recording.times import standard_times
@@ -328,6 +328,38 @@ def test_yes_no_is_a_logistic_regression_of_scikit_learn():
     assert row(found)["p_value"] == pytest.approx(1 / 41)
     assert row(found, "null")["score"] == pytest.approx(0.5, abs=0.1)
     assert set(row(found, "best set")["cells"]) == {0, 2}
+
+
+def test_a_logistic_regression_on_some_of_the_timesteps_says_so(monkeypatch):
+    n = 600
+    x = slow((n, 3), RNG).astype(np.float32)
+    yes = x[:, 0] + 0.5 * RNG.normal(size=n) > 0.5
+    concepts = {"on": yes[None], "number": x[None, :, 1]}
+    recording = recording_of(x[None])
+    whole = lw.probe(recording, concepts, gap=11, shifts=20)
+    assert "one in" not in repr(whole)
+    monkeypatch.setattr(probed, "_KEPT_VALUES", 500)
+    monkeypatch.setattr(probed, "_NULL_TIMESTEPS", 50)
+    found = lw.probe(recording, concepts, gap=11, shifts=20)
+    for told in (repr(found), found._repr_html_()):
+        assert (
+            "logistic regressions are fitted on one in 4 timesteps, evenly spaced: 150 of" in told
+        )
+        assert "p-values of yes/no concepts count one in 12 timesteps" in told
+    assert "one in" not in repr(lw.probe(recording, {"number": x[None, :, 1]}, shifts=20))
+    # Each fourth it is: so scikit-learn does it, with the penalties that were chosen.
+    block = np.repeat(np.arange(5), n // 5)
+    each = found.score[found.score["protocol"] == "whole state"]
+    each = each[each["concept"] == "on"]
+    for k, penalty in enumerate(each["penalty"]):
+        out = np.flatnonzero(block == k)
+        train = np.abs(out[:, None] - np.arange(n)).min(axis=0) >= 11
+        some = train & (np.arange(n) % 4 == 0)
+        strength = 4 / (penalty * some.sum() / train.sum())
+        fitted = make_pipeline(StandardScaler(), LogisticRegression(C=strength, tol=1e-8))
+        fitted.fit(x[some].astype(np.float64), yes[some])
+        expected = fitted.predict_proba(x[out].astype(np.float64))[:, 1]
+        assert found.prediction["on"].to_numpy()[0, out] == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_class_that_a_fold_never_saw_is_no_error():

@@ -9,6 +9,7 @@ import pytest
 
 import lstm_widgets as lw
 from lstm_widgets.analysis import series, split_and_shift
+from lstm_widgets.analysis.ranked_tracks import RankedText
 from lstm_widgets.recording import RecordedLayer, Recording, overlap
 from lstm_widgets.recording.times import standard_times
 
@@ -45,11 +46,15 @@ def described(rows):
     return {"overlap": overlap.described([rows])}
 
 
+def model_of(width):
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((width, 1)), keras.layers.LSTM(8, name="lstm"), keras.layers.Dense(1)]
+    return keras.Sequential(layers)
+
+
 @pytest.fixture(scope="module")
 def model():
-    keras.utils.set_random_seed(0)
-    layers = [keras.Input((WIDTH, 1)), keras.layers.LSTM(8, name="lstm"), keras.layers.Dense(1)]
-    return keras.Sequential(layers)
+    return model_of(WIDTH)
 
 
 @pytest.mark.parametrize("order", ["straight", "shuffled"])
@@ -363,3 +368,27 @@ def test_cycles_are_counted_where_most_values_are_the_same(sign):
     assert not table.reason.str.contains("cycles").any()
     assert table.cell[0] == 0
     assert table.p_value[0] < 0.05
+
+
+# A series that was read in windows ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("groups", [None, "month"])
+def test_halves_of_a_recording_in_windows_have_no_timestep_in_common(step, groups):
+    n, width = 900, 20
+    rng = np.random.default_rng(step)
+    told = {} if groups is None else {"times": pd.date_range("2001-01-01", periods=n)}
+    values = rng.normal(size=(n, 1)).astype(np.float32)
+    recording = lw.record(model_of(width), values, window=width, step=step, **told)
+    ends = np.arange(width - 1, n, step)  # of each window, in the series
+    heard = rng.random(n) > 0.5
+    asked = {"groups": groups, "step": None, "lags": 0, "shifts": 3, "seed": 0}
+    ranked = RankedText.of(recording, {"heard": heard[None]}, "lstm", **asked)
+    assert ranked.mask.sum() == len(ends)
+    one, other = (ends[half.slots] for half in ranked.halves)
+    assert min(len(one), len(other)) > len(ends) / 5
+    # A window that ends in one half has read nothing that a window of the other has.
+    apart = np.abs(one[:, None] - other)
+    assert apart.min() >= width
+    assert apart.min() < width + step  # and no more is left out than that

@@ -141,6 +141,8 @@ def probe(
     -----
     That cell states of an LSTM trained on discharge only can be read as snow and soil water is what
     Lees et al. 2022 (Hydrology and Earth System Sciences 26, 3079-3101) found, by linear probes.
+    Logistic regressions need the states themselves. Of a recording with more than there is room for
+    (32 MiB) they are fitted on some of the timesteps, evenly spaced; the result says on how many.
     Numbers come from sums of products of states (Gram matrices) over stretches of time, of which
     every training part is made: all folds, penalties and moved targets cost one reading. They are
     those of scikit-learn's ``StandardScaler`` and ``Ridge`` to 1e-6.

@@ -80,8 +80,10 @@ class Probed:
         At which timesteps all states are finite.
     offset : float64 array (cell,)
         What was taken from the states before they were summed up.
+    apart : int
+        Of how many timesteps the states of one are kept, for yes/no concepts.
     kept, at : float32 array (k, cell), int array (k,)
-        Some of the states, evenly spaced, and which, for yes/no concepts.
+        These states, evenly spaced, and which they are.
     """
 
     def __init__(
@@ -104,8 +106,8 @@ class Probed:
         self.offset = np.zeros(len(cells))
         self._width: int = len(cells) + max(one.moved.stop for one in targets)
         yes_no = any(one.kind == "yes_no" for one in targets)
-        apart = max(1, self.n * len(cells) // _KEPT_VALUES) if yes_no else self.n
-        self.at = np.arange(0, self.n if yes_no else 0, apart)
+        self.apart = max(1, -(-self.n * len(cells) // _KEPT_VALUES))
+        self.at = np.arange(0, self.n if yes_no else 0, self.apart)
         self.kept = np.zeros((len(self.at), len(cells)), np.float32)
 
     @property

@@ -171,6 +171,14 @@ class ProbeTables:
         left = int((~probed.finite).sum())
         if left:
             self._remark(f"{left} timesteps are left out, because not all states are finite there")
+        if yes_no and probed.apart > 1:
+            self._remark(
+                f"logistic regressions are fitted on one in {probed.apart} timesteps, evenly spaced: "
+                f"{len(probed.at)} of {int(probed.finite.sum())}, so many as there is room for"
+            )
+        judged = probed.apart * probed.judged.step
+        if yes_no and target.null is not None and judged > 1:
+            self._remark(f"p-values of yes/no concepts count one in {judged} timesteps")
         if probed.folds.count < _FEW:
             self._remark(f"{probed.folds.count} folds only: their spread says little")
         if len(designs.folds) < probed.folds.count:
