@@ -142,7 +142,7 @@ class RecordingWidget(PageWidget):
     _note: ClassVar[str] = ""
     _coloured: ClassVar[bool] = True
 
-    #: Made when they are first asked for.
+    #: Made when they are first asked for; anew with another recording, or other tracks.
     _lines: Lines | None = None
 
     def __init__(

@@ -45,8 +45,6 @@ class SeriesLines(MatchingWidget, PinnedCells):
 
     probe = traitlets.Any(help="What a probe reads of the tracks, which is drawn over them.")
 
-    #: Made anew with the tracks.
-    _lines: Lines | None = None
     #: What stands behind the lines of channels.
     _placed: SeriesRelevance | None = None
 
