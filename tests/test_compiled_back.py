@@ -18,7 +18,7 @@ GATES = ["tanh", "sigmoid", "hard_sigmoid"]  # bounded, else states grow out of 
 @st.composite
 def layers(draw):
     """A layer and what it did on some sequences, by the plain loop; and what arrives at it."""
-    kind = draw(st.sampled_from(list(KINDS)))
+    kind = draw(st.sampled_from(["LSTM", "GRU", "SimpleRNN"]))
     examples, timesteps, features, units = (draw(st.integers(1, n)) for n in (5, 6, 4, 9))
     rng = np.random.default_rng(draw(st.integers(0, 999)))
     dtype = draw(st.sampled_from(["float32", "float64"]))

@@ -84,7 +84,7 @@ def test_the_coefficients_are_those_that_the_script_fits():
 
 @st.composite
 def cases(draw):
-    kind = draw(st.sampled_from(sorted(KINDS)))
+    kind = draw(st.sampled_from(["GRU", "LSTM", "SimpleRNN"]))
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
     dtype = draw(st.sampled_from(["float32", "float64"]))
     examples, timesteps = draw(st.integers(1, 5)), draw(st.integers(1, 7))

@@ -30,7 +30,7 @@ def stepped(module, x, layer, direction):
     w, u = weights["weight_ih"], weights["weight_hh"]
     b = weights.get("bias_ih", np.zeros(len(w)))
     d = weights.get("bias_hh", np.zeros(len(w)))
-    h, c = np.zeros(u.shape[1]), np.zeros(u.shape[1])
+    h, c = np.zeros(u.shape[1]), np.zeros(module.hidden_size)
     order = range(len(x))[:: -1 if direction else 1]
     signals = [{} for _ in x]
     for t in order:
@@ -40,6 +40,7 @@ def stepped(module, x, layer, direction):
             i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
             c = f * c + i * g
             h = o * np.tanh(c)
+            h = weights["weight_hr"] @ h if module.proj_size else h
             signals[t] = {"cell_state": c, "input_gate": i, "forget_gate": f, "candidate": g}
             signals[t]["output_gate"] = o
         elif isinstance(module, nn.GRU):
@@ -62,11 +63,12 @@ def stepped(module, x, layer, direction):
     batch_first=st.booleans(),
     packed=st.booleans(),
     double=st.booleans(),
+    projected=st.integers(0, 3),
     seed=st.integers(0, 2**16),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_signal_is_that_of_plain_steps(
-    *, name, layers, both, bias, batch_first, packed, double, seed
+    *, name, layers, both, bias, batch_first, packed, double, projected, seed
 ):
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -76,6 +78,7 @@ def test_every_signal_is_that_of_plain_steps(
         batch_first=batch_first,
         bidirectional=both,
         dropout=0.5 if layers > 1 else 0,
+        **({"proj_size": projected} if name == "LSTM" else {}),
         dtype=torch.float64 if double else torch.float32,
     )
     x = torch.tensor(rng.normal(size=(3, 5, 3)), dtype=next(module.parameters()).dtype)
@@ -85,6 +88,7 @@ def test_every_signal_is_that_of_plain_steps(
         inputs = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     recording = lw.record(module, inputs, check="full")
     base = name.lower()
+    apart = "/projected" if getattr(module, "proj_size", 0) else ""
     for example in range(3):
         read = x[example, : lengths[example]].double().numpy()
         for layer in range(layers):
@@ -94,7 +98,8 @@ def test_every_signal_is_that_of_plain_steps(
                 parts += [["forward", "backward"][direction]] if both else []
                 expected = stepped(module, read, layer, direction)
                 for signal, values in expected.items():
-                    ours = recording["/".join(parts)][signal].values[example, : lengths[example]]
+                    layer_name = "/".join(parts) + (apart if signal == "hidden_state" else "")
+                    ours = recording[layer_name][signal].values[example, : lengths[example]]
                     np.testing.assert_allclose(ours, values, atol=2e-6 if not double else 1e-7)
                 outputs.append(expected["hidden_state"])
             read = np.concatenate(outputs, axis=-1)
@@ -102,7 +107,8 @@ def test_every_signal_is_that_of_plain_steps(
     own = (
         pad_packed_sequence(own, True)[0] if packed else own if batch_first else own.transpose(0, 1)
     )
-    last = [n for n in recording if layers == 1 or f"/{layers - 1}" in n]
+    last = [n for n in recording if "hidden_state" in recording[n]]
+    last = [n for n in last if layers == 1 or f"/{layers - 1}" in n]
     ours = np.concatenate([recording[n]["hidden_state"].values for n in last], axis=-1)
     real = (np.arange(own.shape[1]) < lengths.numpy()[:, None])[..., None]
     np.testing.assert_allclose(
@@ -183,7 +189,7 @@ def test_the_model_is_left_as_it_was_found():
     forward = nn.LSTM.forward
     inputs = (torch.randint(0, 11, (2, 4)), torch.tensor([4, 2]))
     lw.record(model, inputs)
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match=r"0 to 10, .*'embed' .* id 99"):
         lw.record(model, (torch.full((2, 4), 99), torch.tensor([4, 2])))
     assert hooks
     assert nn.LSTM.forward is forward

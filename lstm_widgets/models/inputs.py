@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,63 @@ DEFAULT_BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
+class Batches:
+    """What a dataset gives, batch by batch, of which each is read as it is.
+
+    Attributes
+    ----------
+    parts : list
+        An array, or a list or dict of arrays, the examples along their first axes, of each batch.
+    """
+
+    parts: list[Any]
+
+    @property
+    def edges(self) -> list[int]:
+        """Where each batch begins, and where the last one ends."""
+        return [0, *itertools.accumulate(map(count_examples, self.parts))]
+
+    def some(self, start: int, stop: int) -> Any:
+        """Take some of the examples of one batch."""
+        edges = self.edges
+        k = int(np.searchsorted(edges, start, "right")) - 1
+        return mapped(lambda value: value[start - edges[k] : stop - edges[k]], self.parts[k])
+
+    def together(self) -> tuple[Any, Lengths]:
+        """Put all into one array of each kind, filled up behind to the longest batch."""
+        found = [leaves(part) for part in self.parts]
+        counts = [count_examples(part) for part in self.parts]
+        arrays, filled = [], []
+        for k, several in enumerate(zip(*found, strict=True)):
+            if (
+                len({one.shape[2:] for one in several}) > 1
+                or len({one.ndim for one in several}) > 1
+            ):
+                shapes = ", ".join(dict.fromkeys(str(one.shape) for one in several))
+                raise ValueError(f"inputs: expected batches of one shape, got {shapes}")
+            longest = max(one.shape[1] for one in several) if several[0].ndim > 1 else 0
+            if any(one.ndim > 1 and one.shape[1] < longest for one in several):
+                filled.append(k)
+            arrays.append(np.concatenate([_behind(one, longest) for one in several]))
+        first = filled[0] if filled else next((k for k, a in enumerate(arrays) if a.ndim > 1), 0)
+        lengths = [one[first].shape[1] if one[first].ndim > 1 else 1 for one in found]
+        made: Any = arrays if len(arrays) > 1 else arrays[0]
+        if isinstance(self.parts[0], Mapping):
+            made = dict(zip(self.parts[0], arrays, strict=True))
+        return made, Lengths(
+            *(np.repeat(lengths, counts), tuple(filled), False, max(lengths)), batches=self
+        )
+
+
+def _behind(array: npt.NDArray[Any], timesteps: int) -> npt.NDArray[Any]:
+    """Fill up to some timesteps with zeros."""
+    if array.ndim < 2 or array.shape[1] == timesteps:
+        return array
+    more = [(0, 0), (0, timesteps - array.shape[1]), *[(0, 0)] * (array.ndim - 2)]
+    return np.pad(array, more)
+
+
+@dataclass(frozen=True)
 class Lengths:
     """How long the examples were before they were filled up to one length.
 
@@ -41,12 +99,15 @@ class Lengths:
         Whether the model lets what they were filled up with count for nothing.
     filled : int
         To how many timesteps.
+    batches : Batches, optional
+        The batches that they are read in, if they were given as such.
     """
 
     values: npt.NDArray[np.intp]
     leaves: tuple[int, ...]
     masked: bool
     filled: int
+    batches: Batches | None = None
 
     def real(self) -> npt.NDArray[np.bool_]:
         """Tell what isn't padding, ``(example, timestep)``."""
@@ -62,7 +123,10 @@ def standard_inputs(
     they are to be read in windows, so that nothing ever reads what fills them up.
     """
     expected = model.inputs
-    inputs = without_targets(model.unpacked(inputs), expected)
+    inputs = model.unpacked(inputs)
+    if isinstance(inputs, Batches):
+        return inputs.together()
+    inputs = without_targets(inputs, expected)
     several = isinstance(inputs, Mapping) or (
         isinstance(inputs, (list, tuple))
         and (len(expected) > 1 or (len(inputs) > 0 and all(map(is_array, inputs))))

@@ -18,7 +18,7 @@ which neither our loop nor the layer may be farther than those whose weights mov
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -265,7 +265,7 @@ class LayerCheck:
         found = []
         for run in self._runs:
             cell = run.exact if move is None else _moved(run.exact, run.last_digit, move)
-            hidden = np.empty((*x.shape[:2], cell.units))
+            hidden = np.empty((*x.shape[:2], cell.width("hidden_state")))
             initial = [s[self._rows].astype(np.float64) for s in run.initial]
             out = {"hidden_state": hidden}
             states = numpy_loop.scan(cell, x, initial, real, out, reverse=run.reverse)
@@ -354,12 +354,7 @@ def _moved(cell: Cell, digit: float, seed: int) -> Cell:
     def move(weights: npt.NDArray[Any]) -> Any:
         return weights * (1 + rng.choice([-digit, digit], weights.shape))
 
-    return replace(
-        cell,
-        kernel=move(cell.kernel),
-        recurrent_kernel=move(cell.recurrent_kernel),
-        bias=None if cell.bias is None else move(cell.bias),
-    )
+    return cell.changed(move)
 
 
 def _farther(found: Any, exact: Any, moved: Sequence[Any], digit: float) -> float:

@@ -30,7 +30,7 @@ class RecordedLayer:
     name : str
         The layer's name; slashes separate levels, as in ``"bidirectional/forward"``.
     kind : str
-        ``"LSTM"``, ``"GRU"`` or ``"SimpleRNN"``.
+        ``"LSTM"``, ``"GRU"``, ``"SimpleRNN"``, or ``"Projection"`` of an LSTM's hidden state.
     signals : mapping of str to float array (example, timestep, cell)
         Name to float32 array. Index ``t`` is the input timestep ``t``, also for a layer that reads
         from the end.

@@ -9,7 +9,7 @@ NumPy arrays and tensors share. :mod:`lstm_widgets.rnn.numpy_loop` runs them as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
     Hold: TypeAlias = Callable[[str, Any], Any]
 
-__all__ = ["KINDS", "SIGNALS", "STATES", "Cell", "Holds", "Kind", "plain_array", "step"]
+__all__ = [
+    "KINDS",
+    "SIGNALS",
+    "STATES",
+    "Cell",
+    "Holds",
+    "Kind",
+    "plain_array",
+    "recorded_kind",
+    "step",
+]
 
 
 Holds: TypeAlias = "Mapping[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.floating[Any]]]]"
@@ -49,7 +59,7 @@ class Cell:
     kernel : array or tensor
         Input weights ``(features, gates * units)``.
     recurrent_kernel : array or tensor
-        Recurrent weights ``(units, gates * units)``.
+        Recurrent weights ``(units, gates * units)``; of a projection ``(projected, gates * units)``.
     bias : array or tensor, optional
         ``(gates * units,)``, for a GRU with ``reset_after`` ``(2, gates * units)``: one for the
         input, one for the recurrent product; None without bias.
@@ -59,6 +69,8 @@ class Cell:
         Their names in :data:`lstm_widgets.rnn.activations.ACTIVATIONS`, else None.
     reset_after : bool, default False
         Whether a GRU applies its reset gate after the recurrent product.
+    projection : array or tensor, optional
+        What makes the hidden state of what the output gate lets through, ``(units, projected)``.
     """
 
     kind: str
@@ -69,11 +81,18 @@ class Cell:
     recurrent_activation: Any = None
     activation_names: tuple[str | None, str | None] = (None, None)
     reset_after: bool = False
+    projection: Any = None
 
     @property
     def units(self) -> int:
         """The number of cells (in the sense of the recording: units) of the layer."""
-        return int(self.recurrent_kernel.shape[0])
+        first = self.recurrent_kernel if self.projection is None else self.projection
+        return int(first.shape[0])
+
+    def width(self, signal: str) -> int:
+        """Tell how many values a signal has at a timestep: one a cell, or one a projected state."""
+        projected = signal == "hidden_state" and self.projection is not None
+        return int(self.recurrent_kernel.shape[0]) if projected else self.units
 
     @property
     def candidate(self) -> slice:
@@ -107,15 +126,21 @@ class Cell:
             bias=None if self.bias is None else plain_array(self.bias),
             activation=functions[0],
             recurrent_activation=functions[1],
+            projection=None if self.projection is None else plain_array(self.projection),
         )
 
     def astype(self, dtype: Any) -> Cell:
         """Return the same with weights of another dtype."""
+        return self.changed(lambda weights: weights.astype(dtype))
+
+    def changed(self, function: Callable[[Any], Any]) -> Cell:
+        """Return the same with what a function makes of each of the weights."""
         return replace(
             self,
-            kernel=self.kernel.astype(dtype),
-            recurrent_kernel=self.recurrent_kernel.astype(dtype),
-            bias=None if self.bias is None else self.bias.astype(dtype),
+            kernel=function(self.kernel),
+            recurrent_kernel=function(self.recurrent_kernel),
+            bias=None if self.bias is None else function(self.bias),
+            projection=None if self.projection is None else function(self.projection),
         )
 
 
@@ -160,6 +185,14 @@ def _lstm(cell: Cell, z: Any, state: Sequence[Any], hold: Hold) -> tuple[Any, ..
     return new_hidden, new_cell, input_gate, forget_gate, candidate, output_gate
 
 
+def _projected_lstm(cell: Cell, z: Any, state: Sequence[Any], hold: Hold) -> tuple[Any, ...]:
+    def of_cells(name: str, values: Any) -> Any:
+        return values if name == "hidden_state" else hold(name, values)
+
+    let_through, *others = _lstm(cell, z, state, of_cells)
+    return hold("hidden_state", let_through @ cell.projection), *others
+
+
 def _gru(cell: Cell, z: Any, state: Sequence[Any], hold: Hold) -> tuple[Any, ...]:
     (hidden,), units, kernel = state, cell.units, cell.recurrent_kernel
     gate = cell.recurrent_activation
@@ -197,23 +230,32 @@ class Kind:
     step : callable
         From the cell, what goes into the activations, the state and a ``hold`` to all signals, see
         :func:`step`.
+    parts : dict of str to tuple of str
+        What is recorded apart, because there are other numbers of it: kinds, and which of the signals
+        each has. Empty if all is recorded together.
     """
 
     signals: tuple[str, ...]
     states: int
     gates: int
     step: Callable[[Cell, Any, Sequence[Any], Hold], tuple[Any, ...]]
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+_OF_LSTM = (
+    *("hidden_state", "cell_state", "input_gate", "forget_gate", "candidate"),
+    "output_gate",
+)
 
 
 KINDS: dict[str, Kind] = {
-    "LSTM": Kind(
-        (
-            *("hidden_state", "cell_state", "input_gate", "forget_gate", "candidate"),
-            "output_gate",
-        ),
+    "LSTM": Kind(_OF_LSTM, states=2, gates=4, step=_lstm),
+    "ProjectedLSTM": Kind(
+        _OF_LSTM,
         states=2,
         gates=4,
-        step=_lstm,
+        step=_projected_lstm,
+        parts={"ProjectedLSTM": _OF_LSTM[1:], "Projection": _OF_LSTM[:1]},
     ),
     "GRU": Kind(
         ("hidden_state", "update_gate", "reset_gate", "candidate"), states=1, gates=3, step=_gru
@@ -222,11 +264,20 @@ KINDS: dict[str, Kind] = {
 }
 """The kinds of cells, by name."""
 
-SIGNALS: dict[str, tuple[str, ...]] = {name: kind.signals for name, kind in KINDS.items()}
-"""The signals of each kind of cell, in the order in which :func:`step` returns them."""
+SIGNALS: dict[str, tuple[str, ...]] = {
+    part: signals
+    for name, kind in KINDS.items()
+    for part, signals in (kind.parts or {name: kind.signals}).items()
+}
+"""The signals that are recorded of each kind, in the order in which :func:`step` returns them."""
 
 STATES: dict[str, int] = {name: kind.states for name, kind in KINDS.items()}
 """How many of the signals, from the first, are the state that a cell hands to its next step."""
+
+
+def recorded_kind(kind: str) -> str:
+    """Tell what a recording calls a kind: cells of an LSTM are such, whatever becomes of their outputs."""
+    return "LSTM" if kind == "ProjectedLSTM" else kind
 
 
 def step(
@@ -248,6 +299,8 @@ def step(
         g = \phi(x_t W_g + h_{t-1} U_g + b_g), \\
         c_t = f \odot c_{t-1} + i \odot g, \quad h_t = o \odot \phi(c_t)
 
+    with a projection (Sak et al. 2014) :math:`h_t = (o \odot \phi(c_t)) P`.
+
     GRU (Cho et al. 2014), where :math:`z` keeps the old state
 
     .. math::
@@ -267,14 +320,14 @@ def step(
         for a GRU, whose gates act in between, only :math:`x_t W + b`.
     state : sequence of array or tensor
         What the previous step left: ``(hidden, cell)`` for LSTM, else ``(hidden,)``; each
-        ``(example, units)``.
+        ``(example, units)``, a projected hidden state ``(example, projected)``.
     hold : callable, optional
         From a signal's name and its values to those that the cell goes on with.
 
     Returns
     -------
     tuple
-        The signals in the order of :data:`SIGNALS`, each ``(example, units)``. The first
+        The signals in the order of :data:`KINDS`, each ``(example, units)``. The first
         :data:`STATES` of them are the new state.
 
     Raises

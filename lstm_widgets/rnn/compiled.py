@@ -217,11 +217,9 @@ _LOOPS = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple_rnn}
 
 
 def serves(cell: Cell) -> bool:
-    """Whether the compiled loop has a cell's activations, and computes in its dtype."""
-    return set(cell.activation_names) <= set(CODES) and cell.kernel.dtype in (
-        np.float32,
-        np.float64,
-    )
+    """Whether the compiled loop has a cell's equations and activations, and computes in its dtype."""
+    known = cell.kind in _LOOPS and set(cell.activation_names) <= set(CODES)
+    return known and cell.kernel.dtype in (np.float32, np.float64)
 
 
 def scan(

@@ -55,7 +55,7 @@ def take_step(
     Returns
     -------
     tuple
-        The signals in the order of :data:`lstm_widgets.rnn.cells.SIGNALS`, ``(example, units)``.
+        The signals in the order of :data:`lstm_widgets.rnn.cells.KINDS`, ``(example, units)``.
     """
     cell = cell.in_numpy()
     with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
@@ -66,7 +66,11 @@ def take_step(
             if cell.bias is not None:
                 sizes += np.abs(cell.bias).reshape(-1, sizes.shape[1]).sum(axis=0)
             z = z + nudge * sizes
-        return _signals(cell, z, state, hold)
+        signals = _signals(cell, z, state, hold)
+        if nudge and cell.projection is not None:  # whose sums are rounded, too
+            let_through = np.abs(signals[-1] * cell.activation(signals[1]))
+            signals = (signals[0] + nudge * let_through @ np.abs(cell.projection), *signals[1:])
+        return signals
 
 
 def _signals(

@@ -139,6 +139,6 @@ def scan_last(
 
     before = run(most, initial_state, {})
     dtype = np.float64 if cell.kernel.dtype == np.float64 else np.float32
-    out = {name: np.empty((examples, min(timesteps, 1), cell.units), dtype) for name in names}
+    out = {n: np.empty((examples, min(timesteps, 1), cell.width(n)), dtype) for n in names}
     after = run(last, before, out)
     return {name: out[name][:, 0] for name in names}, before, after

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from lstm_widgets.models.adapter import standard_vocabulary
 from lstm_widgets.models.inputs import (
+    Batches,
     count_examples,
     expect_fit,
     leaves,
@@ -141,7 +143,15 @@ class Given:
         if pad is not None:
             self._pad = texts.standard_pad(pad, self.whole[0], encoding, names)
         self._order: npt.NDArray[np.intp] | None = None
-        if self.lengths is not None and not self.lengths.masked and window is None:
+        self._batches: Batches | None = None
+        if self.lengths is not None and window is None:
+            self._batches = self.lengths.batches
+        if (
+            self.lengths is not None
+            and not self.lengths.masked
+            and window is None
+            and self._batches is None
+        ):
             self._order = np.argsort(-self.lengths.values, kind="stable")
             self.inputs = mapped(lambda value: value[self._order], self.inputs)
         self.ids = self._read_ids(encoding) if names is not None or needs_ids else None
@@ -256,8 +266,12 @@ class Given:
     def groups(self) -> list[tuple[npt.NDArray[np.intp], Any]]:
         """List what the model takes at once: which examples, and these.
 
-        That is all, or, of examples that are read length by length, those of one length each.
+        That is all, or, of examples that are read length by length, those of one length each; or batches
+        as they were given.
         """
+        if self._batches is not None:
+            edges = itertools.pairwise(self._batches.edges)
+            return [(np.arange(a, b), self._batches.some(a, b)) for a, b in edges]
         if self.lengths is None or self._order is None:
             return [(np.arange(self.examples), self.whole)]
         lengths = self.lengths.values[self._order]
@@ -278,7 +292,7 @@ class Given:
             return {}
         nothing = session.passed_over(self.series.timesteps)
         # The lengths are those of the first input that was filled up.
-        if self.lengths is not None and self.series.leaf == self.lengths.leaves[0]:
+        if self.lengths is not None and self.series.leaf in self.lengths.leaves[:1]:
             padding = ~self._real()
             nothing = padding if nothing is None else nothing | padding
         kept = session.reading.reached(done)
@@ -313,6 +327,9 @@ class Given:
         if self._order is not None and self.lengths is not None:
             lengths = self.lengths.values[self._order]
             return Reading("examples", self.examples, lengths=lengths, order=self._order)
+        if self._batches is not None and self.lengths is not None:
+            edges = tuple(self._batches.edges)
+            return Reading("examples", self.examples, lengths=self.lengths.values, edges=edges)
         if not self.text and self._window is None:
             return Reading("examples", self.examples)
         count = self.whole.shape[1]
@@ -341,6 +358,8 @@ class Given:
     ) -> tuple[Callable[[int, int], Any], int]:
         """Make the function that gives what the model is called with, and tell how much at once."""
         prescribed = self.adapter.batch_size
+        if self._batches is not None:
+            return self._batches.some, batch_size or int(np.diff(self._batches.edges).max())
         if reading.mode == "examples":
             inputs = self.whole
             size = standard_batch_size(prescribed, self.examples, batch_size)

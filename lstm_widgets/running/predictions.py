@@ -37,6 +37,16 @@ class _Room:
         self.targets = np.full(axes, np.nan, np.float32)
         self.next_ids = np.full(axes, -1, np.int64)
 
+    def grow(self, timesteps: int) -> None:
+        """Make room for more timesteps, if there are."""
+        more = timesteps - self.targets.shape[1]
+        if more <= 0:
+            return
+        for name, values in vars(self).items():
+            nothing = np.nan if values.dtype.kind == "f" else -1
+            behind = [(0, 0), (0, more), *[(0, 0)] * (values.ndim - 2)]
+            setattr(self, name, np.pad(values, behind, constant_values=nothing))
+
 
 class Guesses:
     """The most probable next tokens at each timestep, kept while a model runs.
@@ -115,7 +125,7 @@ class Guesses:
         self._mask = mask
         if self._room is None:
             self._same = self._predicts_what_it_reads(values.shape[-1])
-        room = self._made_room(timesteps)
+        room = self._made_room(self._timesteps(timesteps, start, stop))
         # Where there are NaN, none is the largest.
         whole = np.asarray(np.isfinite(values).all(axis=-1, keepdims=True))
         room.ids[place] = np.where(whole, best, -1)
@@ -152,12 +162,25 @@ class Guesses:
             return self._symbols == symbols
         return self._read is None or bool((self._read < symbols).all())
 
+    def _timesteps(self, timesteps: int, start: int, stop: int) -> int:
+        """Tell how many timesteps there are, given those of one call's output."""
+        reading, mask = self._reading, self._mask
+        if reading.mode != "examples" or mask is None:
+            return timesteps
+        if reading.lengths is not None and timesteps == reading.lengths[start]:
+            return int(reading.lengths.max())
+        # An output may end where padding begins in all of the examples.
+        return timesteps if mask[start:stop, timesteps:].any() else max(timesteps, mask.shape[1])
+
     def _made_room(self, timesteps: int) -> _Room:
+        axes = self._reading.shape(timesteps)
         if self._room is None:
-            axes = self._reading.shape(timesteps)
             self._room = _Room(axes, self._top_k)
-            if self._read is not None and self._read.shape == axes:
-                self._room.next_ids[:, :-1] = self._read[:, 1:]
+        elif self._room.targets.shape[1] >= timesteps:
+            return self._room
+        self._room.grow(timesteps)
+        if self._read is not None and self._read.shape == axes:
+            self._room.next_ids[:, :-1] = self._read[:, 1:]
         return self._room
 
     def _probabilities(self, outputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

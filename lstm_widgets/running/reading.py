@@ -41,10 +41,13 @@ class Reading:
         What it was said to be.
     lengths : numpy.ndarray, optional
         Of examples that are read without padding, each call those of one length: their lengths,
-        the longest first, in the order in which they are read. Of several texts, or series, that are
-        read window by window and were filled up to one length: theirs, without padding.
+        in the order in which they are read, the longest first unless they were given in batches. Of
+        several texts, or series, that are read window by window and were filled up to one length:
+        theirs, without padding.
     order : numpy.ndarray, optional
         Which of the examples each of these is.
+    edges : tuple of int
+        Where each batch begins, and where the last one ends, of examples that were given in batches.
     """
 
     mode: Literal["examples", "pieces", "windows"]
@@ -56,6 +59,7 @@ class Reading:
     order: npt.NDArray[np.intp] | None = None
     texts: int = 1
     step: int = 1
+    edges: tuple[int, ...] = ()
 
     @property
     def before(self) -> int:
@@ -98,7 +102,9 @@ class Reading:
     def parts(self, size: int) -> list[tuple[int, int]]:
         """Cut the total into what is read in one call each: from where to where."""
         ends = [0, max(self.total, 1)]
-        if self.mode == "examples" and self.lengths is not None:
+        if self.edges:
+            ends = list(self.edges)
+        elif self.mode == "examples" and self.lengths is not None:
             ends = [0, *(np.flatnonzero(np.diff(self.lengths)) + 1).tolist(), self.count]
         return [
             (start, min(start + size, self.total, stop))

@@ -122,8 +122,12 @@ class Said:
             timesteps = stop - start
         elif reading.lengths is not None:
             timesteps = int(reading.lengths[start])
-        if values.ndim > 2 and values.shape[1] == timesteps:
-            return _flat(values, 2), reading.place(start, stop, timesteps)
+        if values.ndim > 2:
+            # As many as it reads, or as there is to be read before padding begins in all examples.
+            count = values.shape[1]
+            real = np.any(mask[start:stop] if reading.mode == "examples" else mask[:0], axis=0)
+            if count == timesteps or (count == real.sum() and real[:count].all()):
+                return _flat(values, 2), reading.place(start, stop, count)
         # One for each example (a forecast of several timesteps among them), at its end.
         self.over_time = False
         rows = _flat(values, 1)

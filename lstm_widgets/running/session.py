@@ -18,7 +18,7 @@ from lstm_widgets.models.self_check import CellRun, LayerCheck
 from lstm_widgets.recording import RecordedPredictions, Recording
 from lstm_widgets.recording.calls import all_named, call_name, is_part, split_call
 from lstm_widgets.recording.times import Times
-from lstm_widgets.rnn.cells import SIGNALS, STATES, Cell
+from lstm_widgets.rnn.cells import KINDS, STATES, Cell
 from lstm_widgets.rnn.comparison import TOLERANCES, Check, difference
 from lstm_widgets.rnn.scan import scan, scan_last
 from lstm_widgets.running.held import Held, Holding
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.models.adapter import Adapter, Call, Layer
     from lstm_widgets.recording import RecordedSeries
+    from lstm_widgets.rnn.cells import Holds
     from lstm_widgets.running.reading import Reading
     from lstm_widgets.running.selection import Selection
     from lstm_widgets.running.series import Series
@@ -159,35 +160,37 @@ class Session:
         self._reached.add(layer.name)
         self._expect_shape(layer.name, *x.shape[:2])
         ended: list[npt.NDArray[Any]] = []
-        kept: list[tuple[Unit, CellRun]] = []
+        kept: list[tuple[list[Unit], CellRun]] = []
+        seen = 0  # how many units the cells before have
         for k, cell in enumerate(call.cells):
-            unit = self._unit(call, k)
-            unit.reached = self._start
-            held = self.holding.of(unit.layer, call.number, len(x))
-            unit.held = held is not None
+            parts = range(seen, seen + (len(KINDS[cell.kind].parts) or 1))
+            seen = parts.stop
+            units = [self._unit(call, part) for part in parts]
+            held = self._held(units, call.number, len(x))
             dtype, position = cell.kernel.dtype, len(ended)
             states = call.states[position:][: STATES[cell.kind]]
             run = CellRun(
                 cell,
-                layer.dtypes[k],
+                layer.dtypes[parts.start],
                 x=x.astype(dtype, copy=False),
                 real=real,
                 reverse=layer.go_backwards,
                 initial=[state.astype(dtype, copy=False) for state in states],
                 held=held,
             )
-            self._keep_initial(unit, run.initial)
             last = k == len(call.cells) - 1
             if self.reading.mode == "windows":
-                self._scan_windows(unit, cell, run, over_time=call.over_time or not last)
+                self._scan_windows(units, cell, run, over_time=call.over_time or not last)
             else:
-                self._scan(unit, cell, run)
-            if real is not None:
-                self._keep_mask(unit, real)
-            kept.append((unit, run))
+                self._scan(units, cell, run)
+            for unit in units:
+                self._keep_initial(unit, dict(zip(run.states, run.initial, strict=True)))
+                if real is not None:
+                    self._keep_mask(unit, real)
+            kept.append((units, run))
             ended += [state.astype(dtype, copy=False) for state in run.state]
             x = run.hidden
-        if self.check and len(call.x) and not any(unit.held for unit, _ in kept):
+        if self.check and len(call.x) and not any(unit.held for some, _ in kept for unit in some):
             self._compare(call, kept)
 
         run = kept[-1][1]
@@ -217,25 +220,38 @@ class Session:
                 f"{self._stop - self._start} timesteps"
             )
 
-    def _scan(self, unit: Unit, cell: Cell, run: CellRun) -> None:
+    def _held(self, units: Sequence[Unit], call: int, rows: int) -> Holds | None:
+        """Tell what is held of a cell, and note of which of its units."""
+        held: dict[str, Any] = {}
+        for unit in units:
+            of_unit = self.holding.of(unit.layer, call, rows)
+            unit.held = of_unit is not None
+            held |= of_unit or {}
+        return held or None
+
+    def _scan(self, units: Sequence[Unit], cell: Cell, run: CellRun) -> None:
         """Run a cell straight into the room of its signals."""
         place = self.reading.place(self._start, self._stop, int(run.x.shape[1]))
-        run.out |= {name: array[place] for name, array in unit.signals.items()}
+        kept = {name: array for unit in units for name, array in unit.signals.items()}
+        run.out |= {name: array[place] for name, array in kept.items()}
         double = run.x.dtype == np.float64
         if double or "hidden_state" not in run.out:
             # The model goes on with it, in full precision, even if it isn't kept.
-            shape = (*run.x.shape[:2], cell.units)
+            shape = (*run.x.shape[:2], cell.width("hidden_state"))
             run.out["hidden_state"] = np.empty(shape, np.float64 if double else np.float32)
         run.state = scan(
             cell, run.x, run.initial, run.real, run.out, reverse=run.reverse, held=run.held
         )
         run.hidden = run.out["hidden_state"]
-        if double and "hidden_state" in unit.signals:
-            unit.signals["hidden_state"][place] = run.hidden
+        if double and "hidden_state" in kept:
+            kept["hidden_state"][place] = run.hidden
 
-    def _scan_windows(self, unit: Unit, cell: Cell, run: CellRun, *, over_time: bool) -> None:
+    def _scan_windows(
+        self, units: Sequence[Unit], cell: Cell, run: CellRun, *, over_time: bool
+    ) -> None:
         """Run a cell over windows, and keep the signals at their ends."""
-        shape = (*(int(n) for n in run.x.shape[:2]), cell.units)
+        kept = {name: array for unit in units for name, array in unit.signals.items()}
+        shape = (*(int(n) for n in run.x.shape[:2]), cell.width("hidden_state"))
         double = run.x.dtype == np.float64
         if over_time:
             run.hidden = np.empty(shape, np.float64 if double else np.float32)
@@ -244,7 +260,7 @@ class Session:
             run.x,
             run.initial,
             run.real,
-            names=tuple(unit.signals),
+            names=tuple(kept),
             hidden=run.hidden,
             reverse=run.reverse,
             held=run.held,
@@ -252,9 +268,9 @@ class Session:
         run.out |= ends
         place = self.reading.place(self._start, self._stop, 1)
         for name, values in ends.items():
-            unit.signals[name][place] = values[: self._stop - self._start]
+            kept[name][place] = values[: self._stop - self._start]
 
-    def _keep_initial(self, unit: Unit, states: Sequence[Any]) -> None:
+    def _keep_initial(self, unit: Unit, states: Mapping[str, Any]) -> None:
         """Keep the states that a call starts from.
 
         Of a text those before its first timestep, or those from which every window starts: none
@@ -263,7 +279,7 @@ class Session:
         mode = self.reading.mode
         if mode == "pieces" and self._start:
             return
-        for signal, state in zip(SIGNALS[unit.kind], states, strict=False):
+        for signal, state in states.items():
             if signal not in unit.signals:
                 continue
             rows = np.asarray(state).astype(np.float32)
@@ -313,31 +329,26 @@ class Session:
                 mask[nothing] = False
             unit = Unit(name, call, kind, one, signals, mask, {}, tolerance)
             self.units[name, call] = unit
-        elif self.reading.mode == "examples" and unit.timesteps != timesteps:
-            if self.reading.lengths is None or unit.timesteps < timesteps:
-                raise UnsupportedLayerError(
-                    f"model: layer {unit.name!r} has {unit.timesteps} timesteps for the first "
-                    f"examples and {timesteps} for others; record them separately"
-                )
-            behind = (slice(self._start, self._stop), slice(timesteps, None))
-            for values in unit.signals.values():
-                values[behind] = np.nan
-            unit.mask[behind] = False
+        elif self.reading.mode == "examples":
+            unit.make_room(timesteps, self._start)
+            unit.end((slice(self._start, self._stop), slice(timesteps, None)))
+        unit.reached = self._start
         return unit
 
     # The self-check -------------------------------------------------------------------------------
 
-    def _compare(self, call: Call, kept: Sequence[tuple[Unit, CellRun]]) -> None:
+    def _compare(self, call: Call, kept: Sequence[tuple[Sequence[Unit], CellRun]]) -> None:
         """Hold what our loop gave against what the layer computes."""
         if not call.x.shape[1]:
             return
         check = LayerCheck(call, [run for _, run in kept], full=self.check == "full")
-        units = [unit for unit, _ in kept]
-        outcome = check.hold([unit.name for unit in units], [unit.tolerance for unit in units])
+        first = [units[0] for units, _ in kept]
+        outcome = check.hold([unit.name for unit in first], [unit.tolerance for unit in first])
         self._drifted |= outcome.drifted
-        for unit, found in zip(units, outcome.differences, strict=True):
-            unit.difference = max(unit.difference, found)
-            self._note_checked(unit, check.examples, check.timesteps)
+        for (units, _), found in zip(kept, outcome.differences, strict=True):
+            for unit in units:
+                unit.difference = max(unit.difference, found)
+                self._note_checked(unit, check.examples, check.timesteps)
 
     def _note_checked(self, unit: Unit, examples: int, timesteps: int) -> None:
         if self.reading.mode == "pieces":

@@ -10,6 +10,7 @@ import numpy as np
 
 from lstm_widgets.recording import RecordedLayer
 from lstm_widgets.recording.calls import call_name
+from lstm_widgets.rnn.cells import recorded_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,24 @@ class Unit:
     def timesteps(self) -> int:
         """How many timesteps were read."""
         return int(self.mask.shape[1])
+
+    def make_room(self, timesteps: int, done: int) -> None:
+        """See to it that examples of so many timesteps have room; ``done`` of them are there already."""
+        count, more = len(self.mask), timesteps - self.timesteps
+        if more <= 0:
+            return
+        for name, values in self.signals.items():
+            larger = room([name], (count, timesteps, values.shape[2]))[name]
+            larger[:done, :-more] = values[:done]
+            self.signals[name] = larger
+        self.mask = np.pad(self.mask, [(0, 0), (0, more)], constant_values=True)
+        self.end((slice(done), slice(timesteps - more, None)))
+
+    def end(self, behind: tuple[slice, slice]) -> None:
+        """Note that some examples have nothing behind some timestep."""
+        for values in self.signals.values():
+            values[behind] = np.nan
+        self.mask[behind] = False
 
 
 def room(names: Sequence[str], shape: tuple[int, ...]) -> dict[str, npt.NDArray[np.float32]]:
@@ -127,7 +146,7 @@ def recorded(
     worst = max(units, key=lambda unit: unit.difference)
     return RecordedLayer(
         name=name,
-        kind=first.kind,
+        kind=recorded_kind(first.kind),
         signals={
             signal: joined([unit.signals[signal][kept] for unit in units])
             for signal in first.signals

@@ -218,8 +218,8 @@ def is_stack(layer: Any) -> bool:
 def _kind(cell: Any) -> str:
     """Tell the kind of a cell, "" if it is none that can be recorded."""
     for kind in SIGNALS:
-        base = getattr(load_keras().layers, f"{kind}Cell")
-        if isinstance(cell, base) and type(cell).call is base.call:
+        base = getattr(load_keras().layers, f"{kind}Cell", None)
+        if base is not None and isinstance(cell, base) and type(cell).call is base.call:
             return kind
     return ""
 

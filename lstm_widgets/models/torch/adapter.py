@@ -5,15 +5,19 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
+from torch.utils.data import DataLoader
 
 from lstm_widgets.models.adapter import Adapter, Input
 from lstm_widgets.models.torch import run
 from lstm_widgets.models.torch.cells import as_array
+from lstm_widgets.models.torch.gather import batches
 from lstm_widgets.models.torch.layers import Found, find_layers, unwrapped
 from lstm_widgets.models.torch.structure import Structure
 
@@ -64,10 +68,24 @@ class TorchAdapter(Adapter):
         return None if features is None else (None, None, features)
 
     def unpacked(self, inputs: Any) -> Any:
-        """Take the arrays out of what a module is called with; a list of examples as it is."""
-        if isinstance(inputs, (torch.Tensor, tuple, dict, PackedSequence)):
+        """Take the arrays out of what a module is called with, or out of a list of examples."""
+        if isinstance(inputs, DataLoader):
+            return batches(self.model, self._structure, inputs)
+        if isinstance(inputs, list):
+            return self._examples(inputs)
+        number = isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biuf"
+        if number or isinstance(inputs, (torch.Tensor, tuple, Mapping, PackedSequence)):
             return self._structure.take(inputs)
         return inputs
+
+    def _examples(self, inputs: list[Any]) -> Any:
+        """Put examples into one array, if they are tensors of one length."""
+        for k, one in enumerate(inputs):
+            if isinstance(one, torch.Tensor):
+                self._structure.expect_tensor(f"inputs[{k}]", one)
+        arrays = [self.array(one) for one in inputs]
+        shapes = {getattr(one, "shape", None) for one in arrays}
+        return np.stack(arrays) if len(shapes) == 1 and shapes.isdisjoint({None, ()}) else arrays
 
     def array(self, value: Any) -> Any:
         """Make an array of a tensor; everything else as it is."""
@@ -82,8 +100,7 @@ class TorchAdapter(Adapter):
 
     def build(self, first: Any) -> None:
         """Find out in which order the module takes the axes of what isn't given in its order."""
-        if not self._structure.time_first and not isinstance(first, list):
-            self._structure.find_time(first)
+        self._structure.build(first)
 
     def running(
         self,

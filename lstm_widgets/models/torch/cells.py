@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from lstm_widgets.rnn.activations import ACTIVATIONS
-from lstm_widgets.rnn.cells import Cell
+from lstm_widgets.rnn.cells import Cell, plain_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def read_cell(one: Found, weights: Weights) -> Cell:
         if biases[0] is not None and biases[1] is not None:
             bias = np.stack([_update_first(b) for b in biases if b is not None])
     elif biases[0] is not None and biases[1] is not None:
-        bias = biases[0] + biases[1]
+        bias = plain_array(biases[0]) + plain_array(biases[1])
     activation = getattr(one.module, "nonlinearity", "tanh") if one.kind == "SimpleRNN" else "tanh"
     return Cell(
         kind=one.kind,
@@ -101,6 +101,7 @@ def read_cell(one: Found, weights: Weights) -> Cell:
         recurrent_activation=ACTIVATIONS["sigmoid"].function,
         activation_names=(activation, "sigmoid"),
         reset_after=one.kind == "GRU",
+        projection=None if weights.projection is None else as_array(weights.projection).T,
     )
 
 

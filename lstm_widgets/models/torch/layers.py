@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from lstm_widgets.rnn.cells import KINDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,6 +26,10 @@ CELLS: dict[type, str] = {nn.LSTMCell: "LSTM", nn.GRUCell: "GRU", nn.RNNCell: "S
 
 # What a class is called that has a recurrence of its own.
 _RECURRENT = re.compile(r"LSTM|GRU|RNN")
+# Where PyTorch has its quantised classes, and those that are made to be quantised.
+_QUANTIZED = ("torch.ao.nn.", "torch.nn.quantized", "torch.nn.quantizable")
+# What PyTorch's loops are called in compiled code.
+_SCRIPTED = re.compile(r"aten::(lstm|gru|rnn_tanh|rnn_relu)")
 # Settings of PyTorch's layers that a recording notes.
 _SETTINGS = (
     *("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout"),
@@ -64,24 +70,40 @@ class Found:
 
     @property
     def units(self) -> tuple[str, ...]:
-        """The name under which its cell is recorded."""
-        return (self.name,)
+        """The name under which its cell is recorded; a projected hidden state has one of its own."""
+        return (self.name, f"{self.name}/projected") if self.projected else (self.name,)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kind of its cell, if it can be recorded."""
-        return (self.kind,) if self.kind else ()
+        """The kinds of what is recorded, if it can be."""
+        if not self.kind:
+            return ()
+        return tuple(KINDS[self.kind].parts) or (self.kind,)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The number of cells."""
-        return (int(self.module.hidden_size),) if self.kind else ()
+        """The number of cells, and of projected hidden states."""
+        if not self.kind:
+            return ()
+        cells = int(self.module.hidden_size)
+        return (cells, int(self.module.proj_size)) if self.projected else (cells,)
 
     @property
     def dtypes(self) -> tuple[str, ...]:
         """The name of the dtype in which it computes."""
         weights = next(self.module.parameters(), None) if self.kind else None
-        return () if weights is None else (str(weights.dtype).removeprefix("torch."),)
+        name = str(getattr(weights, "dtype", torch.float32)).removeprefix("torch.")
+        return (name,) * len(self.kinds)
+
+    @property
+    def projected(self) -> bool:
+        """Whether its hidden state is narrower than its cell state."""
+        return self.kind == "ProjectedLSTM"
+
+    @property
+    def lstm(self) -> bool:
+        """Whether it has two states."""
+        return self.kind in ("LSTM", "ProjectedLSTM")
 
     @property
     def go_backwards(self) -> bool:
@@ -117,6 +139,8 @@ def find_layers(model: nn.Module) -> list[Found]:
         if inside and name.startswith(inside):
             continue
         kind = next((kind for base, kind in LAYERS.items() if isinstance(module, base)), None)
+        if getattr(module, "proj_size", 0) and kind == "LSTM":
+            kind = "ProjectedLSTM"
         step = next((kind for base, kind in CELLS.items() if isinstance(module, base)), None)
         if kind is not None:
             found += _directions(_named(name, module), module, kind)
@@ -143,6 +167,7 @@ def _directions(name: str, module: Any, kind: str) -> Iterator[Found]:
 
 def _named(name: str, module: nn.Module) -> str:
     """Name a module as the model does; the model itself by what it is."""
+    name = ".".join(part for part in name.split(".") if part != "_orig_mod")  # of torch.compile
     if name:
         return name
     for base in (*LAYERS, *CELLS):
@@ -156,9 +181,16 @@ def _named(name: str, module: nn.Module) -> str:
 def _problem(module: nn.Module) -> str:
     """Say why something that seems recurrent cannot be recorded; "" of everything else."""
     name = str(getattr(module, "original_name", type(module).__name__))
+    if type(module).__module__.startswith(_QUANTIZED) and _RECURRENT.search(name):
+        return (
+            f"the quantised class {type(module).__module__}.{name}, which computes in whole numbers: "
+            "record the model before it is quantised"
+        )
     own = [type(one) for one in module.modules() if one is not module]
     if isinstance(module, torch.jit.ScriptModule):
-        if _RECURRENT.search(name) and name in {one.__name__ for one in (*LAYERS, *CELLS)}:
+        known = {one.__name__ for one in (*LAYERS, *CELLS)}
+        frozen = not own and _SCRIPTED.search(str(getattr(module, "inlined_graph", "")))
+        if name in known or frozen:
             return "compiled by TorchScript, which hides what it computes: record the module itself"
         return ""
     if not _RECURRENT.search(name) or any(issubclass(one, (*LAYERS, *CELLS)) for one in own):

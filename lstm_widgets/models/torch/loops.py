@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,15 @@ class LayerCall:
         del compiled
         if self.layer.stepped:
             return self._stepped(x, states)
+        with _without_warning():
+            return self._over_time(x, states, mask)
+
+    def _over_time(
+        self,
+        x: npt.NDArray[Any],
+        states: Sequence[npt.NDArray[Any]],
+        mask: npt.NDArray[np.bool_] | None,
+    ) -> tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]:
         like, direction = self.weights[0].input, self.layer.direction
         rows, lengths = np.arange(len(x)), None
         if mask is not None:
@@ -82,7 +92,7 @@ class LayerCall:
         start: Any = [
             torch.stack([as_tensor(state[rows], like)] * len(self.weights)) for state in states
         ]
-        start = tuple(start) if self.layer.kind == "LSTM" else start[0]
+        start = tuple(start) if self.layer.lstm else start[0]
         flat = [one for weights in self.weights for one in weights.listed]
         settings = (flat, self.layer.module.bias, 1, 0.0, False, len(self.weights) > 1)
         run = getattr(_OWN, self.function)
@@ -113,7 +123,13 @@ class LayerCall:
         weights = self.weights[self.layer.direction if len(self.weights) > 1 else 0]
         given = as_tensor(np.ascontiguousarray(x), weights.input)
         before: Any = [as_tensor(np.ascontiguousarray(state), weights.input) for state in states]
-        before = tuple(before) if self.layer.kind == "LSTM" else before[0]
+        if self.layer.projected:  # of which PyTorch has no cell
+            settings = (weights.listed, self.layer.module.bias, 1, 0.0, False, False, True)
+            start = tuple(state[None] for state in before)
+            with _without_warning():
+                _, *ended = _OWN.lstm(given[:, None], start, *settings)
+            return [as_array(state[0]) for state in ended]
+        before = tuple(before) if self.layer.lstm else before[0]
         name = self.function if self.layer.stepped else f"{self.function}_cell"
         after = getattr(_OWN, name)(
             *(given, before, weights.input, weights.hidden),
@@ -133,6 +149,14 @@ class LayerCall:
         return hidden if mask is None else np.where(mask[..., None], hidden, 0)
 
 
+@contextlib.contextmanager
+def _without_warning() -> Iterator[None]:
+    """Don't let PyTorch warn that it is slow with projections: the user hasn't asked for its loop."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "LSTM with projections")
+        yield
+
+
 @dataclass
 class Loops:
     """What runs in the place of PyTorch's loops.
@@ -147,6 +171,8 @@ class Loops:
         From which states it starts.
     wants : callable
         Whether the calls of a layer matter.
+    timesteps : callable
+        How many timesteps packed sequences had, of their lengths.
     active : bool
         Whether our loop runs now.
     times : dict of int to int
@@ -159,6 +185,7 @@ class Loops:
     run: Callable[[LayerCall], Result]
     starts: Callable[[Found, int, list[Any]], list[Any]]
     wants: Callable[[Found], bool]
+    timesteps: Callable[[npt.NDArray[np.intp]], int]
     active: bool = True
     times: dict[int, int] = field(default_factory=dict)
     states: list[Any] = field(default_factory=list)
@@ -216,7 +243,7 @@ class Loops:
         module, given = self._calls[-1]
         packed = isinstance(given, PackedSequence)
         x, start, flat, mask, lengths, order = (
-            _unpacked(given, arguments) if packed else _as_it_is(module, arguments)
+            self._unpacked(given, arguments) if packed else _as_it_is(module, arguments)
         )
         states = [
             as_array(one)[:, order] for one in (start if isinstance(start, tuple) else [start])
@@ -245,10 +272,30 @@ class Loops:
             made = made if module.batch_first else made.transpose(0, 1)
         return (made, *(as_tensor(one, like) for one in last))
 
+    def _unpacked(self, given: PackedSequence, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Read what a module hands on of packed sequences, in the order that they had before they were."""
+        data, batch_sizes, start, flat, *_ = arguments
+        sizes = batch_sizes.numpy()
+        order = _order(given.unsorted_indices, int(sizes[0]))
+        lengths = (np.arange(sizes[0])[:, None] < sizes).sum(axis=1)  # as they are sorted
+        padded, _ = pad_packed_sequence(
+            PackedSequence(data, batch_sizes),
+            batch_first=True,
+            total_length=self.timesteps(lengths[order]),
+        )
+        real = np.arange(padded.shape[1]) < lengths[order][:, None]
+        x = as_array(padded)[order]
+        return x, start, flat, None if real.all() else real, torch.from_numpy(lengths), order
+
     def step(self, function: str, found: list[Found], arguments: tuple[Any, ...]) -> Any:
         """Run one step of a cell that the model steps itself."""
         (one,), (data, before, *rest) = found, arguments
         weights = Weights(*rest)
+        if data.dtype != weights.input.dtype:
+            raise ValueError(
+                f"layer {one.name!r}: expected the dtype of its weights, {weights.input.dtype}, got an "
+                f"input of {data.dtype}"
+            )
         self.times[id(one.module)] = number = self.times.get(id(one.module), 0) + 1
         states = [as_array(s) for s in (before if isinstance(before, tuple) else [before])]
         states = self.starts(one, number, states)
@@ -256,7 +303,7 @@ class Loops:
         x = as_array(data)[:, None]
         result = self.run(LayerCall(one, number, x, states, None, cells, function, (weights,)))
         made = tuple(as_tensor(state, data) for state in result.states)
-        return made if one.kind == "LSTM" else made[0]
+        return made if one.lstm else made[0]
 
     def _cell(self, one: Found, weights: Weights) -> Cell:
         """Read a cell, once for the same weights."""
@@ -274,15 +321,6 @@ def _as_it_is(module: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     data, start, flat, *_ = arguments
     x = as_array(data if module.batch_first else data.transpose(0, 1))
     return x, start, flat, None, None, np.arange(len(x))
-
-
-def _unpacked(given: PackedSequence, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Read what a module hands on of packed sequences, in the order that they had before they were."""
-    data, batch_sizes, start, flat, *_ = arguments
-    padded, lengths = pad_packed_sequence(PackedSequence(data, batch_sizes), batch_first=True)
-    order = _order(given.unsorted_indices, len(lengths))
-    real = np.arange(padded.shape[1]) < lengths.numpy()[order][:, None]
-    return as_array(padded)[order], start, flat, None if real.all() else real, lengths, order
 
 
 class _Functions:

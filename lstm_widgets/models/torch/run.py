@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lstm_widgets.models.torch.cells import as_array
+from lstm_widgets.models.torch.explain import explained
 from lstm_widgets.models.torch.loops import Loops
 from lstm_widgets.models.torch.outputs import named
 
@@ -39,7 +40,7 @@ def running(
     by_module: dict[int, list[Found]] = {}
     for one in found:
         by_module.setdefault(id(one.module), []).append(one)
-    loops = Loops(by_module, loop.run, loop.starts, loop.wants)
+    loops = Loops(by_module, loop.run, loop.starts, loop.wants, structure.timesteps)
     with _RUNNING, as_found(model), loops.replaced():
         yield TorchRun(model, structure, loops)
 
@@ -89,6 +90,9 @@ class TorchRun:
         try:
             return self._called(batch)
         except Exception as error:
+            told = explained(error, self._model, packed=self._structure.packed)
+            if told is not None:
+                raise told from error
             error.add_note("This happened while recording.")
             raise
 

@@ -10,7 +10,7 @@ cell)``, packed sequences.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,13 +39,16 @@ class _Leaf:
 
     Attributes
     ----------
-    axis : int
-        Along which axis of the tensor the examples are.
+    path : str
+        Where it stands in what was given, for an error to tell.
+    axis : int, optional
+        Along which axis of the tensor the examples are; None: it has no such axis.
     dtype, device : optional
         Those of the tensor that was given; None of what was none.
     """
 
-    axis: int = 0
+    path: str = "inputs"
+    axis: int | None = 0
     dtype: torch.dtype | None = None
     device: torch.device | None = None
 
@@ -67,8 +70,12 @@ class Structure:
     ----------
     time_first : bool
         Whether the module takes sequences ``(timestep, example, ...)``.
+    alone : bool
+        Whether it takes one example without an axis of examples.
     examples : int
         The number of examples that it was last called with.
+    packed : bool
+        Whether something that it takes is packed.
     """
 
     def __init__(self, model: nn.Module, layers: Sequence[Found], seen: Seen) -> None:
@@ -77,71 +84,198 @@ class Structure:
         self._leaves: list[_Leaf] = [_Leaf()]
         self._keywords = False
         self._arguments = False
-        self._last: tuple[int, int] | None = None
+        self._known = False
+        self._main = 0  # which of the arrays is read over time
+        self._last: list[npt.NDArray[Any]] = []
         self.examples = 0
-        self.time_first = False
+        self.time_first = self.alone = self.packed = False
 
-    def take(self, inputs: Any) -> Any:
+    # What is given ---------------------------------------------------------------------------------
+
+    def take(self, inputs: Any, *, loaded: bool = False) -> Any:
         """Note the structure of what a module is to be called with; return its arrays.
 
         A tuple has one argument each, a dict arguments by their names; everything else is the only one.
+        What is ``loaded`` has an axis of examples, and goes to the device of the weights.
         """
+        arrays = self._opened(inputs, loaded=loaded)
+        first = arrays[0]
+        if len(arrays) == 1 and not loaded and (first.ndim < 2 or self._whole(first)):
+            return first
+        self._find_axes(arrays)
+        return self._examples_first(arrays)
+
+    def take_more(self, inputs: Any) -> Any:
+        """Return the arrays of what is loaded after :meth:`take` has noted the structure."""
+        before = self._leaves
+        arrays = self._opened(inputs, loaded=True)
+        if [leaf.path for leaf in before] != [leaf.path for leaf in self._leaves]:
+            raise ValueError(
+                "inputs: expected batches of one structure, got "
+                f"{', '.join(leaf.path for leaf in before)} and then "
+                f"{', '.join(leaf.path for leaf in self._leaves)}"
+            )
+        self._leaves = before
+        return self._examples_first(arrays)
+
+    def build(self, first: Any) -> None:
+        """Find out how the module takes what has the examples first, if nothing else was told."""
+        if self._known or isinstance(first, (list, Mapping)) or first.ndim < 2:
+            return
+        self._known = True
+        arrays = [np.asarray(first)]
+        examples, timesteps = first.shape[:2]
+        if examples == timesteps > 1:
+            arrays, examples = [arrays[0][1:]], examples - 1
+        seen = self._seen(self, arrays)
+        if seen is None and len(first) == 1:
+            self.alone = self._seen(self, [first[0]]) == (1, timesteps)
+        self.time_first = seen == (timesteps, examples) != (examples, timesteps)
+        axis = None if self.alone else int(self.time_first)
+        self._leaves = [replace(self._leaves[0], axis=axis)]
+
+    def _opened(self, inputs: Any, *, loaded: bool) -> list[npt.NDArray[Any]]:
         self._arguments, self._keywords = isinstance(inputs, tuple), isinstance(inputs, Mapping)
         if isinstance(inputs, PackedSequence):
             self._arguments = False
-        found: list[Any] = []
-        self._build = _opened(inputs, found)
+        found: list[tuple[str, Any]] = []
+        self._build = _opened(inputs, "inputs", found)
+        self.packed = any(path.endswith(_LENGTHS) for path, _ in found)
         if not found:
             raise ValueError(f"inputs: expected tensors or arrays, got {inputs!r:.80}")
         self._leaves = [
-            _Leaf(0, one.dtype, one.device) if isinstance(one, torch.Tensor) else _Leaf()
-            for one in found
+            _Leaf(path, 0, one.dtype, None if loaded and _to_be_moved(one) else one.device)
+            if isinstance(one, torch.Tensor)
+            else _Leaf(path)
+            for path, one in found
         ]
-        arrays = [
-            as_array(one) if isinstance(one, torch.Tensor) else np.asarray(one) for one in found
+        for path, one in found:
+            if isinstance(one, torch.Tensor):
+                self.expect_tensor(path, one, moved=loaded)
+        return [
+            as_array(one) if isinstance(one, torch.Tensor) else np.asarray(one) for _, one in found
         ]
-        if arrays[0].ndim < 2 or (len(arrays) == 1 and self._whole(arrays[0])):
-            return arrays[0] if len(arrays) == 1 else arrays
-        self.find_time(arrays)
-        count = arrays[0].shape[1 if self.time_first else 0]
-        self._leaves = [
-            _Leaf(self._axis(one, count), leaf.dtype, leaf.device)
+
+    def expect_tensor(self, path: str, tensor: Any, *, moved: bool = False) -> None:
+        """Refuse a tensor of another dtype, or on another device, than the weights."""
+        weights = [p for p in self._model.parameters() if p.is_floating_point()]
+        dtypes = {p.dtype for p in weights}
+        if tensor.is_floating_point() and dtypes and tensor.dtype not in dtypes:
+            known = " and ".join(sorted(map(str, dtypes)))
+            raise TypeError(
+                f"{path}: expected the dtype of the model's weights, {known}, got {tensor.dtype}; "
+                f".to({min(map(str, dtypes))}) converts it"
+            )
+        devices = {p.device for p in weights}
+        if _to_be_moved(tensor) and not moved and devices and tensor.device not in devices:
+            known = " and ".join(sorted(map(str, devices)))
+            raise ValueError(
+                f"{path}: expected the device of the model's weights, {known}, got a tensor on "
+                f"{tensor.device}; .to({min(map(str, devices))!r}) moves it there"
+            )
+        if tensor.is_meta:
+            raise ValueError(f"{path}: expected numbers, got a tensor on meta, which has none")
+
+    # Which axis is which ---------------------------------------------------------------------------
+
+    def _find_axes(self, arrays: list[npt.NDArray[Any]]) -> None:
+        """Find out along which axis of each array the examples are, by what the module makes of them."""
+        self._known = True
+        wide = [k for k, one in enumerate(arrays) if one.ndim > 1]
+        self._main = next((k for k in wide if not self._is_state(arrays[k])), [*wide, 0][0])
+        first = arrays[self._main]
+        if first.ndim < 2 or first.shape[0] != first.shape[1]:
+            seen = self._seen(self, arrays)
+            a, b = (*first.shape, 0)[:2]
+            self.time_first = seen is not None and b not in (0, a) and seen[0] == b != a
+            self.alone = seen == (1, a) and b != 1 and a != 1
+        elif (
+            len(first) > 1
+        ):  # what is left of it if it has one example less tells which axis that was
+            self.time_first = not self._reads_fewer(arrays, False) and self._reads_fewer(
+                arrays, True
+            )
+        self._set_axes(arrays)
+
+    def _reads_fewer(self, arrays: list[npt.NDArray[Any]], time_first: bool) -> bool:
+        """Whether the module gets one example less if the first is left out of each array."""
+        self.time_first = time_first
+        self._set_axes(arrays)
+        fewer = [
+            np.delete(one, 0, leaf.axis or 0) if one.ndim and leaf.axis is not None else one
             for one, leaf in zip(arrays, self._leaves, strict=True)
         ]
-        self._expect(arrays, count)
-        arrays = [
-            np.moveaxis(one, leaf.axis, 0) for one, leaf in zip(arrays, self._leaves, strict=True)
+        seen = self._seen(self, fewer)
+        return seen is not None and seen[0] == len(arrays[self._main]) - 1
+
+    def _set_axes(self, arrays: list[npt.NDArray[Any]]) -> None:
+        first = arrays[self._main]
+        count = first.shape[1 if self.time_first else 0]
+        axes = [None if self.alone else self._axis(one, first, count) for one in arrays]
+        self._leaves = [
+            replace(leaf, axis=axis) for leaf, axis in zip(self._leaves, axes, strict=True)
         ]
+
+    def _axis(self, array: npt.NDArray[Any], first: npt.NDArray[Any], count: int) -> int:
+        """Tell along which axis of an array the examples are, ``count`` of them."""
+        if array.ndim < 2:
+            return 0
+        if array is not first and self._is_state(array) and array.shape[1] == count:
+            return 1
+        if self.time_first and array.shape[:2] == first.shape[:2]:
+            return 1
+        return int(array.shape[0] != count and array.shape[1] == count)
+
+    def _is_state(self, array: npt.NDArray[Any]) -> bool:
+        """Whether an array has the shape of states ``(layer, example, cell)``."""
+        shapes = [_stacked(one.module) for one in self._layers if not one.stepped and one.kind]
+        return array.ndim == 3 and any(
+            array.shape[0] == stack and array.shape[2] in sizes for stack, sizes in shapes
+        )
+
+    def _examples_first(self, arrays: list[npt.NDArray[Any]]) -> Any:
+        if self.alone:
+            arrays = [one[None] for one in arrays]
+        else:
+            self._expect_examples(arrays)
+            arrays = [
+                np.moveaxis(one, leaf.axis or 0, 0)
+                for one, leaf in zip(arrays, self._leaves, strict=True)
+            ]
         return arrays[0] if len(arrays) == 1 else arrays
 
-    def find_time(self, arrays: Any) -> None:
-        """Find out whether the module takes time first.
+    def _expect_examples(self, arrays: Sequence[npt.NDArray[Any]]) -> None:
+        first, main = self._leaves[self._main], arrays[self._main]
+        count = main.shape[first.axis or 0]
+        for one, leaf in zip(arrays, self._leaves, strict=True):
+            if one.shape[leaf.axis or 0] != count:
+                over_time = (one for one in self._layers if not one.stepped and one.kind)
+                stack, sizes = next((_stacked(one.module) for one in over_time), (0, {0}))
+                states = f", a state ({stack}, {count}, {max(sizes)})" if stack else ""
+                raise ValueError(
+                    f"{leaf.path}: expected {count} examples along its first axis{states}, because "
+                    f"{first.path} of shape {main.shape} has so many; got the shape "
+                    f"{one.shape}. What doesn't belong to examples can be handed on in "
+                    "run=lambda model: model(...), without inputs"
+                )
 
-        ``arrays`` have the axes as they are handed to the module.
-        """
-        first = leaves(arrays)[0]
-        if first.ndim < 2:
-            return
-        if first.shape[0] == first.shape[1] > 1 and len(leaves(arrays)) == 1:
-            first = arrays = first[:, :-1]
-        a, b = first.shape[:2]
-        seen = self._seen(self, arrays)
-        self.time_first = seen is not None and a != b and seen[0] == b and seen[0] != a
-        if not isinstance(arrays, list):
-            self._leaves = [
-                _Leaf(int(self.time_first), self._leaves[0].dtype, self._leaves[0].device)
-            ]
+    # The call --------------------------------------------------------------------------------------
 
     def call(self, batch: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Make arguments, and keyword arguments, of arrays with the examples first."""
         arrays = leaves(batch)
-        self.examples = len(arrays[0])
-        if arrays[0].ndim > 1:
-            self._last = arrays[0].shape[:2]
-        moved = [
-            np.moveaxis(one, 0, leaf.axis) for one, leaf in zip(arrays, self._leaves, strict=True)
-        ]
-        return self.arguments(moved)
+        self.examples, self._last = len(arrays[0]), arrays
+        if self.alone and self.examples > 1:
+            raise ValueError(
+                f"inputs: the model takes one example at a time, without an axis of examples; got "
+                f"{self.examples} at once. batch_size=1 gives it one after the other"
+            )
+        return self.arguments(
+            [
+                one[0] if leaf.axis is None else np.moveaxis(one, 0, leaf.axis)
+                for one, leaf in zip(arrays, self._leaves, strict=True)
+            ]
+        )
 
     def arguments(self, arrays: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Make arguments of arrays whose axes are those that the module takes."""
@@ -157,13 +291,28 @@ class Structure:
 
     def examples_first(self, value: Any) -> Any:
         """Bring a tensor that the module returned into the order that everything else has."""
-        if (
-            self.time_first
-            and self._last is not None
-            and tuple(value.shape[:2]) == self._last[::-1]
-        ):
-            return value.transpose(0, 1)
-        return value
+        if self.alone:
+            return value[None]
+        if not self.time_first or not self._last:
+            return value
+        turned = tuple(value.shape[:2]) == self._last[self._main].shape[1::-1]
+        return value.transpose(0, 1) if turned else value
+
+    def timesteps(self, lengths: npt.NDArray[np.intp]) -> int:
+        """Tell how many timesteps the sequences had before they were packed by these lengths.
+
+        That is known if the module was told them, or if one and the same stands behind all of their ends.
+        """
+        longest = int(lengths.max())
+        if self.packed or not self._last or self._last[self._main].ndim < 2:
+            return longest
+        first = self._last[self._main]
+        whole = int(first.shape[1])
+        if len(first) != len(lengths) or whole <= longest:
+            return longest
+        told = any(one.ndim == 1 and np.array_equal(one, lengths) for one in self._last)
+        behind = first[np.arange(whole) >= lengths[:, None]]
+        return whole if told or (behind == behind[:1]).all() else longest
 
     def _whole(self, array: npt.NDArray[Any]) -> bool:
         """Whether an array is one sequence without an axis of examples, as far as can be told."""
@@ -180,48 +329,41 @@ class Structure:
                 return size
         return None
 
-    def _axis(self, array: npt.NDArray[Any], count: int) -> int:
-        """Tell along which axis of an array the examples are."""
-        if array.ndim == 3 and array.shape[1] == count:
-            for one in self._layers:
-                module = one.module
-                stacked = getattr(module, "num_layers", 0) * (
-                    1 + getattr(module, "bidirectional", 0)
-                )
-                sizes = {getattr(module, "hidden_size", 0), getattr(module, "proj_size", 0)}
-                if array.shape[0] == stacked and array.shape[2] in sizes:
-                    return 1
-        if self.time_first and array.ndim > 1 and array.shape[1] == count:
-            return 1
-        return int(array.ndim > 1 and array.shape[0] != count and array.shape[1] == count)
 
-    def _expect(self, arrays: Sequence[npt.NDArray[Any]], count: int) -> None:
-        for k, (one, leaf) in enumerate(zip(arrays, self._leaves, strict=True)):
-            if one.ndim and one.shape[leaf.axis] != count:
-                raise ValueError(
-                    f"inputs: expected each tensor to have {count} examples, as the first one has; "
-                    f"tensor {k} has the shape {one.shape}"
-                )
+# What the lengths of packed sequences are called, behind where these stand.
+_LENGTHS = ".lengths"
 
 
-def _opened(value: Any, found: list[Any]) -> Callable[[list[Any]], Any]:
+def _stacked(module: Any) -> tuple[int, set[int]]:
+    """Tell how many states a layer has, one for each direction of each of its layers, and their sizes."""
+    sizes = {int(module.hidden_size), int(getattr(module, "proj_size", 0)) or module.hidden_size}
+    return module.num_layers * (1 + module.bidirectional), sizes
+
+
+def _to_be_moved(tensor: torch.Tensor) -> bool:
+    """Whether a tensor has to be where the weights are; lengths of sequences may be elsewhere."""
+    return bool(tensor.is_floating_point() or tensor.ndim > 1)
+
+
+def _opened(value: Any, path: str, found: list[tuple[str, Any]]) -> Callable[[list[Any]], Any]:
     """List the arrays in a structure; return what builds it of others in their places."""
     k = len(found)
     if isinstance(value, PackedSequence):
-        found += pad_packed_sequence(value, batch_first=True)
+        data, lengths = pad_packed_sequence(value, batch_first=True)
+        found += [(path, data), (path + _LENGTHS, lengths)]
         return lambda given: pack_padded_sequence(
             given[k], given[k + 1].cpu(), batch_first=True, enforce_sorted=False
         )
-    if hasattr(value, "shape") or (
+    if getattr(value, "shape", ()) or (
         isinstance(value, list) and value and isinstance(value[0], (int, float))
     ):
-        found.append(value)
+        found.append((path, value))
         return lambda given: given[k]
     if isinstance(value, Mapping):
-        named = {key: _opened(part, found) for key, part in value.items()}
+        named = {key: _opened(part, f"{path}[{key!r}]", found) for key, part in value.items()}
         return lambda given: {key: build(given) for key, build in named.items()}
     if isinstance(value, (list, tuple)):
-        parts = [_opened(part, found) for part in value]
+        parts = [_opened(part, f"{path}[{n}]", found) for n, part in enumerate(value)]
         make = type(value)._make if hasattr(value, "_make") else type(value)
         return lambda given: make([build(given) for build in parts])
     return lambda _: value
@@ -235,6 +377,6 @@ def _tensor(array: npt.NDArray[Any], leaf: _Leaf, weights: Any) -> Any:
     dtype, device = leaf.dtype, leaf.device
     if dtype is None and weights is not None and array.dtype.kind == "f":
         dtype = weights.dtype
-    if device is None and weights is not None:
+    if device is None and weights is not None and _to_be_moved(tensor):
         device = weights.device
     return tensor.to(device, dtype)
