@@ -435,3 +435,26 @@ def test_windows_are_called_by_their_series_and_their_end(model: Any) -> None:
     one = lw.relevance(model, many[0], **options)
     assert list(Examples(one).labels) == ["t=3", "t=6"]
     assert Examples(lw.relevance(model, many[0][None], methods="lrp")).labels is None
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_windows_of_several_series_are_found_in_a_recording_of_these(model: Any, step: int) -> None:
+    many = many_of([9, 7, 12])
+    options: dict[str, Any] = {"window": 4, "step": step}
+    recording = lw.record(model, many, **options)
+    found = lw.relevance(model, many, methods="gradient_x_input", target=0, **options)
+    shown = lw.RelevanceHeatmap(found, recording=recording)
+    explorer = shown.explorer
+    layer = recording[recording.layers[0]]
+    for k, (series, end) in enumerate(zip(found.series.values, found.end.values, strict=True)):
+        shown.example = k
+        place = end if step == 1 else layer.position.values.tolist().index(end)
+        assert (explorer.example, explorer.timestep) == (series, place)
+    # And back: what has a window is selected.
+    explorer.timestep = 3 if step == 1 else 0
+    assert (int(found.series[shown.example]), int(found.end[shown.example])) == (2, 3)
+    explorer.example = 0
+    assert shown.example == 0
+    plot = lw.SeriesPlot(recording, relevance=found)
+    np.testing.assert_array_equal(plot._placed.examples, found.series)
+    np.testing.assert_array_equal(plot._placed.explained, found.end)

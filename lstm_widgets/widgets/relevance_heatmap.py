@@ -19,7 +19,7 @@ from lstm_widgets.widgets.page import export
 from lstm_widgets.widgets.page.state import WHOLE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Unpack
 
     import xarray as xr
@@ -160,11 +160,9 @@ class RelevanceHeatmap(PageWidget):
         self._examples = Examples(relevance, tokens, targets, class_names)
         self._relevance = relevance
         self._recording = recording
-        #: Of windows: the timestep of the series or text at which each ends.
-        self._ends = relevance["end"].values if "end" in relevance.coords else None
         self._layer = None
         if recording is not None:
-            self._layer = _shown_layer(recording, self._examples, self._ends)
+            self._layer = _shown_layer(recording, self._examples)
         traits.setdefault("method", self._examples.methods[0])
         state: dict[str, Any] = {"_summary": self._examples.summary()}
         state["_summary"]["recording"] = "here" if recording is not None else "missing"
@@ -288,17 +286,14 @@ class RelevanceHeatmap(PageWidget):
         """Give the selection as a layer of the recording has it: timesteps only if they are the same."""
         assert self.recording is not None  # noqa: S101 - there is a layer of it
         sizes = self.recording[layer].sizes
-        if self._is_of_windows(sizes):
-            assert self._ends is not None  # noqa: S101 - windows have them
-            return {"example": 0, "timestep": int(self._ends[self.example])}
+        windows = _windows_in(self.recording[layer], self._examples)
+        if windows is not None:
+            series, ends = windows
+            return {"example": int(series[self.example]), "timestep": int(ends[self.example])}
         selected = {"example": self.example} if sizes["example"] == self._examples.count else {}
         if selected and sizes["timestep"] == self._examples.timesteps:
             selected["timestep"] = self.timestep
         return selected
-
-    def _is_of_windows(self, sizes: Mapping[Hashable, int]) -> bool:
-        """Whether a layer has the state after each of the windows that are the examples here."""
-        return _has_windows(sizes, self._examples, self._ends)
 
     @traitlets.observe("exploring")
     def _on_exploring(self, _change: dict[str, Any]) -> None:
@@ -319,14 +314,15 @@ class RelevanceHeatmap(PageWidget):
     def _on_explored(self, change: dict[str, Any]) -> None:
         """Follow the Explorer, where its layer has the same examples and timesteps, or their windows."""
         assert self.recording is not None  # noqa: S101 - there is an Explorer of it
-        if self._ends is not None and self._is_of_windows(
-            self.recording[change["owner"].layer].sizes
-        ):
-            windows = np.flatnonzero(self._ends == change["new"])
-            if change["name"] == "timestep" and len(windows):
-                self.example = int(windows[0])
+        explorer = change["owner"]
+        windows = _windows_in(self.recording[explorer.layer], self._examples)
+        if windows is not None:
+            series, ends = windows
+            selected = np.flatnonzero((series == explorer.example) & (ends == explorer.timestep))
+            if len(selected):
+                self.example = int(selected[0])
             return
-        if change["name"] in self._selected_in(change["owner"].layer):
+        if change["name"] in self._selected_in(explorer.layer):
             setattr(self, change["name"], change["new"])
 
     # -- leaving the notebook, and the page's requests ---------------------------------------------
@@ -383,17 +379,35 @@ class RelevanceHeatmap(PageWidget):
         return reply, buffers
 
 
-def _has_windows(
-    sizes: Mapping[Hashable, int], examples: Examples, ends: NDArray[np.intp] | None
-) -> bool:
-    """Whether a layer has read the series or text whose windows the examples are."""
-    one = sizes["example"] == 1 and examples.count != 1
-    return ends is not None and one and sizes["timestep"] > int(ends.max(initial=0))
+def _windows_in(
+    layer: xr.Dataset, examples: Examples
+) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """Tell where a layer has the states after the windows that are the examples.
+
+    Returns
+    -------
+    tuple of int array (window,), optional
+        Its examples and timesteps; None if it hasn't read the series or texts of which they are.
+    """
+    coords, sizes = examples.dataset.coords, layer.sizes
+    if "end" not in coords or not examples.count:
+        return None
+    if (sizes["example"], sizes["timestep"]) == (examples.count, examples.timesteps):
+        return None  # it has read the windows themselves
+    zeros = np.zeros(examples.count, np.intp)
+    series = coords["series"].values if "series" in coords else zeros
+    if not series.max() < sizes["example"] or (sizes["example"] > 1 and series is zeros):
+        return None
+    known = np.arange(sizes["timestep"])
+    if "position" in layer.coords:
+        known = layer.coords["position"].values
+    place = np.searchsorted(known, coords["end"].values)
+    if not np.array_equal(known[place.clip(max=len(known) - 1)], coords["end"].values):
+        return None
+    return series, place
 
 
-def _shown_layer(
-    recording: Recording, examples: Examples, ends: NDArray[np.intp] | None = None
-) -> str:
+def _shown_layer(recording: Recording, examples: Examples) -> str:
     """Choose the layer that an Explorer shows first: one over the same timesteps, if there is any."""
     if not isinstance(recording, Recording):
         raise TypeError(
@@ -402,11 +416,12 @@ def _shown_layer(
         )
     pairs = recording.bidirectional
     names = (*pairs, *recording.layers)
-    sizes = {name: recording[pairs[name][0] if name in pairs else name].sizes for name in names}
+    layers = {name: recording[pairs[name][0] if name in pairs else name] for name in names}
+    sizes = {name: layer.sizes for name, layer in layers.items()}
     fitting = [
         name
-        for name in names
-        if sizes[name]["example"] == examples.count or _has_windows(sizes[name], examples, ends)
+        for name, layer in layers.items()
+        if sizes[name]["example"] == examples.count or _windows_in(layer, examples)
     ]
     if not fitting:
         counts = sorted({size["example"] for size in sizes.values()})
