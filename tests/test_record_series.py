@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
@@ -526,3 +527,24 @@ def test_what_the_model_passes_over_is_missing(window: int | None) -> None:
         assert recording.inputs is not None
         missing = recording.inputs.isnull().all("channel")[0].to_numpy()
         assert np.flatnonzero(missing).tolist() == [40, 41, 42, 43, 44]
+
+
+@pytest.mark.parametrize("window", [None, 20])
+def test_targets_of_series_of_several_lengths(window: int | None, model: Any) -> None:
+    many, wanted = [READ[:50], READ, READ[:40]], [FLOW[:50], FLOW, FLOW[:40]]
+    options: dict[str, Any] = {"window": window, "target_scaling": (1.0, 2.0)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # without windows: length by length
+        recording = lw.record(model, many, targets=wanted, **options)
+        tables = lw.record(model, many, targets=[each[:, None] for each in wanted], **options)
+        with pytest.raises(ValueError, match=r"series, which are of lengths \[50, 90, 40\]; got"):
+            lw.record(model, many, targets=[FLOW[:50], FLOW[:40], FLOW], **options)
+        with pytest.raises(ValueError, match="targets: expected as many outputs for each series"):
+            lw.record(model, many, targets=[wanted[0][:, None], *wanted[1:]], **options)
+    assert recording.targets is not None
+    for k, each in enumerate(wanted):
+        np.testing.assert_allclose(recording.targets[k, : len(each), 0], each * 2 + 1, rtol=1e-6)
+        assert recording.targets[k, len(each) :].isnull().all()
+    xr.testing.assert_equal(recording.targets, tables.targets)
+    with pytest.raises(ValueError, match="which are all of one length; got such of lengths"):
+        lw.record(model, np.stack([READ, READ]), targets=[FLOW, FLOW[:50]], **options)

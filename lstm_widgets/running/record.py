@@ -133,7 +133,8 @@ def record(
         such pairs by channel; or what has ``inverse_transform``, as scikit-learn's scalers.
     targets : array, table, or dict of arrays, optional
         What the model should say after each timestep of a series, for :attr:`Recording.targets`:
-        ``(n,)``, ``(n, output)``, or these with an axis of examples in front. Where it says something
+        ``(n,)``, ``(n, output)``, or these with an axis of examples in front, or in a list, one for each
+        series. Where it says something
         at the end of a window, or of an example, only: one for each of these will do. A table's
         columns, or a dict's keys, name the outputs.
     target_scaling : tuple, dict or scaler, optional

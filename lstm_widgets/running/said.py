@@ -170,8 +170,8 @@ class Targets:
     given : object
         An array, a pandas table or Series, an xarray array, or a dict of arrays by name: at each
         timestep ``(timestep,)``, ``(timestep, output)``, ``(example, timestep)``, ``(example,
-        timestep, output)``; or one for each example, or each window, ``(window,)``, ``(window,
-        output)``.
+        timestep, output)``, of series of several lengths a list of one for each; or one for each
+        example, or each window, ``(window,)``, ``(window, output)``.
     reading : Reading
         How the model reads the series.
     series : Series
@@ -192,13 +192,44 @@ class Targets:
             names, array = [str(name) for name in given], np.stack(parts, axis=-1)
         else:
             given, known = described(given)
-            array = np.asarray(plain(given))
+            filled = self._of_lengths(given)
+            array = np.asarray(plain(given)) if filled is None else filled
             one = hasattr(given, "name") and array.ndim == 1
             names = known.channels if not one or given.name is not None else None
         if array.dtype.kind not in "biuf":
             raise TypeError(f"targets: expected numbers, got dtype {array.dtype}")
         self._names, self._known = names, known
         self._array = array.astype(np.float32)
+
+    def _of_lengths(self, given: Any) -> npt.NDArray[np.float32] | None:
+        """Put targets of several lengths into one array, NaN behind their ends; None: they aren't such."""
+        if not isinstance(given, (list, tuple)) or not all(hasattr(e, "__len__") for e in given):
+            return None
+        lengths = [len(each) for each in given]
+        if len(set(lengths)) < 2:
+            return None
+        reading = self._reading
+        wanted = reading.lengths
+        if wanted is not None and reading.order is not None:
+            wanted = wanted[np.argsort(reading.order)]
+        if wanted is None or lengths != wanted.tolist():
+            known = "all of one length" if wanted is None else f"of lengths {wanted.tolist()}"
+            raise ValueError(
+                f"targets: expected one for each timestep of the series, which are {known}; got such of "
+                f"lengths {lengths}"
+            )
+        parts = [np.asarray(plain(each), np.float32) for each in given]
+        if len({part.shape[1:] for part in parts}) > 1:
+            raise ValueError(
+                "targets: expected as many outputs for each series, got shapes "
+                + " and ".join(str(part.shape) for part in parts[:4])
+            )
+        filled = np.full(
+            (len(parts), self._series.timesteps, *parts[0].shape[1:]), np.nan, np.float32
+        )
+        for row, part in zip(filled, parts, strict=True):
+            row[: len(part)] = part
+        return filled
 
     def recorded(self, kept: tuple[Any, ...], scaling: Any, said: Said) -> RecordedSeries:
         """Hand over what was given, at the timesteps where the model says something."""
