@@ -291,6 +291,28 @@ def test_in_a_figure_a_cell_ends_where_its_example_does():
     assert channel.tolist() == cell.tolist() == mask[1].tolist()
 
 
+@pytest.mark.parametrize("each", [1, 100])
+def test_in_a_figure_a_line_breaks_where_timesteps_are_missing(each):
+    # Of 120 days, or as many hundreds, the sixth ten.
+    days = np.delete(np.arange(120 * each), slice(50 * each, 60 * each))
+    times = Times(np.datetime64("2001-01-01", "ns") + days * np.timedelta64(1, "D"))
+    values = (1 + np.arange(len(days), dtype=np.float32) % 3)[None, :, None]
+    layer = RecordedLayer("lstm", "LSTM", {"hidden_state": values}, times=times)
+    inputs = RecordedSeries(values, ("rain",), ("mm",), times)
+    drawn = sheet(lw.SeriesPlot(Recording.from_layers([layer], inputs=inputs)))
+    for stroke in drawn.strokes:
+        x, y = stroke.points.T
+        (gap,) = np.flatnonzero(np.isnan(y))
+        before, after = x[gap - 1], x[gap + 1]
+        room = x[-1] - x[0]
+        assert (before - x[0]) / room == pytest.approx(50 / 120, abs=0.02)
+        assert (after - x[0]) / room == pytest.approx(60 / 120, abs=0.02)
+    # Nor is what lies between the cell and zero filled there.
+    (area,) = (boxes for _, boxes, _ in drawn.fills if len(boxes) > 50)
+    inside = (area[:, 2] > before + 1.5) & (area[:, 0] < after - 1.5)
+    assert not inside.any()
+
+
 def test_in_a_figure_a_value_alone_between_two_gaps_is_a_dot():
     sheet = Sheet(100)
     points = np.array([[10, 20], [30, np.nan], [50, 30], [70, np.nan], [80, 10], [90, 10]], float)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import lstm_widgets as lw
 from lstm_widgets.recording import RecordedLayer, Recording
 from lstm_widgets.recording.times import standard_times
-from lstm_widgets.views.times import ShownTimes, shown_times
+from lstm_widgets.views.times import ShownTimes, gaps, shown_times
 
 TABLE = Path(__file__).resolve().parents[1] / "js" / "test" / "times.json"
 
@@ -189,3 +189,27 @@ def test_found_places_tell_their_times():
 if __name__ == "__main__":
     made = {name: told(shown(times)) for name, times in CASES.items()}
     TABLE.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+DAYS, WEEKS = [1] * 30, [1, 1, 1, 1, 3] * 20
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [  # The same as in js/test/data/times.test.mjs.
+        (DAYS, []),
+        ([*DAYS, 2, *DAYS], [31]),
+        ([*DAYS, 9, 7, *DAYS], [31, 32]),
+        (WEEKS, []),
+        ([*WEEKS, 4, *WEEKS], []),
+        ([*WEEKS, 10, *WEEKS], [101]),
+        # Rarer from some day on, which is no gap but for the first.
+        ([*[1] * 100, 7, 7, 7, 7], [101]),
+        ([5, 1], []),
+        ([1, 1, 1, 4], [4]),
+        ([3], []),
+        ([], []),
+    ],
+)
+def test_timesteps_are_missing_where_a_step_is_longer_than_is_usual_there(steps, expected):
+    assert gaps(np.cumsum([0.0, *steps])).tolist() == expected

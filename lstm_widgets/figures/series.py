@@ -11,7 +11,7 @@ from lstm_widgets.figures.sheet import DOTS, EDGE, LINES, rectangles
 from lstm_widgets.figures.time_ticks import number_ticks, time_ticks
 from lstm_widgets.tokens.wording import in_line, number, short_range
 from lstm_widgets.views.lines import Line
-from lstm_widgets.views.times import shown_times
+from lstm_widgets.views.times import gaps, shown_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -358,16 +358,23 @@ class _Drawing:
         x = self.x(places[first:stop])
         if not len(x):
             return np.zeros((0, 2)), np.zeros((0, 4))
+        # A line breaks where timesteps are missing.
+        broken = gaps(places[first:stop])
+        before, after = x[broken - 1], x[broken]
         if len(x) <= self.right - self.left:
             y = band.y(line.values[first:stop].astype(np.float64))
-            points = np.stack([x, y], axis=1)
+            points = np.insert(np.stack([x, y], axis=1), broken, np.nan, axis=0)
             if not steps:
                 units = np.arange(np.ceil(x[0]), x[-1])
                 level = np.interp(units + 0.5, x, y)
+                behind = np.searchsorted(after, units)
+                level[behind < np.searchsorted(before, units, "right")] = np.nan
                 return points, np.stack([units, units + 1, level, level], axis=1)
             between = (x[1:] + x[:-1]) / 2
             sides = np.clip([*x[:1], *between, *x[-1:]], self.left, self.right)
-            return points, np.stack([sides[:-1], sides[1:], y, y], axis=1)
+            left, right = sides[:-1].copy(), sides[1:].copy()
+            left[broken], right[broken - 1] = after, before
+            return points, np.stack([left, right, y, y], axis=1)
         units = np.arange(self.left, self.right + 1)
         edges = first + np.searchsorted(x, np.append(units, units[-1] + 1))
         low, high = band.y(line.columns(edges).astype(np.float64))
@@ -376,6 +383,8 @@ class _Drawing:
         )  # a unit without a timestep is no gap: the line goes on across it
         units, low, high = units[there], low[there], high[there]
         points = np.stack([np.repeat(units + 0.5, 2), np.stack([low, high], 1).reshape(-1)], 1)
+        ends, begins = (np.searchsorted(units, at, "right") - 1 for at in (before, after))
+        points = np.insert(points, 2 * begins[begins > ends], np.nan, axis=0)
         return points, np.stack([units, units + 1, low, high], axis=1)
 
     def _area(self, subject: Subject, spans: Floats, zero: float, share: float) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-__all__ = ["ShownTimes", "shown_times"]
+__all__ = ["ShownTimes", "gaps", "shown_times"]
 
 Resolution = Literal["day", "minute", "second", "millisecond", "microsecond"]
 
@@ -41,6 +41,10 @@ _MOST_DECIMALS = 12
 MOST_RUNS = 64
 #: A series that isn't regular is cut into runs while it has at most so many.
 _MOST_PIECES = 4096
+#: Of all steps between times, so many are as usual; a longer one, and a much longer one than they are.
+_USUAL, _LONGER, _MUCH_LONGER = 0.95, 1.5, 3
+#: Of fewer steps, nobody knows which are.
+_FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -214,6 +218,33 @@ def shown_times(dataset: xr.Dataset | xr.DataArray | None) -> ShownTimes | None:
     if values.dtype.kind == "M":
         values = values.astype("M8[ns]")
     return ShownTimes(np.atleast_2d(values), str(time.attrs.get("time_zone", "")))
+
+
+def gaps(times: NDArray[np.float64]) -> NDArray[np.intp]:
+    """
+    Find the timesteps before which some are missing.
+
+    Of regular times, as of days, one that is left out is; where steps differ, as over weekends, it takes a
+    much longer one than is usual.
+
+    Parameters
+    ----------
+    times : float64 array (timestep,)
+        Ascending.
+
+    Returns
+    -------
+    int array
+    """
+    steps = np.diff(times)
+    if len(steps) < _FEWEST:
+        return np.zeros(0, np.intp)
+    ordered = np.sort(steps)
+    middle, usual = (ordered[int(share * (len(steps) - 1))] for share in (0.5, _USUAL))
+    far = usual * (_LONGER if usual <= _LONGER * middle else _MUCH_LONGER)
+    # Where all around are as long, times are only rarer there.
+    beside = np.minimum(np.append(np.inf, steps[:-1]), np.append(steps[1:], np.inf))
+    return np.flatnonzero((steps > far) & (steps > _LONGER * beside)) + 1
 
 
 def _runs(times: NDArray[np.float64]) -> list[list[float]] | None:

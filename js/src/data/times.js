@@ -44,6 +44,10 @@ const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 /** Zones change their offset at no finer times. */
 const QUARTER = 15 * MINUTE;
 const KEPT_OFFSETS = 4096;
+/** Of all steps between times, so many are as usual; a longer one, and a much longer one than they are. */
+const [USUAL, LONGER, MUCH_LONGER] = [0.95, 1.5, 3];
+/** Of fewer steps, nobody knows which are. */
+const FEWEST = 3;
 const OFFSET = /([+-])(\d\d):?(\d\d)$/;
 const DATE =
   /^\s*(\d{4})(?:-(\d\d?)(?:-(\d\d?)(?:[T ]\s*(\d\d?)(?::(\d\d)(?::(\d\d)(\.\d+)?)?)?)?)?)?\s*(Z|[+-]\d\d:?\d\d)?\s*$/i;
@@ -280,6 +284,8 @@ export class Times {
   #runs = [];
   /** Where there are no runs: each time. @type {Float64Array} */
   #values = new Float64Array(0);
+  /** @type {Int32Array | undefined} */
+  #gaps;
 
   /**
    * @param {Clock} clock
@@ -288,6 +294,8 @@ export class Times {
   constructor(clock, given) {
     this.clock = clock;
     this.count = given.length;
+    /** Whether all follow each other at equal steps. */
+    this.even = !(given instanceof Float64Array) && given.length < 2;
     if (given instanceof Float64Array) {
       this.#values = given;
     } else {
@@ -311,6 +319,16 @@ export class Times {
     const after = placeFrom(this.#starts, timestep + 1);
     const [first, step] = this.#runs[Math.max(0, after - 1)];
     return first + step * (timestep - this.#starts[Math.max(0, after - 1)]);
+  }
+
+  /**
+   * The timesteps before which some are missing. Of regular times, as of days, one that is left out is; where
+   * steps differ, as over weekends, it takes a much longer one than is usual.
+   * @returns {Int32Array}
+   */
+  get gaps() {
+    this.#gaps ??= gapsOf(this);
+    return this.#gaps;
   }
 
   /** The first timestep whose time isn't before another; their number, if all are. @param {number} time */
@@ -361,6 +379,25 @@ export class Times {
     // Of those over a gap, the one that is nearest to what stands behind it.
     return placed.filter(({ timestep }, i) => timestep !== placed[i + 1]?.timestep);
   }
+}
+
+/** Python's side is gaps() in lstm_widgets/views/times.py. @param {Times} times */
+function gapsOf(times) {
+  const count = times.even ? 0 : times.count - 1;
+  if (count < FEWEST) return new Int32Array(0);
+  const steps = Float64Array.from({ length: count }, (_, i) => times.at(i + 1) - times.at(i));
+  const sorted = steps.slice().sort();
+  const [middle, usual] = [0.5, USUAL].map((share) => sorted[Math.floor(share * (count - 1))]);
+  const far = usual * (usual <= LONGER * middle ? LONGER : MUCH_LONGER);
+  /** @type {number[]} */
+  const found = [];
+  for (let i = 0; i < count; i++) {
+    if (steps[i] <= far) continue;
+    // Where all around are as long, times are only rarer there.
+    const beside = Math.min(steps[i - 1] ?? Infinity, steps[i + 1] ?? Infinity);
+    if (steps[i] > LONGER * beside) found.push(i + 1);
+  }
+  return Int32Array.from(found);
 }
 
 /**

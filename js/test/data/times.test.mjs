@@ -189,3 +189,39 @@ test("a zone that this browser doesn't know is UTC, and says so", () => {
   assert.equal(nowhere.zone, "UTC");
   assert.equal(nowhere.label(0), "1970-01-01 00:00");
 });
+
+test("timesteps are missing where a step is longer than is usual there", () => {
+  const every = (/** @type {number[]} */ ...steps) => {
+    let at = 0;
+    return Float64Array.from([0, ...steps], (step) => (at += step));
+  };
+  const days = new Array(30).fill(1);
+  const weeks = Array.from({ length: 100 }, (_, i) => (i % 5 === 4 ? 3 : 1));
+  /** @type {[number[], number[]][]} The same as in tests/test_times_shown.py. */
+  const cases = [
+    [days, []],
+    [[...days, 2, ...days], [31]],
+    [
+      [...days, 9, 7, ...days],
+      [31, 32],
+    ],
+    [weeks, []],
+    [[...weeks, 4, ...weeks], []],
+    [[...weeks, 10, ...weeks], [101]],
+    // Rarer from some day on, which is no gap but for the first.
+    [[...new Array(100).fill(1), 7, 7, 7, 7], [101]],
+    [[5, 1], []],
+    [[1, 1, 1, 4], [4]],
+    [[3], []],
+  ];
+  const dates = new Clock({ kind: "number", decimals: 0 });
+  for (const [steps, gaps] of cases)
+    assert.deepEqual([...new Times(dates, every(...steps)).gaps], gaps, `${steps}`);
+  /** @type {import("../../src/data/times.js").Run[]} */
+  const runs = [
+    [0, 1, 31],
+    [32, 1, 30],
+  ];
+  assert.deepEqual([...new Times(dates, runs).gaps], [31]);
+  assert.deepEqual([...Times.counted(50).gaps], []);
+});

@@ -4,6 +4,7 @@
 import { css } from "../../colour/palettes.js";
 import { POOLED, TILE } from "../../data/levels.js";
 import { clamp } from "../../lib/clamp.js";
+import { placeFrom } from "../../lib/sorted.js";
 
 /** @typedef {import("../../data/lines.js").Lines} Lines */
 /** @typedef {import("../../data/lines.js").Key} Key */
@@ -157,6 +158,8 @@ export class Plotter {
     const zero = y(0);
     /** Stretches without a gap. @type {[number, number][][]} */
     const stretches = [];
+    const { gaps } = axis.times;
+    let gap = placeFrom(gaps, from);
     let end = -2;
     for (const [first, values] of tiles) {
       const stop = Math.min(to + 1, first + values.length);
@@ -164,7 +167,9 @@ export class Plotter {
         const value = values[i - first];
         if (Number.isNaN(value)) continue;
         const x = (axis.at(i) - start) * scale;
-        if (i !== end + 1) stretches.push([]);
+        const before = gap;
+        while (gaps[gap] <= i) gap++;
+        if (i !== end + 1 || gap > before) stretches.push([]);
         const points = stretches[stretches.length - 1];
         if (steps) points.push([x - each / 2, y(value)], [x + each / 2, y(value)]);
         else points.push([x, y(value)]);
@@ -234,6 +239,8 @@ export class Plotter {
     const [low, high] = [this.#low, this.#high];
     low.fill(NaN);
     const size = POOLED ** level;
+    const { gaps } = axis.times;
+    let gap = placeFrom(gaps, from);
     // What came last: in which pixel, from where to where; before a gap, and at first, nothing.
     let [at, below, above] = [-1, NaN, NaN];
     let [least, most] = [width, -1];
@@ -262,6 +269,8 @@ export class Plotter {
         const last = Math.min(stop, begins + (run + 1) * each - 1);
         const a = lows[run];
         const b = highs[run];
+        while (gaps[gap] < one) gap++;
+        if (gaps[gap] === one) below = NaN;
         if (Number.isNaN(a)) {
           below = NaN;
           continue;
@@ -286,7 +295,11 @@ export class Plotter {
           else if (b < below) put(x, a, below);
         }
         if (end === x) put(x, a, b);
-        else {
+        else if (gaps[gap] > one && gaps[gap] <= last) {
+          // What it spans is missing for the most part.
+          put(x, a, b);
+          put(end, a, b);
+        } else {
           const far = Math.min(end, width - 1);
           for (let column = Math.max(0, x); column <= far; column++) put(column, a, b);
         }

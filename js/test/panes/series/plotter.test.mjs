@@ -46,8 +46,9 @@ function recorder() {
  * @param {number[] | Float32Array} values
  * @param {Partial<import("../../../src/panes/series/plotter.js").Look>} look
  * @param {[number, number]} range
+ * @param {[first: number, step: number, count: number][]} [runs] of their times, if these are not equally far apart
  */
-async function draw(values, look = {}, range = [0, 10]) {
+async function draw(values, look = {}, range = [0, 10], runs = undefined) {
   const { WholeLine, TILE } = await load("data/levels.js");
   const { Axis } = await load("data/axis.js");
   const count = values.length;
@@ -75,9 +76,15 @@ async function draw(values, look = {}, range = [0, 10]) {
       size: 4 ** level,
     }),
   });
-  const axis = new Axis({ kind: "timestep", count, counted: [0, 1] }, new Uint8Array(0), 0);
+  const sent = runs
+    ? { kind: /** @type {"number"} */ ("number"), runs: [runs] }
+    : {
+        kind: /** @type {"timestep"} */ ("timestep"),
+        counted: /** @type {[number, number]} */ ([0, 1]),
+      };
+  const axis = new Axis({ count, ...sent }, new Uint8Array(0), 0);
   const plotter = new Plotter();
-  const scale = WIDTH / count;
+  const scale = WIDTH / (axis.last + 1);
   plotter.begin({ start: -0.5, scale, width: WIDTH, height: HEIGHT, ratio: 1 });
   const place = {
     key: /** @type {any} */ (["channel", 0, "", ""]),
@@ -120,6 +127,37 @@ test("a gap is one, and ends where values begin again", async () => {
     `${empty}`,
   );
   assert.equal(empty.length, empty[empty.length - 1] - empty[0] + 1);
+});
+
+test("a line breaks where timesteps are missing, from afar and near by", async () => {
+  for (const each of [1, 1000]) {
+    // Of 120, those from 40 to 60 were left out; where the gap begins is no multiple of a run.
+    const [first, second] = [40 * each + 3, 60 * each];
+    /** @type {[number, number, number][]} */
+    const runs = [
+      [0, 1, first],
+      [first + 20 * each, 1, second],
+    ];
+    const { rows, calls, pixels } = await draw(
+      new Float32Array(first + second).fill(5),
+      {},
+      [0, 10],
+      runs,
+    );
+    if (each === 1) {
+      assert.equal(pixels, undefined);
+      const path = calls.filter(([name]) => name === "moveTo" || name === "lineTo");
+      const begins = path.filter(([name]) => name === "moveTo").map(([, x]) => x);
+      assert.equal(begins.length, 2);
+      assert.equal(path.length, first + second);
+      assert.ok(begins[1] > (first + 19) * (120 / (first + second + 20)));
+      continue;
+    }
+    const empty = Array.from({ length: WIDTH }, (_, x) => x).filter((x) => rows(x).length === 0);
+    assert.ok(Math.abs(empty[0] - 41) <= 1, `${empty}`);
+    assert.ok(Math.abs(empty[empty.length - 1] - 59) <= 1, `${empty}`);
+    assert.equal(empty.length, empty[empty.length - 1] - empty[0] + 1);
+  }
 });
 
 test("each pixel has all from the lowest to the highest, joined to the one before", async () => {
