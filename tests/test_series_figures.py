@@ -119,6 +119,18 @@ def test_ticks_of_a_zone_are_at_its_midnights():
     assert all(hours[tick.timestep].hour == 0 for tick in ticks)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("hours", [1, 5, 24, 200])
+def test_ticks_of_any_stretch_come_without_a_warning(hours):
+    times = np.datetime64("2003-05-17T03", "ns") + np.arange(900) * np.timedelta64(hours, "h")
+    shown = ShownTimes(times[None])
+    for stop in (2, 3, 30, 72, 265, 900):
+        for count in (1, 2, 3, 6, 20):
+            ticks = time_ticks(shown, 0, 0, stop, count)
+            assert len(ticks) <= 2 * max(count, 4)
+            assert all(0 <= tick.timestep < stop for tick in ticks)
+
+
 def test_no_room_no_ticks():
     times = ShownTimes(np.asarray(pd.date_range("2020-01-01", periods=3), "M8[ns]")[None])
     assert time_ticks(times, 0, 0, 3, 0) == []

@@ -20,7 +20,15 @@ from lstm_widgets.colours import THEMES, Colours
 from lstm_widgets.figures import columns, fonts, gates
 from lstm_widgets.figures.png import png
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
-from lstm_widgets.tokens.wording import in_line, number, quoted, short, short_range, visible
+from lstm_widgets.tokens.wording import (
+    in_line,
+    number,
+    quoted,
+    short,
+    short_range,
+    stepped,
+    visible,
+)
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.example_grid import ExampleGrid
 from lstm_widgets.widgets.explorer import Explorer
@@ -119,6 +127,17 @@ def test_tokens_and_numbers_are_written_as_in_the_page():
     assert short_range(-0.9016, 0.9016, signed=True) == ("−0.902", "+0.902")
     assert (short(41580.9), short(-2512345)) == ("41600", "−2.51e+6")
     assert short(0.000123456, signed=True) == "+0.000123"
+    for value, step, text in (
+        *(
+            (8.0781, 0.6, "8.1"),
+            (-0.04, 0.6, "0.0"),
+            (-3.2159, 0.02, "−3.22"),
+            (5.0, 0.0, "5.0000"),
+        ),
+        *((787_401.6, 7874.0, "787000"), (101_325.3937, 0.004, "101325.394")),
+        *((3.937e-6, 4e-8, "3.937e−6"), (-2500.0, 1000.0, "−2000"), (2500.0, 1000.0, "3000")),
+    ):
+        assert stepped(value, step) == text
 
 
 # -- the grid --------------------------------------------------------------------------------------

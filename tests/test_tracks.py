@@ -11,6 +11,7 @@ import lstm_widgets as lw
 from lstm_widgets import concepts
 from lstm_widgets.colours import track_colours
 from lstm_widgets.recording import RecordedLayer, Recording
+from lstm_widgets.recording.times import standard_times
 
 WIDGETS = (lw.CellGrid, lw.TextHeatmap, lw.GateInspector, lw.ExampleGrid, lw.Explorer)
 TEXT = ['he said "no" 3 t', "imes; (oh, well)"]
@@ -100,6 +101,52 @@ def test_more_numbers_than_a_byte_holds_are_rounded_to_it_and_said_to_be() -> No
     assert shown._tracks["lstm"][0]["exact"] is False
     step = (values.max() - values.min()) / 254
     np.testing.assert_allclose(decoded(shown, "lstm")["noise"], values, atol=step * 0.501)
+
+
+@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("widget", WIDGETS)
+def test_what_a_probe_reads_is_a_track_at_its_own_times(widget: Any, step: int) -> None:
+    # Of windows, none ends in the first days, and with a step, at every third day only.
+    rng = np.random.default_rng(5)
+    days = np.arange("2001-01-01", "2003-09-28", dtype="M8[D]").astype("M8[ns]")[::step]
+    mask = np.arange(len(days)) >= 60 if step == 1 else np.ones(len(days), bool)
+    states = rng.normal(size=(1, len(days), 3)).cumsum(axis=1).astype(np.float32) / 9
+    states[:, ~mask] = np.nan
+    recording = Recording.from_layers(
+        [
+            RecordedLayer(
+                "lstm",
+                "LSTM",
+                {"cell_state": states},
+                mask[None],
+                times=standard_times(days, 1, len(days)),
+            )
+        ]
+    )
+    snow = states[..., 0] + states[..., 1] + rng.normal(0, 0.1, (1, len(days)))
+    snow[0, 100:130] = np.nan
+    read = lw.probe(recording, {"snow": snow}, period=0, shifts=0).prediction
+    expected = read["snow"].values
+    assert np.isnan(expected[0, ~mask]).all()
+    shown = widget(recording, tracks=read)
+    step_of_codes = (np.nanmax(expected) - np.nanmin(expected)) / 254
+    found = decoded(shown, "lstm")["snow"]
+    np.testing.assert_allclose(found, expected, atol=0.51 * step_of_codes)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+
+
+def test_a_probe_is_no_track_but_has_some() -> None:
+    recording = two_layers()
+    found = lw.probe(
+        recording,
+        {"mine": np.arange(32.0).reshape(2, 16)},
+        signal="hidden_state",
+        folds=2,
+        shifts=0,
+    )
+    with pytest.raises(TypeError, match=r"got a Probe; its \.prediction is a track"):
+        lw.CellGrid(recording, tracks=found)
+    assert list(decoded(lw.CellGrid(recording, tracks=found.prediction), "lstm")) == ["mine"]
 
 
 def test_little_travels_and_layers_over_the_same_tokens_share_it() -> None:

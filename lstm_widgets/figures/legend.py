@@ -9,7 +9,7 @@ import numpy as np
 
 from lstm_widgets.colours import CLIPPED, RAMP, track_colours
 from lstm_widgets.figures.sheet import EDGE, MEANINGS, PAPER, rectangles
-from lstm_widgets.tokens.wording import short
+from lstm_widgets.tokens.wording import many, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +59,9 @@ def caption(
 ) -> None:
     """Draw what is selected in a recording and what there is; if coloured, a legend, and what tracks say."""
     counts = (
-        f"{shown.layer['cells']} cells",
-        f"{shown.examples} examples" if shown.examples != 1 else "",
-        f"{shown.timesteps} timesteps",
+        many(shown.layer["cells"], "cell"),
+        many(shown.examples, "example") if shown.examples != 1 else "",
+        many(shown.timesteps, "timestep"),
         note,
         "" if legend is None else legend.about,
         shown.checked,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -60,7 +61,10 @@ def time_ticks(
     days = clocks.astype(np.int64) / 86_400e9
     drawn: Any = dates
     finder = drawn.AutoDateLocator(minticks=max(1, min(4, count // 2)), maxticks=max(2, count))
-    found = finder.tick_values(*drawn.num2date([days[0], days[-1]]))
+    with warnings.catch_warnings():
+        # Where none of its steps is as long as it would take, the longest is as well.
+        warnings.filterwarnings("ignore", "AutoDateLocator was unable")
+        found = finder.tick_values(*drawn.num2date([days[0], days[-1]]))
     seen = [tick for tick in found if days[0] - _OFF <= tick <= days[-1] + _OFF]
     texts = [_text(drawn.num2date(tick), whole=number == 0) for number, tick in enumerate(seen)]
     return _placed(days, list(zip(seen, texts, strict=True)), first)

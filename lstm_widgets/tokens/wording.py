@@ -54,6 +54,11 @@ def quoted(token: str) -> str:
     return f"'{in_line(token)}'" if token else f"'{visible(token)}'"
 
 
+def many(count: int, one: str) -> str:
+    """Tell how many there are of something; ``one`` is what one of them is called."""
+    return f"{count} {one}{'s' * (count != 1)}"
+
+
 def number(value: float) -> str:
     """Give a number with four decimals, or four digits of a very small or large one."""
     if math.isnan(value):
@@ -66,6 +71,17 @@ def number(value: float) -> str:
     else:
         text = f"{value + 0.0:.4f}"  # zero has no sign
     return text.replace("-", "−")
+
+
+def stepped(value: float, step: float) -> str:
+    """Give a number that is known in steps: none of its digits stands for less than one."""
+    places = -math.floor(math.log10(step)) if step > 0 else math.inf
+    if places > 3:
+        return number(value)
+    unit = 10 ** max(0, -places)
+    rounded = value if places > 0 else math.floor(value / unit + 0.5) * unit
+    text = f"{rounded:.{max(0, places)}f}"
+    return (text if float(text) else text.replace("-", "")).replace("-", "−")
 
 
 def short(value: float, *, signed: bool = False) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.tokens.wording import in_line, number, sendable
+from lstm_widgets.tokens.wording import in_line, number, sendable, stepped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,8 +80,10 @@ class Track:
             return f"{name}: {'yes' if code else 'no'}"
         table, exact = self.table
         value = float(table[code])
+        if not exact:
+            return f"{name}: ≈ {stepped(value, float(table[1] - table[0]))}"
         text = f"{value:.0f}".replace("-", "−") if value.is_integer() else number(value)
-        return f"{name}: {'' if exact else '≈ '}{text}"
+        return f"{name}: {text}"
 
     @property
     def packed(self) -> bytes:
@@ -95,5 +98,7 @@ class Track:
         exact = True
         if not self.yes_no:
             table, exact = self.table
-            values = [float(value) if exact else float(f"{value:.5g}") for value in table]
+            # A hundredth of a step is seen nowhere.
+            places = 0 if exact else 2 - math.floor(math.log10(table[1] - table[0]))
+            values = [float(value) if exact else round(float(value), places) for value in table]
         return {"name": sendable(self.name), "start": start, "values": values, "exact": exact}

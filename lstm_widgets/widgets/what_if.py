@@ -96,7 +96,7 @@ class WhatIf(TextHeatmap):
         model: Any,  # noqa: ANN401 - models are of many types
         text: str,
         *,
-        vocabulary: Any,  # noqa: ANN401
+        vocabulary: Any = None,  # noqa: ANN401
         layer: str | None = None,
         signal: str = "hidden_state",
         unknown: int | str | None = None,
@@ -111,7 +111,10 @@ class WhatIf(TextHeatmap):
         **traits: Unpack[TextHeatmapKeywords],
     ) -> None:
         if not isinstance(text, str):
-            raise TypeError(f"text: expected a str, got {text!r:.80}")
+            raise TypeError(
+                f"text: expected a str, which can be edited, got {type(text).__name__}; of a series, "
+                f"lstm_widgets.record(model, series, held=...) reads what a cell held at a value changes"
+            )
         self._expect_known(traits)  # before anything runs
         # Wishes come from a person's cell and, in hosts that answer in another thread, from the page
         # at the same time.

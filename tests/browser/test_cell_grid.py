@@ -823,7 +823,7 @@ def test_values_that_are_no_plain_numbers(show):
     frames(grid.frame)
     image = picture(grid.canvas)
     # Nothing has to be scrolled here, so that squares are as large as the room allows.
-    wide, header = LARGEST, 6
+    wide, header = LARGEST, TOKENS
     tall = min(LARGEST, (grid.size[1] - header) // 6)
     values = recordings.odd()["odd"]["hidden_state"].values[0]
     finite = np.where(np.isfinite(values), values, 0)

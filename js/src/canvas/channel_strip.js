@@ -2,9 +2,10 @@
 
 import { lineCss } from "../colour/lines.js";
 import { POOLED, TILE } from "../data/levels.js";
+import { placeOf } from "../lib/sorted.js";
 import { inLine } from "../lib/tokens.js";
-import { shortRange } from "../lib/wording.js";
-import { cut } from "./ruler.js";
+import { many, shortRange } from "../lib/wording.js";
+import { CLOSER, cut } from "./ruler.js";
 
 /** @typedef {import("../data/lines.js").Lines} Lines */
 /** @typedef {import("../data/lines.js").Key} Key */
@@ -20,8 +21,6 @@ const ROOM_FOR_RANGE = 20;
 /** Above and below a line. */
 const EDGE = 3;
 const THICK = 1.2;
-/** A name is as narrow as this share of what it takes, if it has to be. */
-const CLOSER = 0.84;
 
 /**
  * The channels above the columns of a layer.
@@ -69,7 +68,7 @@ export function drawChannels(context, scene, { columns, gutter, left, width, top
     context.textBaseline = "middle";
     context.fillStyle = theme.colour.muted;
     context.font = `9px ${theme.font}`;
-    const told = `${more} more channel${more === 1 ? "" : "s"}: SeriesPlot has all of them`;
+    const told = `${many(more, "more channel")}: SeriesPlot has all of them`;
     context.fillText(told, gutter + 4, top + channels.length * pitch + TOLD / 2);
   }
   channels.forEach(({ name, unit }, i) => {
@@ -104,8 +103,9 @@ export function drawChannels(context, scene, { columns, gutter, left, width, top
       const to = Math.min(layer.timesteps - 1, last - begin);
       const x = (/** @type {number} */ t) => gutter + columns.start(begin + t) - left;
       const at = lines.inSeries(layer.name, example);
+      const { gaps } = lines.axis(layer.name, example).times;
       const read = reader(lines, key, example);
-      const span = { read, from, to };
+      const span = { read, from, to, gaps };
       if (columns.width >= 1) drawPoints(context, span, at, (t) => x(t) + columns.width / 2, yOf);
       else drawPooled(context, span, at, x, columns.width, yOf);
     }
@@ -114,7 +114,7 @@ export function drawChannels(context, scene, { columns, gutter, left, width, top
 }
 
 /** Gives a block of a level, or what is known of it. @typedef {(level: number, block: number) => import("../data/lines.js").Stretch | undefined} Read */
-/** @typedef {{read: Read, from: number, to: number}} Span of which timesteps, both ends included */
+/** @typedef {{read: Read, from: number, to: number, gaps: Int32Array}} Span of which timesteps, both ends included, and before which some are missing */
 
 /**
  * Read a line from the left to the right: a block is looked for once.
@@ -143,7 +143,7 @@ function reader(lines, key, example) {
  * @param {(timestep: number) => number} x
  * @param {(value: number) => number} y
  */
-function drawPoints(context, { read, from, to }, at, x, y) {
+function drawPoints(context, { read, from, to, gaps }, at, x, y) {
   context.beginPath();
   let before = false;
   const last = at(to);
@@ -153,6 +153,7 @@ function drawPoints(context, { read, from, to }, at, x, y) {
     // One level up, there are several timesteps to a value.
     const value = block?.size === 1 ? block.low[place - block.first] : undefined;
     const known = value !== undefined && !Number.isNaN(value);
+    before &&= placeOf(gaps, t) < 0;
     if (known && before) context.lineTo(x(t), y(value));
     else if (known) {
       context.moveTo(x(t), y(value));
@@ -223,7 +224,6 @@ function lowestAndHighest(read, start, stop) {
 function drawNames(context, { name, unit, colour, theme }, { gutter, y, pitch, range }) {
   const right = gutter - 7;
   const room = right - 3;
-  // Letters may stand a little closer before any are left out.
   const most = room / CLOSER;
   const [large, small] = [`600 11px ${theme.font}`, `9px ${theme.font}`];
   const measure = (/** @type {string} */ text, /** @type {string} */ font) => {

@@ -27,12 +27,11 @@ const BAND = { height: 7, pitch: 10 };
 export function headOf(layer, tracks, lines) {
   const strip = stripHeight(channelsOf(layer, lines).length, lines?.beside.channels.length);
   const bands = strip + tracks.length * BAND.pitch;
-  const tokens = (layer?.tokens || layer?.times ? TOKENS : 6) + bands;
-  const column = layer?.tokens ? tokens - 1 : bands + 3;
+  const tokens = TOKENS + bands;
   return {
     height: tokens + (layer && layer.examples > 1 ? LABELS : 0),
-    column,
-    chooses: layer?.times ? tokens - 1 : column,
+    column: layer?.tokens ? tokens - 1 : bands + 3,
+    chooses: tokens - 1,
     bands,
     strip,
   };
@@ -62,7 +61,7 @@ export function drawHead(
   context.textAlign = "right";
   if (examples > 1) context.fillText("example", GUTTER - 12, LABELS / 2 + 1);
   if (tokens) context.fillText("token", GUTTER - 12, header - TOKENS / 2);
-  else if (source.layer.times) {
+  else {
     const place = { columns, gutter: GUTTER, left, width, top: header - TOKENS, bottom: header };
     drawTimeRuler(context, { source, theme, column: selected }, place);
   }

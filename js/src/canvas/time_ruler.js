@@ -1,7 +1,10 @@
-// The ruler above columns whose times are known: ticks that suit the zoom, and the time that is selected.
+// The ruler above columns that bear no tokens: ticks that suit the zoom, and the time that is selected; where no
+// times are known, timesteps.
 
+import { Times } from "../data/times.js";
 import { clamp } from "../lib/clamp.js";
-import { cut } from "./ruler.js";
+import { placeFrom } from "../lib/sorted.js";
+import { CLOSER, cut } from "./ruler.js";
 
 /** Pixels that a tick has, about. */
 const PER_TICK = 84;
@@ -23,10 +26,12 @@ export function drawTimeRuler(
   { source, theme, column: selected },
   { columns, gutter, left, width, top, bottom },
 ) {
-  const { timesteps } = source.layer;
+  const { layer } = source;
+  const { timesteps } = layer;
   const [first, last] = columns.between(left, left + width - gutter);
   const middle = (top + bottom - MARK) / 2;
-  let told = "";
+  /** @type {string | undefined} */
+  let told;
   context.save();
   context.beginPath();
   context.rect(gutter, top, width - gutter, bottom - top);
@@ -37,17 +42,23 @@ export function drawTimeRuler(
     const example = Math.floor(start / timesteps);
     const begin = example * timesteps;
     const stop = Math.min(last, begin + timesteps - 1);
-    const times = source.times(example);
+    const times = layer.times ? source.times(example) : Times.counted(timesteps);
     if (times) {
       const x = (/** @type {number} */ timestep) =>
         gutter + columns.start(begin + timestep) - left + columns.width / 2;
-      const edges = { from: x(start - begin), to: x(stop - begin) };
-      const count = Math.floor((edges.to - edges.from) / PER_TICK);
+      const [from, to] = [x(start - begin), x(stop - begin)];
+      // A column at an edge may be seen in part.
+      const edges = { from: Math.max(gutter, from), to: Math.min(width, to) };
+      const count = Math.floor((to - from) / PER_TICK);
       const ticks = count > 0 ? times.ticks(start - begin, stop - begin, count) : [];
-      if (!told && ticks.length > 0) told = times.clock.context(times.at(start - begin), ticks);
+      if (ticks.length > 0)
+        told ??= unsaid(times.clock.context(times.at(start - begin), ticks), ticks);
       const here = selected >= start && selected <= stop ? selected - begin : undefined;
       const ends = { left: gutter, right: width };
       drawTicks(context, { times, ticks, here, theme }, { x, ...edges, ...ends, middle, bottom });
+      const seen = times.gaps.subarray(placeFrom(times.gaps, start - begin + 1));
+      for (const gap of seen.subarray(0, placeFrom(seen, stop - begin + 1)))
+        drawGap(context, x(gap) - columns.width / 2, bottom, theme);
     }
     start = stop + 1;
   }
@@ -58,8 +69,36 @@ export function drawTimeRuler(
   context.font = `11px ${theme.font}`;
   context.fillStyle = theme.colour.muted;
   const measure = (/** @type {string} */ text) => context.measureText(text).width;
-  const text = told || (source.clock?.name ?? "");
-  context.fillText(cut(text, gutter - 16, measure), gutter - 12, middle);
+  const text = told || (layer.times ? (source.clock?.name ?? "") : "timestep");
+  context.fillText(cut(text, (gutter - 16) / CLOSER, measure), gutter - 12, middle, gutter - 16);
+}
+
+/**
+ * Of what ticks leave unsaid, what the first of them doesn't say: of "28 Oct 2003" above "28 Oct", "2003".
+ * @param {string} told
+ * @param {import("../data/times.js").Tick[]} ticks
+ */
+function unsaid(told, [{ text }]) {
+  if (told === text) return "";
+  return told.startsWith(`${text} `) ? told.slice(text.length + 1) : told;
+}
+
+/**
+ * Two strokes where timesteps are missing: columns stand side by side that aren't so in time.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x
+ * @param {number} bottom
+ * @param {import("../colour/theme.js").Theme} theme
+ */
+function drawGap(context, x, bottom, theme) {
+  context.strokeStyle = theme.colour.fg;
+  context.lineWidth = 1;
+  context.beginPath();
+  for (const side of [-1.5, 1.5]) {
+    context.moveTo(x + side - 2, bottom);
+    context.lineTo(x + side + 2, bottom - 2 * MARK);
+  }
+  context.stroke();
 }
 
 /**

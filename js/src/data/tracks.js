@@ -2,7 +2,7 @@
 
 import { bytes } from "../host/model.js";
 import { inLine } from "../lib/tokens.js";
-import { minus, number } from "../lib/wording.js";
+import { minus, number, shortRange, stepped } from "../lib/wording.js";
 
 /** The code of no value. */
 export const NONE = 255;
@@ -68,14 +68,22 @@ export class Track {
   /** Its values from the least to the greatest, in words; "" for yes or no. */
   get range() {
     const { values } = this;
-    return values?.length ? `${plain(values[0])} to ${plain(values[values.length - 1])}` : "";
+    if (!values?.length) return "";
+    return shortRange(values[0], values[values.length - 1]).join(" to ");
+  }
+
+  /** From one value to the next, where these are as far apart as fit in a byte. */
+  get #step() {
+    const { values } = this;
+    return values ? (values[values.length - 1] - values[0]) / (values.length - 1) : 0;
   }
 
   /** What it says of a token. @param {number} code */
   say(code) {
     if (code === NONE) return `${this.title}: none`;
     if (!this.values) return `${this.title}: ${code ? "yes" : "no"}`;
-    return `${this.title}: ${this.exact ? "" : "≈ "}${plain(this.values[code])}`;
+    const value = this.values[code];
+    return `${this.title}: ${this.exact ? plain(value) : `≈ ${stepped(value, this.#step)}`}`;
   }
 }
 

@@ -13,6 +13,11 @@ export function words(name) {
 /** The name of a method of relevance as it is written. @param {string} name */
 export const methodName = (name) => words(name.replaceAll("_x_", " × "));
 
+/** How many there are of something. @param {number} count @param {string} one what one of them is called */
+export function many(count, one) {
+  return `${count} ${one}${count === 1 ? "" : "s"}`;
+}
+
 /** A text with a minus that is as wide as a plus. @param {string} text */
 export function minus(text) {
   return text.replaceAll("-", "−");
@@ -29,6 +34,20 @@ export function number(value) {
   const text =
     size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(3) : value.toFixed(4);
   return minus(text);
+}
+
+/**
+ * A number that is known in steps: none of its digits stands for less than one.
+ * @param {number} value
+ * @param {number} step
+ */
+export function stepped(value, step) {
+  const places = step > 0 ? -Math.floor(Math.log10(step)) : Infinity;
+  if (places > 3) return number(value);
+  const unit = 10 ** Math.max(0, -places);
+  const rounded = Math.floor(value / unit + 0.5) * unit;
+  const text = (places > 0 ? value : rounded).toFixed(Math.max(0, places));
+  return minus(Number(text) === 0 ? text.replace("-", "") : text);
 }
 
 /** A change, always with its sign. @param {number} value */

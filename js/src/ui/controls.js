@@ -4,6 +4,9 @@ import { clamp } from "../lib/clamp.js";
 import { div, element, freshId, listen } from "../lib/dom.js";
 import { Memo } from "../lib/memo.js";
 
+/** How many characters a day takes; with its time, it takes more room than others do. */
+const DAY = 10;
+
 /** @typedef {import("../data/times.js").Times} Times */
 
 /**
@@ -147,6 +150,7 @@ export function slider(name, onInput, told = "") {
         (times ? times.label(end) : String(Math.trunc(end))).length;
       const digits = Math.max(...[min, max].map(length));
       box.style.setProperty("--lw-digits", String(digits + decimals));
+      root.classList.toggle("lw-wide", digits > DAY);
       range.setAttribute("aria-valuetext", text);
       range.disabled = box.disabled = max === min;
     },

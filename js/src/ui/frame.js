@@ -9,7 +9,7 @@ import { Clock, Times } from "../data/times.js";
 import { element } from "../lib/dom.js";
 import { Memo } from "../lib/memo.js";
 import { inLine, quoted } from "../lib/tokens.js";
-import { number, words } from "../lib/wording.js";
+import { many, number, words } from "../lib/wording.js";
 import { Chrome } from "./chrome.js";
 import { menu, slider } from "./controls.js";
 import { FindRow } from "./find_row.js";
@@ -217,9 +217,9 @@ export class Frame extends Chrome {
     const { difference, mode } = layer.check;
     const checked = mode && mode !== "none" && Number.isFinite(difference);
     this.about.textContent = [
-      `${layer.cells} cells`,
-      layer.examples === 1 ? "" : `${layer.examples} examples`,
-      `${layer.timesteps} timesteps`,
+      many(layer.cells, "cell"),
+      layer.examples === 1 ? "" : many(layer.examples, "example"),
+      many(layer.timesteps, "timestep"),
       this.#extent(layer),
     ]
       .filter(Boolean)
@@ -238,7 +238,8 @@ export class Frame extends Chrome {
     const clock = times && new Clock(times);
     if (!clock || timesteps === 0) return "";
     const known = times.runs?.length === 1 ? new Times(clock, times.runs[0]) : undefined;
-    const extent = known ? `${known.label(0)} to ${known.label(timesteps - 1)}` : "";
+    const ends = known ? new Set([0, timesteps - 1].map((timestep) => known.label(timestep))) : [];
+    const extent = [...ends].join(" to ");
     return [clock.dates ? extent : `${clock.name} ${extent}`, clock.zone]
       .filter(Boolean)
       .join(" · ");

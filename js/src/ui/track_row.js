@@ -46,7 +46,7 @@ export class TrackRow {
         .filter((/** @type {string} */ n) => n !== name);
       this.state.set({ hidden_tracks: shown ? others : [...others, name] }, this);
     };
-    const made = tick(title, hide, `Show ${title} as a band under the tokens.`);
+    const made = tick(title, hide, `Show ${title} as a band.`);
     const colours = coloursOf(track, theme);
     const swatch = element("i");
     swatch.style.background = `linear-gradient(to right, ${colours[0]}, ${colours.at(-1)})`;

@@ -47,6 +47,21 @@ test("a byte a column is the place of its number", () => {
   assert.equal(about.say(2), "depth: ≈ 8");
 });
 
+test("a rounded number has no digits that nobody knows", () => {
+  const made = (/** @type {number} */ low, /** @type {number} */ high) => {
+    const values = Array.from({ length: 255 }, (_, i) => low + ((high - low) * i) / 254);
+    return new Track({ name: "x", start: 0, values, exact: false }, 0, Uint8Array.of(0));
+  };
+  const level = made(-14.995, 139.23);
+  assert.equal(level.range, "−15 to 139");
+  assert.equal(level.say(38), "x: ≈ 8.1");
+  assert.equal(level.say(25), "x: ≈ 0.2");
+  assert.equal(made(0, 1).say(100), "x: ≈ 0.394");
+  assert.equal(made(101_325, 101_326).say(100), "x: ≈ 101325.394");
+  assert.equal(made(0, 2e6).say(100), "x: ≈ 787000");
+  assert.equal(made(0, 1e-5).say(100), "x: ≈ 3.937e−6");
+});
+
 test("where all numbers are one there is no range to divide by", () => {
   const track = new Track({ name: "one", start: 0, values: [3], exact: true }, 0, Uint8Array.of(0));
   assert.equal(track.share(0), 1);

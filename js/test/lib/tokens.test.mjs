@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { charactersOf, firstOf, named, quoted, visible } from "../../src/lib/tokens.js";
-import { number, short, shortRange } from "../../src/lib/wording.js";
+import { number, short, shortRange, stepped } from "../../src/lib/wording.js";
 
 const LRO_TO_RLO = ["\u202a", "\u202b", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068"];
 
@@ -197,4 +197,20 @@ test("where there is little room, ends of a range have as many decimals as three
   assert.equal(short(41580.9), "41600");
   assert.equal(short(-2512345), "−2.51e+6");
   assert.equal(short(0.000123456, true), "+0.000123");
+});
+
+test("a number that is known in steps has no finer digits", () => {
+  /** @type {[number, number, string][]} The same as in tests/test_still.py. */
+  const cases = [
+    [8.0781, 0.6, "8.1"],
+    [-0.04, 0.6, "0.0"],
+    [-3.2159, 0.02, "−3.22"],
+    [5, 0, "5.0000"],
+    [787401.6, 7874, "787000"],
+    [101325.3937, 0.004, "101325.394"],
+    [3.937e-6, 4e-8, "3.937e−6"],
+    [-2500, 1000, "−2000"],
+    [2500, 1000, "3000"],
+  ];
+  for (const [value, step, text] of cases) assert.equal(stepped(value, step), text);
 });

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets import concepts
+from lstm_widgets.analysis.probes.result import Probe
 from lstm_widgets.views.tracks import Track
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ def tracks_of(recording: Recording, tracks: Any) -> dict[str, tuple[Track, ...]]
     TypeError, ValueError
         If they aren't concepts, an array fits no layer, or they take too many bytes.
     """
+    if isinstance(tracks, Probe):
+        raise TypeError(
+            "tracks: expected concepts, got a Probe; its .prediction is a track of each of its concepts"
+        )
     every: dict[str, tuple[Track, ...]] = {}
     refused: dict[str, ValueError] = {}
     shown: set[str] = set()

@@ -6,7 +6,7 @@ import { Spelling } from "../../data/spelling.js";
 import { element } from "../../lib/dom.js";
 import { Memo } from "../../lib/memo.js";
 import { visible } from "../../lib/tokens.js";
-import { number, words } from "../../lib/wording.js";
+import { many, number, shortRange, words } from "../../lib/wording.js";
 import { smallButton } from "../../ui/controls.js";
 import { chart, scatterChart } from "./charts.js";
 import { digits, independent } from "./numbers.js";
@@ -22,8 +22,14 @@ const BINS = 80;
 /** @param {number} lag */
 function later(lag) {
   if (lag === 0) return "";
-  const steps = `${Math.abs(lag)} timestep${Math.abs(lag) === 1 ? "" : "s"}`;
+  const steps = many(Math.abs(lag), "timestep");
   return lag > 0 ? `, ${steps} later` : `, ${steps} before`;
+}
+
+/** The ends of an axis and its middle. @param {number} low @param {number} high */
+function threeOf(low, high) {
+  const [first, last] = shortRange(low, high);
+  return [first, shortRange(low, (low + high) / 2)[1], last];
 }
 
 export class EvidenceCard {
@@ -104,7 +110,7 @@ export class EvidenceCard {
       later(get("lag")),
     );
     const threshold = ranking.threshold(row);
-    const held = "on held-out text";
+    const held = "on the held-out half";
     const facts = [
       numeric
         ? ["Spearman's ρ", number(get("score")), held]
@@ -114,9 +120,9 @@ export class EvidenceCard {
       [
         "independent",
         independent(get("effective_n")),
-        "effective sample size of the held-out text, from the variance of shifted scores",
+        "effective sample size of the held-out half, from the variance of shifted scores",
       ],
-      ["where selected", number(get("selection_score")), "the score on the other half of the text"],
+      ["where selected", number(get("selection_score")), "the score on the other half"],
       ...(numeric
         ? [["Pearson's r", number(get("pearson")), held]]
         : [
@@ -175,7 +181,7 @@ export class EvidenceCard {
           ["lw-with", inside],
         ],
         range: [low, high],
-        ticks: [low, (low + high) / 2, high].map((value) => digits(value)),
+        ticks: threeOf(low, high),
         marks: Number.isNaN(threshold) ? [] : [["lw-limit", threshold, "threshold"]],
       });
       drawn.append(
@@ -220,8 +226,8 @@ export class EvidenceCard {
       name: `Values of the cell from ${number(low)} to ${number(high)} over ${concept} from ${number(least)} to ${number(most)}, at ${count} timesteps`,
       title: `value of the cell over ${concept}${later(this.ranking.number("lag", row))}`,
       points: scatter,
-      across: [least, (least + most) / 2, most].map((value) => digits(value)),
-      up: [digits(high), digits(low)],
+      across: threeOf(least, most),
+      up: shortRange(low, high).reverse(),
     });
     drawn.append(
       element("div", { class: "lw-key" }, [

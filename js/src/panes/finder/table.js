@@ -21,7 +21,7 @@ const COLUMNS = /** @type {[name: string, title: string, told: string, width: st
   [
     "score",
     "score",
-    "on held-out text: 2·AUROC − 1 of yes or no, Spearman's ρ of a number; sorted by size",
+    "on the held-out half: 2·AUROC − 1 of yes or no, Spearman's ρ of a number; sorted by size",
     "minmax(74px, 1fr)",
   ],
   [

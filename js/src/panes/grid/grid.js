@@ -364,7 +364,10 @@ export class Grid {
         context.font = `${chosen ? "bold " : ""}${size}px ${theme.font}`;
         context.fillStyle = chosen ? theme.colour.fg : theme.colour.muted;
         const text = cellNumber(source.layer, order[row]);
-        context.fillText(text, GUTTER - 12 - Grid.BAR, middle + 0.5);
+        // A number that is higher than its row stands beside it, all of it in view.
+        const [least, most] = [header + size / 2, Math.max(header, height - size / 2)];
+        const y = every > 1 ? clamp(middle, least, most) : middle;
+        context.fillText(text, GUTTER - 12 - Grid.BAR, y + 0.5);
       }
       // Which have a note; what it says stands in the status line.
       if (source.layer.notes?.[order[row]]) {

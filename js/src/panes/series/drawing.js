@@ -1,7 +1,7 @@
 // How the bands of lines are drawn: names and ranges in gutters that no line crosses, dates above, lines,
 // and what was read at one time at the right.
 
-import { cut } from "../../canvas/ruler.js";
+import { CLOSER, cut } from "../../canvas/ruler.js";
 import { lineColour, lineCss } from "../../colour/lines.js";
 import { css, RAMP, ramp } from "../../colour/palettes.js";
 import { element } from "../../lib/dom.js";
@@ -33,7 +33,7 @@ const BELOW = 0.16;
  */
 export function gutters(width) {
   return width < NARROW
-    ? { name: 84, left: 84 + 42, right: 72 }
+    ? { name: 92, left: 92 + 42, right: 72 }
     : { name: NAME, left: NAME + RANGE, right: VALUE };
 }
 
@@ -346,7 +346,7 @@ export class Drawing {
       const fits = (/** @type {string} */ text) => measured(context, text) <= room - 14;
       context.font = `600 12px ${theme.font}`;
       const title = wrapped(band.title, fits).map((line) =>
-        cut(line, room - 14, (text) => measured(context, text)),
+        cut(line, (room - 14) / CLOSER, (text) => measured(context, text)),
       );
       const below = ruler.fit(band.below, room - 14, 11);
       const rows = title.length + (below ? 1 : 0);
@@ -354,7 +354,7 @@ export class Drawing {
       context.textAlign = "right";
       context.fillStyle = lineCss(one.subject.kind, one.subject.hue, theme);
       for (const line of title) {
-        context.fillText(line, room - 6, y);
+        context.fillText(line, room - 6, y, room - 14);
         y += 15;
       }
       context.font = `11px ${theme.font}`;
