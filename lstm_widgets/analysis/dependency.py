@@ -791,8 +791,9 @@ class _Work:
         if explained.fixed:
             return 1
         # What the way back needs of a timestep: its vector and logits, and what made its states.
-        each = first.source.shape[2] + first.logits.shape[-1] + 16 * explained.states
-        room = _OPEN_BYTES // (examples * first.source.shape[1] * each * first.source.dtype.size)
+        source = plain_array(first.source)
+        each = source.shape[2] + first.logits.shape[-1] + 16 * explained.states
+        room = _OPEN_BYTES // (examples * source.shape[1] * each * source.itemsize)
         return max(1, min(int(room), explained.batch_size // examples))
 
     def _timesteps(self, inputs: int, outputs: int, *, over_time: bool) -> Ids:

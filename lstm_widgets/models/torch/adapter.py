@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 from lstm_widgets.models.adapter import Adapter, Input
 from lstm_widgets.models.torch import run
 from lstm_widgets.models.torch.cells import as_array
+from lstm_widgets.models.torch.explained import Explained
 from lstm_widgets.models.torch.gather import batches
 from lstm_widgets.models.torch.layers import Found, find_layers, unwrapped
 from lstm_widgets.models.torch.structure import Structure
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from lstm_widgets.models.adapter import Call, Loop, Result
+    from lstm_widgets.models.explaining import CellState
+    from lstm_widgets.rnn.comparison import Check
 
 __all__ = ["TorchAdapter"]
 
@@ -43,7 +46,7 @@ class TorchAdapter(Adapter):
 
     def __init__(self, model: nn.Module) -> None:
         self.model = unwrapped(model)
-        self._structure = Structure(self.model, self.layers, self._seen)
+        self.structure = Structure(self.model, self.layers, self._seen)
 
     @property
     def name(self) -> str:
@@ -64,25 +67,25 @@ class TorchAdapter(Adapter):
     @property
     def input_shape(self) -> tuple[int | None, ...] | None:
         """The shape of its only input, as far as its first layer tells."""
-        features = self._structure.features
+        features = self.structure.features
         return None if features is None else (None, None, features)
 
     def unpacked(self, inputs: Any) -> Any:
         """Take the arrays out of what a module is called with, or out of a list of examples."""
         if isinstance(inputs, DataLoader):
-            return batches(self.model, self._structure, inputs)
+            return batches(self.model, self.structure, inputs)
         if isinstance(inputs, list):
             return self._examples(inputs)
         number = isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biuf"
         if number or isinstance(inputs, (torch.Tensor, tuple, Mapping, PackedSequence)):
-            return self._structure.take(inputs)
+            return self.structure.take(inputs)
         return inputs
 
     def _examples(self, inputs: list[Any]) -> Any:
         """Put examples into one array, if they are tensors of one length."""
         for k, one in enumerate(inputs):
             if isinstance(one, torch.Tensor):
-                self._structure.expect_tensor(f"inputs[{k}]", one)
+                self.structure.expect_tensor(f"inputs[{k}]", one)
         arrays = [self.array(one) for one in inputs]
         shapes = {getattr(one, "shape", None) for one in arrays}
         return np.stack(arrays) if len(shapes) == 1 and shapes.isdisjoint({None, ()}) else arrays
@@ -100,7 +103,7 @@ class TorchAdapter(Adapter):
 
     def build(self, first: Any) -> None:
         """Find out in which order the module takes the axes of what isn't given in its order."""
-        self._structure.build(first)
+        self.structure.build(first)
 
     def running(
         self,
@@ -113,7 +116,29 @@ class TorchAdapter(Adapter):
     ) -> AbstractContextManager[run.TorchRun]:
         """Make the model ready to run, and leave it as it was found."""
         del any_length, every_output, fresh
-        return run.running(self.model, self._structure, layers, loop)
+        return run.running(self.model, self.structure, layers, loop)
+
+    def explained(
+        self,
+        inputs: Any,
+        *,
+        source: str | None = None,
+        cell: CellState | None = None,
+        output: str | int | None = None,
+        batch_size: int | None = None,
+        check: Check = "prefix",
+        tolerance: float | None = None,
+    ) -> Explained:
+        """Open the model for explanation."""
+        return Explained(
+            *(self, inputs),
+            source=source,
+            cell=cell,
+            output=output,
+            batch_size=batch_size,
+            check=check,
+            tolerance=tolerance,
+        )
 
     def _seen(self, structure: Structure, arrays: Any) -> tuple[int, int] | None:
         """Tell how many examples and timesteps the first recurrent layer gets."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lstm_widgets.models.torch.layers import Found
     from lstm_widgets.models.torch.structure import Structure
 
-__all__ = ["TorchRun", "as_found", "running"]
+__all__ = ["TorchRun", "as_found", "ready", "running"]
 
 # While a model runs, PyTorch's loops are ours; see lstm_widgets.models.torch.loops.
 _RUNNING = threading.RLock()
@@ -41,8 +41,15 @@ def running(
     for one in found:
         by_module.setdefault(id(one.module), []).append(one)
     loops = Loops(by_module, loop.run, loop.starts, loop.wants, structure.timesteps)
-    with _RUNNING, as_found(model), loops.replaced():
+    with ready(model, loops):
         yield TorchRun(model, structure, loops)
+
+
+@contextlib.contextmanager
+def ready(model: nn.Module, loops: Loops) -> Iterator[None]:
+    """Let a module's layers run our loops, and leave it as it was found."""
+    with _RUNNING, as_found(model), loops.replaced():
+        yield
 
 
 @contextlib.contextmanager
@@ -116,6 +123,10 @@ class TorchRun:
             self._loops.active = True
 
     def _called(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
+        return {name: as_array(value) for name, value in self.tensors(batch).items()}
+
+    def tensors(self, batch: Any) -> dict[str, Any]:
+        """Call the module; return its outputs (example, ...) by name, as tensors."""
         arguments, keywords = self._structure.call(batch)
         outputs = named(self._model(*arguments, **keywords))
         # What a layer returns to be handed on is a state, and no output (example, ...).
@@ -126,7 +137,5 @@ class TorchRun:
         }
         count = self._structure.examples
         return {
-            name: as_array(value)
-            for name, value in said.items()
-            if value.ndim and value.shape[0] == count
+            name: value for name, value in said.items() if value.ndim and value.shape[0] == count
         }

@@ -9,6 +9,7 @@ cell)``, packed sequences.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,13 +22,14 @@ from lstm_widgets.models.inputs import leaves
 from lstm_widgets.models.torch.cells import as_array
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
     from torch import nn
 
     from lstm_widgets.models.torch.layers import Found
 
+    Taking = Callable[[list[Any], list[int | None]], list[Any]]
     Seen = Callable[["Structure", Any], tuple[int, int] | None]
 
 __all__ = ["Structure"]
@@ -89,6 +91,7 @@ class Structure:
         self._last: list[npt.NDArray[Any]] = []
         self.examples = 0
         self.time_first = self.alone = self.packed = False
+        self._taking: Taking = lambda tensors, _: tensors
 
     # What is given ---------------------------------------------------------------------------------
 
@@ -284,10 +287,19 @@ class Structure:
             _tensor(one, leaf, weights)
             for one, leaf in zip(leaves(arrays), self._leaves, strict=True)
         ]
-        made = self._build(tensors)
+        made = self._build(self._taking(tensors, [leaf.axis for leaf in self._leaves]))
         if self._keywords:
             return (), made
         return (tuple(made) if self._arguments else (made,)), {}
+
+    @contextlib.contextmanager
+    def taking(self, change: Taking) -> Iterator[None]:
+        """Let the module take what is made of its tensors, given along which axes the examples are."""
+        before, self._taking = self._taking, change
+        try:
+            yield
+        finally:
+            self._taking = before
 
     def examples_first(self, value: Any) -> Any:
         """Bring a tensor that the module returned into the order that everything else has."""
