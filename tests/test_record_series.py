@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import lstm_widgets as lw
@@ -309,9 +309,9 @@ def test_examples_of_several_lengths_end_where_they_end() -> None:
     with pytest.warns(UserWarning, match="length by length"):
         recording = lw.record(model, examples, targets=[1.0, 2.0, 3.0])
     assert recording.inputs is not None
-    for k, example in enumerate(examples):
-        last = len(example) - 1
-        np.testing.assert_array_equal(recording.inputs[k, : last + 1], example)
+    for k, each in enumerate(examples):
+        last = len(each) - 1
+        np.testing.assert_array_equal(recording.inputs[k, : last + 1], each)
         assert recording.inputs[k, last + 1 :].isnull().all()
         own = model.predict(example[None], verbose=0)[0]
         np.testing.assert_allclose(recording.outputs[k, last], own, atol=1e-6)  # type: ignore[index]
@@ -424,6 +424,7 @@ def test_an_interrupted_reading_keeps_whole_series(
     assert part.inputs.sizes["timestep"] == 59
 
 
+@example(lengths=[1, 1], window=3, step=1, batch=1, padded=False)  # longer than any
 @settings(deadline=None, max_examples=15)
 @given(
     lengths=st.lists(st.integers(1, 12), min_size=2, max_size=4),
@@ -548,3 +549,37 @@ def test_targets_of_series_of_several_lengths(window: int | None, model: Any) ->
     xr.testing.assert_equal(recording.targets, tables.targets)
     with pytest.raises(ValueError, match="which are all of one length; got such of lengths"):
         lw.record(model, np.stack([READ, READ]), targets=[FLOW, FLOW[:50]], **options)
+
+
+@pytest.mark.parametrize("window", [None, 20])
+@pytest.mark.parametrize("kind", ["dates", "zone", "numbers"])
+def test_tables_of_several_lengths_keep_their_times(
+    kind: str, window: int | None, model: Any
+) -> None:
+    index = {
+        "dates": pd.date_range("2001-03-01", periods=90),
+        "zone": pd.date_range("2001-03-01", periods=90, freq="h", tz="Europe/Berlin"),
+        "numbers": pd.Index(np.arange(90) / 2 + 1),
+    }[kind]
+    tables = [
+        pd.DataFrame(READ[:n], index[first : first + n], NAMES)
+        for first, n in ((0, 40), (0, 90), (30, 25), (89, 1))
+    ][: 4 if window is None else 3]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # without windows: length by length
+        recording = lw.record(model, tables, window=window)
+    time = recording["lstm"].time
+    assert time.dims == ("example", "timestep")
+    assert time.attrs.get("time_zone") == ("Europe/Berlin" if kind == "zone" else None)
+    plain = index.tz_convert(None) if kind == "zone" else index
+    for k, table in enumerate(tables):
+        first = index.get_loc(table.index[0])
+        np.testing.assert_array_equal(time[k, : len(table)], plain[first : first + len(table)])
+        assert (np.diff(time[k]) > np.zeros(1, np.diff(time[k]).dtype)).all()
+    assert recording.inputs is not None
+    np.testing.assert_array_equal(recording.inputs.time, time)
+    # All that asks for times leaves out what stands behind the end.
+    track = pd.Series(np.arange(90.0), index=index)
+    found = lw.concepts.tracks(recording, {"track": track})["track"]
+    known = found.notnull().sum("timestep").to_numpy()
+    assert known.tolist() == [len(t) - (window or 1) + 1 for t in tables]

@@ -121,11 +121,11 @@ class Given:
                 f"reads them at once; got {window}"
             )
         elif window is not None and hasattr(inputs, "shape") and len(inputs.shape) > 1:
+            if self.lengths is not None and pad is None:
+                texts.expect_long_enough(self.lengths.values, window)
             first = texts.standard_text(inputs[0], shape, window, padded=pad is not None)
             self.inputs = np.asarray(inputs).reshape(len(inputs), *first.shape)
             self.examples = len(self.inputs)
-            if self.lengths is not None and pad is None:
-                texts.expect_long_enough(self.lengths.values, window)
         elif window is not None:
             raise ValueError(
                 "window: expected inputs to be one array, a text or several, got "

@@ -121,7 +121,8 @@ def record(
     times : sequence, optional
         When each timestep of a series is: dates (``datetime64``, ``datetime``, ISO 8601 str, a pandas
         index, with a time zone or without) or numbers, increasing, ``(n,)`` or ``(example, n)``.
-        Default: the index of a table. They are the coordinate ``time`` of every layer that has as
+        Default: the index of a table; of shorter tables, times go on behind the end by their last step.
+        They are the coordinate ``time`` of every layer that has as
         many timesteps, always in UTC, and select: ``recording["lstm"].sel(time="2001-05")``.
     channels : sequence of str, optional
         What the numbers at each timestep are, one name each. Default: the columns of a table.

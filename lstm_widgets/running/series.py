@@ -165,10 +165,22 @@ def _of_tables(tables: Sequence[Any]) -> Described:
                 f"; table {k} has {', '.join(map(repr, own))}"
             )
     times = [_index(table.index) for table in tables]
-    same_length = len({len(table) for table in tables}) == 1
-    if any(own is None for own in times) or not same_length:
+    longest = max(len(table) for table in tables)
+    if any(own is None or not len(own) for own in times):
         return Described(channels=columns[0])
+    times = [_continued(own, longest) for own in times]
     return Described(times[0] if len(tables) == 1 else _stacked(times), columns[0])
+
+
+def _continued(index: Any, count: int) -> Any:
+    """Let times go on behind the end of a table, by its last step, to as many as the longest has."""
+    if len(index) == count:
+        return index
+    one = np.timedelta64(1, "D") if index.dtype.kind == "M" else 1
+    step = index[-1] - index[-2] if len(index) > 1 else one
+    return index.append(
+        type(index)([index[-1] + k * step for k in range(1, 1 + count - len(index))])
+    )
 
 
 def _columns(table: Any) -> list[str]:
