@@ -313,7 +313,7 @@ def test_examples_of_several_lengths_end_where_they_end() -> None:
         last = len(each) - 1
         np.testing.assert_array_equal(recording.inputs[k, : last + 1], each)
         assert recording.inputs[k, last + 1 :].isnull().all()
-        own = model.predict(example[None], verbose=0)[0]
+        own = model.predict(each[None], verbose=0)[0]
         np.testing.assert_allclose(recording.outputs[k, last], own, atol=1e-6)  # type: ignore[index]
         assert recording.outputs[k].notnull().sum() == 1  # type: ignore[index]
         assert recording.targets[k, last, 0] == k + 1  # type: ignore[index]
