@@ -28,7 +28,9 @@ class CellGrid(MatchingWidget):
     r"""
     All cells of one layer over all timesteps of one signal, as a grid to scroll and zoom.
 
-    Examples are laid end to end, with tokens along the top. Zoomed in, each square shows its token;
+    Examples are laid end to end, with tokens along the top; of a series its times, or where none are known
+    its timesteps, and its channels as small lines. Two strokes there tell that timesteps are missing
+    between two columns. Zoomed in, each square shows its token;
     zoomed out, each pixel shows the value of largest magnitude under it, with its sign.
 
     Parameters

@@ -39,7 +39,8 @@ class SeriesPlot(SeriesLines):
 
     Each line has a band of its own, or all are laid over one another, or one of them is shown for every
     example. From afar a pixel has the lowest and the highest value under it, so that no spike is lost;
-    what is missing is a gap.
+    what is missing is a gap, be it a value or a timestep: of regular times any that was left out, of
+    others a step that is much longer than they usually are.
 
     Parameters
     ----------

@@ -96,7 +96,7 @@ class WhatIf(TextHeatmap):
         model: Any,  # noqa: ANN401 - models are of many types
         text: str,
         *,
-        vocabulary: Any = None,  # noqa: ANN401
+        vocabulary: Any,  # noqa: ANN401
         layer: str | None = None,
         signal: str = "hidden_state",
         unknown: int | str | None = None,
