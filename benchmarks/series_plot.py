@@ -14,12 +14,16 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
 
 import lab
 from painting import Painting
 from today import line
+
+if TYPE_CHECKING:
+    from playwright.sync_api import ElementHandle
 
 RECORDING = """
 import numpy as np
@@ -49,6 +53,23 @@ def counting(content, buffers=None):
     send(content, buffers)
 plot.send = counting
 plot
+"""
+
+# Behind each channel the relevance of all timesteps, which is more than a window has.
+RELEVANCE = """
+import xarray as xr
+
+why = xr.Dataset(
+    {
+        "relevance": (
+            ("method", "example", "timestep", "channel"),
+            rng.standard_normal((1, 1, count, channels), dtype=np.float32),
+        )
+    },
+    {"method": ["lrp"], "channel": list(names), "time": ("timestep", times.values)},
+)
+coloured = lw.SeriesPlot(recording, cells=tuple(range(8)), threshold=0.3, relevance=why)
+coloured
 """
 
 TODAY = """
@@ -101,7 +122,7 @@ def main() -> None:
         lab.launch() as browser,
     ):
         page = browser.new_page(viewport={"width": 1920, "height": 1080})
-        name = server.write("series.ipynb", [RECORDING, PLOT, TODAY])
+        name = server.write("series.ipynb", [RECORDING, PLOT, TODAY, RELEVANCE])
         notebook = lab.Notebook(page, server, name)
         notebook.open()
         notebook.run(0, timeout=120)
@@ -115,7 +136,7 @@ def main() -> None:
         kinds = ("timestep slider", "arrow key", "hover", "threshold slider", "palette")
         ours = []
 
-        def steps(*kinds: str) -> None:
+        def steps(*kinds: str, root: ElementHandle = root) -> None:
             for kind in kinds:
                 painting.steps(kind, 6)
                 page.wait_for_timeout(400)
@@ -134,6 +155,20 @@ def main() -> None:
             line("jump, with all its tiles", painting.jumps(12))
         sent = notebook.kernel.value("sent")
         print(f"  {sent['bytes'] / 1e6:.1f} MB in {sent['replies']} messages")
+        notebook.run(3, timeout=240)
+        root = page.locator(".lw").nth(1).element_handle()
+        root.evaluate("root => { root.querySelector('.lw-series').style.height = '900px'; }")
+        root.evaluate("root => root.scrollIntoView()")
+        page.wait_for_timeout(2000)
+        print(" with relevance behind 12 of them, thirty years:")
+        steps(*kinds, "zoom in and out", root=root)
+        page.locator(".lw-series").nth(1).focus()
+        for _ in range(6):
+            page.keyboard.press("+")
+            page.wait_for_timeout(150)
+        page.wait_for_timeout(800)
+        print(" the same, two and a half years:")
+        steps("arrow key", "pan", "hover", root=root)
         print("Matplotlib, the same lines")
         notebook.run(2, timeout=300)
         theirs = statistics.median(

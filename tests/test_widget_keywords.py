@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
+import recordings
 import traitlets
 
 import lstm_widgets as lw
@@ -79,3 +80,16 @@ def test_every_public_widget_is_here() -> None:
 def test_a_literal_that_no_trait_takes_is_seen() -> None:
     assert not fits(traitlets.Enum(("a", "b")), Literal["a"])
     assert not fits(traitlets.Int(), str)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [lw.SeriesPlot, lw.Explorer, lw.CellGrid, lw.TextHeatmap],
+    ids=lambda kind: kind.__name__,
+)
+def test_what_is_none_by_default_can_be_given_as_that(kind: Any) -> None:
+    recording = recordings.rivers(days=100)
+    names = [name for name, one in kind._public_traits().items() if one.allow_none]
+    assert {"span", "tracks"} <= {*names}
+    widget = kind(recording, **dict.fromkeys(names))
+    assert {name: getattr(widget, name) for name in names} == dict.fromkeys(names)

@@ -132,7 +132,18 @@ class PageWidget(anywidget.AnyWidget):
         return {name: one for name, one in traits.items() if name not in host} | {"layout": layout}
 
     def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - each trait checks its own
-        super().__init__(**{name: plain(value) for name, value in traits.items()})
+        # Of what is None anyway, traitlets would have the checks of values see it.
+        every = self.traits()
+        plainly = {
+            name
+            for name, value in traits.items()
+            if value is None
+            and name in every
+            and every[name].allow_none
+            and _default(every[name]) is None
+        }
+        kept = {name: plain(value) for name, value in traits.items() if name not in plainly}
+        super().__init__(**kept)
         # A widget of its own, which must be there before a page is made of all that there are.
         _ = self.layout
         self.on_msg(self._on_message)

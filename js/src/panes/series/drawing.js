@@ -52,6 +52,7 @@ export function gutters(width) {
  * @property {number} scale pixels from a place on the time axis to the next
  * @property {number} start the place at the left edge
  * @property {{time: number, example: number, hovered: boolean}} read
+ * @property {(example: number) => import("../../state/series.js").Explanation | undefined} explain
  * @property {string} palette
  */
 
@@ -152,10 +153,10 @@ export class Drawing {
    * @param {number} left
    * @param {number} room
    */
-  #relevance(context, { state, lines, theme, bands, start, scale }, left, room) {
+  #relevance(context, { state, lines, theme, bands, start, scale, explain }, left, room) {
     const grounds = bands.flatMap((band) => {
       const { example, top, height } = band;
-      const explanation = state.explanation(example);
+      const explanation = explain(example);
       const of = explanation && behind(state, band);
       if (!of) return [];
       const axis = lines.axis("", example);
@@ -264,8 +265,8 @@ export class Drawing {
   }
 
   /** Whether relevance stands behind a band. @param {Scene} scene @param {Band} band */
-  #coloured({ state }, band) {
-    return Boolean(state.explanation(band.example) && behind(state, band));
+  #coloured({ state, explain }, band) {
+    return Boolean(explain(band.example) && behind(state, band));
   }
 
   /**
@@ -504,7 +505,7 @@ export class Drawing {
       context.strokeStyle = colour;
       context.stroke();
     };
-    const explanation = scene.state.explanation(read.example);
+    const explanation = scene.explain(read.example);
     if (explanation) this.#explained(context, scene, left, room, explanation);
     stroke(selectedTime(scene), theme.colour.fg, 1.5);
     if (read.hovered) stroke(read.time, theme.colour.accent, 1);

@@ -40,11 +40,19 @@ export function columnsOf(lines, axis, { key, row, first, count }, { start, scal
   if (to < from || width <= 0) return columns;
   const half = axis.step / 2;
   // Where a timestep begins and ends: half way to its neighbours, or where a gap begins.
-  const begins = (/** @type {number} */ t) =>
-    Math.max(axis.at(t) - half, t > 0 ? (axis.at(t - 1) + axis.at(t)) / 2 : -Infinity);
-  const ends = (/** @type {number} */ t) =>
-    Math.min(axis.at(t) + half, t + 1 < axis.count ? (axis.at(t) + axis.at(t + 1)) / 2 : Infinity);
+  const begins = (/** @type {number} */ t) => {
+    const at = axis.at(t);
+    return t === 0 ? at - half : Math.max(at - half, (axis.at(t - 1) + at) / 2);
+  };
+  const ends = (/** @type {number} */ t) => {
+    const at = axis.at(t);
+    return t + 1 === axis.count ? at + half : Math.min(at + half, (at + axis.at(t + 1)) / 2);
+  };
   const x = (/** @type {number} */ place) => (place - start) * scale;
+  // At equal steps, which most are, there is nothing to look up.
+  const { even } = axis;
+  const step = even ? even[1] * scale : 0;
+  const zero = even ? x(even[0]) - step / 2 : 0;
   const put = (/** @type {number} */ column, /** @type {number} */ value) => {
     if (column < 0 || column >= width) return;
     if (!(Math.abs(columns[column]) >= Math.abs(value))) columns[column] = value;
@@ -58,26 +66,24 @@ export function columnsOf(lines, axis, { key, row, first, count }, { start, scal
     if (!found) continue;
     const begin = Math.max(from - first, block * TILE * size);
     const stop = Math.min(last, (block + 1) * TILE * size - 1);
-    for (
-      let run = Math.max(0, Math.floor((begin - found.first) / found.size));
-      run < found.low.length;
-      run++
-    ) {
-      const a = Math.max(begin, found.first + run * found.size) + first;
+    const { low, high, first: origin, size: long } = found;
+    for (let run = Math.max(0, Math.floor((begin - origin) / long)); run < low.length; run++) {
+      const a = Math.max(begin, origin + run * long) + first;
       if (a > stop + first) break;
-      const value = stronger(found.low[run], found.high[run]);
+      const value = stronger(low[run], high[run]);
       if (Number.isNaN(value)) continue;
-      const b = Math.min(stop + first, found.first + (run + 1) * found.size - 1 + first);
-      const [left, right] = [x(begins(a)), x(ends(b))];
-      // Each is seen, however narrow it is.
-      const middle = Math.floor((left + right) / 2);
+      const b = Math.min(stop, origin + (run + 1) * long - 1) + first;
+      const left = even ? zero + a * step : x(begins(a));
+      const right = even ? zero + (b + 1) * step : x(ends(b));
       if (right - left > 2 * each * (b - a + 1) + 2) {
         // There is a gap in it.
         put(Math.floor(x(axis.at(a))), value);
         put(Math.floor(x(axis.at(b))), value);
         continue;
       }
-      put(middle, value);
+      // Each is seen, however narrow it is.
+      put(Math.floor((left + right) / 2), value);
+      if (right - left <= 1) continue;
       const far = Math.min(Math.round(right), width);
       for (let column = Math.max(0, Math.round(left)); column < far; column++) put(column, value);
     }
@@ -87,11 +93,14 @@ export function columnsOf(lines, axis, { key, row, first, count }, { start, scal
 
 export class Ground {
   #canvas = document.createElement("canvas");
+  #seen = new Memo();
   #drawn = new Memo();
+  /** @type {Float32Array[]} */
+  #columns = [];
   #coloured = new Memo();
   /** @type {Band | undefined} */
   #band;
-  /** Stretches of columns of each band that are beyond the colours. @type {[from: number, to: number, pixel: number][][]} */
+  /** Of each band stretches of columns that are beyond the colours, by their pixel. @type {Map<number, [from: number, to: number][]>[]} */
   #clipped = [];
 
   /**
@@ -124,49 +133,24 @@ export class Ground {
     if (grounds.length === 0) return;
     const ratio = window.devicePixelRatio || 1;
     const view = { start, scale: scale * ratio, width: Math.max(1, Math.round(room * ratio)) };
-    const bands = grounds.map(({ explanation }) => this.colours(explanation, theme));
     const look = grounds.map(({ explanation, of, example }) => [example, explanation.row, of]);
-    const drawn = [JSON.stringify([look, view]), lines, lines.version, ...bands];
-    if (this.#drawn.changed(drawn)) {
-      const image = new ImageData(view.width, grounds.length);
-      const pixels = new Uint32Array(image.data.buffer);
-      this.#clipped = grounds.map(({ explanation, of, axis }, i) => {
-        const { relevance, row } = explanation;
-        const values = columnsOf(
-          lines,
-          axis,
-          {
-            ...{ key: relevance.key(of), row },
-            ...{ first: relevance.starts[row], count: relevance.told.timesteps },
-          },
-          view,
-        );
-        const range = bands[i].range(explanation.largest(of));
-        /** @type {[number, number, number][]} */
-        const clipped = [];
-        values.forEach((value, column) => {
-          if (Number.isNaN(value)) return;
-          const pixel = bands[i].pixel(value, range);
-          pixels[i * view.width + column] = pixel;
-          if (!bands[i].clipped(value, range)) return;
-          const before = clipped[clipped.length - 1];
-          if (before?.[1] === column && before[2] === pixel) before[1]++;
-          else clipped.push([column, column + 1, pixel]);
-        });
-        return clipped;
+    if (this.#seen.changed([JSON.stringify([look, view]), lines, lines.version])) {
+      this.#columns = grounds.map(({ explanation: { relevance, row }, of, axis }) => {
+        const [first, count] = [relevance.starts[row], relevance.told.timesteps];
+        return columnsOf(lines, axis, { key: relevance.key(of), row, first, count }, view);
       });
-      this.#canvas.width = image.width;
-      this.#canvas.height = image.height;
-      this.#canvas.getContext("2d")?.putImageData(image, 0, 0);
     }
+    const bands = grounds.map(({ explanation }) => this.colours(explanation, theme));
+    if (this.#drawn.changed([this.#columns, ...bands])) this.#draw(grounds, bands, view.width);
     context.save();
     context.imageSmoothingEnabled = false;
     grounds.forEach(({ top, height }, i) => {
       context.drawImage(this.#canvas, 0, i, view.width, 1, 0, top, view.width / ratio, height);
-      for (const [from, to, pixel] of this.#clipped[i]) {
+      for (const [pixel, stretches] of this.#clipped[i]) {
         context.save();
         context.beginPath();
-        context.rect(from / ratio, top, (to - from) / ratio, height);
+        for (const [from, to] of stretches)
+          context.rect(from / ratio, top, (to - from) / ratio, height);
         context.clip();
         context.strokeStyle = css(mix(pixel, ink(pixel), 0.65));
         context.lineWidth = 1;
@@ -175,6 +159,40 @@ export class Ground {
       }
     });
     context.restore();
+  }
+
+  /**
+   * Colour the columns, a row of pixels for each band.
+   * @param {{explanation: Explanation, of: Of}[]} grounds
+   * @param {Band[]} bands
+   * @param {number} width
+   */
+  #draw(grounds, bands, width) {
+    const image = new ImageData(width, grounds.length);
+    const pixels = new Uint32Array(image.data.buffer);
+    this.#clipped = grounds.map(({ explanation, of }, i) => {
+      const range = bands[i].range(explanation.largest(of));
+      const { fixed } = bands[i];
+      /** @type {Map<number, [number, number][]>} */
+      const clipped = new Map();
+      this.#columns[i].forEach((value, column) => {
+        if (Number.isNaN(value)) return;
+        const pixel = bands[i].pixel(value, range);
+        pixels[i * width + column] = pixel;
+        // Within a range that is that of the values there is nothing to ask, for so many columns.
+        if (!fixed && Number.isFinite(value)) return;
+        if (!bands[i].clipped(value, range)) return;
+        const stretches = clipped.get(pixel) ?? [];
+        clipped.set(pixel, stretches);
+        const last = stretches[stretches.length - 1];
+        if (last?.[1] === column) last[1]++;
+        else stretches.push([column, column + 1]);
+      });
+      return clipped;
+    });
+    this.#canvas.width = image.width;
+    this.#canvas.height = image.height;
+    this.#canvas.getContext("2d")?.putImageData(image, 0, 0);
   }
 }
 

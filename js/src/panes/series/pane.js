@@ -595,7 +595,13 @@ export class SeriesPane {
         top + height + 8 > this.view.top && top - 8 < this.view.top + this.view.height - HEAD,
     );
     for (const band of seen) measure(state, lines, band, span);
+    /** @type {Map<number, import("../../state/series.js").Explanation | undefined>} */
+    const explained = new Map();
     this.drawing.paint(context, {
+      explain: (example) => {
+        if (!explained.has(example)) explained.set(example, state.explanation(example));
+        return explained.get(example);
+      },
       state,
       lines,
       theme,

@@ -144,6 +144,24 @@ test("a timestep that is wider than a pixel fills its own, to where a gap begins
   );
 });
 
+test("from afar, too, a gap between two stretches has none", () => {
+  const [half, far] = [1000, 9000];
+  const places = Float64Array.from({ length: 2 * half }, (_, t) => (t < half ? t : far + t - half));
+  const row = new Float32Array(4 * half).fill(1);
+  const axis = { counted: undefined, kind: "number", shared: true, decimals: 0 };
+  const { lines: of } = lines(2 * half, {
+    ...{ values: [row], starts: [0], explained: [2 * half - 1] },
+    ...{ axis: { ...axis, at: [[0, 8 * (2 * half + 1)]] }, places },
+  });
+  const found = columns(of, 200, 0, { start: 0, scale: 0.02 });
+  found.forEach((value, x) => {
+    const [from, to] = [x, x + 1].map((edge) => edge * 50);
+    const there = to < half || (from > far && to < far + half);
+    const none = from > half + 100 && to < far - 100;
+    if (there || none) assert.equal(Number.isNaN(value), none, `column ${x}`);
+  });
+});
+
 test("channels are added up where they stand behind one line", () => {
   const row = Float32Array.of(1, NaN, 2, NaN, 0.5, 3, NaN, NaN);
   const { lines: of } = lines(4, { values: [row], starts: [0], explained: [3] });
