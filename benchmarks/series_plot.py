@@ -14,16 +14,12 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
 
 import lab
 from painting import Painting
 from today import line
-
-if TYPE_CHECKING:
-    from playwright.sync_api import ElementHandle
 
 RECORDING = """
 import numpy as np
@@ -136,7 +132,7 @@ def main() -> None:
         kinds = ("timestep slider", "arrow key", "hover", "threshold slider", "palette")
         ours = []
 
-        def steps(*kinds: str, root: ElementHandle = root) -> None:
+        def steps(*kinds: str) -> None:
             for kind in kinds:
                 painting.steps(kind, 6)
                 page.wait_for_timeout(400)
@@ -156,19 +152,19 @@ def main() -> None:
         sent = notebook.kernel.value("sent")
         print(f"  {sent['bytes'] / 1e6:.1f} MB in {sent['replies']} messages")
         notebook.run(3, timeout=240)
-        root = page.locator(".lw").nth(1).element_handle()
+        painting.root = root = page.locator(".lw").nth(1).element_handle()
         root.evaluate("root => { root.querySelector('.lw-series').style.height = '900px'; }")
         root.evaluate("root => root.scrollIntoView()")
         page.wait_for_timeout(2000)
         print(" with relevance behind 12 of them, thirty years:")
-        steps(*kinds, "zoom in and out", root=root)
+        steps(*kinds, "zoom in and out")
         page.locator(".lw-series").nth(1).focus()
         for _ in range(6):
             page.keyboard.press("+")
             page.wait_for_timeout(150)
         page.wait_for_timeout(800)
         print(" the same, two and a half years:")
-        steps("arrow key", "pan", "hover", root=root)
+        steps("arrow key", "pan", "hover")
         print("Matplotlib, the same lines")
         notebook.run(2, timeout=300)
         theirs = statistics.median(
