@@ -88,7 +88,7 @@ def test_layers(kind, options, go_backwards, return_sequences):
     assert 0 <= check["difference"] <= check["tolerance"] == 1e-5
 
 
-@pytest.mark.parametrize("kind", SIGNALS)
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
 def test_rnn_around_a_cell(kind):
     layer = L.RNN(getattr(L, f"{kind}Cell")(4), name="rnn")
     model = one_layer(layer)
@@ -142,7 +142,7 @@ def test_bidirectional(kind, merge_mode):
 
 
 @pytest.mark.parametrize("return_sequences", [False, True])
-@pytest.mark.parametrize("kind", SIGNALS)
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
 def test_masks(kind, return_sequences):
     layer = getattr(L, kind)(4, return_sequences=return_sequences, name="layer")
     embedding = L.Embedding(9, 3, mask_zero=True)
@@ -252,7 +252,7 @@ def test_precision(policy, tolerance):
 
 
 @pytest.mark.parametrize("shape", [(0, 6), (3, 1), (1, 1)])
-@pytest.mark.parametrize("kind", SIGNALS)
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
 def test_small(kind, shape):
     layer = getattr(L, kind)(1, name="layer")
     model = keras.Sequential([keras.Input((None, 3)), layer])

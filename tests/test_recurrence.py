@@ -119,7 +119,7 @@ def test_gru_gates_satisfy_the_equations_in_float64(reset_after):
             np.testing.assert_allclose(out[name][:, t], value, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("kind", SIGNALS)
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
 @pytest.mark.parametrize(("reverse", "masked"), [(False, False), (True, True)])
 @pytest.mark.parametrize("shape", [(37, 11, 3), (1, 9, 300), (1, 1, 1)])
 def test_the_loops_agree_on_parts_rests_and_wide_inputs(monkeypatch, kind, reverse, masked, shape):
@@ -171,5 +171,5 @@ def test_nan_and_infinite_weights_pass_through_without_a_warning(recwarn):
 
 
 def test_unknown_kind():
-    with pytest.raises(ValueError, match="kind: expected one of LSTM, GRU, SimpleRNN; got 'x'"):
+    with pytest.raises(ValueError, match=r"kind: expected one of LSTM, .* got 'x'"):
         step(Cell("x", None, None, None), np.zeros((1, 1)), [np.zeros((1, 1))])

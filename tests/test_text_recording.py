@@ -165,7 +165,7 @@ def test_every_signal_at_the_end_of_a_window_is_that_of_the_window():
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    kinds=st.lists(st.sampled_from(sorted(SIGNALS)), min_size=1, max_size=2),
+    kinds=st.lists(st.sampled_from(["GRU", "LSTM", "SimpleRNN"]), min_size=1, max_size=2),
     both=st.booleans(),
     sequences=st.booleans(),
     masked=st.booleans(),

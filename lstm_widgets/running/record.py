@@ -27,13 +27,14 @@ from lstm_widgets.rnn.comparison import Check, expect_check
 from lstm_widgets.running.given import Given
 from lstm_widgets.running.held import Held, standard_held
 from lstm_widgets.running.predictions import Guesses, expect_symbols
-from lstm_widgets.running.run import prepared, read_all
+from lstm_widgets.running.reading import Reading
+from lstm_widgets.running.run import expect_alone, prepared, read_all, record_run
 from lstm_widgets.running.said import Said, Targets
 from lstm_widgets.running.selection import Selection
 from lstm_widgets.running.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lstm_widgets.recording import Recording
     from lstm_widgets.running.run import Outputs
@@ -43,8 +44,9 @@ __all__ = ["record"]
 
 def record(
     model: Any,
-    inputs: Any,
+    inputs: Any = None,
     *,
+    run: Callable[[Any], Any] | None = None,
     window: int | None = None,
     step: int | None = None,
     pad: Any = None,
@@ -67,17 +69,24 @@ def record(
     check: Check = "prefix",
     tolerance: float | None = None,
 ) -> Recording:
-    """Run a Keras model and keep every signal of every recurrent layer.
+    """Run a Keras model or a PyTorch module and keep every signal of every recurrent layer.
 
-    The model is called in inference mode (dropout off). Afterwards its weights and the states of
-    its stateful layers are as they were found; a stateful model starts from the states it has.
+    The model is called in inference mode (dropout off). Afterwards its weights, its mode, and the states
+    that it keeps are as they were found; a stateful model starts from the states it has.
 
     Parameters
     ----------
-    model : keras.Model
+    model : keras.Model or torch.nn.Module
         A Keras 3 model (TensorFlow backend), unchanged: Sequential, functional, subclassed or
         nested, with ``LSTM``, ``GRU``, ``SimpleRNN``, or ``RNN`` around their cells, also stacked,
         also in ``Bidirectional``, or with such cells that the model steps itself.
+
+        Or a PyTorch module, unchanged, with ``nn.LSTM``, ``nn.GRU``, ``nn.RNN``, or with ``nn.LSTMCell``,
+        ``nn.GRUCell``, ``nn.RNNCell`` that it steps itself. Layers are called as in
+        ``model.named_modules()``; one of several layers or directions of a module ``"rnn/0"``,
+        ``"rnn/forward"``, ``"rnn/0/forward"``; a module that is itself the model ``"lstm"``, ``"gru"`` or
+        ``"rnn"``. With ``proj_size``, ``"rnn"`` has the cells and ``"rnn/projected"`` the hidden state,
+        which is narrower. What ``torch.compile`` or ``DataParallel`` made of a module stands for it.
     inputs : array, tensor, table, str, dataset, or a list, tuple or dict of these
         What the model is called with: an array, tensor or pandas table with examples along its
         first axis, a list of examples, or a list, tuple or dict of such for a model with several
@@ -102,6 +111,19 @@ def record(
         variable for each channel. It is read as a text is. Several, ``(example, n, channel)`` or a list
         of arrays or tables, are examples, with ``window`` too. Numbers that are read are
         kept in :attr:`Recording.inputs`, what the model says in :attr:`Recording.outputs`.
+        For a PyTorch module: a tensor or array, or a PackedSequence, is its only argument; a tuple has
+        one argument each, also with nested states and constants; a dict has arguments by their names; a
+        list has examples; a ``DataLoader`` is read batch by batch, each as it is: of several tensors as many
+        as the module's ``forward`` needs, of a dict those that it has arguments for. Arrays and lists are
+        brought to the dtype and device of the weights. Time may come first, as the module takes it; what
+        is recorded is always ``(example, timestep, cell)``. Packed sequences are masked behind their ends,
+        and in the order that they had before they were sorted.
+    run : callable, optional
+        For a model that isn't called with ``model(inputs)``, instead of ``inputs``: a function of the model
+        that does what is to be recorded, as ``lambda model: agent.predict(observation)``. All that
+        happens meanwhile counts as one call of the model: each call of a layer is the next one on its
+        time axis. There are as many examples as the largest call has; where others have fewer, values
+        are NaN and masked.
     window : int, optional
         How a text or a series is read. None: continuously, with the states carried on, also by a model whose
         input has a fixed length. W: in windows; the value at timestep t is the one after the model
@@ -209,9 +231,11 @@ def record(
     Raises
     ------
     TypeError
-        If ``model`` isn't a Keras model, or an argument is of the wrong type.
+        If ``model`` is neither a Keras model nor a PyTorch module, or an argument is of the wrong type, or
+        a tensor of another dtype than the model's weights.
     ValueError
-        If the model has no recurrent layer; if inputs, tokens, labels, layers or signals don't fit;
+        If the model has no recurrent layer, or reaches none; if tensors are on another device than the
+        weights; if inputs, tokens, labels, layers or signals don't fit;
         if a text is empty, shorter than its window without ``pad``, or has tokens that aren't in the
         vocabulary without ``unknown``; if the model can't read a text piece by piece; if its outputs
         aren't the predictions that ``top_k`` asks for.
@@ -240,6 +264,23 @@ def record(
     whole = {"batch_size": batch_size, "window": window, "step": step, "top_k": top_k}
     for argument, number in whole.items():
         expect_positive(argument, number)
+    if run is not None:
+        others = whole | {"inputs": inputs, "pad": pad, "channels": channels, "units": units}
+        others |= {"scaling": scaling, "targets": targets, "target_scaling": target_scaling}
+        others |= {"output": output, "vocabulary": vocabulary, "unknown": unknown}
+        expect_alone(run, others)
+        selection = Selection(adapter.layers, layers, signals)
+        session = Session(
+            selection, Reading("examples", 0), check, tolerance, held=(standard_held(held),)
+        )
+        return record_run(
+            *(adapter, lambda: run(model), session), tokens=tokens, labels=labels, times=times
+        )
+    if inputs is None:
+        raise TypeError(
+            "inputs: expected what the model is called with, or run= for a model that isn't called "
+            "with model(inputs); got neither"
+        )
     if top_k is None and output is not None:
         raise ValueError(
             f"output: expected None without top_k=, which records the predictions of an output; "

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import importlib.metadata
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from lstm_widgets.models.adapter import Result
 from lstm_widgets.models.self_check import CellRun, LayerCheck
 from lstm_widgets.recording import RecordedPredictions, Recording
 from lstm_widgets.recording.calls import all_named, call_name, is_part, split_call
-from lstm_widgets.recording.times import Times
+from lstm_widgets.recording.times import Times, standard_times
 from lstm_widgets.rnn.cells import KINDS, STATES, Cell
 from lstm_widgets.rnn.comparison import TOLERANCES, Check, difference
 from lstm_widgets.rnn.scan import scan, scan_last
@@ -26,7 +27,7 @@ from lstm_widgets.running.layer_tokens import expect_tokens, picked, tokens_of
 from lstm_widgets.running.unit import Unit, joined, recorded, room
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -61,11 +62,14 @@ class Session:
         # How examples overlap, as `lstm_widgets.recording.overlap` describes it; None where that isn't known.
         self.overlap: dict[str, Any] | None = None
         self.units: dict[tuple[str, int], Unit] = {}
+        # Those of the call under way, which have room, but not yet what belongs there.
+        self._open: list[tuple[str, int]] = []
         #: How much of the reading's total is there.
         self.done = 0
         self._outputs_difference = 0.0
         self._drifted = False  # whether rounding grew beyond the tolerance in some layer
         self._start = self._stop = 0
+        self._free = False
         self._reached: set[str] = set()  # the layers that were called
         # Of each call of a layer, with the pieces of a text: the states in which the piece before
         # ended, those in which this one does, and whether anything but padding was read so far.
@@ -73,6 +77,25 @@ class Session:
         self._ended: dict[tuple[str, int], list[Any]] = {}
         self._begun: set[tuple[str, int]] = set()
         self.began_in_padding = False  # a piece in which a layer's own loop would return zeros
+
+    @contextlib.contextmanager
+    def free(self) -> Iterator[None]:
+        """Let the model be called by whom it may concern, each time with any number of examples.
+
+        All of it counts as one call of the model, whose examples are those of the largest call of a layer;
+        where a call has fewer, values are NaN and masked.
+        """
+        self._free = True
+        try:
+            yield
+        finally:
+            for key in self._open:
+                del self.units[key]
+            count = max((len(unit.mask) for unit in self.units.values()), default=0)
+            for unit in self.units.values():
+                unit.have_examples(count)
+            self.reading = replace(self.reading, count=count)
+            self._stop = self.done = count
 
     def begin(self, start: int, stop: int) -> None:
         """Announce the examples that the next call of the model is about."""
@@ -158,6 +181,9 @@ class Session:
         """Run a call of a layer, keep what it does, and tell what goes on."""
         layer, x, real = call.layer, call.x, call.mask
         self._reached.add(layer.name)
+        if self._free:
+            self._stop = len(x)
+            self.reading = replace(self.reading, count=len(x))
         self._expect_shape(layer.name, *x.shape[:2])
         ended: list[npt.NDArray[Any]] = []
         kept: list[tuple[list[Unit], CellRun]] = []
@@ -193,6 +219,7 @@ class Session:
         if self.check and len(call.x) and not any(unit.held for some, _ in kept for unit in some):
             self._compare(call, kept)
 
+        self._open = []
         run = kept[-1][1]
         begun = (layer.name, call.number) in self._begun
         if self.reading.mode == "pieces":
@@ -329,6 +356,7 @@ class Session:
                 mask[nothing] = False
             unit = Unit(name, call, kind, one, signals, mask, {}, tolerance)
             self.units[name, call] = unit
+            self._open.append((name, call))
         elif self.reading.mode == "examples":
             unit.make_room(timesteps, self._start)
             unit.end((slice(self._start, self._stop), slice(timesteps, None)))
@@ -410,12 +438,13 @@ class Session:
         labels: Any = None,
         predictions: RecordedPredictions | None = None,
         series: Series | None = None,
+        times: Any = None,
         beside: Mapping[str, RecordedSeries | None] | None = None,
     ) -> Recording:
         """Hand over what was kept of the first ``done`` of the reading's total.
 
-        ``beside`` has what was read, said, and should have been said of a series, by these names of a
-        recording's.
+        ``times`` are those of layers that have as many timesteps, where there is no series. ``beside`` has
+        what was read, said, and should have been said of a series, by these names of a recording's.
         """
         missed = self.missed()
         if missed:
@@ -432,7 +461,9 @@ class Session:
                 None if tokens is None else tokens_of(units, tokens, kept[0]),
                 check=self.check,
                 reading=self.reading,
-                times=None if series is None else self._times(series, units, done),
+                times=self._given_times(times, units)
+                if series is None
+                else self._times(series, units, done),
             )
             for name, units in self._recorded_layers().items()
         ]
@@ -456,6 +487,13 @@ class Session:
         nothing: npt.NDArray[np.bool_] = ~np.any(masks, axis=0)
         nothing[:, : self.reading.empty] = False  # there no window ends, but all is read
         return nothing
+
+    def _given_times(self, times: Any, units: Sequence[Unit]) -> Times | None:
+        """Tell when each timestep of a layer is, if there are as many times."""
+        timesteps = sum(unit.timesteps for unit in units)
+        if times is None or np.shape(times)[-1:] != (timesteps,):
+            return None
+        return standard_times(times, len(units[0].mask), timesteps)
 
     def _times(self, series: Series, units: Sequence[Unit], done: int) -> Times | None:
         """Tell when each timestep of a layer is, if it has those of the series."""
@@ -482,7 +520,7 @@ class Session:
             attrs["overlap"] = self.overlap
         if self.holding.layers:
             attrs["held"] = self.holding.described
-        elif self.check == "full":
+        elif self.check == "full" and not self._free:
             attrs["outputs_difference"] = self._outputs_difference
         return attrs
 

@@ -69,6 +69,20 @@ class Unit:
         self.mask = np.pad(self.mask, [(0, 0), (0, more)], constant_values=True)
         self.end((slice(done), slice(timesteps - more, None)))
 
+    def have_examples(self, count: int) -> None:
+        """See to it that there are so many examples; those that are added were never read."""
+        more = count - len(self.mask)
+        if not more:
+            return
+
+        def longer(values: npt.NDArray[Any], nothing: float) -> npt.NDArray[Any]:
+            behind = [(0, more), *[(0, 0)] * (values.ndim - 1)]
+            return np.pad(values, behind, constant_values=nothing)
+
+        self.signals = {name: longer(values, np.nan) for name, values in self.signals.items()}
+        self.initial = {name: longer(values, np.nan) for name, values in self.initial.items()}
+        self.mask = longer(self.mask, False)
+
     def end(self, behind: tuple[slice, slice]) -> None:
         """Note that some examples have nothing behind some timestep."""
         for values in self.signals.values():

@@ -42,7 +42,13 @@ def running(
         by_module.setdefault(id(one.module), []).append(one)
     loops = Loops(by_module, loop.run, loop.starts, loop.wants, structure.timesteps)
     with ready(model, loops):
-        yield TorchRun(model, structure, loops)
+        try:
+            yield TorchRun(model, structure, loops)
+        except Exception as error:
+            told = explained(error, model, packed=structure.packed)
+            if told is not None:
+                raise told from error
+            raise
 
 
 @contextlib.contextmanager
@@ -97,9 +103,6 @@ class TorchRun:
         try:
             return self._called(batch)
         except Exception as error:
-            told = explained(error, self._model, packed=self._structure.packed)
-            if told is not None:
-                raise told from error
             error.add_note("This happened while recording.")
             raise
 
