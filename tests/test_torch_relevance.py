@@ -131,3 +131,77 @@ def test_float32_is_as_near_as_it_can_be():
     exact = lw.relevance(module.double(), IDS, methods=ALL, bias_factor=1, steps=8)
     assert found["relevance"].dtype == np.float32
     np.testing.assert_allclose(found["relevance"], exact["relevance"], atol=1e-5)
+
+
+class Forecaster(nn.Module):
+    """Channels over time, two layers, one number."""
+
+    def __init__(self, layers=1):
+        super().__init__()
+        self.rnn = nn.LSTM(3, 6, layers, batch_first=True, dropout=0.5 if layers > 1 else 0)
+        self.head = nn.Linear(6, 1)
+
+    def forward(self, series):
+        return self.head(self.rnn(series)[0][:, -1])
+
+
+def test_channels_of_a_series_are_told_apart_as_in_keras():
+    module = Forecaster().double()
+    series = np.random.default_rng(2).normal(size=(6, 8, 3))
+    model = keras.Sequential([keras.Input((8, 3)), L.LSTM(6), L.Dense(1)])
+    weights = [module.head.weight.detach().numpy().T, module.head.bias.detach().numpy()]
+    model.set_weights([*recurrent_weights(module.rnn), *weights])
+    options = {"bias_factor": 1, "channels": ["rain", "snow", "heat"], "units": ["mm", "mm", "°C"]}
+    for replacement in ("zero", "mean", "blocks"):
+        again = {**options, "methods": ALL, "steps": 5, "replace_with": replacement, "draws": 2}
+        found = lw.relevance(module, torch.tensor(series), **again)
+        expected = lw.relevance(model, series, **again)
+        found.attrs["source"] = expected.attrs["source"]
+        assert_same(found, expected)
+    assert found.attrs["meaning"] == "values"
+    np.testing.assert_allclose(
+        lw.dependency(module, series, method="occlusion"),
+        lw.dependency(model, series, method="occlusion"),
+        atol=1e-10,
+    )
+
+
+def test_dependency_is_that_of_keras_with_the_same_weights():
+    module = Classifier("GRU", "none").double()
+    model = twin(module)
+    for options in (
+        {},
+        {"of": "loss", "target": IDS % 3},
+        {"wrt": "one_hot", "norm": "l2_squared"},
+        {"at": [2, 5]},
+    ):
+        found = lw.dependency(module, torch.tensor(IDS), **options)
+        expected = lw.dependency(model, IDS, **options)
+        assert found.dims == expected.dims
+        assert found.attrs == expected.attrs
+        np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
+def test_the_deletion_curve_is_that_of_keras_with_the_same_weights():
+    module = Classifier("LSTM", "max").double()
+    model = twin(module)
+    relevance = lw.relevance(module, IDS, methods=("lrp", "sensitivity"), bias_factor=1)
+    for replacement in ("zero", 3):
+        found = lw.deletion_curve(module, torch.tensor(IDS), relevance, replace_with=replacement)
+        expected = lw.deletion_curve(model, IDS, relevance, replace_with=replacement)
+        np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("signal", ["hidden_state", "cell_state"])
+def test_the_state_of_a_cell_is_explained_as_in_keras(signal):
+    module = Classifier("LSTM", "mean", both=True).double()
+    model = twin(module)
+    name = next(layer.name for layer in model.layers if "bidirectional" in layer.name)
+    for direction, at in (("forward", 3), ("backward", [0, 1, 2, 3, 6]), ("forward", None)):
+        options = {"cell": 4, "signal": signal, "at": at, "methods": ALL, "steps": 6}
+        options["bias_factor"] = 1
+        found = lw.relevance(module, IDS, layer=f"rnn/{direction}", **options)
+        expected = lw.relevance(model, IDS, layer=f"{name}/{direction}", **options)
+        assert found.attrs.pop("layer") == f"rnn/{direction}"
+        expected.attrs.pop("layer")
+        assert_same(found, expected)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lstm_widgets.models.cell_state import ExplainedState, StateReads
     from lstm_widgets.models.torch.layers import Found
     from lstm_widgets.models.torch.passes import Pass
+    from lstm_widgets.rnn.cells import Lookup
 
     Arrays = list[npt.NDArray[Any]]
 
@@ -116,38 +117,31 @@ class OpenLoops(Loops):
                 "projected"
             )
             done.fail(UnsupportedLayerError(text))
-        mask = call.mask
-        self.packed = mask if self.packed is None else self.packed
+        self.packed = call.mask if self.packed is None else self.packed
+        given = call
         if (
             self.reads is not None
             and self.explained is not None
             and call.layer is self.explained.layer
         ):
-            mask = self.reads.begin(call.x.shape[1], mask)
-            call = replace(call, mask=mask)
-        names = SIGNALS[cell.kind]
-        dtype = np.float64 if cell.kernel.dtype == np.float64 else np.float32
-        shape = (len(names), *call.x.shape[:2], cell.units)
-        signals = dict(zip(names, np.empty(shape, dtype), strict=True))
-        of_inputs = np.empty(shape[1:], dtype) if done.relevance else None
-        reverse = call.layer.go_backwards
+            given = replace(call, mask=self.reads.begin(call.x.shape[1], call.mask))
         lookup = None if self._ways else done.lookup(self._data)
-        last = scan(
-            *(cell, call.x, call.states, mask, signals),
-            reverse=reverse,
-            of_inputs=of_inputs,
-            lookup=lookup,
-        )
+        signals, of_inputs, last = _scanned(given, lookup, relevance=done.relevance)
         if done.check is not None and call.x.shape[1]:
+            # PyTorch has no padding in front, where a layer that reads from the end is to stop.
+            front = call.layer.go_backwards and given.mask is not call.mask
+            checked = call if front else given
+            out = _scanned(call, lookup, relevance=False)[0] if front else signals
             (name,) = call.layer.dtypes
-            run = CellRun(cell, name, call.x, mask, reverse, call.states, state=last, out=signals)
-            done.check(call, [run])
+            reverse = call.layer.go_backwards
+            run = CellRun(cell, name, call.x, checked.mask, reverse, call.states, out=out)
+            done.check(checked, [run])
         begun = [plain_array(state) for state in call.states]
         self._ways.append(
             Sequences(
                 *(cell.in_numpy(), plain_array(call.x), begun, signals),
-                mask=mask,
-                reverse=reverse,
+                mask=given.mask,
+                reverse=call.layer.go_backwards,
                 of_inputs=of_inputs,
             )
         )
@@ -297,6 +291,25 @@ class OpenLoops(Loops):
         done.returned = values if here.all() else torch.where(chosen, values, before)
         if reads.over:
             done.fail(ReachedError())
+
+
+def _scanned(
+    call: LayerCall, lookup: Lookup | None, *, relevance: bool
+) -> tuple[dict[str, npt.NDArray[Any]], Any, Arrays]:
+    """Run a cell: its signals, what of the inputs relevance takes, and the states in which it ends."""
+    (cell,) = call.cells
+    names = SIGNALS[cell.kind]
+    dtype = np.float64 if cell.kernel.dtype == np.float64 else np.float32
+    shape = (len(names), *call.x.shape[:2], cell.units)
+    signals = dict(zip(names, np.empty(shape, dtype), strict=True))
+    of_inputs = np.empty(shape[1:], dtype) if relevance else None
+    last = scan(
+        *(cell, call.x, call.states, call.mask, signals),
+        reverse=call.layer.go_backwards,
+        of_inputs=of_inputs,
+        lookup=lookup,
+    )
+    return signals, of_inputs, last
 
 
 def _tied(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.batches import Batch, Batches
@@ -32,13 +33,14 @@ from lstm_widgets.models.sources import Embedded, Source, find_source
 from lstm_widgets.models.torch import run
 from lstm_widgets.models.torch.back import OpenLoops
 from lstm_widgets.models.torch.cells import as_array, as_tensor
+from lstm_widgets.models.torch.layers import LAYERS
 from lstm_widgets.models.torch.passes import Pass, Score
 from lstm_widgets.models.torch.watch import Watch
 from lstm_widgets.rnn.cells import STATES, plain_array
 from lstm_widgets.rnn.comparison import TOLERANCES, Check, difference, expect_check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -233,7 +235,8 @@ class Explained:
         done.mask = call.mask_of(loops)
         if returned is not None:
             logits, kind = call.watch.logits_of(self._chosen(returned))
-            done.returned = call.filled(logits, done.mask)
+            with torch.enable_grad():
+                done.returned = call.filled(self._of_classes(logits), done.mask)
             if self._expected is not None and values is None:
                 self._compare(done, kind)
         return done
@@ -243,6 +246,11 @@ class Explained:
         if len(returned) > 1:
             self.output = self._output.name(returned)
         return self._output.of(returned)
+
+    @staticmethod
+    def _of_classes(logits: Any) -> Any:
+        """Give a single number an axis of its own."""
+        return logits[:, None] if logits.ndim == 1 else logits
 
     def _compare(self, done: Pass, kind: str) -> None:
         """Hold the logits of the first examples against what the model itself returned for them."""
@@ -338,6 +346,7 @@ class _Call:
             explained._model,  # noqa: SLF001
             done,
             embed=self._embedded,
+            shown=self._shown,
             kept=kept or {},
             rows_along=self.rows_along,
         )
@@ -412,6 +421,25 @@ class _Call:
             done.looked_up(shown, as_array(weight), rows, as_array(shown))
         return shown.movedim(0, axis) if axis else shown
 
+    def _shown(self, name: str, module: Any, value: Any, reads: bool) -> Any:
+        """Show what a module inside of the model returns, or a recurrent one reads, if that is the source."""
+        if self._looks is not None:
+            self._looks.passed(name, module, value, reads=reads)
+            return value
+        source = self._explained.source
+        if module is not source.layer or isinstance(module, torch.nn.Embedding):
+            return value
+        if reads != isinstance(module, tuple(LAYERS)):
+            return value
+        self._done.calls[name] = number = self._done.calls.get(name, 0) + 1
+        if number > 1:
+            return value
+        first, back = batch_first(value, self._explained._axes[name, 1])  # noqa: SLF001
+        given = first if self._values is None else as_tensor(self._values, first)
+        shown = given.detach().requires_grad_()
+        self._done.sources.append((0, shown))
+        return back(shown)
+
     def mask_of(self, loops: OpenLoops) -> npt.NDArray[np.bool_] | None:
         """Tell which timesteps of the source are padding, as far as the module says it by packing."""
         timesteps = sum(int(shown.shape[1]) for _, shown in self._done.sources)
@@ -425,6 +453,23 @@ class _Call:
         if mask is None or logits.ndim != 3 or logits.shape[1] >= mask.shape[1]:
             return logits
         return torch.nn.functional.pad(logits, (0, 0, 0, mask.shape[1] - logits.shape[1]))
+
+
+def batch_first(value: Any, axis: int) -> tuple[Any, Callable[[Any], Any]]:
+    """Bring sequences into the order (row, timestep, ...); return them, and what brings them back."""
+    if isinstance(value, PackedSequence):
+        first, lengths = pad_packed_sequence(value, batch_first=True)
+
+        def packed(values: Any) -> Any:
+            order = value.sorted_indices
+            given = values if order is None else values[order]
+            some = lengths if order is None else lengths[order.cpu()]
+            return value._replace(data=pack_padded_sequence(given, some, batch_first=True).data)
+
+        return first, packed
+    if not axis:
+        return value, lambda values: values
+    return value.movedim(axis, 0), lambda values: values.movedim(0, axis)
 
 
 @contextlib.contextmanager
@@ -460,6 +505,8 @@ class _Looks:
         self.activation = "linear"
         self.expected: Any = None
         self._calls: list[Embedded] = []
+        # Modules of which it may be the output, recurrent ones of which it may be the input, by name.
+        self._inside: dict[str, tuple[Any, npt.NDArray[Any]]] = {}
         self._modules = {name: one for name, one in explained._model.named_modules()}  # noqa: SLF001, C416
         self._arrays = few.tensors
         self._explained = explained
@@ -474,7 +521,7 @@ class _Looks:
             if explained._output is not None:  # noqa: SLF001
                 chosen = explained._chosen(returned)  # noqa: SLF001
                 _, kind = call.watch.logits_of(chosen)
-                if chosen.ndim not in (2, 3):
+                if chosen.ndim not in (1, 2, 3):
                     raise ValueError(
                         f"model: expected outputs (example, class) or (example, timestep, class), got shape "
                         f"{tuple(chosen.shape)}"
@@ -485,7 +532,7 @@ class _Looks:
             with torch.no_grad():
                 own = called()
             if explained._output is not None:  # noqa: SLF001
-                self.expected = plain_array(as_array(explained._chosen(own)))  # noqa: SLF001
+                self.expected = plain_array(as_array(explained._of_classes(explained._chosen(own))))  # noqa: SLF001
         self.lengths = loops.lengths
 
     def embedded(self, name: str, number: int, ids: Any, made: Any, given: Sequence[Any]) -> None:
@@ -507,17 +554,54 @@ class _Looks:
         shape = (int(made.shape[1 - axis]), int(made.shape[2]))
         self._calls.append(Embedded(name, self._modules.get(name, name), number, leaf, shape))
 
+    def passed(self, name: str, module: Any, value: Any, *, reads: bool) -> None:
+        """Take down where else tokens may be told apart: what modules return, what recurrent ones read."""
+        if reads != isinstance(module, tuple(LAYERS)) or isinstance(module, torch.nn.Embedding):
+            return
+        tensor = value.data if isinstance(value, PackedSequence) else value
+        if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
+            return
+        if name in self._inside or (tensor is value and value.ndim != 3):
+            return
+        axis = 0 if tensor is not value else self._call.rows_along(value)
+        if reads and tensor is value:
+            axis = 0 if module.batch_first else 1
+        if axis is None:
+            return
+        self.axes[name, 1] = axis
+        self._inside[name] = (module, as_array(batch_first(value, axis)[0]))
+
     def source(self, names: Sequence[str], wanted: str | None) -> Source:
         """Find where tokens are told apart."""
+        structure = self._explained._structure  # noqa: SLF001
         vectors = {
             name: Source(name, None, {}, (k,), int(np.prod(array.shape[1:])))
             for k, (name, array) in enumerate(zip(names, self._arrays, strict=True))
-            if array.ndim == 3 and array.dtype.kind == "f"
+            if array.ndim == 3 and array.dtype.kind == "f" and not structure.is_state(k, array)
         }
-        if not self._calls and not vectors:
+        known = {call.name for call in self._calls} | set(vectors)
+        inside = {
+            name: Source(
+                name, module, {1: 0}, (None,), int(np.prod(read.shape[1:])), read.shape[1:2]
+            )
+            for name, (module, read) in self._inside.items()
+        }
+        if wanted in inside and wanted not in known:
+            return inside[wanted]
+        if known or wanted is not None:
+            return find_source(self._calls, vectors or ({} if known else inside), wanted)
+        read = next(
+            ((n, r) for n, (m, r) in self._inside.items() if isinstance(m, tuple(LAYERS))), None
+        )
+        if read is None:
             shapes = ", ".join(str(array.shape) for array in self._arrays)
             raise ValueError(
                 f"model: expected an Embedding, or an input (example, timestep, features) of floating "
                 f"point numbers, to tell tokens apart; got inputs of shape {shapes}"
             )
-        return find_source(self._calls, vectors, wanted)
+        for k, (name, array) in enumerate(zip(names, self._arrays, strict=True)):
+            flat = read[1].reshape(len(read[1]), -1)
+            if array.dtype.kind == "f" and np.array_equal(array.reshape(len(array), -1), flat):
+                shape = read[1].shape[1:]
+                return Source(name, None, {}, (k,), flat.shape[1], shape[:1], shape)
+        return inside[read[0]]

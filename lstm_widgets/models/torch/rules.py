@@ -9,7 +9,9 @@ Each is one of :mod:`lstm_widgets.rnn.relevance_rules`:
   rule; so has a sum of several things.
 - *Layer normalization* has the LN-rule of Ali et al. 2022 (arXiv:2202.07304, eq. 9): the standard deviation
   is taken for a constant, and what is left is affine.
-- In a *product* with numbers that the input has no part in, a mask or a scale, the signal takes all.
+- In a *product* with numbers that the input has no part in, a mask or a scale, the signal takes all; so it
+  does in one with what a sigmoid or softmax made, a gate or the weights of attention, which are taken for
+  constants (Ali et al. 2022, eq. 8).
 - *Activation functions* hand relevance on as it is.
 - What only *moves* values moves relevance about just so, as its gradient does.
 
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from lstm_widgets.models.torch.passes import Pass
     from lstm_widgets.rnn.relevance_rules import Rule
 
-__all__ = ["MOVES", "Called", "ruled"]
+__all__ = ["MOVES", "PRODUCTS", "Called", "closed", "ruled"]
 
 OTHERS = "The methods 'sensitivity', 'gradient_x_input', 'integrated_gradients' and 'occlusion' work here"
 
@@ -128,6 +130,8 @@ _MEANS = frozenset(
 _SCALES = frozenset(
     {"mul", "multiply", "div", "divide", "true_divide", "neg", "negative", "__truediv__", "__mul__"}
 )
+PRODUCTS = _PRODUCTS | {"mul", "multiply", "__mul__", "__rmul__"}
+"""Functions that multiply two things."""
 _SUMS = frozenset({"add", "sub", "subtract", "__rsub__", "rsub", "__add__", "__radd__", "__sub__"})
 
 
@@ -196,6 +200,25 @@ def ruled(call: Called) -> Any:
     return _refused(call)
 
 
+def closed(gate: Any, done: Pass, taken: Any) -> Any:
+    """Let relevance not go to one of the tensors that a function takes, but gradients as ever."""
+    kept = _Closed.apply(done, gate)
+    return torch.utils._pytree.tree_map_only(  # noqa: SLF001
+        torch.Tensor, lambda one: kept if one is gate else one, taken
+    )
+
+
+class _Closed(torch.autograd.Function):  # type: ignore[misc]
+    @staticmethod
+    def forward(ctx: Any, done: Any, value: Any) -> Any:
+        ctx.done = done
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, given: Any) -> Any:
+        return None, given if ctx.done.rule is None else None
+
+
 def _added(call: Called) -> Any:
     others = [
         one for one in call.arguments[:2] if not any(one is tracked for tracked in call.tracked)
@@ -220,18 +243,22 @@ def _refused(call: Called) -> Any:
     def guarded(value: Any) -> Any:
         return _Guard.apply(call.done, text, value) if value.requires_grad else value
 
-    return torch.utils._pytree.tree_map_only(torch.Tensor, guarded, call())  # noqa: SLF001
+    result, pytree = call(), torch.utils._pytree  # noqa: SLF001
+    if not any(isinstance(one, torch.Tensor) for one in pytree.tree_leaves(result)):
+        return result  # a shape, say
+    return pytree.tree_map_only(torch.Tensor, guarded, result)
 
 
 class _Guard(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, done: Any, text: str, value: Any) -> Any:
+        ctx.set_materialize_grads(False)  # where nothing arrives, nothing is wrong
         ctx.done, ctx.text = done, text
         return value.clone()
 
     @staticmethod
     def backward(ctx: Any, given: Any) -> Any:
-        if ctx.done.rule is not None:
+        if ctx.done.rule is not None and given is not None:
             raise UnsupportedLayerError(ctx.text)
         return None, None, given
 
@@ -388,22 +415,28 @@ class _Before(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, done: Any, between: Any, x: Any) -> Any:
         # Copies, because the module may change its own in place.
+        ctx.set_materialize_grads(False)
         ctx.done, ctx.between, ctx.x = done, between, x.detach().clone()
         return ctx.x.clone()
 
     @staticmethod
     def backward(ctx: Any, arrived: Any) -> Any:
         rule = ctx.done.rule
-        return None, None, arrived if rule is None else ctx.between.before(ctx.x, arrived, rule)
+        if rule is not None and arrived is not None:
+            arrived = ctx.between.before(ctx.x, arrived, rule)
+        return None, None, arrived
 
 
 class _Behind(torch.autograd.Function):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, done: Any, between: Any, z: Any) -> Any:
+        ctx.set_materialize_grads(False)
         ctx.done, ctx.between, ctx.z = done, between, z.detach()
         return z.clone()
 
     @staticmethod
     def backward(ctx: Any, given: Any) -> Any:
         rule = ctx.done.rule
-        return None, None, given if rule is None else ctx.between.behind(given, ctx.z, rule)
+        if rule is not None and given is not None:
+            given = ctx.between.behind(given, ctx.z, rule)
+        return None, None, given

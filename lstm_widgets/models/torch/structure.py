@@ -229,6 +229,10 @@ class Structure:
             return 1
         return int(array.shape[0] != count and array.shape[1] == count)
 
+    def is_state(self, leaf: int, array: npt.NDArray[Any]) -> bool:
+        """Whether one of the arrays, with the examples first, are states that the module is given."""
+        return leaf != self._main and array.ndim == 3 and self._is_state(np.moveaxis(array, 0, 1))
+
     def _is_state(self, array: npt.NDArray[Any]) -> bool:
         """Whether an array has the shape of states ``(layer, example, cell)``."""
         shapes = [_stacked(one.module) for one in self._layers if not one.stepped and one.kind]

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.torch.cells import as_array
-from lstm_widgets.models.torch.rules import MOVES, Called, ruled
+from lstm_widgets.models.torch.rules import MOVES, PRODUCTS, Called, closed, ruled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lstm_widgets.models.torch.passes import Pass
 
     Embed = Callable[[str, int, Any, Any, Any], Any]
+    Shown = Callable[[str, Any, Any, bool], Any]
 
 __all__ = ["Watch"]
 
@@ -47,6 +48,8 @@ _LAST = {
     **dict.fromkeys(("tanh", "relu", "softplus", "exp", "logsigmoid", "softmin", "elu"), "other"),
     **dict.fromkeys(("relu6", "leaky_relu", "gelu", "silu", "hardtanh", "hardsigmoid"), "other"),
 }
+# Activations that make gates, of which relevance takes nothing.
+_GATES = ("softmax", "sigmoid")
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
     embed : callable
         Is given the name of an Embedding, the number of its call, the ids, its output and its weights, and
         returns what is to go on.
+    shown : callable
+        Is given the name of a module, the module, what it gets first or returns, and whether it gets it, and
+        returns what is to go on.
     kept : mapping of str to array
         What is not to be decided anew, by its name in :attr:`Pass.kept`.
     rows_along : callable
@@ -82,12 +88,13 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
         done: Pass,
         *,
         embed: Embed,
+        shown: Shown,
         kept: Mapping[str, Any],
         rows_along: Callable[[Any], int | None],
     ) -> None:
         super().__init__()
         self._names = {id(module): name for name, module in model.named_modules()}
-        self._done, self._embed, self._kept = done, embed, kept
+        self._done, self._embed, self._shown, self._kept = done, embed, shown, kept
         self._rows_along = rows_along
         self._under_way: list[Any] = []  # modules whose forward runs
         self._activated: dict[int, _Activated] = {}
@@ -98,13 +105,22 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
     def looking(self) -> Iterator[None]:
         """Look on, for as long as the context lasts."""
 
-        def begins(module: Any, _: Any) -> None:
-            if threading.get_ident() == self._thread:
-                self._under_way.append(module)
+        def begins(module: Any, given: tuple[Any, ...]) -> Any:
+            if threading.get_ident() != self._thread:
+                return None
+            self._under_way.append(module)
+            if not given:
+                return None
+            with torch._C.DisableTorchFunction():  # noqa: SLF001
+                return (self._shown(self.where, module, given[0], True), *given[1:])
 
-        def ends(module: Any, *_: Any) -> None:
-            if threading.get_ident() == self._thread and self._under_way[-1:] == [module]:
-                self._under_way.pop()
+        def ends(module: Any, _: Any, returned: Any) -> Any:
+            if threading.get_ident() != self._thread or self._under_way[-1:] != [module]:
+                return None
+            where = self.where
+            self._under_way.pop()
+            with torch._C.DisableTorchFunction():  # noqa: SLF001
+                return self._shown(where, module, returned, False)
 
         hooks = [
             torch_module.register_module_forward_pre_hook(begins),
@@ -185,6 +201,13 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
         if not self._done.relevance or plain in MOVES:
             return func(*args, **kwargs)
         done = self._done
+        gates = [self._activated.get(id(one)) for one in tracked]
+        if len(tracked) == 2 and sum(g is not None and g.kind in _GATES for g in gates) == 1:
+            # In a product with a gate the signal takes all.
+            (gate,) = (one for one, g in zip(tracked, gates, strict=True) if g and g.kind in _GATES)
+            if plain in PRODUCTS:
+                tracked = [one for one in tracked if one is not gate]
+                args, kwargs = closed(gate, done, (args, kwargs))
         if not in_place and not kwargs.get("inplace"):
             return ruled(Called(plain, func, args, kwargs, tracked, self.where, done))
         out = getattr(torch.Tensor, plain, None) if in_place else func
