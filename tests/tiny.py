@@ -211,7 +211,7 @@ class TinyAdapter(Adapter):
         pass
 
     @contextlib.contextmanager
-    def running(self, layers, loop, *, any_length=False, every_output=False, fresh=False):
+    def running(self, layers, loop, *, pieces=False, every_output=False, fresh=False):
         yield TinyRun(self._model, layers, loop)
 
     def explained(self, inputs, *, source=None, cell=None, output=None, batch_size=None, **checks):

@@ -96,6 +96,7 @@ def ablate(
     top_k: int = 5,
     window: int | None = None,
     pad: Any = None,
+    state: str | None = None,
     vocabulary: Any = None,
     unknown: int | str | None = None,
     tokens: Any = None,
@@ -111,7 +112,7 @@ def ablate(
 
     Parameters
     ----------
-    model, inputs, window, pad, vocabulary, unknown, tokens, check, tolerance : as for record
+    model, inputs, window, pad, state, vocabulary, unknown, tokens, check, tolerance : as for record
         As for :func:`lstm_widgets.record`.
     cells : int or sequence of int, optional
         One cell, or several. With ``each=True``, default: all cells of the layer.
@@ -170,7 +171,7 @@ def ablate(
     >>> found.table[["layer", "cell"]].values.tolist()
     [['lstm', (0, 1)]]
     """
-    adapter = adapter_of(model)
+    adapter = adapter_of(model, state=state)
     expect_check(check, tolerance)
     for argument, number in (("batch_size", batch_size), ("window", window), ("top_k", top_k)):
         expect_positive(argument, number)

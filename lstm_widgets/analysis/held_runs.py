@@ -48,7 +48,7 @@ class HeldRuns:
         parts = parts_of(runnable, layer)
         self.layer = layer or parts[0].name
         self.units = sum(part.units for part in parts)
-        self.reading = given.reading()
+        self.reading = given.reading(batch_size)
         self._batch, self._size = given.batches(self.reading, batch_size)
         self._prescribed = model.batch_size
         self._copy_values = 0  # what one copy of the inputs needs at a time

@@ -323,6 +323,24 @@ class Adapter(Protocol):
         del timesteps
         return ""
 
+    def carry(self, state: str) -> None:
+        """Hand the states that the model returns to it again, with the next piece of a text.
+
+        Parameters
+        ----------
+        state : str
+            The argument by which it takes them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is none.
+        """
+        raise ValueError(
+            f"state: expected None, because the states of the model {self.name!r} are its layers' own, "
+            f"which are carried on; got {state!r}"
+        )
+
     def obstacles(self) -> Iterator[tuple[str, bool]]:
         """Name what may keep the model from reading a text piece by piece.
 
@@ -370,7 +388,7 @@ class Adapter(Protocol):
         layers: Sequence[Layer],
         loop: Loop,
         *,
-        any_length: bool = False,
+        pieces: bool = False,
         every_output: bool = False,
         fresh: bool = False,
     ) -> AbstractContextManager[Run]:
@@ -382,8 +400,9 @@ class Adapter(Protocol):
             Those of :attr:`layers` that are to run the loop.
         loop : Loop
             What runs in the place of their own.
-        any_length : bool
-            Whether it is to take sequences that are longer or shorter than it says.
+        pieces : bool
+            Whether it is to read one piece of a text after the other, each of any length: whatever it
+            hands on itself goes from one to the next.
         every_output : bool
             Whether layers that return their last output are to return that of every timestep.
         fresh : bool
@@ -463,14 +482,28 @@ def register(kind: type, adapter: Callable[[Any], Adapter]) -> None:
     _REGISTERED[kind] = adapter
 
 
-def adapter_of(model: Any) -> Adapter:
+def adapter_of(model: Any, *, state: str | None = None) -> Adapter:
     """Find the adapter of a model.
+
+    Parameters
+    ----------
+    model : object
+        The model.
+    state : str, optional
+        The argument by which it takes states, and hands on those that it returns.
 
     Raises
     ------
-    TypeError
-        If it is a model of no framework that is known.
+    TypeError, ValueError
+        If it is a model of no framework that is known, or takes no such argument.
     """
+    adapter = _found(model)
+    if state is not None:
+        adapter.carry(state)
+    return adapter
+
+
+def _found(model: Any) -> Adapter:
     for kind, make in _REGISTERED.items():
         if isinstance(model, kind):
             return make(model)

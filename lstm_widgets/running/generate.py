@@ -77,6 +77,7 @@ def generate(
     unknown: int | str | None = None,
     window: int | None = None,
     pad: int | str | None = None,
+    state: str | None = None,
     temperature: float = 1.0,
     seed: int | np.random.Generator | None = None,
     top_k: int | None = None,
@@ -113,6 +114,8 @@ def generate(
     pad : int or str, optional
         The id or token that the text is padded with at its beginning, as for
         :func:`lstm_widgets.record`; a prompt may then be shorter than the window.
+    state : str, optional
+        The argument by which a PyTorch module takes its states, as for :func:`lstm_widgets.record`.
     temperature : float, default 1.0
         Tokens are drawn with probabilities proportional to those of the model to the power of
         ``1 / temperature``; 0 takes the most probable one.
@@ -175,7 +178,7 @@ def generate(
     >>> len(made.text) == 40 or made.text.endswith(".")
     True
     """
-    adapter = adapter_of(model)
+    adapter = adapter_of(model, state=state)
     expect_check(check, tolerance)
     for argument, number in (("length", length), ("window", window), ("top_k", top_k)):
         expect_positive(argument, number)

@@ -23,6 +23,7 @@ from lstm_widgets.models.inputs import (
     standard_tokens,
 )
 from lstm_widgets.running import texts
+from lstm_widgets.running.pieces import PROBED, in_pieces
 from lstm_widgets.running.reading import Reading
 from lstm_widgets.running.series import Described, Series, described, numbers_among
 from lstm_widgets.tokens.vocabulary import Encoding, Vocabulary
@@ -322,8 +323,8 @@ class Given:
         """All windows that texts or series have, ``(text, first timestep, timestep, ...)``."""
         return texts.windows_of(self._padded, self._window or 1)
 
-    def reading(self) -> Reading:
-        """Choose how the model reads it."""
+    def reading(self, batch_size: int | None = None) -> Reading:
+        """Choose how the model, which is built, reads it, so many timesteps of a text at a time."""
         if self._order is not None and self.lengths is not None:
             lengths = self.lengths.values[self._order]
             return Reading("examples", self.examples, lengths=lengths, order=self._order)
@@ -342,7 +343,8 @@ class Given:
                 texts=self.examples,
                 step=self._step,
             )
-        problem = texts.obstacle(self.adapter)
+        long = count > max(batch_size or texts.PIECE, PROBED)
+        problem = texts.obstacle(self.adapter, self._in_pieces if long else None)
         if not problem:
             return Reading("pieces", count)
         shape = self.adapter.input_shape
@@ -352,6 +354,10 @@ class Given:
                 f"model takes {shape[1]} at once; window={shape[1]} records it window by window"
             )
         return Reading("examples", 1)
+
+    def _in_pieces(self) -> str:
+        """Let the model read the text's beginning at once and in pieces; say how that differs."""
+        return in_pieces(self.adapter, lambda start, stop: self.whole[:, start:stop])
 
     def batches(
         self, reading: Reading, batch_size: int | None

@@ -50,6 +50,7 @@ def record(
     window: int | None = None,
     step: int | None = None,
     pad: Any = None,
+    state: str | None = None,
     times: Any = None,
     channels: Sequence[str] | None = None,
     units: Mapping[str, str] | Sequence[str] | None = None,
@@ -140,6 +141,11 @@ def record(
         vocabulary, ``"zero"`` for a vector of zeros, or a number or an array for the channels of a
         series. ``recording.tree.attrs`` has the W - 1 timesteps of padding as ``"padding"``, and what
         was given as ``"pad"``.
+    state : str, optional
+        The argument by which a PyTorch module takes the states from which it starts, if it takes them so
+        and returns them beside its outputs, as word language models do: ``forward(x, hidden)`` gives
+        ``(scores, hidden)`` with ``state="hidden"``. It starts from its own ``init_hidden(batch_size)``,
+        or, without one, from None; of a text it is handed what it returned for the piece before.
     times : sequence, optional
         When each timestep of a series is: dates (``datetime64``, ``datetime``, ISO 8601 str, a pandas
         index, with a time zone or without) or numbers, increasing, ``(n,)`` or ``(example, n)``.
@@ -259,7 +265,7 @@ def record(
     >>> recording["lstm"]["forget_gate"].shape
     (1, 5, 4)
     """
-    adapter = adapter_of(model)
+    adapter = adapter_of(model, state=state)
     expect_check(check, tolerance)
     whole = {"batch_size": batch_size, "window": window, "step": step, "top_k": top_k}
     for argument, number in whole.items():
@@ -317,7 +323,7 @@ def record(
 
     adapter.build(given.first(batch_size or DEFAULT_BATCH_SIZE))
     selection = Selection(adapter.layers, layers, signals)
-    reading = given.reading()
+    reading = given.reading(batch_size)
     batch, size = given.batches(reading, batch_size)
     every_output = (top_k is not None or series is not None) and reading.mode == "pieces"
     session = Session(

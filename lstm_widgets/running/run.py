@@ -126,7 +126,7 @@ def prepared(model: Adapter, session: Session) -> AbstractContextManager[Run]:
     return model.running(
         session.selection.found,
         session,
-        any_length=session.reading.mode == "pieces",
+        pieces=session.reading.mode == "pieces",
         every_output=session.every_output,
         fresh=session.reading.mode == "windows",
     )

@@ -78,7 +78,7 @@ class CellFinder(GridAndText):
         the model if the cell of a row is held at zero.
     targets, loss, output : optional
         What the loss is computed from, as for ``ablate``.
-    vocabulary, unknown, window, pad, tokens, batch_size, check, tolerance : optional
+    vocabulary, unknown, window, pad, state, tokens, batch_size, check, tolerance : optional
         How the model reads its inputs, as for ``record``.
     row : int, optional
         Which row of the ranking is selected at first. Default: the best.
@@ -135,6 +135,7 @@ class CellFinder(GridAndText):
         unknown: int | str | None = None,
         window: int | None = None,
         pad: Any = None,  # noqa: ANN401
+        state: str | None = None,
         tokens: Any = None,  # noqa: ANN401
         batch_size: int | None = None,
         check: Check = "prefix",
@@ -184,7 +185,7 @@ class CellFinder(GridAndText):
         self._concepts = concepts
         self._ablate = None
         if model is not None:
-            Output(adapter_of(model), output)  # which refuses what there isn't
+            Output(adapter_of(model, state=state), output)  # which refuses what there isn't
             self._ablate = partial(
                 ablate,
                 model,
@@ -196,6 +197,7 @@ class CellFinder(GridAndText):
                 unknown=unknown,
                 window=window,
                 pad=pad,
+                state=state,
                 tokens=tokens,
                 batch_size=batch_size,
                 check=check,

@@ -23,6 +23,7 @@ from lstm_widgets.widgets.text_heatmap import TextHeatmap
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from lstm_widgets.models.adapter import Adapter
     from lstm_widgets.recording import Recording
     from lstm_widgets.rnn.comparison import Check
     from lstm_widgets.widgets.keywords import TextHeatmapKeywords
@@ -39,8 +40,8 @@ class WhatIf(TextHeatmap):
 
     Parameters
     ----------
-    model : keras.Model
-        A Keras 3 model that predicts the next token, as for ``record()``.
+    model : keras.Model or torch.nn.Module
+        A model that predicts the next token, as for ``record()``.
     text : str
         The text at first.
     vocabulary : object
@@ -53,6 +54,8 @@ class WhatIf(TextHeatmap):
         How many tokens the model reads for each prediction, as for ``record()``.
     pad : optional
         What the text is padded with at its beginning, as for ``record()``.
+    state : str, optional
+        The argument by which a PyTorch module takes its states, as for ``record()``.
     top_k : int, optional
         How many predictions to show. Default: 5, or all that the vocabulary has.
     batch_size, check, tolerance : optional
@@ -102,6 +105,7 @@ class WhatIf(TextHeatmap):
         unknown: int | str | None = None,
         window: int | None = None,
         pad: Any = None,  # noqa: ANN401
+        state: str | None = None,
         top_k: int | None = None,
         output: str | int | None = None,
         batch_size: int | None = None,
@@ -127,13 +131,14 @@ class WhatIf(TextHeatmap):
             raise TypeError("vocabulary: expected the tokens of the model, got None")
         top_k = min(5, names.size) if top_k is None else top_k
         self._options = {"vocabulary": vocabulary, "window": window, "top_k": top_k}
-        self._options |= {"unknown": unknown, "pad": pad}
+        self._options |= {"unknown": unknown, "pad": pad, "state": state}
         self._options |= {"output": output, "batch_size": batch_size, "tolerance": tolerance}
         self._check = check
         self._options |= {"signals": [signal]}
         if layer is None:
             reading = {"vocabulary": vocabulary, "unknown": unknown, "window": window, "pad": pad}
-            layer = _first_layer(model, text, signal, reading)
+            adapter = adapter_of(model, state=state)
+            layer = _first_layer(adapter, text, signal, reading)
         self._options["layers"] = [layer]
         recording = self._read(text)
         self._as_it_is = (text, recording)
@@ -237,9 +242,8 @@ class WhatIf(TextHeatmap):
             return {"id": content["id"]}, []
 
 
-def _first_layer(model: Any, text: str, signal: str, reading: dict[str, Any]) -> str:  # noqa: ANN401
+def _first_layer(adapter: Adapter, text: str, signal: str, reading: dict[str, Any]) -> str:
     """Name the first layer that has a signal; of one with two directions, both."""
-    adapter = adapter_of(model)
     given = Given(adapter, text, needs_ids=True, **reading)
     adapter.build(given.first(1))
     names = [

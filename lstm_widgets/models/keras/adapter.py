@@ -144,7 +144,7 @@ class KerasAdapter(Adapter):
         layers: Sequence[Any],
         loop: Loop,
         *,
-        any_length: bool = False,
+        pieces: bool = False,
         every_output: bool = False,
         fresh: bool = False,
     ) -> AbstractContextManager[run.KerasRun]:
@@ -153,7 +153,7 @@ class KerasAdapter(Adapter):
             self.model,
             layers,
             loop,
-            any_length=any_length,
+            pieces=pieces,
             every_output=every_output,
             fresh=fresh,
         )

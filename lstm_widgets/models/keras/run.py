@@ -116,7 +116,7 @@ def running(
     found: Sequence[Found],
     loop: Loop,
     *,
-    any_length: bool,
+    pieces: bool,
     every_output: bool,
     fresh: bool,
 ) -> Iterator[KerasRun]:
@@ -125,7 +125,7 @@ def running(
         states = stack.enter_context(states_as_found(model, found))
         run = KerasRun(model, found, loop, states, fresh=fresh)
         stack.enter_context(run.replaced_loops())
-        if any_length:
+        if pieces:
             stack.enter_context(_any_length(model))
         if every_output:
             stack.enter_context(_all_sequences(model, found))

@@ -16,14 +16,16 @@ from torch.utils.data import DataLoader
 
 from lstm_widgets.models.adapter import Adapter, Input
 from lstm_widgets.models.torch import run
+from lstm_widgets.models.torch.carried import Carried
 from lstm_widgets.models.torch.cells import as_array
 from lstm_widgets.models.torch.explained import Explained
 from lstm_widgets.models.torch.gather import batches
 from lstm_widgets.models.torch.layers import Found, find_layers, unwrapped
+from lstm_widgets.models.torch.losses import loss_function
 from lstm_widgets.models.torch.structure import Structure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from lstm_widgets.models.adapter import Call, Loop, Result
@@ -94,6 +96,26 @@ class TorchAdapter(Adapter):
         """Make an array of a tensor; everything else as it is."""
         return as_array(value) if isinstance(value, torch.Tensor) else value
 
+    def carry(self, state: str) -> None:
+        """Hand the states that the module returns to it again, with the next piece of a text."""
+        self.structure.carried = Carried(self.model, state)
+
+    def obstacles(self) -> Iterator[tuple[str, bool]]:
+        """Name what may keep the model from reading a text piece by piece: its code may do anything."""
+        for one in self.layers:
+            if one.go_backwards:
+                yield f"layer {one.name!r} (which reads from the end)", True
+        yield f"the model {self.name!r} (a module, whose code tells nothing)", False
+
+    def loss_function(self, loss: Any) -> Callable[[Any, Any], Any]:
+        """Make of a loss of PyTorch's, or of its name, one that gives a number for each output."""
+        return loss_function(loss)
+
+    @property
+    def probability_advice(self) -> str:
+        """Say how a module tells that its single output is a probability."""
+        return ". Of a classifier: let the module end with torch.sigmoid"
+
     # The run --------------------------------------------------------------------------------------
 
     @functools.cached_property
@@ -102,21 +124,24 @@ class TorchAdapter(Adapter):
         return find_layers(self.model)
 
     def build(self, first: Any) -> None:
-        """Find out in which order the module takes the axes of what isn't given in its order."""
+        """Find out in which order the module takes and gives axes."""
         self.structure.build(first)
+        if not self.structure.alone:
+            with run.running(self.model, self.structure, [], _First()) as ready:
+                self.structure.learn(ready.returned, first)
 
     def running(
         self,
         layers: Sequence[Any],
         loop: Loop,
         *,
-        any_length: bool = False,
+        pieces: bool = False,
         every_output: bool = False,
         fresh: bool = False,
     ) -> AbstractContextManager[run.TorchRun]:
         """Make the model ready to run, and leave it as it was found."""
-        del any_length, every_output, fresh
-        return run.running(self.model, self.structure, layers, loop)
+        del every_output
+        return run.running(self.model, self.structure, layers, loop, pieces=pieces, fresh=fresh)
 
     def explained(
         self,
@@ -142,15 +167,22 @@ class TorchAdapter(Adapter):
 
     def _seen(self, structure: Structure, arrays: Any) -> tuple[int, int] | None:
         """Tell how many examples and timesteps the first recurrent layer gets."""
-        first = _First()
+        given = arrays[0] if isinstance(arrays, list) else arrays
+        carried, first = structure.carried, _First()
+        # Of states that the module takes it depends on its order of axes for how many examples they are.
+        counts = given.shape[: 1 if carried is None else 2]
         with run.running(self.model, structure, self.layers, first):
-            arguments, keywords = structure.arguments(arrays)
-            try:
-                self.model(*arguments, **keywords)
-            except _ReachedError as reached:
-                return reached.shape
-            except Exception:  # noqa: BLE001  (the run itself will tell)
-                return None
+            for count in counts:
+                arguments, keywords = structure.arguments(arrays)
+                if carried is not None:
+                    state = carried.first(count)
+                    arguments, keywords = carried.taken(arguments, keywords, state)
+                try:
+                    self.model(*arguments, **keywords)
+                except _ReachedError as reached:
+                    return reached.shape
+                except Exception:  # noqa: BLE001, S112  (the run itself will tell)
+                    continue
         return None
 
 

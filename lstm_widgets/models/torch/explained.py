@@ -356,8 +356,8 @@ class _Call:
         """Make the module ready; give what calls it."""
         model, structure = self._explained._model, self._explained._structure  # noqa: SLF001
         arrays = self._explained._inputs.structured(self._batch)  # noqa: SLF001
-        with run.ready(model, loops), _frozen(model), torch.enable_grad():
-            called = run.TorchRun(model, structure, loops)
+        with run.ready(model, loops) as kept, _frozen(model), torch.enable_grad():
+            called = run.TorchRun(model, structure, loops, kept)
             with structure.taking(self._taken):
                 yield lambda: called.tensors(arrays)
 

@@ -233,7 +233,7 @@ class Loops:
 
     def under_way(self) -> list[Found] | None:
         """Tell what is to be recorded of the module that calls just now, if anything is."""
-        if not self.active or threading.get_ident() != self._thread or not self._calls:
+        if threading.get_ident() != self._thread or not self._calls:
             return None
         found = self.found.get(id(self._calls[-1][0]))
         return found if found and any(map(self.wants, found)) else None
@@ -242,6 +242,9 @@ class Loops:
         """Run all layers and directions of a module that runs over time."""
         module, given = self._calls[-1]
         packed = isinstance(given, PackedSequence)
+        if not self.active:
+            arguments = arguments if packed else self._started(found, arguments)
+            return getattr(_OWN, function)(*arguments)
         x, start, flat, mask, lengths, order = (
             self._unpacked(given, arguments) if packed else _as_it_is(module, arguments)
         )
@@ -297,13 +300,31 @@ class Loops:
                 f"input of {data.dtype}"
             )
         self.times[id(one.module)] = number = self.times.get(id(one.module), 0) + 1
-        states = [as_array(s) for s in (before if isinstance(before, tuple) else [before])]
-        states = self.starts(one, number, states)
+        given = [as_array(s) for s in (before if isinstance(before, tuple) else [before])]
+        states = self.starts(one, number, given)
+        if not self.active:
+            if states is given:
+                return getattr(_OWN, function)(*arguments)
+            own = tuple(as_tensor(state, data) for state in states)
+            return getattr(_OWN, function)(data, own if len(own) > 1 else own[0], *rest)
         cells = (self._cell(one, weights),)
         x = as_array(data)[:, None]
         result = self.run(LayerCall(one, number, x, states, None, cells, function, (weights,)))
         made = tuple(as_tensor(state, data) for state in result.states)
         return made if one.lstm else made[0]
+
+    def _started(self, found: list[Found], arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Let PyTorch's own loop start from where ours would."""
+        data, start, *rest = arguments
+        before = [as_array(one) for one in (start if isinstance(start, tuple) else [start])]
+        module = found[0].module
+        self.times[id(module)] = number = self.times.get(id(module), 0) + 1
+        given = [[state[k] for state in before] for k in range(len(found))]
+        each = [self.starts(one, number, own) for one, own in zip(found, given, strict=True)]
+        if all(a is b for a, b in zip(each, given, strict=True)):
+            return arguments
+        own = tuple(as_tensor(np.stack(some), data) for some in zip(*each, strict=True))
+        return (data, own if isinstance(start, tuple) else own[0], *rest)
 
     def _cell(self, one: Found, weights: Weights) -> Cell:
         """Read a cell, once for the same weights."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lstm_widgets.models.torch.carried import parameters
 from lstm_widgets.models.torch.cells import as_array
 from lstm_widgets.models.torch.explain import explained
+from lstm_widgets.models.torch.head import last_activation
 from lstm_widgets.models.torch.loops import Loops
 from lstm_widgets.models.torch.outputs import named
 
@@ -34,16 +36,24 @@ _RUNNING = threading.RLock()
 
 @contextlib.contextmanager
 def running(
-    model: nn.Module, structure: Structure, found: Sequence[Found], loop: Loop
+    model: nn.Module,
+    structure: Structure,
+    found: Sequence[Found],
+    loop: Loop,
+    *,
+    pieces: bool = False,
+    fresh: bool = False,
 ) -> Iterator[TorchRun]:
     """Make a model ready to run, as :meth:`Adapter.running` does, and leave it as it was found."""
     by_module: dict[int, list[Found]] = {}
     for one in found:
         by_module.setdefault(id(one.module), []).append(one)
-    loops = Loops(by_module, loop.run, loop.starts, loop.wants, structure.timesteps)
-    with ready(model, loops):
+    # What the module hands on itself is what it starts from.
+    starts = loop.starts if structure.carried is None else _as_handed_on
+    loops = Loops(by_module, loop.run, starts, loop.wants, structure.timesteps)
+    with ready(model, loops) as kept:
         try:
-            yield TorchRun(model, structure, loops)
+            yield TorchRun(model, structure, loops, kept, pieces=pieces, fresh=fresh)
         except Exception as error:
             told = explained(error, model, packed=structure.packed)
             if told is not None:
@@ -52,32 +62,64 @@ def running(
 
 
 @contextlib.contextmanager
-def ready(model: nn.Module, loops: Loops) -> Iterator[None]:
+def ready(model: nn.Module, loops: Loops) -> Iterator[Kept]:
     """Let a module's layers run our loops, and leave it as it was found."""
-    with _RUNNING, as_found(model), loops.replaced():
-        yield
+    with _RUNNING, as_found(model) as kept, loops.replaced():
+        yield kept
 
 
-@contextlib.contextmanager
-def as_found(model: nn.Module) -> Iterator[None]:
-    """Let a module run in evaluation mode, without gradients, and leave it as it was found."""
-    # What a module keeps from one call to the next: attributes of its own, and buffers.
-    kept = [(module, dict(vars(module)), dict(module._buffers)) for module in model.modules()]  # noqa: SLF001
-    values = [(one, one._version, one.clone()) for one in model.buffers()]  # noqa: SLF001
-    try:
-        model.eval()
-        with torch.no_grad(), torch.compiler.set_stance("force_eager"), _exact_products():
-            yield
-    finally:
-        for module, attributes, buffers in kept:
+def _as_handed_on(layer: Any, call: int, states: list[Any]) -> list[Any]:
+    del layer, call
+    return states
+
+
+class Kept:
+    """What a module keeps from one call to the next: attributes of its own, and buffers.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The module, as it is now.
+    before : Kept, optional
+        The same of an earlier moment: what hasn't changed since isn't copied again.
+    """
+
+    def __init__(self, model: nn.Module, before: Kept | None = None) -> None:
+        self._modules = [
+            (module, dict(vars(module)), dict(module._buffers))  # noqa: SLF001
+            for module in model.modules()
+        ]
+        known = {} if before is None else before._values  # noqa: SLF001
+        self._values: dict[int, tuple[Any, int, Any]] = {}
+        for one in model.buffers():
+            version, same = one._version, known.get(id(one))  # noqa: SLF001
+            if same is None or same[1] != version:
+                same = (one, version, one.clone())
+            self._values[id(one)] = same
+
+    def restore(self) -> None:
+        """Bring the module back to what it was."""
+        for module, attributes, buffers in self._modules:
             for name in vars(module).keys() - attributes:
                 del vars(module)[name]
             vars(module).update(attributes)
             module._buffers.update(buffers)  # noqa: SLF001
         with torch.no_grad():
-            for one, version, before in values:
+            for one, version, before in self._values.values():
                 if one._version != version:  # noqa: SLF001
                     one.copy_(before)
+
+
+@contextlib.contextmanager
+def as_found(model: nn.Module) -> Iterator[Kept]:
+    """Let a module run in evaluation mode, without gradients, and leave it as it was found."""
+    kept = Kept(model)
+    try:
+        model.eval()
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"), _exact_products():
+            yield Kept(model, kept)
+    finally:
+        kept.restore()
 
 
 @contextlib.contextmanager
@@ -94,51 +136,108 @@ def _exact_products() -> Iterator[None]:
 class TorchRun:
     """A module that is ready to run; see :class:`lstm_widgets.models.adapter.Run`."""
 
-    def __init__(self, model: nn.Module, structure: Structure, loops: Loops) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        structure: Structure,
+        loops: Loops,
+        kept: Kept,
+        *,
+        pieces: bool = False,
+        fresh: bool = False,
+    ) -> None:
         self._model, self._structure, self._loops = model, structure, loops
+        self._pieces, self._fresh = pieces, fresh
+        # What the module had kept before the last call, and the states that it was handed then.
+        self._before, self._started = kept, None
+        self._ended: Any = None  # the states that it returned
 
     def __call__(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
         """Call the module, its layers running the loop; return its outputs by name."""
-        self._loops.restart()
+        if self._fresh:
+            self._before.restore()
+        else:
+            self._before = Kept(self._model, self._before)
+        self._started = self._ended if self._pieces else None
         try:
             return self._called(batch)
         except Exception as error:
+            self._expect_all(batch)
             error.add_note("This happened while recording.")
             raise
 
     def alone(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
-        """Call it with PyTorch's own loops."""
-        with self.paused():
-            return self._called(batch)
+        """Call it with PyTorch's own loops, from where the last call started."""
+        after, ended = Kept(self._model, self._before), self._ended
+        self._before.restore()
+        try:
+            with self.paused():
+                return self._called(batch)
+        finally:
+            after.restore()
+            self._ended = ended
 
     def activation(self, output: Output, batch: Any) -> str:
-        """Tell the last activation of an output: PyTorch doesn't."""
-        del output, batch
-        return "unknown"
+        """Tell the last activation of an output, by one more call of which nothing is recorded."""
+
+        def called() -> Any:
+            return output.of(self.tensors(batch))
+
+        after, ended = Kept(self._model, self._before), self._ended
+        try:
+            with self.paused():
+                return last_activation(self._model, called)
+        finally:
+            after.restore()
+            self._ended = ended
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Let PyTorch's own loops run."""
-        self._loops.active = False
+        self._loops.active, times = False, self._loops.times
         try:
             yield
         finally:
-            self._loops.active = True
+            self._loops.active, self._loops.times = True, times
+
+    def returned(self, batch: Any) -> dict[str, Any]:
+        """Call the module; return its tensors by name, without the states that layers handed on."""
+        self._loops.restart()
+        arguments, keywords = self._structure.call(batch, self._started)
+        returned, carried = self._model(*arguments, **keywords), self._structure.carried
+        states = {_place(state) for state in self._loops.states}
+
+        def ended(value: Any) -> bool:
+            return isinstance(value, torch.Tensor) and _place(value) in states
+
+        if carried is not None:
+            given = keywords[carried.argument]
+            self._ended, returned = carried.split(returned, given, ended)
+        return {name: value for name, value in named(returned).items() if not ended(value)}
+
+    def _expect_all(self, batch: Any) -> None:
+        """Refuse to call a module without what it needs."""
+        arguments, keywords = self._structure.call(batch, self._started)
+        left = [name for name in parameters(self._model) if name not in keywords][len(arguments) :]
+        missed = [name for name in left if parameters(self._model)[name]]
+        if missed:
+            raise TypeError(
+                f"inputs: {type(self._model).__name__}.forward takes {missed[0]!r}, too: expected a tuple "
+                f"of all arguments, or, of states that it also returns, state={missed[0]!r}"
+            ) from None
 
     def _called(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
         return {name: as_array(value) for name, value in self.tensors(batch).items()}
 
     def tensors(self, batch: Any) -> dict[str, Any]:
         """Call the module; return its outputs (example, ...) by name, as tensors."""
-        arguments, keywords = self._structure.call(batch)
-        outputs = named(self._model(*arguments, **keywords))
-        # What a layer returns to be handed on is a state, and no output (example, ...).
-        said = {
-            name: self._structure.examples_first(value)
-            for name, value in outputs.items()
-            if not any(value is state for state in self._loops.states)
+        returned = self.returned(batch)
+        found = {
+            name: self._structure.examples_first(name, value) for name, value in returned.items()
         }
-        count = self._structure.examples
-        return {
-            name: value for name, value in said.items() if value.ndim and value.shape[0] == count
-        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _place(tensor: Any) -> tuple[Any, ...]:
+    """Tell where the numbers of a tensor are: those of what was detached are where they were."""
+    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride()

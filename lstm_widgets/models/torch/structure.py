@@ -20,6 +20,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from lstm_widgets.models.inputs import leaves
 from lstm_widgets.models.torch.cells import as_array
+from lstm_widgets.models.torch.layout import Layout, few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
 
+    from lstm_widgets.models.torch.carried import Carried
     from lstm_widgets.models.torch.layers import Found
 
     Taking = Callable[[list[Any], list[int | None]], list[Any]]
@@ -78,6 +80,8 @@ class Structure:
         The number of examples that it was last called with.
     packed : bool
         Whether something that it takes is packed.
+    carried : Carried, optional
+        The states that it takes as an argument, if it was said to take such.
     """
 
     def __init__(self, model: nn.Module, layers: Sequence[Found], seen: Seen) -> None:
@@ -89,9 +93,11 @@ class Structure:
         self._known = False
         self._main = 0  # which of the arrays is read over time
         self._last: list[npt.NDArray[Any]] = []
+        self._layout = Layout()
         self.examples = 0
         self.time_first = self.alone = self.packed = False
         self._taking: Taking = lambda tensors, _: tensors
+        self.carried: Carried | None = None
 
     # What is given ---------------------------------------------------------------------------------
 
@@ -128,14 +134,27 @@ class Structure:
         self._known = True
         arrays = [np.asarray(first)]
         examples, timesteps = first.shape[:2]
-        if examples == timesteps > 1:
-            arrays, examples = [arrays[0][1:]], examples - 1
-        seen = self._seen(self, arrays)
+        some = few(first)
+        seen = self._seen(self, [some])
+        if seen is not None:
+            examples, timesteps = some.shape[:2]
+        else:
+            if examples == timesteps > 1:
+                arrays, examples = [arrays[0][1:]], examples - 1
+            seen = self._seen(self, arrays)
         if seen is None and len(first) == 1:
             self.alone = self._seen(self, [first[0]]) == (1, timesteps)
         self.time_first = seen == (timesteps, examples) != (examples, timesteps)
         axis = None if self.alone else int(self.time_first)
         self._leaves = [replace(self._leaves[0], axis=axis)]
+
+    def learn(self, read: Callable[[Any], Mapping[str, Any]], first: Any) -> None:
+        """Find out how what the module returns stands.
+
+        ``read`` calls it with arrays that have the examples first, as ``first`` are, and returns its
+        tensors by name.
+        """
+        self._layout.learn(read, few(first, self._main), self._main)
 
     def _opened(self, inputs: Any, *, loaded: bool) -> list[npt.NDArray[Any]]:
         self._arguments, self._keywords = isinstance(inputs, tuple), isinstance(inputs, Mapping)
@@ -268,8 +287,12 @@ class Structure:
 
     # The call --------------------------------------------------------------------------------------
 
-    def call(self, batch: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Make arguments, and keyword arguments, of arrays with the examples first."""
+    def call(self, batch: Any, state: Any = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Make arguments, and keyword arguments, of arrays with the examples first.
+
+        ``state`` are the states to be handed to a module that takes such as an argument; None: those
+        from which it starts.
+        """
         arrays = leaves(batch)
         self.examples, self._last = len(arrays[0]), arrays
         if self.alone and self.examples > 1:
@@ -277,12 +300,16 @@ class Structure:
                 f"inputs: the model takes one example at a time, without an axis of examples; got "
                 f"{self.examples} at once. batch_size=1 gives it one after the other"
             )
-        return self.arguments(
+        arguments, keywords = self.arguments(
             [
                 one[0] if leaf.axis is None else np.moveaxis(one, 0, leaf.axis)
                 for one, leaf in zip(arrays, self._leaves, strict=True)
             ]
         )
+        if self.carried is None:
+            return arguments, keywords
+        first = self.carried.first(self.examples) if state is None else state
+        return self.carried.taken(arguments, keywords, first)
 
     def arguments(self, arrays: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Make arguments of arrays whose axes are those that the module takes."""
@@ -305,14 +332,21 @@ class Structure:
         finally:
             self._taking = before
 
-    def examples_first(self, value: Any) -> Any:
-        """Bring a tensor that the module returned into the order that everything else has."""
+    def examples_first(self, name: str, value: Any) -> Any:
+        """Bring a tensor that the module returned into the order that everything else has.
+
+        None, if it has no axis of examples.
+        """
+        if not value.ndim:
+            return None
         if self.alone:
             return value[None]
-        if not self.time_first or not self._last:
-            return value
-        turned = tuple(value.shape[:2]) == self._last[self._main].shape[1::-1]
-        return value.transpose(0, 1) if turned else value
+        if self._layout.known:
+            return self._layout.examples_first(name, value, self.examples)
+        if self.time_first and self._last:
+            turned = tuple(value.shape[:2]) == self._last[self._main].shape[1::-1]
+            value = value.transpose(0, 1) if turned else value
+        return value if value.shape[0] == self.examples else None
 
     def timesteps(self, lengths: npt.NDArray[np.intp]) -> int:
         """Tell how many timesteps the sequences had before they were packed by these lengths.
