@@ -373,3 +373,38 @@ def test_losses_are_those_of_pytorch():
         assert table.loss[0] == pytest.approx(expected, abs=1e-5)
     with pytest.raises(ValueError, match=r"loss: expected one of 'mse', .* got 'm'"):
         lw.ablate(model, x, 1, targets=y.numpy(), loss="m")
+
+
+class Packed(Reader):
+    def forward(self, ids, lengths):
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.embed(ids), lengths, batch_first=True, enforce_sorted=False
+        )
+        return self.head(nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], True)[0])
+
+
+def test_tokens_and_what_comes_next_are_read_off_packed_ids(twin):
+    texts = ["bad face", "a", "cab"]
+    ids = [torch.tensor([SYMBOLS.index(c) for c in text]) for text in texts]
+    lengths = torch.tensor([len(text) for text in texts])
+    given = (nn.utils.rnn.pad_sequence(ids, batch_first=True), lengths)
+    packed, options = of(twin[1], Packed), {"vocabulary": SYMBOLS, "top_k": 2}
+    found = lw.record(packed, given, check="full", **options)
+    table = lw.ablate(packed, given, 1, layer="rnn/1", vocabulary=SYMBOLS).table
+    losses = []
+    for k, text in enumerate(texts):
+        alone = lw.record(twin[0], ids[k].numpy()[None], **options)
+        for name, other in (("rnn/0", "lower"), ("rnn/1", "upper")):
+            ours, theirs = found[name], alone[other]
+            np.testing.assert_allclose(
+                ours.cell_state[k, : len(text)], theirs.cell_state[0], atol=1e-5
+            )
+            assert "".join(ours.token.values[k, : len(text)]) == text
+            assert not ours["mask"].values[k, len(text) :].any()
+        said = found.predictions.target_probability[k]
+        if len(text) > 1:
+            wanted = alone.predictions.target_probability[0, :-1]
+            np.testing.assert_allclose(said[: len(text) - 1], wanted, atol=1e-5)
+        assert np.isnan(said[len(text) - 1 :]).all()
+        losses += (-np.log(said[: len(text) - 1])).values.tolist()
+    assert table.loss[0] == pytest.approx(np.mean(losses), abs=1e-5)

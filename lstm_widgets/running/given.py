@@ -192,9 +192,17 @@ class Given:
         return replace(series, times=series.times.of_examples(self._order))
 
     def _read_ids(self, encoding: Encoding | None) -> npt.NDArray[np.int64] | None:
-        if encoding is None or self._lookup is not None or not hasattr(self.inputs, "shape"):
+        if encoding is None or self._lookup is not None:
             return None
-        values = np.asarray(self.inputs)[None] if self.text else np.asarray(self.inputs)
+        inputs = self.inputs
+        if not hasattr(inputs, "shape"):
+            # Of several inputs of a model that tells nothing of them, ids (example, timestep) may be one.
+            each = () if self.adapter.inputs else leaves(inputs)
+            whole = [one for one in each if one.ndim == 2 and one.dtype.kind in "iu"]
+            if len(whole) != 1:
+                return None
+            inputs = whole[0]
+        values = np.asarray(inputs)[None] if self.text else np.asarray(inputs)
         if values.dtype.kind in "OSU":  # for a model that reads text itself
             return None
         if encoding.kind == "scaled" and values.ndim == 2:
