@@ -103,7 +103,6 @@ def record_run(
         with prepared(model, session), session.free():
             session.restart()
             run()
-        session.end()
     except KeyboardInterrupt:
         if not session.units:
             raise
@@ -118,6 +117,7 @@ def record_run(
             f"run: expected a function that calls the model's recurrent layers ({missed}); it called "
             "none of them, or none of this model's"
         )
+    session.end()
     return recording()
 
 

@@ -100,7 +100,7 @@ class Session:
     def begin(self, start: int, stop: int) -> None:
         """Announce the examples that the next call of the model is about."""
         self._start, self._stop = start, stop
-        self.restart()
+        self.began_in_padding = False
 
     @property
     def last_mask(self) -> npt.NDArray[np.bool_]:
@@ -122,7 +122,7 @@ class Session:
         return max(sum(unit.timesteps for unit in units) for units in self._layers().values())
 
     def missed(self) -> list[str]:
-        """Name the layers to keep that the last call of the model didn't reach, or not by value."""
+        """Name the layers to keep that the model didn't reach, or not by value."""
         return [
             one.name
             for one in self.selection.found
@@ -133,6 +133,11 @@ class Session:
 
     def end(self) -> None:
         """Check that the call of the model reached the same layers as the calls before it."""
+        if not self.units:
+            missed = ", ".join(map(repr, self.missed()))
+            raise ValueError(
+                f"model: expected one that calls its recurrent layers; it called none of {missed}"
+            )
         for unit in self.units.values():
             if unit.reached != self._start:
                 raise UnsupportedLayerError(

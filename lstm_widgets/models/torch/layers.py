@@ -175,7 +175,7 @@ def _named(name: str, module: nn.Module) -> str:
             return {"LSTMCell": "lstm_cell", "GRUCell": "gru_cell", "RNNCell": "rnn_cell"}.get(
                 base.__name__, base.__name__.lower()
             )
-    return type(module).__name__.lower()
+    return str(getattr(module, "original_name", type(module).__name__)).lower()
 
 
 def _problem(module: nn.Module) -> str:

@@ -277,18 +277,16 @@ class Loops:
 
     def _unpacked(self, given: PackedSequence, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         """Read what a module hands on of packed sequences, in the order that they had before they were."""
-        data, batch_sizes, start, flat, *_ = arguments
+        _, batch_sizes, start, flat, *_ = arguments
         sizes = batch_sizes.numpy()
         order = _order(given.unsorted_indices, int(sizes[0]))
-        lengths = (np.arange(sizes[0])[:, None] < sizes).sum(axis=1)  # as they are sorted
-        padded, _ = pad_packed_sequence(
-            PackedSequence(data, batch_sizes),
-            batch_first=True,
-            total_length=self.timesteps(lengths[order]),
+        packed = (np.arange(sizes[0])[:, None] < sizes).sum(axis=1)  # lengths as they are sorted
+        padded, lengths = pad_packed_sequence(
+            given, batch_first=True, total_length=self.timesteps(packed[order])
         )
-        real = np.arange(padded.shape[1]) < lengths[order][:, None]
-        x = as_array(padded)[order]
-        return x, start, flat, None if real.all() else real, torch.from_numpy(lengths), order
+        real = np.arange(padded.shape[1]) < lengths.numpy()[:, None]
+        x = as_array(padded)
+        return x, start, flat, None if real.all() else real, torch.from_numpy(packed), order
 
     def step(self, function: str, found: list[Found], arguments: tuple[Any, ...]) -> Any:
         """Run one step of a cell that the model steps itself."""

@@ -88,6 +88,7 @@ class Kept:
         self._modules = [
             (module, dict(vars(module)), dict(module._buffers))  # noqa: SLF001
             for module in model.modules()
+            if not isinstance(module, torch.jit.ScriptModule) and not _is_lazy(module)
         ]
         known = {} if before is None else before._values  # noqa: SLF001
         self._values: dict[int, tuple[Any, int, Any]] = {}
@@ -108,6 +109,12 @@ class Kept:
             for one, version, before in self._values.values():
                 if one._version != version:  # noqa: SLF001
                     one.copy_(before)
+
+
+def _is_lazy(module: nn.Module) -> bool:
+    """Whether a module is still to be built, which its first call does for good."""
+    lazy = isinstance(module, torch.nn.modules.lazy.LazyModuleMixin)
+    return lazy and bool(module.has_uninitialized_params())
 
 
 @contextlib.contextmanager

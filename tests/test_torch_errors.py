@@ -1,0 +1,158 @@
+"""What a PyTorch module can't be recorded with, or on: each error names what was expected, and what came."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_sequence
+from torch.utils.data import DataLoader
+
+import lstm_widgets as lw
+
+
+class Reader(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.rnn = nn.Embedding(5, 3), nn.GRU(3, 4, batch_first=True)
+
+    def forward(self, ids, states=None):
+        return self.rnn(self.embed(ids), states)[0]
+
+
+X = torch.zeros(2, 5, 3)
+
+
+def refused(error, match, model, inputs=X, **options):
+    with pytest.raises(error, match=match):
+        lw.record(model, inputs, **options)
+
+
+def test_no_recurrent_layers():
+    refused(ValueError, "model: expected at least one recurrent layer", nn.Linear(3, 4))
+
+
+class Unreached(nn.Module):
+    def __init__(self, first):
+        super().__init__()
+        self.first, self.rnn, self.head = first, nn.LSTM(3, 4), nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.head(x) if self.first is None else self.first(x)
+
+
+def test_a_layer_that_is_never_reached():
+    refused(ValueError, "calls its recurrent layers; it called none of 'rnn'", Unreached(None))
+    with pytest.warns(UserWarning, match="didn't call them: rnn"):
+        assert list(lw.record(Unreached(nn.GRU(3, 4)), X)) == ["first"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_another_dtype_than_the_weights(dtype):
+    match = rf"inputs: expected the dtype of the model's weights, torch.float32, got {dtype}"
+    refused(TypeError, match, nn.LSTM(3, 4), X.to(dtype))
+    refused(TypeError, r"inputs\[1\]: expected the dtype", nn.GRU(3, 4), (X, X[:1].to(dtype)))
+    refused(TypeError, r"inputs\[0\]: expected the dtype", nn.LSTM(3, 4), [X[0].to(dtype)])
+
+
+def test_whole_numbers_for_a_layer_that_takes_none():
+    refused(ValueError, "does not match weight dtype", nn.LSTM(3, 4), X.long())
+
+    class Stepping(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = nn.GRUCell(3, 4)
+
+        def forward(self, x):
+            return self.cell(x[:, 0])
+
+    match = r"layer 'cell': expected the dtype of its weights, torch.float32, got .*int64"
+    refused(ValueError, match, Stepping(), X.long())
+
+
+def test_another_device_than_the_weights():
+    match = r"inputs: expected the device of the model's weights, cpu, got a tensor on meta; .to\('cpu'\)"
+    refused(ValueError, match, nn.LSTM(3, 4), X.to("meta"))
+    refused(ValueError, "device of the model's weights, meta", nn.LSTM(3, 4, device="meta"))
+
+
+def test_a_packed_sequence_for_a_model_that_wants_a_tensor():
+    packed = pack_sequence([torch.tensor([1, 2]), torch.tensor([3])])
+    refused(
+        TypeError, "inputs: expected a tensor, because Reader .* PackedSequence", Reader(), packed
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4), (2, 2, 4), (1, 2, 5), (2, 4)])
+def test_states_of_the_wrong_shape(shape):
+    match = r"inputs\[1\]: expected 2 examples|Expected hidden|hx should"
+    with pytest.raises((ValueError, RuntimeError), match=match):
+        lw.record(Reader(), (torch.ones(2, 5, dtype=int), torch.zeros(shape)))
+
+
+def test_an_id_that_the_embedding_does_not_have():
+    ids = torch.tensor([[1, 2], [7, 1]])
+    match = r"ids from 0 to 4, because the Embedding 'embed' has 5 .* the id 7 at position \(1, 0\)"
+    refused(ValueError, match, Reader(), ids)
+    with pytest.raises(ValueError, match=match):
+        lw.record(Reader(), run=lambda model: model(ids))
+
+
+class Forward(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.GRU(3, 4)
+
+    def forward(self, x):
+        out, _ = self.rnn(x)
+        return out
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_by_torchscript():
+    scripted = torch.jit.script(Forward())
+    refused(lw.UnsupportedLayerError, "layer 'rnn' .* TorchScript", scripted)
+    refused(lw.UnsupportedLayerError, "TorchScript", torch.jit.freeze(scripted.eval()))
+    refused(
+        lw.UnsupportedLayerError, "layer 'lstm' .* TorchScript", torch.jit.script(nn.LSTM(3, 4))
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_quantised():
+    dynamic = torch.ao.quantization.quantize_dynamic(Forward(), {nn.GRU}, dtype=torch.qint8)
+    refused(lw.UnsupportedLayerError, "layer 'rnn' .* quantised", dynamic)
+    refused(lw.UnsupportedLayerError, "quantised", torch.ao.nn.quantizable.LSTM(3, 4))
+
+
+def test_loaders_that_do_not_fit():
+    refused(ValueError, "at least one batch", Forward(), DataLoader([], batch_size=2))
+    refused(TypeError, "batches are tensors", Forward(), DataLoader([1], collate_fn=lambda _: "x"))
+
+    class Two(Forward):
+        def forward(self, x, lengths):
+            return super().forward(x[: len(lengths)])
+
+    refused(ValueError, "2 parts, .* takes x, lengths; got 1", Two(), DataLoader([(X[0],)]))
+    turns = iter([torch.stack, pack_sequence])
+
+    def collate(rows):
+        return next(turns)(rows)
+
+    mixed = DataLoader([X[0], X[0]], collate_fn=collate)
+    refused(ValueError, "batches of one structure", Forward(), mixed)
+
+
+def test_what_was_done_is_kept_when_interrupted():
+    class Stops(Forward):
+        calls = 0
+
+        def forward(self, x):
+            Stops.calls += 1
+            if Stops.calls == 4:  # the first call finds out which axis has the examples
+                raise KeyboardInterrupt
+            return super().forward(x)
+
+    model = Stops()
+    with pytest.warns(UserWarning, match="interrupted: .* first 4 of 6 examples"):
+        recording = lw.record(model, torch.randn(5, 6, 3), batch_size=2)
+    assert recording["rnn"].sizes["example"] == 4
+    assert model.training
