@@ -12,7 +12,8 @@ gradient by hand. It is written here from the equations, twice:
   pass tells the class, and relevance and gradient begin with one of their own;
 - tidied: single precision as in the model, and nothing made again that could be made once.
 
-Both sides take turns in every repeat; medians are shown, and the largest difference of the results.
+The same model is measured in Keras and in PyTorch, with the same weights. All sides take turns in every
+repeat; medians are shown, and the largest difference of the results.
 The first call is listed too: it contains compilation, which a user waits for as well.
 """
 
@@ -30,6 +31,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+import torch
+from torch import nn
 
 import lstm_widgets as lw
 
@@ -176,6 +179,26 @@ class TidyLoop(Loop):
         return self._identity
 
 
+class Classifier(nn.Module):
+    """The model in PyTorch, with the weights of that in Keras."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(SYMBOLS, EMBEDDING)
+        self.rnn = nn.LSTM(EMBEDDING, CELLS, batch_first=True)
+        self.dropout = nn.Dropout(0.5)
+        self.head = nn.Linear(CELLS, CLASSES)
+        embedding, kernel, recurrent, bias, head, head_bias = model.get_weights()
+        ours = (embedding, kernel.T, recurrent.T, bias, 0 * bias, head.T, head_bias)
+        with torch.no_grad():
+            for parameter, weights in zip(self.parameters(), ours, strict=True):
+                parameter.copy_(torch.from_numpy(weights.copy()))
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        hidden, _ = self.rnn(self.embed(ids))
+        return torch.softmax(self.head(self.dropout(hidden[:, -1])), -1)
+
+
 def seconds(function: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
     result = function()
@@ -208,34 +231,43 @@ def main(repeats: int) -> None:
             results.append(np.array(methods))
         return results
 
+    models = {"Keras": model, "PyTorch": Classifier(model)}
     print(f"{SENTENCES} sentences of {TOKENS} tokens, embedding {EMBEDDING}, {CELLS} cells")
     print(
-        f"{'methods':<36}{'loop (s)':>10}{'tidied':>8}{'here':>8}{'ratio':>8}{'to tidied':>11}"
+        f"{'methods':<36}{'loop (s)':>10}{'tidied':>8}{'here':>8}{'':<9}{'ratio':>8}{'to tidied':>11}"
         f"{'first call':>12}{'differ':>10}"
     )
     for methods in (("lrp",), ("lrp", "sensitivity", "gradient_x_input")):
         gradients = len(methods) > 1
-        here = lambda: lw.relevance(model, ids, methods=methods)  # noqa: B023
-        first, _ = seconds(here)
-        times: list[list[float]] = [[], [], []]
+        here = {
+            name: lambda one=one: lw.relevance(one, ids, methods=methods)  # noqa: B023
+            for name, one in models.items()
+        }
+        first = {name: seconds(run)[0] for name, run in here.items()}
+        theirs: list[list[float]] = [[], []]
+        mine: dict[str, list[float]] = {name: [] for name in here}
+        found = {}
         for _ in range(repeats):
-            mine, results = seconds(lambda: [here() for _ in range(CALLS)])  # noqa: B023
-            times[2].append(mine / CALLS)
+            for name, run in here.items():
+                took, results = seconds(lambda: [run() for _ in range(CALLS)])  # noqa: B023
+                mine[name].append(took / CALLS)
+                found[name] = results[-1].relevance.values[:, :LOOPED].swapaxes(0, 1)
             for k, loop in enumerate(loops):
-                theirs, found = seconds(lambda: looped(loop, gradients=gradients))  # noqa: B023
-                times[k].append(theirs * SENTENCES / LOOPED)
+                took, results = seconds(lambda: looped(loop, gradients=gradients))  # noqa: B023
+                theirs[k].append(took * SENTENCES / LOOPED)
                 if k == 0:
-                    expected = found
-        published, tidied, fast = map(statistics.median, times)
-        ours = results[-1].relevance.values[:, :LOOPED].swapaxes(0, 1)
+                    expected = np.array(results)
+        published, tidied = map(statistics.median, theirs)
         # Relative to a sentence's largest value; a denominator near 0 makes float32 differ most.
         size = np.abs(expected).max(axis=2, keepdims=True)
-        differ = float(np.median(np.abs(ours - np.array(expected)).max(axis=2) / size[..., 0]))
-        print(
-            f"{', '.join(methods):<36}{published:>10.2f}{tidied:>8.2f}{fast:>8.3f}"
-            f"{published / fast:>8.0f}{tidied / fast:>11.0f}{first:>12.2f}{differ:>10.1e}",
-            flush=True,
-        )
+        for name, ours in found.items():
+            fast = statistics.median(mine[name])
+            differ = float(np.median(np.abs(ours - expected).max(axis=2) / size[..., 0]))
+            print(
+                f"{', '.join(methods):<36}{published:>10.2f}{tidied:>8.2f}{fast:>8.3f} {name:<8}"
+                f"{published / fast:>8.0f}{tidied / fast:>11.0f}{first[name]:>12.2f}{differ:>10.1e}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
@@ -243,5 +275,8 @@ if __name__ == "__main__":
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", "relevance: for")  # of random weights, biases take most
-    print(f"TensorFlow {tf.__version__}, Keras {keras.__version__}, {os.cpu_count()} cores\n")
+    versions = (
+        f"TensorFlow {tf.__version__}, Keras {keras.__version__}, PyTorch {torch.__version__}"
+    )
+    print(f"{versions}, {os.cpu_count()} cores\n")
     main(arguments.repeats)
