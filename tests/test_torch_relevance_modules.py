@@ -257,6 +257,67 @@ def test_attention_counts_as_its_weights_held():
     np.testing.assert_allclose(found["relevance"], expected["relevance"], atol=1e-12)
 
 
+class WordModel(nn.Module):
+    """A language model as people write it: states in, states out, all predictions along one axis."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.Embedding(11, 4)
+        self.rnn = nn.LSTM(4, 6, 2, dropout=0.5)
+        self.decoder = nn.Linear(6, 11)
+        self.double()
+
+    def init_hidden(self, examples):
+        return (torch.zeros(2, examples, 6).double(), torch.zeros(2, examples, 6).double())
+
+    def forward(self, ids, hidden):
+        read, hidden = self.rnn(self.encoder(ids), hidden)
+        return F.log_softmax(self.decoder(read).view(-1, 11), dim=1), hidden
+
+
+def test_language_models_that_are_handed_their_states():
+    model = WordModel()
+    found = lw.dependency(model, IDS.t(), state="hidden", target="next")
+    assert found.dims == ("example", "timestep", "input_timestep")
+    vectors = model.encoder(IDS.t()).detach().requires_grad_()
+    scores = model.decoder(model.eval().rnn(vectors)[0])
+    (slope,) = torch.autograd.grad(scores[3, 1, IDS[1, 4]], vectors)
+    np.testing.assert_allclose(found[1, 3], slope[:, 1].norm(dim=-1), atol=1e-12)
+    explained = lw.relevance(model, IDS.t(), state="hidden", methods="lrp", at=3, bias_factor=1)
+    assert explained.attrs["meaning"] == "classes"
+    assert np.abs(explained["gap"]).max() < 1e-12
+
+
+def test_projected_states_are_gone_through():
+    torch.manual_seed(0)
+    model = nn.LSTM(3, 6, 2, batch_first=True, proj_size=2, bidirectional=True).double()
+    options = {"methods": ("lrp", "gradient_x_input"), "bias_factor": 1, "target": 1}
+    found = lw.relevance(model, SERIES, **options)
+    assert np.abs(found["gap"].loc["lrp"]).max() < 1e-12
+    series = SERIES.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(model(series)[0][:, -1, 1].sum(), series)
+    ours = found["relevance"].loc["gradient_x_input"]
+    np.testing.assert_allclose(ours, SERIES * slope, atol=1e-12)
+    for layer, signal in (("1/forward", "cell_state"), ("1/forward/projected", "hidden_state")):
+        options = {"layer": f"lstm/{layer}", "cell": 1, "signal": signal, "at": 3}
+        state = lw.relevance(model, SERIES, methods="lrp", bias_factor=1, **options)
+        recorded = lw.record(model, SERIES)[f"lstm/{layer}"][signal]
+        np.testing.assert_allclose(state["score"], recorded[:, 3, 1], atol=1e-6)
+        assert np.abs(state["gap"]).max() < 1e-12
+
+
+@pytest.mark.parametrize(("dtype", "apart"), [(torch.float16, 0.02), (torch.bfloat16, 0.1)])
+def test_half_precision_is_as_near_as_it_can_be(dtype, apart):
+    model, inputs = CASES["packed, two layers both ways"]
+    options = {"methods": ("lrp", *GRADIENTS), "bias_factor": 1, "epsilon": 0.1, "steps": 3}
+    exact = lw.relevance(model, inputs, **options)["relevance"]
+    half = Packing(last_state, num_layers=2, bidirectional=True, dropout=0.5).to(dtype)
+    found = lw.relevance(half, inputs, **options)["relevance"]
+    assert found.dtype == np.float32
+    assert float(np.abs(found - exact).max()) < apart * float(np.abs(exact).max())
+
+
 def test_any_module_inside_can_be_the_source():
     class Projecting(Reader):
         def __init__(self):

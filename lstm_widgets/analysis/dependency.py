@@ -80,6 +80,7 @@ def dependency(
     window: int | None = None,
     step: int | None = None,
     pad: Any = None,
+    state: str | None = None,
     source: str | None = None,
     output: str | int | None = None,
     vocabulary: Any = None,
@@ -114,9 +115,9 @@ def dependency(
 
     Parameters
     ----------
-    model : keras.Model
-        A Keras 3 model (TensorFlow backend) with outputs ``(example, timestep, class)`` or
-        ``(example, class)``, whose last layer is a Dense, Activation, Softmax or recurrent one.
+    model : keras.Model or torch.nn.Module
+        With outputs ``(example, timestep, class)`` or ``(example, class)``: a Keras 3 model (TensorFlow
+        backend) whose last layer is a Dense, Activation, Softmax or recurrent one, or any PyTorch module.
     inputs : array, sequence or str
         A batch, as in :func:`lstm_widgets.record`. Or a text, with one axis less (ids ``(n,)``,
         one-hot ``(n, symbols)``, scaled ids ``(n, 1)``, or with ``vocabulary`` as it is written):
@@ -172,6 +173,9 @@ def dependency(
     pad : int, str or array, optional
         What stands in front of the text in windows that begin before it, as in
         :func:`lstm_widgets.record`: every timestep then has a prediction. Padding has no column.
+    state : str, optional
+        The argument by which a PyTorch module takes the states from which it starts, as in
+        :func:`lstm_widgets.record`.
     source : str, optional
         The name of the layer or input whose timesteps are meant, as in
         :func:`lstm_widgets.relevance`.
@@ -217,7 +221,7 @@ def dependency(
     Raises
     ------
     TypeError
-        If ``model`` is no Keras model, or an argument is of the wrong type.
+        If ``model`` is neither, or an argument is of the wrong type.
     ValueError
         If an argument doesn't fit, or the model or the inputs have nothing to explain.
     UnsupportedLayerError
@@ -249,7 +253,7 @@ def dependency(
     >>> found.sel(channel="rain").sizes["lag"]
     30
     """
-    adapter = adapter_of(model)
+    adapter = adapter_of(model, state=state)
     expect_positive("window", window)
     expect_positive("step", step)
     _expect_one_of("of", of, ("logit", "probability", "loss"))

@@ -103,6 +103,7 @@ def deletion_curve(
     window: int | None = None,
     step: int | None = None,
     pad: Any = None,
+    state: str | None = None,
     vocabulary: Any = None,
     unknown: int | str | None = None,
     tokens: Any = None,
@@ -120,7 +121,7 @@ def deletion_curve(
 
     Parameters
     ----------
-    model, inputs, window, step, pad, vocabulary, unknown : as for relevance
+    model, inputs, window, step, pad, state, vocabulary, unknown : as for relevance
         Those that the relevance is of.
     relevance : xarray.Dataset
         What :func:`lstm_widgets.relevance` returned for them, of an output (not of a cell).
@@ -181,7 +182,7 @@ def deletion_curve(
     replacement = Replacement(replace_with)
     if replacement.what == "blocks":
         raise ValueError("replace_with: expected 'zero', 'mean' or an id, got 'blocks'")
-    adapter = adapter_of(model)
+    adapter = adapter_of(model, state=state)
     output = relevance.attrs.get("output") if output is None else output
     expect_positive("window", window)
     expect_positive("step", step)

@@ -53,6 +53,7 @@ def relevance(
     window: int | None = None,
     step: int | None = None,
     pad: Any = None,
+    state: str | None = None,
     vocabulary: Any = None,
     unknown: int | str | None = None,
     tokens: Sequence[str] | Sequence[Sequence[str]] | None = None,
@@ -105,9 +106,10 @@ def relevance(
 
     Parameters
     ----------
-    model : keras.Model
-        A Keras 3 model (TensorFlow backend) with outputs ``(example, class)``, ``(example, 1)``
-        or ``(example, timestep, class)``. LRP goes through LSTM, GRU, SimpleRNN (stacked,
+    model : keras.Model or torch.nn.Module
+        With outputs ``(example, class)``, ``(example, 1)`` or ``(example, timestep, class)``.
+
+        Of Keras 3 (TensorFlow backend), LRP goes through LSTM, GRU, SimpleRNN (stacked,
         Bidirectional, as sequences or not), Dense, Conv1D, average and maximum pooling over time,
         BatchNormalization, Normalization, LayerNormalization, Rescaling, a Lambda that scales,
         shifts and moves values or takes means of them, ZeroPadding1D, Add, Average, Concatenate,
@@ -116,6 +118,14 @@ def relevance(
         models; how normalization is gone through, see :mod:`lstm_widgets.models.keras.layer_rules`.
         The other methods take any model whose last layer is a Dense, Activation, Softmax or
         recurrent one, or is affine (a Rescaling, or a Lambda that is proved to be).
+
+        Of PyTorch, any module, with whatever code of its own, and its packed sequences: LRP goes through
+        LSTM, GRU and RNN (stacked, in both directions, projected), loops of their cells, linear maps and
+        products with matrices, convolutions, sums, means and maxima over time, batch and layer
+        normalization, products with masks, gates and the weights of attention, activation functions,
+        and whatever only moves values about; what each function does, see
+        :mod:`lstm_widgets.models.torch.rules`. Logits are what went into the last softmax, log_softmax,
+        sigmoid or other activation; where there is none, they are what the module returns.
     inputs : array, sequence, dict or str
         What the model is called with, as in :func:`lstm_widgets.record`: integers ``(example,
         timestep)`` of a model that begins with an Embedding, floating point numbers ``(example,
@@ -144,8 +154,8 @@ def relevance(
     signal : {"hidden_state", "cell_state"}, default "hidden_state"
         Which of the cell's states.
     source : str, optional
-        The name of the Embedding layer, of the input, or of any other layer with an output
-        ``(example, timestep, features)``, whose timesteps are meant. Default: the only Embedding or
+        The name of the Embedding layer, of the input, or of any other layer (of PyTorch: module) with an
+        output ``(example, timestep, features)``, whose timesteps are meant. Default: the only Embedding or
         input of vectors. Where a model's input has its timesteps elsewhere (a series ``(example,
         timestep)``, flat values that a layer cuts into timesteps, a video that goes through a
         TimeDistributed), it is that input, so cut; else (columns of an image, for example) the
@@ -166,6 +176,9 @@ def relevance(
     pad : int, str or array, optional
         What stands in front of the text in windows that begin before it, as in
         :func:`lstm_widgets.record`. It is masked.
+    state : str, optional
+        The argument by which a PyTorch module takes the states from which it starts, as in
+        :func:`lstm_widgets.record`.
     vocabulary : sequence, mapping or layer, optional
         What ids stand for, as in :func:`lstm_widgets.record`. Tokens become a coordinate.
     unknown : int or str, optional
@@ -256,7 +269,7 @@ def relevance(
     Raises
     ------
     TypeError
-        If ``model`` is no Keras model, or an argument is of the wrong type.
+        If ``model`` is neither, or an argument is of the wrong type.
     ValueError
         If an argument doesn't fit, or the model or the inputs have nothing to explain.
     UnsupportedLayerError
@@ -292,14 +305,14 @@ def relevance(
     )
     _whole("steps", steps, 1)
     replacement = Replacement(replace_with, stretch, draws, seed)
-    state = None
+    explained_cell = None
     if (layer is None) != (cell is None):
         raise ValueError(f"layer, cell: expected both or neither, got {layer!r} and {cell!r}")
     if layer is not None and cell is not None:
         if target is not None:
             raise ValueError(f"target: expected None for the state of a cell, got {target!r}")
-        state = CellState(layer, _whole("cell", cell, 0), signal)
-    adapter = adapter_of(model)
+        explained_cell = CellState(layer, _whole("cell", cell, 0), signal)
+    adapter = adapter_of(model, state=state)
     if isinstance(tokens, Mapping):
         raise TypeError("tokens: expected those of the inputs, not of layers; got a dict")
     expect_positive("window", window)
@@ -337,7 +350,7 @@ def relevance(
             explained = adapter.explained(
                 some,
                 source=source,
-                cell=state,
+                cell=explained_cell,
                 output=output,
                 batch_size=batch_size,
                 check=check,
@@ -393,9 +406,9 @@ def relevance(
         dataset = dataset.isel(example=np.argsort(order)).assign_coords(example=np.sort(order))
     if places is not None:
         dataset = _explained_at(dataset, places, ragged=len(groups) > 1)
-    forecast = state is None and explained.meaning(work.logits.shape[-1]) == "values"
+    forecast = explained_cell is None and explained.meaning(work.logits.shape[-1]) == "values"
     expect_forecast(target_scaling, forecast=forecast)
-    if state is None:
+    if explained_cell is None:
         dataset.attrs["outputs"] = int(work.logits.shape[-1])
         dataset.attrs["meaning"] = explained.meaning(dataset.attrs["outputs"])
         if dataset.attrs["meaning"] == "values":

@@ -9,7 +9,7 @@ import numpy as np
 from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.adapter import Layer
 from lstm_widgets.recording.calls import all_named, split_call
-from lstm_widgets.rnn.cells import SIGNALS, STATES
+from lstm_widgets.rnn.cells import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from lstm_widgets.models.explaining import CellState
 
-__all__ = ["ExplainedState", "Numbered", "StateReads"]
+__all__ = ["ExplainedState", "Numbered", "StateReads", "states_of"]
+
+# What cells hand to their next step.
+_STATES = ("hidden_state", "cell_state")
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -155,6 +158,11 @@ class StateReads:
         return here
 
 
+def states_of(kind: str) -> list[str]:
+    """List the signals of what is recorded as one kind that are states."""
+    return [name for name in SIGNALS[kind] if name in _STATES]
+
+
 def _find_state(cell: CellState, found: Sequence[Numbered]) -> tuple[Numbered, int]:
     """Find a layer, and the place of a cell's state among its states."""
     units = [unit for one in found for unit in one.units]
@@ -167,7 +175,7 @@ def _find_state(cell: CellState, found: Sequence[Numbered]) -> tuple[Numbered, i
                 f"layer: {cell.layer!r} cannot be explained: it is {one.problem}"
             )
         k = one.units.index(layer)
-        states = SIGNALS[one.kinds[k]][: STATES[one.kinds[k]]]
+        states = states_of(one.kinds[k])
         if cell.signal not in states:
             raise ValueError(
                 f"signal: expected one of {', '.join(map(repr, states))} for {cell.layer!r}, "
@@ -178,8 +186,10 @@ def _find_state(cell: CellState, found: Sequence[Numbered]) -> tuple[Numbered, i
             raise ValueError(
                 f"cell: expected 0 to {count - 1} for layer {cell.layer!r}, got {cell.cell}"
             )
-        before = sum(STATES[kind] for kind in one.kinds[:k])
-        return one, before + states.index(cell.signal)
+        every = [(n, name) for n, kind in enumerate(one.kinds) for name in states_of(kind)]
+        if "Projection" in one.kinds:  # recorded behind the cell state, but the first of both
+            every.reverse()
+        return one, every.index((k, cell.signal))
     raise ValueError(
         f"layer: expected one of {', '.join(map(repr, units)) or 'none'}, got {cell.layer!r}"
     )

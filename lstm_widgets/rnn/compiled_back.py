@@ -485,9 +485,9 @@ _GRADIENT = {
 
 
 def serves(cell: Cell, *, gradients: bool) -> bool:
-    """Whether the compiled ways back have a cell's activations, and compute in its dtype."""
+    """Whether the compiled ways back have a cell's kind and activations, and compute in its dtype."""
     known = not gradients or set(cell.activation_names) <= set(_SLOPES)
-    return known and cell.kernel.dtype in (np.float32, np.float64)
+    return known and cell.kind in _GRADIENT and cell.kernel.dtype in (np.float32, np.float64)
 
 
 def _plain(array: Floats) -> Floats:

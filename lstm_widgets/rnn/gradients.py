@@ -73,6 +73,9 @@ class _Back:
         self.units = cell.units
         self.kernel = np.ascontiguousarray(cell.kernel.T)
         self.recurrent_kernel = np.ascontiguousarray(cell.recurrent_kernel.T)
+        self.projection = None
+        if cell.projection is not None:
+            self.projection = np.ascontiguousarray(cell.projection.T)
         self.activation = cell.activation
         self.slope, self.gate_slope = (slope_of(name) for name in cell.activation_names)
 
@@ -100,9 +103,10 @@ class _Lstm(_Back):
         gates[..., 3, :] = shown * self.gate_slope(o)
         for t in steps.backwards():
             given = steps.with_given(t, of_hidden)
-            through = of_cell + given * to_cell[t]
+            let_through = given if self.projection is None else given @ self.projection
+            through = of_cell + let_through * to_cell[t]
             gates[t, :, :3] *= through[:, None]
-            gates[t, :, 3] *= given
+            gates[t, :, 3] *= let_through
             arrived = steps.real(t, of_z[t]) @ self.recurrent_kernel
             of_hidden = steps.carried(t, arrived, given)
             of_cell = steps.carried(t, through * f[t], of_cell)
@@ -163,4 +167,8 @@ class _SimpleRnn(_Back):
         return [of_hidden]
 
 
-_BACK: dict[str, Callable[[Cell], Any]] = {"LSTM": _Lstm, "GRU": _Gru, "SimpleRNN": _SimpleRnn}
+_BACK: dict[str, Callable[[Cell], Any]] = {
+    **dict.fromkeys(("LSTM", "ProjectedLSTM"), _Lstm),
+    "GRU": _Gru,
+    "SimpleRNN": _SimpleRnn,
+}

@@ -222,7 +222,8 @@ def recurrent(
 
     LSTM: :math:`h_t = o \odot \phi(c_t)` gives all to :math:`c_t`; the sum
     :math:`c_t = f \odot c_{t-1} + i \odot g` shares it out among its two terms, each of which goes
-    to its signal; the linear map below the candidate g shares out among input and hidden state.
+    to its signal; the linear map below the candidate g shares out among input and hidden state. A
+    projection :math:`h_t = (o \odot \phi(c_t)) P` is one more linear map.
 
     GRU: the sum :math:`h_t = z \odot h_{t-1} + (1 - z) \odot g` likewise, then the map below g. With
     ``reset_after`` its recurrent weights and their bias are scaled by the reset gate, else its
@@ -280,6 +281,7 @@ class _Back:
         self.rule = rule
         self.summed = summed
         self.units = cell.units
+        self.activation, self.projection = cell.activation, cell.projection
         self.reset_after = cell.reset_after
         columns = cell.candidate
         self.kernel = np.ascontiguousarray(cell.kernel[:, columns])
@@ -337,7 +339,7 @@ class _Map:
         result: Floats = scaled @ back.back_recurrent_kernel
         result *= self._before[t]
         if self._taken is not None:
-            fan_in = sum(back.kernel.shape)
+            fan_in = len(back.kernel) + len(back.recurrent_kernel)
             self._given[t] = back.rule.given_back(share, self._taken[t], fan_in)
             result += self._given[t]
         return result
@@ -356,13 +358,17 @@ class _Map:
 class _Lstm(_Back):
     def walk(self, steps: Steps) -> list[Floats]:
         of_hidden, of_cell = steps.last
-        _, cell, i, f, g, _ = steps.signals
+        hidden, cell, i, f, g, o = steps.signals
+        let_through = None if self.projection is None else o * self.activation(cell)
         before, cell_before = steps.before
         sums = _Sum([f * cell_before, i * g], cell, self.rule)
         below = self.below(steps, before)
         for t in steps.backwards():
             given = steps.with_given(t, of_hidden)
-            kept, written = sums.shared(of_cell + given, t)
+            shown = given
+            if let_through is not None:
+                shown = linear(let_through[t], self.projection, hidden[t], given, self.rule)
+            kept, written = sums.shared(of_cell + shown, t)
             of_hidden = steps.carried(t, below.before(t, written), given)
             of_cell = steps.carried(t, kept, of_cell)
         below.inputs()
@@ -400,7 +406,7 @@ class _SimpleRnn(_Back):
 
 
 _BACK: dict[str, Callable[..., Any]] = {
-    "LSTM": _Lstm,
+    **dict.fromkeys(("LSTM", "ProjectedLSTM"), _Lstm),
     "GRU": _Gru,
     "SimpleRNN": _SimpleRnn,
 }

@@ -17,14 +17,13 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.adapter import Result
 from lstm_widgets.models.passes import ReachedError
 from lstm_widgets.models.self_check import CellRun
 from lstm_widgets.models.torch.cells import as_array, as_tensor
 from lstm_widgets.models.torch.loops import LayerCall, Loops
 from lstm_widgets.rnn import gradients, relevance_rules
-from lstm_widgets.rnn.cells import SIGNALS, plain_array
+from lstm_widgets.rnn.cells import KINDS, plain_array
 from lstm_widgets.rnn.scan import scan
 from lstm_widgets.rnn.sequences import Sequences
 
@@ -111,12 +110,6 @@ class OpenLoops(Loops):
         (cell,), done = call.cells, self.done
         assert done is not None  # noqa: S101
         self.lengths.setdefault(call.layer.name, []).append(call.x.shape[1])
-        if cell.projection is not None:
-            text = (
-                f"model: nothing can be traced back through {call.layer.name!r}, whose hidden states are "
-                "projected"
-            )
-            done.fail(UnsupportedLayerError(text))
         self.packed = call.mask if self.packed is None else self.packed
         given = call
         if (
@@ -132,7 +125,7 @@ class OpenLoops(Loops):
             front = call.layer.go_backwards and given.mask is not call.mask
             checked = call if front else given
             out = _scanned(call, lookup, relevance=False)[0] if front else signals
-            (name,) = call.layer.dtypes
+            name = call.layer.dtypes[0]
             reverse = call.layer.go_backwards
             run = CellRun(cell, name, call.x, checked.mask, reverse, call.states, out=out)
             done.check(checked, [run])
@@ -298,11 +291,12 @@ def _scanned(
 ) -> tuple[dict[str, npt.NDArray[Any]], Any, Arrays]:
     """Run a cell: its signals, what of the inputs relevance takes, and the states in which it ends."""
     (cell,) = call.cells
-    names = SIGNALS[cell.kind]
     dtype = np.float64 if cell.kernel.dtype == np.float64 else np.float32
-    shape = (len(names), *call.x.shape[:2], cell.units)
-    signals = dict(zip(names, np.empty(shape, dtype), strict=True))
-    of_inputs = np.empty(shape[1:], dtype) if relevance else None
+    shape = call.x.shape[:2]
+    signals: dict[str, npt.NDArray[Any]] = {
+        name: np.empty((*shape, cell.width(name)), dtype) for name in KINDS[cell.kind].signals
+    }
+    of_inputs = np.empty((*shape, cell.units), dtype) if relevance else None
     last = scan(
         *(cell, call.x, call.states, call.mask, signals),
         reverse=call.layer.go_backwards,

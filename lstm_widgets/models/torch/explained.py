@@ -24,7 +24,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.batches import Batch, Batches
-from lstm_widgets.models.cell_state import ExplainedState
+from lstm_widgets.models.cell_state import ExplainedState, states_of
 from lstm_widgets.models.inputs import expect_positive, standard_batch_size
 from lstm_widgets.models.loop_check import LoopCheck
 from lstm_widgets.models.outputs import Output
@@ -36,7 +36,7 @@ from lstm_widgets.models.torch.cells import as_array, as_tensor
 from lstm_widgets.models.torch.layers import LAYERS
 from lstm_widgets.models.torch.passes import Pass, Score
 from lstm_widgets.models.torch.watch import Watch
-from lstm_widgets.rnn.cells import STATES, plain_array
+from lstm_widgets.rnn.cells import plain_array
 from lstm_widgets.rnn.comparison import TOLERANCES, Check, difference, expect_check
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Explained:
             self.batch_size = max(self.batch_size, _SOURCE_VALUES // values)
         self.activation = "linear" if cell else looks.activation
         # What the first call is held against: some rows, and what the model makes of them.
-        self._expected = None if cell else (few, looks.expected)
+        self._expected = None if cell else (looks.expected, looks.dtype)
 
     # What goes in ---------------------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class Explained:
     def states(self) -> int:
         """How many values all recurrent layers carry from one timestep to the next."""
         return sum(
-            size * STATES[kind]
+            size * len(states_of(kind))
             for one in self._found
             for size, kind in zip(one.sizes, one.kinds, strict=True)
         )
@@ -255,12 +255,12 @@ class Explained:
     def _compare(self, done: Pass, kind: str) -> None:
         """Hold the logits of the first examples against what the model itself returned for them."""
         assert self._expected is not None  # noqa: S101
-        (_, expected), self._expected = self._expected, None
+        (expected, dtype), self._expected = self._expected, None
         made = activated(done.returned[: len(expected)].detach(), kind)
         if made is None:
             return
         found = difference(plain_array(as_array(made))[:, : expected.shape[1]], expected)
-        tolerance = self._tolerance or TOLERANCES[expected.dtype.name]
+        tolerance = self._tolerance or TOLERANCES[dtype]
         if found > tolerance and (done.check is None or not done.check.drifted):
             raise SelfCheckError(
                 f"the model's outputs differ by {found:.3g} from what its logits give, more than "
@@ -494,8 +494,8 @@ class _Looks:
         The number of timesteps of each call of each recurrent layer.
     axes : dict
         Along which axis the rows are of what the calls of Embeddings make, by name and number.
-    expected : array
-        What the module returns, its layers running their own loops.
+    expected, dtype : array, str
+        What the module returns, its layers running their own loops, and the dtype in which it does.
     activation : str
         The last activation.
     """
@@ -504,6 +504,7 @@ class _Looks:
         self.axes: dict[tuple[str, int], int] = {}
         self.activation = "linear"
         self.expected: Any = None
+        self.dtype = "float32"
         self._calls: list[Embedded] = []
         # Modules of which it may be the output, recurrent ones of which it may be the input, by name.
         self._inside: dict[str, tuple[Any, npt.NDArray[Any]]] = {}
@@ -526,6 +527,7 @@ class _Looks:
                         f"model: expected outputs (example, class) or (example, timestep, class), got shape "
                         f"{tuple(chosen.shape)}"
                     )
+                self.dtype = str(chosen.dtype).removeprefix("torch.")
                 self.activation = "softmax" if kind == "log_softmax" else kind
             loops.close()
             loops.active = False
