@@ -78,9 +78,9 @@ def record(
     Parameters
     ----------
     model : keras.Model or torch.nn.Module
-        A Keras 3 model (TensorFlow backend), unchanged: Sequential, functional, subclassed or
-        nested, with ``LSTM``, ``GRU``, ``SimpleRNN``, or ``RNN`` around their cells, also stacked,
-        also in ``Bidirectional``, or with such cells that the model steps itself.
+        A Keras 3 model (TensorFlow, JAX or PyTorch backend), unchanged: Sequential, functional,
+        subclassed or nested, with ``LSTM``, ``GRU``, ``SimpleRNN``, or ``RNN`` around their cells,
+        also stacked, also in ``Bidirectional``, or with such cells that the model steps itself.
 
         Or a PyTorch module, unchanged, with ``nn.LSTM``, ``nn.GRU``, ``nn.RNN``, or with ``nn.LSTMCell``,
         ``nn.GRUCell``, ``nn.RNNCell`` that it steps itself. Layers are called as in

@@ -7,8 +7,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.adapter import Adapter, Input, Masker
 from lstm_widgets.models.keras import gather, run
+from lstm_widgets.models.keras.backend import backend
 from lstm_widgets.models.keras.explained import Explained
 from lstm_widgets.models.keras.layers import Found, find_layers, plain_config
 from lstm_widgets.models.keras.lookup import KerasLookup, find_lookup
@@ -37,10 +39,13 @@ class KerasAdapter(Adapter):
         Sequential, functional, subclassed or nested.
     """
 
-    packages = ("keras", "tensorflow")
-
     def __init__(self, model: Any) -> None:
         self.model = model
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages whose versions a recording notes."""
+        return ("keras", backend().name)
 
     @property
     def name(self) -> str:
@@ -169,7 +174,19 @@ class KerasAdapter(Adapter):
         check: Check = "prefix",
         tolerance: float | None = None,
     ) -> Explained:
-        """Open the model for explanation."""
+        """Open the model for explanation.
+
+        Raises
+        ------
+        UnsupportedLayerError
+            If Keras runs on another backend than TensorFlow.
+        """
+        if backend().name != "tensorflow":
+            raise UnsupportedLayerError(
+                f"model: {self.name!r} runs on Keras's backend {backend().name!r}, of which recordings "
+                f"are made and cells are held, but nothing is traced back to the inputs: load the same "
+                f"model and weights on TensorFlow (KERAS_BACKEND=tensorflow before keras is imported)"
+            )
         return Explained(
             *(self.model, inputs),
             source=source,

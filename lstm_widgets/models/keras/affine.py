@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lstm_widgets.models.keras.backend import backend
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,7 +35,7 @@ def is_affine(function: Callable[[Any], Any], like: Any, *, mixing: bool = True)
     It is traced to a graph of operations, as TensorFlow does to compile it. Each of them that the
     argument reaches has to be linear in what comes from there, whatever the values are: additions,
     products with what doesn't come from there, moves, sums and means. Anything else, also what only
-    happens to be linear, is no proof.
+    happens to be linear, is no proof; nor is there one on another backend.
 
     Parameters
     ----------
@@ -45,6 +47,8 @@ def is_affine(function: Callable[[Any], Any], like: Any, *, mixing: bool = True)
         Whether several values of the argument may go into one of the result with weights of their
         own. False: only moves, scales, shifts, and sums and means of values are accepted.
     """
+    if backend().name != "tensorflow":
+        return False  # it has no such graph
     import tensorflow as tf  # noqa: PLC0415
 
     spec = tf.TensorSpec(like.shape, like.dtype)

@@ -1,4 +1,4 @@
-# Keras and TensorFlow have no types, so what comes from them is Any.
+# Keras has no types, so what comes from it is Any.
 # ruff: noqa: ANN401
 """Keras's cells and tensors as the arrays that the loops take, and back, without copies if that can be."""
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.models.keras.backend import backend
 from lstm_widgets.models.keras.layers import load_keras
 from lstm_widgets.rnn.activations import ACTIVATIONS
 from lstm_widgets.rnn.cells import Cell
@@ -20,55 +21,36 @@ if TYPE_CHECKING:
 __all__ = ["as_array", "as_tensor", "mask_array", "read_cell", "tensor_cell"]
 
 
-# Four times what vector code of today needs.
-_ALIGNED = 256
-
-
 def as_array(tensor: Any, dtype: str | None = None) -> npt.NDArray[Any]:
     """Look at a tensor as an array, which may not be written to; in another dtype it is a copy."""
-    try:
-        array = np.asarray(memoryview(tensor))
-    except (TypeError, ValueError):  # bfloat16, of which Python's buffers know nothing
-        array = np.asarray(tensor)
+    array = tensor if isinstance(tensor, np.ndarray) else backend().array(tensor)
     if dtype is None or array.dtype.name == dtype:
         return array
-    import tensorflow as tf  # noqa: PLC0415
+    import ml_dtypes  # noqa: F401, PLC0415  (NumPy knows the name of bfloat16 by it)
 
-    return array.astype(tf.as_dtype(dtype).as_numpy_dtype)
+    return array.astype(backend().dtype(dtype))
 
 
 def as_tensor(array: npt.NDArray[Any], dtype: str) -> Any:
-    """Make a tensor of an array; it may share the array's memory, so nothing may write to it then.
-
-    TensorFlow ends the process when it is handed memory that isn't aligned for its vector code: an array
-    that might not be is copied.
-    """
-    import tensorflow as tf  # noqa: PLC0415
-
-    if array.dtype.name != dtype:
-        return tf.cast(array, dtype)
-    handed = array.dtype.kind == "f" and array.flags.c_contiguous and array.flags.writeable
-    if handed and array.size and array.ctypes.data % _ALIGNED == 0:
-        return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
-    return tf.constant(array)
+    """Make a tensor of an array; it may share the array's memory, so nothing may write to it then."""
+    return backend().tensor(array, dtype)
 
 
 def mask_array(mask: Any) -> npt.NDArray[np.bool_]:
     """Make of a mask an array ``(example, timestep)``."""
-    array = np.asarray(mask).astype(np.bool_)
+    array = as_array(mask).astype(np.bool_)
     return array[..., 0] if array.ndim == 3 else array
 
 
 def read_cell(kind: str, cell: Any) -> Cell:
     """Read a Keras cell, in the dtype in which it computes."""
-    import tensorflow as tf  # noqa: PLC0415
-
     activation, recurrent_activation = _activations(cell)
 
     def array(variable: Any) -> Any:
         if variable is None:
             return None
-        return as_array(tf.convert_to_tensor(variable.value), cell.compute_dtype)
+        value = load_keras().ops.convert_to_tensor(variable.value)
+        return as_array(value, backend().dtype(cell.compute_dtype))
 
     return Cell(
         kind=kind,
@@ -114,9 +96,8 @@ def _name(function: Any) -> str | None:
 
 def _on_arrays(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Make of a function on tensors one on arrays."""
-    import tensorflow as tf  # noqa: PLC0415
 
     def on_arrays(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.asarray(function(tf.convert_to_tensor(values)))
+        return np.array(as_array(function(load_keras().ops.convert_to_tensor(values))))
 
     return on_arrays

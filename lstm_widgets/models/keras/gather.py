@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.models.gather import fits, is_array
+from lstm_widgets.models.keras.cells import as_array
 from lstm_widgets.models.keras.layers import load_keras
 
 if TYPE_CHECKING:
@@ -98,4 +99,6 @@ def array(value: Any) -> Any:
         import tensorflow as tf  # noqa: PLC0415
 
         return np.asarray(tf.sparse.to_dense(tf.sparse.reorder(value)))
+    if load_keras().ops.is_tensor(value):
+        return np.array(as_array(value))
     return np.asarray(value) if hasattr(value, "numpy") and hasattr(value, "shape") else value

@@ -10,6 +10,7 @@ import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lstm_widgets.models.keras.backend import backend
 from lstm_widgets.rnn.cells import SIGNALS
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Found:
     @property
     def dtypes(self) -> tuple[str, ...]:
         """The dtype in which each of its cells computes."""
-        return tuple(str(cell.compute_dtype) for cell in self.cells)
+        return tuple(backend().dtype(str(cell.compute_dtype)) for cell in self.cells)
 
     def config(self) -> dict[str, Any]:
         """Tell its settings, as JSON can hold them."""
@@ -105,14 +106,10 @@ def _settings(thing: Any) -> list[tuple[str, Any]]:
 
 
 def load_keras() -> Any:
-    """Import Keras when it is first needed, on the backend that is supported."""
+    """Import Keras when it is first needed, on a backend that is supported."""
     import keras  # noqa: PLC0415  (`import lstm_widgets` must not need it)
 
-    if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(
-            f"model: expected Keras to run on TensorFlow, got the backend "
-            f"{keras.backend.backend()!r} (set KERAS_BACKEND=tensorflow before importing keras)"
-        )
+    backend()
     return keras
 
 
@@ -142,7 +139,7 @@ def find_layers(model: Any) -> list[Found]:
             if isinstance(parent, keras.Model)
             else parent._flatten_layers(include_self=False, recursive=False)  # noqa: SLF001
         )
-        for layer in children:
+        for layer in (*children, *backend().wrapped(parent)):
             if id(layer) in seen:
                 continue
             seen.add(id(layer))
@@ -153,6 +150,9 @@ def find_layers(model: Any) -> list[Found]:
                 add(f"{name}/forward", layer.forward_layer)
                 add(f"{name}/backward", layer.backward_layer)
             else:
+                for inside in backend().foreign(layer):
+                    problem = "a module that is none of Keras's; record the module that has it"
+                    found.append(Found(f"{name}/{inside}", layer, problem=problem))
                 walk(layer, f"{name}/")
 
     walk(model, "")

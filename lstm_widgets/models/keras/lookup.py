@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from lstm_widgets.models.keras.backend import backend
+from lstm_widgets.models.keras.gather import array
 from lstm_widgets.models.keras.layers import load_keras
 
 if TYPE_CHECKING:
@@ -61,16 +63,15 @@ class KerasLookup:
 
     def encode(self, strings: Sequence[str]) -> npt.NDArray[np.int64]:
         """Make ids of tokens ``(n,)``; of texts, if it cuts them, a row each ``(n, tokens)``."""
-        return np.asarray(self._layer(list(strings))).astype(np.int64)
+        ids: npt.NDArray[np.int64] = array(self._layer(list(strings))).astype(np.int64)
+        return ids
 
     def own_ids(self, strings: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
         """Make ids of an input of its model, as it does there; None if it makes something else."""
-        import tensorflow as tf  # noqa: PLC0415
-
         if self._own.get_config()["output_mode"] != "int":
             return None
-        ids = self._own(tf.constant(strings, tf.string))
-        return np.asarray(ids).astype(np.int64) if hasattr(ids, "numpy") else None
+        ids = array(self._own(backend().taken(strings)))
+        return ids.astype(np.int64) if isinstance(ids, np.ndarray) else None
 
 
 def is_lookup(layer: Any) -> bool:

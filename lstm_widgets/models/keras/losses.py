@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lstm_widgets.models.keras.cells import as_array
 from lstm_widgets.models.keras.layers import load_keras
 
 if TYPE_CHECKING:
@@ -59,6 +60,6 @@ def loss_function(loss: Any) -> Loss:
             )
         dtype = None if sparse else "float32"
         tensor = keras.ops.convert_to_tensor
-        return function(tensor(targets, dtype), tensor(outputs))
+        return as_array(function(tensor(targets, dtype), tensor(outputs)))
 
     return one_each

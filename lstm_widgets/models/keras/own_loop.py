@@ -7,6 +7,8 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lstm_widgets.models.keras.backend import backend
+from lstm_widgets.models.keras.cells import as_tensor
 from lstm_widgets.models.keras.layers import load_keras
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ UNTRACED_CHECKS = 2
 # Traced loops of a layer that are kept, one a batch size and length, and shapes that are remembered.
 KEPT_LOOPS = 4
 KEPT_SHAPES = 256
+
+
+def _is_loop(layer: Any) -> bool:
+    return isinstance(layer, load_keras().layers.RNN)
 
 
 def _keep(kept: dict[Any, Any], key: Any, value: Any, most: int) -> None:
@@ -55,16 +61,15 @@ class OwnLoop:
         self, x: Any, state: Any, real: npt.NDArray[np.bool_] | None, *, traced: bool
     ) -> tuple[Any, list[Any]]:
         """Return outputs ``(example, timestep, cell)`` in the layer's order, and last states."""
-        import tensorflow as tf  # noqa: PLC0415
-
         tree = load_keras().tree
-        mask = None if real is None else tf.constant(real)
+        mask = None if real is None else as_tensor(real, "bool")
         arguments = [x, *tree.flatten(state), *([] if mask is None else [mask])]
         count = len(tree.flatten(state))
         key = (mask is None, *((tuple(a.shape), a.dtype) for a in arguments))
         uses = self._uses.pop(key, 0) + 1
         _keep(self._uses, key, uses, KEPT_SHAPES)
-        if not traced and uses <= UNTRACED_CHECKS:
+        anyway = backend().traces_loops and _is_loop(self._layer())
+        if not traced and not anyway and uses <= UNTRACED_CHECKS:
             _, outputs, states = self._run(x, state, mask)
             return outputs, tree.flatten(states)
         loop = self._traced.pop(key, None)
@@ -74,15 +79,14 @@ class OwnLoop:
                 given = None if mask is None else flat[-1]
                 return self._run(x, tree.pack_sequence_as(state, flat[:count]), given)
 
-            function = tf.function(run, autograph=False)
-            loop = function.get_concrete_function(*arguments)
+            loop = backend().compiled(run, arguments, self._layer())
         _keep(self._traced, key, loop, KEPT_LOOPS)
         _, outputs, states = loop(*arguments)
         return outputs, tree.flatten(states)
 
     def _run(self, x: Any, state: Any, mask: Any) -> Any:
         layer: Any = self._layer()
-        if not isinstance(layer, load_keras().layers.RNN):  # a cell, which takes one timestep
+        if not _is_loop(layer):  # a cell, which takes one timestep
             output, states = type(layer).call(layer, x[:, 0], state, training=False)
             return output, output[:, None], states
         own = layer.__dict__["return_sequences"]

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import re
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,11 +14,13 @@ import numpy as np
 
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.inputs import leaves
+from lstm_widgets.models.keras.backend import backend
 from lstm_widgets.models.keras.cells import as_array, as_tensor, mask_array, read_cell
 from lstm_widgets.models.keras.gather import array
 from lstm_widgets.models.keras.layers import Found, find_layers, load_keras
 from lstm_widgets.models.keras.outputs import named
 from lstm_widgets.models.keras.own_loop import OwnLoop
+from lstm_widgets.models.keras.patches import is_stock, replaced
 from lstm_widgets.models.keras.returned import as_returned, last_as_returned
 from lstm_widgets.rnn.cells import STATES
 
@@ -29,11 +30,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lstm_widgets.models.adapter import Loop
+    from lstm_widgets.models.keras.patches import Patch
     from lstm_widgets.models.outputs import Output
     from lstm_widgets.rnn.cells import Cell
-
-# TensorFlow's words for an id that an Embedding doesn't have.
-_OUTSIDE = re.compile(r"indices\[([\d,]*)\] = (-?\d+) is not in \[0, (\d+)\)")
 
 
 # While a model runs, its layers' loops are ours: another thread that ran it meanwhile (a widget's
@@ -42,7 +41,7 @@ _RUNNING = threading.RLock()
 
 
 class SymbolicCallError(Exception):
-    """A layer was called inside a tf.function, where there are no values yet."""
+    """A layer was called inside a function that is being traced, where there are no values yet."""
 
 
 @dataclass(frozen=True)
@@ -76,27 +75,26 @@ class LayerCall:
         compiled: bool = False,
     ) -> tuple[npt.NDArray[Any], list[npt.NDArray[Any]]]:
         """Let the layer's own loop read this; return its output at every timestep, and last states."""
-        import tensorflow as tf  # noqa: PLC0415
-
         sequences, initial_state = self.tensors
-        state = load_keras().tree.pack_sequence_as(initial_state, list(map(tf.constant, states)))
+        given = [as_tensor(state, str(state.dtype)) for state in states]
+        state = load_keras().tree.pack_sequence_as(initial_state, given)
+        dtype = load_keras().backend.standardize_dtype(sequences.dtype)
         with self.paused():
             outputs, ended = OwnLoop.of(self.layer.layer)(
-                tf.constant(x, sequences.dtype), state, mask, traced=compiled
+                as_tensor(x, dtype), state, mask, traced=compiled
             )
-        return np.asarray(outputs), [np.asarray(each) for each in ended]
+        return as_array(outputs), [as_array(each) for each in ended]
 
     def step(
         self, cell: int, x: npt.NDArray[Any], states: Sequence[npt.NDArray[Any]]
     ) -> list[npt.NDArray[Any]]:
         """Let one of the layer's own cells, by its index, take a single step; return its states."""
-        import tensorflow as tf  # noqa: PLC0415
-
         own = self.layer.cells[cell]
         before = [as_tensor(state, own.compute_dtype) for state in states]
+        given = as_tensor(x[:, None], str(x.dtype))
         with self.paused():
-            _, after = OwnLoop.of(own)(tf.constant(x[:, None]), before, None, traced=False)
-        return [np.asarray(each) for each in after]
+            _, after = OwnLoop.of(own)(given, before, None, traced=False)
+        return [as_array(each) for each in after]
 
     def returned(
         self,
@@ -123,6 +121,7 @@ def running(
     """Make a model ready to run, as :meth:`Adapter.running` does, and leave it as it was found."""
     with contextlib.ExitStack() as stack:
         states = stack.enter_context(states_as_found(model, found))
+        stack.enter_context(backend().inference(model))
         run = KerasRun(model, found, loop, states, fresh=fresh)
         stack.enter_context(run.replaced_loops())
         if pieces:
@@ -149,8 +148,8 @@ class KerasRun:
         self._loop = loop
         self._fresh = fresh
         self._active = True
-        self._untraced = False  # whether the model's own tf.functions have to run as Python
-        self._failure: SelfCheckError | None = None
+        self._untraced = False  # whether functions that the model has traced have to run as Python
+        self._failure: Exception | None = None
         self._symbolic = ""  # a layer that was called in a graph, where there are no values yet
         self._times: dict[str, int] = {}  # how often each layer was called so far
         self._called_before = False
@@ -158,29 +157,25 @@ class KerasRun:
 
     def __call__(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
         """Call the model, its layers running the loop; return its outputs by name."""
-        import tensorflow as tf  # noqa: PLC0415
-
         if self._called_before:
-            self._before = [(variable, variable.numpy()) for variable, _ in self._before]
+            self._before = [(variable, _value(variable)) for variable, _ in self._before]
         self._called_before = True
         outputs = None
         if not self._untraced:
             outputs = self._called(batch)
-            # Maybe the model has a tf.function of its own, traced long ago: let its Python run.
-            self._untraced = self._missed() and not tf.config.functions_run_eagerly()
+            # Maybe the model has a function of its own, traced long ago: let its Python run.
+            missed = bool(self._symbolic) or self._missed()
+            self._untraced = missed and not backend().untraced
             if self._untraced:
                 _assign(self._before)
                 self._loop.restart()
         if self._untraced:
-            tf.config.run_functions_eagerly(True)
-            try:
+            with backend().untracing():
                 outputs = self._called(batch)
-            finally:
-                tf.config.run_functions_eagerly(False)
         if self._symbolic:
             raise UnsupportedLayerError(
                 f"model: layer {self._symbolic!r} cannot be recorded: the model calls it where there "
-                f"are no values yet (inside of tf.vectorized_map or the like)"
+                f"are no values yet (inside of tf.vectorized_map, vmap or the like)"
             )
         if self._fresh and any(one.stateful for one in self._found):
             _assign(self._before)
@@ -188,15 +183,9 @@ class KerasRun:
 
     def alone(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
         """Call the model with its layers' own loops, from where the last call started."""
-        import tensorflow as tf  # noqa: PLC0415
-
-        tree = load_keras().tree
         _assign(self._before)
         with self.paused():
-            batch = tree.map_structure(lambda x: tf.convert_to_tensor(_as_taken(x)), batch)
-            function = tf.function(lambda x: call_model(self._model, x), autograph=False)
-            # Called as a concrete function, it doesn't warn that each batch traces another one.
-            outputs = function.get_concrete_function(batch)(*tree.flatten(batch))
+            outputs = backend().called(lambda x: call_model(self._model, x), batch)
         if self._fresh:
             _assign(self._before)
         return self._named(outputs)
@@ -232,16 +221,51 @@ class KerasRun:
                     ("call", self._step) if one.stepped else ("inner_loop", self._inner_loop)
                 )
                 one.layer.__dict__[name] = ours(one)
-            yield
+            with replaced(self._watched()):
+                yield
         finally:
             for one in self._found:
                 one.layer.__dict__.pop("call" if one.stepped else "inner_loop", None)
+
+    def _watched(self) -> Iterator[Patch]:
+        """Have other layers do what they may be asked for in words, or by what we replace."""
+        layers = load_keras().layers
+        for layer in self._model._flatten_layers():  # noqa: SLF001
+            if is_stock(layer, ("Embedding",)):
+                yield layer, "call", self._looked_up(layer)
+            elif isinstance(layer, layers.Bidirectional):
+                # On a GPU, both directions may run as one, without their layers.
+                for name in ("_can_attempt_fused_lstm", "_can_attempt_fused_gru"):
+                    yield layer, name, lambda *_, **__: False
+
+    def _looked_up(self, layer: Any) -> Callable[[Any], Any]:
+        """Make of the call of an Embedding one that is told of ids it doesn't have.
+
+        What it does then is up to the backend, the device and the sign: it may count from the end, or
+        give zeros or NaN.
+        """
+        own, count = type(layer).call, int(layer.input_dim)
+
+        def call(inputs: Any) -> Any:
+            if load_keras().ops.is_tensor(inputs) and not backend().symbolic(inputs):
+                ids = as_array(inputs)
+                outside = (ids < 0) | (ids >= count)
+                if outside.any():
+                    at = tuple(int(places[0]) for places in np.nonzero(outside))
+                    self._failure = ValueError(
+                        f"inputs: the model looks up ids from 0 to {count - 1}, got {ids[at]} (at "
+                        f"[{','.join(map(str, at))}] of what layer {layer.name!r} looks up)"
+                    )
+                    raise self._failure
+            return own(layer, inputs)
+
+        return call
 
     def _named(self, outputs: Any) -> dict[str, npt.NDArray[Any]]:
         return {name: array(value) for name, value in named(self._model, outputs).items()}
 
     def _missed(self) -> bool:
-        """Whether the last call didn't reach a layer that matters, or not by value."""
+        """Whether the last call didn't reach a layer that matters."""
         return any(
             one.name not in self._times and not one.optional and self._loop.wants(one)
             for one in self._found
@@ -256,13 +280,6 @@ class KerasRun:
                 return None
             if self._failure is not None:
                 raise self._failure from None
-            outside = _OUTSIDE.search(str(error))
-            if outside:
-                at, number, count = outside.groups()
-                raise ValueError(
-                    f"inputs: the model looks up ids from 0 to {int(count) - 1}, got {number} (at "
-                    f"[{at}] of what is looked up)"
-                ) from error
             shapes = ", ".join(str(tuple(value.shape)) for value in leaves(batch))
             error.add_note(f"This happened while recording, on inputs of shape {shapes}.")
             raise
@@ -279,11 +296,11 @@ class KerasRun:
         ) -> tuple[Any, Any, Any]:
             call = self._number(one)
             starts = self._loop.starts(one, call, tree.flatten(initial_state))
-            initial_state = tree.pack_sequence_as(initial_state, starts)
             if not self._active:
-                return type(one.layer).inner_loop(  # type: ignore[no-any-return]
-                    one.layer, sequences, initial_state, mask, training=False
-                )
+                own, tensor = type(one.layer).inner_loop, load_keras().ops.convert_to_tensor
+                initial_state = tree.pack_sequence_as(initial_state, list(map(tensor, starts)))
+                return own(one.layer, sequences, initial_state, mask, training=False)  # type: ignore[no-any-return]
+            initial_state = tree.pack_sequence_as(initial_state, starts)
             return self._run(one, call, sequences, initial_state, mask)
 
         return inner_loop
@@ -310,9 +327,8 @@ class KerasRun:
     def _run(
         self, one: Found, call: int, sequences: Any, initial_state: Any, mask: Any
     ) -> tuple[Any, Any, Any]:
-        import tensorflow as tf  # noqa: PLC0415
-
-        if not tf.executing_eagerly():
+        flat = load_keras().tree.flatten(initial_state)
+        if any(map(backend().symbolic, (sequences, *flat))):
             self._symbolic = one.name
             raise SymbolicCallError
         tree, dtype = load_keras().tree, one.cells[-1].compute_dtype
@@ -320,7 +336,7 @@ class KerasRun:
             one,
             call,
             as_array(sequences),
-            [as_array(state) for state in tree.flatten(initial_state)],
+            [as_array(state) for state in flat],
             None if mask is None else mask_array(tree.flatten(mask)[0]),
             (sequences, initial_state),
             self.paused,
@@ -354,7 +370,11 @@ def build_model(model: Any, first: Any) -> None:
         # Calling it would prescribe batches of as many examples as these.
         model.build((None, *first.shape[1:]))
         return
-    with _noted_when_built() as noted, states_as_found(model, find_layers(model)):
+    with (
+        _noted_when_built() as noted,
+        states_as_found(model, find_layers(model)),
+        backend().inference(model),
+    ):
         try:
             call_model(model, first)
         finally:
@@ -364,16 +384,14 @@ def build_model(model: Any, first: Any) -> None:
 @contextlib.contextmanager
 def _noted_when_built() -> Iterator[dict[int, tuple[Any, Any]]]:
     """Read each variable that a call may change as soon as the layer that has it is built."""
-    import tensorflow as tf  # noqa: PLC0415
-
     keras = load_keras()
     noted: dict[int, tuple[Any, Any]] = {}
     locked, initialised = keras.Layer._lock_state, keras.Variable._deferred_initialize  # noqa: SLF001
 
     def note(variable: Any) -> None:
         if not variable.trainable and variable._value is not None:  # noqa: SLF001
-            with tf.init_scope():  # a layer may be built inside of a tf.function
-                noted.setdefault(id(variable), (variable, variable.numpy()))
+            with backend().eagerly():  # a layer may be built inside of a function that is traced
+                noted.setdefault(id(variable), (variable, _value(variable)))
 
     def lock(layer: Any) -> None:
         locked(layer)
@@ -397,15 +415,7 @@ def _noted_when_built() -> Iterator[dict[int, tuple[Any, Any]]]:
 def call_model(model: Any, batch: Any) -> Any:
     """Call a model in inference mode."""
     training = {"training": False} if model._call_has_training_arg else {}  # noqa: SLF001
-    return model(load_keras().tree.map_structure(_as_taken, batch), **training)
-
-
-def _as_taken(value: Any) -> Any:
-    """Make of an array of strings what Keras takes."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    strings = isinstance(value, np.ndarray) and value.dtype.kind in "OSU"
-    return tf.constant(value, tf.string) if strings else value
+    return model(load_keras().tree.map_structure(backend().taken, batch), **training)
 
 
 def prescribed_batch_size(model: Any, found: Sequence[Found]) -> int | None:
@@ -423,12 +433,17 @@ def _states(model: Any, found: Sequence[Found]) -> list[tuple[Any, Any]]:
     states = [v for one in found for v in one.states]
     trained = {id(v) for v in model.trainable_variables}
     others = [v for v in model.variables if id(v) not in trained]
-    return [(v, v.numpy()) for v in (*states, *others)]
+    return [(v, _value(v)) for v in (*states, *others)]
+
+
+def _value(variable: Any) -> npt.NDArray[Any]:
+    """Read a variable, as it is now."""
+    return np.array(as_array(load_keras().ops.convert_to_tensor(variable.value)))
 
 
 def _assign(states: Sequence[tuple[Any, Any]]) -> None:
     for variable, value in states:
-        if variable.numpy().tobytes() != value.tobytes():
+        if _value(variable).tobytes() != value.tobytes():
             variable.assign(value)
 
 

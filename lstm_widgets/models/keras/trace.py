@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.models.keras.cells import as_array
 from lstm_widgets.models.keras.layers import load_keras
 from lstm_widgets.models.keras.patches import replaced
 from lstm_widgets.models.keras.places import Call
@@ -58,14 +59,14 @@ class Trace:
             layers.setdefault(id(call.layer), []).append(call)
         for calls in layers.values():
             outputs = [call.output for call in calls]
-            if not all(hasattr(output, "numpy") for output in outputs):
+            if not all(map(load_keras().ops.is_tensor, outputs)):
                 continue
             shapes = {tuple(output.shape) for output in outputs}
             (shape, *others) = shapes
             put = np.stack if len(shape) == 2 else np.concatenate
             if not others and len(shape) in (2, 3) and len(shape) <= len(tensor.shape):
-                together = put([output.numpy() for output in outputs], 1)
-                if np.array_equal(together, tensor.numpy(), equal_nan=True):
+                together = put(list(map(as_array, outputs)), 1)
+                if np.array_equal(together, as_array(tensor), equal_nan=True):
                     return calls[-1]
         return None
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lstm_widgets.models.torch.layers import Found
     from lstm_widgets.models.torch.structure import Structure
 
-__all__ = ["TorchRun", "as_found", "ready", "running"]
+__all__ = ["TorchRun", "as_found", "exact_products", "ready", "running"]
 
 # While a model runs, PyTorch's loops are ours; see lstm_widgets.models.torch.loops.
 _RUNNING = threading.RLock()
@@ -123,14 +123,14 @@ def as_found(model: nn.Module) -> Iterator[Kept]:
     kept = Kept(model)
     try:
         model.eval()
-        with torch.no_grad(), torch.compiler.set_stance("force_eager"), _exact_products():
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"), exact_products():
             yield Kept(model, kept)
     finally:
         kept.restore()
 
 
 @contextlib.contextmanager
-def _exact_products() -> Iterator[None]:
+def exact_products() -> Iterator[None]:
     """Let cuDNN multiply float32 as such: by default it rounds to 10 bits (TF32) in recurrent layers."""
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
