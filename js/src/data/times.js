@@ -3,10 +3,10 @@
 //
 // A date is a number of milliseconds since 1970 in UTC, as JavaScript's Date counts them.
 
-import { tickStep, ticks, utcTicks } from "../lib/d3.js";
 import { Recent } from "../lib/recent.js";
 import { placeFrom } from "../lib/sorted.js";
 import { minus, number } from "../lib/wording.js";
+import { DAY, dateTicks, numberTicks } from "./ticks.js";
 
 /**
  * How finely dates are written: as finely as some of them needs.
@@ -37,7 +37,6 @@ import { minus, number } from "../lib/wording.js";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
-const DAY = 24 * 60 * MINUTE;
 /** How many characters of "2003-05-17 06:00:05.250" are written. */
 const WRITTEN = { day: 10, minute: 16, second: 19, millisecond: 23, microsecond: 23 };
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
@@ -198,7 +197,7 @@ export class Clock {
         ? this.#dateTicks(from, to, wanted)
         : this.#numberTicks(from, to, wanted);
       const ticks = every.filter(({ time }) => time >= from && time <= to);
-      // D3 takes the nearest step that it knows, which may be a much shorter one.
+      // The nearest step that suits may be a much shorter one.
       if (ticks.length <= Math.max(2, 1.5 * count) || wanted < 1) return ticks;
     }
   }
@@ -209,12 +208,10 @@ export class Clock {
    * @param {number} count
    */
   #dateTicks(from, to, count) {
-    const range = [this.#wall(from), this.#wall(to)].map((time) => new Date(time));
-    const all = utcTicks(range[0], range[1], count).map((tick) => {
-      const iso = tick.toISOString();
-      const { text, rank } = tickOf(iso);
-      return { time: this.#unwall(tick.getTime()), text, rank };
-    });
+    const all = dateTicks(this.#wall(from), this.#wall(to), count).map((wall) => ({
+      time: this.#unwall(wall),
+      ...tickOf(new Date(wall).toISOString()),
+    }));
     const usual = Math.min(...all.map(({ rank }) => rank));
     return all.map(({ time, text, rank }) => ({ time, text, major: rank > usual }));
   }
@@ -225,16 +222,13 @@ export class Clock {
    * @param {number} count
    */
   #numberTicks(from, to, count) {
-    const step = Math.max(this.decimals === 0 ? 1 : 0, tickStep(from, to, count));
-    const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+    const { ticks, decimals } = numberTicks(from, to, count, this.decimals === 0);
     const long = Math.max(Math.abs(from), Math.abs(to)) >= 1e15;
-    return ticks(from, to, count)
-      .filter((time) => this.decimals !== 0 || Number.isInteger(time))
-      .map((time) => ({
-        time,
-        text: minus(long ? String(time) : time.toFixed(Math.min(20, decimals))),
-        major: false,
-      }));
+    return ticks.map((time) => ({
+      time,
+      text: minus(long ? String(time) : time.toFixed(Math.min(20, decimals))),
+      major: false,
+    }));
   }
 
   /**
