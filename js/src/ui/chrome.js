@@ -6,7 +6,6 @@ import { div, element, freshId, listen, OUR_KEYS, write } from "../lib/dom.js";
 import { isHosts } from "../lib/keyboard.js";
 import { Room } from "./full_screen.js";
 import { Keys } from "./keys.js";
-import { Split } from "./split.js";
 import { Take } from "./take.js";
 
 /** @typedef {import("../state/shared.js").SharedState} SharedState */
@@ -28,15 +27,15 @@ import { Take } from "./take.js";
  * @property {() => void} destroy
  */
 
+/**
+ * Puts what can be moved between the panes on a stage, and tells once they have another size.
+ * @typedef {(stage: HTMLElement, resize: () => void) => void} Splits
+ */
+
 /** Milliseconds that a screen shows one picture. */
 const FRAME = 16;
 /** From this width on, panes stand beside each other, and all of them are seen at once. */
 const WIDE = 760;
-/** Of the height and the width, what the upper and the left pane have at first, in percent. */
-const UPPER = 50;
-const LEFT = 60;
-/** Of the lower panes, what is given to what is shown below them. */
-const LAST = 0.45;
 /** How long what was done is told in the place of what is selected. */
 const TOLD = 2500;
 /** How long a selection rests before it is spoken. */
@@ -94,8 +93,8 @@ export class Chrome {
    * Put everything into the page, and begin to paint.
    * @param {HTMLElement} el where the host wants the widget
    * @param {{panes: P[], first?: Node[], last?: Node[], sliders?: Node[], rows?: Node[], legend: Node,
-   *   split?: boolean}} parts the panes; menus before and after theirs; what else stands above the
-   *   panes; whether there are several large panes that share what is seen at once
+   *   split?: Splits}} parts the panes; menus before and after theirs; what else stands above the
+   *   panes; where several large panes share what is seen at once, what stands between them
    */
   show(el, { panes, first = [], last = [], sliders = [], rows = [], legend, split }) {
     this.panes = panes;
@@ -122,7 +121,7 @@ export class Chrome {
       panes.filter((pane) => pane.body.length > 0).map((pane) => div("lw-pane", pane.body)),
     );
     if (split) {
-      this.#split(stage, resize);
+      split(stage, resize);
       // About as high as it will be, so that the page doesn't hop.
       this.root.style.height = `${0.8 * window.innerHeight}px`;
     }
@@ -175,29 +174,6 @@ export class Chrome {
     const resizing = new ResizeObserver(resized);
     resizing.observe(this.root);
     signal.addEventListener("abort", () => resizing.disconnect());
-  }
-
-  /**
-   * Put lines that can be moved between the first three panes: the first stands above the others.
-   * @param {HTMLElement} stage
-   * @param {() => void} resize
-   */
-  #split(stage, resize) {
-    const [upper, left] = /** @type {HTMLElement[]} */ ([...stage.children]);
-    const share = (/** @type {Record<string, number>} */ parts) => {
-      for (const [name, percent] of Object.entries(parts))
-        stage.style.setProperty(`--lw-${name}`, `${percent}fr`);
-      resize();
-    };
-    const level = (/** @type {number} */ upper) => {
-      const lower = 100 - upper;
-      share({ upper, lower, rest: (1 - LAST) * lower, last: LAST * lower });
-    };
-    const upright = (/** @type {number} */ left) => share({ left, right: 100 - left });
-    const between = { name: "height of the upper pane", onMove: level };
-    const beside = { name: "width of the left pane", onMove: upright };
-    upper.after(new Split({ along: "y", share: UPPER, ...between }).root);
-    left.after(new Split({ along: "x", share: LEFT, ...beside }).root);
   }
 
   destroy() {

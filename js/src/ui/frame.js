@@ -48,7 +48,7 @@ export class Frame extends Chrome {
    * @param {HTMLElement} el where the host wants the widget
    * @param {string} name
    * @param {PaneClass[]} panes
-   * @param {boolean} split whether the first three are large, and share what is seen at once
+   * @param {import("./chrome.js").Splits} [split] where the first three are large, and share what is seen at once
    */
   constructor(state, el, name, panes, split) {
     super(state, name);

@@ -48,6 +48,6 @@ export function hostedView(makeState, makeView) {
 export function hosted(name, panes) {
   return hostedView(
     (model) => new RecordingState(model),
-    (state, el) => new Frame(state, el, name, panes, false),
+    (state, el) => new Frame(state, el, name, panes),
   );
 }

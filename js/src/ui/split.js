@@ -4,11 +4,16 @@ import { clamp } from "../lib/clamp.js";
 import { element, listen } from "../lib/dom.js";
 import { press } from "../lib/keyboard.js";
 
+/** Of the height and the width, what the upper and the left pane have at first, in percent. */
+const UPPER = 50;
+const LEFT = 60;
+/** Of the lower panes, what is given to what is shown below them. */
+const LAST = 0.45;
 /** Of the room, in percent. */
 const LEAST = 15;
 const STEP = 2;
 
-export class Split {
+class Split {
   /**
    * @param {object} of
    * @param {"x" | "y"} of.along the side along which it moves
@@ -67,4 +72,26 @@ export class Split {
     this.root.setAttribute("aria-valuenow", String(Math.round(this.share)));
     this.onMove(this.share);
   }
+}
+
+/**
+ * Put lines that can be moved between the first three panes: the first stands above the others.
+ * @type {import("./chrome.js").Splits}
+ */
+export function splitPanes(stage, resize) {
+  const [upper, left] = /** @type {HTMLElement[]} */ ([...stage.children]);
+  const share = (/** @type {Record<string, number>} */ parts) => {
+    for (const [name, percent] of Object.entries(parts))
+      stage.style.setProperty(`--lw-${name}`, `${percent}fr`);
+    resize();
+  };
+  const level = (/** @type {number} */ upper) => {
+    const lower = 100 - upper;
+    share({ upper, lower, rest: (1 - LAST) * lower, last: LAST * lower });
+  };
+  const upright = (/** @type {number} */ left) => share({ left, right: 100 - left });
+  const between = { name: "height of the upper pane", onMove: level };
+  const beside = { name: "width of the left pane", onMove: upright };
+  upper.after(new Split({ along: "y", share: UPPER, ...between }).root);
+  left.after(new Split({ along: "x", share: LEFT, ...beside }).root);
 }

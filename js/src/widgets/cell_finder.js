@@ -5,8 +5,4 @@ import { GridPane } from "../panes/grid/pane.js";
 import { MatchesPane } from "../panes/matches/pane.js";
 import { gridAndText } from "./grid_and_text.js";
 
-export default gridAndText(
-  "Cell finder",
-  (read) => [FinderPane, GridPane, read, MatchesPane],
-  false,
-);
+export default gridAndText("Cell finder", (read) => [FinderPane, GridPane, read, MatchesPane]);

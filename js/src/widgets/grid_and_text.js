@@ -12,7 +12,7 @@ import { hostedView } from "../ui/hosted.js";
  * The definition of a widget over a recording of texts or of series.
  * @param {string} name what the widget is called, for those who don't see it
  * @param {(read: PaneClass) => PaneClass[]} panes what the frame holds, with the pane of what was read
- * @param {boolean} split whether panes stand beside each other where there is room
+ * @param {import("../ui/chrome.js").Splits} [split] where panes stand beside each other if there is room
  */
 export function gridAndText(name, panes, split) {
   return hostedView(
