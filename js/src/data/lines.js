@@ -9,7 +9,6 @@ import { Axis } from "./axis.js";
 import { decode } from "./codes.js";
 import { inPart } from "./layer.js";
 import { extentOf, POOLED, TILE, topLevel, WholeLine } from "./levels.js";
-import { RELEVANCE_TRAITS, relevanceHere, SeriesRelevance } from "./series_relevance.js";
 import { stored, wholeSize } from "./source.js";
 
 /** @typedef {import("../host/model.js").Model} Model */
@@ -38,10 +37,7 @@ const KEPT_LINES = 256;
 const ASKED = 256;
 
 /** What lines come from: traits that are of one time, see `here`. */
-export const LINE_TRAITS = [
-  ...["_beside", "_axes", "_axis_values", "_series", "_series_values"],
-  ...RELEVANCE_TRAITS,
-];
+export const LINE_TRAITS = ["_beside", "_axes", "_axis_values", "_series", "_series_values"];
 
 /** @type {WeakMap<Key, string>} */
 const ids = new WeakMap();
@@ -54,19 +50,20 @@ export function idOf(key) {
 }
 
 /**
- * How many timesteps a line has.
+ * How many timesteps a layer has, or the series.
  * @param {Model} model
- * @param {Key} key
+ * @param {string} layer
+ * @returns {number}
  */
-const countOf = (model, [kind, , layer]) =>
-  (kind === "relevance" ? model.get("_relevance").timesteps : model.get("_axes")[layer]?.count) ??
-  0;
+const timestepsOf = (model, layer) => model.get("_axes")[layer]?.count ?? 0;
 
 /** Whether traits that belong together are all there: some hosts hand over one after the other. @param {Model} model */
 export function linesHere(model) {
   const { keys = [], examples = [0, 0] } = model.get("_series") ?? {};
   let values = 0;
-  for (const key of keys) values += 4 * (examples[1] - examples[0]) * countOf(model, key);
+  for (const [, , layer] of keys) {
+    values += 4 * (examples[1] - examples[0]) * timestepsOf(model, layer);
+  }
   const axes = /** @type {import("./axis.js").SentAxis[]} */ (
     Object.values(model.get("_axes") ?? {})
   );
@@ -98,15 +95,19 @@ export class Lines {
   /** @type {[string, string] | undefined} */
   #missingLargest;
   #seeded = new Memo();
+  /** @type {import("./series_relevance.js").SeriesRelevance | undefined} */
+  #relevance;
 
   /**
    * @param {Model} model
    * @param {Layer[]} layers
    * @param {() => void} onArrival
+   * @param {import("./series_relevance.js").SeriesRelevance} [relevance] what stands behind the lines of channels
    */
-  constructor(model, layers, onArrival) {
+  constructor(model, layers, onArrival, relevance) {
     this.model = model;
     this.layers = layers;
+    this.#relevance = relevance;
     /** @type {Beside} */
     this.beside = model.get("_beside");
     this.packed = bytes(model.get("_axis_values"));
@@ -118,14 +119,12 @@ export class Lines {
       this.#largest.set(JSON.stringify([layer, signal]), value);
     }
     this.values = floats(model.get("_series_values"));
-    /** What stands behind the lines of channels. */
-    this.relevance = relevanceHere(model) ? new SeriesRelevance(model) : undefined;
     /** Where the values of each line begin. @type {Map<string, number>} */
     this.starts = new Map();
     let at = 0;
     for (const key of keys) {
       this.starts.set(idOf(key), at);
-      at += countOf(model, key) * (examples[1] - examples[0]);
+      at += this.#count(key) * (examples[1] - examples[0]);
     }
     const whole = bytes(model.get("_whole")).length;
     this.whole = whole > 0 && whole >= wholeSize(layers);
@@ -145,6 +144,13 @@ export class Lines {
     this.calls.dispose();
   }
 
+  /** How many timesteps a line has. @param {Key} key */
+  #count([kind, , layer]) {
+    return kind === "relevance"
+      ? (this.#relevance?.told.timesteps ?? 0)
+      : timestepsOf(this.model, layer);
+  }
+
   /** What to tell a person about the kernel; empty while all is well. */
   get notice() {
     return this.calls.notice;
@@ -158,7 +164,7 @@ export class Lines {
     const all = floats(overview);
     let at = 0;
     for (const [key, example, level] of lines) {
-      const runs = Math.ceil(countOf(this.model, key) / POOLED ** level);
+      const runs = Math.ceil(this.#count(key) / POOLED ** level);
       const size = level ? 2 * runs : runs;
       if (at + size > all.length) return; // the rest is on its way
       this.#put(key, example, level, 0, all.subarray(at, at + size));
@@ -244,12 +250,12 @@ export class Lines {
     const start = this.starts.get(id);
     const [first, stop] = this.examples;
     if (start !== undefined && example >= first && example < stop) {
-      const count = countOf(this.model, key);
+      const count = this.#count(key);
       const at = start + (example - first) * count;
       return this.values.subarray(at, at + count);
     }
     const [kind, cell, name, signal] = key;
-    if (kind === "relevance") return this.relevance?.line(cell, example);
+    if (kind === "relevance") return this.#relevance?.line(cell, example);
     const layer = this.layers.find((one) => one.name === name);
     if (kind !== "cell" || !this.whole || !layer?.signals.includes(signal)) return undefined;
     const parts = this.#parts(layer, signal);
@@ -335,7 +341,7 @@ export class Lines {
     const size = POOLED ** level;
     const itself = this.tile(key, example, level, block);
     if (itself) return { ...itself, first: block * TILE * size, size };
-    const top = topLevel(countOf(this.model, key));
+    const top = topLevel(this.#count(key));
     for (let coarse = level + 1; coarse <= top; coarse++) {
       const times = POOLED ** (coarse - level);
       const other = this.tile(key, example, coarse, Math.floor(block / times), coarse === top);
@@ -366,7 +372,7 @@ export class Lines {
     const name = `${idOf(key)} ${example}`;
     const known = this.#extents.get(name);
     if (known !== undefined) return known;
-    const top = this.tile(key, example, topLevel(countOf(this.model, key)), 0);
+    const top = this.tile(key, example, topLevel(this.#count(key)), 0);
     if (!top) return undefined;
     const extent = extentOf(top) ?? null;
     this.#extents.set(name, extent);

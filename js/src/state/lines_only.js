@@ -1,8 +1,20 @@
-// A recording of which the page has nothing but lines over time.
+// A recording of which the page has nothing but lines over time, and relevance behind them.
 
+import { RELEVANCE_TRAITS, relevanceHere, SeriesRelevance } from "../data/series_relevance.js";
 import { Spelling } from "../data/spelling.js";
 import { Memo } from "../lib/memo.js";
 import { SeriesState } from "./series.js";
+
+/**
+ * The relevance behind the lines of an example, and how it becomes colours.
+ * @typedef {object} Explanation
+ * @property {SeriesRelevance} relevance
+ * @property {number} row which of those that there are
+ * @property {number} method
+ * @property {string} palette
+ * @property {string | [number, number]} scale
+ * @property {(of: import("../data/series_relevance.js").Of) => number} largest what the outermost colours are
+ */
 
 /** How the timesteps of lines are spelt: not at all. */
 const COUNTED = new Spelling();
@@ -11,6 +23,43 @@ export class LinesOnlyState extends SeriesState {
   #bared = new Memo();
   /** @type {import("../data/layer.js").Layer[]} */
   #bare = [];
+  #arrived = new Memo();
+  /** @type {SeriesRelevance | undefined} */
+  #relevance;
+
+  /** @param {import("../host/model.js").Model} model */
+  constructor(model) {
+    super(model, [...RELEVANCE_TRAITS, "method", "relevance_scale", "explained"]);
+  }
+
+  /** What stands behind the lines of channels; undefined if there is nothing, or while not all of it has arrived. */
+  get relevance() {
+    const { model } = this;
+    if (this.#arrived.changed(RELEVANCE_TRAITS.map((name) => model.get(name)))) {
+      this.#relevance = relevanceHere(model) ? new SeriesRelevance(model) : undefined;
+    }
+    return this.#relevance;
+  }
+
+  /**
+   * The relevance that stands behind the lines of an example; undefined if there is none.
+   * @param {number} example
+   * @returns {Explanation | undefined}
+   */
+  explanation(example) {
+    const { model, layer, lines, relevance } = this;
+    if (!lines || !relevance) return undefined;
+    const at = model.get("explained") ?? lines.inSeries(layer.name, example)(model.get("timestep"));
+    const row = relevance.row(example, at);
+    if (row === undefined) return undefined;
+    const scale = model.get("relevance_scale");
+    return {
+      ...{ relevance, row, scale },
+      method: relevance.method(model.get("method")),
+      palette: model.get("palette"),
+      largest: (of) => relevance.largest(of, scale === "all" ? undefined : row),
+    };
+  }
 
   /** Tokens stand beside no line. */
   get layers() {

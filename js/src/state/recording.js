@@ -135,13 +135,22 @@ export class RecordingState extends SharedState {
   get lines() {
     const { model, layers } = this;
     if (!linesHere(model)) return undefined;
+    const { relevance } = this;
     const of = [...LINE_TRAITS, "_whole", "_layers"].map((name) => model.get(name));
-    if (this.#lined.changed(of)) {
+    if (this.#lined.changed([...of, relevance])) {
       this.#lines?.dispose();
-      this.#lines = new Lines(model, layers, () => this.announce("arrival"));
+      this.#lines = new Lines(model, layers, () => this.announce("arrival"), relevance);
     }
     this.#lines?.seed();
     return this.#lines;
+  }
+
+  /**
+   * What stands behind the lines of channels: nothing, where none can be given.
+   * @returns {import("../data/series_relevance.js").SeriesRelevance | undefined}
+   */
+  get relevance() {
+    return undefined;
   }
 
   /** The concept tracks of the layer, also those that are hidden. */

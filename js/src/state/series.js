@@ -18,28 +18,17 @@ import { RecordingState } from "./recording.js";
  * @property {number} [cell]
  */
 
-/**
- * The relevance behind the lines of an example, and how it becomes colours.
- * @typedef {object} Explanation
- * @property {import("../data/series_relevance.js").SeriesRelevance} relevance
- * @property {number} row which of those that there are
- * @property {number} method
- * @property {string} palette
- * @property {string | [number, number]} scale
- * @property {(of: import("../data/series_relevance.js").Of) => number} largest what the outermost colours are
- */
-
 export class SeriesState extends RecordingState {
   #listed = new Memo();
   /** @type {Subject[]} */
   #subjects = [];
 
-  /** @param {import("../host/model.js").Model} model */
-  constructor(model) {
-    super(model, [
-      ...["channels", "outputs", "arrange", "subject"],
-      ...["method", "relevance_scale", "explained"],
-    ]);
+  /**
+   * @param {import("../host/model.js").Model} model
+   * @param {string[]} more further traits whose change any view has to show
+   */
+  constructor(model, more = []) {
+    super(model, ["channels", "outputs", "arrange", "subject", ...more]);
   }
 
   /** Whether lines stand in the place of a text: Python decides likewise. */
@@ -126,27 +115,6 @@ export class SeriesState extends RecordingState {
     const all = names.length === of.length;
     const trait = kind === "channel" ? "channels" : "outputs";
     this.set({ [trait]: all ? null : names.map((one) => one.name) }, origin);
-  }
-
-  /**
-   * The relevance that stands behind the lines of an example; undefined if there is none.
-   * @param {number} example
-   * @returns {Explanation | undefined}
-   */
-  explanation(example) {
-    const { model, layer, lines } = this;
-    const relevance = lines?.relevance;
-    if (!relevance) return undefined;
-    const at = model.get("explained") ?? lines.inSeries(layer.name, example)(model.get("timestep"));
-    const row = relevance.row(example, at);
-    if (row === undefined) return undefined;
-    const scale = model.get("relevance_scale");
-    return {
-      ...{ relevance, row, scale },
-      method: relevance.method(model.get("method")),
-      palette: model.get("palette"),
-      largest: (of) => relevance.largest(of, scale === "all" ? undefined : row),
-    };
   }
 
   /** The line that every example is shown with. */

@@ -4,7 +4,7 @@ import { symbolOf } from "../../data/changes.js";
 import { cellName } from "../../data/layer.js";
 import { clamp } from "../../lib/clamp.js";
 import { inLine } from "../../lib/tokens.js";
-import { methodName, number, shortRange, words } from "../../lib/wording.js";
+import { number, shortRange, words } from "../../lib/wording.js";
 
 /** @typedef {import("../../state/series.js").Subject} Subject */
 /** @typedef {import("../../state/series.js").SeriesState} SeriesState */
@@ -164,36 +164,6 @@ export function bandsOf(state, lines, room, seen) {
 export function measure(state, lines, band, seen) {
   if (state.model.get("arrange") !== "examples") return;
   band.drawn = band.drawn.map(({ subject }) => drawn(state, lines, subject, band.example, seen));
-}
-
-/**
- * Whether colours are of all channels added up: behind lines of many kinds in one, and behind the one line of
- * each example, unless it is a channel's.
- * @param {SeriesState} state
- */
-export function addsUp(state) {
-  const arrange = state.model.get("arrange");
-  if (arrange === "bands") return false;
-  const { subjects, subject } = state;
-  const [one, other] = arrange === "examples" ? [subject] : subjects;
-  return other !== undefined || one?.kind !== "channel";
-}
-
-/** By which method relevance was computed. @param {import("../../state/series.js").Explanation} explanation */
-export function byMethod({ relevance, method }) {
-  return `relevance by ${inLine(methodName(relevance.told.methods[method].name))}`;
-}
-
-/**
- * Which relevance stands behind a band; null if none does.
- * @param {SeriesState} state
- * @param {Band} band
- * @returns {{channel: number | undefined} | null}
- */
-export function behind(state, { drawn }) {
-  const [kind, index] = drawn[0].subject.keys[0];
-  if (drawn.length === 1 && kind === "channel") return { channel: index };
-  return addsUp(state) ? { channel: undefined } : null;
 }
 
 /** The ends of a range as they are written: short, with a minus where there is one. @param {[number, number]} range */

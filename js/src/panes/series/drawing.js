@@ -6,8 +6,7 @@ import { lineColour, lineCss } from "../../colour/lines.js";
 import { css, RAMP, ramp } from "../../colour/palettes.js";
 import { element } from "../../lib/dom.js";
 import { Memo } from "../../lib/memo.js";
-import { ABSENT, absent, behind, endsOf, titleOf, valueAt, written } from "./bands.js";
-import { Ground, reachOf } from "./ground.js";
+import { ABSENT, absent, endsOf, titleOf, valueAt, written } from "./bands.js";
 import { Plotter } from "./plotter.js";
 
 /** @typedef {import("./bands.js").Band} Band */
@@ -52,13 +51,11 @@ export function gutters(width) {
  * @property {number} scale pixels from a place on the time axis to the next
  * @property {number} start the place at the left edge
  * @property {{time: number, example: number, hovered: boolean}} read
- * @property {(example: number) => import("../../state/series.js").Explanation | undefined} explain
  * @property {string} palette
  */
 
 export class Drawing {
   #plotter = new Plotter();
-  ground = new Ground();
   #drawn = new Memo();
   /** @type {{colour: string, pattern: CanvasPattern | string}} */
   #dots = { colour: "", pattern: "" };
@@ -80,7 +77,7 @@ export class Drawing {
     context.rect(0, HEAD, width, height - HEAD);
     context.clip();
     context.translate(0, HEAD - top);
-    this.#relevance(context, scene, left, room);
+    this.behind(context, scene, left, room);
     for (const band of bands) this.#ground(context, scene, band, left, room);
     context.restore();
     this.#lines(context, scene, left, room);
@@ -98,10 +95,28 @@ export class Drawing {
     this.#cursor(context, scene, left, room, flag);
   }
 
-  /** @param {Scene} scene @param {number} left */
-  #x({ scale, start }, left) {
-    return (/** @type {number} */ time) => left + (time - start) * scale;
+  /**
+   * What more lies behind the lines of all bands.
+   * @param {CanvasRenderingContext2D} _context with the first band at its top
+   * @param {Scene} _scene
+   * @param {number} _left
+   * @param {number} _room
+   */
+  behind(_context, _scene, _left, _room) {}
+
+  /** Whether a band has colours behind its lines. @param {Band} _band */
+  coloured(_band) {
+    return false;
   }
+
+  /**
+   * What more stands before all lines.
+   * @param {CanvasRenderingContext2D} _context
+   * @param {Scene} _scene
+   * @param {number} _left
+   * @param {number} _room
+   */
+  before(_context, _scene, _left, _room) {}
 
   /**
    * The dates.
@@ -113,7 +128,7 @@ export class Drawing {
    */
   #head(context, scene, left, room, flag) {
     const { theme, axis, scale, start, height } = scene;
-    const x = this.#x(scene, left);
+    const x = placeOf(scene, left);
     const end = start + room / scale;
     const from = Math.max(start, axis.first);
     const ticks = axis.clock.ticks(from, Math.min(end, axis.last), Math.max(2, room / TICKS));
@@ -147,31 +162,6 @@ export class Drawing {
   }
 
   /**
-   * The relevance behind the lines of channels.
-   * @param {CanvasRenderingContext2D} context
-   * @param {Scene} scene
-   * @param {number} left
-   * @param {number} room
-   */
-  #relevance(context, { state, lines, theme, bands, start, scale, explain }, left, room) {
-    const grounds = bands.flatMap((band) => {
-      const { example, top, height } = band;
-      const explanation = explain(example);
-      const of = explanation && behind(state, band);
-      if (!of) return [];
-      const axis = lines.axis("", example);
-      const { method } = explanation;
-      return [
-        { explanation, axis, example, top: top - 3, height: height + 6, of: { ...of, method } },
-      ];
-    });
-    context.save();
-    context.translate(left, 0);
-    this.ground.paint(context, { lines, theme, start, scale, room }, grounds);
-    context.restore();
-  }
-
-  /**
    * What lies behind the lines of a band.
    * @param {CanvasRenderingContext2D} context
    * @param {Scene} scene
@@ -182,7 +172,7 @@ export class Drawing {
   #ground(context, scene, band, left, room) {
     const { theme, state, lines } = scene;
     const { top, height, drawn } = band;
-    const x = this.#x(scene, left);
+    const x = placeOf(scene, left);
     context.save();
     context.beginPath();
     context.rect(left, top - 4, room, height + 8);
@@ -250,7 +240,7 @@ export class Drawing {
     const { bands, lines, theme, top, height, scale, start, palette } = scene;
     const ratio = window.devicePixelRatio || 1;
     const places = bands.map((band) => [
-      [band.top, band.height, band.example, this.#coloured(scene, band)],
+      [band.top, band.height, band.example, this.coloured(band)],
       band.drawn.map(({ subject, range }) => [subject.keys, subject.hue, range]),
     ]);
     const look = JSON.stringify([places, top, height, room, scale, start, palette, ratio]);
@@ -262,11 +252,6 @@ export class Drawing {
     context.clip();
     this.#plotter.end(context, left, HEAD);
     context.restore();
-  }
-
-  /** Whether relevance stands behind a band. @param {Scene} scene @param {Band} band */
-  #coloured({ state, explain }, band) {
-    return Boolean(explain(band.example) && behind(state, band));
   }
 
   /**
@@ -288,7 +273,7 @@ export class Drawing {
       [BELOW, 1 - BELOW].map((at) => colours[Math.round(at * (RAMP - 1))])
     );
     for (const band of bands) {
-      const clear = this.#coloured(scene, band);
+      const clear = this.coloured(band);
       // What is yes or no lies behind the others.
       const order = [...band.drawn].sort(
         (a, b) => Number(b.subject.yesNo) - Number(a.subject.yesNo),
@@ -485,7 +470,7 @@ export class Drawing {
    */
   #cursor(context, scene, left, room, flag) {
     const { theme, read, height } = scene;
-    const x = this.#x(scene, left);
+    const x = placeOf(scene, left);
     const stroke = (
       /** @type {number} */ time,
       /** @type {string} */ colour,
@@ -505,8 +490,7 @@ export class Drawing {
       context.strokeStyle = colour;
       context.stroke();
     };
-    const explanation = scene.explain(read.example);
-    if (explanation) this.#explained(context, scene, left, room, explanation);
+    this.before(context, scene, left, room);
     stroke(selectedTime(scene), theme.colour.fg, 1.5);
     if (read.hovered) stroke(read.time, theme.colour.accent, 1);
     if (!flag) return;
@@ -522,42 +506,6 @@ export class Drawing {
   }
 
   /**
-   * The timestep that is explained, and what was read for it.
-   * @param {CanvasRenderingContext2D} context
-   * @param {Scene} scene
-   * @param {number} left
-   * @param {number} room
-   * @param {import("../../state/series.js").Explanation} explanation
-   */
-  #explained(context, scene, left, room, explanation) {
-    const { lines, theme, height, read } = scene;
-    const { from, to, explained } = reachOf(explanation, lines.axis("", read.example));
-    const [start, end, at] = [from, to, explained].map(this.#x(scene, left));
-    context.save();
-    context.beginPath();
-    context.rect(left - 6, 0, room + 12, height);
-    context.clip();
-    context.fillStyle = theme.colour.fg;
-    context.globalAlpha = 0.55;
-    context.fillRect(start, HEAD - 3, Math.max(1, end - start), 2);
-    context.globalAlpha = 1;
-    context.beginPath();
-    context.moveTo(at - 5, HEAD - 1);
-    context.lineTo(at + 5, HEAD - 1);
-    context.lineTo(at, HEAD + 7);
-    context.closePath();
-    context.fill();
-    context.strokeStyle = theme.colour.fg;
-    context.lineWidth = 1;
-    context.setLineDash([2, 3]);
-    context.beginPath();
-    context.moveTo(Math.round(at) + 0.5, HEAD);
-    context.lineTo(Math.round(at) + 0.5, height);
-    context.stroke();
-    context.restore();
-  }
-
-  /**
    * Where the time that is read stands on the dates; nowhere, if it is out of sight.
    * @param {CanvasRenderingContext2D} context
    * @param {Scene} scene
@@ -567,7 +515,7 @@ export class Drawing {
    */
   #flag(context, scene, left, room) {
     const { axis, read, theme } = scene;
-    const at = this.#x(scene, left)(read.time);
+    const at = placeOf(scene, left)(read.time);
     if (at < left - 1 || at > left + room + 1) return undefined;
     const text = axis.clock.label(read.time);
     context.font = `600 11px ${theme.font}`;
@@ -578,6 +526,11 @@ export class Drawing {
 }
 
 /** The time that is read, on the dates. @typedef {{text: string, left: number, right: number}} Flag */
+
+/** Where a time stands. @param {Scene} scene @param {number} left */
+export function placeOf({ scale, start }, left) {
+  return (/** @type {number} */ time) => left + (time - start) * scale;
+}
 
 /** @param {Scene} scene */
 function selectedTime({ lines, state: { model, layer } }) {

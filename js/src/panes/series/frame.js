@@ -4,19 +4,20 @@ import { cellName } from "../../data/layer.js";
 import { inLine } from "../../lib/tokens.js";
 import { number } from "../../lib/wording.js";
 import { Frame } from "../../ui/frame.js";
-import { absence, addsUp, byMethod, titleOf, valueAt, written } from "./bands.js";
-import { SeriesPane } from "./pane.js";
+import { absence, titleOf, valueAt, written } from "./bands.js";
+import { ExplainedPane } from "./explained_pane.js";
+import { addsUp, byMethod } from "./ground.js";
 
-/** @typedef {import("../../state/series.js").SeriesState} SeriesState */
+/** @typedef {import("../../state/lines_only.js").LinesOnlyState} LinesOnlyState */
 
 export class SeriesFrame extends Frame {
   /**
-   * @param {SeriesState} state
+   * @param {LinesOnlyState} state
    * @param {HTMLElement} el where the host wants the widget
    * @param {import("../../ui/frame.js").PaneClass[]} others what stands below the lines
    */
   constructor(state, el, others) {
-    super(state, el, "Series plot", [/** @type {any} */ (SeriesPane), ...others], false);
+    super(state, el, "Series plot", [/** @type {any} */ (ExplainedPane), ...others]);
     // Heights tell values here, not colours.
     this.legend.root.hidden = true;
   }
@@ -33,28 +34,28 @@ export class SeriesFrame extends Frame {
   update() {
     super.update();
     // There is a menu of their names.
-    if (/** @type {SeriesState} */ (this.state).lines?.beside.labels)
+    if (/** @type {LinesOnlyState} */ (this.state).lines?.beside.labels)
       this.sliders.example.root.hidden = true;
   }
 
   get warning() {
-    const state = /** @type {SeriesState} */ (this.state);
+    const state = /** @type {LinesOnlyState} */ (this.state);
     return super.warning || (state.lines ? absence(state, state.lines) : "");
   }
 
   get #pane() {
-    return /** @type {SeriesPane} */ (/** @type {unknown} */ (this.panes[0]));
+    return /** @type {ExplainedPane} */ (/** @type {unknown} */ (this.panes[0]));
   }
 
   /**
    * The relevance of a line, or of all channels, at a time; undefined where there is none.
-   * @param {import("../../state/series.js").Explanation} explanation
+   * @param {import("../../state/lines_only.js").Explanation} explanation
    * @param {number | undefined} channel
    * @param {number} example
    * @param {number} time
    */
   #relevanceAt(explanation, channel, example, time) {
-    const { lines } = /** @type {SeriesState} */ (this.state);
+    const { lines } = /** @type {LinesOnlyState} */ (this.state);
     const { relevance, row, method, largest } = explanation;
     const at = (lines?.axis("", example).before(time) ?? 0) - relevance.starts[row];
     if (!lines || at < 0 || at >= relevance.told.timesteps) return undefined;
@@ -63,14 +64,14 @@ export class SeriesFrame extends Frame {
     if (value === undefined) return "…";
     if (Number.isNaN(value)) return undefined;
     const { unit } = relevance.told.methods[method];
-    const band = this.#pane.drawing.ground.colours(explanation, this.theme);
+    const band = this.#pane.ground.colours(explanation, this.theme);
     const cut = band.clipped(value, band.range(largest(of))) ? " (clipped)" : "";
     return `${number(value)}${unit ? ` ${inLine(unit)}` : ""}${cut}`;
   }
 
-  /** What the colours are of, in words. @param {import("../../state/series.js").Explanation} explanation @param {number} example */
+  /** What the colours are of, in words. @param {import("../../state/lines_only.js").Explanation} explanation @param {number} example */
   #explained(explanation, example) {
-    const { lines } = /** @type {SeriesState} */ (this.state);
+    const { lines } = /** @type {LinesOnlyState} */ (this.state);
     const { relevance, row, method } = explanation;
     const axis = lines?.axis("", example);
     const when = axis?.clock.say(axis.at(relevance.explained[row]));
@@ -81,7 +82,7 @@ export class SeriesFrame extends Frame {
   }
 
   describe() {
-    const state = /** @type {SeriesState} */ (this.state);
+    const state = /** @type {LinesOnlyState} */ (this.state);
     const { lines, layer, model } = state;
     if (!lines) return { text: `${layer.name} · ${model.get("signal")} is loading …` };
     if (layer.timesteps * layer.examples * layer.cells === 0)

@@ -7,11 +7,14 @@ import { POOLED, TILE } from "../../data/levels.js";
 import { stronger } from "../../data/series_relevance.js";
 import { clamp } from "../../lib/clamp.js";
 import { Memo } from "../../lib/memo.js";
+import { inLine } from "../../lib/tokens.js";
+import { methodName } from "../../lib/wording.js";
 
 /** @typedef {import("../../data/lines.js").Lines} Lines */
 /** @typedef {import("../../data/lines.js").Key} Key */
 /** @typedef {import("../../data/axis.js").Axis} Axis */
-/** @typedef {import("../../state/series.js").Explanation} Explanation */
+/** @typedef {import("../../state/series.js").SeriesState} SeriesState */
+/** @typedef {import("../../state/lines_only.js").Explanation} Explanation */
 /** @typedef {import("../../data/series_relevance.js").Of} Of */
 
 /** How much of their colour values have, on a light page and on a dark one: lines lie on it. */
@@ -22,6 +25,36 @@ const SHARES = [0.66, 0.85];
  * @typedef {{start: number, scale: number, width: number}} View
  *   the place at the left edge, pixels from a place to the next, and how many pixels
  */
+
+/**
+ * Whether colours are of all channels added up: behind lines of many kinds in one, and behind the one line of
+ * each example, unless it is a channel's.
+ * @param {SeriesState} state
+ */
+export function addsUp(state) {
+  const arrange = state.model.get("arrange");
+  if (arrange === "bands") return false;
+  const { subjects, subject } = state;
+  const [one, other] = arrange === "examples" ? [subject] : subjects;
+  return other !== undefined || one?.kind !== "channel";
+}
+
+/** By which method relevance was computed. @param {Explanation} explanation */
+export function byMethod({ relevance, method }) {
+  return `relevance by ${inLine(methodName(relevance.told.methods[method].name))}`;
+}
+
+/**
+ * Which relevance stands behind a band; null if none does.
+ * @param {SeriesState} state
+ * @param {import("./bands.js").Band} band
+ * @returns {{channel: number | undefined} | null}
+ */
+export function behind(state, { drawn }) {
+  const [kind, index] = drawn[0].subject.keys[0];
+  if (drawn.length === 1 && kind === "channel") return { channel: index };
+  return addsUp(state) ? { channel: undefined } : null;
+}
 
 /**
  * The relevance of each pixel: of all timesteps in it the one of largest magnitude, with its sign; NaN where

@@ -9,11 +9,9 @@ import { clamp } from "../../lib/clamp.js";
 import { div, element, listen } from "../../lib/dom.js";
 import { press } from "../../lib/keyboard.js";
 import { Memo } from "../../lib/memo.js";
-import { inLine } from "../../lib/tokens.js";
-import { methodName, minus, NOTHING_RECORDED, short } from "../../lib/wording.js";
+import { NOTHING_RECORDED } from "../../lib/wording.js";
 import { button, menu, tick } from "../../ui/controls.js";
-import { Legend } from "../../ui/legend.js";
-import { addsUp, bandsOf, byMethod, measure, titleOf } from "./bands.js";
+import { bandsOf, measure, titleOf } from "./bands.js";
 import { Drawing, gutters, HEAD } from "./drawing.js";
 
 /** @typedef {import("../../state/series.js").SeriesState} SeriesState */
@@ -54,12 +52,6 @@ const KEYS = [
   ["drag", "moves through time; on the dates above, chooses a span"],
 ];
 
-/** @type {import("../../ui/keys.js").Key} */
-const HOLD = [
-  "e",
-  "holds the relevance that is shown while the selection moves, or lets it follow",
-];
-
 export class SeriesPane {
   called = "lines";
   /** Pixels from a place on the time axis to the next; 0: as few as show all. */
@@ -76,10 +68,12 @@ export class SeriesPane {
   #dressed = new Memo();
   #listed = new Memo();
   #named = new Memo();
-  #legended = new Memo();
 
-  /** @param {import("../../ui/frame.js").Frame} frame */
-  constructor(frame) {
+  /**
+   * @param {import("../../ui/frame.js").Frame} frame
+   * @param {Drawing} drawing
+   */
+  constructor(frame, drawing = new Drawing()) {
     this.frame = frame;
     this.state = /** @type {SeriesState} */ (frame.state);
     const set = this.state.setter(frame);
@@ -98,28 +92,13 @@ export class SeriesPane {
       (value) => this.state.set({ example: Number(value) }, frame),
       "The example, one of the series that were recorded.",
     );
-    this.method = menu("relevance", set("method"), "The method by which relevance was computed.");
-    this.range = menu(
-      "range",
-      (value) => this.state.set({ relevance_scale: value === "fixed" ? [-1, 1] : value }, frame),
-      "The range of the colours of relevance: the largest magnitude of what is explained, or of all that was explained, or a fixed range.",
-    );
-    this.menus = [
-      ...[this.arrange.root, this.subject.root, this.example.root],
-      ...[this.method.root, this.range.root],
-    ];
-    this.hold = tick(
-      "hold relevance",
-      (value) => this.#hold(value),
-      "Whether the relevance that is shown stays while the selection moves, or follows it (e).",
-    );
+    this.menus = [this.arrange.root, this.subject.root, this.example.root];
     this.fit = tick(
       "fit heights",
       (value) => this.#fit(value),
       "Whether bands reach to what is seen only, or to all of the example, which stays the same wherever one goes.",
     );
     this.tools = [
-      this.hold.root,
       this.fit.root,
       element("div", { class: "lw-zoom", role: "group", "aria-label": "zoom of the time axis" }, [
         button("−", "see more time (−)", () => this.#zoom(1 / ZOOM)),
@@ -135,15 +114,14 @@ export class SeriesPane {
         "minus zoom, 0 shows everything.",
       () => this.frame.schedule(),
     );
-    this.drawing = new Drawing();
+    this.drawing = drawing;
     this.shown = element("div", {
       class: "lw-series-lines",
       role: "group",
       "aria-label": "lines that are shown",
     });
     this.empty = div("lw-empty");
-    this.legend = new Legend();
-    this.head = div("lw-series-head", [this.shown, this.legend.root]);
+    this.head = div("lw-series-head", [this.shown]);
     this.body = [this.head, this.view.root, this.empty];
     this.#listen();
   }
@@ -196,7 +174,7 @@ export class SeriesPane {
   }
 
   get keys() {
-    return this.state.lines?.relevance ? [...KEYS, HOLD] : KEYS;
+    return KEYS;
   }
 
   /** What is under the pointer, of what columns have. */
@@ -336,14 +314,6 @@ export class SeriesPane {
     this.frame.schedule();
   }
 
-  /** @param {boolean} held whether what is explained stays */
-  #hold(held) {
-    const explanation = this.state.explanation(this.state.model.get("example"));
-    if (!explanation) return;
-    const { relevance, row } = explanation;
-    this.state.set({ explained: held ? relevance.explained[row] : null }, this.frame);
-  }
-
   #all() {
     this.#scale = 0;
     this.#stretch();
@@ -433,7 +403,6 @@ export class SeriesPane {
       0: () => this.#all(),
       z: () => this.#zoomToSpan(),
       f: () => this.#fit(!this.#fitted),
-      ...(state.lines?.relevance && { e: () => this.#hold(model.get("explained") === null) }),
     });
   }
 
@@ -465,69 +434,11 @@ export class SeriesPane {
       );
     }
     this.#list();
-    this.#tellRelevance();
   }
 
-  /** What there is to choose of relevance. */
-  #tellRelevance() {
-    const { model, lines } = this.state;
-    const relevance = lines?.relevance;
-    const methods = relevance?.told.methods ?? [];
-    this.method.root.hidden = methods.length < 2;
-    this.range.root.hidden = this.hold.root.hidden = !relevance;
-    if (!relevance) return;
-    this.hold.root.hidden = relevance.told.count < 2;
-    this.hold.update(model.get("explained") !== null);
-    this.method.update(
-      methods.map(({ name }) => [name, methodName(name)]),
-      model.get("method"),
-    );
-    const scale = model.get("relevance_scale");
-    const fixed = Array.isArray(scale);
-    const [low, high] = fixed ? scale : [-1, 1];
-    this.range.update(
-      [
-        ["example", "explained"],
-        ["all", "all"],
-        ["fixed", minus(`${low} to ${high}`)],
-      ],
-      fixed ? "fixed" : scale,
-    );
-  }
-
-  /** What colours behind lines stand for. */
-  #tellLegend() {
-    const { state } = this;
-    const { theme } = this.frame;
-    const explanation = state.explanation(state.model.get("example"));
-    this.legend.root.hidden = !explanation;
-    this.head.hidden = !explanation && this.shown.hidden;
-    if (!explanation) return;
-    const { relevance, row, method, largest, scale } = explanation;
-    if (
-      !this.#legended.changed([
-        relevance,
-        row,
-        method,
-        JSON.stringify(scale),
-        addsUp(state),
-        theme,
-        state.model.get("palette"),
-      ])
-    )
-      return;
-    const { signed, unit } = relevance.told.methods[method];
-    const band = this.drawing.ground.colours(explanation, theme);
-    const channel = addsUp(state) ? undefined : 0;
-    const [low, high] = band.range(largest({ method, channel }));
-    const of = channel === undefined ? `, ${relevance.told.channels} channels added up` : "";
-    this.legend.show({
-      ramp: band.ramp,
-      low: (band.fixed && (signed || low > 0) ? "≤ " : "") + short(low),
-      middle: short((low + high) / 2),
-      high: (band.fixed ? "≥ " : "") + short(high, low < 0),
-      unit: `${byMethod(explanation)}${of}${unit ? `, ${inLine(unit)}` : ""}`,
-    });
+  /** What stands above the lines. */
+  tellHead() {
+    this.head.hidden = this.shown.hidden;
   }
 
   /** Boxes to tick for the lines that can be hidden. */
@@ -563,11 +474,11 @@ export class SeriesPane {
         ...["arrange", "example", "subject", "channels", "outputs", "hidden_tracks"].map((n) =>
           model.get(n),
         ),
-        ...["method", "relevance_scale", "explained"].map((n) => model.get(n)),
         lines,
       ])
     )
       this.#update();
+    this.tellHead();
     const nothing = layer.timesteps * layer.examples === 0;
     this.empty.textContent = nothing ? NOTHING_RECORDED : "";
     this.view.root.hidden = nothing;
@@ -583,7 +494,6 @@ export class SeriesPane {
     const span = this.#fitted ? { from: start, to: start + this.#room / scale } : undefined;
     const { bands, height } = bandsOf(state, lines, this.view.height - HEAD - 2, span);
     this.#bands = bands;
-    this.#tellLegend();
     if (height !== this.#height) {
       this.#height = height;
       this.#stretch();
@@ -595,13 +505,7 @@ export class SeriesPane {
         top + height + 8 > this.view.top && top - 8 < this.view.top + this.view.height - HEAD,
     );
     for (const band of seen) measure(state, lines, band, span);
-    /** @type {Map<number, import("../../state/series.js").Explanation | undefined>} */
-    const explained = new Map();
     this.drawing.paint(context, {
-      explain: (example) => {
-        if (!explained.has(example)) explained.set(example, state.explanation(example));
-        return explained.get(example);
-      },
       state,
       lines,
       theme,

@@ -6,11 +6,16 @@ import { FakeModel, load, random } from "../../load.mjs";
 let columnsOf;
 /** @type {typeof import("../../../src/data/lines.js").Lines} */
 let Lines;
+/** @type {typeof import("../../../src/data/series_relevance.js").SeriesRelevance} */
+let SeriesRelevance;
+/** @type {typeof import("../../../src/data/series_relevance.js").relevanceHere} */
+let relevanceHere;
 
 before(async () => {
   Object.assign(globalThis, { document: { createElement: () => ({}) } });
   ({ columnsOf } = await load("panes/series/ground.js"));
   ({ Lines } = await load("data/lines.js"));
+  ({ SeriesRelevance, relevanceHere } = await load("data/series_relevance.js"));
 });
 
 const bytesOf = (/** @type {ArrayBufferView[]} */ ...parts) =>
@@ -46,21 +51,21 @@ function lines(count, { values, starts, explained, examples, axis, whole = true,
     ),
     _relevance_values: whole ? bytesOf(...values) : new Uint8Array(0),
   });
-  return { model, lines: new Lines(model, [], () => {}) };
+  const relevance = new SeriesRelevance(model);
+  return { model, relevance, lines: new Lines(model, [], () => {}, relevance) };
 }
 
 /**
  * The relevance of a channel in each pixel, with all of the series in so many.
- * @param {InstanceType<typeof Lines>} of
+ * @param {ReturnType<typeof lines>} of
  * @param {number} width
  * @param {number | undefined} channel
  */
 function columns(of, width, channel, view = {}) {
-  const { relevance } = of;
-  assert.ok(relevance);
-  const axis = of.axis("", 0);
+  const { relevance, lines: all } = of;
+  const axis = all.axis("", 0);
   return columnsOf(
-    of,
+    all,
     axis,
     {
       ...{ key: relevance.key({ method: 0, channel }), row: 0 },
@@ -85,7 +90,7 @@ test("of timesteps that share a pixel the one of largest magnitude counts, with 
     // Beside what would cancel it in a mean.
     row[dip + 1] = 6.9;
     const of = lines(count, { values: [row], starts: [0], explained: [count - 1] });
-    const found = columns(of.lines, width, 0);
+    const found = columns(of, width, 0);
     const each = count / width;
     found.forEach((value, x) => {
       // A run of the level stands in the pixel of its middle: at most half a pixel off.
@@ -106,7 +111,7 @@ test("of timesteps that share a pixel the one of largest magnitude counts, with 
 test("outside of what was read, and where a value is missing, there is none", () => {
   const row = new Float32Array(2 * 200).fill(1);
   row.fill(NaN, 50, 80);
-  const { lines: of } = lines(1000, { values: [row], starts: [300], explained: [499] });
+  const of = lines(1000, { values: [row], starts: [300], explained: [499] });
   const found = columns(of, 1000, 0);
   found.forEach((value, x) => {
     const there = x >= 300 && x < 500 && !(x >= 350 && x < 380);
@@ -114,7 +119,7 @@ test("outside of what was read, and where a value is missing, there is none", ()
   });
   // What begins before the series is padding.
   const early = lines(1000, { values: [row], starts: [-150], explained: [49] });
-  const cut = columns(early.lines, 1000, 0);
+  const cut = columns(early, 1000, 0);
   assert.deepEqual(
     [...cut.keys()].filter((x) => !Number.isNaN(cut[x])),
     Array.from({ length: 50 }, (_, i) => i),
@@ -128,7 +133,7 @@ test("a timestep that is wider than a pixel fills its own, to where a gap begins
   ]);
   const row = Float32Array.from({ length: 80 }, (_, t) => (t % 40) + 1);
   const axis = { counted: undefined, kind: "number", shared: true, decimals: 0, at: [[0, 8 * 41]] };
-  const { lines: of } = lines(40, {
+  const of = lines(40, {
     ...{ values: [row], starts: [0], explained: [39] },
     ...{ axis, places: days },
   });
@@ -149,7 +154,7 @@ test("from afar, too, a gap between two stretches has none", () => {
   const places = Float64Array.from({ length: 2 * half }, (_, t) => (t < half ? t : far + t - half));
   const row = new Float32Array(4 * half).fill(1);
   const axis = { counted: undefined, kind: "number", shared: true, decimals: 0 };
-  const { lines: of } = lines(2 * half, {
+  const of = lines(2 * half, {
     ...{ values: [row], starts: [0], explained: [2 * half - 1] },
     ...{ axis: { ...axis, at: [[0, 8 * (2 * half + 1)]] }, places },
   });
@@ -164,47 +169,47 @@ test("from afar, too, a gap between two stretches has none", () => {
 
 test("channels are added up where they stand behind one line", () => {
   const row = Float32Array.of(1, NaN, 2, NaN, 0.5, 3, NaN, NaN);
-  const { lines: of } = lines(4, { values: [row], starts: [0], explained: [3] });
+  const of = lines(4, { values: [row], starts: [0], explained: [3] });
   assert.deepEqual([...columns(of, 4, undefined)].map(String), ["1.5", "3", "2", "NaN"]);
-  assert.equal(of.relevance?.largest({ method: 0, channel: undefined }, 0), 6);
-  assert.equal(of.relevance?.largest({ method: 0, channel: 1 }, 0), 3);
-  assert.equal(of.relevance?.largest({ method: 0, channel: undefined }), 2);
+  assert.equal(of.relevance.largest({ method: 0, channel: undefined }, 0), 6);
+  assert.equal(of.relevance.largest({ method: 0, channel: 1 }, 0), 3);
+  assert.equal(of.relevance.largest({ method: 0, channel: undefined }), 2);
 });
 
 test("the explanation that is shown is the nearest of the example", () => {
   const rows = [0, 1, 2, 3].map((at) => new Float32Array(20).fill(at));
-  const { lines: of } = lines(100, {
+  const of = lines(100, {
     ...{ values: rows, starts: [0, 20, 40, 0], explained: [9, 29, 49, 9] },
     examples: [0, 0, 0, 1],
   });
   const { relevance } = of;
   assert.deepEqual(
-    [0, 18, 20, 39, 40, 99].map((t) => relevance?.row(0, t)),
+    [0, 18, 20, 39, 40, 99].map((t) => relevance.row(0, t)),
     [0, 0, 1, 1, 2, 2],
   );
-  assert.equal(relevance?.row(1, 99), 3);
-  assert.equal(relevance?.row(2, 0), undefined);
+  assert.equal(relevance.row(1, 99), 3);
+  assert.equal(relevance.row(2, 0), undefined);
 });
 
 test("what isn't in the page is asked for like other lines, and drawn once it has come", () => {
   const row = Float32Array.from({ length: 4096 }, (_, t) => Math.sin(t));
-  const { model, lines: of } = lines(2048, {
+  const of = lines(2048, {
     ...{ values: [row], starts: [0], explained: [2047] },
     whole: false,
   });
   assert.ok(columns(of, 100, 0).every(Number.isNaN));
-  of.request();
-  const [asked] = model.sent;
+  of.lines.request();
+  const [asked] = of.model.sent;
   assert.ok(asked.lines.length > 0);
   assert.ok(asked.lines.every((/** @type {any[]} */ [key]) => key[0] === "relevance"));
-  of.dispose();
+  of.lines.dispose();
 });
 
 test("until all of it has come, and where there is none, there is no relevance", () => {
   const row = new Float32Array(8);
   const { model } = lines(4, { values: [row], starts: [0], explained: [3] });
   model.set("_relevance_values", new Uint8Array(4));
-  assert.equal(new Lines(model, [], () => {}).relevance, undefined);
+  assert.equal(relevanceHere(model), false);
   model.set("_relevance", {});
-  assert.equal(new Lines(model, [], () => {}).relevance, undefined);
+  assert.equal(relevanceHere(model), false);
 });
