@@ -352,6 +352,59 @@ def test_what_has_no_rule_is_named_and_where_it_stands():
     assert np.abs(found["gap"].loc["integrated_gradients"]).max() < 1e-8
 
 
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(_, values):
+        return values * 2
+
+    @staticmethod
+    def backward(_, given):
+        return given * 2
+
+
+@torch.jit.script
+def gated(values: torch.Tensor) -> torch.Tensor:
+    return values * values.sigmoid()
+
+
+@pytest.mark.parametrize(("function", "name"), [(Doubled.apply, "Doubled"), (gated, "Mul")])
+def test_what_is_computed_out_of_sight_is_refused(function, name):
+    """Else it would hand on its gradient in the place of relevance."""
+    model = Reader(lambda m, x: m.head(function(m.rnn(m.embed(x))[0][:, -1])))
+    with pytest.raises(UnsupportedLayerError, match=f"no rule for '{name}'"):
+        lw.relevance(model, IDS, methods="lrp")
+    found = lw.relevance(model, IDS, methods="integrated_gradients")
+    assert np.abs(found["gap"]).max() < 1e-8
+
+
+class OwnCell(nn.Module):
+    """An LSTM written in PyTorch's functions, with the weights of PyTorch's own."""
+
+    def __init__(self, rnn):
+        super().__init__()
+        self.weights = nn.ParameterList(rnn.parameters())
+
+    def forward(self, given):
+        w, u, b, d = self.weights
+        hidden = cell = torch.zeros(len(given), u.shape[1], dtype=given.dtype)
+        for t in range(given.shape[1]):
+            both = torch.cat([given[:, t], hidden], 1)
+            gates = F.linear(both, torch.cat([w, u], 1), b + d)
+            i, f, g, o = gates.chunk(4, 1)
+            cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
+            hidden = torch.sigmoid(o) * torch.tanh(cell)
+        return hidden
+
+
+def test_gates_of_a_recurrence_of_ones_own_take_nothing():
+    model = Reader(lambda m, x: m.head(m.rnn(m.embed(x))[0][:, -1]))
+    expected = lw.relevance(model, IDS, methods="lrp")
+    own = OwnCell(model.rnn)
+    model.then = lambda m, x: m.head(own(m.embed(x)))
+    found = lw.relevance(model, IDS, methods="lrp")
+    np.testing.assert_allclose(found["relevance"], expected["relevance"], atol=1e-12)
+
+
 def test_what_has_no_rule_but_isnt_on_the_way_changes_nothing():
     class Both(Reader):
         def forward(self, ids):

@@ -86,6 +86,8 @@ class Explained:
         How many examples run at a time.
     count : int
         The number of examples.
+    fixed : bool
+        Whether the module takes one example at a time.
     source : Source
         Where tokens are told apart.
 
@@ -123,16 +125,16 @@ class Explained:
         self._found = adapter.layers
         self.cell = cell
         self._state = None if cell is None else ExplainedState(cell, self._found)
-        self.fixed = False
-        self.batch_size = standard_batch_size(None, self.count, batch_size)
         adapter.build(self._inputs.structured(self._inputs.batch(0, min(self.count, 2))))
+        self.fixed = self._structure.alone  # without an axis of examples
+        self.batch_size = standard_batch_size(1 if self.fixed else None, self.count, batch_size)
         few = self._inputs.batch(0, min(self.batch_size, CHECKED_EXAMPLES))
         looks = _Looks(self, few)
         self.source = looks.source(self._inputs.names, source)
         self._axes = looks.axes
         if self._state is not None:
             self._state.among(looks.lengths)
-        if batch_size is None:
+        if batch_size is None and not self.fixed:
             # Of a series with few channels, states are what takes memory.
             timesteps = 0 if self.tokens is None else int(self.tokens.shape[1])
             values = max(self.source.size, timesteps * self.states, 1)
@@ -233,12 +235,17 @@ class Explained:
                 f"model: {self.source.name!r} isn't reached, so that nothing can be traced back to it"
             )
         done.mask = call.mask_of(loops)
+        if relevance and done.returned is not None:
+            call.watch.expect_seen(done.returned)
         if returned is not None:
             logits, kind = call.watch.logits_of(self._chosen(returned))
+            if relevance:
+                call.watch.expect_seen(logits)
             with torch.enable_grad():
                 done.returned = call.filled(self._of_classes(logits), done.mask)
             if self._expected is not None and values is None:
                 self._compare(done, kind)
+        call.watch.forget()
         return done
 
     def _chosen(self, returned: Mapping[str, Any]) -> Any:
@@ -536,6 +543,7 @@ class _Looks:
             if explained._output is not None:  # noqa: SLF001
                 self.expected = plain_array(as_array(explained._of_classes(explained._chosen(own))))  # noqa: SLF001
         self.lengths = loops.lengths
+        call.watch.forget()
 
     def embedded(self, name: str, number: int, ids: Any, made: Any, given: Sequence[Any]) -> None:
         """Take down what a call of an Embedding makes of ids."""

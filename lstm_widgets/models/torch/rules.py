@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from lstm_widgets.models.torch.passes import Pass
     from lstm_widgets.rnn.relevance_rules import Rule
 
-__all__ = ["MOVES", "PRODUCTS", "Called", "closed", "ruled"]
+__all__ = ["MOVES", "OTHERS", "PRODUCTS", "Called", "closed", "ruled"]
 
 OTHERS = "The methods 'sensitivity', 'gradient_x_input', 'integrated_gradients' and 'occlusion' work here"
 

@@ -9,6 +9,7 @@ gives each function its rule.
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.torch.cells import as_array
-from lstm_widgets.models.torch.rules import MOVES, PRODUCTS, Called, closed, ruled
+from lstm_widgets.models.torch.rules import MOVES, OTHERS, PRODUCTS, Called, closed, ruled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,6 +49,22 @@ _LAST = {
     **dict.fromkeys(("tanh", "relu", "softplus", "exp", "logsigmoid", "softmin", "elu"), "other"),
     **dict.fromkeys(("relu6", "leaky_relu", "gelu", "silu", "hardtanh", "hardsigmoid"), "other"),
 }
+# What autograd may add by itself, or we have added: it moves values.
+_MOVES_OUT_OF_SIGHT = frozenset(
+    {
+        *("View", "Alias", "AsStrided", "CopySlices", "Copy", "Slice", "Select", "Transpose", "T"),
+        *("Permute", "Unsqueeze", "Squeeze", "Expand", "Clone", "ToCopy", "IndexSelect", "Index"),
+        *(
+            "AccumulateGrad",
+            "PackPaddedSequence",
+            "_Tied",
+            "_Before",
+            "_Behind",
+            "_Guard",
+            "_Closed",
+        ),
+    }
+)
 # Activations that make gates, of which relevance takes nothing.
 _GATES = ("softmax", "sigmoid")
 
@@ -99,6 +116,7 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
         self._under_way: list[Any] = []  # modules whose forward runs
         self._activated: dict[int, _Activated] = {}
         self._decisions = 0
+        self._nodes: set[Any] = set()  # autograd's, of functions that were seen
         self._thread = threading.get_ident()
 
     @contextlib.contextmanager
@@ -133,6 +151,10 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
             for hook in hooks:
                 hook.remove()
 
+    def forget(self) -> None:
+        """Let go of all that was seen."""
+        self._activated, self._nodes = {}, set()
+
     def logits_of(self, tensor: Any) -> tuple[Any, str]:
         """Tell what a tensor was before the last activation, and which that is."""
         found = self._activated.get(id(tensor))
@@ -145,6 +167,22 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
                 "a cell (layer=, cell=)"
             )
         return found.logits, found.kind
+
+    def expect_seen(self, tensor: Any) -> None:
+        """Refuse what was computed out of sight: it would hand on gradients in the place of relevance."""
+        waiting, known = [tensor.grad_fn], set()
+        while waiting:
+            node = waiting.pop()
+            if node is None or node in known:
+                continue
+            known.add(node)
+            name = re.sub(r"Backwards?\d*$", "", node.name().rpartition("::")[2])
+            if node not in self._nodes and name not in _MOVES_OUT_OF_SIGHT:
+                raise UnsupportedLayerError(
+                    f"model: relevance propagation has no rule for {name!r}, which the model computes by "
+                    f"compiled code or a torch.autograd.Function of its own. {OTHERS}"
+                )
+            waiting += [following for following, _ in node.next_functions]
 
     @property
     def where(self) -> str:
@@ -177,11 +215,27 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
         ]
         if not tracked or name == "requires_grad":
             return func(*args, **kwargs)
+        before = {one.grad_fn for one in tracked}
         result = self._called(name, func, args, kwargs, tracked)
+        if self._done.relevance:
+            self._see((result, args[:1]), before)
         if isinstance(result, torch.Tensor) and result.dtype == torch.bool:
             return self._decided(result)
         self._note(name, func, args, kwargs, result)
         return result
+
+    def _see(self, made: Any, before: set[Any]) -> None:
+        """Take down what autograd has got by a function, behind what it had before."""
+        waiting = [
+            one.grad_fn
+            for one in torch.utils._pytree.tree_leaves(made)  # noqa: SLF001
+            if isinstance(one, torch.Tensor) and one.requires_grad
+        ]
+        while waiting:
+            node = waiting.pop()
+            if node is not None and node not in before and node not in self._nodes:
+                self._nodes.add(node)
+                waiting += [following for following, _ in node.next_functions]
 
     def _called(
         self,
@@ -270,6 +324,8 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
                     torch.Tensor, lambda one: places.get(id(one), one), (args, kwargs)
                 )
                 moved = func(*args, **kwargs)
+                if self._done.relevance:
+                    self._see(moved, {one.grad_fn for one in places.values()})
             kind = "log_softmax" if logarithm else kinds.pop()
             self._activated[id(result)] = _Activated(result, moved, kind)
 
