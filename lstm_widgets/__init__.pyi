@@ -17,6 +17,7 @@ from .errors import (
 )
 from .figures.saturation import saturation_figure
 from .models.keras.legacy import load_legacy, load_legacy_weights
+from .models.own_cells import register_cell
 from .recording import Recording, open_recording
 from .running.generate import Generation, generate
 from .running.held import Held
@@ -69,6 +70,7 @@ __all__ = [
     "probe",
     "rank_cells",
     "record",
+    "register_cell",
     "relevance",
     "saturation_figure",
     "screen_cells",

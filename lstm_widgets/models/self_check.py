@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lstm_widgets.errors import SelfCheckError
+from lstm_widgets.models.own_cells import OwnCell
 from lstm_widgets.rnn import numpy_loop
 from lstm_widgets.rnn.cells import KINDS
 from lstm_widgets.rnn.comparison import CHECKED_TIMESTEPS, difference, windows_to_check
@@ -333,6 +334,10 @@ def _rounding(run: CellRun, x: Any, before: list[Any]) -> list[npt.NDArray[np.fl
     """Tell how far rounding may move the states after a step."""
     x, before = x.astype(np.float64), [state.astype(np.float64) for state in before]
     last = run.last_digit
+    if isinstance(run.exact, OwnCell):  # whose sums aren't known
+        cells = (run.exact, *(_moved(run.exact, last, seed) for seed in range(_MOVES)))
+        exact, *moved = (numpy_loop.take_step(cell, x, before)[: len(before)] for cell in cells)
+        return [_may(value, [one[n] for one in moved], last) for n, value in enumerate(exact)]
     here, above, below = (
         numpy_loop.take_step(run.exact, x, before, nudge)[: len(before)]
         for nudge in (0.0, last, -last)
@@ -362,9 +367,14 @@ def _farther(found: Any, exact: Any, moved: Sequence[Any], digit: float) -> floa
 
     Arrays are ``(example, units)``, or ``(example, timestep, units)`` in the order of reading.
     """
+    return difference(found, exact, _may(exact, moved, digit))
+
+
+def _may(exact: Any, moved: Sequence[Any], digit: float) -> npt.NDArray[np.float64]:
+    """Tell how far rounding may take something from float64, by what moved weights make of it."""
     apart = np.max([np.abs(one - exact) for one in moved], axis=0)
     grown = apart.max(axis=-1, keepdims=True, initial=0.0)
     if grown.ndim == 3:  # what has grown once may come back at other timesteps
         grown = np.maximum.accumulate(grown, axis=1)
-    may = grown + digit * np.abs(exact)
-    return difference(found, exact, _TIMES_MOVED * may)
+    may: npt.NDArray[np.float64] = _TIMES_MOVED * (grown + digit * np.abs(exact))
+    return may

@@ -30,7 +30,7 @@ def shown_calls(node: xr.Dataset, call: int | None) -> xr.Dataset:
         start = sum(calls[: call - 1])
         shown = node.isel(timestep=slice(start, start + calls[call - 1]))
         shown = shown.assign_coords(timestep=np.arange(shown.sizes["timestep"]))
-    first = [name for name in INITIAL if name in shown.coords]
+    first = [name for name in map(str, shown.coords) if name.startswith(INITIAL)]
     shown = shown.assign_coords({name: shown[name][:, (call or 1) - 1] for name in first})
     shown.attrs = attrs
     return with_time_index(shown)

@@ -14,11 +14,11 @@ import xarray as xr
 from lstm_widgets.recording.times import Times, with_time_index
 
 AXES = ("example", "timestep", "cell")
-#: The states that a layer started from.
-INITIAL = ("initial_hidden_state", "initial_cell_state")
+#: What the states that a layer started from are called, before the names of their signals.
+INITIAL = "initial_"
 PREDICTION_AXES = ("example", "timestep", "rank")
 # Names that a layer's dataset uses itself, so no signal can have them.
-RESERVED = frozenset({*AXES, "token", "time", "position", "label", "mask", "call", *INITIAL})
+RESERVED = frozenset({*AXES, "token", "time", "position", "label", "mask", "call"})
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,11 @@ class RecordedSeries:
     times: Times | None = None
 
 
+def can_be_signal(name: str) -> bool:
+    """Tell whether a signal can be called so."""
+    return name.isidentifier() and name not in RESERVED and not name.startswith(INITIAL)
+
+
 def expect_layer(layer: RecordedLayer, labels: Sequence[str] | None) -> tuple[int, ...]:
     """Check a recorded layer; return the shape of its signals."""
     where = f"layer {layer.name!r}"
@@ -130,13 +135,13 @@ def expect_layer(layer: RecordedLayer, labels: Sequence[str] | None) -> tuple[in
     if len(shape) != len(AXES):
         raise ValueError(f"{where}: expected signals (example, timestep, cell), got shape {shape}")
     for name, values in layer.signals.items():
-        if name in RESERVED or not name.isidentifier():
+        if not can_be_signal(name):
             raise ValueError(f"{where}: a signal cannot be called {name!r}")
         _expect(values, f"{where}: signal {name!r}", np.dtype(np.float32), shape)
     for name, values in layer.initial.items():
         of = (shape[0], len(layer.calls), shape[2]) if layer.calls else (shape[0], shape[2])
         _expect(values, f"{where}: initial {name!r}", np.dtype(np.float32), of)
-        if f"initial_{name}" not in INITIAL:
+        if not can_be_signal(name):
             raise ValueError(f"{where}: {name!r} isn't an initial state of a layer")
     if layer.calls and sum(layer.calls) != shape[1]:
         raise ValueError(
@@ -195,10 +200,9 @@ def layer_dataset(
         coords["position"] = ("timestep", layer.positions)
     if labels is not None:
         coords["label"] = (AXES[:1], labels)
-    for name in INITIAL:
-        if (values := layer.initial.get(name.removeprefix("initial_"))) is not None:
-            axes = ("example", "call", "cell") if layer.calls else ("example", "cell")
-            coords[name] = (axes, values)
+    for name, values in layer.initial.items():
+        axes = ("example", "call", "cell") if layer.calls else ("example", "cell")
+        coords[INITIAL + name] = (axes, values)
     return with_time_index(xr.Dataset(variables, coords, attrs))
 
 

@@ -51,7 +51,7 @@ __all__ = ["read", "write"]
 
 FORMAT = 3
 CHUNK_BYTES = 2**21
-COORDINATES = ("token", "channel", "output", "unit", "time", "position", "label", *INITIAL)
+COORDINATES = ("token", "channel", "output", "unit", "time", "position", "label")
 AXES = ("example", "timestep", "cell", "rank")
 BESIDE = ("predictions", "inputs", "outputs", "targets")
 DATE: np.dtype[Any] = np.dtype("M8[ns]")
@@ -238,11 +238,18 @@ def _slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:60]
 
 
+def _coordinates(names: Iterable[str]) -> list[str]:
+    """List those names that coordinates have, in the order in which a new recording has them."""
+    known = list(names)
+    initial = [name for name in known if name.startswith(INITIAL)]
+    return [*(name for name in COORDINATES if name in known), *initial]
+
+
 def _write_dataset(data: Path, group: str, dataset: xr.Dataset) -> None:
     node = zarr.open_group(data, mode="a", zarr_format=3).create_group(
         group, attributes=_strict(dataset.attrs)
     )
-    names = [*dataset.data_vars, *(name for name in COORDINATES if name in dataset.coords)]
+    names = [*dataset.data_vars, *_coordinates(map(str, dataset.coords))]
     # Groups on disk have no order of their own, but the signals of a layer have one.
     node.attrs["variables"] = names
     for name in names:
@@ -388,7 +395,7 @@ def _read_dataset(folder: Path) -> xr.Dataset:
     sizes = {dim: size for v in variables.values() for dim, size in v.sizes.items()}
     # In the order in which a new recording has them: a tree compares its coordinates in order.
     coords: dict[Hashable, Any] = {dim: np.arange(sizes[dim]) for dim in AXES if dim in sizes}
-    coords |= {name: variables.pop(name) for name in COORDINATES if name in variables}
+    coords |= {name: variables.pop(name) for name in _coordinates(list(variables))}
     return with_time_index(xr.Dataset(variables, coords, attrs))
 
 

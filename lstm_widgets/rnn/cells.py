@@ -30,6 +30,7 @@ __all__ = [
     "Cell",
     "Holds",
     "Kind",
+    "add_kind",
     "plain_array",
     "recorded_kind",
     "step",
@@ -82,6 +83,21 @@ class Cell:
     activation_names: tuple[str | None, str | None] = (None, None)
     reset_after: bool = False
     projection: Any = None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype in which it computes."""
+        dtype: np.dtype[Any] = self.kernel.dtype
+        return dtype
+
+    @property
+    def widest(self) -> int:
+        """How many values an example has in the widest array of a step."""
+        return int(max(self.kernel.shape))
+
+    def taken(self, inputs: Any) -> Any:
+        """Make of inputs ``(example, features)`` what a step takes of them: products with the weights."""
+        return inputs @ self.kernel
 
     @property
     def units(self) -> int:
@@ -233,6 +249,8 @@ class Kind:
     parts : dict of str to tuple of str
         What is recorded apart, because there are other numbers of it: kinds, and which of the signals
         each has. Empty if all is recorded together.
+    name : str
+        What a recording calls it, if not as :data:`KINDS` does.
     """
 
     signals: tuple[str, ...]
@@ -240,6 +258,7 @@ class Kind:
     gates: int
     step: Callable[[Cell, Any, Sequence[Any], Hold], tuple[Any, ...]]
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    name: str = ""
 
 
 _OF_LSTM = (
@@ -256,13 +275,14 @@ KINDS: dict[str, Kind] = {
         gates=4,
         step=_projected_lstm,
         parts={"ProjectedLSTM": _OF_LSTM[1:], "Projection": _OF_LSTM[:1]},
+        name="LSTM",
     ),
     "GRU": Kind(
         ("hidden_state", "update_gate", "reset_gate", "candidate"), states=1, gates=3, step=_gru
     ),
     "SimpleRNN": Kind(("hidden_state",), states=1, gates=1, step=_simple_rnn),
 }
-"""The kinds of cells, by name."""
+"""The kinds of cells, by name; :func:`add_kind` adds to them."""
 
 SIGNALS: dict[str, tuple[str, ...]] = {
     part: signals
@@ -275,9 +295,16 @@ STATES: dict[str, int] = {name: kind.states for name, kind in KINDS.items()}
 """How many of the signals, from the first, are the state that a cell hands to its next step."""
 
 
+def add_kind(name: str, kind: Kind) -> None:
+    """Make a further kind of cells known, or other equations of one, by a name that no other kind has."""
+    KINDS[name] = kind
+    SIGNALS[name], STATES[name] = kind.signals, kind.states
+
+
 def recorded_kind(kind: str) -> str:
     """Tell what a recording calls a kind: cells of an LSTM are such, whatever becomes of their outputs."""
-    return "LSTM" if kind == "ProjectedLSTM" else kind
+    known = KINDS.get(kind)
+    return (known.name if known else "") or kind
 
 
 def step(

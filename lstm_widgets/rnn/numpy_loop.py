@@ -59,7 +59,7 @@ def take_step(
     """
     cell = cell.in_numpy()
     with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
-        z = inputs @ cell.kernel
+        z = cell.taken(inputs)
         if nudge:
             sizes = np.abs(inputs) @ np.abs(cell.kernel)
             sizes += np.abs(state[0]) @ np.abs(cell.recurrent_kernel)
@@ -81,7 +81,7 @@ def _signals(
 ) -> tuple[Floats, ...]:
     """Take the step, given the products of the inputs."""
     z = from_inputs if cell.input_bias is None else from_inputs + cell.input_bias
-    if cell.kind != "GRU":
+    if cell.kind in ("LSTM", "ProjectedLSTM", "SimpleRNN"):
         z = z + state[0] @ cell.recurrent_kernel
     return step(cell, z, state, hold=hold)
 
@@ -100,9 +100,9 @@ def scan(
 ) -> list[Floats]:
     """Run a cell over whole sequences, see :func:`lstm_widgets.rnn.scan.scan`."""
     del lookup
-    half = cell.kernel.dtype if cell.kernel.dtype.itemsize < 4 else None
+    half = cell.dtype if cell.dtype.itemsize < 4 else None
     cell = cell.in_numpy()
-    dtype = cell.kernel.dtype
+    dtype = cell.dtype
     examples, timesteps, _ = sequences.shape
     state = [np.array(s, dtype) for s in initial_state]
 
@@ -117,7 +117,7 @@ def scan(
         with np.errstate(all="ignore"):
             for t in reversed(range(timesteps)) if reverse else range(timesteps):
                 before = [s[some] for s in state]
-                products = sequences[some, t].astype(dtype, copy=False) @ cell.kernel
+                products = cell.taken(sequences[some, t].astype(dtype, copy=False))
                 if of_inputs is not None:
                     of_inputs[some, t] = products[:, cell.candidate]
                 values = _signals(cell, products, before, hold)
@@ -132,5 +132,5 @@ def scan(
                     if name in out:
                         out[name][some, t] = value
 
-    in_blocks(run, examples, int(max(cell.kernel.shape)))
+    in_blocks(run, examples, cell.widest)
     return state

@@ -138,7 +138,7 @@ def scan_last(
         return scan(cell, sequences[:, part], state, real, out, reverse=reverse, held=held)
 
     before = run(most, initial_state, {})
-    dtype = np.float64 if cell.kernel.dtype == np.float64 else np.float32
+    dtype = np.float64 if cell.dtype == np.float64 else np.float32
     out = {n: np.empty((examples, min(timesteps, 1), cell.width(n)), dtype) for n in names}
     after = run(last, before, out)
     return {name: out[name][:, 0] for name in names}, before, after

@@ -34,7 +34,8 @@ class Selection:
         if not found:
             raise ValueError(
                 "model: expected at least one recurrent layer (LSTM, GRU, SimpleRNN, RNN), "
-                "got a model with none"
+                "got a model with none (a cell of a class of your own is one when "
+                "lstm_widgets.register_cell has made the class known)"
             )
         self._layers = _names("layers", layers)
         self._signals = _names("signals", signals)

@@ -198,7 +198,7 @@ class Session:
             seen = parts.stop
             units = [self._unit(call, part) for part in parts]
             held = self._held(units, call.number, len(x))
-            dtype, position = cell.kernel.dtype, len(ended)
+            dtype, position = cell.dtype, len(ended)
             states = call.states[position:][: STATES[cell.kind]]
             run = CellRun(
                 cell,

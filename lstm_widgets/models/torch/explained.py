@@ -28,6 +28,7 @@ from lstm_widgets.models.cell_state import ExplainedState, states_of
 from lstm_widgets.models.inputs import expect_positive, standard_batch_size
 from lstm_widgets.models.loop_check import LoopCheck
 from lstm_widgets.models.outputs import Output
+from lstm_widgets.models.own_cells import way_back
 from lstm_widgets.models.passes import ReachedError
 from lstm_widgets.models.sources import Embedded, Source, find_source
 from lstm_widgets.models.torch import run
@@ -123,6 +124,12 @@ class Explained:
         self._inputs = Batches(inputs)
         self.count = self._inputs.count
         self._found = adapter.layers
+        for one in self._found:
+            if one.own:
+                raise UnsupportedLayerError(
+                    f"model: nothing can be traced back through layer {one.name!r}, because it is "
+                    f"{way_back(one.kind)}"
+                )
         self.cell = cell
         self._state = None if cell is None else ExplainedState(cell, self._found)
         adapter.build(self._inputs.structured(self._inputs.batch(0, min(self.count, 2))))

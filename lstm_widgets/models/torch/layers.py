@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from lstm_widgets.models.own_cells import kind_of, size_of
 from lstm_widgets.rnn.cells import KINDS
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Found:
         Which layer of the module, and which of its directions: 1 reads from the end.
     stepped : bool
         Whether it is a cell that the model steps itself.
+    own : bool
+        Whether it is a cell of a class that the user has made known.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Found:
     number_of_layer: int = 0
     direction: int = 0
     stepped: bool = False
+    own: bool = False
 
     optional = False
 
@@ -85,6 +89,8 @@ class Found:
         """The number of cells, and of projected hidden states."""
         if not self.kind:
             return ()
+        if self.own:
+            return (size_of(self.module),)
         cells = int(self.module.hidden_size)
         return (cells, int(self.module.proj_size)) if self.projected else (cells,)
 
@@ -138,6 +144,11 @@ def find_layers(model: nn.Module) -> list[Found]:
     for name, module in model.named_modules():
         if inside and name.startswith(inside):
             continue
+        own = kind_of(module)
+        if own:
+            found.append(Found(_named(name, module), module, own, stepped=True, own=True))
+            inside = f"{name}." if name else "."
+            continue
         kind = next((kind for base, kind in LAYERS.items() if isinstance(module, base)), None)
         if getattr(module, "proj_size", 0) and kind == "LSTM":
             kind = "ProjectedLSTM"
@@ -186,6 +197,8 @@ def _problem(module: nn.Module) -> str:
             f"the quantised class {type(module).__module__}.{name}, which computes in whole numbers: "
             "record the model before it is quantised"
         )
+    if any(map(kind_of, module.modules())):
+        return ""  # it is named by what is in it
     own = [type(one) for one in module.modules() if one is not module]
     if isinstance(module, torch.jit.ScriptModule):
         known = {one.__name__ for one in (*LAYERS, *CELLS)}
@@ -203,5 +216,6 @@ def _problem(module: nn.Module) -> str:
         return ""
     where = type(module)
     return (
-        f"a class of its own, {where.__module__}.{where.__qualname__}, whose equations aren't known"
+        f"a class of its own, {where.__module__}.{where.__qualname__}, whose equations aren't known "
+        "(lstm_widgets.register_cell makes those of a cell known)"
     )

@@ -23,6 +23,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from lstm_widgets.models.torch.cells import Weights, as_array, as_tensor, listed, read_cell
 from lstm_widgets.models.torch.layers import CELLS, LAYERS, Found
+from lstm_widgets.models.torch.own_cells import stepping_own_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -182,7 +183,7 @@ class Loops:
     """
 
     found: dict[int, list[Found]]
-    run: Callable[[LayerCall], Result]
+    run: Callable[[Any], Result]
     starts: Callable[[Found, int, list[Any]], list[Any]]
     wants: Callable[[Found], bool]
     timesteps: Callable[[npt.NDArray[np.intp]], int]
@@ -207,7 +208,8 @@ class Loops:
             for one in classes:
                 one.forward = self._noting(own[one])  # type: ignore[attr-defined]
             torch_rnn._VF = functions  # noqa: SLF001
-            yield
+            with stepping_own_cells(self):
+                yield
         finally:
             torch_rnn._VF = _OWN  # noqa: SLF001
             for one, forward in own.items():
@@ -233,10 +235,17 @@ class Loops:
 
     def under_way(self) -> list[Found] | None:
         """Tell what is to be recorded of the module that calls just now, if anything is."""
-        if threading.get_ident() != self._thread or not self._calls:
-            return None
-        found = self.found.get(id(self._calls[-1][0]))
-        return found if found and any(map(self.wants, found)) else None
+        found = self.found.get(id(self._calls[-1][0])) if self._calls else None
+        return found if found and any(map(self.concerns, found)) else None
+
+    def concerns(self, one: Found) -> bool:
+        """Whether a call that is made now of something recurrent is one of the run's, and matters."""
+        return threading.get_ident() == self._thread and self.wants(one)
+
+    def count(self, one: Found) -> int:
+        """Count a call of a module, and tell its number."""
+        self.times[id(one.module)] = number = self.times.get(id(one.module), 0) + 1
+        return number
 
     def over_time(self, function: str, found: list[Found], arguments: tuple[Any, ...]) -> Any:
         """Run all layers and directions of a module that runs over time."""
@@ -251,7 +260,7 @@ class Loops:
         states = [
             as_array(one)[:, order] for one in (start if isinstance(start, tuple) else [start])
         ]
-        self.times[id(module)] = number = self.times.get(id(module), 0) + 1
+        number = self.count(found[0])
         ended: list[list[npt.NDArray[Any]]] = []
         for layer in range(module.num_layers):
             both = [one for one in found if one.number_of_layer == layer]
@@ -297,7 +306,7 @@ class Loops:
                 f"layer {one.name!r}: expected the dtype of its weights, {weights.input.dtype}, got an "
                 f"input of {data.dtype}"
             )
-        self.times[id(one.module)] = number = self.times.get(id(one.module), 0) + 1
+        number = self.count(one)
         given = [as_array(s) for s in (before if isinstance(before, tuple) else [before])]
         states = self.starts(one, number, given)
         if not self.active:
@@ -316,7 +325,7 @@ class Loops:
         data, start, *rest = arguments
         before = [as_array(one) for one in (start if isinstance(start, tuple) else [start])]
         module = found[0].module
-        self.times[id(module)] = number = self.times.get(id(module), 0) + 1
+        number = self.count(found[0])
         given = [[state[k] for state in before] for k in range(len(found))]
         each = [self.starts(one, number, own) for one, own in zip(found, given, strict=True)]
         if all(a is b for a, b in zip(each, given, strict=True)):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Taking = Callable[[list[Any], list[int | None]], list[Any]]
     Seen = Callable[["Structure", Any], tuple[int, int] | None]
 
-__all__ = ["Structure"]
+__all__ = ["Structure", "opened"]
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Structure:
         if isinstance(inputs, PackedSequence):
             self._arguments = False
         found: list[tuple[str, Any]] = []
-        self._build = _opened(inputs, "inputs", found)
+        self._build = opened(inputs, "inputs", found)
         self.packed = any(path.endswith(_LENGTHS) for path, _ in found)
         if not found:
             raise ValueError(f"inputs: expected tensors or arrays, got {inputs!r:.80}")
@@ -395,7 +395,7 @@ def _to_be_moved(tensor: torch.Tensor) -> bool:
     return bool(tensor.is_floating_point() or tensor.ndim > 1)
 
 
-def _opened(value: Any, path: str, found: list[tuple[str, Any]]) -> Callable[[list[Any]], Any]:
+def opened(value: Any, path: str, found: list[tuple[str, Any]]) -> Callable[[Sequence[Any]], Any]:
     """List the arrays in a structure; return what builds it of others in their places."""
     k = len(found)
     if isinstance(value, PackedSequence):
@@ -410,10 +410,10 @@ def _opened(value: Any, path: str, found: list[tuple[str, Any]]) -> Callable[[li
         found.append((path, value))
         return lambda given: given[k]
     if isinstance(value, Mapping):
-        named = {key: _opened(part, f"{path}[{key!r}]", found) for key, part in value.items()}
+        named = {key: opened(part, f"{path}[{key!r}]", found) for key, part in value.items()}
         return lambda given: {key: build(given) for key, build in named.items()}
     if isinstance(value, (list, tuple)):
-        parts = [_opened(part, f"{path}[{n}]", found) for n, part in enumerate(value)]
+        parts = [opened(part, f"{path}[{n}]", found) for n, part in enumerate(value)]
         make = type(value)._make if hasattr(value, "_make") else type(value)
         return lambda given: make([build(given) for build in parts])
     return lambda _: value
