@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from lstm_widgets.rnn.cells import Hold
 
-__all__ = ["OwnCell", "kind_of", "read_own_cell", "register_cell", "size_of", "way_back"]
+__all__ = [
+    "OwnCell",
+    "kind_of",
+    "other_than_known",
+    "read_own_cell",
+    "register_cell",
+    "size_of",
+    "way_back",
+]
 
 # What says how many cells a layer has, in PyTorch and in Keras.
 _SIZES = ("hidden_size", "units", "state_size")
@@ -234,13 +242,28 @@ def register_cell(
 
 def kind_of(cell: Any) -> str:
     """Tell the kind of a cell whose class, with all it computes, was made known; "" of all else."""
-    own = type(cell)
-    for base in own.__mro__:
-        known = _classes.get(base)
-        if known is not None:
-            same = (getattr(own, m, None) is getattr(base, m, None) for m in _METHODS)
-            return known.kind if all(same) else ""
-    return ""
+    base = _base(cell)
+    return _classes[base].kind if base is not None and _computes_as(type(cell), base) else ""
+
+
+def other_than_known(cell: Any) -> str:
+    """Say why a subclass of one that was made known isn't; "" of all else."""
+    base, own = _base(cell), type(cell)
+    if base is None or _computes_as(own, base):
+        return ""
+    return (
+        f"of the class {own.__name__}, which computes something else than {base.__name__}, the class "
+        "that lstm_widgets.register_cell has made known: register it, too"
+    )
+
+
+def _base(cell: Any) -> type | None:
+    """Find the class that was made known, of a cell of it or of a subclass."""
+    return next((base for base in type(cell).__mro__ if base in _classes), None)
+
+
+def _computes_as(own: type, base: type) -> bool:
+    return all(getattr(own, m, None) is getattr(base, m, None) for m in _METHODS)
 
 
 def size_of(cell: Any) -> int:
@@ -311,7 +334,9 @@ def way_back(kind: str) -> str:
 
 
 def _known(cell: Any) -> _Known:
-    return next(_classes[base] for base in type(cell).__mro__ if base in _classes)
+    base = _base(cell)
+    assert base is not None  # noqa: S101  (it has a kind)
+    return _classes[base]
 
 
 def _stepping(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from lstm_widgets.models.own_cells import kind_of, size_of
+from lstm_widgets.models.own_cells import kind_of, other_than_known, size_of
 from lstm_widgets.rnn.cells import KINDS
 
 if TYPE_CHECKING:
@@ -123,7 +123,11 @@ class Found:
     def config(self) -> dict[str, Any]:
         """Tell the module's settings, as JSON can hold them."""
         known = {name: getattr(self.module, name, None) for name in _SETTINGS}
-        return {name: value for name, value in known.items() if value is not None}
+        return {
+            name: value
+            for name, value in known.items()
+            if isinstance(value, (bool, int, float, str))
+        }
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -199,6 +203,9 @@ def _problem(module: nn.Module) -> str:
         )
     if any(map(kind_of, module.modules())):
         return ""  # it is named by what is in it
+    other = other_than_known(module)
+    if other:
+        return other
     own = [type(one) for one in module.modules() if one is not module]
     if isinstance(module, torch.jit.ScriptModule):
         known = {one.__name__ for one in (*LAYERS, *CELLS)}

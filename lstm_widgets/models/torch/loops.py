@@ -324,7 +324,6 @@ class Loops:
         """Let PyTorch's own loop start from where ours would."""
         data, start, *rest = arguments
         before = [as_array(one) for one in (start if isinstance(start, tuple) else [start])]
-        module = found[0].module
         number = self.count(found[0])
         given = [[state[k] for state in before] for k in range(len(found))]
         each = [self.starts(one, number, own) for one, own in zip(found, given, strict=True)]
