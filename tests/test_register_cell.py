@@ -384,7 +384,7 @@ def register(cls=Peephole, **changed):
     ("said", "error", "match"),
     [
         ({"cls": Peephole(2, 2)}, TypeError, "cell_class: expected a class"),
-        ({"cls": dict}, TypeError, "cell_class: .* with forward, .* got dict"),
+        ({"cls": dict}, TypeError, "cell_class: .* with forward or call, got dict"),
         ({"cls": nn.LSTMCell}, ValueError, "cell_class: .* of your own, got torch"),
         ({"signals": "hidden_state"}, TypeError, "signals: expected several names"),
         ({"signals": ("cell_state", "input_gate")}, ValueError, "signals: expected 'hidden_state'"),

@@ -55,6 +55,7 @@ __all__ = [
     "Result",
     "Run",
     "adapter_of",
+    "framework_of",
     "register",
     "standard_vocabulary",
 ]
@@ -546,6 +547,13 @@ def _frameworks() -> tuple[ModuleType, ...]:
     name, path = lstm_widgets.models.__name__, lstm_widgets.models.__path__
     folders = [found.name for found in pkgutil.iter_modules(path) if found.ispkg]
     return tuple(importlib.import_module(f"{name}.{folder}") for folder in folders)
+
+
+def framework_of(kind: type) -> str:
+    """Name the framework that a class is part of; "" of all other classes."""
+    package = kind.__module__.partition(".")[0]
+    names = [framework.__name__.rpartition(".")[2] for framework in _frameworks()]
+    return package if package in names else ""
 
 
 def _loaded() -> Iterator[ModuleType]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from lstm_widgets.checks import is_whole
 from lstm_widgets.errors import UnsupportedLayerError
+from lstm_widgets.models.adapter import framework_of
 from lstm_widgets.recording.recorded import can_be_signal
 from lstm_widgets.rnn.cells import KINDS, Cell, Kind, add_kind, plain_array
 
@@ -395,13 +396,14 @@ def _expect_class(cell_class: Any) -> None:
         raise TypeError(f"cell_class: expected a class, got {cell_class!r:.80}, which is none")
     if not any(callable(getattr(cell_class, method, None)) for method in _METHODS):
         raise TypeError(
-            f"cell_class: expected a class of PyTorch modules, with forward, or of Keras cells, with "
-            f"call; got {cell_class.__name__}, which has neither"
+            f"cell_class: expected a class of cells, with {' or '.join(_METHODS)}, got "
+            f"{cell_class.__name__}, which has neither"
         )
-    if cell_class.__module__.partition(".")[0] in ("torch", "keras"):
+    framework = framework_of(cell_class)
+    if framework:
         raise ValueError(
             f"cell_class: expected a class of your own, got {cell_class.__module__}."
-            f"{cell_class.__name__}, which is a framework's"
+            f"{cell_class.__name__}, which is {framework}'s"
         )
 
 
