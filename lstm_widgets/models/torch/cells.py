@@ -44,7 +44,11 @@ def as_array(tensor: Any) -> npt.NDArray[Any]:
     """Look at a tensor as an array, without a copy where it is on the CPU."""
     tensor = tensor.detach()
     if tensor.dtype == torch.bfloat16:  # of which NumPy knows nothing
-        import ml_dtypes  # noqa: PLC0415
+        try:
+            import ml_dtypes  # noqa: PLC0415
+        except ImportError as error:
+            error.add_note("bfloat16 needs it: pip install 'lstm-widgets[torch]'")
+            raise
 
         bits: npt.NDArray[Any] = tensor.cpu().contiguous().view(torch.int16).numpy()
         return bits.view(ml_dtypes.bfloat16)
