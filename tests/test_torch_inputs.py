@@ -80,6 +80,13 @@ def test_one_sequence_without_an_axis_of_examples(batch_first, given):
     same(recording["lstm/1"]["hidden_state"][0], module(x, states if given else None)[0])
 
 
+def test_no_examples():
+    for batch_first, shape in ((True, (0, 5, 3)), (False, (5, 0, 3))):
+        module = nn.GRU(3, 4, batch_first=batch_first)
+        recording = lw.record(module, torch.zeros(shape))
+        assert recording["gru"]["hidden_state"].shape == (0, 5, 4)
+
+
 class TimeFirst(nn.Module):
     """Takes examples first, and turns them itself; ``turned`` what it gives, too."""
 

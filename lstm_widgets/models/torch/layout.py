@@ -85,7 +85,7 @@ def few(first: Any, main: int = 0) -> Any:
     """
     examples, timesteps = FEW
     shape = leaves(first)[main].shape
-    if len(shape) < 2 or not shape[1]:
+    if len(shape) < 2 or not shape[0] * shape[1]:
         return first
     if not hasattr(first, "shape"):
         rows = np.arange(examples - (shape[1] == examples))  # so that axes can be told apart

@@ -208,18 +208,17 @@ class Structure:
         first = arrays[self._main]
         if first.ndim < 2 or first.shape[0] != first.shape[1]:
             seen = self._seen(self, arrays)
-            a, b = (*first.shape, 0)[:2]
-            self.time_first = seen is not None and b not in (0, a) and seen[0] == b != a
-            self.alone = seen == (1, a) and b != 1 and a != 1
-        elif (
-            len(first) > 1
-        ):  # what is left of it if it has one example less tells which axis that was
-            self.time_first = not self._reads_fewer(arrays, False) and self._reads_fewer(
-                arrays, True
-            )
+            a, b = (*first.shape, 1)[:2]
+            turned = seen is not None and seen[0] == b != a
+            self.time_first = turned and first.ndim > 1
+            self.alone = seen == (1, a) and not self.time_first and a != 1
+        elif len(first) > 1:
+            # Which axis that is tells what is left of it with one example less.
+            as_it_is = self._reads_fewer(arrays, time_first=False)
+            self.time_first = not as_it_is and self._reads_fewer(arrays, time_first=True)
         self._set_axes(arrays)
 
-    def _reads_fewer(self, arrays: list[npt.NDArray[Any]], time_first: bool) -> bool:
+    def _reads_fewer(self, arrays: list[npt.NDArray[Any]], *, time_first: bool) -> bool:
         """Whether the module gets one example less if the first is left out of each array."""
         self.time_first = time_first
         self._set_axes(arrays)
