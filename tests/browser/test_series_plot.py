@@ -313,3 +313,23 @@ def test_a_saved_page_has_relevance_too(open_page):
     )
     saved.page.locator("[data-control='relevance']").select_option("sensitivity")
     expect(status).to_contain_text("(relevance 9.0000)")
+
+
+def test_two_views_of_one_plot_show_the_same_relevance(show):
+    notebook = show(
+        "plot = lw.SeriesPlot(rivers(), relevance=why_it_flows(rivers()), timestep=805)\n"
+        "display(plot, plot)"
+    )
+    views = notebook.page.locator(".lw")
+    expect(views).to_have_count(2)
+    first, second = views.nth(0), views.nth(1)
+    first.get_by_label("hold relevance").check()
+    expect(second.get_by_label("hold relevance")).to_be_checked()
+    second.locator('[data-control="relevance"]').select_option("sensitivity")
+    for view in (first, second):
+        expect(view.locator(".lw-status")).to_contain_text("relevance by sensitivity for the")
+        expect(view.locator(".lw-series-head .lw-legend")).to_have_attribute(
+            "aria-label", re.compile("relevance by sensitivity$")
+        )
+    second.locator(".lw-series").press("e")
+    expect(first.get_by_label("hold relevance")).not_to_be_checked()
