@@ -340,7 +340,7 @@ def test_a_text_has_tokens_by_layer_too(reader):
 
 # One set of options, wherever a model runs ----------------------------------------------------------
 
-READING = {"vocabulary", "unknown", "window", "pad", "batch_size", "check", "tolerance"}
+READING = {"vocabulary", "unknown", "window", "pad", "state", "batch_size", "check", "tolerance"}
 
 
 @pytest.mark.parametrize("name", ["record", "generate", "ablate", "WhatIf", "CellFinder"])

@@ -95,9 +95,9 @@ def generate(
 
     Parameters
     ----------
-    model : keras.Model
-        A Keras 3 model as for :func:`lstm_widgets.record`, whose outputs ``(..., symbols)`` are
-        probabilities or logits of the next token.
+    model : keras.Model or torch.nn.Module
+        A model as for :func:`lstm_widgets.record`, whose outputs ``(..., symbols)`` are
+        probabilities, log-probabilities or logits of the next token.
     prompt : str, sequence of str, or int array (n,)
         What the text begins with: a str, a sequence of tokens, or ids ``(n,)``.
     length : int
@@ -106,8 +106,8 @@ def generate(
         What ids stand for, as for :func:`lstm_widgets.record`: one token for each output symbol.
     window : int, optional
         None: the model reads each token once, with its states carried on. (Of a model with custom
-        code it is first tested that random tokens read in pieces give what they give at once.) W: for
-        each token, it reads the last W from its initial states.
+        code, as every module has, it is first tested that random tokens read in pieces give what they
+        give at once.) W: for each token, it reads the last W from its initial states.
     unknown : int or str, optional
         The id or token that stands for what isn't in the vocabulary, as for
         :func:`lstm_widgets.record`.
@@ -149,7 +149,7 @@ def generate(
     Raises
     ------
     TypeError
-        If ``model`` isn't a Keras model, or an argument is of the wrong type.
+        If ``model`` is none of a framework that is known, or an argument is of the wrong type.
     ValueError
         If the prompt is empty, shorter than the window without ``pad``, or has tokens that aren't in
         the vocabulary without ``unknown``; if the model doesn't predict the tokens of the vocabulary,
