@@ -156,6 +156,13 @@ def models_of_their_own_code(kept, ids, series):
     kept.record("nested", weighted(nested), series, batch_size=3, check="full")
     lw.record(built, series)
     kept.record("subclassed", weighted(built), keras.ops.convert_to_tensor(series))
+    given = series
+    if keras.backend.backend() == "torch":
+        data = importlib.import_module("torch").utils.data
+        targets = np.zeros(len(series))
+        rows = [(x, y) for x, y in zip(series, targets, strict=True)]
+        given = data.DataLoader(rows, batch_size=4)
+    kept.record("loaded", weighted(two_directions()), given)
     # Functions that the backend compiles, traced before: what is in them is recorded all the same.
     name = keras.backend.backend()
     model = Recurring(getattr(importlib.import_module(name), COMPILERS[name]))

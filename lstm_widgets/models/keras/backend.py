@@ -65,6 +65,11 @@ class Backend:
         """Make of a part of the model's inputs what Keras takes; of most it takes arrays."""
         return value
 
+    def loaded(self, inputs: Any) -> list[Any] | None:
+        """Take the batches out of a loader of the backend's own; None: it is none."""
+        del inputs
+        return None
+
     def dtype(self, name: str) -> str:
         """Tell in which dtype it computes what Keras says to be of one."""
         return name
@@ -281,6 +286,17 @@ class Torch(Backend):
         from lstm_widgets.models.torch.cells import as_array
 
         return as_array(tensor)
+
+    def loaded(self, inputs: Any) -> list[Any] | None:
+        """Take the batches out of a DataLoader; None: it is none."""
+        from torch.utils.data import DataLoader
+
+        from lstm_widgets.models.torch.gather import warn_of_order
+
+        if not isinstance(inputs, DataLoader):
+            return None
+        warn_of_order(inputs)
+        return [tuple(batch) if isinstance(batch, list) else batch for batch in inputs]
 
     @contextlib.contextmanager
     def inference(self, model: Any) -> Iterator[None]:

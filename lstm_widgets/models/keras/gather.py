@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.models.gather import fits, is_array
+from lstm_widgets.models.keras.backend import backend
 from lstm_widgets.models.keras.cells import as_array
 from lstm_widgets.models.keras.layers import load_keras
 
@@ -38,7 +39,10 @@ def unpacked(inputs: Any, expected: Sequence[Input]) -> Any:
     elif isinstance(inputs, load_keras().utils.PyDataset):
         elements = [_without_targets(inputs[k], len(expected)) for k in range(len(inputs))]
     else:
-        return inputs
+        batches = backend().loaded(inputs)
+        if batches is None:
+            return inputs
+        elements = [_without_targets(batch, len(expected)) for batch in batches]
     if not elements:
         raise ValueError("inputs: expected a dataset with at least one batch, got an empty one")
     first = elements[0]
@@ -67,7 +71,7 @@ def _join(parts: Sequence[Any], expected: Any) -> Any:
 
     What differs in length becomes a list of examples.
     """
-    parts = [part if _is_ragged(part) else np.asarray(part) for part in parts]
+    parts = [part if _is_ragged(part) else np.asarray(array(part)) for part in parts]
     if expected is not None and len(parts[0].shape) == len(expected.shape) - 1:
         one = (1, *parts[0].shape)
         if not fits(tuple(parts[0].shape), tuple(expected.shape)) and len(one) == len(

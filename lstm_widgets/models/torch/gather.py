@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.models.torch.structure import Structure
 
-__all__ = ["batches"]
+__all__ = ["batches", "warn_of_order"]
 
 
 def batches(model: nn.Module, structure: Structure, loader: DataLoader[Any]) -> Batches:
@@ -28,11 +28,7 @@ def batches(model: nn.Module, structure: Structure, loader: DataLoader[Any]) -> 
     Of several tensors these are as many as the module's ``forward`` needs, of a dict those that it has
     arguments for.
     """
-    if isinstance(loader.sampler, RandomSampler):
-        warn_outside(
-            "inputs: the DataLoader shuffles, so the examples are in an order that nothing tells; "
-            "shuffle=False keeps theirs"
-        )
+    warn_of_order(loader)
     parts: list[Any] = []
     for batch in loader:
         arguments = _arguments(model, batch)
@@ -43,6 +39,15 @@ def batches(model: nn.Module, structure: Structure, loader: DataLoader[Any]) -> 
     if not parts:
         raise ValueError("inputs: expected a DataLoader with at least one batch, got an empty one")
     return Batches(parts)
+
+
+def warn_of_order(loader: DataLoader[Any]) -> None:
+    """Tell of a loader that shuffles."""
+    if isinstance(loader.sampler, RandomSampler):
+        warn_outside(
+            "inputs: the DataLoader shuffles, so the examples are in an order that nothing tells; "
+            "shuffle=False keeps theirs"
+        )
 
 
 def _arguments(model: nn.Module, batch: Any) -> tuple[Any, ...] | dict[str, Any]:
