@@ -537,8 +537,19 @@ def test_a_subclass_with_steps_of_its_own_is_not_taken_for_the_class():
         lw.record(Stepped(Doubled(3, 5)), torch.randn(2, 4, 3))
 
 
-def test_nothing_is_traced_back_through_them():
-    model, x = minimal(dtype=torch.float32), torch.randn(2, 4, 3)
-    for ask in (lw.relevance, lw.dependency):
-        with pytest.raises(lw.UnsupportedLayerError, match=r"'cell', .* class Minimal"):
-            ask(model, x)
+@pytest.mark.parametrize("name", ["peephole", "minimal"])
+def test_relevance_goes_back_through_the_functions_that_they_compute_by(name):
+    model, x = {"peephole": peephole, "minimal": minimal}[name](), sequences(2, 4, 3)
+    found = lw.relevance(model, x, methods=("lrp", "gradient_x_input"), target=1, bias_factor=0)
+    given = torch.tensor(x, requires_grad=True)
+    (slope,) = torch.autograd.grad(model(given)[:, 1].sum(), given)
+    np.testing.assert_allclose(
+        found["relevance"].loc["gradient_x_input"], x * slope.numpy(), atol=1e-12
+    )
+    assert np.isfinite(found["relevance"].loc["lrp"]).all()
+    assert np.abs(found["relevance"].loc["lrp"]).max() > 1e-3
+
+
+def test_the_state_of_such_a_cell_is_not_explained():
+    with pytest.raises(lw.UnsupportedLayerError, match=r"'cell' cannot .* class Minimal"):
+        lw.relevance(minimal(), sequences(2, 4, 3), layer="cell", cell=1)

@@ -178,8 +178,9 @@ def register_cell(
 
     Notes
     -----
-    Registered cells run in NumPy, step by step. Relevance and dependency of models with them are refused:
-    the way back through them isn't known.
+    Registered cells run in NumPy, step by step. In PyTorch, relevance and dependency go back through what
+    they compute by themselves, function by function; of Keras models with them they are refused, and so is
+    to explain the state of such a cell.
 
     Examples
     --------

@@ -92,7 +92,8 @@ class OpenLoops(Loops):
             by_module,
             run=lambda call: loops.kept(call),  # noqa: PLW0108  (there are none yet)
             starts=lambda layer, number, states: states,  # noqa: ARG005
-            wants=lambda one: not one.problem,
+            # Registered cells compute by functions that are seen, whose ways back are known.
+            wants=lambda one: not one.problem and not one.own,
             timesteps=timesteps,
             done=done,
             explained=state,

@@ -124,14 +124,15 @@ class Explained:
         self._inputs = Batches(inputs)
         self.count = self._inputs.count
         self._found = adapter.layers
-        for one in self._found:
-            if one.own:
-                raise UnsupportedLayerError(
-                    f"model: nothing can be traced back through layer {one.name!r}, because it is "
-                    f"{way_back(one.kind)}"
-                )
         self.cell = cell
         self._state = None if cell is None else ExplainedState(cell, self._found)
+        own = (
+            None if self._state is None else next(o for o in self._found if o is self._state.layer)
+        )
+        if own is not None and own.own:
+            raise UnsupportedLayerError(
+                f"layer: {own.name!r} cannot be explained: it is {way_back(own.kind)}"
+            )
         adapter.build(self._inputs.structured(self._inputs.batch(0, min(self.count, 2))))
         self.fixed = self._structure.alone  # without an axis of examples
         self.batch_size = standard_batch_size(1 if self.fixed else None, self.count, batch_size)

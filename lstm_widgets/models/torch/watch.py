@@ -66,7 +66,9 @@ _MOVES_OUT_OF_SIGHT = frozenset(
     }
 )
 # Activations that make gates, of which relevance takes nothing.
-_GATES = ("softmax", "sigmoid")
+_GATES = ("softmax", "sigmoid", "gate")
+# What of gates alone, and numbers, makes another gate.
+_OF_GATES = ("__rsub__", "rsub", "sub", "mul", "div", "neg")
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
     def logits_of(self, tensor: Any) -> tuple[Any, str]:
         """Tell what a tensor was before the last activation, and which that is."""
         found = self._activated.get(id(tensor))
-        if found is None:
+        if found is None or found.kind == "gate":
             return tensor, "linear"
         if found.kind == "hidden":
             raise UnsupportedLayerError(
@@ -315,6 +317,9 @@ class Watch(TorchFunctionMode):  # type: ignore[misc]
         if not found or None in found:
             return
         kinds = {one.kind for one in found if one is not None}
+        if name in _OF_GATES and kinds <= set(_GATES):
+            self._activated[id(result)] = _Activated(result, result, "gate")
+            return
         logarithm = name in ("log", "log_") and kinds == {"softmax"}
         if (name in MOVES and len(kinds) == 1) or logarithm:
             places = {id(one.tensor): one.logits for one in found if one is not None}
