@@ -310,10 +310,15 @@ def test_tables_are_texts_or_batches_by_their_shape(series):
     np.testing.assert_array_equal(states(record(words, ids)), states(record(words, [[1, 2, 3]])))
 
 
-@pytest.mark.parametrize("given", [None, iter([X]), object(), {"a", "b"}])
+@pytest.mark.parametrize("given", [iter([X]), object(), {"a", "b"}])
 def test_what_is_no_input_at_all_is_named(series, given):
     with pytest.raises(TypeError, match=r"inputs: expected arrays, .* a dataset; got a builtins\."):
         record(series, given)
+
+
+def test_no_input_is_named(series):
+    with pytest.raises(TypeError, match=r"inputs: expected what the model is called with, or run="):
+        record(series, None)
 
 
 # Several lengths, in a model that masks -----------------------------------------------------------
