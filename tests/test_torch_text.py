@@ -337,6 +337,29 @@ def test_one_hot_vectors_are_read():
     lw.generate(model, "ab", 3, vocabulary=SYMBOLS, seed=0)
 
 
+def test_ids_of_which_a_module_makes_vectors_itself_are_read(twin):
+    class OneHot(Reader):
+        def forward(self, ids):
+            y, _ = self.rnn(F.one_hot(ids, SIZE).float() @ self.embed.weight)
+            return self.head(y)
+
+    class Own(nn.Module):
+        def __init__(self, rnn):
+            super().__init__()
+            self.rnn = rnn
+
+        def forward(self, ids):
+            return self.rnn(F.one_hot(ids, SIZE).float())[0]
+
+    options = {"vocabulary": SYMBOLS, "top_k": 2}
+    same(lw.record(of(twin[1], OneHot), TEXT, **options), lw.record(twin[0], TEXT, **options))
+    torch.manual_seed(5)
+    rnn = nn.GRU(SIZE, SIZE, batch_first=True)
+    ids = torch.tensor([[SYMBOLS.index(c) for c in TEXT]])
+    found = lw.record(Own(rnn), TEXT, **options)["rnn"].hidden_state
+    np.testing.assert_allclose(found, rnn(F.one_hot(ids, SIZE).float())[0].detach(), atol=1e-6)
+
+
 class Ending(nn.Module):
     def __init__(self, end):
         super().__init__()

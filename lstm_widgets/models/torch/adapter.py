@@ -66,11 +66,19 @@ class TorchAdapter(Adapter):
         """What the model takes: a module doesn't tell."""
         return ()
 
-    @property
+    @functools.cached_property
     def input_shape(self) -> tuple[int | None, ...] | None:
         """The shape of its only input, as far as its first layer tells."""
         features = self.structure.features
-        return None if features is None else (None, None, features)
+        if features is None:
+            return None
+        # It may make vectors of ids by itself, by one_hot for instance.
+        vectors, ids = np.zeros((2, 3, features), np.float32), np.zeros((2, 3), np.int64)
+        untold = Structure(self.model, self.layers, self._seen)
+        untold.carried = self.structure.carried
+        if not self._seen(untold, [vectors]) and self._seen(untold, [ids]):
+            return None
+        return (None, None, features)
 
     def unpacked(self, inputs: Any) -> Any:
         """Take the arrays out of what a module is called with, or out of a list of examples."""
