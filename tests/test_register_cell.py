@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 
+import keras
 import numpy as np
 import pytest
 import torch
@@ -90,7 +91,75 @@ def minimal_weights(cell):
     }
 
 
+@keras.saving.register_keras_serializable("test_register_cell")
+class KerasPeephole(keras.layers.Layer):
+    def __init__(self, units, **settings):
+        super().__init__(**settings)
+        self.units = units
+        self.state_size = (units, units)
+
+    def get_config(self):
+        return super().get_config() | {"units": self.units}
+
+    def build(self, shape):
+        def add(name, *shape):
+            return self.add_weight(name=name, shape=shape, initializer="random_normal")
+
+        n = self.units
+        self.kernel, self.recurrent = add("k", shape[-1], 4 * n), add("r", n, 4 * n)
+        self.bias, self.peephole = add("b", 4 * n), add("p", 3, n)
+
+    def call(self, x, states):
+        h, c = states
+        z = keras.ops.matmul(x, self.kernel) + keras.ops.matmul(h, self.recurrent) + self.bias
+        i, f, g, o = keras.ops.split(z, 4, axis=1)
+        i = keras.ops.sigmoid(i + self.peephole[0] * c)
+        f = keras.ops.sigmoid(f + self.peephole[1] * c)
+        c = f * c + i * keras.ops.tanh(g)
+        h = keras.ops.sigmoid(o + self.peephole[2] * c) * keras.ops.tanh(c)
+        return h, [h, c]
+
+
+class KerasMinimal(keras.layers.Layer):
+    def __init__(self, size, **settings):
+        super().__init__(**settings)
+        self.state_size = size
+        dense = {"bias_initializer": "random_normal", "dtype": self.dtype_policy}
+        self.gate, self.new = keras.layers.Dense(size, **dense), keras.layers.Dense(size, **dense)
+
+    def build(self, shape):
+        self.gate.build((None, self.state_size + shape[-1]))
+        self.new.build((None, self.state_size + shape[-1]))
+
+    def call(self, x, states, training=False):
+        assert not training
+        (h,) = states
+        f = keras.ops.sigmoid(self.gate(keras.ops.concatenate([h, x], 1)))
+        g = keras.ops.tanh(self.new(keras.ops.concatenate([f * h, x], 1)))
+        h = (1 - f) * h + f * g
+        return h, h
+
+
+def keras_peephole_weights(cell):
+    return {name: getattr(cell, name) for name in ("kernel", "recurrent", "bias", "peephole")}
+
+
+def keras_minimal_weights(cell):
+    return {
+        "gate": cell.gate.kernel,
+        "gate_bias": cell.gate.bias,
+        "new": cell.new.kernel,
+        "new_bias": cell.new.bias,
+    }
+
+
 def register_all():
+    lw.register_cell(
+        KerasPeephole, signals=PEEPHOLE, weights=keras_peephole_weights, step=peephole_step
+    )
+    lw.register_cell(
+        KerasMinimal, signals=MINIMAL, weights=keras_minimal_weights, step=minimal_step
+    )
     lw.register_cell(
         Peephole,
         signals=PEEPHOLE,
@@ -307,6 +376,140 @@ def test_a_recording_is_opened_and_shown_where_nothing_is_registered(tmp_path):
     assert "Peephole" in done.stdout
     value = float(done.stdout.splitlines()[-1])
     assert value == float(recording["cell"]["output_gate"][1, 2, 3])
+
+
+# Keras --------------------------------------------------------------------------------------------
+
+
+KERAS = {
+    "peephole": (KerasPeephole, keras_peephole_weights, peephole_plain, 2),
+    "minimal": (KerasMinimal, keras_minimal_weights, minimal_plain, 1),
+}
+
+
+def keras_weights(name, cell):
+    return {key: np.asarray(value, np.float64) for key, value in KERAS[name][1](cell).items()}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", KERAS)
+def test_keras_cells_in_a_layer_are_recorded_where_there_is_padding(name, dtype):
+    kind, _, plain, states = KERAS[name]
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((None, 3), dtype=dtype),
+            keras.layers.Masking(0.0, dtype=dtype),
+            keras.layers.RNN(kind(5, dtype=dtype), return_sequences=True, name="rnn", dtype=dtype),
+            keras.layers.Dense(2, dtype=dtype),
+        ]
+    )
+    x, lengths = sequences(4, 6, 3).astype(dtype), [6, 3, 5, 1]
+    for example, length in enumerate(lengths):
+        x[example, length:] = 0
+    recording = lw.record(model, x, check="full")
+    found = recording["rnn"]
+    assert found.attrs["kind"] == kind.__name__
+    for example, length in enumerate(lengths):
+        np.testing.assert_array_equal(found["mask"][example], np.arange(6) < length)
+        expected = sequence(
+            plain, keras_weights(name, model.get_layer("rnn").cell), x[example, :length], states, 5
+        )
+        assert list(found.data_vars) == [*expected, "mask"]
+        for signal, values in expected.items():
+            np.testing.assert_allclose(found[signal][example, :length], values, rtol=0, atol=3e-6)
+
+
+class KerasStepped(keras.Model):
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def call(self, x):
+        state = [keras.ops.zeros((x.shape[0], 5))] * (
+            2 if isinstance(self.cell, KerasPeephole) else 1
+        )
+        for t in range(x.shape[1]):
+            h, state = self.cell(x[:, t], state)
+            state = state if isinstance(state, list) else [state]
+        return h
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_keras_cells_that_a_model_steps_itself_are_recorded(name):
+    kind, _, plain, states = KERAS[name]
+    keras.utils.set_random_seed(0)
+    model, x = KerasStepped(kind(5, name="cell")), sequences(2, 4, 3).astype("float32")
+    recording = lw.record(model, x)
+    found = recording["cell"]
+    for example in range(2):
+        expected = sequence(plain, keras_weights(name, model.cell), x[example], states, 5)
+        for signal, values in expected.items():
+            np.testing.assert_allclose(found[signal][example], values, rtol=0, atol=3e-6)
+    np.testing.assert_allclose(found["hidden_state"][:, -1], model(x), rtol=0, atol=1e-6)
+
+
+def keras_stack():
+    keras.utils.set_random_seed(0)
+    cells = [keras.layers.LSTMCell(4), KerasPeephole(5)]
+    return keras.Sequential(
+        [
+            keras.Input((6, 3)),
+            keras.layers.Bidirectional(
+                keras.layers.RNN(KerasPeephole(2), return_sequences=True), name="both"
+            ),
+            keras.layers.RNN(cells, name="stack"),
+            keras.layers.Dense(2),
+        ]
+    )
+
+
+def test_keras_cells_stand_in_directions_and_stacks_like_any_other():
+    model, x = keras_stack(), sequences(2, 6, 3).astype("float32")
+    recording = lw.record(model, x)
+    assert recording.layers == ("both/forward", "both/backward", "stack/cell_0", "stack/cell_1")
+    assert recording["both"].sizes["cell"] == 4
+    np.testing.assert_allclose(recording.outputs[:, -1], model(x), rtol=0, atol=1e-6)
+    held = lw.record(model, x, held=lw.Held(1, 0.5, layer="both", signal="output_gate"))
+    assert (held["both/forward"]["output_gate"][..., 1] == 0.5).all()
+    assert not np.allclose(
+        held["stack/cell_1"]["hidden_state"], recording["stack/cell_1"]["hidden_state"]
+    )
+
+
+def test_a_wrong_step_of_a_keras_cell_fails_the_self_check():
+    def wrong(weights, x, state, signal):
+        h, c = state
+        peephole_step(weights, x, (h, np.roll(c, 1, axis=1)), signal)
+
+    lw.register_cell(KerasPeephole, signals=PEEPHOLE, weights=keras_peephole_weights, step=wrong)
+    with pytest.raises(lw.SelfCheckError, match="layer 'both/forward'"):
+        lw.record(keras_stack(), sequences(2, 6, 3).astype("float32"))
+
+
+def test_relevance_of_keras_models_with_them_is_refused_by_name():
+    model, x = keras_stack(), sequences(2, 6, 3).astype("float32")
+    with pytest.raises(
+        lw.UnsupportedLayerError, match=r"both/forward.* of the class KerasPeephole"
+    ):
+        lw.relevance(model, x)
+    with pytest.raises(lw.UnsupportedLayerError, match=r"of the class KerasPeephole"):
+        lw.dependency(model, x)
+
+
+class KerasUnknown(keras.layers.Layer):
+    state_size = 5
+
+    def call(self, x, states):
+        return states[0] + keras.ops.sum(x), states
+
+
+def test_refusals_of_keras_cells_that_are_not_known_tell_the_way_out():
+    model = keras.Sequential([keras.Input((4, 3)), keras.layers.RNN(KerasUnknown())])
+    with pytest.raises(
+        lw.UnsupportedLayerError, match=r"KerasUnknown .lstm_widgets\.register_cell"
+    ):
+        lw.record(model, sequences(2, 4, 3).astype("float32"))
 
 
 # Cells of many shapes -----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import numpy as np
 
 from lstm_widgets.models.keras.backend import backend
 from lstm_widgets.models.keras.layers import load_keras
+from lstm_widgets.models.own_cells import kind_of, read_own_cell
 from lstm_widgets.rnn.activations import ACTIVATIONS
 from lstm_widgets.rnn.cells import Cell
 
@@ -44,6 +45,10 @@ def mask_array(mask: Any) -> npt.NDArray[np.bool_]:
 
 def read_cell(kind: str, cell: Any) -> Cell:
     """Read a Keras cell, in the dtype in which it computes."""
+    if kind_of(cell):
+        import ml_dtypes  # noqa: F401, PLC0415  (as in as_array)
+
+        return read_own_cell(cell, np.dtype(backend().dtype(cell.compute_dtype)), _plain)
     activation, recurrent_activation = _activations(cell)
 
     def array(variable: Any) -> Any:
@@ -62,6 +67,13 @@ def read_cell(kind: str, cell: Any) -> Cell:
         activation_names=(_name(activation), _name(recurrent_activation)),
         reset_after=bool(getattr(cell, "reset_after", False)),
     )
+
+
+def _plain(value: Any) -> Any:
+    """Make an array of a variable or tensor; everything else as it is."""
+    keras = load_keras()
+    is_one = isinstance(value, keras.Variable) or keras.ops.is_tensor(value)
+    return as_array(keras.ops.convert_to_tensor(value)) if is_one else value
 
 
 def tensor_cell(kind: str, cell: Any) -> Cell:

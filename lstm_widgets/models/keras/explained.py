@@ -34,7 +34,7 @@ from lstm_widgets.models.keras import propagation
 from lstm_widgets.models.keras.batches import KerasBatches
 from lstm_widgets.models.keras.cell_state import counted_loops, state_patch
 from lstm_widgets.models.keras.head import Head, find_head
-from lstm_widgets.models.keras.layers import call_orders, find_layers, load_keras
+from lstm_widgets.models.keras.layers import call_orders, find_layers, load_keras, with_way_back
 from lstm_widgets.models.keras.outputs import declared, leading, named
 from lstm_widgets.models.keras.passes import Pass
 from lstm_widgets.models.keras.patches import replaced
@@ -144,7 +144,7 @@ class Explained:
         self.count = self._inputs.count
         first = self._inputs.batch(0, min(self.count, batch_size or DEFAULT_BATCH_SIZE))
         build_model(model, self._inputs.structured(first))
-        self._found = find_layers(model)
+        self._found = with_way_back(find_layers(model))
         self.fixed = any(one.stateful for one in self._found if not one.problem) or any(
             t.shape[0] for t in getattr(model, "inputs", None) or []
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lstm_widgets.models.keras.backend import backend
+from lstm_widgets.models.own_cells import kind_of, other_than_known, size_of, way_back
 from lstm_widgets.rnn.cells import SIGNALS
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Found:
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many units each of its cells has."""
-        return tuple(int(cell.units) for cell in self.cells)
+        return tuple(size_of(one) if kind_of(one) else int(one.units) for one in self.cells)
 
     @property
     def dtypes(self) -> tuple[str, ...]:
@@ -207,7 +208,10 @@ def numbered(order: Sequence[int], time: int) -> int:
 
 def _is_cell(layer: Any) -> bool:
     layers = load_keras().layers
-    return isinstance(layer, (layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell))
+    if isinstance(layer, (layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell)):
+        return True
+    known = kind_of(layer) or other_than_known(layer)
+    return bool(known) and not isinstance(layer, layers.RNN)
 
 
 def is_stack(layer: Any) -> bool:
@@ -217,6 +221,9 @@ def is_stack(layer: Any) -> bool:
 
 def _kind(cell: Any) -> str:
     """Tell the kind of a cell, "" if it is none that can be recorded."""
+    own = kind_of(cell)
+    if own:
+        return own
     for kind in SIGNALS:
         base = getattr(load_keras().layers, f"{kind}Cell", None)
         if base is not None and isinstance(cell, base) and type(cell).call is base.call:
@@ -231,7 +238,7 @@ def _kinds(layer: Any) -> tuple[tuple[str, ...], str]:
         kind = _kind(layer)
         if kind:
             return (kind,), ""
-        return (), f"the custom cell {type(layer).__name__}, which the model steps itself"
+        return (), f"{_custom(layer)}, which the model steps itself"
     if not isinstance(layer, layers.RNN):
         return (), f"a {type(layer).__name__}, which is no keras.layers.RNN"
     own = (layers.RNN.inner_loop, layers.LSTM.inner_loop, layers.GRU.inner_loop)
@@ -241,5 +248,19 @@ def _kinds(layer: Any) -> tuple[tuple[str, ...], str]:
     kinds = tuple(map(_kind, cells))
     for cell, kind in zip(cells, kinds, strict=True):
         if not kind:
-            return (), f"a {type(layer).__name__} around the custom cell {type(cell).__name__}"
+            return (), f"a {type(layer).__name__} around {_custom(cell)}"
     return kinds, ""
+
+
+def _custom(cell: Any) -> str:
+    """Name a cell that isn't known, and what makes it known."""
+    return f"the custom cell {type(cell).__name__} (lstm_widgets.register_cell makes its equations known)"
+
+
+def with_way_back(found: Sequence[Found]) -> list[Found]:
+    """List the same layers: those through which nothing can be traced back have a problem."""
+    why = [next(filter(None, map(way_back, one.kinds)), "") for one in found]
+    return [
+        replace(one, kinds=(), problem=problem) if problem else one
+        for one, problem in zip(found, why, strict=True)
+    ]

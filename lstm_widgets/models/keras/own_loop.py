@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["KEPT_LOOPS", "KEPT_SHAPES", "OwnLoop"]
+__all__ = ["KEPT_LOOPS", "KEPT_SHAPES", "OwnLoop", "call_cell"]
 
 # Tracing the layer's own loop costs more than running it a few times without.
 UNTRACED_CHECKS = 2
@@ -26,6 +26,12 @@ KEPT_SHAPES = 256
 
 def _is_loop(layer: Any) -> bool:
     return isinstance(layer, load_keras().layers.RNN)
+
+
+def call_cell(cell: Any, inputs: Any, states: Any) -> Any:
+    """Let a cell itself take a single step, in inference mode."""
+    training = {"training": False} if cell._call_has_training_arg else {}  # noqa: SLF001
+    return type(cell).call(cell, inputs, states, **training)
 
 
 def _keep(kept: dict[Any, Any], key: Any, value: Any, most: int) -> None:
@@ -87,7 +93,7 @@ class OwnLoop:
     def _run(self, x: Any, state: Any, mask: Any) -> Any:
         layer: Any = self._layer()
         if not _is_loop(layer):  # a cell, which takes one timestep
-            output, states = type(layer).call(layer, x[:, 0], state, training=False)
+            output, states = call_cell(layer, x[:, 0], state)
             return output, output[:, None], states
         own = layer.__dict__["return_sequences"]
         layer.__dict__["return_sequences"] = True

@@ -19,10 +19,10 @@ from lstm_widgets.models.keras.cells import as_array, as_tensor, mask_array, rea
 from lstm_widgets.models.keras.gather import array
 from lstm_widgets.models.keras.layers import Found, find_layers, load_keras
 from lstm_widgets.models.keras.outputs import named
-from lstm_widgets.models.keras.own_loop import OwnLoop
+from lstm_widgets.models.keras.own_loop import OwnLoop, call_cell
 from lstm_widgets.models.keras.patches import is_stock, replaced
 from lstm_widgets.models.keras.returned import as_returned, last_as_returned
-from lstm_widgets.rnn.cells import STATES
+from lstm_widgets.rnn.cells import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -307,11 +307,11 @@ class KerasRun:
 
     def _step(self, one: Found) -> Callable[..., tuple[Any, Any]]:
         """Make what stands in for the call of a cell that the model steps itself."""
-        own, tree = type(one.layer).call, load_keras().tree
+        tree = load_keras().tree
 
         def call(inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:  # noqa: ARG001
             if not self._active or not self._loop.wants(one):
-                return own(one.layer, inputs, states, training=False)  # type: ignore[no-any-return]
+                return call_cell(one.layer, inputs, states)  # type: ignore[no-any-return]
             number = self._number(one)
             flat = self._loop.starts(one, number, tree.flatten(states))
             hidden, _, new = self._run(one, number, inputs[:, None], flat, None)
@@ -348,7 +348,8 @@ class KerasRun:
             raise
         states = [as_tensor(state, dtype) for state in result.states]
         packed = tree.pack_sequence_as(initial_state, states)
-        position = -STATES[one.kinds[-1]]
+        kind = KINDS[one.kinds[-1]]
+        position = kind.signals.index("hidden_state") - kind.states
         if result.hidden is not None:
             outputs = as_tensor(made.returned(result.hidden, made.mask, begun=result.begun), dtype)
             # Keras doesn't look at the last output of a layer that returns all.
