@@ -7,6 +7,7 @@ import textwrap
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import torch
 from torch import nn
 
@@ -487,14 +488,21 @@ def test_a_wrong_step_of_a_keras_cell_fails_the_self_check():
         lw.record(keras_stack(), sequences(2, 6, 3).astype("float32"))
 
 
-def test_relevance_of_keras_models_with_them_is_refused_by_name():
+def test_gradients_go_through_keras_cells_and_lrp_is_refused_by_name():
     model, x = keras_stack(), sequences(2, 6, 3).astype("float32")
+    found = lw.relevance(model, x, methods="gradient_x_input", target=1)["relevance"]
+    given = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        score = model(given)[:, 1]
+    expected = tape.gradient(score, given) * x
+    np.testing.assert_allclose(
+        found.sel({"method": "gradient_x_input"}), expected, rtol=1e-4, atol=1e-7
+    )
     with pytest.raises(
         lw.UnsupportedLayerError, match=r"both/forward.* of the class KerasPeephole"
     ):
-        lw.relevance(model, x)
-    with pytest.raises(lw.UnsupportedLayerError, match=r"of the class KerasPeephole"):
-        lw.dependency(model, x)
+        lw.relevance(model, x, methods="lrp")
 
 
 class KerasUnknown(keras.layers.Layer):
@@ -740,6 +748,9 @@ def test_a_subclass_with_steps_of_its_own_is_not_taken_for_the_class():
         lw.record(Stepped(Doubled(3, 5)), torch.randn(2, 4, 3))
 
 
+# The way back -------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("name", ["peephole", "minimal"])
 def test_relevance_goes_back_through_the_functions_that_they_compute_by(name):
     model, x = {"peephole": peephole, "minimal": minimal}[name](), sequences(2, 4, 3)
@@ -756,3 +767,21 @@ def test_relevance_goes_back_through_the_functions_that_they_compute_by(name):
 def test_the_state_of_such_a_cell_is_not_explained():
     with pytest.raises(lw.UnsupportedLayerError, match=r"'cell' cannot .* class Minimal"):
         lw.relevance(minimal(), sequences(2, 4, 3), layer="cell", cell=1)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_all_of_a_score_is_handed_back_through_them(name):
+    model, x = MODELS[name][0](), sequences(2, 4, 3)
+    found = lw.relevance(model, x, methods="lrp", target=1, bias_factor=1, epsilon=1e-9)
+    lrp = found.sel({"method": "lrp"})
+    total = lrp["relevance"].sum(["timestep", "channel"]) + lrp["elsewhere"]
+    np.testing.assert_allclose(total, lrp["score"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_how_far_back_a_model_with_them_looks(name):
+    model, x = MODELS[name][0](), sequences(2, 5, 3)
+    given = torch.tensor(x, requires_grad=True)
+    (slope,) = torch.autograd.grad(model(given)[:, 2].sum(), given)
+    found = lw.dependency(model, x, target=2)[:, 0].to_numpy()
+    np.testing.assert_allclose(found[:, ::-1], np.abs(slope.numpy()), rtol=1e-5, atol=1e-7)
