@@ -769,10 +769,9 @@ def test_the_state_of_such_a_cell_is_not_explained():
         lw.relevance(minimal(), sequences(2, 4, 3), layer="cell", cell=1)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_all_of_a_score_is_handed_back_through_them(name):
-    model, x = MODELS[name][0](), sequences(2, 4, 3)
-    found = lw.relevance(model, x, methods="lrp", target=1, bias_factor=1, epsilon=1e-9)
+def test_all_of_a_score_is_handed_back_through_a_peephole_lstm():
+    x = sequences(2, 4, 3)
+    found = lw.relevance(peephole(), x, methods="lrp", target=1, bias_factor=1, epsilon=1e-9)
     lrp = found.sel({"method": "lrp"})
     total = lrp["relevance"].sum(["timestep", "channel"]) + lrp["elsewhere"]
     np.testing.assert_allclose(total, lrp["score"], rtol=1e-5)

@@ -178,9 +178,10 @@ def register_cell(
 
     Notes
     -----
-    Registered cells run in NumPy, step by step. In PyTorch, relevance and dependency go back through what
-    they compute by themselves, function by function; of Keras models with them they are refused, and so is
-    to explain the state of such a cell.
+    Registered cells run in NumPy, step by step. Gradients go back through what they
+    compute by themselves: dependency, and relevance by all methods but LRP, work as for any model. LRP goes
+    through them function by function in PyTorch, and is refused in Keras. The state of such a cell can't be
+    explained.
 
     Examples
     --------
