@@ -253,7 +253,7 @@ class KerasRun:
                 if outside.any():
                     at = tuple(int(places[0]) for places in np.nonzero(outside))
                     self._failure = ValueError(
-                        f"inputs: the model looks up ids from 0 to {count - 1}, got {ids[at]} (at "
+                        f"inputs: the model looks up ids from 0 to {count - 1}, got {ids[at]:g} (at "
                         f"[{','.join(map(str, at))}] of what layer {layer.name!r} looks up)"
                     )
                     raise self._failure
