@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 PACKAGE = "lstm_widgets"
 FRAMEWORKS = {
-    "keras": re.compile("keras|tensorflow|(^|[^a-z])tf($|[^a-z])", re.IGNORECASE),
+    "keras": re.compile("keras|tensorflow|(^|[^a-z])tf($|[^a-z0-9])", re.IGNORECASE),
     "torch": re.compile("torch", re.IGNORECASE),
     "jax": re.compile("jax", re.IGNORECASE),  # known by Keras alone
 }
 #: What Keras runs on is the business of one module.
 BACKENDS = "models/keras/backend.py"
-#: An activation is named for where it comes from; TF32 is a kind of number.
-NAMES = {"hard_sigmoid_keras2", "_hard_sigmoid_keras2", "allow_tf32"}
+#: An activation is named for where it comes from.
+NAMES = {"hard_sigmoid_keras2", "_hard_sigmoid_keras2"}
 
 
 def words(tree: ast.AST) -> Iterator[tuple[int, str]]:

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 import lstm_widgets as lw
 from lstm_widgets.errors import SelfCheckError
-from lstm_widgets.models.torch import loops
+from lstm_widgets.models.torch import loops, run
 from lstm_widgets.models.torch.layers import Found
 
 
@@ -121,3 +121,21 @@ def test_a_wrong_order_of_what_is_packed(monkeypatch, kind):
 def test_what_is_right_passes():
     for kind in (nn.LSTM, nn.GRU, nn.RNN):
         lw.record(*make(kind, bidirectional=True), check="full")
+
+
+@pytest.mark.parametrize("precision", ["tf32", "ieee", "none"])
+def test_cudnn_rounds_nothing_meanwhile_and_that_is_said(monkeypatch, precision):
+    module, x = nn.LSTM(3, 4), torch.randn(5, 2, 3)
+    settings, name, exact = run._precision()
+    if name == "allow_tf32":
+        precision = precision == "tf32"
+    seen = []
+    module.register_forward_hook(lambda *_: seen.append(getattr(settings, name)))
+    monkeypatch.setattr(settings, name, precision)
+    before = getattr(settings, name)
+    lw.record(module, x)  # on the CPU there is nothing to say
+    monkeypatch.setattr(run, "rounds_products", lambda _: True)
+    with pytest.warns(UserWarning, match="cuDNN multiplies float32 as such"):
+        lw.record(module, x)
+    assert set(seen) == {exact}
+    assert getattr(settings, name) == before

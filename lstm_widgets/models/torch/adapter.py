@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import DataLoader
 
 from lstm_widgets.models.adapter import Adapter, Input
+from lstm_widgets.models.inputs import warn_outside
 from lstm_widgets.models.torch import run
 from lstm_widgets.models.torch.carried import Carried
 from lstm_widgets.models.torch.cells import as_array
@@ -149,6 +150,12 @@ class TorchAdapter(Adapter):
     ) -> AbstractContextManager[run.TorchRun]:
         """Make the model ready to run, and leave it as it was found."""
         del every_output
+        if run.rounds_products(self.model):
+            warn_outside(
+                "model: while it is recorded, cuDNN multiplies float32 as such; otherwise it rounds to "
+                "TF32 in recurrent layers (torch.backends.cudnn.allow_tf32), so that what the model says "
+                "may differ from the recording by about 1e-3"
+            )
         return run.running(self.model, self.structure, layers, loop, pieces=pieces, fresh=fresh)
 
     def explained(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lstm_widgets.models.torch.layers import Found
     from lstm_widgets.models.torch.structure import Structure
 
-__all__ = ["TorchRun", "as_found", "exact_products", "ready", "running"]
+__all__ = ["TorchRun", "as_found", "exact_products", "ready", "rounds_products", "running"]
 
 # While a model runs, PyTorch's loops are ours; see lstm_widgets.models.torch.loops.
 _RUNNING = threading.RLock()
@@ -129,15 +129,32 @@ def as_found(model: nn.Module) -> Iterator[Kept]:
         kept.restore()
 
 
+def rounds_products(model: nn.Module) -> bool:
+    """Whether cuDNN rounds what a module's recurrent layers multiply, where nothing says otherwise."""
+    settings, name, exact = _precision()
+    return getattr(settings, name) != exact and any(
+        one.is_cuda and one.dtype == torch.float32 for one in model.parameters()
+    )
+
+
 @contextlib.contextmanager
 def exact_products() -> Iterator[None]:
     """Let cuDNN multiply float32 as such: by default it rounds to 10 bits (TF32) in recurrent layers."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
+    settings, name, exact = _precision()
+    before = getattr(settings, name)
+    setattr(settings, name, exact)
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        setattr(settings, name, before)
+
+
+def _precision() -> tuple[Any, str, Any]:
+    """Tell where PyTorch is told how exact recurrent layers are, and what it is told for exact."""
+    layers = getattr(torch.backends.cudnn, "rnn", None)
+    if hasattr(layers, "fp32_precision"):
+        return layers, "fp32_precision", "ieee"
+    return torch.backends.cudnn, "allow_tf32", False  # before PyTorch 2.9
 
 
 class TorchRun:
