@@ -379,6 +379,42 @@ def test_a_recording_is_opened_and_shown_where_nothing_is_registered(tmp_path):
     assert value == float(recording["cell"]["output_gate"][1, 2, 3])
 
 
+class LanguageModel(nn.Module):
+    """It predicts the next token, and takes and returns its states, as word models do."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.cell = nn.Embedding(3, 3), Peephole(3, 5)
+        self.out = nn.Linear(5, 3)
+
+    def forward(self, ids, hidden=None):
+        states = []
+        for t in range(ids.shape[1]):
+            hidden = self.cell(self.embedding(ids[:, t]), hidden)
+            states.append(hidden[0])
+        return self.out(torch.stack(states, 1)), hidden
+
+
+def test_texts_are_read_whole_and_in_windows_and_written_on():
+    torch.manual_seed(0)
+    model, text = LanguageModel(), "abcabcaabbcc" * 2
+    given = {"vocabulary": "abc"}
+    ids = torch.tensor([["abc".index(one) for one in text]])
+    whole = lw.record(model, ids)["cell"]["hidden_state"]
+    read = lw.record(model, text, state="hidden", top_k=2, **given)
+    np.testing.assert_allclose(read["cell"]["hidden_state"], whole, rtol=0, atol=1e-6)
+    windows = lw.record(model, text, window=4, **given)["cell"]["hidden_state"]
+    for timestep in range(3, len(text)):
+        alone = lw.record(model, ids[:, timestep - 3 : timestep + 1])["cell"]["hidden_state"]
+        np.testing.assert_allclose(windows[:, timestep], alone[:, -1], rtol=0, atol=1e-6)
+    written = lw.generate(model, "abca", 5, window=4, output="0", temperature=0, **given)
+    tokens = "abca"
+    for _ in range(5):
+        logits, _ = model(torch.tensor([["abc".index(one) for one in tokens[-4:]]]))
+        tokens += "abc"[int(logits[0, -1].argmax())]
+    assert written.text in (tokens, tokens[4:])
+
+
 # Keras --------------------------------------------------------------------------------------------
 
 

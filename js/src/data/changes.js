@@ -340,7 +340,7 @@ export function explain({ layer, cell, at }, column, happened) {
       `${s}₋₁, the state before${first ? " the first timestep" : ""}, is unknown: ${why}.`,
     );
   }
-  if (has("reset_gate") && has("candidate")) {
+  if (layer.kind === "GRU" && has("reset_gate") && has("candidate")) {
     notes.push(
       `The reset gate r = ${number(of("reset_gate"))} scales the contribution of h₋₁ to h̃.`,
     );

@@ -65,7 +65,7 @@ def running(
 def ready(model: nn.Module, loops: Loops) -> Iterator[Kept]:
     """Let a module's layers run our loops, and leave it as it was found."""
     with _RUNNING, as_found(model) as kept, loops.replaced():
-        yield kept
+        yield Kept(model, kept)  # our loops included, which are not to be taken away
 
 
 def _as_handed_on(layer: Any, call: int, states: list[Any]) -> list[Any]:
@@ -119,12 +119,12 @@ def _is_lazy(module: nn.Module) -> bool:
 
 @contextlib.contextmanager
 def as_found(model: nn.Module) -> Iterator[Kept]:
-    """Let a module run in evaluation mode, without gradients, and leave it as it was found."""
+    """Let a module run in evaluation mode, without gradients, and leave it as it was found: that it gives."""
     kept = Kept(model)
     try:
         model.eval()
         with torch.no_grad(), torch.compiler.set_stance("force_eager"), exact_products():
-            yield Kept(model, kept)
+            yield kept
     finally:
         kept.restore()
 
