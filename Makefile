@@ -7,7 +7,10 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-LAB_READY := $(VENV)/.ready-lab
+COMMA := ,
+# What `make lab` is to have besides: an extra of the package, as in `make lab WITH=torch`.
+WITH :=
+LAB_READY := $(VENV)/.ready-lab$(WITH:%=-%)
 PY_READY := $(VENV)/.ready
 OLDEST := build/oldest
 OLDEST_READY := $(OLDEST)/.ready
@@ -36,7 +39,7 @@ LAB_OPTIONS := $(if $(filter 0,$(shell id -u)),--allow-root)
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-lab: $(LAB_READY) ## Open the first notebook in JupyterLab (needs Python only)
+lab: $(LAB_READY) ## Open the first notebook in JupyterLab (needs Python only); WITH=torch sets up PyTorch, too
 	$(BIN)/jupyter lab $(LAB_OPTIONS) notebooks/01_addition.ipynb
 
 test: ## Check everything: lint, types, JavaScript, bundles, site, Python, browser, hosts, notebooks
@@ -65,7 +68,7 @@ $(BIN)/python:
 
 # What the lab needs is part of what development needs: who has that has both.
 $(LAB_READY): pyproject.toml constraints.txt | $(BIN)/python
-	$(call install,$(VENV),constraints.txt,lab)
+	$(call install,$(VENV),constraints.txt,lab$(WITH:%=$(COMMA)%))
 	@touch $@
 
 $(PY_READY): pyproject.toml constraints.txt | $(BIN)/python
