@@ -108,7 +108,7 @@ def test_an_interrupt_keeps_the_calls_that_were_done():
 
 
 def test_a_keras_model_may_be_run_as_well():
-    model = keras.Sequential([keras.Input((None, 3)), keras.layers.GRU(4)])
+    model = keras.Sequential([keras.Input((None, 3)), keras.layers.GRU(4, name="gru")])
     x = np.random.default_rng(3).normal(size=(2, 5, 3)).astype("float32")
     recording = lw.record(model, run=lambda m: m(x))
     same = lw.record(model, x)

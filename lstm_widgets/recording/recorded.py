@@ -141,7 +141,7 @@ def expect_layer(layer: RecordedLayer, labels: Sequence[str] | None) -> tuple[in
     for name, values in layer.initial.items():
         of = (shape[0], len(layer.calls), shape[2]) if layer.calls else (shape[0], shape[2])
         _expect(values, f"{where}: initial {name!r}", np.dtype(np.float32), of)
-        if not can_be_signal(name):
+        if not name.endswith("_state") or not can_be_signal(name):
             raise ValueError(f"{where}: {name!r} isn't an initial state of a layer")
     if layer.calls and sum(layer.calls) != shape[1]:
         raise ValueError(

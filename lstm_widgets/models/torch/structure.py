@@ -375,7 +375,7 @@ class Structure:
                 return None
             size = getattr(module, "input_size", None) or getattr(module, "in_features", None)
             if isinstance(size, int):
-                return size
+                return size or None  # 0: a lazy layer that doesn't know yet
         return None
 
 
