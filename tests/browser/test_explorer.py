@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import recordings
 from expected import Look
+from lab import eventually
 from playwright.sync_api import expect
 from test_cell_grid import GUTTER, LABELS, SQUARE, TOKENS
 from test_text_heatmap import Text
@@ -69,6 +70,29 @@ def test_a_click_in_one_picture_moves_all(show):
     expect(text.root.locator(".lw-status.lw-hovered")).to_have_count(1)
     notebook.page.mouse.move(5, 5)
     stands_at(9, 300)
+
+
+def test_styles_of_other_widgets_change_nothing(show, root):
+    """They come into the page with the widgets, in whatever order these are shown."""
+    notebook = show(EXPLORER)
+    explorer = notebook.output(1).locator(".lw")
+    notebook.page.set_viewport_size({"width": 1920, "height": 1200})
+
+    def layout():
+        return explorer.evaluate(
+            """e => [...e.querySelectorAll("*")].map(part => {
+              const { x, y, width, height } = part.getBoundingClientRect();
+              return [x, y, width, height].map(Math.round);
+            })"""
+        )
+
+    eventually(lambda: explorer.evaluate("e => e.matches('.lw-split')"), True)
+    notebook.page.wait_for_timeout(300)
+    before = layout()
+    for sheet in sorted((root / "lstm_widgets" / "static").glob("*.css")):
+        if sheet.stem != "explorer":
+            notebook.page.add_style_tag(content=sheet.read_text("utf-8"))
+            assert layout() == before, sheet.stem
 
 
 def test_it_needs_no_scrolling_sideways(show):
