@@ -49,10 +49,10 @@ from lstm_widgets.models.keras.shown import Shown
 from lstm_widgets.models.keras.sources import find_source
 from lstm_widgets.models.keras.trace import Trace
 from lstm_widgets.models.loop_check import LoopCheck
+from lstm_widgets.models.opened import Opened
 from lstm_widgets.models.outputs import Output
 from lstm_widgets.models.passes import ReachedError
 from lstm_widgets.models.sources import Source
-from lstm_widgets.rnn.cells import STATES
 from lstm_widgets.rnn.comparison import TOLERANCES, Check, difference, expect_check
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ CHECKED_EXAMPLES = 4
 _SOURCE_VALUES = 1 << 22
 
 
-class Explained:
+class Explained(Opened):
     """A Keras model opened for explanation, see :class:`lstm_widgets.models.explaining.Explained`.
 
     Parameters
@@ -230,50 +230,10 @@ class Explained:
 
     # What goes in ---------------------------------------------------------------------------------
 
-    def joined(self, some: Sequence[Batch]) -> Batch:
-        """Put batches one after the other."""
-        return self._inputs.joined(some)
-
-    def batches(self, what: str) -> Iterator[Batch]:
-        """Cut the examples into batches, and show how far it is with ``what``."""
-        return self._inputs.all(self.batch_size, what)
-
-    @property
-    def has_ids(self) -> bool:
-        """Whether the source gets its ids or vectors from inputs of the model."""
-        return None not in self.source.leaves
-
-    @property
-    def tokens(self) -> Any:
-        """The ids or vectors that the source gets, of all examples, as they were given."""
-        return self._inputs.tokens(self.source)
-
-    def tokens_of(self, batch: Batch) -> npt.NDArray[Any]:
-        """Return the ids or vectors that the source gets, which are inputs of the model."""
-        return self._inputs.tokens_of(self.source, batch)
-
-    def with_tokens(self, batch: Batch, tokens: npt.NDArray[Any]) -> Batch:
-        """Put other ids or vectors into their place."""
-        return self._inputs.with_tokens(self.source, batch, tokens)
-
-    @property
-    def states(self) -> int:
-        """How many values all recurrent layers carry from one timestep to the next."""
-        return sum(
-            int(cell.units) * STATES[kind]
-            for one in self._found
-            for cell, kind in zip(one.cells if one.kinds else (), one.kinds, strict=True)
-        )
-
     @property
     def activation(self) -> str:
         """What makes outputs of logits: ``softmax``, ``sigmoid``, ``linear`` or ``other``."""
         return self._head.activation
-
-    def meaning(self, size: int) -> str:
-        """Tell whether an output's ``size`` numbers are of ``classes``, ``values`` or ``unknown``."""
-        assert self._output is not None  # noqa: S101  (asked of outputs only)
-        return self._output.meaning(self.activation, size)
 
     @contextlib.contextmanager
     def states_as_found(self) -> Iterator[None]:

@@ -24,9 +24,10 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.batches import Batch, Batches
-from lstm_widgets.models.cell_state import ExplainedState, states_of
+from lstm_widgets.models.cell_state import ExplainedState
 from lstm_widgets.models.inputs import expect_positive, standard_batch_size
 from lstm_widgets.models.loop_check import LoopCheck
+from lstm_widgets.models.opened import Opened
 from lstm_widgets.models.outputs import Output
 from lstm_widgets.models.own_cells import way_back
 from lstm_widgets.models.passes import ReachedError
@@ -56,7 +57,7 @@ CHECKED_EXAMPLES = 4
 _SOURCE_VALUES = 1 << 22
 
 
-class Explained:
+class Explained(Opened):
     """A module opened for explanation, see :class:`lstm_widgets.models.explaining.Explained`.
 
     Parameters
@@ -147,46 +148,16 @@ class Explained:
             timesteps = 0 if self.tokens is None else int(self.tokens.shape[1])
             values = max(self.source.size, timesteps * self.states, 1)
             self.batch_size = max(self.batch_size, _SOURCE_VALUES // values)
-        self.activation = "linear" if cell else looks.activation
+        self._activation = "linear" if cell else looks.activation
         # What the first call is held against: some rows, and what the model makes of them.
         self._expected = None if cell else (looks.expected, looks.dtype)
 
     # What goes in ---------------------------------------------------------------------------------
 
-    def joined(self, some: Sequence[Batch]) -> Batch:
-        """Put batches one after the other."""
-        return self._inputs.joined(some)
-
-    def batches(self, what: str) -> Iterator[Batch]:
-        """Cut the examples into batches, and show how far it is with ``what``."""
-        return self._inputs.all(self.batch_size, what)
-
     @property
-    def has_ids(self) -> bool:
-        """Whether the source gets its ids or vectors from inputs of the model."""
-        return None not in self.source.leaves
-
-    @property
-    def tokens(self) -> Any:
-        """The ids or vectors that the source gets, of all examples, as they were given."""
-        return self._inputs.tokens(self.source)
-
-    def tokens_of(self, batch: Batch) -> npt.NDArray[Any]:
-        """Return the ids or vectors that the source gets, which are inputs of the model."""
-        return self._inputs.tokens_of(self.source, batch)
-
-    def with_tokens(self, batch: Batch, tokens: npt.NDArray[Any]) -> Batch:
-        """Put other ids or vectors into their place."""
-        return self._inputs.with_tokens(self.source, batch, tokens)
-
-    @property
-    def states(self) -> int:
-        """How many values all recurrent layers carry from one timestep to the next."""
-        return sum(
-            size * len(states_of(kind))
-            for one in self._found
-            for size, kind in zip(one.sizes, one.kinds, strict=True)
-        )
+    def activation(self) -> str:
+        """What makes outputs of logits: ``softmax``, ``sigmoid``, ``linear`` or ``other``."""
+        return self._activation
 
     @property
     def embeddings(self) -> npt.NDArray[Any] | None:
@@ -194,11 +165,6 @@ class Explained:
         weight = getattr(self.source.layer, "weight", None)
         is_table = isinstance(self.source.layer, torch.nn.Embedding) and weight is not None
         return plain_array(as_array(weight)) if is_table else None
-
-    def meaning(self, size: int) -> str:
-        """Tell whether an output's ``size`` numbers are of ``classes``, ``values`` or ``unknown``."""
-        assert self._output is not None  # noqa: S101  (asked of outputs only)
-        return self._output.meaning(self.activation, size)
 
     # The run --------------------------------------------------------------------------------------
 
