@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Item = TypeVar("Item")
     Result = TypeVar("Result")
 
-__all__ = ["alone", "cpus", "in_blocks", "mapped"]
+__all__ = ["alone", "cpus", "in_blocks", "mapped", "resting"]
 
 # Values of the widest array of a block, of which a handful fit into a processor's own cache; and
 # those that are worth a thread of their own: with fewer, threads wait for each other's Python.
@@ -90,7 +90,11 @@ def mapped(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Re
                 return
             results[k] = function(items[k])
 
-    others = [_threads().submit(work) for _ in range(min(cpus(), len(items)) - 1)]
+    count = min(cpus(), len(items)) - 1
+    if count > 0:
+        for rest in _spinning:
+            rest()
+    others = [_threads().submit(work) for _ in range(count)]
     try:
         work()
     finally:
@@ -99,6 +103,22 @@ def mapped(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Re
     for other in others:
         other.result()
     return [results[k] for k in range(len(items))]
+
+
+# What ends the threads of other libraries that would spin for some milliseconds longer, waiting for work
+# of theirs, while ours want their processors.
+_spinning: list[Callable[[], object]] = []
+
+
+def resting(rest: Callable[[], object]) -> None:
+    """Tell how threads of another library are sent to rest, in the thread that last gave them work.
+
+    Parameters
+    ----------
+    rest : callable
+        Called with nothing whenever work of ours is about to be shared out.
+    """
+    _spinning.append(rest)
 
 
 # BLAS would share products out to threads of its own, which spin while they wait for the next:

@@ -24,6 +24,8 @@ from lstm_widgets.models.torch.gather import batches
 from lstm_widgets.models.torch.layers import Found, find_layers, unwrapped
 from lstm_widgets.models.torch.losses import loss_function
 from lstm_widgets.models.torch.structure import Structure
+from lstm_widgets.models.torch.threads import rest
+from lstm_widgets.rnn.parallel import resting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from lstm_widgets.rnn.comparison import Check
 
 __all__ = ["TorchAdapter"]
+
+resting(rest)
 
 
 class TorchAdapter(Adapter):
