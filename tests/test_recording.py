@@ -25,8 +25,8 @@ from lstm_widgets.recording import (
     RecordedPredictions,
     Recording,
     open_recording,
-    store,
 )
+from lstm_widgets.recording.store import layout, reading, writing
 
 SIGNALS = ("hidden_state", "cell_state", "input_gate")
 HOSTILE = [
@@ -488,7 +488,7 @@ def test_hostile_names_come_back(tmp_path):
 
 
 def test_many_chunks_come_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "CHUNK_BYTES", 4 * 4 * 10)
+    monkeypatch.setattr(writing, "CHUNK_BYTES", 4 * 4 * 10)
     tokens = strings([chr(33 + n % 90) for n in range(3 * 25)], (3, 25))
     for shape in [(3, 25, 4), (25, 3, 4), (3, 3, 100)]:
         recording = Recording.from_layers(
@@ -544,8 +544,8 @@ def test_a_path_may_be_relative(tmp_path, monkeypatch):
 
 def test_opening_reads_metadata_only(saved, monkeypatch):
     read = []
-    get = store._WholeStore.get
-    get_sync = store._WholeStore.get_sync
+    get = reading._WholeStore.get
+    get_sync = reading._WholeStore.get_sync
 
     async def spy(self, key, *args, **kwargs):
         read.append(f"{self.root.name}/{key}")
@@ -555,8 +555,8 @@ def test_opening_reads_metadata_only(saved, monkeypatch):
         read.append(f"{self.root.name}/{key}")
         return get_sync(self, key, *args, **kwargs)
 
-    monkeypatch.setattr(store._WholeStore, "get", spy)
-    monkeypatch.setattr(store._WholeStore, "get_sync", spy_sync)
+    monkeypatch.setattr(reading._WholeStore, "get", spy)
+    monkeypatch.setattr(reading._WholeStore, "get_sync", spy_sync)
     recording = open_recording(saved[1])
     repr(recording)
     assert recording.layers == ("a", "b/c")
@@ -593,10 +593,10 @@ def test_it_is_a_zarr_v3_hierarchy_others_can_read(saved):
 
 
 def test_a_chunk_holds_all_cells():
-    assert store._chunks((1, 100_000, 1024)) == (1, 512, 1024)
-    assert store._chunks((100, 5, 100)) == (100, 5, 100)
-    assert store._chunks((1, 7, 10**7)) == (1, 1, 10**7)
-    assert store._chunks((0, 0, 0)) == (1, 1, 1)
+    assert writing._chunks((1, 100_000, 1024)) == (1, 512, 1024)
+    assert writing._chunks((100, 5, 100)) == (100, 5, 100)
+    assert writing._chunks((1, 7, 10**7)) == (1, 1, 10**7)
+    assert writing._chunks((0, 0, 0)) == (1, 1, 1)
 
 
 def test_something_else_is_never_overwritten(tmp_path):
@@ -845,7 +845,7 @@ def test_bad_metadata_is_named(saved, tmp_path, change, message):
 
 def reseal(path):
     """Make the marker fit the files, as someone who forges a recording would."""
-    files, size = store._count(next(path.glob("data-*")))
+    files, size = layout.count(next(path.glob("data-*")))
     edit(path / "zarr.json", lambda content: marker(content).update(files=files, bytes=size))
 
 

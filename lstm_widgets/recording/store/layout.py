@@ -1,0 +1,89 @@
+"""What a recording on disk consists of; see :mod:`lstm_widgets.recording.store`."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.recording.recorded import INITIAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FORMAT = 3
+CHUNK_BYTES = 2**21
+COORDINATES = ("token", "channel", "output", "unit", "time", "position", "label")
+AXES = ("example", "timestep", "cell", "rank")
+BESIDE = ("predictions", "inputs", "outputs", "targets")
+DATE: np.dtype[Any] = np.dtype("M8[ns]")
+# What the arrays of a recording are made of. Nothing else is opened, so that no file can choose
+# which of the installed codecs runs (some of them unpickle).
+DTYPES: dict[str, np.dtype[Any]] = {
+    "float32": np.dtype(np.float32),
+    "float64": np.dtype(np.float64),
+    "int64": np.dtype(np.int64),
+    "int32": np.dtype(np.int32),
+    "bool": np.dtype(np.bool_),
+    "string": np.dtype(object),
+}
+CODECS = {"bytes", "vlen-utf8", "blosc", "crc32c"}
+
+METADATA = "zarr.json"
+DATA = re.compile(r"data-[0-9a-f]{32}")
+MARKER_DRAFT = re.compile(r"\.zarr-[0-9a-f]{32}\.json")
+
+
+def read_marker(path: Path) -> dict[str, Any] | None:
+    """Read what says that a recording is whole, and which data are its; None where nothing does."""
+    try:
+        metadata = json.loads((path / METADATA).read_text(encoding="utf-8"))
+        marker = metadata["attributes"]["lstm_widgets_recording"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    whole = isinstance(marker, dict) and isinstance(marker.get("format"), int)
+    return marker if whole else None
+
+
+def coordinates(names: Iterable[str]) -> list[str]:
+    """List those names that coordinates have, in the order in which a new recording has them."""
+    known = list(names)
+    initial = [name for name in known if name.startswith(INITIAL)]
+    return [*(name for name in COORDINATES if name in known), *initial]
+
+
+def count(folder: Path) -> tuple[int, int]:
+    """Count the files and their bytes, but not what a file browser leaves behind."""
+    sizes = [
+        (Path(root) / file).stat().st_size
+        for root, _, files in os.walk(folder)
+        for file in files
+        if not file.startswith(".")
+    ]
+    return len(sizes), sum(sizes)
+
+
+def strict(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Write numbers that JSON doesn't have as ``{"float": "inf"}``: other readers take no others."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    if isinstance(value, Mapping):
+        return {key: strict(each) for key, each in value.items()}
+    return [*map(strict, value)] if isinstance(value, (list, tuple)) else value
+
+
+def floats(value: Any) -> Any:  # noqa: ANN401
+    """Read what :func:`strict` wrote."""
+    if isinstance(value, list):
+        return [*map(floats, value)]
+    if not isinstance(value, dict):
+        return value
+    if [*value] == ["float"]:
+        return float(value["float"])
+    return {key: floats(each) for key, each in value.items()}
