@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,7 @@ def memory(said: Floats, timeline: Timeline) -> int:
         return 0
     with np.errstate(divide="ignore", invalid="ignore"):
         alike = products / np.rint(pairs) * (pairs[0] / products[0])
-    below = np.flatnonzero(~(alike >= 1 / np.e))
+    below = np.flatnonzero(~(alike >= 1 / math.e))
     return int(below[0] if len(below) else len(alike)) * timeline.step
 
 
