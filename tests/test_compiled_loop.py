@@ -11,13 +11,14 @@ import stat
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_widgets.rnn import compiled, compiling, fit_activations
+from lstm_widgets.rnn import compiled, compiling, fit_activations, parallel
 from lstm_widgets.rnn import compiled_activations as ours
 from lstm_widgets.rnn.activations import ACTIVATIONS
 from lstm_widgets.rnn.cells import KINDS, Cell
@@ -27,6 +28,9 @@ from lstm_widgets.rnn.numpy_loop import take_step
 NAMES = sorted(map(str, CODES))
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, 1e-39, -3e-39, 3e38, -3e38]
 POINTS = np.concatenate([np.linspace(-20, 20, 40_001), np.linspace(-120, 120, 2001), SPECIAL])
+
+
+THREADS = ThreadPoolExecutor(3)
 
 
 def applied(name, x):
@@ -117,9 +121,9 @@ def cases(draw):
     return cell, x, mask, held, some(2, examples, units), draw(st.booleans())
 
 
-@settings(max_examples=80, deadline=None)
-@given(cases(), st.sampled_from([1, 1 << 17]), st.integers(1, 2))
-def test_each_step_is_what_the_equations_say(case, ahead, threads):
+@settings(max_examples=120, deadline=None)
+@given(cases(), st.sampled_from([1, 1 << 17]), st.integers(1, 3), st.sampled_from([1, 1 << 15]))
+def test_each_step_is_what_the_equations_say(case, ahead, threads, shared):
     cell, x, mask, held, first, reverse = case
     kind, dtype = KINDS[cell.kind], x.dtype
     examples, timesteps, _ = x.shape
@@ -128,6 +132,9 @@ def test_each_step_is_what_the_equations_say(case, ahead, threads):
         patch.setattr(compiled, "_AHEAD", ahead)
         patch.setattr(compiled, "_THREAD_WORK", 1)
         patch.setattr(compiled, "cpus", lambda: threads)
+        patch.setattr(parallel, "cpus", lambda: threads)
+        patch.setattr(parallel, "_threads", lambda: THREADS)
+        patch.setattr(compiled, "_SHARED_WEIGHTS", shared)
         ended = compiled.scan(
             cell, x, list(first[: kind.states]), mask, out, reverse=reverse, held=held
         )
@@ -183,6 +190,52 @@ def moved_by_sum(kind, name, values, before, cell):
         update = values["update_gate"]
         return np.abs(update * before[0]) + np.abs((1 - update) * values["candidate"])
     return 0 * values[name]
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
+def test_units_that_are_shared_out_do_what_all_do_together(monkeypatch, kind):
+    rng = np.random.default_rng(0)
+    width, units, timesteps = KINDS[kind].gates * 7, 7, 5000
+    cell = Cell(
+        *(kind, *(rng.normal(size=s).astype(np.float32) / 4 for s in ((3, width), (7, width)))),
+        rng.normal(size=(2, width) if kind == "GRU" else width).astype(np.float32),
+        *(None, None, ("tanh", "sigmoid"), kind == "GRU"),
+    )
+    x = rng.normal(size=(1, timesteps, 3)).astype(np.float32)
+    initial = [np.zeros((1, units), np.float32)] * KINDS[kind].states
+    made = []
+    monkeypatch.setattr(parallel, "_threads", lambda: THREADS)
+    for threads in (1, 3):
+        for module in (compiled, parallel):
+            monkeypatch.setattr(module, "cpus", lambda n=threads: n)
+        monkeypatch.setattr(compiled, "_SHARED_WEIGHTS", 1)
+        out = {name: np.empty((1, timesteps, units), np.float32) for name in KINDS[kind].signals}
+        compiled.scan(cell, x, initial, None, out)
+        made.append(out)
+    for name, values in made[0].items():
+        np.testing.assert_allclose(made[1][name], values, rtol=0, atol=2e-6)
+
+
+def test_nobody_waits_for_a_thread_that_has_failed(monkeypatch):
+    cell = Cell(
+        *("SimpleRNN", *(np.ones(s, np.float32) for s in ((1, 4), (4, 4))), None),
+        activation_names=("tanh", "tanh"),
+    )
+    for module in (compiled, parallel):
+        monkeypatch.setattr(module, "cpus", lambda: 2)
+    monkeypatch.setattr(parallel, "_threads", lambda: THREADS)
+    monkeypatch.setattr(compiled, "_SHARED_WEIGHTS", 1)
+    own = compiled._scan_block
+
+    def fails_in_the_second(share, *arguments, **named):
+        if share.units.start:
+            raise MemoryError
+        return own(share, *arguments, **named)
+
+    monkeypatch.setattr(compiled, "_scan_block", fails_in_the_second)
+    x = np.ones((1, 100_000, 1), np.float32)
+    with pytest.raises(MemoryError):
+        compiled.scan(cell, x, [np.zeros((1, 4), np.float32)], None, {})
 
 
 def test_only_what_is_asked_for_is_kept_in_any_layout():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 #: What Pyodide doesn't have, of what is needed elsewhere.
-MISSING = ("numba", "tensorflow", "keras", "zarr")
+MISSING = ("numba", "tensorflow", "keras", "zarr", "dask")
 AS_THERE = f"""
 import sys, threading
 sys.path[:0] = {[str(TESTS / "hosts"), str(TESTS / "browser"), str(TESTS), str(TESTS.parent)]}

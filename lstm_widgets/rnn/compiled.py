@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import itertools
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lstm_widgets.rnn.cells import SIGNALS, Lookup
 from lstm_widgets.rnn.compiled_activations import CODES, activate
 from lstm_widgets.rnn.compiling import cached, jit, said_once
+from lstm_widgets.rnn.meeting import called_off, meet, meetings
 from lstm_widgets.rnn.parallel import alone, cpus, mapped
 
 if TYPE_CHECKING:
@@ -44,8 +45,11 @@ _FIRST_SIX = tuple(np.uintp(k) for k in range(6))
 # each, see _weights. All take, after what is the cell's own: what goes into the activations from the inputs
 # (example, timestep, gates * units); the states (example, units), which become those after the last
 # step; what is no padding (example, timestep), or nothing; whether the last timestep comes first; what
-# is held, of each signal (signal, example, units), or nothing; and room for all signals
-# (signal, example, timestep, units).
+# is held, of each signal (signal, example, units), or nothing; room for all signals
+# (signal, example, timestep, units); and where threads meet that share the units out to each other.
+#
+# If they do, everything but the hidden state is of a thread's own units only, of which `first` is the
+# first in the hidden state: they meet when all have read it, and when all have written it.
 #
 # Rows are told by their numbers and not cut out: a cut costs as much as computing on it. Numbers are
 # unsigned: of others each would be looked at whether it counts from the end.
@@ -74,22 +78,23 @@ def _place(sums, gate, units):
 
 
 @cached
-def _lstm(recurrent, codes, z, state, real, reverse, held, values, kept):
+def _lstm(recurrent, codes, z, state, real, reverse, held, values, kept, met, first):
     (hidden, cell), (code, gate_code) = state, codes
     h, c, i, f, g, o = _FIRST_SIX
     one, four = np.uintp(1), np.uintp(4)
     examples, timesteps = np.uintp(z.shape[0]), np.uintp(z.shape[1])
-    units = np.uintp(hidden.shape[1])
+    units = np.uintp(kept.shape[3])
     masked, holding = real.size > 0, held.size > 0
     sums = np.empty((recurrent.shape[0], z.shape[0], recurrent.shape[2]), z.dtype)
     for step in range(timesteps):
         t = timesteps - one - step if reverse else step
         _multiply(hidden, recurrent, sums)
+        meet(met)
         for b in range(examples):
             for gate in range(four):
-                part, first = _place(sums, gate, units)
+                part, at = _place(sums, gate, units)
                 for k in range(units):
-                    kept[i + gate, b, t, k] = sums[part, b, first + k] + z[b, t, gate * units + k]
+                    kept[i + gate, b, t, k] = sums[part, b, at + k] + z[b, t, gate * units + k]
             activate(gate_code, kept, i, b, t)
             activate(gate_code, kept, f, b, t)
             activate(code, kept, g, b, t)
@@ -99,7 +104,7 @@ def _lstm(recurrent, codes, z, state, real, reverse, held, values, kept):
             if masked and not real[b, t]:
                 for k in range(units):
                     kept[c, b, t, k] = cell[b, k]
-                    kept[h, b, t, k] = hidden[b, k]
+                    kept[h, b, t, k] = hidden[b, first + k]
                 continue
             for k in range(units):
                 carried = kept[f, b, t, k] * cell[b, k]
@@ -115,17 +120,18 @@ def _lstm(recurrent, codes, z, state, real, reverse, held, values, kept):
             if holding:
                 _hold(held, values, kept, 0, 1, b, t)
             for k in range(units):
-                hidden[b, k] = kept[h, b, t, k]
+                hidden[b, first + k] = kept[h, b, t, k]
+        meet(met)
 
 
 @cached
-def _gru(recurrent, recurrent_bias, codes, z, state, real, reverse, held, values, kept):
+def _gru(recurrent, recurrent_bias, codes, z, state, real, reverse, held, values, kept, met, first):
     """``recurrent`` has all gates if the reset gate comes after the product, else gates and candidate."""
     hidden, (code, gate_code) = state[0], codes
     h, u, r, g, _, _ = _FIRST_SIX
     one, two = np.uintp(1), np.uintp(2)
     examples, timesteps = np.uintp(z.shape[0]), np.uintp(z.shape[1])
-    units = np.uintp(hidden.shape[1])
+    units = np.uintp(kept.shape[3])
     reset_after = not recurrent[1].size
     masked, holding = real.size > 0, held.size > 0
     sums = np.empty((recurrent[0].shape[0], z.shape[0], recurrent[0].shape[2]), z.dtype)
@@ -133,22 +139,23 @@ def _gru(recurrent, recurrent_bias, codes, z, state, real, reverse, held, values
     for step in range(timesteps):
         t = timesteps - one - step if reverse else step
         _multiply(hidden, recurrent[0], sums)
+        meet(met)
         for b in range(examples):
             for gate in range(np.uintp(recurrent_bias.shape[0])):
-                part, first = _place(sums, gate, units)
+                part, at = _place(sums, gate, units)
                 for k in range(units):
-                    sums[part, b, first + k] += recurrent_bias[gate, k]
+                    sums[part, b, at + k] += recurrent_bias[gate, k]
             for gate in range(two):
-                part, first = _place(sums, gate, units)
+                part, at = _place(sums, gate, units)
                 for k in range(units):
-                    kept[u + gate, b, t, k] = sums[part, b, first + k] + z[b, t, gate * units + k]
+                    kept[u + gate, b, t, k] = sums[part, b, at + k] + z[b, t, gate * units + k]
             activate(gate_code, kept, u, b, t)
             activate(gate_code, kept, r, b, t)
             if holding:
                 _hold(held, values, kept, 1, 3, b, t)
-            part, first = _place(sums, two, units)
+            part, at = _place(sums, two, units)
             for k in range(units):
-                from_hidden = sums[part, b, first + k] if reset_after else hidden[b, k]
+                from_hidden = sums[part, b, at + k] if reset_after else hidden[b, first + k]
                 kept[g, b, t, k] = kept[r, b, t, k] * from_hidden
         if not reset_after:
             for b in range(examples):
@@ -164,32 +171,34 @@ def _gru(recurrent, recurrent_bias, codes, z, state, real, reverse, held, values
                 _hold(held, values, kept, 3, 4, b, t)
             if masked and not real[b, t]:
                 for k in range(units):
-                    kept[h, b, t, k] = hidden[b, k]
+                    kept[h, b, t, k] = hidden[b, first + k]
                 continue
             for k in range(units):
                 new = (z.dtype.type(1) - kept[u, b, t, k]) * kept[g, b, t, k]
-                kept[h, b, t, k] = kept[u, b, t, k] * hidden[b, k] + new
+                kept[h, b, t, k] = kept[u, b, t, k] * hidden[b, first + k] + new
             if holding:
                 _hold(held, values, kept, 0, 1, b, t)
             for k in range(units):
-                hidden[b, k] = kept[h, b, t, k]
+                hidden[b, first + k] = kept[h, b, t, k]
+        meet(met)
 
 
 @cached
-def _simple_rnn(recurrent, codes, z, state, real, reverse, held, values, kept):
+def _simple_rnn(recurrent, codes, z, state, real, reverse, held, values, kept, met, first):
     hidden, h = state[0], _FIRST_SIX[0]
     one = np.uintp(1)
     examples, timesteps = np.uintp(z.shape[0]), np.uintp(z.shape[1])
-    units = np.uintp(hidden.shape[1])
+    units = np.uintp(kept.shape[3])
     masked, holding = real.size > 0, held.size > 0
-    sums = np.empty((1, *hidden.shape), z.dtype)
+    sums = np.empty((1, z.shape[0], recurrent.shape[2]), z.dtype)
     for step in range(timesteps):
         t = timesteps - one - step if reverse else step
         _multiply(hidden, recurrent, sums)
+        meet(met)
         for b in range(examples):
             if masked and not real[b, t]:
                 for k in range(units):
-                    kept[h, b, t, k] = hidden[b, k]
+                    kept[h, b, t, k] = hidden[b, first + k]
                 continue
             for k in range(units):
                 kept[h, b, t, k] = sums[0, b, k] + z[b, t, k]
@@ -197,7 +206,8 @@ def _simple_rnn(recurrent, codes, z, state, real, reverse, held, values, kept):
             if holding:
                 _hold(held, values, kept, 0, 1, b, t)
             for k in range(units):
-                hidden[b, k] = kept[h, b, t, k]
+                hidden[b, first + k] = kept[h, b, t, k]
+        meet(met)
 
 
 # From arrays to arrays ----------------------------------------------------------------------------
@@ -209,6 +219,9 @@ _THREAD_WORK = 1 << 22
 # Up to so many multiply-adds OpenBLAS multiplies matrices as they are. For more it first rearranges both,
 # which for so few rows costs as much as the product, at each step anew.
 _AS_THEY_ARE = 1_000_000
+# Recurrent weights that are worth a thread of their own at each step, and the most such threads.
+_SHARED_WEIGHTS = 1 << 15
+_MOST_TOGETHER = 4
 # Fewer rows than these are not worth it.
 _FEW_ROWS = 4
 _NOWHERE = np.empty((0, 0), np.bool_)
@@ -247,31 +260,92 @@ def scan(
     most = _rows_at_once(cell.units, cell.units)
     parts = min(examples, threads * max(1, -(-examples // (threads * most))))
     edges = [examples * k // parts for k in range(parts + 1)]
-    weights = _weights(cell, -(-examples // parts))
+    shares = _shares(cell, -(-examples // parts), 1 if examples > 1 else _together(cell, timesteps))
     looked_up = None if lookup is None else _looked_up(cell, lookup.used(), threads)
 
-    def run(rows: slice) -> None:
-        _scan_block(
-            cell,
-            weights,
-            sequences[rows],
-            tuple(s[rows] for s in state),
-            None if mask is None else mask[rows],
-            {name: values[rows] for name, values in out.items()},
-            reverse=reverse,
-            of_inputs=None if of_inputs is None else of_inputs[rows],
-            products=None if looked_up is None else Lookup(looked_up.table, looked_up.rows[rows]),
-            held=(np.ascontiguousarray(holds[0][:, rows]), np.ascontiguousarray(holds[1][:, rows])),
-        )
+    def run(part: tuple[slice, _Share]) -> None:
+        rows, share = part
+        products = None
+        if looked_up is not None:
+            table = _columns(looked_up.table, cell, share.units)
+            products = Lookup(table, looked_up.rows[rows])
+        try:
+            _scan_block(
+                share,
+                sequences[rows],
+                tuple(s[rows] for s in state),
+                None if mask is None else mask[rows],
+                {name: values[rows, :, share.units] for name, values in out.items()},
+                reverse=reverse,
+                of_inputs=None if of_inputs is None else of_inputs[rows, :, share.units],
+                products=products,
+                held=tuple(np.ascontiguousarray(one[:, rows, share.units]) for one in holds),
+            )
+        except BaseException:
+            called_off(share.meeting)
+            raise
 
+    blocks = [slice(a, b) for a, b in itertools.pairwise(edges)]
     with said_once(), alone():
-        mapped(run, [slice(a, b) for a, b in itertools.pairwise(edges)])
+        mapped(run, list(itertools.product(blocks, shares)))
     return state
 
 
+class _Share(NamedTuple):
+    """What a thread computes of a cell: all of its units, or some."""
+
+    cell: Cell
+    units: slice
+    kernel: Floats
+    bias: Floats | None
+    weights: tuple[Any, ...]
+    meeting: tuple[Any, Any]
+
+    @property
+    def candidate(self) -> slice:
+        """Which columns of the weights lead to the candidate; of a SimpleRNN, to the hidden state."""
+        count = self.units.stop - self.units.start
+        first = self.cell.candidate.start // self.cell.units
+        return slice(first * count, (first + 1) * count)
+
+
+def _together(cell: Cell, timesteps: int) -> int:
+    """Tell how many threads share out the units of a cell that reads a single example.
+
+    Each then has its part of the weights in the cache of its processor.
+    """
+    if (
+        cell.kind == "GRU" and not cell.reset_after
+    ):  # whose second product needs what the first made
+        return 1
+    worth = int(cell.recurrent_kernel.size) // _SHARED_WEIGHTS
+    return max(1, min(cpus(), worth, timesteps, _MOST_TOGETHER))
+
+
+def _shares(cell: Cell, rows: int, threads: int) -> list[_Share]:
+    """Share the units of a cell out to threads; ``rows`` examples are in a block."""
+    edges = [cell.units * k // threads for k in range(threads + 1)]
+    shares = []
+    for (first, stop), meeting in zip(itertools.pairwise(edges), meetings(threads), strict=True):
+        units = slice(first, stop)
+        bias = None if cell.input_bias is None else _columns(cell.input_bias[None], cell, units)
+        weights = _weights(cell, units, rows)
+        shares.append(
+            _Share(cell, units, _columns(cell.kernel, cell, units), bias, weights, meeting)
+        )
+    return shares
+
+
+def _columns(weights: Floats, cell: Cell, units: slice) -> Floats:
+    """Give the columns ``(rows, gates * units)`` of some units, of each gate."""
+    if units.stop - units.start == cell.units:
+        return weights
+    by_gate = weights.reshape(len(weights), -1, cell.units)[:, :, units]
+    return np.ascontiguousarray(by_gate).reshape(len(weights), -1)
+
+
 def _scan_block(
-    cell: Cell,
-    weights: tuple[Any, ...],
+    share: _Share,
     sequences: Floats,
     state: tuple[Floats, ...],
     mask: npt.NDArray[np.bool_] | None,
@@ -280,45 +354,52 @@ def _scan_block(
     reverse: bool,
     of_inputs: Floats | None,
     products: Lookup | None,
-    held: tuple[npt.NDArray[np.bool_], Floats],
+    held: tuple[Floats, ...],
 ) -> None:
     """Run the loop over some examples, in stretches of timesteps."""
+    cell, units = share.cell, share.units
     examples, timesteps, features = sequences.shape
-    width, dtype = cell.kernel.shape[1], cell.kernel.dtype
-    length = min(timesteps, max(1, _AHEAD // (examples * width)))
+    width, dtype = share.kernel.shape[1], cell.kernel.dtype
+    # Also of all units, so that threads that share them go the same stretches.
+    length = min(timesteps, max(1, _AHEAD // (examples * cell.kernel.shape[1])))
     signals = SIGNALS[cell.kind]
+    count = units.stop - units.start
     room = np.empty((examples * length, width), dtype)
-    kept = np.empty((len(signals), examples, length, cell.units), dtype)
+    kept = np.empty((len(signals), examples, length, count), dtype)
     codes = tuple(CODES[name] for name in cell.activation_names)
-    bias = cell.input_bias
+    own = (state[0], *(np.ascontiguousarray(one[:, units]) for one in state[1:]))
     starts = range(0, timesteps, length)
     for start in reversed(starts) if reverse else starts:
         stop = min(start + length, timesteps)
         z = room[: examples * (stop - start)]
         with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
             if products is None:
-                _product(sequences[:, start:stop].reshape(-1, features), cell.kernel, z)
+                _product(sequences[:, start:stop].reshape(-1, features), share.kernel, z)
             else:
                 some = products.rows[:, start:stop].ravel()
                 np.take(products.table, some, axis=0, out=z, mode="clip")
             if of_inputs is not None:
-                shape = (examples, stop - start, cell.units)
-                of_inputs[:, start:stop] = z[:, cell.candidate].reshape(shape)
-            if bias is not None:
-                z += bias
+                shape = (examples, stop - start, count)
+                of_inputs[:, start:stop] = z[:, share.candidate].reshape(shape)
+            if share.bias is not None:
+                z += share.bias
         real = _NOWHERE if mask is None else np.ascontiguousarray(mask[:, start:stop])
         _LOOPS[cell.kind](
-            *weights,
+            *share.weights,
             codes,
             z.reshape(examples, stop - start, width),
-            state,
+            own,
             real,
             reverse,
             *held,
             kept,
+            share.meeting,
+            np.uintp(units.start),
         )
         for name, values in out.items():
             values[:, start:stop] = kept[signals.index(name), :, : stop - start]
+    for one, mine in zip(state[1:], own[1:], strict=True):
+        one[:, units] = mine
 
 
 def _looked_up(cell: Cell, lookup: Lookup, threads: int) -> Lookup | None:
@@ -353,18 +434,18 @@ def _product(rows: Floats, weights: Floats, out: Floats) -> None:
     np.matmul(rows[whole:], weights, out=out[whole:])
 
 
-def _weights(cell: Cell, rows: int) -> tuple[Any, ...]:
-    """Lay out a cell's weights as its loop takes them, for so many examples in a block.
+def _weights(cell: Cell, some: slice, rows: int) -> tuple[Any, ...]:
+    """Lay out the weights of some units as the loop takes them, for so many examples in a block.
 
     A single row is multiplied with all gates at once, several with one after the other: these products
     are the smaller ones.
     """
-    recurrent, units = cell.recurrent_kernel, cell.units
+    recurrent, units = _columns(cell.recurrent_kernel, cell, some), some.stop - some.start
 
     def parts(weights: Floats) -> Floats:
         if rows == 1:
             return _read_only(weights[None])
-        return _read_only(weights.reshape(units, -1, units).swapaxes(0, 1))
+        return _read_only(weights.reshape(len(weights), -1, units).swapaxes(0, 1))
 
     if cell.kind != "GRU":
         return (parts(recurrent),)
@@ -372,7 +453,7 @@ def _weights(cell: Cell, rows: int) -> tuple[Any, ...]:
     if cell.reset_after:
         bias = recurrent[:0]
         if cell.recurrent_bias is not None:
-            bias = cell.recurrent_bias.reshape(-1, units)
+            bias = cell.recurrent_bias.reshape(-1, cell.units)[:, some]
         return (parts(recurrent), nothing), _read_only(bias)
     gates = 2 * units
     return (parts(recurrent[:, :gates]), parts(recurrent[:, gates:])), _read_only(recurrent[:0])

@@ -91,7 +91,8 @@ def _folder() -> str | None:
     folder = cache_folder()
     if folder is None:
         return None
-    sources = sorted(Path(__file__).parent.glob("compil*.py"))
+    here = Path(__file__).parent
+    sources = [*sorted(here.glob("compil*.py")), here / "meeting.py"]
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     return str(folder / f"loops-{digest[:16]}")
 
