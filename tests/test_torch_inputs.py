@@ -268,3 +268,22 @@ def test_nested_states_and_constants():
     same(recording["upper"]["hidden_state"][:, -1], model(**inputs))
     same(recording["upper"].initial_hidden_state, of_cell)
     same(recording["lower"].initial_cell_state, states[1][0])
+
+
+def test_what_stands_before_the_first_layer_never_reads_more_than_a_batch():
+    read = []
+
+    class Tagger(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding = nn.Embedding(7, 4)
+            self.rnn = nn.LSTM(4, 3, batch_first=True)
+
+        def forward(self, ids):
+            read.append(ids.numel())
+            return self.rnn(self.embedding(ids))[0]
+
+    ids = torch.randint(0, 7, (640, 30))
+    recording = lw.record(Tagger(), ids, batch_size=16)
+    assert recording["rnn"].sizes["example"] == 640
+    assert max(read) == 16 * 30

@@ -20,7 +20,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from lstm_widgets.models.inputs import leaves
 from lstm_widgets.models.torch.cells import as_array
-from lstm_widgets.models.torch.layout import Layout, few
+from lstm_widgets.models.torch.layout import FEW, Layout, few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -205,6 +205,7 @@ class Structure:
         self._known = True
         wide = [k for k, one in enumerate(arrays) if one.ndim > 1]
         self._main = next((k for k in wide if not self._is_state(arrays[k])), [*wide, 0][0])
+        arrays = self._some(arrays)
         first = arrays[self._main]
         if first.ndim < 2 or first.shape[0] != first.shape[1]:
             seen = self._seen(self, arrays)
@@ -217,6 +218,19 @@ class Structure:
             as_it_is = self._reads_fewer(arrays, time_first=False)
             self.time_first = not as_it_is and self._reads_fewer(arrays, time_first=True)
         self._set_axes(arrays)
+
+    def _some(self, arrays: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        """Take what tells as much of a single large array as all of it, where the module takes such.
+
+        It has several rows and columns, not as many of each.
+        """
+        if len(arrays) > 1 or arrays[0].ndim < 2 or not arrays[0].size:
+            return arrays
+        rows, columns = (
+            min(count, most) for count, most in zip(arrays[0].shape[:2], FEW, strict=True)
+        )
+        some = [arrays[0][:rows, : columns - (rows == columns > 1)]]
+        return some if self._seen(self, some) is not None else arrays
 
     def _reads_fewer(self, arrays: list[npt.NDArray[Any]], *, time_first: bool) -> bool:
         """Whether the module gets one example less if the first is left out of each array."""
