@@ -3,7 +3,9 @@
 ::
 
     path/
-      zarr.json             written last: it says that all is there, and which data belong to it
+      zarr.json             written last: it says that all is there, which data belong to it, and (as
+                            Zarr's consolidated metadata) what each group and array in them is: their
+                            shapes there are those of what is complete
       data-<id>/
         0-lstm_1/           one group a layer, in model order
           zarr.json         its attributes

@@ -51,6 +51,19 @@ def read_marker(path: Path) -> dict[str, Any] | None:
     return marker if whole else None
 
 
+def consolidated(path: Path, data: Path) -> dict[str, Any]:
+    """Gather the metadata of all groups and arrays in ``data``, as Zarr's consolidated metadata.
+
+    They stand in the marker, so that a recording is opened by one request however many arrays it has;
+    and as the marker is replaced in one step, they are always those of what is complete.
+    """
+    metadata = {
+        file.parent.relative_to(path).as_posix(): json.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(data.rglob(METADATA))
+    }
+    return {"kind": "inline", "must_understand": False, "metadata": metadata}
+
+
 def coordinates(names: Iterable[str]) -> list[str]:
     """List those names that coordinates have, in the order in which a new recording has them."""
     known = list(names)

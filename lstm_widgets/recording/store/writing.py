@@ -23,6 +23,7 @@ from lstm_widgets.recording.store.layout import (
     FORMAT,
     MARKER_DRAFT,
     METADATA,
+    consolidated,
     coordinates,
     count,
     read_marker,
@@ -97,6 +98,7 @@ def write(
             "zarr_format": 3,
             "node_type": "group",
             "attributes": {"lstm_widgets_recording": marker},
+            "consolidated_metadata": consolidated(path, data),
         }
         draft.write_text(json.dumps(group_metadata, indent=2, allow_nan=False), encoding="utf-8")
         _sync(draft)
