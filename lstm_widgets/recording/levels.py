@@ -1,7 +1,9 @@
 """One signal of one layer at every level of detail: lowest, highest and mean value, and statistics.
 
 Everything here is a function of arrays. A *level* ``k`` holds three values for every ``2**k`` timesteps,
-their minimum, maximum and mean, so that a rare spike is still seen from afar.
+their minimum, maximum and mean, so that a rare spike is still seen from afar. Statistics are sums over a
+tree of runs, in which two neighbours make one twice as long: whoever adds the values, in whatever pieces,
+has the same sums to the bit.
 """
 
 from __future__ import annotations
@@ -9,17 +11,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lstm_widgets.rnn.parallel import mapped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from numpy.typing import NDArray
 
-#: The level that is kept in memory, and made in the same pass as the statistics.
-BASE_LEVEL = 4
+#: The finest level that is kept, in memory or on disk, and made in the same pass as the statistics.
+BASE_LEVEL = 6
+#: By so much is each further level that is kept coarser than the one before.
+LEVEL_STEP = 3
+#: A level is kept from so many whole runs on: fewer are soon made of finer ones.
+FEWEST_RUNS = 8
+_RUN = 1 << BASE_LEVEL
 #: Values that are summed at a time: few enough for a cache, and enough that two threads seldom wait
 #: for each other's Python.
 CACHED = 1 << 18
@@ -104,6 +113,432 @@ class CellStatistics:
     def tobytes(self) -> bytes:
         """Give what the page reads: float32 (3, cell)."""
         return np.stack([self.largest, self.mean_magnitude, self.variance]).tobytes()
+
+
+class _Nodes(NamedTuple):
+    """Runs of one length, and what their timesteps come to: arrays (run, cell), the count (run, 1)."""
+
+    lowest: NDArray[np.float32]
+    highest: NDArray[np.float32]
+    mean: NDArray[np.float64]
+    largest: NDArray[np.float32]
+    """The largest finite magnitude."""
+    counting: NDArray[np.float64]
+    """How many timesteps count, that is, aren't padding. What follows is of these."""
+    magnitude: NDArray[np.float64]
+    """The sum of |value|."""
+    centre: NDArray[np.float64]
+    """The mean. Sums of raw squares would lose the variance of a cell that hovers about 5 ± 0.001."""
+    spread: NDArray[np.float64]
+    """The sum of squared distances from it."""
+
+    @property
+    def length(self) -> int:
+        """How many runs there are."""
+        return len(self.lowest)
+
+    def part(self, start: int | None, stop: int | None, step: int = 1) -> _Nodes:
+        """Take some of the runs."""
+        return _Nodes._make(each[start:stop:step] for each in self)
+
+    @classmethod
+    def joined(cls, parts: Iterable[_Nodes]) -> _Nodes:
+        """Put runs one behind the other."""
+        return cls._make(np.concatenate(each) for each in zip(*parts, strict=True))
+
+    @property
+    def packed(self) -> NDArray[np.float64]:
+        """All of it in one array: float64 (run, 8, cell)."""
+        cells = self.lowest.shape
+        return np.stack([np.broadcast_to(each, cells).astype(np.float64) for each in self], axis=1)
+
+    @classmethod
+    def unpacked(cls, packed: NDArray[np.float64]) -> _Nodes:
+        """Read what `packed` gave."""
+        made = cls._make(packed[:, k] for k in range(len(cls._fields)))
+        return made._replace(
+            lowest=made.lowest.astype(np.float32),
+            highest=made.highest.astype(np.float32),
+            largest=made.largest.astype(np.float32),
+            counting=made.counting[:, :1],
+        )
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def _paired(one: _Nodes, other: _Nodes) -> _Nodes:
+    """Make neighbours of the same length one.
+
+    Sums as in T. F. Chan, G. H. Golub, R. J. LeVeque (1979), "Updating formulae and a pairwise algorithm
+    for computing sample variances", Stanford STAN-CS-79-773.
+    """
+    count = one.counting + other.counting
+    share = other.counting / np.maximum(count, 1)
+    distance = other.centre - one.centre
+    return _Nodes(
+        np.minimum(one.lowest, other.lowest),
+        np.maximum(one.highest, other.highest),
+        one.mean * 0.5 + other.mean * 0.5,
+        np.maximum(one.largest, other.largest),
+        count,
+        one.magnitude + other.magnitude,
+        one.centre + distance * share,
+        one.spread + other.spread + distance * distance * (one.counting * share),
+    )
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def _summed(values: NDArray[np.float32], counted: NDArray[np.bool_] | None) -> _Nodes:
+    """Sum up runs of the base level, each by itself: in float32, where that holds the sums."""
+    runs = values.reshape(-1, _RUN, values.shape[1])
+    lowest, highest = runs.min(axis=1), runs.max(axis=1)
+    share = np.float32(1 / _RUN)
+    # Rounding mustn't move the mean of what never changes, which has no variance.
+    mean = np.clip(runs.sum(axis=1) * share, lowest, highest)
+    room = np.abs(runs)
+    magnitude = room.sum(axis=1)
+    np.subtract(runs, mean[:, None], out=room)
+    off = (room.sum(axis=1) * share).astype(np.float64)
+    np.multiply(room, room, out=room)
+    spread = room.sum(axis=1).astype(np.float64)
+    plain = np.isfinite(spread).all(axis=1)
+    if counted is not None:
+        counted = counted.reshape(-1, _RUN)
+        plain &= counted.all(axis=1)
+    nodes = _Nodes(
+        lowest,
+        highest,
+        mean.astype(np.float64),
+        np.maximum(-lowest, highest),
+        np.full((len(runs), 1), float(_RUN)),
+        magnitude.astype(np.float64),
+        mean + off,
+        np.maximum(spread - off * off * _RUN, 0),
+    )
+    others = np.flatnonzero(~plain)
+    if len(others):
+        some = None if counted is None else counted[others]
+        exact = _summed_exactly(runs[others], some)
+        for name in _Nodes._fields:
+            getattr(nodes, name)[others] = getattr(exact, name)
+    return nodes
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def _summed_exactly(runs: NDArray[np.float32], counted: NDArray[np.bool_] | None) -> _Nodes:
+    """Sum up runs that have padding, or what sums of float32 don't hold: (run, timestep, cell)."""
+    if counted is None:
+        counted = np.ones(runs.shape[:2], np.bool_)
+    every = runs.astype(np.float64)
+    rows = np.where(counted[..., None], every, 0)
+    count = counted.sum(axis=1, dtype=np.float64)[:, None]
+    centre = rows.sum(axis=1) / np.maximum(count, 1)
+    distance = np.where(counted[..., None], every - centre[:, None], 0)
+    finite = np.abs(runs, where=np.isfinite(runs), out=np.zeros_like(runs))
+    return _Nodes(
+        runs.min(axis=1),
+        runs.max(axis=1),
+        every.mean(axis=1),
+        finite.max(axis=1),
+        count,
+        np.abs(rows).sum(axis=1),
+        centre,
+        (distance * distance).sum(axis=1),
+    )
+
+
+class LevelRuns(NamedTuple):
+    """Neighbouring whole runs of a level that is kept."""
+
+    level: int
+    """Each is of ``2**level`` columns."""
+    start: int
+    """Which run of the level the first is."""
+    values: NDArray[np.float32]
+    """Float32 (run, 3, cell): the lowest, the highest, the mean."""
+
+
+@dataclass
+class _Stretch:
+    """Columns that are no whole run yet, or not of this stretch alone."""
+
+    values: NDArray[np.float32]
+    counted: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def then(self, values: NDArray[np.float32], counted: NDArray[np.bool_] | None) -> _Stretch:
+        """Put more columns behind these; all are copied."""
+        if counted is None:
+            counted = np.ones(len(values), np.bool_)
+        return _Stretch(
+            np.concatenate([self.values, values]), np.concatenate([self.counted, counted])
+        )
+
+
+class Accumulator:
+    """
+    Sums up one signal of one layer while its values come, in pieces of any size.
+
+    What it gives depends on the values alone, not on the pieces: each run of a level is made of the same
+    two halves. So stretches may also be summed up by several accumulators, which are merged then.
+
+    Parameters
+    ----------
+    cells : int
+        How many cells the layer has.
+    start : int, default 0
+        The first column that it is given: examples are laid end to end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> values = np.arange(1024, dtype=np.float32)[:, None]
+    >>> whole, first, second = Accumulator(1), Accumulator(1), Accumulator(1, start=300)
+    >>> [(runs.level, runs.start, len(runs.values)) for runs in whole.add(values)]
+    [(6, 0, 16)]
+    >>> first.add(values[:300]), [runs.start for runs in second.add(values[300:])]
+    ([], [5])
+    >>> [(runs.level, runs.start, len(runs.values)) for runs in first.merge(second)]
+    [(6, 0, 5)]
+    >>> (first.statistics.variance == whole.statistics.variance).all()
+    np.True_
+    """
+
+    def __init__(self, cells: int, start: int = 0) -> None:
+        self.cells = cells
+        self.start = start
+        #: The column behind the last one that it was given.
+        self.stop = start
+        none = _Stretch(np.zeros((0, cells), np.float32), np.zeros(0, np.bool_))
+        # Columns before the first whole run, and behind the last one.
+        self._before = self._behind = none
+        # By level, a run whose other half isn't there: it lies before the start, or is still to come.
+        self._second: dict[int, tuple[int, _Nodes]] = {}
+        self._first: dict[int, tuple[int, _Nodes]] = {}
+        # Runs of levels that may not come to be kept.
+        self._waiting: list[LevelRuns] = []
+
+    def add(
+        self, values: NDArray[np.float32], counted: NDArray[np.bool_] | None = None
+    ) -> list[LevelRuns]:
+        """
+        Take the columns that follow.
+
+        Parameters
+        ----------
+        values : float32 array (column, cell)
+        counted : bool array (column,), optional
+            False marks padding, which counts in the statistics' largest value only. Default: all count.
+
+        Returns
+        -------
+        list of LevelRuns
+            Runs that are whole now, of the levels that are kept: what to append to each.
+
+        Raises
+        ------
+        ValueError
+            If an array has another shape.
+        """
+        return self._add(values, counted, map)
+
+    def _add(
+        self,
+        values: NDArray[np.float32],
+        counted: NDArray[np.bool_] | None,
+        each: Callable[[Callable[[int], _Nodes], range], Iterable[_Nodes]],
+    ) -> list[LevelRuns]:
+        values = np.ascontiguousarray(values, np.float32)
+        if values.ndim != 2 or values.shape[1] != self.cells:
+            raise ValueError(
+                f"values: expected shape (column, {self.cells} cells), got {values.shape}"
+            )
+        if counted is not None and counted.shape != values.shape[:1]:
+            raise ValueError(f"counted: expected shape {values.shape[:1]}, got {counted.shape}")
+        begin = -(-self.start // _RUN) * _RUN
+        early = max(0, min(begin - self.stop, len(values)))
+        if early:
+            self._before = self._before.then(*_part(values, counted, 0, early))
+        self.stop += len(values)
+        run = (self.stop - len(values) + early - len(self._behind)) // _RUN
+        missing = 0
+        if len(self._behind):
+            missing = min(_RUN - len(self._behind), len(values) - early)
+            self._behind = self._behind.then(*_part(values, counted, early, early + missing))
+            if len(self._behind) == _RUN:
+                node = _summed(self._behind.values, self._behind.counted)
+                self._behind = _Stretch(self._behind.values[:0], self._behind.counted[:0])
+                self._climb(BASE_LEVEL, run, node)
+                run += 1
+        first = early + missing
+        last = first + (len(values) - first) // _RUN * _RUN
+        size = max(1, CACHED // max(1, self.cells * _RUN)) * _RUN
+
+        def summed(start: int) -> _Nodes:
+            return _summed(*_part(values, counted, start, min(start + size, last)))
+
+        parts = list(each(summed, range(first, last, size)))
+        if parts:
+            self._climb(BASE_LEVEL, run, _Nodes.joined(parts))
+        if last < len(values):
+            self._behind = self._behind.then(*_part(values, counted, last, len(values)))
+        return self._finished()
+
+    def _climb(self, level: int, run: int, nodes: _Nodes, *, new: bool = True) -> None:
+        """Pair runs, which follow what was taken before, level by level as far as it goes."""
+        while nodes.length:
+            if new and (level - BASE_LEVEL) % LEVEL_STEP == 0:
+                kept = np.stack(
+                    [nodes.lowest, nodes.highest, nodes.mean.astype(np.float32)], axis=1
+                )
+                self._waiting.append(LevelRuns(level, run, kept))
+            if level in self._first:
+                run, earlier = self._first.pop(level)
+                nodes = _Nodes.joined([earlier, nodes])
+            if run % 2:
+                self._second[level] = (run, nodes.part(0, 1))
+                run, nodes = run + 1, nodes.part(1, None)
+            if nodes.length % 2:
+                self._first[level] = (run + nodes.length - 1, nodes.part(-1, None))
+                nodes = nodes.part(None, -1)
+            level, run, new = level + 1, run // 2, True
+            nodes = _paired(nodes.part(0, None, 2), nodes.part(1, None, 2))
+
+    def _finished(self) -> list[LevelRuns]:
+        """Give those runs that wait, of levels that are long enough now, neighbours together."""
+        ready = [runs for runs in self._waiting if self.stop >> runs.level >= FEWEST_RUNS]
+        self._waiting = [runs for runs in self._waiting if self.stop >> runs.level < FEWEST_RUNS]
+        joined: list[LevelRuns] = []
+        for runs in sorted(ready, key=lambda runs: runs[:2]):
+            last = joined[-1] if joined else None
+            if last and (last.level, last.start + len(last.values)) == runs[:2]:
+                values = np.concatenate([last.values, runs.values])
+                joined[-1] = LevelRuns(last.level, last.start, values)
+            else:
+                joined.append(runs)
+        return joined
+
+    def merge(self, other: Accumulator) -> list[LevelRuns]:
+        """
+        Take all that another one was given, whose first column follows the last one here.
+
+        Parameters
+        ----------
+        other : Accumulator
+            It stays as it is.
+
+        Returns
+        -------
+        list of LevelRuns
+            Runs that are whole now and that neither had given. Their place tells where they belong,
+            before or between what ``other`` gave.
+
+        Raises
+        ------
+        ValueError
+            If it doesn't begin where this one ends, or has another number of cells.
+        """
+        if (other.start, other.cells) != (self.stop, self.cells):
+            raise ValueError(
+                f"other: expected {self.cells} cells from column {self.stop} on, got {other.cells} "
+                f"from column {other.start} on"
+            )
+        found = self._add(other._before.values, other._before.counted, map)
+        for level, (run, node) in sorted(other._second.items()):
+            self._climb(level, run, node, new=False)
+        for level, (run, node) in sorted(other._first.items(), reverse=True):
+            self._climb(level, run, node, new=False)
+        if other.stop > self.stop:
+            self._behind = other._behind
+            self.stop = other.stop
+        self._waiting += other._waiting
+        return [*found, *self._finished()]
+
+    @property
+    def statistics(self) -> CellStatistics:
+        """The statistics of all that was added so far, from column 0 on."""
+        if self.start:
+            raise ValueError(
+                f"statistics: expected columns from 0 on, got those from {self.start} on; merge what "
+                "comes before with it"
+            )
+        rest: _Nodes | None = None
+        if len(self._behind):
+            rest = _summed_exactly(self._behind.values[None], self._behind.counted[None])
+        for _, (_, node) in sorted(self._first.items()):
+            rest = node if rest is None else _paired(node, rest)
+        if rest is None:
+            return CellStatistics(np.zeros(self.cells, np.float32), *_missing(self.cells))
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            return CellStatistics(
+                rest.largest[0],
+                (rest.magnitude[0] / rest.counting[0]).astype(np.float32),
+                (rest.spread[0] / rest.counting[0]).astype(np.float32),
+            )
+
+    @property
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that it has taken in, as arrays: what `resumed` goes on from."""
+        halves = [
+            (kind, level, run, node)
+            for kind, nodes in enumerate((self._second, self._first))
+            for level, (run, node) in nodes.items()
+        ]
+        packed = [node.packed for *_, node in halves]
+        waiting = [runs.values for runs in self._waiting]
+        return {
+            "extent": np.array([self.cells, self.start, self.stop]),
+            "before": self._before.values,
+            "before_counted": self._before.counted,
+            "behind": self._behind.values,
+            "behind_counted": self._behind.counted,
+            "half_places": np.array([place for *place, _ in halves], np.int64).reshape(-1, 3),
+            "halves": np.concatenate([np.zeros((0, len(_Nodes._fields), self.cells)), *packed]),
+            "waiting_places": np.array(
+                [(runs.level, runs.start, len(runs.values)) for runs in self._waiting], np.int64
+            ).reshape(-1, 3),
+            "waiting": np.concatenate([np.zeros((0, 3, self.cells), np.float32), *waiting]),
+        }
+
+    @classmethod
+    def resumed(cls, state: Mapping[str, NDArray[Any]]) -> Accumulator:
+        """
+        Make one that goes on where another stood.
+
+        Parameters
+        ----------
+        state : mapping of str to array
+            What its `state` was.
+
+        Returns
+        -------
+        Accumulator
+        """
+        cells, start, stop = map(int, state["extent"])
+        made = cls(cells, start)
+        made.stop = stop
+        made._before = _Stretch(state["before"], state["before_counted"])
+        made._behind = _Stretch(state["behind"], state["behind_counted"])
+        for at, (kind, level, run) in enumerate(state["half_places"].tolist()):
+            nodes = (made._second, made._first)[kind]
+            nodes[level] = (run, _Nodes.unpacked(state["halves"][at : at + 1]))
+        done = 0
+        for level, first, count in state["waiting_places"].tolist():
+            values = state["waiting"][done : done + count]
+            made._waiting.append(LevelRuns(level, first, values))
+            done += count
+        return made
+
+
+def _part(
+    values: NDArray[np.float32], counted: NDArray[np.bool_] | None, start: int, stop: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    return values[start:stop], None if counted is None else counted[start:stop]
+
+
+def _missing(cells: int) -> list[NDArray[np.float32]]:
+    return [np.full(cells, np.nan, np.float32) for _ in range(2)]
 
 
 class Levels:
