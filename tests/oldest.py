@@ -12,15 +12,18 @@ import sys
 import tomllib
 from pathlib import Path
 
+# What users may install besides; `keras` is in `tensorflow`.
+EXTRAS = ("tensorflow", "torch", "analysis", "dask", "remote")
 LOWER = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?>=([0-9][^,; ]*)(?:,[^;]*)?(;.*)?")
 
 
 def oldest(pyproject: str) -> list[str]:
     """Give ``name==version`` of each requirement that users install."""
     project = tomllib.loads(pyproject)["project"]
-    needed = [*project["dependencies"], *project["optional-dependencies"]["tensorflow"]]
+    extras = project["optional-dependencies"]
+    needed = [one for name in EXTRAS for one in extras[name]]
     pins = []
-    for requirement in needed:
+    for requirement in [*project["dependencies"], *needed]:
         found = LOWER.fullmatch(requirement)
         if found is None:
             raise ValueError(f"pyproject.toml: {requirement!r} has no lower bound")

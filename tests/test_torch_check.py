@@ -139,3 +139,17 @@ def test_cudnn_rounds_nothing_meanwhile_and_that_is_said(monkeypatch, precision)
         lw.record(module, x)
     assert set(seen) == {exact}
     assert getattr(settings, name) == before
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_is_off_meanwhile_and_that_is_said(dtype):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 3), nn.LSTM(3, 4, batch_first=True))
+    x = torch.randn(2, 9, 3)
+    plain = lw.record(module, x)
+    with torch.autocast("cpu", dtype=dtype):
+        with pytest.warns(UserWarning, match="torch.autocast is off"):
+            recording = lw.record(module, x)
+        assert torch.is_autocast_enabled("cpu")
+        assert module(x)[0].dtype == dtype
+    np.testing.assert_array_equal(recording["1"]["cell_state"], plain["1"]["cell_state"])

@@ -307,7 +307,7 @@ class Torch(Backend):
 
         modes = [(module, module.training) for module in model.modules()]
         try:
-            with torch.no_grad(), torch.compiler.set_stance("force_eager"), exact_products():
+            with torch.no_grad(), torch.compiler.set_stance("force_eager"), exact_products(model):
                 yield
         finally:
             for module, training in modes:

@@ -160,6 +160,12 @@ class TorchAdapter(Adapter):
                 "TF32 in recurrent layers (torch.backends.cudnn.allow_tf32), so that what the model says "
                 "may differ from the recording by about 1e-3"
             )
+        if run.casts(self.model):
+            warn_outside(
+                "model: while it is recorded, torch.autocast is off; otherwise layers compute in another "
+                "type than their weights have, so that what the model says may differ from the recording "
+                "by about 1e-3"
+            )
         return run.running(self.model, self.structure, layers, loop, pieces=pieces, fresh=fresh)
 
     def explained(

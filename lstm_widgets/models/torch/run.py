@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lstm_widgets.models.torch.layers import Found
     from lstm_widgets.models.torch.structure import Structure
 
-__all__ = ["TorchRun", "as_found", "exact_products", "ready", "rounds_products", "running"]
+__all__ = ["TorchRun", "as_found", "casts", "exact_products", "ready", "rounds_products", "running"]
 
 # While a model runs, PyTorch's loops are ours; see lstm_widgets.models.torch.loops.
 _RUNNING = threading.RLock()
@@ -123,7 +123,7 @@ def as_found(model: nn.Module) -> Iterator[Kept]:
     kept = Kept(model)
     try:
         model.eval()
-        with torch.no_grad(), torch.compiler.set_stance("force_eager"), exact_products():
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"), exact_products(model):
             yield kept
     finally:
         kept.restore()
@@ -137,14 +137,31 @@ def rounds_products(model: nn.Module) -> bool:
     )
 
 
+def casts(model: nn.Module) -> bool:
+    """Whether ``torch.autocast`` has a module's layers compute in another type than its weights have."""
+    return any(map(torch.is_autocast_enabled, _device_types(model)))
+
+
+def _device_types(model: nn.Module) -> set[str]:
+    return {one.device.type for one in model.parameters() if not one.is_meta}
+
+
 @contextlib.contextmanager
-def exact_products() -> Iterator[None]:
-    """Let cuDNN multiply float32 as such: by default it rounds to 10 bits (TF32) in recurrent layers."""
+def exact_products(model: nn.Module) -> Iterator[None]:
+    """Let layers compute in the type of their weights, as such.
+
+    By default cuDNN rounds float32 to 10 bits (TF32) in recurrent layers, and ``torch.autocast`` rounds
+    what any layer multiplies.
+    """
     settings, name, exact = _precision()
     before = getattr(settings, name)
     setattr(settings, name, exact)
     try:
-        yield
+        with contextlib.ExitStack() as stack:
+            for device in _device_types(model):
+                if torch.is_autocast_enabled(device):
+                    stack.enter_context(torch.autocast(device, enabled=False))
+            yield
     finally:
         setattr(settings, name, before)
 
