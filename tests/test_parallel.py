@@ -47,3 +47,19 @@ def test_an_error_arrives_and_nothing_runs_on(monkeypatch, wrong):
         mapped(function, range(5))
     assert running == [wrong]
     assert mapped(function, range(wrong)) == [-item for item in range(wrong)]
+
+
+def test_a_share_is_not_shared_out_again(monkeypatch):
+    monkeypatch.setattr(parallel, "cpus", lambda: 2)
+    both = threading.Barrier(2)
+
+    def function(_):
+        both.wait(timeout=60)
+        inner = mapped(lambda _: threading.get_ident(), range(4))
+        assert set(inner) == {threading.get_ident()}
+        with parallel.alone():  # which would wait for whoever shared it out
+            return in_blocks(lambda some: some.stop, 3, 1)
+
+    with parallel.alone(), parallel.alone():
+        assert mapped(function, range(2)) == [[3], [3]]
+    mapped(lambda _: both.wait(timeout=60), range(2))  # afterwards there are two again

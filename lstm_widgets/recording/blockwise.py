@@ -6,30 +6,38 @@ order of the blocks: so the same edges give the same result to the bit, whoever 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
+import pickle
+import socket
 import sys
+import warnings
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from lstm_widgets.rnn.parallel import alone
+from lstm_widgets.errors import RecordingFileError
+from lstm_widgets.rnn.parallel import alone, cpus, mapped, one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     import numpy.typing as npt
     import xarray as xr
 
     Result = TypeVar("Result")
 
-__all__ = ["Block", "blocks_of", "blockwise"]
+__all__ = ["Block", "blocks_of", "blockwise", "current_client", "packed"]
 
 #: Values (timestep × cell) of one block: 16 MiB of float32.
 BLOCK_VALUES = 1 << 22
 # How many blocks a worker of a cluster is given at a time, so that none waits for the next.
 _AHEAD = 3
+#: How many blocks are in work at a time without a cluster, at most.
+HERE = 8
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,13 @@ class Block:
         width = self.layer.sizes["timestep"]
         start = self.examples.start * width + self.timesteps.start
         return slice(start, start + _length(self.examples) * _length(self.timesteps))
+
+    def __str__(self) -> str:
+        """Say which it is, as an error does."""
+        name = self.layer.encoding.get("layer")
+        layer = "block" if name is None else f"layer {name!r}"
+        examples, timesteps = (f"{s.start}:{s.stop}" for s in (self.examples, self.timesteps))
+        return f"{layer}, examples {examples}, timesteps {timesteps}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Send away what is in memory of the block alone, and of what is on disk where it is."""
@@ -144,14 +159,17 @@ def blockwise(
 ) -> Iterator[Result]:
     """Call a function with every block, on the Dask cluster of the current client if there is one.
 
-    BLAS has one thread for each block, so that sums come out the same wherever they are computed.
-    Closing the iterator, or an interrupt, calls off what hasn't begun.
+    Without one, as many blocks are in work as there are processors, at most `HERE`. Here and there, each
+    block has one thread, and BLAS one for each block, so that sums come out the same wherever they are
+    computed, and only a few results wait for those before them. Closing the iterator, or an
+    interrupt, calls off what hasn't begun. Of a worker that is lost, what it had in work is computed
+    again elsewhere.
 
     Parameters
     ----------
     function : callable
-        From a block to something small. On a cluster both are sent to workers, so it is a function of a
-        module, or a ``functools.partial`` of one.
+        From a block to something small. It may run in another thread, several times at once. On a cluster
+        it is sent to every worker once, so it is one that can be pickled.
     blocks : sequence of Block
         The blocks.
     desc : str
@@ -161,62 +179,143 @@ def blockwise(
     ------
     Result
         What it returned, in the order of the blocks.
+
+    Raises
+    ------
+    TypeError
+        If the function can't be sent to the workers.
+    RecordingFileError
+        If a worker doesn't see the file that the blocks are in.
+    Exception
+        Whatever the function raises, with a note of the block.
     """
     from tqdm.auto import tqdm  # noqa: PLC0415
 
-    client = _client()
+    client = current_client()
     results = _here(function, blocks) if client is None else _there(client, function, blocks)
     quiet = True if len(blocks) < 2 else None
-    with tqdm(total=len(blocks), desc=desc, unit="block", leave=False, disable=quiet) as bar:
+    bar = tqdm(total=len(blocks), desc=desc, unit="block", leave=False, disable=quiet)
+    with bar, contextlib.closing(results):
         for result in results:
-            yield result
             bar.update()
+            yield result
 
 
-def _here(function: Callable[[Block], Result], blocks: Sequence[Block]) -> Iterator[Result]:
-    for block in blocks:
-        yield _alone(function, block)
+def _here(function: Callable[[Block], Result], blocks: Sequence[Block]) -> Generator[Result]:
+    def named(block: Block) -> Result:
+        try:
+            return function(block)
+        except Exception as error:
+            error.add_note(f"in {block}")
+            raise
+
+    together = min(cpus(), HERE)
+    for start in range(0, len(blocks), together):
+        with alone():
+            results = mapped(named, blocks[start : start + together])
+        yield from results
 
 
-def _alone(function: Callable[[Block], Result], block: Block) -> Result:
-    with alone():
-        return function(block)
+def current_client() -> Any:  # noqa: ANN401 - Dask has no types
+    """Find the client of a Dask cluster that work is to be sent to; None if there is none.
 
-
-def _client() -> Any:  # noqa: ANN401 - Dask has no types
-    """Find the current client of a cluster: there is none where Dask was never imported."""
+    There is none where Dask was never imported, within the work of a worker, and where the client is
+    asynchronous. A cluster within this process has nothing that our own threads haven't.
+    """
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return None
     try:
-        return distributed.default_client()
+        client = distributed.default_client()
     except ValueError:
         return None
+    try:
+        distributed.get_worker()
+    except ValueError:
+        here = client.asynchronous or client.scheduler.address.startswith("inproc://")
+        return None if here else client
+    return None
+
+
+def packed(thing: Any, argument: str) -> bytes:  # noqa: ANN401 - whatever can be pickled
+    """Pickle what is sent to the workers of a cluster, functions and classes of a notebook, too.
+
+    Raises
+    ------
+    TypeError
+        If that can't be done.
+    """
+    from distributed.protocol.pickle import dumps  # noqa: PLC0415
+
+    try:
+        made: bytes = dumps(thing)
+    except Exception as error:
+        raise TypeError(
+            f"{argument}: expected what can be pickled, to send it to the workers of the Dask cluster; "
+            f"of {thing!r:.80} that can't be done: {error}. Without a cluster (close the client, or leave "
+            "its with statement) nothing is sent"
+        ) from error
+    return made
 
 
 def _there(
     client: Any,  # noqa: ANN401
     function: Callable[[Block], Result],
     blocks: Sequence[Block],
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Have a cluster do it, a few blocks ahead of what is asked for."""
+    with warnings.catch_warnings():
+        # What belongs to the function is sent once, however large it is: as a task of its own, which
+        # is done again where the worker that had its result is lost.
+        warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+        sent = client.submit(pickle.loads, packed(function, "function"), pure=False)
     left = iter(blocks)
-    ahead = _AHEAD * max(1, sum(client.nthreads().values()))
-    running: deque[Any] = deque()
+    running: deque[tuple[Block, Any]] = deque()
 
     def more(count: int) -> None:
         for block in itertools.islice(left, count):
-            running.append(client.submit(_alone, function, block, pure=False))
+            running.append((block, client.submit(_on_worker, sent, block, pure=False)))
 
     try:
-        more(ahead)
+        more(_AHEAD * max(1, sum(client.nthreads().values())))
         while running:
-            result = running[0].result()
-            running.popleft().release()
+            block, future = running[0]
+            try:
+                result = future.result()
+            except Exception as error:
+                error.add_note(f"in {block}, on a worker of the Dask cluster")
+                raise
+            running.popleft()
+            future.release()
             more(1)
             yield result
     finally:
-        client.cancel(list(running))
+        if running:
+            with contextlib.suppress(Exception):  # the client, or the cluster, may be closed
+                client.cancel([future for _, future in running])
+
+
+def _on_worker(function: Callable[[Block], Result], block: Block) -> Result:
+    try:
+        with one_thread():
+            return function(block)
+    except Exception as error:
+        path = _unseen(block)
+        if path is None:
+            raise
+        raise RecordingFileError(
+            f"path: expected a recording that every worker of the Dask cluster can open by the same path, as "
+            f"on a shared disk or in a bucket; the one on {socket.gethostname()!r} doesn't see {path!r}"
+        ) from error
+
+
+def _unseen(block: Block) -> str | None:
+    """Name a file of a block that isn't there, seen from here."""
+    for variable in block.layer.variables.values():
+        source = variable.encoding.get("source")
+        if isinstance(source, str) and "://" not in source and not os.path.exists(source):  # noqa: PTH110
+            return source
+    return None
 
 
 def _length(part: slice) -> int:

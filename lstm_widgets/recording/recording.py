@@ -202,7 +202,10 @@ class Recording(Mapping[str, xr.Dataset]):
             raise TypeError(f"layer: expected a name, got {layer!r:.80}")
         nodes, call = self._nodes(layer)
         shown = [shown_calls(node, call) for node in nodes]
-        return shown[0] if len(shown) == 1 else side_by_side(*shown)
+        dataset = shown[0] if len(shown) == 1 else side_by_side(*shown)
+        # By this, errors can name it; no file, and no comparison, has it.
+        dataset.encoding = {**dataset.encoding, "layer": layer}
+        return dataset
 
     def calls(self, layer: str) -> xr.Dataset:
         """All calls of a layer on one time axis.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Item = TypeVar("Item")
     Result = TypeVar("Result")
 
-__all__ = ["alone", "cpus", "in_blocks", "mapped", "resting"]
+__all__ = ["alone", "cpus", "in_blocks", "mapped", "one_thread", "resting"]
 
 # Values of the widest array of a block, of which a handful fit into a processor's own cache; and
 # those that are worth a thread of their own: with fewer, threads wait for each other's Python.
@@ -60,12 +60,53 @@ def in_blocks(
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
     """Let no other work that is shared out run meanwhile, and BLAS not share out its products."""
-    with _limited, _blas().limit(limits=1):
+    if _here.alone:
         yield
+        return
+    with _limited, _blas().limit(limits=1):
+        _here.alone = True
+        try:
+            yield
+        finally:
+            _here.alone = False
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let what runs here meanwhile have this thread only, beside others of a process that is a worker.
+
+    From the first time on, BLAS doesn't share out products anywhere in this process: how many threads it
+    may use is a setting that only one thread can change, and change back.
+    """
+    _blas_of_worker()
+    with _share(alone=True):
+        yield
+
+
+class _Here(threading.local):
+    """What is true of this thread."""
+
+    shared = False  # whether it has a share of something, which is not to be shared out again
+    alone = False  # whether :func:`alone` holds, here or for whoever shared it out
+
+
+_here = _Here()
+
+
+@contextlib.contextmanager
+def _share(*, alone: bool) -> Iterator[None]:
+    before = _here.shared, _here.alone
+    _here.shared, _here.alone = True, alone
+    try:
+        yield
+    finally:
+        _here.shared, _here.alone = before
 
 
 def mapped(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Call a function with each item, in this thread and as many others as there are processors.
+
+    What one of several calls shares out itself, it has only its own thread for.
 
     Parameters
     ----------
@@ -79,28 +120,33 @@ def mapped(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Re
     list
         What it returned, in the order of the items.
     """
+    count = 0 if _here.shared else min(cpus(), len(items)) - 1
+    if count < 1:
+        return [function(item) for item in items]
     todo = deque(range(len(items)))
     results: dict[int, Result] = {}
+    by_one = _here.alone
 
     def work() -> None:
-        while True:
-            try:
-                k = todo.popleft()
-            except IndexError:
-                return
-            results[k] = function(items[k])
+        with _share(alone=by_one):
+            while True:
+                try:
+                    k = todo.popleft()
+                except IndexError:
+                    return
+                results[k] = function(items[k])
 
-    count = min(cpus(), len(items)) - 1
-    if count > 0:
-        for rest in _spinning:
-            rest()
+    for rest in _spinning:
+        rest()
     others = [_threads().submit(work) for _ in range(count)]
     try:
         work()
     finally:
         todo.clear()
-        wait(others)
-    for other in others:
+        # One that hasn't begun has nothing left to do, and might stand behind the work of others.
+        begun = [other for other in others if not other.cancel()]
+        wait(begun)
+    for other in begun:
         other.result()
     return [results[k] for k in range(len(items))]
 
@@ -133,6 +179,13 @@ def _blas() -> ThreadpoolController:
     import scipy.linalg.cython_blas  # noqa: F401, PLC0415
 
     return ThreadpoolController().select(user_api="blas")
+
+
+@functools.cache
+def _blas_of_worker() -> None:
+    """Set the number of BLAS's threads in this process for good, unless it is one anyway."""
+    if any(library.num_threads != 1 for library in _blas().lib_controllers):
+        _blas().limit(limits=1)
 
 
 @functools.cache

@@ -140,11 +140,12 @@ def _read_dataset(folder: Path) -> xr.Dataset:
     variables: dict[str, xr.Variable] = {}
     for name in names:
         dims, dtype, own = _expect_harmless(folder / _expect_inside(name))
-        array = zarr.open_array(_WholeStore(folder / name, read_only=True), mode="r", zarr_format=3)
+        where = (folder / name).resolve()  # whatever folder a process works in that it is sent to
+        array = zarr.open_array(_WholeStore(where, read_only=True), mode="r", zarr_format=3)
         stored: Any = indexing.LazilyIndexedArray(_StoredArray(array, dtype))
         # Who assigns to an opened array changes it in memory, never on disk.
         lazy = indexing.CopyOnWriteArray(stored)
-        source = {"source": str((folder / name).resolve()), "chunks": array.chunks}
+        source = {"source": str(where), "chunks": array.chunks}
         variables[name] = xr.Variable(dims, lazy, own, encoding=source)
     sizes = {dim: size for v in variables.values() for dim, size in v.sizes.items()}
     # In the order in which a new recording has them: a tree compares its coordinates in order.
