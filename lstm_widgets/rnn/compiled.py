@@ -15,6 +15,7 @@ loops that LLVM turns into vector code.
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +25,7 @@ from lstm_widgets.rnn.cells import SIGNALS, Lookup
 from lstm_widgets.rnn.compiled_activations import CODES, activate
 from lstm_widgets.rnn.compiling import cached, jit, said_once
 from lstm_widgets.rnn.meeting import called_off, meet, meetings
-from lstm_widgets.rnn.parallel import alone, cpus, mapped
+from lstm_widgets.rnn.parallel import alone, cpus, mapped, threads_here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -222,6 +223,9 @@ _AS_THEY_ARE = 1_000_000
 # Recurrent weights that are worth a thread of their own at each step, and the most such threads.
 _SHARED_WEIGHTS = 1 << 15
 _MOST_TOGETHER = 4
+# BLAS computes so many columns together, or fewer, and what is left of them in another way. Threads share
+# the units so that nothing is left: then sums are the same to the bit, however many threads there are.
+_TOGETHER = 16
 # Fewer rows than these are not worth it.
 _FEW_ROWS = 4
 _NOWHERE = np.empty((0, 0), np.bool_)
@@ -319,14 +323,22 @@ def _together(cell: Cell, timesteps: int) -> int:
     ):  # whose second product needs what the first made
         return 1
     worth = int(cell.recurrent_kernel.size) // _SHARED_WEIGHTS
-    return max(1, min(cpus(), worth, timesteps, _MOST_TOGETHER))
+    inseparable = _inseparable(cell)
+    room = 1 if cell.units % inseparable else cell.units // inseparable
+    return max(1, min(threads_here(), worth, room, timesteps, _MOST_TOGETHER))
 
 
-def _shares(cell: Cell, rows: int, threads: int) -> list[_Share]:
-    """Share the units of a cell out to threads; ``rows`` examples are in a block."""
-    edges = [cell.units * k // threads for k in range(threads + 1)]
+def _inseparable(cell: Cell) -> int:
+    """Tell how many units, with all their gates, are whole rounds of what BLAS computes together."""
+    return _TOGETHER // math.gcd(_TOGETHER, cell.recurrent_kernel.shape[1] // cell.units)
+
+
+def _shares(cell: Cell, rows: int, count: int) -> list[_Share]:
+    """Share the units of a cell out to some threads; ``rows`` examples are in a block."""
+    some = _inseparable(cell)
+    edges = [cell.units * k // count // some * some for k in range(count)] + [cell.units]
     shares = []
-    for (first, stop), meeting in zip(itertools.pairwise(edges), meetings(threads), strict=True):
+    for (first, stop), meeting in zip(itertools.pairwise(edges), meetings(count), strict=True):
         units = slice(first, stop)
         bias = None if cell.input_bias is None else _columns(cell.input_bias[None], cell, units)
         weights = _weights(cell, units, rows)

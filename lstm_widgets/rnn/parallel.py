@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Item = TypeVar("Item")
     Result = TypeVar("Result")
 
-__all__ = ["alone", "cpus", "in_blocks", "mapped", "one_thread", "resting"]
+__all__ = ["alone", "cpus", "in_blocks", "mapped", "one_thread", "resting", "threads_here"]
 
 # Values of the widest array of a block, of which a handful fit into a processor's own cache; and
 # those that are worth a thread of their own: with fewer, threads wait for each other's Python.
@@ -120,7 +120,7 @@ def mapped(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Re
     list
         What it returned, in the order of the items.
     """
-    count = 0 if _here.shared else min(cpus(), len(items)) - 1
+    count = min(threads_here(), len(items)) - 1
     if count < 1:
         return [function(item) for item in items]
     todo = deque(range(len(items)))
@@ -194,6 +194,11 @@ def cpus() -> int:
     if sys.platform == "emscripten":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_here() -> int:
+    """Count the threads that :func:`mapped` shares work out to, here and now."""
+    return 1 if _here.shared else cpus()
 
 
 @functools.cache
