@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from lstm_widgets.recording.axes import ranges
 from lstm_widgets.recording.calls import call_name, split_call
 from lstm_widgets.recording.recorded import INITIAL
 from lstm_widgets.recording.times import with_time_index
@@ -29,7 +30,7 @@ def shown_calls(node: xr.Dataset, call: int | None) -> xr.Dataset:
         del attrs["calls"]
         start = sum(calls[: call - 1])
         shown = node.isel(timestep=slice(start, start + calls[call - 1]))
-        shown = shown.assign_coords(timestep=np.arange(shown.sizes["timestep"]))
+        shown = shown.assign_coords(ranges({"timestep": shown.sizes["timestep"]}))
     first = [name for name in map(str, shown.coords) if name.startswith(INITIAL)]
     shown = shown.assign_coords({name: shown[name][:, (call or 1) - 1] for name in first})
     shown.attrs = attrs
@@ -84,7 +85,7 @@ def joined_calls(datasets: Mapping[str, xr.Dataset], windowed: bool) -> dict[str
                 combine_attrs="override",
                 compat="override",
                 join="override",
-            ).assign_coords(timestep=np.arange(sum(d.sizes["timestep"] for d in every)))
+            ).assign_coords(ranges({"timestep": sum(d.sizes["timestep"] for d in every)}))
             calls = [d.sizes["timestep"] for d in every]
             joined[name].attrs |= {"calls": calls, "same_timesteps": windowed}
     return joined

@@ -11,6 +11,8 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from lstm_widgets.recording.axes import ranges
+
 __all__ = ["side_by_side"]
 
 
@@ -88,7 +90,7 @@ def side_by_side(forward: xr.Dataset, backward: xr.Dataset) -> xr.Dataset:
     others = {name: both[name] for name in both.data_vars}
     both = both.drop_vars(list(others)).assign({**lazy, **others})
     direction = np.repeat(["forward", "backward"], cells)
-    both = both.assign_coords(cell=np.arange(2 * cells), direction=("cell", direction))
+    both = both.assign_coords({**ranges({"cell": 2 * cells}), "direction": ("cell", direction)})
     checks = [part.attrs["check"] for part in (forward, backward)]
     both.attrs = {
         "kind": forward.attrs["kind"],

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from lstm_widgets.recording.axes import ranges
 from lstm_widgets.recording.times import Times, with_time_index
 
 AXES = ("example", "timestep", "cell")
@@ -188,9 +189,7 @@ def layer_dataset(
     """Make of a recorded layer what ``recording[layer]`` gives."""
     shape = next(iter(layer.signals.values())).shape
     variables: dict[Hashable, Any] = {name: (AXES, v) for name, v in layer.signals.items()}
-    coords: dict[Hashable, Any] = {
-        axis: np.arange(size) for axis, size in zip(AXES, shape, strict=True)
-    }
+    coords = ranges(dict(zip(AXES, shape, strict=True)))
     if layer.mask is not None:
         variables["mask"] = (AXES[:2], layer.mask)
     if layer.tokens is not None:
@@ -231,8 +230,7 @@ def series_dataset(
     _expect_times(given.times, shape[:2], what)
     last = "channel" if what == "inputs" else "output"
     coords: dict[Hashable, Any] = {
-        "example": np.arange(shape[0]),
-        "timestep": np.arange(shape[1]),
+        **ranges({"example": shape[0], "timestep": shape[1]}),
         last: np.array([*given.names, ""], object)[:-1],
         "unit": (last, np.array([*given.units, ""], object)[:-1]),
         **_times(given.times),
@@ -264,8 +262,7 @@ def predictions_dataset(given: RecordedPredictions, examples: int) -> xr.Dataset
     if given.targets is not None:
         _expect(given.targets, "predictions: targets", np.dtype(np.float32), shape[:2])
         variables["target_probability"] = (PREDICTION_AXES[:2], given.targets)
-    coords = {axis: np.arange(size) for axis, size in zip(PREDICTION_AXES, shape, strict=True)}
-    return xr.Dataset(variables, coords)
+    return xr.Dataset(variables, ranges(dict(zip(PREDICTION_AXES, shape, strict=True))))
 
 
 def _times(times: Times | None) -> dict[Hashable, Any]:

@@ -14,6 +14,7 @@ from xarray.core import indexing
 from zarr.storage import LocalStore
 
 from lstm_widgets.errors import RecordingFileError
+from lstm_widgets.recording.axes import ranges
 from lstm_widgets.recording.store.layout import (
     AXES,
     BESIDE,
@@ -31,7 +32,6 @@ from lstm_widgets.recording.store.layout import (
 from lstm_widgets.recording.times import with_time_index
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
     from pathlib import Path
 
     from zarr.abc.store import ByteRequest
@@ -149,7 +149,7 @@ def _read_dataset(folder: Path) -> xr.Dataset:
         variables[name] = xr.Variable(dims, lazy, own, encoding=source)
     sizes = {dim: size for v in variables.values() for dim, size in v.sizes.items()}
     # In the order in which a new recording has them: a tree compares its coordinates in order.
-    coords: dict[Hashable, Any] = {dim: np.arange(sizes[dim]) for dim in AXES if dim in sizes}
+    coords = ranges({dim: sizes[dim] for dim in AXES if dim in sizes})
     coords |= {name: variables.pop(name) for name in coordinates(list(variables))}
     return with_time_index(xr.Dataset(variables, coords, attrs))
 
