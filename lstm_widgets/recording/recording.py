@@ -410,28 +410,54 @@ class Recording(Mapping[str, xr.Dataset]):
         return as_html(layers, self._all_beside, self.notes)
 
 
-def open_recording(path: str | PathLike[str]) -> Recording:
-    """Open a recording that :meth:`Recording.save` wrote.
+def open_recording(
+    path: Any,  # noqa: ANN401 - whatever Zarr and fsspec open
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Recording:
+    """Open a recording that :meth:`Recording.save` or ``record(..., to=...)`` wrote, read-only.
 
-    Only metadata is read; arrays are read lazily, and only the parts that are used.
-    ``recording["lstm_1"].load()`` reads a whole layer. Opening a recording never runs code from it.
+    Only metadata is read; arrays are read lazily, and only the parts that are used: a recording of 10⁸
+    timesteps opens as fast as one of 10⁴. ``recording["lstm_1"].load()`` reads a whole layer.
+
+    Opening a recording never runs code from it, wherever it stands: its arrays are of numbers, truth
+    values and texts, in the few codecs that recordings are written with; anything else is refused. And
+    nothing in it leads elsewhere: neither names nor links out of its directory are followed.
 
     Parameters
     ----------
-    path : str or path-like
-        The directory.
+    path : str, path-like, fsspec mapper or zarr.abc.store.Store
+        Where it stands:
+
+        - a directory;
+        - a ``.zip`` file of such a directory, with or without the directory itself in it;
+        - an address that fsspec opens (``pip install "lstm-widgets[remote]"``, and s3fs, gcsfs, adlfs,
+          aiohttp or huggingface_hub for what lies there): ``"s3://..."``, ``"gs://..."``, ``"az://..."``,
+          ``"abfs://..."``, ``"hf://..."``, ``"https://..."``, ``"memory://..."`` or ``"file://..."``. Others,
+          and chains of them (``"::"``), are refused, as some of them unpickle, unpack or lead to where
+          what they read tells them;
+        - a mapper of fsspec, or a store of Zarr, of your own making: whatever these open.
+    storage_options : mapping, optional
+        What fsspec needs for an address: keys, regions, timeouts.
 
     Returns
     -------
     Recording
-        With the same values as the saved one, bit for bit.
+        With the same values as the saved one, bit for bit. Of one that is still being made, or whose
+        making was interrupted, it has what is complete; a warning says how far that is, as do
+        ``recording.tree.attrs["complete"]``, which is False, and ``["done"]``.
 
     Raises
     ------
     FileNotFoundError
         If the path doesn't exist.
     RecordingFileError
-        If it isn't a recording, or an unfinished or damaged one, or one of a newer format version.
+        If it isn't a recording, or a damaged one, or one of a newer format version. A part that is damaged
+        or lost raises it when it is read, and the text names it; the rest can be read.
+    OSError
+        If a disk or a server fails, now or when something is read; the text names the address.
+    ValueError
+        If the address is none that is opened.
 
     Examples
     --------
@@ -439,9 +465,8 @@ def open_recording(path: str | PathLike[str]) -> Recording:
     >>> lw.open_recording("text.zarr")["lstm"].equals(recording["lstm"])
     True
     """
-    layers, beside, attrs = _store().read(Path(path))
-    datasets = dict(zip(attrs["layers"], layers, strict=True))
-    datasets = joined_calls(datasets, "window" in attrs)
+    layers, beside, attrs = _store().read(path, storage_options)
+    datasets = joined_calls(layers, "window" in attrs)
     attrs["layers"] = list(datasets)
     return Recording(attrs["layers"], lambda: _tree(datasets, beside, attrs))
 

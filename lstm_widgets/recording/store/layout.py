@@ -26,6 +26,7 @@ DATE: np.dtype[Any] = np.dtype("M8[ns]")
 # What the arrays of a recording are made of. Nothing else is opened, so that no file can choose
 # which of the installed codecs runs (some of them unpickle).
 DTYPES: dict[str, np.dtype[Any]] = {
+    "float16": np.dtype(np.float16),
     "float32": np.dtype(np.float32),
     "float64": np.dtype(np.float64),
     "int64": np.dtype(np.int64),
@@ -43,11 +44,18 @@ MARKER_DRAFT = re.compile(r"\.zarr-[0-9a-f]{32}\.json")
 def read_marker(path: Path) -> dict[str, Any] | None:
     """Read what says that a recording is whole, and which data are its; None where nothing does."""
     try:
-        metadata = json.loads((path / METADATA).read_text(encoding="utf-8"))
-        marker = metadata["attributes"]["lstm_widgets_recording"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return marker_of(json.loads((path / METADATA).read_bytes()))
+    except (OSError, ValueError, RecursionError):
         return None
-    whole = isinstance(marker, dict) and isinstance(marker.get("format"), int)
+
+
+def marker_of(metadata: Any) -> dict[str, Any] | None:  # noqa: ANN401 - whatever JSON can hold
+    """Find the marker in the metadata of a recording; None where there is none."""
+    try:
+        marker = metadata["attributes"]["lstm_widgets_recording"]
+    except (KeyError, TypeError):
+        return None
+    whole = isinstance(marker, dict) and type(marker.get("format")) is int
     return marker if whole else None
 
 
