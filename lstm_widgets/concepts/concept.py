@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -12,11 +13,13 @@ import numpy.typing as npt
 import xarray as xr
 
 from lstm_widgets.checks import is_whole
-from lstm_widgets.concepts.example import Example, Track, marked
+from lstm_widgets.concepts.example import Example, Pair, Stretch, Track, shared
 
 Kind: TypeAlias = Literal["yes_no", "numeric"]
 Scope: TypeAlias = Literal["line", "paragraph", "document"]
 TrackFunction: TypeAlias = Callable[[Sequence[str]], npt.ArrayLike]
+#: From the stretches of an example, in order, to one value for each timestep of each.
+Telling: TypeAlias = Callable[[Iterator[Stretch]], Iterable[npt.ArrayLike]]
 
 
 @dataclass(frozen=True)
@@ -33,19 +36,23 @@ class Concept:
     kind : {"yes_no", "numeric"}
         Whether it returns bools or numbers.
     function : callable
-        From an :class:`.Example` to one value for each of its timesteps.
+        From the stretches of an example (:class:`.Stretch`), in order, to one array for each, with a
+        value for each of its timesteps: a generator that keeps what it has to know of those before,
+        so that a long text needn't be looked at as a whole. :func:`of` takes a function of tokens.
     description : str
         Its meaning, in one sentence.
     scoped : callable, optional
-        For marks that come in pairs: the same function of an example and of the scope in which
+        For marks that come in pairs: the same function of stretches and of the scope in which
         partners are looked for, see :meth:`within`.
     """
 
     name: str
     kind: Kind
-    function: Callable[[Example], npt.ArrayLike] = field(repr=False)
+    function: Telling = field(repr=False)
     description: str = ""
-    scoped: Callable[[Example, Scope], npt.ArrayLike] | None = field(default=None, repr=False)
+    scoped: Callable[[Iterator[Stretch], Scope], Iterable[npt.ArrayLike]] | None = field(
+        default=None, repr=False
+    )
 
     def __call__(self, tokens: Sequence[str]) -> Track:
         """Say it of each token of one example.
@@ -60,27 +67,44 @@ class Concept:
         bool or float64 array (timestep,)
             NaN where there is no value.
         """
-        return self.of_example(Example(len(tokens), tuple(tokens)))
+        return np.concatenate([*self.say(Example.of(tokens).stretches())])
 
-    def of_example(self, example: Example) -> Track:
-        """Evaluate it at each timestep of an example, and check what the function returned."""
+    def say(self, stretches: Iterable[Stretch]) -> Iterator[Track]:
+        """Say it of each timestep of an example, a stretch at a time.
+
+        Parameters
+        ----------
+        stretches : iterable of Stretch
+            All stretches of the example, in order.
+
+        Yields
+        ------
+        bool or float64 array (timestep,)
+            For each stretch, what it says of its timesteps; NaN where there is no value.
+        """
+        counts: deque[int] = deque()
+        for values in self.function(
+            _noted(stretches, lambda stretch: counts.append(stretch.count))
+        ):
+            yield self.checked(np.asarray(values), counts.popleft())
+
+    def checked(self, values: npt.NDArray[Any], count: int) -> Track:
+        """Check what a function returned for so many timesteps, and bring it into one form."""
         where = f"concept {self.name!r}"
-        values = np.asarray(self.function(example))
-        if values.shape != (example.count,):
+        if values.shape != (count,):
             raise ValueError(
-                f"{where}: expected one value for each of {example.count} timesteps, got shape "
-                f"{values.shape}"
+                f"{where}: expected one value for each of {count} timesteps, got shape {values.shape}"
             )
         if values.dtype.kind not in "biuf" and values.size:
             raise TypeError(f"{where}: expected bools or numbers, got dtype {values.dtype}")
         if self.kind == "numeric":
-            return values.astype(np.float64)
-        if not np.isin(values, (0, 1)).all():
+            return values.astype(np.float64, copy=False)
+        if values.dtype != np.bool_ and not np.isin(values, (0, 1)).all():
             raise ValueError(
                 f"{where}: expected True or False, got {values[~np.isin(values, (0, 1))][0]}; "
                 f"for numbers pass kind='numeric'"
             )
-        return values.astype(bool)
+        return values.astype(np.bool_, copy=False)
 
     def within(self, scope: Scope) -> Concept:
         r"""Set where the partner of a mark is looked for, of a concept about pairs of marks.
@@ -117,7 +141,7 @@ class Concept:
         return replace(
             self,
             name=f"{_enclosed(self.name)}.within({scope!r})",
-            function=lambda example: scoped(example, scope),
+            function=lambda stretches: scoped(stretches, scope),
         )
 
     def shift(self, steps: int) -> Concept:
@@ -129,15 +153,26 @@ class Concept:
             Positive: later, so that it tells the past; negative: earlier, so that it tells the future.
             Where that is beyond the example, it is False or NaN.
         """
+        none = np.zeros(1, np.bool_) if self.kind == "yes_no" else np.full(1, np.nan)
 
-        def shifted(example: Example) -> Track:
-            values = self.of_example(example)
-            result = np.full_like(values, False if self.kind == "yes_no" else np.nan)
-            if steps >= 0:
-                result[steps:] = values[: max(len(values) - steps, 0)]
-            else:
-                result[:steps] = values[-steps:]
-            return result
+        def shifted(stretches: Iterator[Stretch]) -> Iterator[Track]:
+            seen: deque[tuple[int, int]] = deque()
+            held: Track | None = None
+            ahead = 0
+            noted = _noted(stretches, lambda each: seen.append((each.count, each.example.count)))
+            for values in self.say(noted):
+                if held is None:
+                    by = min(abs(int(steps)), seen[0][1])
+                    held, ahead = none.repeat(by if steps > 0 else 0), by if steps < 0 else 0
+                held = np.concatenate([held, values])
+                while seen and len(held) >= ahead + seen[0][0]:
+                    count = seen.popleft()[0]
+                    yield held[ahead : ahead + count]
+                    held = held[count:]
+            rest = none[:0] if held is None else np.concatenate([held[ahead:], none.repeat(ahead)])
+            for count, _ in seen:
+                yield rest[:count]
+                rest = rest[count:]
 
         if not is_whole(steps):
             raise TypeError(f"steps: expected a whole number, got {steps!r}")
@@ -152,18 +187,21 @@ class Concept:
     def __invert__(self) -> Concept:
         _expect_yes_no("~", self)
         return Concept(
-            f"~{_enclosed(self.name)}", "yes_no", lambda example: ~self.of_example(example)
+            f"~{_enclosed(self.name)}",
+            "yes_no",
+            lambda stretches: (~values for values in self.say(stretches)),
         )
 
     def _with(self, other: Concept, sign: str, function: Callable[..., Any]) -> Concept:
         if not isinstance(other, Concept):
             return NotImplemented
         _expect_yes_no(sign, self, other)
-        return Concept(
-            f"{_enclosed(self.name)} {sign} {_enclosed(other.name)}",
-            "yes_no",
-            lambda example: function(self.of_example(example), other.of_example(example)),
-        )
+
+        def both(stretches: Iterator[Stretch]) -> Iterator[Track]:
+            here, there = shared(stretches, 2)
+            return map(function, self.say(here), other.say(there))
+
+        return Concept(f"{_enclosed(self.name)} {sign} {_enclosed(other.name)}", "yes_no", both)
 
 
 class Table(Protocol):
@@ -197,14 +235,107 @@ def _expect_yes_no(sign: str, *concepts: Concept) -> None:
             raise TypeError(f"{sign}: expected yes/no concepts, got the numeric {concept.name!r}")
 
 
-def ready(kind: Kind) -> Callable[[Callable[[Example], npt.ArrayLike]], Concept]:
-    """Make a concept of a function, with its name and the first sentence of its docstring."""
+def ready(kind: Kind) -> Callable[[Callable[[Stretch], npt.ArrayLike]], Concept]:
+    """Make a concept of a function of a stretch, with its name and its docstring's first sentence.
 
-    def concept(function: Callable[[Example], npt.ArrayLike]) -> Concept:
-        description = " ".join((function.__doc__ or "").split("\n\n")[0].split())
-        return Concept(function.__name__, kind, function, description)
+    For what a token says, whatever stands beside it.
+    """
+
+    def concept(function: Callable[[Stretch], npt.ArrayLike]) -> Concept:
+        return Concept(
+            function.__name__, kind, lambda stretches: map(function, stretches), described(function)
+        )
 
     return concept
+
+
+def carried(kind: Kind) -> Callable[[Telling], Concept]:
+    """Make a concept of a function of all stretches."""
+
+    def concept(function: Telling) -> Concept:
+        return Concept(function.__name__, kind, function, described(function))
+
+    return concept
+
+
+def of_characters(
+    kind: Kind, at: Callable[[Stretch, Track], Track]
+) -> Callable[[Callable[[Iterator[Stretch]], Iterator[Track]]], Concept]:
+    """Make one of a function from stretches to one array for each, of its characters.
+
+    Parameters
+    ----------
+    kind : {"yes_no", "numeric"}
+        Whether it returns bools or numbers.
+    at : callable
+        How the values of characters become those of tokens, as ``Stretch.at_last``.
+    """
+
+    def concept(function: Callable[[Iterator[Stretch]], Iterator[Track]]) -> Concept:
+        return Concept(
+            function.__name__,
+            kind,
+            lambda stretches: of_tokens(stretches, function, at),
+            described(function),
+        )
+
+    return concept
+
+
+def of_tokens(
+    stretches: Iterator[Stretch],
+    function: Callable[[Iterator[Stretch]], Iterator[Track]],
+    at: Callable[[Stretch, Track], Track],
+) -> Iterator[Track]:
+    """Turn what a function says of the characters of stretches into what it says of their tokens."""
+    seen: deque[Stretch] = deque()
+    before = None
+    for values in function(_noted(stretches, seen.append)):
+        stretch = seen.popleft()
+        if before is None:
+            before = np.zeros(1, np.bool_) if values.dtype == np.bool_ else np.full(1, np.nan)
+        known = np.concatenate([before, values])
+        yield at(stretch, known)
+        before = known[-1:]
+
+
+def _noted(stretches: Iterable[Stretch], note: Callable[[Stretch], object]) -> Iterator[Stretch]:
+    """Pass stretches on, and note each that was taken: what becomes of it may come later."""
+    for stretch in stretches:
+        note(stretch)
+        yield stretch
+
+
+def described(function: Callable[..., Any]) -> str:
+    """Give the first sentence of a docstring."""
+    return " ".join((function.__doc__ or "").split("\n\n")[0].split())
+
+
+def marked(
+    stretches: Iterable[Stretch], find: Callable[[Example], Iterable[Pair]]
+) -> Iterator[npt.NDArray[np.bool_]]:
+    """Mark the characters of stretches between start and end of each span.
+
+    Parameters
+    ----------
+    stretches : iterable of Stretch
+        All of an example.
+    find : callable
+        From the example to its spans, one after the other: they are looked for when they are needed.
+    """
+    spans: Iterator[Pair] | None = None
+    span: Pair | None = (0, 0)
+    for stretch in stretches:
+        if spans is None:
+            spans = iter(find(stretch.example))
+        begin, end = stretch.span
+        inside = np.zeros(end - begin, np.bool_)
+        while span is not None and span[0] < end:
+            inside[max(0, span[0] - begin) : max(0, span[1] - begin)] = True
+            if span[1] > end:
+                break
+            span = next(spans, None)
+        yield inside
 
 
 # Your own -----------------------------------------------------------------------------------------
@@ -216,7 +347,8 @@ def of(function: TrackFunction, *, name: str | None = None, kind: Kind = "yes_no
     Parameters
     ----------
     function : callable
-        From the tokens of one example (a tuple of str) to one value for each.
+        From the tokens of one example (a tuple of str) to one value for each. It is called once, with
+        all of them: of a long example, this takes the room of as many pointers.
     name : str, optional
         Its name. Default: the function's name.
     kind : {"yes_no", "numeric"}, default "yes_no"
@@ -233,7 +365,17 @@ def of(function: TrackFunction, *, name: str | None = None, kind: Kind = "yes_no
     if kind not in ("yes_no", "numeric"):
         raise ValueError(f"kind: expected 'yes_no' or 'numeric', got {kind!r}")
     called = name or str(getattr(function, "__name__", repr(function)))
-    return Concept(called, kind, lambda example: function(example.tokens))
+
+    def told(stretches: Iterator[Stretch]) -> Iterator[Track]:
+        values: Track | None = None
+        for stretch in stretches:
+            if values is None:
+                example = stretch.example
+                values = concept.checked(np.asarray(function(example.tokens)), example.count)
+            yield values[stretch.first : stretch.first + stretch.count]
+
+    concept = Concept(called, kind, told)
+    return concept
 
 
 def track(array: npt.ArrayLike, *, name: str = "track") -> Concept:
@@ -253,7 +395,9 @@ def track(array: npt.ArrayLike, *, name: str = "track") -> Concept:
     >>> lw.concepts.track([[True, False]], name="known").kind
     'yes_no'
     """
-    values = np.atleast_2d(np.asarray(array))
+    # What is long may not be in memory, and needn't be.
+    lazy = isinstance(array, xr.DataArray) and array.ndim == 2
+    values: Any = array if lazy else np.atleast_2d(np.asarray(array))
     if values.ndim != 2 or values.dtype.kind not in "biuf":
         raise TypeError(
             f"array: expected bools or numbers (example, timestep), got {values.dtype} of shape "
@@ -263,22 +407,28 @@ def track(array: npt.ArrayLike, *, name: str = "track") -> Concept:
     if isinstance(array, xr.DataArray) and array.attrs.get("kind") == "yes_no":
         kind = "yes_no"
 
-    def row(example: Example) -> Track:
+    def row(stretch: Stretch) -> Track:
+        example = stretch.example
         examples = 1 if example.examples is None else example.examples
-        width = example.count if example.width is None else example.width
-        at = example.positions
-        if at is not None and values.shape[1] > width and values.shape[0] == examples:
+        at = stretch.positions
+        if at is not None and values.shape[1] > example.width and values.shape[0] == examples:
             # It says it of all timesteps that were read, of which this layer has some.
-            return np.asarray(values[example.number, at])
-        if values.shape != (examples, width):
+            return _at(values, example.number, at)
+        if values.shape != (examples, example.width):
             raise ValueError(
-                f"concept {name!r}: expected an array ({examples} examples, {width} timesteps), "
-                f"got shape {values.shape}"
+                f"concept {name!r}: expected an array ({examples} examples, {example.width} "
+                f"timesteps), got shape {values.shape}"
             )
-        here: Track = values[example.number]
-        return here if example.timesteps is None else here[example.timesteps]
+        return _at(values, example.number, stretch.timesteps)
 
-    return Concept(name, kind, row)
+    return Concept(name, kind, lambda stretches: map(row, stretches))
+
+
+def _at(values: Any, example: int, timesteps: npt.NDArray[np.integer[Any]]) -> Track:  # noqa: ANN401
+    """Read some timesteps, in order, of an array that may not be in memory."""
+    first, stop = (int(timesteps[0]), int(timesteps[-1]) + 1) if len(timesteps) else (0, 0)
+    here = np.asarray(values[example, first:stop])
+    return np.asarray(here[timesteps - first])
 
 
 def matches(pattern: str | re.Pattern[str], *, name: str | None = None) -> Concept:
@@ -308,14 +458,15 @@ def matches(pattern: str | re.Pattern[str], *, name: str | None = None) -> Conce
             error
         )
 
-    def found(example: Example) -> Track:
-        return example.at_any(
-            marked(example.text, (m.span() for m in compiled.finditer(example.text)))
-        )
+    def found(stretches: Iterator[Stretch]) -> Iterator[Track]:
+        def spans(example: Example) -> Iterator[Pair]:
+            return (match.span() for match in compiled.finditer(example.text))
+
+        return of_tokens(stretches, lambda ours: marked(ours, spans), Stretch.at_any)
 
     return Concept(name or f"matches({compiled.pattern!r})", "yes_no", found)
 
 
-def kind_of(array: npt.NDArray[Any]) -> Kind:
+def kind_of(array: Any) -> Kind:  # noqa: ANN401 - of NumPy or xarray
     """Tell whether an array says yes or no, or numbers."""
     return "yes_no" if array.dtype == bool else "numeric"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lstm_widgets.concepts.concept import Concept, kind_of
 
 if TYPE_CHECKING:
-    from lstm_widgets.concepts.example import Example, Track
+    from lstm_widgets.concepts.example import Stretch, Track
 
 
 def label(values: npt.ArrayLike, *, name: str = "label") -> Concept:
@@ -35,16 +35,17 @@ def label(values: npt.ArrayLike, *, name: str = "label") -> Concept:
             f"values: expected bools or numbers (example,), got {array.dtype} of shape {array.shape}"
         )
 
-    def constant(example: Example) -> Track:
+    def constant(stretch: Stretch) -> Track:
+        example = stretch.example
         expected = example.number + 1 if example.examples is None else example.examples
         if len(array) != expected and (example.examples is not None or len(array) < expected):
             raise ValueError(
                 f"concept {name!r}: expected one value for each of {expected} examples, got "
                 f"{len(array)}"
             )
-        return np.full(example.count, array[example.number])
+        return np.full(stretch.count, array[example.number])
 
-    return Concept(name, kind_of(array), constant)
+    return Concept(name, kind_of(array), lambda stretches: map(constant, stretches))
 
 
 def correct(values: npt.ArrayLike, *, name: str = "correct") -> Concept:
@@ -80,6 +81,6 @@ def length() -> Concept:
     return Concept(
         "length",
         "numeric",
-        lambda example: np.full(example.count, example.count),
+        lambda stretches: (np.full(each.count, each.example.count) for each in stretches),
         "How many timesteps the example has.",
     )

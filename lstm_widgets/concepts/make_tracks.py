@@ -10,17 +10,28 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from lstm_widgets.concepts.concept import Concept, kind_of, matches, of, track
-from lstm_widgets.concepts.example import Example
+from lstm_widgets.concepts.example import shared
+from lstm_widgets.concepts.packed import PackedTrack, Packing
+from lstm_widgets.concepts.read import Rows
 from lstm_widgets.concepts.tables import Frame, is_table, of_table
-from lstm_widgets.recording.masks import mask_of
-from lstm_widgets.tokens.words import spelling_of
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from lstm_widgets.concepts.concept import Concepts, TrackFunction
+    from lstm_widgets.concepts.example import Example
     from lstm_widgets.recording import Recording
+
+#: Tracks of more columns than this stay packed, until they are looked at.
+MANY_COLUMNS = 1 << 22
+# Columns that are looked at together.
+_BLOCK = 1 << 20
 
 
 def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None) -> xr.Dataset:
@@ -45,7 +56,8 @@ def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None
     xarray.Dataset
         One float64 variable ``(example, timestep)`` for each concept, in the order given: 1 or 0, or
         a number; NaN at padding and where a numeric concept has no value. ``attrs["kind"]`` is
-        ``"yes_no"`` or ``"numeric"``.
+        ``"yes_no"`` or ``"numeric"``. Of a long recording, values are packed, and unpacked when they
+        are asked for: take parts of it.
 
     Raises
     ------
@@ -61,22 +73,174 @@ def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None
     >>> {name: int(track.sum()) for name, track in found.items()}
     {'quote': 200, 'e': 80}
     """
-    examples, shape = _examples(recording, layer)
+    rows = Rows.of(recording, layer)
+    found, mask = _packed(rows, _named_differently(resolve(concepts, rows.first)))
     variables = {}
-    for concept in resolve(concepts, examples[0] if examples else None):
+    for concept, packed in found:
+        said = _Said(packed, mask, rows.shape)
+        values: Any = said.whole() if len(packed) <= MANY_COLUMNS else said.lazy()
+        attrs = {"kind": concept.kind, "description": concept.description}
+        variables[concept.name] = (("example", "timestep"), values, attrs)
+    coords = {
+        name: pd.RangeIndex(size)
+        for name, size in zip(("example", "timestep"), rows.shape, strict=True)
+    }
+    return xr.Dataset(variables, coords)
+
+
+def packed_tracks(
+    recording: Recording, concepts: Concepts, *, layer: str | None = None
+) -> dict[str, PackedTrack]:
+    """Evaluate concepts at every timestep of a recording, and keep what they say in little room.
+
+    Parameters
+    ----------
+    recording, concepts, layer : Recording, Concepts, str
+        As in :func:`tracks`.
+
+    Returns
+    -------
+    dict of str to PackedTrack
+        A track for each concept, in the order given. Its columns are the timesteps of all examples,
+        laid end to end, padding included.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`tracks`.
+
+    Examples
+    --------
+    >>> from lstm_widgets.concepts.make_tracks import packed_tracks
+    >>> packed_tracks(recording, [lw.concepts.inside_double_quotes])
+    {'inside_double_quotes': <PackedTrack: yes_no, 620 columns in 78 bytes>}
+    """
+    rows = Rows.of(recording, layer)
+    found, _ = _packed(rows, _named_differently(resolve(concepts, rows.first)))
+    return {concept.name: packed for concept, packed in found}
+
+
+def varying(recording: Recording, concepts: Sequence[Concept], *, layer: str) -> set[Concept]:
+    """Choose the concepts that don't say the same at all timesteps of a layer.
+
+    Parameters
+    ----------
+    recording, layer : Recording, str
+        The layer.
+    concepts : sequence of Concept
+        What to choose from.
+
+    Returns
+    -------
+    set of Concept
+    """
+    found, mask = _packed(Rows.of(recording, layer), concepts)
+    return {concept for concept, packed in found if _varies(packed, mask)}
+
+
+def _varies(packed: PackedTrack, mask: PackedTrack | None) -> bool:
+    low, high = np.inf, -np.inf
+    for start in range(0, len(packed), _BLOCK):
+        here = slice(start, start + _BLOCK)
+        values = packed.block(here).astype(np.float64)
+        known = ~np.isnan(values) if mask is None else ~np.isnan(values) & mask.block(here)
+        low = min(low, values[known].min(initial=np.inf))
+        high = max(high, values[known].max(initial=-np.inf))
+    return bool(low < high)
+
+
+def _named_differently(concepts: Sequence[Concept]) -> Sequence[Concept]:
+    names: set[str] = set()
+    for concept in concepts:
         if concept.name in ("example", "timestep"):
             raise ValueError(
                 f"concepts: expected another name than {concept.name!r}, which is that of an axis"
             )
-        if concept.name in variables:
+        if concept.name in names:
             raise ValueError(f"concepts: expected different names, got {concept.name!r} twice")
-        values = np.full(shape, np.nan)
-        for example in examples:
-            values[example.number, example.timesteps] = concept.of_example(example)
-        attrs = {"kind": concept.kind, "description": concept.description}
-        variables[concept.name] = (("example", "timestep"), values, attrs)
-    coords = {"example": np.arange(shape[0]), "timestep": np.arange(shape[1])}
-    return xr.Dataset(variables, coords)
+        names.add(concept.name)
+    return concepts
+
+
+def _packed(
+    rows: Rows, concepts: Sequence[Concept]
+) -> tuple[list[tuple[Concept, PackedTrack]], PackedTrack | None]:
+    """Say all concepts of every example, a stretch at a time; also where there is no padding."""
+    packings = [Packing(concept.kind) for concept in concepts]
+    masked = Packing("yes_no")
+    for example in rows.examples() if concepts else ():
+        # All concepts look at a stretch before any looks at the next.
+        stretches, *theirs = shared(example.stretches(), 1 + len(concepts))
+        said = [concept.say(own) for concept, own in zip(concepts, theirs, strict=True)]
+        for stretch, *values in zip(stretches, *said, strict=True):
+            width = stretch.stop - stretch.start
+            padded = stretch.count < width
+            places = stretch.timesteps - stretch.start
+            for packing, here in zip(packings, values, strict=True):
+                packing.add(_filled(here, places, width) if padded else here)
+            if rows.masked:
+                masked.add(_filled(np.ones(stretch.count, np.bool_), places, width))
+    found = [
+        (concept, packing.packed()) for concept, packing in zip(concepts, packings, strict=True)
+    ]
+    return found, masked.packed() if rows.masked else None
+
+
+def _filled(values: npt.NDArray[Any], places: npt.NDArray[np.intp], width: int) -> npt.NDArray[Any]:
+    """Put values where they belong, among padding."""
+    filled = np.zeros(width, np.bool_) if values.dtype == np.bool_ else np.full(width, np.nan)
+    filled[places] = values
+    return filled
+
+
+class _Said(BackendArray):
+    """A packed track as an array ``(example, timestep)`` of float64, NaN at padding."""
+
+    def __init__(
+        self, packed: PackedTrack, mask: PackedTrack | None, shape: tuple[int, int]
+    ) -> None:
+        self._packed = packed
+        self._mask = mask
+        self.shape = shape
+        self.dtype = np.dtype(np.float64)
+
+    def whole(self) -> npt.NDArray[np.float64]:
+        """Unpack all of it."""
+        return self._columns(slice(0, len(self._packed))).reshape(self.shape)
+
+    def lazy(self) -> Any:
+        """Give what xarray unpacks where it is asked for; who assigns to it changes it in memory."""
+        lazy: Any = indexing.LazilyIndexedArray(self)
+        return indexing.CopyOnWriteArray(lazy)
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> npt.NDArray[Any]:
+        values: npt.NDArray[Any] = indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._read
+        )
+        return values
+
+    def _read(self, key: tuple[Any, Any]) -> npt.NDArray[np.float64]:
+        """Read some timesteps of some examples, each a whole number, a slice or an array of places."""
+        examples, timesteps = (
+            np.arange(size)[part] if isinstance(part, slice) else np.asarray(part)
+            for part, size in zip(key, self.shape, strict=True)
+        )
+        rows = [self._row(int(example), timesteps) for example in examples.ravel()]
+        return np.array(rows).reshape(examples.shape + timesteps.shape)
+
+    def _row(self, example: int, timesteps: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+        places = example * self.shape[1] + timesteps.ravel()
+        if not len(places):
+            return np.zeros(0)
+        first = int(places.min())
+        within = self._columns(slice(first, int(places.max()) + 1))
+        return np.asarray(within[places - first])
+
+    def _columns(self, columns: slice) -> npt.NDArray[np.float64]:
+        values = self._packed.block(columns).astype(np.float64)
+        if self._mask is not None:
+            values[~self._mask.block(columns)] = np.nan
+        return values
 
 
 def resolve(concepts: Concepts, example: Example | None = None) -> list[Concept]:
@@ -130,40 +294,3 @@ def _named(name: str, given: Any, example: Example | None) -> Concept:
         f"concepts[{name!r}]: expected a concept, a function, a regular expression or an array, "
         f"got {given!r:.80}"
     )
-
-
-def _examples(recording: Recording, layer: str | None) -> tuple[list[Example], tuple[int, int]]:
-    """All examples of a layer, and its number of examples and timesteps."""
-    dataset = recording[recording.layers[0] if layer is None else layer]
-    count, width = dataset.sizes["example"], dataset.sizes["timestep"]
-    mask = mask_of(dataset)
-    tokens = np.asarray(dataset["token"]) if "token" in dataset.coords else None
-    spelling = spelling_of(dataset)
-    times, positions, labels = (
-        dataset.coords[name].to_numpy() if name in dataset.coords else None
-        for name in ("time", "position", "label")
-    )
-    zone = ""
-    if times is not None:
-        times = np.broadcast_to(times, (count, width))
-        zone = str(dataset.coords["time"].attrs.get("time_zone", ""))
-    examples = []
-    for k in range(count):
-        timesteps = np.flatnonzero(mask[k])
-        given = None if tokens is None else tuple(map(str, tokens[k, timesteps]))
-        examples.append(
-            Example(
-                len(timesteps),
-                given,
-                k,
-                timesteps,
-                count,
-                width,
-                spelling,
-                None if times is None else times[k, timesteps],
-                None if positions is None else positions[timesteps],
-                None if labels is None else str(labels[k]),
-                zone,
-            )
-        )
-    return examples, (count, width)

@@ -11,9 +11,11 @@ import numpy as np
 from lstm_widgets.concepts.concept import Concept, kind_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
-    from lstm_widgets.concepts.example import Example, Track
+    from lstm_widgets.concepts.example import Example, Stretch, Track
 
 __all__ = ["Frame", "is_table", "of_table"]
 
@@ -63,42 +65,62 @@ def of_table(given: Any, name: str) -> Concept:
     if keys.dtype != object and len(np.unique(keys)) < len(keys):
         raise ValueError(f"concept {name!r}: expected different times in its index, got one twice")
 
-    def row(example: Example) -> Track:
-        column = values if values.ndim == 1 else values[:, _column(given, example, name)]
-        timesteps = np.arange(example.count) if example.timesteps is None else example.timesteps
-        width = example.count if example.width is None else example.width
-        times = None if example.times is None else _plain(example.times)
-        counted = getattr(given.index, "start", None) == 0 and len(column) == width  # a RangeIndex
-        if times is None or times.dtype != keys.dtype or counted:
-            if len(column) != width:
-                raise ValueError(
-                    f"concept {name!r}: expected a value for each of {width} timesteps, or an index "
-                    f"of the recording's times, got {len(column)} values with an index of "
-                    f"{given.index.dtype}"
-                )
-            return np.asarray(column[timesteps])
-        if keys.dtype.kind == "M":
-            _expect_same_clock(name, given.index, example.zone)
-        order = np.argsort(keys)
-        place = np.searchsorted(keys[order], times).clip(max=max(len(keys) - 1, 0))
-        there = np.zeros(example.count, bool)
-        if len(keys):
-            place = order[place]
-            there = keys[place] == times
-        if example.count and not there.any():
-            raise ValueError(
-                f"concept {name!r}: none of its times is one of the recording's, from "
-                f"{times[0]} to {times[-1]}; its index goes from "
-                f"{given.index.min()} to {given.index.max()}"
-            )
-        if kind == "yes_no" and not there.all():
-            raise ValueError(
-                f"concept {name!r}: expected True or False at every timestep, got no value at "
-                f"{times[~there][0]}; numbers may be missing"
-            )
-        return np.asarray(column[place] if there.all() else np.where(there, column[place], np.nan))
+    order = np.argsort(keys)
+    ordered = keys[order]
 
-    return Concept(name, kind, row)
+    def told(stretches: Iterator[Stretch]) -> Iterator[Track]:
+        ends: list[Any] = []  # of the example's times
+        found, missing = False, None
+        for stretch in stretches:
+            example = stretch.example
+            column = values if values.ndim == 1 else values[:, _column(given, example, name)]
+            times = None if stretch.times is None else _plain(stretch.times)
+            counted = getattr(given.index, "start", None) == 0 and len(column) == example.width
+            if times is None or times.dtype != keys.dtype or counted:  # counted: a RangeIndex
+                if len(column) != example.width:
+                    raise ValueError(
+                        f"concept {name!r}: expected a value for each of {example.width} timesteps, "
+                        f"or an index of the recording's times, got {len(column)} values with an "
+                        f"index of {given.index.dtype}"
+                    )
+                yield column[stretch.timesteps]
+                continue
+            if keys.dtype.kind == "M":
+                _expect_same_clock(name, given.index, example.zone)
+            place = np.searchsorted(ordered, times).clip(max=max(len(keys) - 1, 0))
+            there = np.zeros(stretch.count, np.bool_)
+            if len(keys):
+                place = order[place]
+                there = keys[place] == times
+            if stretch.count:
+                ends = [*ends[:1], times[0], times[-1]]
+                found = found or bool(there.any())
+            if missing is None and kind == "yes_no" and not there.all():
+                missing = times[~there][0]
+            if stretch.first + stretch.count == example.count:
+                _expect_times(name, given.index, ends, found, missing)
+            if there.all():
+                yield column[place]
+            elif kind == "yes_no":
+                yield there  # which is refused at the end of the example
+            else:
+                yield np.where(there, column[place] if len(keys) else np.nan, np.nan)
+
+    return Concept(name, kind, told)
+
+
+def _expect_times(name: str, index: Any, ends: list[Any], found: bool, missing: Any) -> None:
+    """Refuse a table that doesn't say of an example what it should."""
+    if ends and not found:
+        raise ValueError(
+            f"concept {name!r}: none of its times is one of the recording's, from "
+            f"{ends[0]} to {ends[-1]}; its index goes from {index.min()} to {index.max()}"
+        )
+    if missing is not None:
+        raise ValueError(
+            f"concept {name!r}: expected True or False at every timestep, got no value at "
+            f"{missing}; numbers may be missing"
+        )
 
 
 def _expect_same_clock(name: str, index: Any, zone: str) -> None:

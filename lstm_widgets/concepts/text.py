@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from lstm_widgets.concepts.concept import Concept, Concepts, ready
-from lstm_widgets.concepts.example import Example, Pair, Track, marked
-from lstm_widgets.concepts.make_tracks import resolve, tracks
+from lstm_widgets.concepts.concept import Concept, Concepts, of_characters, ready
+from lstm_widgets.concepts.example import Pair, Stretch, Track
+from lstm_widgets.concepts.make_tracks import resolve, varying
 from lstm_widgets.concepts.markup import (
     bracket_depth,
     inside_brackets,
@@ -24,7 +24,7 @@ from lstm_widgets.concepts.pairs import EMPTY_LINE
 from lstm_widgets.concepts.quotes import inside_double_quotes, inside_single_quotes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from lstm_widgets.recording import Recording
 
@@ -32,43 +32,42 @@ if TYPE_CHECKING:
 
 
 @ready("yes_no")
-def upper_case(example: Example) -> list[bool]:
+def upper_case(stretch: Stretch) -> Track:
     """The token's first letter is a capital."""
-    firsts = (next(filter(str.isalpha, said), "") for said in example.said)
-    return [first.isupper() for first in firsts]
+    return stretch.each(lambda said: next(filter(str.isalpha, said), "").isupper())
 
 
 @ready("yes_no")
-def digit(example: Example) -> list[bool]:
+def digit(stretch: Stretch) -> Track:
     """The token is a digit, or digits only."""
-    return [said.isdigit() for said in example.said]
+    return stretch.each(str.isdigit)
 
 
 _VOWELS = frozenset("aeiouAEIOUäöüÄÖÜáéíóúàèìòùâêîôûåøæœÁÉÍÓÚÀÈÌÒÙÂÊÎÔÛÅØÆŒ")
 
 
 @ready("yes_no")
-def vowel(example: Example) -> list[bool]:
+def vowel(stretch: Stretch) -> Track:
     """The token is a vowel (a, e, i, o, u, with accents or without), or vowels only."""
-    return [bool(said) and set(said) <= _VOWELS for said in example.said]
+    return stretch.each(lambda said: bool(said) and set(said) <= _VOWELS)
 
 
 @ready("yes_no")
-def whitespace(example: Example) -> list[bool]:
+def whitespace(stretch: Stretch) -> Track:
     """The token is a space, tab or line break, or several of them."""
-    return [said.isspace() for said in example.said]
+    return stretch.each(str.isspace)
 
 
-@ready("yes_no")
-def newline(example: Example) -> Track:
+@of_characters("yes_no", Stretch.at_last)
+def newline(stretches: Iterator[Stretch]) -> Iterator[Track]:
     """The token is a line break, or ends with one."""
-    return example.at_last(_lines(example.text)[1])
+    return (stretch.breaks for stretch in stretches)
 
 
 @ready("yes_no")
-def punctuation(example: Example) -> list[bool]:
+def punctuation(stretch: Stretch) -> Track:
     """The token is a punctuation mark: not a letter, digit, space or underscore."""
-    return [bool(said) and not re.search(r"[\w\s]", said) for said in example.said]
+    return stretch.each(lambda said: bool(said) and not re.search(r"[\w\s]", said))
 
 
 def is_token(*tokens: str) -> Concept:
@@ -88,7 +87,7 @@ def is_token(*tokens: str) -> Concept:
     return Concept(
         f"is_token({_listed(tokens)})",
         "yes_no",
-        lambda example: [token in wanted for token in example.tokens],
+        lambda stretches: (each.each_token(wanted.__contains__) for each in stretches),
         "The token is this one, or one of these.",
     )
 
@@ -134,11 +133,14 @@ def since(*tokens: str) -> Concept:
     """
     wanted = _strings(tokens)
 
-    def steps(example: Example) -> Track:
-        here = np.array([token in wanted for token in example.tokens], bool)
-        places = np.arange(len(here))
-        last = np.maximum.accumulate(np.where(here, places, -1))
-        return np.where(last < 0, np.nan, places - last)
+    def steps(stretches: Iterator[Stretch]) -> Iterator[Track]:
+        last = -1
+        for stretch in stretches:
+            places = np.arange(stretch.first, stretch.first + stretch.count)
+            here = np.where(stretch.each_token(wanted.__contains__), places, -1)
+            lasts = np.maximum(last, np.maximum.accumulate(here))
+            yield np.where(lasts < 0, np.nan, places - lasts)
+            last = int(lasts[-1]) if len(lasts) else last
 
     description = "Timesteps since the token was last read."
     return Concept(f"since({_listed(tokens)})", "numeric", steps, description)
@@ -160,44 +162,57 @@ _SENTENCE_END = re.compile(r"""[.!?…]["'”’)\]]*\s""")
 _ABBREVIATED = frozenset({"Mr", "Mrs", "Ms", "Dr", "St", "Prof", "Rev", "Capt", "Col", "vs", "cf"})
 
 
-@ready("yes_no")
-def word_start(example: Example) -> Track:
+@of_characters("yes_no", Stretch.at_any)
+def word_start(stretches: Iterator[Stretch]) -> Iterator[Track]:
     """A word begins in the token. An apostrophe between letters belongs to its word.
 
     In scripts without spaces (Chinese, Japanese, Thai and the like) only a dictionary can tell words
     apart: no word begins there, unless the tokens are words.
     """
-    starts = np.zeros(len(example.text), bool)
-    starts[[start for start, _ in example.words]] = True
-    return example.at_any(starts)
+    return (_marks(stretch, stretch.words[:, 0]) for stretch in stretches)
 
 
-@ready("yes_no")
-def word_end(example: Example) -> Track:
+@of_characters("yes_no", Stretch.at_any)
+def word_end(stretches: Iterator[Stretch]) -> Iterator[Track]:
     """A word ends in the token; only what comes next tells. Words are those of `word_start`."""
-    ends = np.zeros(len(example.text), bool)
-    ends[[stop - 1 for _, stop in example.words]] = True
-    return example.at_any(ends)
+    return (_marks(stretch, stretch.words[:, 1] - 1) for stretch in stretches)
 
 
-@ready("yes_no")
-def first_word_of_sentence(example: Example) -> Track:
+def _marks(stretch: Stretch, places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Mark the characters at those of the places that are in a stretch."""
+    start, stop = stretch.span
+    marks = np.zeros(stop - start, np.bool_)
+    marks[places[(places >= start) & (places < stop)] - start] = True
+    return marks
+
+
+@of_characters("yes_no", Stretch.at_last_seen)
+def first_word_of_sentence(stretches: Iterator[Stretch]) -> Iterator[Track]:
     """In the first word of a sentence.
 
     A sentence begins after . ! ? or … and a space, where no lower-case letter follows (nor Mr. or an
     initial stood before), and after an empty line. Words are those of `word_start`.
     """
-    text = example.text
-    spans, last = [], None
-    for word in example.words:
-        if last is None or _sentence_between(text, last, word):
-            spans.append(word)
-        last = word
-    return example.at_last_seen(marked(text, spans))
+    last: Pair | None = None
+    first = (0, 0)  # the last word that is one
+    for stretch in stretches:
+        text, (begin, end) = stretch.example.text, stretch.span
+        inside = np.zeros(end - begin, np.bool_)
+        inside[: max(0, first[1] - begin)] = True
+        for start, stop in stretch.words.tolist():
+            if start < begin:  # known from the stretch before
+                continue
+            if last is None or _sentence_between(text, last, (start, stop)):
+                first = start, stop
+                inside[start - begin : stop - begin] = True
+            last = start, stop
+        yield inside
 
 
 def _sentence_between(text: str, last: Pair, word: Pair) -> bool:
     gap = text[last[1] : word[0]]
+    if gap == " ":
+        return False
     if EMPTY_LINE.search(gap):
         return True
     if not _SENTENCE_END.search(gap) or text[word[0]].islower():
@@ -207,37 +222,50 @@ def _sentence_between(text: str, last: Pair, word: Pair) -> bool:
     return not (gap.startswith(".") and (said in _ABBREVIATED or initial))
 
 
-@ready("numeric")
-def position_in_word(example: Example) -> Track:
+@of_characters("numeric", Stretch.at_last_seen)
+def position_in_word(stretches: Iterator[Stretch]) -> Iterator[Track]:
     """How many characters of the word stand before this one; NaN outside of words.
 
     Words are those of `word_start`: in scripts that are written without spaces there are none, and it
     is NaN, unless the tokens are words.
     """
-    positions = np.full(len(example.text), np.nan)
-    for start, stop in example.words:
-        positions[start:stop] = np.arange(stop - start)
-    return example.at_last_seen(positions)
+    for stretch in stretches:
+        begin, end = stretch.span
+        starts, stops = stretch.words.clip(begin, end).T
+        inside = np.zeros(end - begin + 1, np.int8)
+        inside[starts - begin] += 1
+        inside[stops - begin] -= 1
+        places = np.flatnonzero(np.cumsum(inside[:-1]))
+        positions = np.full(end - begin, np.nan)
+        positions[places] = begin + places - stretch.words[:, 0].repeat(stops - starts)
+        yield positions
 
 
-@ready("numeric")
-def position_in_line(example: Example) -> Track:
+@of_characters("numeric", Stretch.at_last)
+def position_in_line(stretches: Iterator[Stretch]) -> Iterator[Track]:
     """How many characters of the line stand before this one; a line break ends its line."""
-    places, breaks = _lines(example.text)
-    before = np.maximum.accumulate(np.append(-1, np.where(breaks, places, -1)))[:-1]
-    return example.at_last(np.asarray(places - before - 1.0))
+    for places, lasts in _lines(stretches):
+        yield places - lasts[:-1] - 1
 
 
-@ready("numeric")
-def line_length(example: Example) -> Track:
+@of_characters("numeric", Stretch.at_last)
+def line_length(stretches: Iterator[Stretch]) -> Iterator[Track]:
     """How many characters the line has so far, this one included; 0 at a line break."""
-    places, breaks = _lines(example.text)
-    last = np.maximum.accumulate(np.where(breaks, places, -1))
-    return example.at_last(np.asarray(places - last, np.float64))
+    for places, lasts in _lines(stretches):
+        yield places - lasts[1:]
 
 
-def _lines(text: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    return np.arange(len(text)), np.array([character == "\n" for character in text], bool)
+def _lines(
+    stretches: Iterator[Stretch],
+) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
+    """Give the places of characters; and, from the one before on, where up to each a line ended last."""
+    last = np.full(1, -1)
+    for stretch in stretches:
+        places = np.arange(*stretch.span)
+        ends = np.concatenate([last, np.where(stretch.breaks, places, -1)])
+        lasts = np.maximum.accumulate(ends)
+        yield places, lasts
+        last = lasts[-1:]
 
 
 # All of them --------------------------------------------------------------------------------------
@@ -288,13 +316,8 @@ def fitting(recording: Recording, concepts: Concepts | None = None) -> tuple[Con
     ['vowel', 'whitespace']
     """
     layers = [name for name in recording.layers if "token" in recording[name].coords]
-
-    def says(concept: Concept) -> bool:
-        for layer in layers:
-            said = tracks(recording, [concept], layer=layer)[concept.name].values
-            known = said[~np.isnan(said)]
-            if known.size and known.min() < known.max():
-                return True
-        return False
-
-    return tuple(filter(says, resolve(TEXT if concepts is None else concepts)))
+    left = resolve(TEXT if concepts is None else concepts)
+    found: set[Concept] = set()
+    for layer in layers:
+        found |= varying(recording, [one for one in left if one not in found], layer=layer)
+    return tuple(one for one in left if one in found)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-__all__ = ["UNSPACED", "Piece", "Spelling", "spelling_of"]
+__all__ = ["UNSPACED", "Joined", "Piece", "Spelling", "spelling_of"]
 
 Kind: TypeAlias = Literal["characters", "pieces", "words", "##", "Ġ", "▁", "</w>"]
 
@@ -52,6 +52,19 @@ class Piece(NamedTuple):
     """What it says itself."""
     new: bool
     """Whether it begins a word, where words stand apart; else False."""
+
+
+class Joined(NamedTuple):
+    """What a text's next tokens depend on, of those that stand before them."""
+
+    begun: bool = False
+    """Whether there are any."""
+    waiting: bytes = b""
+    """The first bytes of a character that isn't complete."""
+    said: str = ""
+    """The last character."""
+    ended: bool = True
+    """Whether the last word has ended."""
 
 
 @dataclass(frozen=True)
@@ -156,28 +169,47 @@ class Spelling:
 
         A character that is spread over several tokens belongs to the last of them.
         """
-        if self.kind in ("characters", "pieces"):
-            return [Piece("", token, False) for token in tokens]
+        return self.go_on(Joined(), tokens, last=True)[0]
+
+    def go_on(
+        self, before: Joined, tokens: Sequence[str], *, last: bool
+    ) -> tuple[list[Piece], Joined]:
+        """Give what some tokens add to the text of those before, and what the next ones depend on.
+
+        Parameters
+        ----------
+        before : Joined
+            What the tokens before left; ``Joined()`` at the beginning of a text.
+        tokens : sequence of str
+            The tokens.
+        last : bool
+            Whether the text ends with them.
+        """
+        if self.kind in ("characters", "pieces") or not tokens:
+            known = {token: Piece("", token, False) for token in set(tokens)}
+            return [known[token] for token in tokens], before
         if not self.apart:
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            decoder.setstate((before.waiting, 0))
             texts = [decoder.decode(self._bytes(token)) for token in tokens]
-            if texts:
+            if last:
                 texts[-1] += decoder.decode(b"", final=True)
-                if self.kind == "▁":
-                    texts[0] = texts[0].removeprefix(" ")
-            return [Piece("", text, False) for text in texts]
+            if self.kind == "▁" and not before.begun:
+                texts[0] = texts[0].removeprefix(" ")
+            after = Joined(begun=True, waiting=decoder.getstate()[0])
+            return [Piece("", text, False) for text in texts], after
         result: list[Piece] = []
-        last, ended = "", True
+        said, ended = before.said, before.ended
         for token in tokens:
             text = self.text(token)
             new = ended and self.begins(token) and token != ""
-            together = bool(_UNSPACED.fullmatch(last[-1:]) and _UNSPACED.fullmatch(text[:1]))
-            blank = last[-1:].isspace() or text[:1].isspace()
-            space = new and last and not together and not blank
+            together = bool(_UNSPACED.fullmatch(said) and _UNSPACED.fullmatch(text[:1]))
+            blank = said.isspace() or text[:1].isspace()
+            space = new and said and not together and not blank
             result.append(Piece(" " if space else "", text, new))
             if token:
-                last, ended = text, self.ends(token)
-        return result
+                said, ended = text[-1:], self.ends(token)
+        return result, Joined(begun=True, said=said, ended=ended)
 
     def join(self, tokens: Sequence[str]) -> str:
         """Give the text that tokens make."""
