@@ -23,7 +23,7 @@ from lstm_widgets.errors import RecordingFileError
 from lstm_widgets.rnn.parallel import alone, cpus, mapped, one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterator
 
     import numpy.typing as npt
     import xarray as xr
@@ -155,7 +155,7 @@ def _chunk(layer: xr.Dataset) -> tuple[int, int]:
 
 
 def blockwise(
-    function: Callable[[Block], Result], blocks: Sequence[Block], *, desc: str
+    function: Callable[[Block], Result], blocks: Collection[Block], *, desc: str
 ) -> Iterator[Result]:
     """Call a function with every block, on the Dask cluster of the current client if there is one.
 
@@ -170,8 +170,8 @@ def blockwise(
     function : callable
         From a block to something small. It may run in another thread, several times at once. On a cluster
         it is sent to every worker once, so it is one that can be pickled.
-    blocks : sequence of Block
-        The blocks.
+    blocks : collection of Block
+        The blocks; each is taken when it is its turn.
     desc : str
         What the progress bar says is being done.
 
@@ -201,7 +201,7 @@ def blockwise(
             yield result
 
 
-def _here(function: Callable[[Block], Result], blocks: Sequence[Block]) -> Generator[Result]:
+def _here(function: Callable[[Block], Result], blocks: Collection[Block]) -> Generator[Result]:
     def named(block: Block) -> Result:
         try:
             return function(block)
@@ -209,10 +209,10 @@ def _here(function: Callable[[Block], Result], blocks: Sequence[Block]) -> Gener
             error.add_note(f"in {block}")
             raise
 
-    together = min(cpus(), HERE)
-    for start in range(0, len(blocks), together):
+    left = iter(blocks)
+    while some := [*itertools.islice(left, min(cpus(), HERE))]:
         with alone():
-            results = mapped(named, blocks[start : start + together])
+            results = mapped(named, some)
         yield from results
 
 
@@ -261,7 +261,7 @@ def packed(thing: Any, argument: str) -> bytes:  # noqa: ANN401 - whatever can b
 def _there(
     client: Any,  # noqa: ANN401
     function: Callable[[Block], Result],
-    blocks: Sequence[Block],
+    blocks: Collection[Block],
 ) -> Generator[Result]:
     """Have a cluster do it, a few blocks ahead of what is asked for."""
     with warnings.catch_warnings():
