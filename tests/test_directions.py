@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lstm_widgets as lw
-from lstm_widgets.recording import RecordedLayer, directions
+from lstm_widgets.recording import RecordedLayer, joined
 
 RNG = np.random.default_rng(0)
 VALUES = {name: RNG.normal(size=(3, 5, 4)).astype(np.float32) for name in ("forward", "backward")}
@@ -34,14 +34,14 @@ WHOLE = np.concatenate(list(VALUES.values()), axis=2)
 def counted(monkeypatch):
     """Count the values that are put together."""
     read = []
-    original = directions._Both._read
+    original = joined._Joined._read
 
     def counting(self, key):
         values = original(self, key)
         read.append(np.size(values))
         return values
 
-    monkeypatch.setattr(directions._Both, "_read", counting)
+    monkeypatch.setattr(joined._Joined, "_read", counting)
     return read
 
 

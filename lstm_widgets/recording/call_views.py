@@ -10,6 +10,7 @@ import xarray as xr
 
 from lstm_widgets.recording.axes import ranges
 from lstm_widgets.recording.calls import call_name, split_call
+from lstm_widgets.recording.joined import joined, numbered
 from lstm_widgets.recording.recorded import INITIAL
 from lstm_widgets.recording.times import with_time_index
 
@@ -57,15 +58,17 @@ def all_calls(node: xr.Dataset, call: int | None) -> xr.Dataset:
         if "calls" in node.attrs
         else node
     )
-    numbers = np.repeat(np.arange(1, len(calls) + 1), calls)
-    return shown.assign_coords(
-        call=("timestep", numbers if call is None else numbers[numbers == call])
+    numbers = (
+        numbered(calls, "timestep")
+        if call is None
+        else xr.Variable(("timestep",), np.broadcast_to(np.int64(call), shown.sizes["timestep"]))
     )
+    return shown.assign_coords(call=numbers)
 
 
 def joined_calls(datasets: Mapping[str, xr.Dataset], windowed: bool) -> dict[str, xr.Dataset]:
     """Put the calls of a layer together, which older files have as layers of their own."""
-    joined: dict[str, xr.Dataset] = {}
+    found: dict[str, xr.Dataset] = {}
     for name, dataset in datasets.items():
         later, call = [], 2
         while (named := call_name(name, call)) in datasets:
@@ -74,18 +77,20 @@ def joined_calls(datasets: Mapping[str, xr.Dataset], windowed: bool) -> dict[str
         base, number = split_call(name)
         if number is not None and base in datasets:
             continue
-        joined[name] = dataset
+        found[name] = dataset
         every = [dataset, *later]
         if later and all(list(d.data_vars) == list(dataset.data_vars) for d in every):
-            joined[name] = xr.concat(
-                [d.drop_vars("timestep") for d in every],
-                "timestep",
-                data_vars="minimal",
-                coords="minimal",
-                combine_attrs="override",
-                compat="override",
-                join="override",
-            ).assign_coords(ranges({"timestep": sum(d.sizes["timestep"] for d in every)}))
+            # Coordinates of no timesteps are those of the first call.
+            parts = {
+                str(each): joined([d[each].variable for d in every], "timestep")
+                for each in [*dataset.data_vars, *dataset.coords]
+                if each != "timestep" and "timestep" in dataset[each].dims
+                if all(each in d.variables for d in every)
+            }
+            signals = {str(each): parts.pop(str(each)) for each in dataset.data_vars}
+            rest = dataset.drop_dims("timestep").assign(signals)
+            length = sum(d.sizes["timestep"] for d in every)
+            found[name] = rest.assign_coords({**ranges({"timestep": length}), **parts})
             calls = [d.sizes["timestep"] for d in every]
-            joined[name].attrs |= {"calls": calls, "same_timesteps": windowed}
-    return joined
+            found[name].attrs |= {"calls": calls, "same_timesteps": windowed}
+    return found

@@ -4,18 +4,23 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import xarray as xr
+from xarray.indexes import PandasIndex
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
+
     import numpy.typing as npt
-    import xarray as xr
+    import pandas as pd
 
     Set = TypeVar("Set", xr.Dataset, xr.DataArray)
 
-__all__ = ["Times", "standard_times", "with_time_index"]
+__all__ = ["TimeIndex", "Times", "standard_times", "with_time_index"]
 
 
 @dataclass(frozen=True)
@@ -162,12 +167,108 @@ def _written(time: Any) -> str:
     return str(np.datetime_as_string(time, "auto")) if time.dtype.kind == "M" else str(time)
 
 
+class TimeIndex(xr.Index):
+    """Times that select, which are read once something is selected by them, and not before.
+
+    Parameters
+    ----------
+    time : xarray.Variable
+        The times, ``(timestep,)``, read or not.
+    name : hashable
+        What the coordinate is called.
+    """
+
+    def __init__(self, time: xr.Variable, name: Hashable) -> None:
+        self.time, self.name = time, name
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Send away where the times are, and not what was read."""
+        return {"time": self.time, "name": self.name}
+
+    @functools.cached_property
+    def known(self) -> PandasIndex:
+        """What the times are."""
+        return PandasIndex.from_variables({self.name: self.time}, options={})
+
+    @classmethod
+    def _of(cls, known: PandasIndex) -> TimeIndex:
+        ((name, time),) = known.create_variables().items()
+        return cls(time.to_base_variable(), name)
+
+    @classmethod
+    def from_variables(
+        cls, variables: Mapping[Any, xr.Variable], *, options: Mapping[str, Any]
+    ) -> TimeIndex:
+        """Take the one coordinate that it is of."""
+        ((name, time),) = variables.items()
+        return cls(time, name, **options)
+
+    @classmethod
+    def concat(
+        cls,
+        indexes: Sequence[TimeIndex],
+        dim: Hashable,
+        positions: Iterable[Iterable[int]] | None = None,
+    ) -> TimeIndex:
+        """Put times one after the other."""
+        return cls._of(PandasIndex.concat([index.known for index in indexes], dim, positions))
+
+    def create_variables(
+        self, variables: Mapping[Any, xr.Variable] | None = None
+    ) -> dict[Hashable, xr.Variable]:
+        """Give the coordinate, which isn't read for that."""
+        time, given = self.time, (variables or {}).get(self.name)
+        if given is not None:
+            time = time.copy(deep=False)
+            time.attrs, time.encoding = given.attrs, given.encoding
+        return {self.name: time}
+
+    def to_pandas_index(self) -> pd.Index:
+        """Read the times."""
+        return self.known.index
+
+    def isel(self, indexers: Mapping[Any, Any]) -> TimeIndex | None:
+        """Take some, which aren't read for that."""
+        time = self.time.isel(indexers)
+        return TimeIndex(time, self.name) if time.dims == self.time.dims else None
+
+    def sel(self, labels: dict[Any, Any], **options: Any) -> Any:
+        """Find dates or numbers."""
+        return self.known.sel(labels, **options)
+
+    def join(self, other: TimeIndex, how: Any = "inner") -> TimeIndex:
+        """Unite two, or intersect them."""
+        return self._of(self.known.join(other.known, how))
+
+    def reindex_like(self, other: TimeIndex, **options: Any) -> dict[Hashable, Any]:
+        """Find the times of another one."""
+        return self.known.reindex_like(other.known, **options)
+
+    def equals(self, other: xr.Index, **_: Any) -> bool:
+        """Tell whether both are of the same times."""
+        if not isinstance(other, TimeIndex) or self.time.sizes != other.time.sizes:
+            return False
+        return self.time is other.time or self.known.equals(other.known)
+
+    def rename(
+        self, name_dict: Mapping[Any, Hashable], dims_dict: Mapping[Any, Hashable]
+    ) -> TimeIndex:
+        """Call the coordinate, or its axis, otherwise."""
+        time = self.time.copy(deep=False)
+        time.dims = tuple(dims_dict.get(dim, dim) for dim in time.dims)
+        return TimeIndex(time, name_dict.get(self.name, self.name))
+
+
 def with_time_index(dataset: Set) -> Set:
     """Let ``time`` select, as in ``.sel(time="2001-05")``, where all examples have the same times."""
     if "time" not in dataset.coords or "time" in dataset.xindexes:
         return dataset
     time = dataset.coords["time"]
-    values = time.to_numpy()
-    if time.dims != ("timestep",) or not (values[1:] > values[:-1]).all():
+    if time.dims != ("timestep",):
         return dataset
-    return dataset.set_xindex("time")
+    # Times go forward, but those of calls may begin again with each.
+    edges = np.unique(np.cumsum(dataset.attrs.get("calls", ())[:-1], dtype=np.int64))
+    edges = edges[(edges > 0) & (edges < time.size)]
+    if (time[edges].to_numpy() <= time[edges - 1].to_numpy()).any():
+        return dataset
+    return dataset.set_xindex("time", TimeIndex)

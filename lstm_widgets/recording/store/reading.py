@@ -229,7 +229,9 @@ def _dataset(
     # In the order in which a new recording has them: a tree compares its coordinates in order.
     coords = ranges({dim: sizes[dim] for dim in AXES if dim in sizes})
     coords |= {name: variables.pop(name) for name in coordinates(list(variables))}
-    return with_time_index(xr.Dataset(variables, coords, attrs))
+    dataset = xr.Dataset(variables, coords, attrs)
+    # Whether times go forward from call to call is found out when a layer is asked for.
+    return dataset if "calls" in attrs else with_time_index(dataset)
 
 
 def _variable(name: str, arrays: Mapping[str, StoredArray]) -> xr.Variable:
