@@ -15,9 +15,9 @@ import numpy as np
 from lstm_widgets.recording.recorded import INITIAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-FORMAT = 3
+FORMAT = 4
 CHUNK_BYTES = 2**21
 COORDINATES = ("token", "channel", "output", "unit", "time", "position", "label")
 AXES = ("example", "timestep", "cell", "rank")
@@ -38,7 +38,13 @@ CODECS = {"bytes", "vlen-utf8", "blosc", "crc32c"}
 
 METADATA = "zarr.json"
 DATA = re.compile(r"data-[0-9a-f]{32}")
-MARKER_DRAFT = re.compile(r"\.zarr-[0-9a-f]{32}\.json")
+RESUME = "resume"
+# What an array is in memory, and what it is on the disk.
+KINDS: dict[str, np.dtype[Any]] = {
+    **{name: dtype for name, dtype in DTYPES.items() if name != "float16"},
+    "date": DATE,
+}
+DISK: dict[str, np.dtype[Any]] = {**DTYPES, "date": np.dtype(np.int64)}
 
 
 def read_marker(path: Path) -> dict[str, Any] | None:
@@ -59,17 +65,13 @@ def marker_of(metadata: Any) -> dict[str, Any] | None:  # noqa: ANN401 - whateve
     return marker if whole else None
 
 
-def consolidated(path: Path, data: Path) -> dict[str, Any]:
-    """Gather the metadata of all groups and arrays in ``data``, as Zarr's consolidated metadata.
+def consolidated(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the metadata of all groups and arrays, by path, as Zarr's consolidated metadata.
 
     They stand in the marker, so that a recording is opened by one request however many arrays it has;
     and as the marker is replaced in one step, they are always those of what is complete.
     """
-    metadata = {
-        file.parent.relative_to(path).as_posix(): json.loads(file.read_text(encoding="utf-8"))
-        for file in sorted(data.rglob(METADATA))
-    }
-    return {"kind": "inline", "must_understand": False, "metadata": metadata}
+    return {"kind": "inline", "must_understand": False, "metadata": dict(metadata)}
 
 
 def coordinates(names: Iterable[str]) -> list[str]:
@@ -77,6 +79,25 @@ def coordinates(names: Iterable[str]) -> list[str]:
     known = list(names)
     initial = [name for name in known if name.startswith(INITIAL)]
     return [*(name for name in COORDINATES if name in known), *initial]
+
+
+def table_of(name: str) -> str:
+    """Name the array of strings that the codes of an array stand for."""
+    return f"{name}s"
+
+
+def chunks(sizes: Sequence[int | None], dtype: np.dtype[Any]) -> tuple[int, ...]:
+    """Cut so that a chunk holds all cells of a block of timesteps, of as many examples as fit.
+
+    None is a length that grows.
+    """
+    # Strings as if they took 16 bytes, and what takes few bytes not in chunks of millions.
+    room = CHUNK_BYTES // (16 if dtype == np.dtype(object) else max(4, dtype.itemsize))
+    lengths = [room if size is None else max(1, size) for size in sizes]
+    examples, timesteps, cells = (*lengths, 1, 1)[:3]
+    steps = max(1, min(timesteps, room // cells))
+    batch = max(1, min(examples, room // (steps * cells)))
+    return (batch, steps, cells)[: len(sizes)]
 
 
 def count(folder: Path) -> tuple[int, int]:
