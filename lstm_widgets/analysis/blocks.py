@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lstm_widgets.recording.blockwise import blocks_of as in_timesteps
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
     import xarray as xr
+
+    from lstm_widgets.recording.blockwise import Block
 
 __all__ = ["blocks_of", "read", "row_blocks"]
 
@@ -34,38 +38,16 @@ def read(
     return np.ascontiguousarray(values[mask].T)
 
 
-def row_blocks(
-    signal: xr.DataArray, mask: npt.NDArray[np.bool_], width: int | None = None
-) -> Iterator[tuple[slice, npt.NDArray[np.float32]]]:
-    """Read all cells ``(n, cell)`` of some timesteps at a time, without their padding.
+def row_blocks(layer: xr.Dataset, width: int | None = None) -> list[Block]:
+    """Cut a layer into blocks of timesteps, in order, for work that holds more than the values read.
 
     Parameters
     ----------
-    signal : xarray.DataArray
-        ``(example, timestep, cell)``.
-    mask : bool array (example, timestep)
-        False marks padding.
+    layer : xarray.Dataset
+        The layer.
     width : int, optional
         How many values will be held in memory for each timestep. Default: one for each cell.
-
-    Yields
-    ------
-    slice
-        Which timesteps they are, of all that aren't padding, one example after the other.
-    float32 array (n, cell)
-        Their values.
     """
-    examples, timesteps, cells = signal.shape
-    most = max(1, ROW_VALUES // max(1, cells if width is None else width))
-    together = max(1, most // max(1, timesteps))
-    done = 0
-    for first in range(0, examples, together):
-        rows = slice(first, first + together)
-        for start in range(0, timesteps, most):
-            here = mask[rows, start : start + most]
-            count = int(np.count_nonzero(here))
-            if count:
-                values = signal[rows, start : start + most].to_numpy()
-                flat = values.reshape(-1, cells) if here.all() else values[here]
-                yield slice(done, done + count), flat
-            done += count
+    cells = layer.sizes["cell"]
+    columns = max(1, ROW_VALUES // max(1, cells if width is None else width))
+    return in_timesteps(layer, columns * max(1, cells))

@@ -17,8 +17,10 @@ from lstm_widgets.analysis.probes.asked import Asked, Moves
 from lstm_widgets.analysis.probes.calendars import period_of
 from lstm_widgets.analysis.probes.fits import Designs, FittedTarget
 from lstm_widgets.analysis.probes.held_out import distance, held_out
-from lstm_widgets.analysis.probes.probed import Probed, Target
+from lstm_widgets.analysis.probes.predicted import Prediction
+from lstm_widgets.analysis.probes.probed import Probed, Target, mean_of
 from lstm_widgets.analysis.probes.result import Probe
+from lstm_widgets.analysis.probes.scored import Scored
 from lstm_widgets.analysis.probes.tables import ProbeTables
 from lstm_widgets.analysis.ranked_tracks import standard_lags
 from lstm_widgets.checks import expect_whole
@@ -173,18 +175,18 @@ def probe(
     if asked.origin.told and groups is None and step is None:
         warnings.warn(asked.origin.told, stacklevel=2)
     chosen = standard_lags(lags, [int(n) for n in asked.mask.sum(axis=1)])
-    calendar = period_of(asked.dataset, period, asked.mask, asked.timeline.position)
+    calendar = period_of(asked.dataset, period, asked.mask, lambda: asked.timeline.position)
     rng = np.random.default_rng(seed)
     moves = Moves.of(asked, calendar, rng, shifts)
     apart, why = distance(asked, chosen, folds, gap)
     tables = ProbeTables(asked.mask, calendar, chosen, shifts)
     complete = True
-    with tqdm(total=0, desc="probing", unit="step") as bar:
-        for names in asked.alike(chosen):
+    with tqdm(total=0, desc="probing", unit="fold") as bar:
+        for names, there in asked.alike(chosen):
             try:
                 _probe_alike(
                     asked,
-                    names,
+                    (names, there),
                     lags=chosen,
                     count=folds,
                     gap=apart,
@@ -219,7 +221,7 @@ def probe(
 
 def _probe_alike(
     asked: Asked,
-    names: list[str],
+    concepts: tuple[list[str], npt.NDArray[np.bool_]],
     *,
     lags: Places,
     count: int,
@@ -229,30 +231,32 @@ def _probe_alike(
     bar: Any,
 ) -> None:
     """Probe concepts that are known at the same timesteps."""
-    every = {name: asked.lagged(name, lags) for name in names}
-    there = np.asarray(np.isfinite(every[names[0]]).all(axis=0))
+    names, there = concepts
     if not there.any():
         for name in names:
             tables.nothing(name, asked.tracks[name].attrs["kind"], "nothing is said")
         return
-    timeline, period = asked.timeline.only(there), moves.period.only(there)
+    period, rows = moves.period.only(there), asked.rows(there)
     targets = []
     for name in names:
         kind = asked.tracks[name].attrs["kind"]
-        said = every.pop(name)
-        mean = float(said[0, there].mean())
-        null = moves.null(name, kind, np.where(there, said[0], np.nan))
-        targets.append(Target(name, kind, mean, said[:, there] - mean, null))
-    folds, sentence = held_out(asked, timeline=timeline, there=there, count=count, gap=gap)
+        lagged = [asked.lagged(name, lag, there) for lag in lags.tolist()]
+        null = moves.null(asked, (name, kind, lagged[0]), rows, there)
+        targets.append(Target(name, kind, mean_of(lagged[0]), lagged, null))
+    folds, sentence = held_out(asked, rows=rows, there=there, count=count, gap=gap)
     tables.sentence = tables.sentence or sentence
-    rows = np.zeros(asked.mask.shape, np.bool_)
-    rows[asked.mask] = there
     probed = Probed(
-        asked.signal, rows, cells=asked.cells, folds=folds, period=period, targets=targets
+        asked.dataset,
+        str(asked.signal.name),
+        rows,
+        cells=asked.cells,
+        folds=folds,
+        period=period,
+        targets=targets,
     )
-    bar.total += 2 * probed.steps + folds.count * len(targets)
+    bar.total += folds.count * len(targets)
     bar.refresh()
-    probed.read(bar.update)
+    probed.read()
     if not probed.finite.any():
         raise ValueError(
             f"cells: expected cells with finite values, got none at any timestep of layer "
@@ -279,9 +283,17 @@ def _probe_alike(
         interrupted = True
     weights = np.concatenate([one.weights for one in fitted], axis=2)
     intercept = np.concatenate([one.intercept for one in fitted], axis=1)
-    read = probed.predict(weights, intercept, bar.update)
-    each = np.split(read, len(fitted), axis=1)
-    for done, said_by_states in zip(fitted, each, strict=True):
-        tables.add(designs, done, said_by_states, there)
+    scored = [Scored(designs, one) for one in fitted]
+    predicted = [
+        Prediction(asked, there, probed, one, scores, lags)
+        for one, scores in zip(fitted, scored, strict=True)
+    ]
+    for part, read in probed.predict(weights, intercept):
+        each = np.split(read, len(fitted), axis=1)
+        for scores, prediction, said in zip(scored, predicted, each, strict=True):
+            scores.add(part, said)
+            prediction.add(part, said[:, 0])
+    for done, scores, prediction in zip(fitted, scored, predicted, strict=True):
+        tables.add(designs, done, scores, prediction.variable())
     if interrupted:
         raise KeyboardInterrupt

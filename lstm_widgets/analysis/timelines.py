@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lstm_widgets.analysis.times import times_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import numpy.typing as npt
     import xarray as xr
 
@@ -20,10 +23,20 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Places = npt.NDArray[np.integer[Any]]
 
-__all__ = ["Timeline", "memory", "read_by_window", "timeline_of"]
+__all__ = [
+    "TELLING",
+    "Series",
+    "Timeline",
+    "forgotten",
+    "memory",
+    "read_by_window",
+    "timeline_of",
+]
 
-# Of more series than this, that many tell how long a target remembers.
-_TELLING = 32
+#: Of more series than this, that many tell how long a target remembers.
+TELLING = 32
+# For how many timesteps it is looked for at first, and of how many at a time.
+_REACH = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -108,31 +121,74 @@ def memory(said: Floats, timeline: Timeline) -> int:
     """
     known = np.isfinite(said)
     away = np.where(known, said - said[known].mean(), 0.0) if known.any() else said * 0
-    products, pairs = np.zeros(1), np.zeros(1)
-    for one in np.unique(timeline.series)[:_TELLING].tolist():
+    rows = []
+    for one in np.unique(timeline.series)[:TELLING].tolist():
         here = np.flatnonzero(timeline.series == one)
         at, first = np.unique(timeline.position[here], return_index=True)
         at = (at - at[0]) // timeline.step
         row, there = np.zeros((2, int(at[-1]) + 1))
         row[at], there[at] = away[here[first]], known[here[first]]
-        products, pairs = _sum(products, _self_product(row)), _sum(pairs, _self_product(there))
-    if not products[0] > 0:
-        return 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        alike = products / np.rint(pairs) * (pairs[0] / products[0])
-    below = np.flatnonzero(~(alike >= 1 / math.e))
-    return int(below[0] if len(below) else len(alike)) * timeline.step
+        rows.append(Series(len(row), functools.partial(_part, row, there)))
+    return forgotten(rows, timeline.step)
 
 
-def _self_product(row: Floats) -> Floats:
-    """Multiply a row with itself shifted by 0, 1, ... timesteps."""
-    size = 1 << (2 * len(row)).bit_length()
-    turned = np.fft.rfft(row, size)
-    return np.asarray(np.fft.irfft(np.abs(turned) ** 2, size)[: len(row)])
+def _part(row: Floats, there: Floats, start: int, stop: int) -> tuple[Floats, Floats]:
+    return row[start:stop], there[start:stop]
 
 
-def _sum(one: Floats, other: Floats) -> Floats:
-    total = np.zeros(max(len(one), len(other)))
-    total[: len(one)] += one
-    total[: len(other)] += other
-    return total
+class Series(NamedTuple):
+    """A target over the timesteps of one series.
+
+    ``read`` gives, from one timestep to another, how far it is from its mean, 0 where it isn't known,
+    and 1 where it is.
+    """
+
+    length: int
+    read: Callable[[int, int], tuple[Floats, Floats]]
+
+
+def forgotten(series: Sequence[Series], step: int, most: int | None = None) -> int:
+    """Tell after how many timesteps a target has forgotten, as `memory` does.
+
+    Parameters
+    ----------
+    series : sequence of Series
+        Some series of it, one at least.
+    step : int
+        How many timesteps of its series are from one to the next.
+    most : int, optional
+        It is no matter by how much the answer is larger than this.
+    """
+    longest = max(one.length for one in series)
+    reach = min(longest, _REACH)
+    while True:
+        products, pairs = np.zeros((2, reach))
+        for one in series:
+            both = _self_products(one, reach)
+            products[: both.shape[1]] += both[0]
+            pairs[: both.shape[1]] += both[1]
+        if not products[0] > 0:
+            return 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            alike = products / np.rint(pairs) * (pairs[0] / products[0])
+        alike[np.rint(pairs) == 0] = np.nan  # nothing is known that far apart
+        below = np.flatnonzero(~(alike >= 1 / math.e))
+        if len(below):
+            return int(below[0]) * step
+        if reach == longest or (most is not None and reach * step > most):
+            return reach * step
+        reach = min(longest, 8 * reach)
+
+
+def _self_products(series: Series, reach: int) -> Floats:
+    """Multiply a series with itself shifted by 0, 1, ... timesteps, and where it is known: ``(2, reach)``."""
+    found = np.zeros((2, min(reach, series.length)))
+    together = max(reach, _REACH)
+    for start in range(0, series.length, together):
+        stop = min(start + together, series.length)
+        size = 1 << (stop - start + reach).bit_length()
+        pairs = zip(series.read(start, stop), series.read(start, stop + reach), strict=True)
+        for k, (one, other) in enumerate(pairs):
+            turned = np.conj(np.fft.rfft(one, size)) * np.fft.rfft(other, size)
+            found[k] += np.fft.irfft(turned, size)[: found.shape[1]]
+    return found

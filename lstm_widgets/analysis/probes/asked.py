@@ -4,20 +4,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lstm_widgets.analysis.groups import Groups, groups_of
-from lstm_widgets.analysis.probes.null_targets import exchanged, shifted
+from lstm_widgets.analysis.probes.null_targets import Segments, exchanged, shifted
+from lstm_widgets.analysis.probes.rows import STRETCH, Rows, stretches
 from lstm_widgets.analysis.ranked_tracks import numbers
 from lstm_widgets.analysis.series import origin_of
 from lstm_widgets.analysis.split_and_shift import Part, pieces_of
 from lstm_widgets.analysis.timelines import read_by_window, timeline_of
 from lstm_widgets.concepts.make_tracks import tracks
+from lstm_widgets.concepts.packed import Packing
 from lstm_widgets.recording.masks import mask_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
     import xarray as xr
 
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from lstm_widgets.analysis.series import Origin
     from lstm_widgets.analysis.timelines import Timeline
     from lstm_widgets.concepts.concept import Concepts, Kind
+    from lstm_widgets.concepts.packed import PackedTrack
     from lstm_widgets.recording import Recording
 
     Flags = npt.NDArray[np.bool_]
@@ -47,8 +54,10 @@ class Asked:
     mask: Flags
     groups: Groups | None
     origin: Origin
-    timeline: Timeline
     window: int
+    plain: bool
+    """Whether each example is a series of its own, its timesteps one after the other, without dates: then
+    nothing is worked out for each timestep that follows from where it stands."""
 
     @classmethod
     def of(
@@ -87,29 +96,118 @@ class Asked:
             mask,
             grouped,
             origin,
-            timeline_of(dataset, origin, mask),
             read_by_window(recording, dataset, origin),
+            not origin.told
+            and origin.known
+            and not {"time", "position"} & {*dataset.coords}
+            and (grouped is None or grouped.whole),
         )
 
-    def lagged(self, name: str, lags: Places) -> Floats:
-        """Say a concept of the timesteps that lie some lags back, ``(lag, n)``; NaN beyond an example."""
-        said = self.tracks[name].to_numpy()[self.mask]
-        example = np.repeat(np.arange(len(self.mask)), self.mask.sum(axis=1))
-        found = np.full((len(lags), len(said)), np.nan)
-        for row, lag in zip(found, lags.tolist(), strict=True):
-            from_ = slice(max(0, -lag), len(said) - max(0, lag))
-            to = slice(max(0, lag), len(said) - max(0, -lag))
-            same = example[from_] == example[to]
-            row[to] = np.where(same, said[from_], np.nan)
-        return found
+    @cached_property
+    def timeline(self) -> Timeline:
+        """Where each of its timesteps stands."""
+        return timeline_of(self.dataset, self.origin, self.mask)
 
-    def alike(self, lags: Places) -> list[list[str]]:
+    @property
+    def step(self) -> int:
+        """How many timesteps of its series are from one to the next."""
+        return 1 if self.plain else self.timeline.step
+
+    @cached_property
+    def real(self) -> Rows:
+        """Its timesteps that aren't padding."""
+        return Rows.of(self.mask.reshape(-1)[part] for part in stretches(self.mask.size))
+
+    @cached_property
+    def _edges(self) -> tuple[Places, Places]:
+        """Where examples begin and end, of the timesteps that aren't padding."""
+        lengths = self.mask.sum(axis=1)
+        stops = np.cumsum(lengths)
+        return stops - lengths, stops
+
+    def said(self, name: str) -> PackedTrack:
+        """Say a concept of each timestep that isn't padding."""
+        if name not in self._said:
+            packing = Packing(self.tracks[name].attrs["kind"])
+            for values in self._values(name):
+                packing.add(values)
+            self._said[name] = packing.packed()
+        return self._said[name]
+
+    @cached_property
+    def _said(self) -> dict[str, PackedTrack]:
+        return {}
+
+    def _values(self, name: str) -> Iterator[Floats]:
+        track, width = self.tracks[name], self.mask.shape[1]
+        together = max(1, STRETCH // max(1, width))
+        for first in range(0, len(self.mask), together):
+            for part in stretches(width):
+                here = self.mask[first : first + together, part]
+                yield track[first : first + together, part].to_numpy()[here]
+
+    def known(self, name: str, lags: Places) -> Flags:
+        """Tell where a concept is known at all the timesteps that lie some lags back, ``(n,)``."""
+        said = self.said(name)
+        n = len(said)
+        finite = np.ones(n, np.bool_)
+        if said.kind == "numeric":
+            for part in stretches(n):
+                finite[part] = np.isfinite(said.block(part))
+        there = np.ones(n, np.bool_)
+        starts, stops = self._edges
+        for lag in lags.tolist():
+            there[max(0, lag) : n - max(0, -lag)] &= finite[max(0, -lag) : n - max(0, lag)]
+            # Beyond an example there is nothing.
+            along = np.arange(abs(lag))
+            beyond = starts[:, None] + along if lag > 0 else stops[:, None] - 1 - along
+            inside = beyond < stops[:, None] if lag > 0 else beyond >= starts[:, None]
+            there[beyond[inside]] = False
+        return there
+
+    def alike(self, lags: Places) -> list[tuple[list[str], Flags]]:
         """Put concepts together that are known at the same timesteps: they are read together."""
         together: dict[bytes, list[str]] = {}
         for name in map(str, self.tracks):
-            there = np.isfinite(self.lagged(name, lags)).all(axis=0)
-            together.setdefault(np.packbits(there).tobytes(), []).append(name)
-        return list(together.values())
+            together.setdefault(np.packbits(self.known(name, lags)).tobytes(), []).append(name)
+        count = len(self.real)
+        return [
+            (names, np.unpackbits(np.frombuffer(bits, np.uint8), count=count).view(np.bool_))
+            for bits, names in together.items()
+        ]
+
+    def rows(self, there: Flags) -> Rows:
+        """Give numbers to those of its timesteps at which something is known."""
+
+        def parts() -> Iterator[Flags]:
+            for part in stretches(self.mask.size):
+                here = self.mask.reshape(-1)[part].copy()
+                here[here] = there[self.real.within(part)]
+                yield here
+
+        return self.real if there.all() else Rows.of(parts())
+
+    def lagged(self, name: str, lag: int, there: Flags) -> PackedTrack:
+        """Say a concept, as it was so many timesteps before, where that is known."""
+        said = self.said(name)
+        if not lag and there.all():
+            return said
+        packing = Packing(said.kind)
+        for part in stretches(len(there)):
+            here = there[part]
+            low, high = max(0, part.start - lag), min(len(said), part.stop - lag)
+            values = said.block(slice(low, max(low, high)))
+            before = max(0, low + lag - part.start)
+            packing.add(values[np.flatnonzero(here) - before])
+        return packing.packed()
+
+    def lines(self, rows: Rows) -> dict[int, slice]:
+        """List the examples of which there are timesteps, and which of these they have."""
+        width = self.mask.shape[1]
+        ends = [rows.before(k * width) for k in range(len(self.mask) + 1)]
+        return {
+            k: slice(start, stop) for k, (start, stop) in enumerate(pairwise(ends)) if start < stop
+        }
 
 
 @dataclass(frozen=True)
@@ -126,22 +224,40 @@ class Moves:
         """Draw how concepts are moved."""
         if not shifts:
             return cls(None, period, np.zeros((0, 0)), np.zeros((0, 0)))
-        part = Part.of(pieces_of(asked.mask, asked.origin), np.zeros(1, np.intp))
+        part = None
+        if asked.plain and not period.name:
+            segments = int(asked.mask.any(axis=1).sum())
+        else:
+            part = Part.of(pieces_of(asked.mask, asked.origin), np.zeros(1, np.intp))
+            segments = part.segments
         # Series that have dates are moved together: they may share their weather.
-        apart = 1 if asked.timeline.date is not None else part.segments
-        turns = np.repeat(rng.random((shifts, apart)), part.segments // apart, axis=1)
+        dated = part is not None and asked.timeline.date is not None
+        apart = 1 if dated else segments
+        turns = np.repeat(rng.random((shifts, apart)), segments // apart, axis=1)
         keys = rng.random((shifts, int(period.cycle.max(initial=0)) + 1))
         return cls(part, period, turns, keys)
 
-    def null(self, name: str, kind: Kind, said: Floats) -> NullTargets | None:
+    def null(
+        self, asked: Asked, target: tuple[str, Kind, PackedTrack], rows: Rows, there: Flags
+    ) -> NullTargets | None:
         """Move what a concept says at the timesteps at which it is known."""
-        if self.part is None:
+        if not len(self.turns):
             return None
+        name, kind, said = target
+        if self.part is None:
+            width = asked.mask.shape[1]
+            examples = np.flatnonzero(asked.mask.any(axis=1)).tolist()
+            starts = [rows.before(k * width) for k in examples]
+            every = bool(there.all())
+            segments = Segments(np.array([*starts, len(rows)], np.intp), self.turns, every=every)
+            return segments.null(kind, said)
+        values = np.full(len(there), np.nan)
+        values[there] = said.block(slice(0, len(said)))
         if self.period.name:
-            found = exchanged(said, self.part, self.period, self.keys)
+            found = exchanged(values, self.part, self.period, self.keys)
             if found is not None:
                 return found
-        return shifted(name, kind, said, self.part, self.turns)
+        return shifted(name, kind, values, self.part, self.turns)
 
 
 def _expect_cells(cells: Any, count: int) -> Places:

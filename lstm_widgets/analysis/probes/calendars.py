@@ -14,7 +14,7 @@ from lstm_widgets.analysis.times import LENGTHS, dates_of, phases
 from lstm_widgets.checks import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
     import xarray as xr
@@ -66,13 +66,18 @@ class Period:
         """Leave some of the timesteps out."""
         if there.all():
             return self
+        if not self.name:
+            return _none(int(there.sum()))
         return replace(
             self, cycle=self.cycle[there], phase=self.phase[there], bins=self.bins[there]
         )
 
 
 def period_of(
-    dataset: xr.Dataset, period: str | float | None, mask: npt.NDArray[np.bool_], position: Places
+    dataset: xr.Dataset,
+    period: str | float | None,
+    mask: npt.NDArray[np.bool_],
+    position: Callable[[], Places],
 ) -> Period:
     """Find the phases of a layer's timesteps.
 
@@ -84,8 +89,8 @@ def period_of(
         As for ``probe``.
     mask : bool array (example, timestep)
         Which timesteps are meant.
-    position : int array (n,)
-        Of each of them, where in its series it stands.
+    position : callable
+        Gives, for each of them, where in its series it stands: int array ``(n,)``.
     """
     n = int(mask.sum())
     dates = dates_of(dataset)
@@ -109,8 +114,7 @@ def period_of(
     elif period and not (period >= 2 and np.isfinite(period)):
         raise ValueError(f"period: expected 2 timesteps or more, or 0 for none, got {period!r}")
     if not isinstance(period, str) and not period:
-        nothing = np.broadcast_to(np.zeros(1, np.intp), n)
-        return Period("", nothing, np.broadcast_to(np.zeros(1), n), nothing, 1)
+        return _none(n)
     if isinstance(period, str):
         assert dates is not None  # noqa: S101
         name = period
@@ -119,7 +123,7 @@ def period_of(
     else:
         name = f"{period:g} timesteps"
         steps = round(float(period))
-        whole = position / float(period)
+        whole = position() / float(period)
         cycle = np.floor(whole).astype(np.intp)
         phase = whole - cycle
     count = max(2, min(_PHASES, steps))
@@ -128,6 +132,11 @@ def period_of(
     whole = cycle + phase
     since = np.floor(whole - whole.min() + 1e-9).astype(np.intp) if n else cycle
     return Period(name, since, phase, bins, count)
+
+
+def _none(n: int) -> Period:
+    nothing = np.broadcast_to(np.zeros(1, np.intp), n)
+    return Period("", nothing, np.broadcast_to(np.zeros(1), n), nothing, 1)
 
 
 def _years(dates: npt.NDArray[np.datetime64]) -> float:

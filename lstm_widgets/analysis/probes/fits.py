@@ -222,7 +222,7 @@ class FittedTarget:
         self._judged[-1][1][:, k] = scores
         training = probed.folds.training(fold)[probed.folds.atom[probed.at]]
         cells = self.cells[fold][k] or tuple(range(len(probed.offset)))
-        said = target.lagged[chosen][probed.at[training]] + target.mean > 0.5
+        said = target.at_lag(chosen, probed.at[training]) + target.mean > 0.5
         weights, self.intercept[fold, k] = logistic.fit(
             (probed.kept[training] - probed.offset)[:, cells],
             said,

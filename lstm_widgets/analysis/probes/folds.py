@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lstm_widgets.analysis.probes.rows import Atoms
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -26,7 +28,13 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Places = npt.NDArray[np.integer[Any]]
 
-__all__ = ["Folds", "cut_in_time", "cut_into_groups"]
+__all__ = [
+    "Folds",
+    "cut_in_time",
+    "cut_into_groups",
+    "cut_lines_in_time",
+    "cut_lines_into_groups",
+]
 
 #: In so many parts a training part is cut to choose what is chosen inside of it.
 INNER = 5
@@ -40,7 +48,7 @@ class Folds:
 
     Attributes
     ----------
-    atom : int array (n,)
+    atom : int array (n,), or Atoms
         Of each timestep, the atom that it belongs to.
     inside : bool array (unit, atom)
         Which unit an atom belongs to.
@@ -52,7 +60,7 @@ class Folds:
         What is left out in each fold.
     """
 
-    atom: Places
+    atom: Places | Atoms
     inside: Flags
     near: Flags
     fold: Places
@@ -67,6 +75,17 @@ class Folds:
     def of_atom(self) -> Places:
         """The fold of each atom."""
         return np.asarray(self.fold[self.inside.argmax(axis=0)])
+
+    @property
+    def begins(self) -> Places:
+        """Where atoms begin, in the order of the timesteps."""
+        if isinstance(self.atom, Atoms):
+            return self.atom.starts
+        return np.flatnonzero(np.append(True, np.diff(self.atom) != 0))
+
+    def at(self, among: slice | Places) -> Places:
+        """Tell by which fold some timesteps are held out."""
+        return np.asarray(self.of_atom[self.atom[among]])
 
     def named(self, names: Sequence[str]) -> Folds:
         """Say what is left out in each fold."""
@@ -196,35 +215,177 @@ def _with_gaps(
     lines = np.flatnonzero(new_line)
     line_of_run = np.searchsorted(lines, runs, side="right") - 1
     line_ends = np.append(lines[1:], n)
-    # Where the zone of a unit begins (+1) and ends (-1), in the order of time.
-    events: dict[int, list[tuple[int, int]]] = {}
     near = gap * (1 - 1e-9)  # dates in units of a timestep are rounded
+    zones = []
     for run, (start, stop) in enumerate(zip(runs.tolist(), ends.tolist(), strict=True)):
         first, last = int(lines[line_of_run[run]]), int(line_ends[line_of_run[run]])
-        one = int(u[start])
         left = first + int(np.searchsorted(b[first:start], b[start] - near, side="right"))
         right = stop + int(np.searchsorted(b[stop:last], b[stop - 1] + near, side="left"))
+        zones.append(_Zone(start, stop, int(u[start]), left, right))
+    atom = np.empty(n, np.intp)
+    found, inside, beside = _atoms(zones, len(fold))
+    for (start, stop), own in zip(pairwise([*found[:, 0].tolist(), n]), found[:, 1], strict=True):
+        atom[order[start:stop]] = own
+    return Folds(atom, inside, beside, fold, tuple(names))
+
+
+class _Zone(NamedTuple):
+    """Timesteps of a unit that follow each other, and how far those go that are too near to them."""
+
+    start: int
+    stop: int
+    unit: int
+    left: int
+    right: int
+
+
+def _atoms(zones: Sequence[_Zone], units: int) -> tuple[Places, Flags, Flags]:
+    """Gather timesteps into atoms.
+
+    Parameters
+    ----------
+    zones : sequence of _Zone
+        All timesteps, in the order of time.
+    units : int
+        How many units there are.
+
+    Returns
+    -------
+    int array (stretch, 2)
+        Where atoms begin, and which ones.
+    inside, near : bool array (unit, atom)
+        As of `Folds`.
+    """
+    # Where the zone of a unit begins (+1) and ends (-1), in the order of time.
+    events: dict[int, list[tuple[int, int]]] = {}
+    for start, stop, one, left, right in zones:
         for begin, end in ((left, start), (stop, right)):
             if begin < end:
                 events.setdefault(begin, []).append((one, 1))
                 events.setdefault(end, []).append((one, -1))
     signatures: dict[tuple[int, frozenset[int]], int] = {}
-    count = np.zeros(len(fold), np.intp)
-    atom = np.empty(n, np.intp)
-    stops = sorted({*runs.tolist(), *events, n})
-    for start, stop in pairwise(stops):
+    count = np.zeros(units, np.intp)
+    found = []
+    own_of = {zone.start: zone.unit for zone in zones}
+    own = 0
+    for start in sorted({*own_of, *events} - {zones[-1].stop}):
         for one, change in events.get(start, ()):
             count[one] += change
-        own = int(u[start])
+        own = own_of.get(start, own)
         zone = frozenset(np.flatnonzero(count).tolist()) - {own}
-        atom[order[start:stop]] = signatures.setdefault((own, zone), len(signatures))
-    return Folds(
-        atom,
-        inside=_flags(len(fold), ([own] for own, _ in signatures)),
-        near=_flags(len(fold), (zone for _, zone in signatures)),
-        fold=fold,
-        names=tuple(names),
+        found.append((start, signatures.setdefault((own, zone), len(signatures))))
+    return (
+        np.array(found, np.intp),
+        _flags(units, ([own] for own, _ in signatures)),
+        _flags(units, (zone for _, zone in signatures)),
     )
+
+
+# Of long series, one after the other ---------------------------------------------------------------
+
+
+def cut_lines_in_time(
+    lines: Sequence[slice], *, count: int, gap: int, near: Callable[[int, int], tuple[int, int]]
+) -> Folds:
+    """Cut series into folds that stand one after the other, with no timestep twice; as `cut_in_time`.
+
+    Parameters
+    ----------
+    lines : sequence of slice
+        Which timesteps each of them has, in order.
+    count, gap : int
+        As for `cut_in_time`.
+    near : callable
+        From the first and the last timestep of a stretch to the first that isn't too far from it, and
+        the one after the last, whatever series they belong to.
+    """
+    each = _per_fold(count)
+    unit = _even(lines[-1].stop, count * each)
+    cuts = [(first, k) for k, first in enumerate(unit)]
+    fold = np.arange(count * each) // each
+    return _of_lines(lines, cuts, gap=gap, near=near, fold=fold, names=[""] * count)
+
+
+def cut_lines_into_groups(
+    lines: Sequence[slice],
+    *,
+    group: Places,
+    count: int,
+    gap: int,
+    near: Callable[[int, int], tuple[int, int]],
+    names: Sequence[str],
+) -> Folds:
+    """Gather groups of such series into folds; as `cut_into_groups`.
+
+    Parameters
+    ----------
+    lines, gap, near : sequence of slice, int, callable
+        As for `cut_lines_in_time`.
+    group : int array (line,)
+        The group of each series, from 0.
+    count, names : int, sequence of str
+        As for `cut_into_groups`.
+    """
+    each = _per_fold(count)
+    lengths = np.array([line.stop - line.start for line in lines], np.intp)
+    sizes = np.bincount(group, lengths, minlength=len(names)).astype(np.intp)
+    fold_of = _balanced(sizes, count)
+    called: list[str] = []
+    fold: list[int] = []
+    cuts: list[tuple[int, int]] = []
+    for k in range(count):
+        members = np.flatnonzero(fold_of == k)
+        called.append(_listed([names[n] for n in members.tolist()]))
+        own = np.flatnonzero(fold_of[group] == k)
+        made = len(fold)
+        if len(members) >= each:
+            parts = np.zeros(len(names), np.intp)
+            parts[members] = _balanced(sizes[members], each)
+            cuts += [(lines[n].start, made + int(parts[group[n]])) for n in own.tolist()]
+            fold += [k] * (int(parts[members].max()) + 1)
+            continue
+        # One after the other, as if there were no others.
+        ends = np.cumsum(lengths[own])
+        starts = _even(int(ends[-1]), min(each, int(ends[-1])))
+        for first in sorted({*starts, *(ends - lengths[own]).tolist()}):
+            line = int(np.searchsorted(ends, first, side="right"))
+            place = lines[own[line]].start + first - int(ends[line] - lengths[own[line]])
+            cuts.append((place, made + int(np.searchsorted(starts, first, side="right")) - 1))
+        fold += [k] * len(starts)
+    return _of_lines(lines, sorted(cuts), gap=gap, near=near, fold=np.array(fold), names=called)
+
+
+def _even(size: int, count: int) -> list[int]:
+    """Tell where each of so many parts begins, as `_balanced` cuts what is all of the same size."""
+    cuts = np.ceil(size * np.arange(1, count) / count - 0.5).astype(np.intp)
+    low = np.arange(1, count)
+    cuts = np.maximum.accumulate(np.maximum(cuts, low) - low) + low
+    return [0, *np.minimum(cuts, size - count + low).tolist()]
+
+
+def _of_lines(
+    lines: Sequence[slice],
+    cuts: Sequence[tuple[int, int]],
+    *,
+    gap: int,
+    near: Callable[[int, int], tuple[int, int]],
+    fold: Places,
+    names: Sequence[str],
+) -> Folds:
+    """Make folds of where units begin."""
+    units = dict(cuts)
+    begins = sorted({*units, *(line.start for line in lines)})
+    firsts = np.array([line.start for line in lines])
+    zones: list[_Zone] = []
+    unit = 0
+    for start, stop in pairwise([*begins, lines[-1].stop]):
+        unit = units.get(start, unit)
+        line = lines[int(np.searchsorted(firsts, start, side="right")) - 1]
+        left, right = near(start, stop - 1) if gap else (start, stop)
+        zones.append(_Zone(start, stop, unit, max(left, line.start), min(right, line.stop)))
+    found, inside, beside = _atoms(zones, len(fold))
+    atoms = Atoms(found[:, 0], found[:, 1], lines[-1].stop)
+    return Folds(atoms, inside, beside, fold, tuple(names))
 
 
 def _flags(units: int, of_atoms: Iterable[Iterable[int]]) -> Flags:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.analysis.probes.folds import cut_in_time, cut_into_groups
-from lstm_widgets.analysis.timelines import memory
+from lstm_widgets.analysis.probes.folds import (
+    cut_in_time,
+    cut_into_groups,
+    cut_lines_in_time,
+    cut_lines_into_groups,
+)
+from lstm_widgets.analysis.probes.rows import stretches
+from lstm_widgets.analysis.timelines import TELLING, Series, forgotten, memory
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     import xarray as xr
 
     from lstm_widgets.analysis.probes.asked import Asked
     from lstm_widgets.analysis.probes.folds import Folds
-    from lstm_widgets.analysis.timelines import Timeline
+    from lstm_widgets.analysis.probes.rows import Rows
+    from lstm_widgets.concepts.packed import PackedTrack
 
     Flags = npt.NDArray[np.bool_]
+    Floats = npt.NDArray[np.float64]
     Places = npt.NDArray[np.integer[Any]]
 
 __all__ = ["distance", "held_out"]
@@ -25,18 +36,20 @@ __all__ = ["distance", "held_out"]
 
 def distance(asked: Asked, lags: Places, count: int, gap: int | None) -> tuple[int, str]:
     """Tell how far what is fitted stays away from what is held out, and why."""
-    timeline = asked.timeline
     if gap is not None:
         return gap, ""
-    lag = int(np.abs(lags).max()) * timeline.step
+    step = asked.step
+    lag = int(np.abs(lags).max()) * step
     if asked.window:
         if lag > asked.window:
             return lag, " (the longest lag)"
         return asked.window, " (the window)"
-    now = np.zeros(1, np.intp)
-    longest = max(memory(asked.lagged(str(name), now)[0], timeline) for name in asked.tracks)
-    different = len(np.unique(timeline.axes(shared=True)[1]))
-    half = different * timeline.step // (2 * count)
+    if asked.plain:
+        different = int(asked.mask.any(axis=0).sum())
+    else:
+        different = len(np.unique(asked.timeline.axes(shared=True)[1]))
+    half = different * step // (2 * count)
+    longest = max(_memory(asked, str(name), half) for name in asked.tracks)
     if max(lag, min(longest, half)) == lag:
         return lag, " (the longest lag)" if lag else ""
     if longest > half:
@@ -44,10 +57,62 @@ def distance(asked: Asked, lags: Places, count: int, gap: int | None) -> tuple[i
     return longest, " (until concepts have forgotten)"
 
 
-def held_out(
-    asked: Asked, *, timeline: Timeline, there: Flags, count: int, gap: int
-) -> tuple[Folds, str]:
-    """Cut what is held out, and say in words what that is."""
+def _memory(asked: Asked, name: str, most: int) -> int:
+    """Tell after how many timesteps a concept has forgotten; more exactly than that it is more than most."""
+    said = asked.said(name)
+    if not asked.plain:
+        return memory(said.block(slice(0, len(said))).astype(np.float64), asked.timeline)
+    total, known = 0.0, 0
+    for part in stretches(len(said)):
+        values = said.block(part)
+        finite = np.isfinite(values)
+        total, known = total + float(values[finite].sum()), known + int(np.count_nonzero(finite))
+    mean = total / max(1, known)
+    series = []
+    for example in np.flatnonzero(asked.mask.any(axis=1))[:TELLING].tolist():
+        real = np.flatnonzero(asked.mask[example])
+        first, last = (example * asked.mask.shape[1] + int(real[k]) for k in (0, -1))
+        read = _Away(asked, said, mean, first, last + 1)
+        series.append(Series(last + 1 - first, read))
+    return forgotten(series, 1, most)
+
+
+@dataclass(frozen=True)
+class _Away:
+    """How far a concept is from its mean, over the timesteps of an example that aren't padding."""
+
+    asked: Asked
+    said: PackedTrack
+    mean: float
+    first: int
+    stop: int
+
+    def __call__(self, start: int, stop: int) -> tuple[Floats, Floats]:
+        """Tell it of some of them, and where it is known."""
+        columns = slice(self.first + start, min(self.first + stop, self.stop))
+        here = self.asked.real.here(columns)
+        row, there = np.zeros((2, len(here)))
+        values = self.said.block(self.asked.real.within(columns)).astype(np.float64)
+        known = np.isfinite(values)
+        row[here], there[here] = np.where(known, values - self.mean, 0.0), known
+        return row, there
+
+
+def held_out(asked: Asked, *, rows: Rows, there: Flags, count: int, gap: int) -> tuple[Folds, str]:
+    """Cut what is held out, and say in words what that is.
+
+    Parameters
+    ----------
+    asked : Asked
+        What is asked for.
+    rows, there : Rows, bool array (n,)
+        The timesteps at which something is known, and which they are of those that aren't padding.
+    count, gap : int
+        How many folds, and how far apart.
+    """
+    if asked.plain:
+        return _of_lines(asked, rows, count, gap)
+    timeline = asked.timeline.only(there)
     groups = asked.groups
     numbers: Places
     several = len(np.unique(timeline.series)) > 1
@@ -64,28 +129,80 @@ def held_out(
         numbers, what, shared = timeline.series, "series" if not own else "examples", False
     else:
         line, at = timeline.axes(shared=True)
-        different = len(np.unique(at))
-        if different < 4 * count:
-            raise ValueError(
-                f"folds: expected fewer than {count}, because there are {different} different "
-                f"timesteps with a value; each fold needs some"
-            )
+        _expect_enough(len(np.unique(at)), count)
         times = asked.dataset.coords.get("time")
         folds = cut_in_time(line, at, count=count, gap=gap)
         names = _spans(folds, asked, times, there)
         return folds.named(names), f"{count} blocks in time"
     present, numbers = np.unique(numbers, return_inverse=True)
     names = [known[k] for k in present]
+    _expect_several(names)
+    line, at = timeline.axes(shared=shared)
+    parts = min(count, len(names))
+    folds = cut_into_groups(line, at, group=numbers, count=parts, gap=gap, names=names)
+    return folds, _in_turn(len(names), what, parts)
+
+
+def _of_lines(asked: Asked, rows: Rows, count: int, gap: int) -> tuple[Folds, str]:
+    """Cut examples that are series of their own, without a look at each timestep."""
+    lines = asked.lines(rows)
+    ranges = list(lines.values())
+
+    def near(first: int, last: int) -> tuple[int, int]:
+        return rows.before(rows.column(first) - gap + 1), rows.before(rows.column(last) + gap)
+
+    if asked.groups is None and len(lines) < 2:
+        _expect_enough(len(rows), count)
+        folds = cut_lines_in_time(ranges, count=count, gap=gap, near=near)
+        width = asked.mask.shape[1]
+        fold = folds.at(folds.begins)
+        starts = [int(folds.begins[np.argmax(fold == k)]) for k in range(count)]
+        ends = [*starts[1:], len(rows)]
+        names = [
+            f"{rows.column(start) % width} to {rows.column(end - 1) % width}"
+            for start, end in zip(starts, ends, strict=True)
+        ]
+        return folds.named(names), f"{count} blocks in time"
+    examples = np.array(list(lines))
+    if asked.groups is not None:
+        number, known = asked.groups.number[examples, 0], asked.groups.names
+        what = asked.groups.what
+    else:
+        labels = asked.dataset.coords.get("label")
+        number, what = examples, "examples"
+        known = tuple(
+            f"series {k}" if labels is None else str(labels[k].item())
+            for k in range(len(asked.mask))
+        )
+    present, group = np.unique(number, return_inverse=True)
+    called = [known[k] for k in present]
+    _expect_several(called)
+    parts = min(count, len(called))
+    folds = cut_lines_into_groups(
+        ranges, group=group, count=parts, gap=gap, near=near, names=called
+    )
+    return folds, _in_turn(len(called), what, parts)
+
+
+def _expect_enough(different: int, count: int) -> None:
+    if different < 4 * count:
+        raise ValueError(
+            f"folds: expected fewer than {count}, because there are {different} different "
+            f"timesteps with a value; each fold needs some"
+        )
+
+
+def _expect_several(names: Sequence[str]) -> None:
     if len(names) < 2:
         raise ValueError(
             f"groups: expected two different ones or more to leave out, got {names[0]!r} only; "
             f"without groups=, blocks in time are held out"
         )
-    line, at = timeline.axes(shared=shared)
-    parts = min(count, len(names))
-    folds = cut_into_groups(line, at, group=numbers, count=parts, gap=gap, names=names)
-    each = "each in turn" if parts == len(names) else f"in {parts} folds"
-    return folds, f"{len(names)} {what} {each}"
+
+
+def _in_turn(groups: int, what: str, parts: int) -> str:
+    each = "each in turn" if parts == groups else f"in {parts} folds"
+    return f"{groups} {what} {each}"
 
 
 def _spans(folds: Folds, asked: Asked, times: xr.DataArray | None, there: Flags) -> list[str]:
@@ -97,7 +214,7 @@ def _spans(folds: Folds, asked: Asked, times: xr.DataArray | None, there: Flags)
     else:
         when = np.broadcast_to(times.to_numpy(), asked.mask.shape)
     when = when[asked.mask][there]
-    fold = folds.of_atom[folds.atom]
+    fold = folds.at(slice(None))
     names = []
     for k in range(folds.count):
         first, last = when[fold == k].min(), when[fold == k].max()

@@ -84,6 +84,11 @@ class Inputs:
         self.phase_n[atom] += np.bincount(phase, minlength=self.phase_n.shape[1])
         _add_by_phase(self.phase_x[atom], x, phase)
 
+    def take(self, other: Inputs, atoms: list[int]) -> None:
+        """Add what was summed up elsewhere, of some atoms."""
+        for mine, theirs in zip(_arrays(self), _arrays(other), strict=True):
+            mine[atoms] += theirs
+
     def of(self, atoms: Flags) -> Sums:
         """Sum up over atoms."""
         return Sums(
@@ -111,6 +116,11 @@ class Targets:
         self.yy[atom] += np.einsum("ij,ij->j", y, y)
         _add_by_phase(self.phase_y[atom], y, phase)
 
+    def take(self, other: Targets, atoms: list[int]) -> None:
+        """Add what was summed up elsewhere, of some atoms."""
+        for mine, theirs in zip(_arrays(self), _arrays(other), strict=True):
+            mine[atoms] += theirs
+
     def of(self, atoms: Flags, columns: slice | Sequence[int]) -> TargetSums:
         """Sum up over atoms, of some of the targets."""
         return TargetSums(
@@ -119,6 +129,10 @@ class Targets:
             self.yy[atoms][:, columns].sum(axis=0),
             self.phase_y[atoms][..., columns].sum(axis=0),
         )
+
+
+def _arrays(sums: Inputs | Targets) -> list[Floats]:
+    return [*vars(sums).values()]
 
 
 def _add_by_phase(sums: Floats, values: Floats, phase: Places) -> None:

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.analysis.ranked_tracks import ENOUGH_CYCLES, RankedTrack, too_little
+from lstm_widgets.analysis.probes.rows import stretches
+from lstm_widgets.analysis.ranked_tracks import (
+    ENOUGH_CYCLES,
+    PERMUTATIONS,
+    SHIFTED_VALUES,
+    SLOW,
+    RankedTrack,
+    distinct_permutations,
+    too_little,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,14 +31,17 @@ if TYPE_CHECKING:
     from lstm_widgets.analysis.probes.calendars import Period
     from lstm_widgets.analysis.split_and_shift import Part
     from lstm_widgets.concepts.concept import Kind
+    from lstm_widgets.concepts.packed import PackedTrack
 
     Floats = npt.NDArray[np.float64]
     Places = npt.NDArray[np.integer[Any]]
 
-__all__ = ["NullTargets", "exchanged", "shifted"]
+__all__ = ["NullTargets", "Segments", "exchanged", "shifted"]
 
 # A cycle that has fewer timesteps than this, compared with the others, is none that could be given away.
 _COMPLETE = 0.9
+# Of targets of more timesteps, some tell where their thirds lie.
+_SAMPLED = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,109 @@ class NullTargets:
     count: int
     sources: Callable[[slice | Places], Places]
     reason: str
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Series that stand one after the other: nothing is kept for each of their timesteps.
+
+    Attributes
+    ----------
+    edges : int array (segment + 1,)
+        Where each begins, and where the last one ends.
+    turns : float64 array (shift, segment)
+        By how much they are shifted, as a fraction of each.
+    every : bool
+        Whether the target is known at all of their timesteps.
+    """
+
+    edges: Places
+    turns: Floats
+    every: bool
+
+    def null(self, kind: Kind, said: PackedTrack) -> NullTargets:
+        """Shift a target circularly in each, or permute it where it never changes in them; see `shifted`."""
+        count = len(self.turns)
+        if self.every and self._never_changes(said):
+            firsts = said.take(self.edges[:-1][np.diff(self.edges) > 0])
+            few = distinct_permutations(firsts) < PERMUTATIONS
+            return NullTargets(count, self.permuted, f"{len(firsts)} examples only" * few)
+        cycles = self._cycles(kind, said)
+        reason = ""
+        if cycles < ENOUGH_CYCLES and self._slow(kind, said):
+            reason = f"{cycles} cycle{'s' * (cycles != 1)} only"
+        return NullTargets(count, self.shifted, reason)
+
+    def shifted(self, among: slice | Places) -> Places:
+        """Give the timesteps whose values some get: int ``(shift, n)``."""
+        places, segment = self._segment(among)
+        lengths = np.diff(self.edges)
+        steps = (self.turns * lengths).astype(np.intp)[:, segment]
+        first = self.edges[segment]
+        return np.asarray(first + (places - first - steps) % lengths[segment])
+
+    def permuted(self, among: slice | Places) -> Places:
+        """Give them if segments, within which nothing changes, are permuted."""
+        return np.asarray(self.edges[np.argsort(self.turns, axis=1)][:, self._segment(among)[1]])
+
+    def _segment(self, among: slice | Places) -> tuple[Places, Places]:
+        if isinstance(among, slice):
+            among = np.arange(*among.indices(int(self.edges[-1])))
+        return among, np.searchsorted(self.edges, among, side="right") - 1
+
+    def _never_changes(self, said: PackedTrack) -> bool:
+        return not any(
+            (said.block(part) != said.take(self.edges[self._segment(part)[1]])).any()
+            for part in stretches(len(said))
+        )
+
+    def _cycles(self, kind: Kind, said: PackedTrack) -> int:
+        """Count how often it goes up and comes down again, as rankings do."""
+        low = high = 0.5
+        if kind == "numeric":
+            low, high = np.quantile(_some(said), [1 / 3, 2 / 3])
+        most = max((said.block(part).max() for part in stretches(len(said))), default=0)
+        changes, before = 0, (False, -1)
+        for part in stretches(len(said)):
+            values, segment = said.block(part), self._segment(part)[1]
+            up = values > high if low == high and most > high else values >= high
+            if low < high:
+                sure = up | (values <= low)
+                up, segment = up[sure], segment[sure]
+            if not len(up):
+                continue
+            goes, where = np.append(before[0], up), np.append(before[1], segment)
+            changes += int(((goes[1:] != goes[:-1]) & (where[1:] == where[:-1])).sum())
+            before = bool(up[-1]), int(segment[-1])
+        return (changes + int(self.turns.shape[1])) // 2
+
+    def _slow(self, kind: Kind, said: PackedTrack) -> bool:
+        """Tell whether it is so slow that shifts leave it much as it is."""
+        ranked = None if kind == "yes_no" else np.sort(_some(said))
+
+        def ranks(values: Floats) -> Floats:
+            if ranked is None:
+                return values.astype(np.float64)
+            below = np.searchsorted(ranked, values) + np.searchsorted(ranked, values, side="right")
+            return np.asarray(below / 2)
+
+        n = len(said)
+        mean = sum(float(ranks(said.block(part)).sum()) for part in stretches(n)) / max(1, n)
+        alike, squares = np.zeros(len(self.turns)), 0.0
+        step = max(1, SHIFTED_VALUES // max(1, len(self.turns)))
+        for start in range(0, n, step):
+            part = slice(start, min(start + step, n))
+            own = ranks(said.block(part)) - mean
+            alike += ranks(said.take(self.shifted(part))) @ own
+            squares += float(own @ own)
+        return bool((alike / max(squares, np.finfo(np.float64).tiny)).var() * SLOW >= 1)
+
+
+def _some(said: PackedTrack) -> Floats:
+    """Take all that a target says, or some of a long one, evenly spaced."""
+    apart = 1 + len(said) // _SAMPLED
+    parts = [said.block(part)[-part.start % apart :: apart] for part in stretches(len(said))]
+    return np.concatenate([np.zeros(0), *parts])
 
 
 def shifted(name: str, kind: Kind, said: Floats, part: Part, turns: Floats) -> NullTargets:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.analysis.pooled_null import ROUNDING
-from lstm_widgets.analysis.probes.fits import PROTOCOLS, FoldAurocs, r2
+from lstm_widgets.analysis.probes.fits import PROTOCOLS, r2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.analysis.probes.calendars import Period
     from lstm_widgets.analysis.probes.fits import Designs, FittedTarget
+    from lstm_widgets.analysis.probes.scored import Scored
 
     Flags = npt.NDArray[np.bool_]
     Floats = npt.NDArray[np.float64]
@@ -66,63 +67,48 @@ class ProbeTables:
             ("example", "timestep"), np.full(self._mask.shape, np.nan)
         )
 
-    def add(self, designs: Designs, fitted: FittedTarget, read: Floats, there: Flags) -> None:
+    def add(
+        self, designs: Designs, fitted: FittedTarget, scored: Scored, said: xr.Variable
+    ) -> None:
         """Take in one concept.
 
         Parameters
         ----------
-        designs, fitted : Designs, FittedTarget
-            The folds, and what was fitted in them.
-        read : float64 array (n, protocol)
-            What was read from the states that were held out.
-        there : bool array (all,)
-            At which of the timesteps that aren't padding the concept is known.
+        designs, fitted, scored : Designs, FittedTarget, Scored
+            The folds, what was fitted in them, and what was read from what was held out.
+        said : xarray.Variable (example, timestep)
+            The prediction.
         """
         probed, target = designs.probed, fitted.target
         name, yes_no = target.name, target.kind == "yes_no"
-        fold = probed.folds.of_atom[probed.folds.atom]
-        at = np.arange(probed.n)
-        counted = int(np.isfinite(read[:, 0]).sum())
-        said = [target.lagged[fitted.lag[fold, k], at] + target.mean for k in range(len(PROTOCOLS))]
-        with np.errstate(over="ignore"):
-            found = [1 / (1 + np.exp(-each)) if yes_no else each + target.mean for each in read.T]
-        calendar = fitted.calendar[fold, probed.period.bins, fitted.lag[fold, 0]] + target.mean
-        lost = [(each - calendar) ** 2 for each in said]
-        sources = list(zip(PROTOCOLS, said, found, strict=True))
-        if self._period.name:
-            sources.append(("calendar", said[0], calendar))
+        counted = scored.counted
         rows, scores = [], []
-        nothing = _reason(said[0], yes_no=yes_no)
+        nothing = _reason(scored.low, scored.high, yes_no=yes_no)
         reason = nothing or (target.null.reason if target.null else "")
-        for k, (protocol, truth, guess) in enumerate(sources):
-            known = np.isfinite(guess) & np.isfinite(truth) & probed.finite
+        sources = [*PROTOCOLS, *["calendar"] * bool(self._period.name)]
+        for k, protocol in enumerate(sources):
             own = k if k < len(PROTOCOLS) else 0
-            parts, aurocs = [], FoldAurocs(1)
-            for one in range(probed.folds.count):
-                here = known & (fold == one)
-                if yes_no:
-                    parts.append(float(aurocs.add(guess[None, here], truth[None, here] > 0.5)[0]))
-                else:
-                    parts.append(_r2(truth[here], guess[here]))
+            score, parts = scored.score(k)
+            for one, sums in enumerate(scored.sums[k]):
                 scores.append(
                     {
                         "concept": name,
                         "protocol": protocol,
                         "fold": one,
                         "held_out": probed.folds.names[one],
-                        "timesteps": int(here.sum()),
+                        "timesteps": sums.n,
                         "fitted": int(probed.inputs.n[probed.folds.training(one)].sum()),
-                        "score": parts[-1],
-                        "r": _r(truth[here], guess[here]),
+                        "score": parts[one],
+                        "r": sums.r,
                         "lag": int(self._lags[fitted.lag[one, own]]),
                         "penalty": fitted.penalty[one, own] if k < len(PROTOCOLS) else np.nan,
                         "cells": self._cells(designs, fitted, one, k),
                     }
                 )
+            total = scored.total(k)
             skill = np.nan
             if self._period.name:
-                squares = float(((truth - guess)[known] ** 2).sum())
-                skill = float(r2(np.array(squares), np.array(lost[own][known].sum())))
+                skill = float(r2(np.array(total.lost), np.array(total.calendar)))
             more = {}
             if k < len(PROTOCOLS):
                 more = _evidence(fitted, k, reason)
@@ -131,9 +117,9 @@ class ProbeTables:
                     name,
                     target.kind,
                     protocol,
-                    score=float(aurocs.scores[0]) if yes_no else _r2(truth[known], guess[known]),
+                    score=score,
                     spread=_deviation(parts),
-                    r=_r(truth[known], guess[known]),
+                    r=total.r,
                     skill=skill,
                     lag=int(self._lags[_most(fitted.lag[designs.folds, own])]),
                     cells=self._common(designs, fitted, k),
@@ -159,18 +145,12 @@ class ProbeTables:
                 )
             )
         self._rows[name], self._scores[name] = rows, scores
-        places = np.flatnonzero(there) - self._lags[fitted.lag[fold, 0]]
-        flat = np.full(len(there), np.nan)
-        known = np.isfinite(found[0])
-        flat[places[known]] = found[0][known]
-        grid = np.full(self._mask.shape, np.nan)
-        grid[self._mask] = flat
-        described = "probability" if yes_no else "value"
-        attrs = {"kind": "numeric", "description": f"held-out {described} of {name}, by a probe"}
-        self._predictions[name] = xr.Variable(("example", "timestep"), grid, attrs)
+        self._predictions[name] = said
         left = int((~probed.finite).sum())
         if left:
             self._remark(f"{left} timesteps are left out, because not all states are finite there")
+        if scored.binned:
+            self._remark("AUROCs are worked out in fine bins, to 1e-4")
         if yes_no and probed.apart > 1:
             self._remark(
                 f"logistic regressions are fitted on one in {probed.apart} timesteps, evenly spaced: "
@@ -216,7 +196,7 @@ class ProbeTables:
         score = pd.DataFrame([row for name in done for row in self._scores[name]])
         table.attrs = {"remarks": self.remarks}
         examples, timesteps = self._mask.shape
-        coords = {"example": np.arange(examples), "timestep": np.arange(timesteps)}
+        coords = {"example": pd.RangeIndex(examples), "timestep": pd.RangeIndex(timesteps)}
         prediction = xr.Dataset({name: self._predictions[name] for name in done}, coords)
         return table, score, prediction
 
@@ -261,27 +241,6 @@ def _p_value(own: float, moved: Floats) -> float:
     return float((1 + np.count_nonzero(~(moved < own - ROUNDING))) / (1 + len(moved)))
 
 
-def _r2(truth: Floats, guess: Floats) -> float:
-    """R²; NaN where there is nothing to explain."""
-    if not len(truth):
-        return np.nan
-    away = truth - truth.mean()
-    return float(r2(((truth - guess) ** 2).sum(), _beyond_rounding(away, truth)))
-
-
-def _beyond_rounding(away: Floats, truth: Floats) -> Floats:
-    squares = np.asarray((away**2).sum())
-    return np.where(squares > 1e-20 * (truth**2).sum(), squares, 0.0)
-
-
-def _r(truth: Floats, guess: Floats) -> float:
-    if len(truth) < 2:
-        return np.nan
-    a, b = truth - truth.mean(), guess - guess.mean()
-    length = float(np.sqrt((a**2).sum() * (b**2).sum()))
-    return float((a * b).sum() / length) if length > 0 else np.nan
-
-
 def _deviation(scores: Sequence[float] | Floats) -> float:
     known = np.asarray(scores, np.float64)
     known = known[np.isfinite(known)]
@@ -300,10 +259,10 @@ def _most(values: Places) -> int:
     return int(np.bincount(values).argmax())
 
 
-def _reason(said: Floats, *, yes_no: bool) -> str:
+def _reason(low: float, high: float, *, yes_no: bool) -> str:
     """Say why a concept says nothing; "" if it does."""
-    if (said != said[0]).any():
+    if low != high:
         return ""
     if yes_no:
-        return "yes everywhere" if said[0] > 0.5 else "no example"
-    return f"{said[0]:g} everywhere"
+        return "yes everywhere" if low > 0.5 else "no example"
+    return f"{low:g} everywhere"
