@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ class LRU(Generic[Value]):
     Parameters
     ----------
     limit : int
-        How many values it keeps.
+        How many values it keeps; or how much they weigh together.
+    weigh : callable, optional
+        How much a value weighs, in bytes for example. One that is heavier than the limit isn't kept.
+        Default: 1.
 
     Examples
     --------
@@ -28,9 +32,11 @@ class LRU(Generic[Value]):
     False
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, weigh: Callable[[Value], int] = lambda _: 1) -> None:
+        self._limit, self._weigh = limit, weigh
         self._kept: dict[Hashable, Value] = {}
+        self._weight = 0
+        self._lock = threading.RLock()
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._kept
@@ -40,8 +46,13 @@ class LRU(Generic[Value]):
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """Give the value of a key; made, if it is not there."""
-        value = self._kept.pop(key) if key in self._kept else make()
-        self._kept[key] = value  # dicts are in order: the last is what was used last
-        while len(self._kept) > self._limit:
-            del self._kept[next(iter(self._kept))]
-        return value
+        with self._lock:
+            if key in self._kept:
+                value = self._kept.pop(key)
+            else:
+                value = make()
+                self._weight += self._weigh(value)
+            self._kept[key] = value  # dicts are in order: the last is what was used last
+            while self._weight > self._limit:
+                self._weight -= self._weigh(self._kept.pop(next(iter(self._kept))))
+            return value

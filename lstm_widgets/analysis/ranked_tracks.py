@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from lstm_widgets.analysis import statistics
 from lstm_widgets.analysis.groups import groups_of
-from lstm_widgets.analysis.series import origin_of
+from lstm_widgets.analysis.series import Origin, origin_of
 from lstm_widgets.analysis.split_and_shift import Part, halved
 from lstm_widgets.analysis.timelines import timeline_of
 from lstm_widgets.checks import is_whole
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-    from lstm_widgets.analysis.series import Origin
+    from lstm_widgets.analysis.split_and_shift import LongPart, Piece
     from lstm_widgets.concepts.concept import Concepts, Kind
     from lstm_widgets.recording import Recording
 
@@ -39,11 +39,37 @@ if TYPE_CHECKING:
 # little; and so does an agreement that is gone when what is slower than this is left out.
 ENOUGH_CYCLES = 5
 SLOW = 10
+# Timesteps that tell how far apart two of them are.
+_FEW = 1 << 16
 # With fewer distinct permutations of the labels, no p-value can be small.
 PERMUTATIONS = 20
 
 # Values (shift × timestep) of shifted tracks that are made at a time.
 SHIFTED_VALUES = 1 << 22
+
+
+class Track(Protocol):
+    """What is reported of a track, however it is kept."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def kind(self) -> Kind:
+        """Whether it says yes or no, or numbers."""
+
+    @property
+    def holes(self) -> bool:
+        """Whether it is a numeric one that hasn't a value everywhere."""
+
+    @property
+    def permutations(self) -> float | None:
+        """How many distinct ones there are across segments, if it never changes within them."""
+
+    @property
+    def unsaid(self) -> tuple[str, str]:
+        """Why it says nothing in a half; "" if it does."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +119,7 @@ class RankedTrack:
         slots = in_slots[half.offsets[half.segment] + half.index]
         if _same(in_slots, firsts) and _same(said[half.places], slots):
             moved = half.permuted
-            permutations = distinct_permutations(in_slots[half.offsets])
+            permutations = permutations_of(in_slots[half.offsets])
         elif not _same(said[half.places], slots) or not _changes(said, half):
             moved = half.shifted_windows
         return cls(
@@ -145,6 +171,11 @@ class RankedText:
     reasons: list[str]
 
     @property
+    def told(self) -> str:
+        """In a sentence, how examples hang together."""
+        return self.origin.told
+
+    @property
     def held_out(self) -> Part:
         """The half on which scores are reported."""
         return self.halves[1]
@@ -164,28 +195,22 @@ class RankedText:
     ) -> RankedText:
         """Halve the text, say the concepts of it and draw the shifts."""
         given = tracks(recording, concepts, layer=layer)
-        if not given:
-            raise ValueError("concepts: expected one or more, got none")
         mask = mask_of(recording[layer])
         rng = np.random.default_rng(seed)
-        origin = origin_of(recording, layer, numbers(concepts, *given.values()), groups, step)
-        labels = None if groups is None else groups_of(recording[layer], groups)
-        pieces = halved(
+        numeric = numbers(concepts, *given.values())
+        origin, pieces, chosen = split(
+            recording,
+            layer,
             mask,
-            origin,
-            rng,
-            groups=None if labels is None or labels.whole else labels.number[mask],
-            gap=_gap(recording, layer, origin, mask),
+            len(given),
+            numeric,
+            groups=groups,
+            step=step,
+            lags=lags,
+            rng=rng,
         )
-        chosen = standard_lags(lags, [len(p) for half in pieces for p in half])
         first, held_out = (Part.of(half, chosen) for half in pieces)
         halves = first, held_out
-        if not all(len(half.places) > 1 for half in halves):
-            raise ValueError(
-                f"lags: expected some timesteps in each half of layer {layer!r} that have a token "
-                f"at each of the lags {chosen.tolist()}, got "
-                f"{' and '.join(str(len(half.places)) for half in halves)}; smaller lags= need fewer"
-            )
         said = [
             RankedTrack.of(str(name), track.attrs["kind"], track.to_numpy()[mask], halves, chosen)
             for name, track in given.items()
@@ -195,11 +220,69 @@ class RankedText:
         return cls(mask, origin, chosen, halves, said, turns, held_out.slow(ENOUGH_CYCLES), reasons)
 
 
-def _gap(recording: Recording, layer: str, origin: Origin, mask: npt.NDArray[np.bool_]) -> int:
+def split(
+    recording: Recording,
+    layer: str,
+    mask: npt.NDArray[np.bool_],
+    concepts: int,
+    numeric: Mapping[str, xr.DataArray],
+    *,
+    groups: Any,  # noqa: ANN401
+    step: int | None,
+    lags: int | Sequence[int] | None,
+    rng: np.random.Generator,
+) -> tuple[Origin, tuple[list[Piece], list[Piece]], Places]:
+    """Cut a layer into the half on which is selected and the one that is held out; choose lags.
+
+    Parameters
+    ----------
+    recording, layer : Recording, str
+        Which layer.
+    groups, step, lags : optional
+        As for ``rank_cells``.
+    rng : numpy.random.Generator
+        What is drawn from.
+    mask : bool array (example, timestep)
+        False marks padding.
+    concepts : int
+        How many there are.
+    numeric : mapping of str to xarray.DataArray
+        Those that were given as arrays of numbers.
+    """
+    if not concepts:
+        raise ValueError("concepts: expected one or more, got none")
+    origin = origin_of(recording, layer, numeric, groups, step)
+    labels = None if groups is None else groups_of(recording[layer], groups)
+    pieces = halved(
+        mask,
+        origin,
+        rng,
+        groups=None if labels is None or labels.whole else labels.number[mask],
+        gap=_gap(recording, layer, mask),
+    )
+    lengths = [[len(piece) for piece in half] for half in pieces]
+    chosen = standard_lags(lags, [n for half in lengths for n in half])
+    left = max(0, *chosen) + max(0, *-chosen)
+    sizes = [sum(max(0, n - left) for n in half) for half in lengths]
+    if min(sizes) < 2:
+        raise ValueError(
+            f"lags: expected some timesteps in each half of layer {layer!r} that have a token "
+            f"at each of the lags {chosen.tolist()}, got {' and '.join(map(str, sizes))}; smaller "
+            f"lags= need fewer"
+        )
+    return origin, pieces, chosen
+
+
+def _gap(recording: Recording, layer: str, mask: npt.NDArray[np.bool_]) -> int:
     """Tell how far halves of one series stay away from each other: by the window that was read."""
-    step = timeline_of(recording[layer], origin, mask).step
+    window = recording.tree.attrs.get("window", 0)
+    if not window:
+        return 0
+    few = recording[layer].isel(example=slice(0, 1), timestep=slice(0, _FEW))
+    one = np.zeros(few.sizes["example"], np.intp)
+    step = timeline_of(few, Origin(one, one), mask[:1, :_FEW]).step
     # Not more than a third of the half from which it is taken.
-    return int(min(-(-recording.tree.attrs.get("window", 0) // step), mask.shape[1] // 6))
+    return int(min(-(-window // step), mask.shape[1] // 6))
 
 
 def ranks_of(said: Floats) -> npt.NDArray[np.float32]:
@@ -235,7 +318,7 @@ def _changes(said: Floats, half: Part) -> bool:
     return not _same(here[1:][beside & ~starts], here[:-1][beside & ~starts])
 
 
-def distinct_permutations(said: Floats) -> float:
+def permutations_of(said: Floats) -> float:
     """Count the distinct permutations of values across segments, up to a thousand."""
     ways = 1.0
     left = len(said)
@@ -274,8 +357,7 @@ def too_little(track: RankedTrack, half: Part, turns: Floats) -> str:
     if any(track.unsaid) or not len(turns):
         return ""
     if track.permutations is not None:
-        several = "examples" if len(half.windows[0]) == half.segments else "series"
-        return "" if track.permutations >= PERMUTATIONS else f"{half.segments} {several} only"
+        return few_permutations(track.permutations, half)
     if track.cycles >= ENOUGH_CYCLES:
         return ""
     part = half
@@ -294,6 +376,12 @@ def too_little(track: RankedTrack, half: Part, turns: Floats) -> str:
     if alike.var() * SLOW < 1:
         return ""
     return f"{track.cycles} cycle{'s' * (track.cycles != 1)} only"
+
+
+def few_permutations(permutations: float, half: Part | LongPart) -> str:
+    """Say that too few permutations of labels differ; "" if there are enough."""
+    several = "examples" if len(half.windows[0]) == half.segments else "series"
+    return "" if permutations >= PERMUTATIONS else f"{half.segments} {several} only"
 
 
 def _unsaid(said: Floats, kind: Kind, half: Part) -> str:

@@ -16,12 +16,15 @@ import numpy as np
 
 from lstm_widgets.analysis import blocks, statistics
 from lstm_widgets.analysis.pooled_null import Pool, Pools
-from lstm_widgets.analysis.ranked_block import SURE, RankedBlock
+from lstm_widgets.analysis.ranked_block import RankedBlock
+from lstm_widgets.analysis.ranked_cells import SURE
+from lstm_widgets.analysis.ranked_in_blocks import RankedInBlocks
+from lstm_widgets.analysis.ranked_long_tracks import LongText
 from lstm_widgets.analysis.ranked_tracks import RankedText
 from lstm_widgets.checks import expect_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
     import pandas as pd
@@ -35,6 +38,11 @@ if TYPE_CHECKING:
 __all__ = ["rank_cells"]
 
 STATES = ("hidden_state", "cell_state")
+
+#: Bytes of a signal from which on it is ranked a block of timesteps at a time, by bins.
+LONG = 1 << 30
+# Cells that are then ranked together.
+_CELLS = 256
 
 
 def rank_cells(
@@ -161,20 +169,9 @@ def rank_cells(
 
     shifts = expect_whole("shifts", shifts, 0)
     asked = _asked(recording, layers, signals)
-    texts = {
-        name: RankedText.of(
-            recording,
-            concepts,
-            name,
-            groups=groups,
-            step=step,
-            lags=lags,
-            shifts=shifts,
-            seed=seed,
-        )
-        for name in asked
-    }
-    together = {name: text.origin.told for name, text in texts.items() if text.origin.told}
+    how: dict[str, Any] = {"groups": groups, "step": step, "lags": lags, "shifts": shifts}
+    texts = {name: _text(recording, concepts, name, seed=seed, **how) for name in asked}
+    together = {name: text.told for name, text in texts.items() if text.told}
     if groups is None and step is None:
         for told in dict.fromkeys(together.values()):
             warnings.warn(told, stacklevel=2)
@@ -182,16 +179,19 @@ def rank_cells(
         (name, one, cells)
         for name, signals in asked.items()
         for one in signals
-        for cells in blocks.blocks_of(recording[name].sizes["cell"], int(texts[name].mask.sum()))
+        for cells in _parts(texts[name], recording[name].sizes["cell"])
     ]
+    error = 0.0
     pool = Pools(Pool(), Pool())
     tables: list[pd.DataFrame] = []
     complete = True
     with tqdm(total=sum(len(cells) for *_, cells in work), desc="ranking", unit="cell") as bar:
         try:
             for name, one, cells in work:
-                columns = RankedBlock(texts[name], recording, name, one, cells).columns(pool)
-                tables.append(pd.DataFrame(columns))
+                ranked = _ranked(texts[name], recording, name, one, cells)
+                tables.append(pd.DataFrame(ranked.columns(pool)))
+                error = max(error, ranked.error)
+                del ranked  # before the next ones are read
                 bar.update(len(cells))
         except KeyboardInterrupt:
             if not tables:
@@ -208,6 +208,8 @@ def rank_cells(
     table = _sorted(table)
     used = {name: text.lags.tolist() for name, text in texts.items()}
     table.attrs = {"seed": seed, "shifts": shifts, "lags": used, "complete": complete}
+    if any(isinstance(text, LongText) for text in texts.values()):
+        table.attrs["error"] = error
     if together:
         table.attrs["windows"] = together
     if groups is not None:
@@ -246,18 +248,35 @@ def shifted_scores(
         Held-out scores of the shifted concept.
     """
     layer, cell = str(row["layer"]), int(row["cell"])
-    text = RankedText.of(
-        recording,
-        concept,
-        layer,
-        groups=groups,
-        step=step,
-        lags=lags,
-        shifts=shifts,
-        seed=seed,
-    )
-    work = RankedBlock(text, recording, layer, str(row["signal"]), range(cell, cell + 1))
+    how: dict[str, Any] = {"groups": groups, "step": step, "lags": lags, "shifts": shifts}
+    text = _text(recording, concept, layer, seed=seed, **how)
+    work = _ranked(text, recording, layer, str(row["signal"]), range(cell, cell + 1))
     return np.asarray(work.shifted(int(row["lag"]))[0, 0])
+
+
+def _text(
+    recording: Recording, concepts: Concepts, layer: str, **how: Any
+) -> RankedText | LongText:
+    """Say the concepts of a layer: whole, if its signals fit, or in little room."""
+    sizes = recording[layer].sizes
+    values = sizes["example"] * sizes["timestep"] * max(1, sizes["cell"])
+    kind = LongText if values * np.dtype(np.float32).itemsize > LONG else RankedText
+    return kind.of(recording, concepts, layer, **how)
+
+
+def _parts(text: RankedText | LongText, cells: int) -> Iterable[range]:
+    """Cut cells into those that are ranked together."""
+    if isinstance(text, LongText):
+        return [range(k, min(k + _CELLS, cells)) for k in range(0, max(1, cells), _CELLS)]
+    return blocks.blocks_of(cells, int(text.mask.sum()))
+
+
+def _ranked(
+    text: RankedText | LongText, recording: Recording, layer: str, signal: str, cells: range
+) -> RankedBlock | RankedInBlocks:
+    if isinstance(text, LongText):
+        return RankedInBlocks(text, recording, layer, signal, cells)
+    return RankedBlock(text, recording, layer, signal, cells)
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:

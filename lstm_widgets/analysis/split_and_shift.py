@@ -7,6 +7,7 @@ examples, or, of windows, the series that they come from.
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Flags = npt.NDArray[np.bool_]
     Places = npt.NDArray[np.integer[Any]]
 
-__all__ = ["Part", "Piece", "halved", "pieces_of"]
+__all__ = ["LongPart", "Part", "Piece", "Runs", "Sources", "halved", "pieces_of", "ranges"]
 
 
 ALL = slice(None)
@@ -227,10 +228,10 @@ class Part:
         before, after = max(0, *lags), max(0, *-lags)
         numbers = {x: n for n, x in enumerate(dict.fromkeys(piece.segment for piece in pieces))}
         counts = np.array([piece.stop - piece.start for piece in pieces], np.intp)
-        everything = _ranges([piece.start for piece in pieces], counts)
+        everything = ranges([piece.start for piece in pieces], counts)
         segment = np.repeat(np.array([numbers[piece.segment] for piece in pieces], np.intp), counts)
-        position = _ranges([piece.position for piece in pieces], counts)
-        inner = _ranges([0] * len(pieces), counts)
+        position = ranges([piece.position for piece in pieces], counts)
+        inner = ranges([0] * len(pieces), counts)
         here: Flags | slice = ALL
         if before or after:
             here = (inner >= before) & (inner < np.repeat(counts, counts) - after)
@@ -342,7 +343,7 @@ class Part:
         return basis
 
 
-def _ranges(starts: Sequence[int], counts: Places) -> Places:
+def ranges(starts: Sequence[int] | Places, counts: Places) -> Places:
     """Count on from each start."""
     firsts = np.cumsum(counts) - counts
     places: Places = np.arange(int(counts.sum()), dtype=np.intp)
@@ -365,3 +366,260 @@ def _numbered(
     index[order] = number - (np.cumsum(sizes) - sizes)[one]
     slots: Places = order[fresh]
     return index, sizes, slots
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Timesteps that follow each other, run by run: how a part is gone through that is long.
+
+    All are ``(run,)``.
+
+    Attributes
+    ----------
+    starts, counts : int array (run,)
+        The first timestep of each run, and how many there are.
+    segment, index : int array (run,)
+        The segment that it belongs to, and where in it its first timestep stands.
+    window, within : int array (run,)
+        The number of its window in the segment, and where in it its first timestep stands.
+    """
+
+    starts: Places
+    counts: Places
+    segment: Places
+    index: Places
+    window: Places
+    within: Places
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def size(self) -> int:
+        """How many timesteps there are."""
+        return int(self.counts.sum())
+
+    @property
+    def places(self) -> Places:
+        """All of them, one after the other."""
+        return ranges(self.starts, self.counts)
+
+    def spread(self, values: Places, *, counted: bool = False) -> Places:
+        """Give a value of each run to its timesteps, the same to all or counted on from it."""
+        return ranges(values, self.counts) if counted else np.repeat(values, self.counts)
+
+    def among(self, first: int, last: int) -> Runs:
+        """Take those timesteps that are from one to another, the latter excluded."""
+        here = slice(
+            int(np.searchsorted(self.starts + self.counts, first, side="right")),
+            int(np.searchsorted(self.starts, last)),
+        )
+        starts, counts = self.starts[here], self.counts[here]
+        low = np.maximum(starts, first)
+        skipped = low - starts
+        return Runs(
+            low,
+            np.minimum(starts + counts, last) - low,
+            self.segment[here],
+            self.index[here] + skipped,
+            self.window[here],
+            self.within[here] + skipped,
+        )
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the values come from that stand somewhere: runs of timesteps that follow each other.
+
+    ``repeated`` tells that a run is one timestep, again and again.
+    """
+
+    starts: Places
+    counts: Places
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
+class LongPart:
+    """A part of a recording as a `Part` is one, but by runs: what it takes doesn't grow with its length.
+
+    Attributes
+    ----------
+    everything, runs : Runs
+        All of its timesteps; those that have a token at every lag.
+    lengths : int array (segment,)
+        How many different places each segment has.
+    slots : Runs
+        A timestep for each of these, one segment after the other: ``index`` counts through all.
+    windows : tuple of int array
+        As of a `Part`.
+    """
+
+    everything: Runs
+    runs: Runs
+    lengths: Places
+    slots: Runs
+    windows: tuple[Places, Places, Places]
+
+    @classmethod
+    def of(
+        cls, pieces: Sequence[Piece], lags: Places, numbers: Mapping[int, int] | None = None
+    ) -> LongPart:
+        """Put a part together, as `Part.of` does; ``numbers`` tells that of each segment."""
+        before, after = max(0, *lags), max(0, *-lags)
+        if numbers is None:
+            segments = dict.fromkeys(piece.segment for piece in pieces)
+            numbers = {segment: n for n, segment in enumerate(segments)}
+        segment = np.array([numbers[piece.segment] for piece in pieces], np.intp)
+        starts = np.array([piece.start for piece in pieces], np.intp)
+        counts = np.array([len(piece) for piece in pieces], np.intp)
+        position = np.array([piece.position for piece in pieces], np.intp)
+        index, lengths, slots = _slots(segment, position, starts, counts, len(numbers))
+        ordered = np.array(
+            sorted(range(len(pieces)), key=lambda k: (int(segment[k]), *pieces[k].order)), np.intp
+        )
+        per_segment = np.bincount(segment, minlength=len(numbers))
+        window = np.empty(len(pieces), np.intp)
+        firsts = np.cumsum(per_segment) - per_segment
+        window[ordered] = np.arange(len(pieces)) - np.repeat(firsts, per_segment)
+        everything = Runs(starts, counts, segment, index, window, np.zeros(len(pieces), np.intp))
+        kept = counts > before + after
+        runs = Runs(
+            starts[kept] + before,
+            counts[kept] - before - after,
+            segment[kept],
+            index[kept] + before,
+            window[kept],
+            np.full(int(kept.sum()), before, np.intp),
+        )
+        return cls(
+            everything, runs, lengths, slots, (starts[ordered], counts[ordered], per_segment)
+        )
+
+    @property
+    def segments(self) -> int:
+        """How many segments it has."""
+        return len(self.lengths)
+
+    @property
+    def offsets(self) -> Places:
+        """Where the slots of each segment begin."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    def in_slots(self, first: Places, counts: Places) -> Sources:
+        """Give the timesteps of runs of slots, by the number of their first."""
+        begins = self.slots.index
+        one = np.searchsorted(begins, first, side="right") - 1
+        other = np.searchsorted(begins, first + counts - 1, side="right") - 1
+        several = other - one + 1
+        run = ranges(one, several)
+        wanted = np.repeat(first, several)
+        last = np.repeat(first + counts, several)
+        low = np.maximum(begins[run], wanted)
+        high = np.minimum(begins[run] + self.slots.counts[run], last)
+        return Sources(self.slots.starts[run] + low - begins[run], high - low)
+
+    def shifted(self, turns: Floats, runs: Runs) -> Sources:
+        """Give the timesteps that come to stand at those of runs, as `Part.shifted` does.
+
+        Parameters
+        ----------
+        turns : float64 array (segment,)
+            By how much segments are circularly shifted, as a fraction of their length.
+        runs : Runs
+            Which timesteps are asked for.
+        """
+        lengths = self.lengths[runs.segment]
+        steps = (turns * self.lengths).astype(np.intp)[runs.segment]
+        place = (runs.index - steps) % lengths
+        # What leaves a segment at its end comes back at its beginning.
+        before = np.minimum(runs.counts, lengths - place)
+        offsets = self.offsets[runs.segment]
+        first = np.stack([offsets + place, offsets], axis=1).ravel()
+        counts = np.stack([before, runs.counts - before], axis=1).ravel()
+        return self.in_slots(first[counts > 0], counts[counts > 0])
+
+    def shifted_windows(self, turns: Floats, runs: Runs) -> Sources:
+        """Give them when the windows of each segment are circularly shifted as wholes."""
+        starts, lengths, counts = self.windows
+        whole = turns * counts
+        longest = int(lengths.max(initial=1))
+        windows, steps = whole.astype(np.intp), ((whole % 1) * longest).astype(np.intp)
+        firsts = np.cumsum(counts) - counts
+        segment = runs.segment
+        other = firsts[segment] + (runs.window - windows[segment]) % counts[segment]
+        begin = runs.spread(starts[other])
+        place = (runs.spread(runs.within - steps[segment], counted=True)) % runs.spread(
+            lengths[other]
+        )
+        return Sources(begin + place, np.ones(len(place), np.intp))
+
+    def permuted(self, turns: Floats, runs: Runs) -> Sources:
+        """Give them when segments, within which nothing changes, are permuted."""
+        firsts = self.in_slots(self.offsets, np.ones(self.segments, np.intp)).starts
+        return Sources(firsts[np.argsort(turns)][runs.segment], runs.counts, repeated=True)
+
+    def unmoved(self, runs: Runs) -> Sources:
+        """Give the timestep that stands for each, the same for windows that share it."""
+        return self.shifted(np.zeros(self.segments), runs)
+
+    def waves(self, cycles: int) -> int:
+        """Count the cosines in each segment that change too slowly; see `Part.slow`."""
+        most = min(-(-2 * cycles // max(1, self.segments)), int(self.lengths.max(initial=0)) // 6)
+        return most if most > 1 and len(self.runs) else 0
+
+    def cosines(self, waves: int, runs: Runs) -> Floats:
+        """Compute those of runs, ``(n, segments * waves)``: no orthonormal basis yet."""
+        at = (runs.spread(runs.index, counted=True) + 0.5) / runs.spread(self.lengths[runs.segment])
+        segment = runs.spread(runs.segment)
+        columns = np.zeros((len(at), self.segments, waves))
+        every = np.cos(np.pi * at[:, None] * np.arange(waves))
+        columns[np.arange(len(at)), segment] = every
+        return columns.reshape(len(at), -1)
+
+
+def _slots(
+    segment: Places, position: Places, starts: Places, counts: Places, segments: int
+) -> tuple[Places, Places, Runs]:
+    """Count through the different positions in each segment; how many, and a timestep for each.
+
+    Of pieces that share a position the first one has the slot.
+    """
+    index = np.zeros(len(segment), np.intp)
+    lengths = np.zeros(segments, np.intp)
+    found: list[tuple[int, int, int, int]] = []  # where it starts, how long, segment, number
+    order = np.lexsort([position, segment])
+    edges = np.searchsorted(segment[order], np.arange(segments + 1))
+    total = 0
+    for one in range(segments):
+        own = order[edges[one] : edges[one + 1]].tolist()
+        begins = [int(position[k]) for k in own]
+        ends = [int(position[k] + counts[k]) for k in own]
+        bounds = sorted({*begins, *ends})
+        there: list[tuple[int, int, int]] = []  # piece, where it begins and ends
+        coming = 0
+        first = total
+        for low, high in pairwise(bounds):
+            while coming < len(own) and begins[coming] == low:
+                heapq.heappush(there, (own[coming], low, ends[coming]))
+                index[own[coming]] = total - first
+                coming += 1
+            while there and there[0][2] <= low:
+                heapq.heappop(there)
+            if there:
+                piece, begin, _ = there[0]
+                start = int(starts[piece]) + low - begin
+                last = found[-1] if found else None
+                if last is not None and last[2] == one and last[0] + last[1] == start:
+                    found[-1] = (last[0], last[1] + high - low, one, last[3])
+                else:
+                    found.append((start, high - low, one, total))
+                total += high - low
+        lengths[one] = total - first
+    table = np.array(found, np.intp).reshape(-1, 4)
+    nothing = np.zeros(len(table), np.intp)
+    return (
+        index,
+        lengths,
+        Runs(table[:, 0], table[:, 1], table[:, 2], table[:, 3], nothing, nothing),
+    )

@@ -149,7 +149,7 @@ def best_threshold(
         ``(track,)``, in the dtype of the values; NaN if all of them are equal.
     """
     n = len(ordered)
-    starts = np.unique(np.searchsorted(ordered, ordered[_places(n)]))
+    starts = np.unique(np.searchsorted(ordered, ordered[places_of(n)]))
     starts = starts[starts > 0]  # a threshold that all values pass tells nothing
     if not len(starts):
         return np.full(len(tracks), np.nan, ordered.dtype)
@@ -163,7 +163,7 @@ def best_threshold(
     return np.asarray(np.where(signs > 0, ordered[starts[best]], ordered[starts[best] - 1]))
 
 
-def _places(n: int) -> npt.NDArray[np.intp]:
+def places_of(n: int) -> npt.NDArray[np.intp]:
     """Choose places of an order of n: about evenly, and by steps that grow from each end."""
     ends = np.geomspace(1, max(n - 1, 1), 200).astype(np.intp)
     even = np.linspace(0, n - 1, 200).astype(np.intp)

@@ -61,7 +61,7 @@ def cell_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most: i
     )
     cells, columns = order[place.top : place.bottom], range(place.first, place.stop)
     statistics, colours = shown.levels.statistics, shown.coloured(sheet.theme)
-    values = shown.levels.flat[place.first : place.stop][:, cells].T
+    values = shown.levels.read(place.first, place.stop, cells).T
     largest = statistics.largest[cells][:, None]
     marks = colours.marks(values, largest)
     marks[:, shown.padded(place.first, place.stop)] = PADDING

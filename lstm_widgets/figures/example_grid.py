@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lstm_widgets.views.snapshot import Snapshot
 
 _ROW, _SQUARE, _APART = 26, 18, 22
+#: What has more timesteps doesn't stand in its label.
+_IN_LABEL = 1000
 #: From this width on there is a line between squares.
 _LINED = 6
 
@@ -58,7 +60,7 @@ def example_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most
     largest, scale = shown.levels.statistics.largest[shown.cell], shown.coloured(theme)
     for rank, chosen in enumerate(order[first * across : (first + count) * across].tolist()):
         columns = chosen * steps + begin, chosen * steps + begin + seen
-        values = shown.levels.flat[slice(*columns), shown.cell]
+        values = shown.levels.read(*columns, shown.cell)
         marks = scale.marks(values, largest)
         marks[shown.padded(*columns)] = PADDING
         x, y = EDGE + rank % across * pitch + lead, 8 + rank // across * pitch_y
@@ -104,7 +106,7 @@ def _square(shown: Snapshot, room: int) -> int:
 def _before(shown: Snapshot, example: int) -> str:
     """Give what stands before an example's tokens: a label that ends in them shows them in place."""
     name = shown.label(example)
-    if not shown.layer["labels"]:
+    if not shown.layer["labels"] or shown.timesteps > _IN_LABEL:
         return name
     columns = range(example * shown.timesteps, (example + 1) * shown.timesteps)
     joined = "".join(shown.token(column) or "" for column in columns)

@@ -257,7 +257,8 @@ def _line(sheet: Sheet, page: _Page, line: list[Box], *, box: int, y: int) -> No
             )
             where, name = (page.left - 6, top + ROW / 2), shown.cell_name(cell)
             sheet.write(*where, name, size=11, kind=kind, colour=colour, align="right")
-        values = shown.levels.flat[columns, cell]
+        first = int(columns[0])
+        values = shown.levels.read(first, int(columns[-1]) + 1, cell)[columns - first]
         largest = shown.levels.statistics.largest[cell]
         colours = np.where(known[:, None], scale.pixels(values, largest), theme.background)
         marks = np.where(padded, PADDING, scale.marks(values, largest)) * known

@@ -9,17 +9,19 @@ has the same sums to the bit.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lstm_widgets.recording.rows import Rows
 from lstm_widgets.rnn.parallel import mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    import xarray as xr
     from numpy.typing import NDArray
 
 #: The finest level that is kept, in memory or on disk, and made in the same pass as the statistics.
@@ -28,6 +30,8 @@ BASE_LEVEL = 6
 LEVEL_STEP = 3
 #: A level is kept from so many whole runs on: fewer are soon made of finer ones.
 FEWEST_RUNS = 8
+#: Values that similarities are computed of at most.
+SIMILAR_VALUES = 1 << 25
 _RUN = 1 << BASE_LEVEL
 #: Values that are summed at a time: few enough for a cache, and enough that two threads seldom wait
 #: for each other's Python.
@@ -541,16 +545,129 @@ def _missing(cells: int) -> list[NDArray[np.float32]]:
     return [np.full(cells, np.nan, np.float32) for _ in range(2)]
 
 
+@dataclass(frozen=True)
+class KeptLevels:
+    """
+    What is summed up once of a signal, whether it was written beside it or is kept in memory.
+
+    On a disk these are arrays beside the signal, whose names `level_path` and `statistics_path` give.
+
+    Parameters
+    ----------
+    levels : mapping of int to array (run, 3, cell)
+        Float32: the lowest, the highest and the mean of each whole run of a level. Those that there are.
+    statistics : CellStatistics
+        Of all its cells.
+    """
+
+    levels: Mapping[int, Rows | _SideBySide | NDArray[np.float32]]
+    statistics: CellStatistics
+
+
+class _SideBySide:
+    """Runs of the cells of one direction of a layer, and those of the other behind them."""
+
+    def __init__(self, parts: Sequence[Rows | _SideBySide | NDArray[np.float32]]) -> None:
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return min(map(len, self._parts))
+
+    def __getitem__(self, runs: slice) -> NDArray[np.float32]:
+        return np.concatenate([part[runs] for part in self._parts], axis=2)
+
+
+def written_levels(signals: Sequence[xr.DataArray]) -> KeptLevels | None:
+    """
+    Give what was summed up of a signal while it was written to a disk.
+
+    Parameters
+    ----------
+    signals : sequence of xarray.DataArray
+        A layer's signal, or that of both its directions.
+
+    Returns
+    -------
+    KeptLevels or None
+        None if it wasn't, or if these aren't whole signals as they stand on the disk.
+    """
+    kept = [_written(signal) for signal in signals]
+    known = [each for each in kept if each is not None]
+    if len(known) < len(kept):
+        return None
+    if len(known) == 1:
+        return known[0]
+    common = set.intersection(*(set(each.levels) for each in known))
+    return KeptLevels(
+        {level: _SideBySide([each.levels[level] for each in known]) for level in common},
+        CellStatistics(
+            *(
+                np.concatenate([getattr(each.statistics, one.name) for each in known])
+                for one in fields(CellStatistics)
+            )
+        ),
+    )
+
+
+def _written(signal: xr.DataArray) -> KeptLevels | None:
+    if signal.variable._in_memory:  # noqa: SLF001 - xarray tells it by no public name
+        return None
+    # What isn't in memory comes from a file, or from two.
+    from lstm_widgets.recording.store.stored import stored  # noqa: PLC0415 - needs Zarr
+
+    array = stored(signal)
+    if array is None:
+        return None
+    name = array.path.rpartition("/")[2]
+    statistics = array.beside.get(statistics_path(name))
+    if statistics is None:
+        return None
+    begin = level_path(name, 0)[:-1]
+    levels = {
+        int(path.removeprefix(begin)): Rows(runs, axes=1)
+        for path, runs in array.beside.items()
+        if path.startswith(begin)
+    }
+    return KeptLevels(levels, CellStatistics(*np.asarray(statistics)))
+
+
+def level_path(signal: str, level: int) -> str:
+    """
+    Say where the runs of a level stand beside a signal: float32 (run, 3, cell).
+
+    Examples
+    --------
+    >>> level_path("hidden_state", 6)
+    'levels/hidden_state/6'
+    """
+    return f"levels/{signal}/{level}"
+
+
+def statistics_path(signal: str) -> str:
+    """
+    Say where the `CellStatistics` of a signal stand beside it: float32 (3, cell), in their order.
+
+    Examples
+    --------
+    >>> statistics_path("hidden_state")
+    'statistics/hidden_state/cells'
+    """
+    return f"statistics/{signal}/cells"
+
+
 class Levels:
     """
     One signal of one layer, summed up at any zoom.
 
     Parameters
     ----------
-    values : float32 array (example, timestep, cell)
-        Kept as it is, without a copy if it is contiguous; examples are laid end to end, as columns.
+    values : float32 array (example, timestep, cell), xarray.DataArray or xarray.Variable
+        Kept as it is, without a copy if it is contiguous; examples are laid end to end, as columns. What
+        is on a disk stays there.
     mask : bool array (example, timestep), optional
         False marks padding, which counts in no statistic.
+    kept : KeptLevels, optional
+        What was summed up of it already. Default: all values are read for that once.
 
     Examples
     --------
@@ -560,77 +677,56 @@ class Levels:
     [[3.0], [7.0]]
     """
 
-    def __init__(self, values: NDArray[np.float32], mask: NDArray[np.bool_] | None = None) -> None:
-        examples, timesteps, cells = values.shape
-        self.flat = np.ascontiguousarray(values, dtype=np.float32)
-        self.flat = self.flat.reshape(examples * timesteps, cells)
-        self.columns = examples * timesteps
-        self.cells = cells
-        self._mask = None if mask is None else np.ascontiguousarray(mask).reshape(-1)
+    def __init__(
+        self,
+        values: NDArray[np.float32] | xr.DataArray | xr.Variable,
+        mask: NDArray[np.bool_] | xr.DataArray | xr.Variable | None = None,
+        kept: KeptLevels | None = None,
+    ) -> None:
+        self._rows = Rows(values)
+        self._mask = None if mask is None else Rows(mask)
+        self.columns, self.cells = self._rows.shape
+        self._given = kept
 
-    @cached_property
-    def _shift(self) -> NDArray[np.float64]:
-        """A value of each cell from which distances are taken.
-
-        Sums of raw squares would lose the variance of a cell that hovers about 5 ± 0.001.
+    def read(
+        self, start: int, stop: int, cells: int | slice | NDArray[np.intp] = slice(None)
+    ) -> NDArray[np.float32]:
         """
-        counted = self._mask if self._mask is not None else np.ones(self.columns, np.bool_)
-        first = self.flat[np.argmax(counted)] if self.columns else np.zeros(self.cells)
-        return np.where(np.isfinite(first), first, 0).astype(np.float64)
+        Read the values of some columns.
 
-    def _counted(self, start: int, stop: int) -> NDArray[np.float64]:
-        """Give the values of some columns, without padding, in the precision that sums need."""
-        rows = self.flat[start:stop]
-        if self._mask is not None:
-            rows = rows[self._mask[start:stop]]
-        return rows.astype(np.float64)
+        Parameters
+        ----------
+        start, stop : int
+            Columns: ``example * timesteps + timestep``.
+        cells : int, slice or int array, optional
+
+        Returns
+        -------
+        float32 array (column, cell), or (column,) of one cell
+        """
+        values: NDArray[np.float32] = self._rows[start:stop][:, cells]
+        return values
 
     @cached_property
-    def _base(self) -> tuple[Pooled, CellStatistics]:
-        """Level ``BASE_LEVEL`` and the statistics, in one pass over blocks that fit the cache."""
-        size = 1 << BASE_LEVEL
-        runs = math.ceil(self.columns / size)
-        base = Pooled(*(np.empty((runs, self.cells), np.float32) for _ in Pooled._fields))
-        block = max(1, CACHED // max(1, self.cells * size)) * size
-        starts = range(0, self.columns, block)
-
-        @np.errstate(invalid="ignore", over="ignore")  # a thread has its own error state
-        def one(start: int) -> NDArray[np.float64]:
-            rows = self.flat[start : start + block]
-            place = slice(start // size, start // size + math.ceil(len(rows) / size))
-            for out, part in zip(base, pool(rows, size), strict=True):
-                out[place] = part
-            distance = self._counted(start, start + block)
-            sums = np.empty((4, self.cells))
-            sums[0] = len(distance)
-            sums[1] = np.abs(distance).sum(axis=0)
-            distance -= self._shift
-            sums[2] = distance.sum(axis=0)
-            sums[3] = np.einsum("tc,tc->c", distance, distance)
-            return sums
-
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            total = sum(mapped(one, starts), np.zeros((4, self.cells)))
-            count, magnitude, distance, square = total
-            magnitudes = np.abs(base.strongest)
-            if np.isfinite(magnitudes).all():
-                largest = magnitudes.max(axis=0, initial=0)
-            else:
-                largest = np.abs(
-                    self.flat, where=np.isfinite(self.flat), out=np.zeros_like(self.flat)
-                )
-                largest = largest.max(axis=0, initial=0)
-            variance = np.maximum(square / count - (distance / count) ** 2, 0)
-            return base, CellStatistics(
-                largest.astype(np.float32),
-                (magnitude / count).astype(np.float32),
-                variance.astype(np.float32),
-            )
+    def _kept(self) -> KeptLevels:
+        """The levels and the statistics: given, or made in one pass."""
+        if self._given is not None:
+            return self._given
+        whole = Accumulator(self.cells)
+        found: dict[int, list[NDArray[np.float32]]] = {}
+        step = self.columns if self._rows.in_memory else self._rows.block
+        for start in range(0, self.columns, max(1, step)):
+            rows = slice(start, start + step)
+            mask = None if self._mask is None else self._mask[rows]
+            for runs in whole._add(self._rows[rows], mask, mapped):  # noqa: SLF001
+                found.setdefault(runs.level, []).append(runs.values)
+        levels = {level: np.concatenate(runs) for level, runs in found.items()}
+        return KeptLevels(levels, whole.statistics)
 
     @property
     def statistics(self) -> CellStatistics:
         """The statistics of every cell."""
-        return self._base[1]
+        return self._kept.statistics
 
     def at(
         self, level: int, start: int, stop: int, cells: slice | NDArray[np.intp] = slice(None)
@@ -650,13 +746,38 @@ class Levels:
         Pooled
         """
         first, last = (min(run << level, self.columns) for run in (start, stop))
-        if level < BASE_LEVEL:
-            return pool(self.flat[first:last][:, cells], 1 << level)
-        here = slice(*(math.ceil(column / (1 << BASE_LEVEL)) for column in (first, last)))
-        fine = Pooled(*(part[here][:, cells] for part in self._base[0]))
-        if level == BASE_LEVEL:
+        kept = self._finest(level)
+        if kept is None or first == last:
+            return pool(self.read(first, last, cells), 1 << level)
+        fine = self._runs(kept, first >> kept, -(-last >> kept), cells)
+        if kept == level:
             return fine
-        return _pool(fine, 1 << (level - BASE_LEVEL), 1 << BASE_LEVEL, last - first)
+        return _pool(fine, 1 << (level - kept), 1 << kept, last - first)
+
+    def _finest(self, level: int) -> int | None:
+        """Find the coarsest of the levels that are kept, up to one; None: values are as near."""
+        if level < BASE_LEVEL:
+            return None
+        return max((kept for kept in self._kept.levels if kept <= level), default=None)
+
+    def _runs(self, level: int, start: int, stop: int, cells: slice | NDArray[np.intp]) -> Pooled:
+        """Give runs of a level that is kept; what isn't whole at the end is made of a finer one."""
+        kept = self._kept.levels[level]
+        there = min(len(kept), self.columns >> level)
+        values = kept[start : min(stop, there)][:, :, cells]
+        parts = [Pooled(*values.transpose(1, 0, 2))]
+        if stop > there:
+            begin, end = max(start, there), min(stop << level, self.columns)
+            finer = self._finest(level - 1)
+            if finer is None:
+                parts.append(pool(self.read(begin << level, end, cells), 1 << level))
+            else:
+                step = level - finer
+                fine = self._runs(finer, begin << step, -(-end >> finer), cells)
+                parts.append(_pool(fine, 1 << step, 1 << finer, end - (begin << level)))
+        if len(parts) == 1:
+            return parts[0]
+        return Pooled(*map(np.concatenate, zip(*parts, strict=True)))
 
     def similarity(self, cell: int) -> NDArray[np.float32]:
         """
@@ -669,14 +790,19 @@ class Levels:
         Returns
         -------
         float32 array (cell,)
-            Pearson's correlation over all timesteps that aren't padding; NaN for a cell that never changes.
+            Pearson's correlation over all timesteps that aren't padding; NaN for a cell that never
+            changes. Of more than `SIMILAR_VALUES` values, over stretches that are spread evenly over
+            them, about as many together.
         """
         total = np.zeros((3, self.cells))
         count = 0
-        block = max(1, CACHED // max(1, self.cells))
-        for start in range(0, self.columns, block):
-            distance = self._counted(start, start + block)
-            distance -= self._shift
+        shift: NDArray[np.float64] | None = None
+        for start, stop in self._spread():
+            distance = self._counted(start, stop)
+            if shift is None and len(distance):
+                # Sums of raw squares would lose the variance of a cell that hovers about 5 ± 0.001.
+                shift = np.where(np.isfinite(distance[0]), distance[0], 0)
+            distance -= 0 if shift is None else shift
             count += len(distance)
             total[0] += distance.sum(axis=0)
             total[1] += np.einsum("tc,tc->c", distance, distance)
@@ -688,3 +814,19 @@ class Levels:
             correlation = covariance / (deviation * deviation[cell])
         clipped: NDArray[np.float32] = np.clip(correlation, -1, 1).astype(np.float32)
         return clipped
+
+    def _spread(self) -> list[tuple[int, int]]:
+        """Choose blocks of columns: all, or as many as are soon read, evenly spread."""
+        step = max(1, min(self._rows.block, CACHED // max(1, self.cells)))
+        starts: Sequence[int] = range(0, self.columns, step)
+        if self.columns * self.cells > SIMILAR_VALUES:
+            count = max(1, SIMILAR_VALUES // (step * max(1, self.cells)))
+            starts = [starts[k * len(starts) // count] for k in range(count)]
+        return [(start, min(start + step, self.columns)) for start in starts]
+
+    def _counted(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Give the values of some columns, without padding, in the precision that sums need."""
+        rows = self._rows[start:stop]
+        if self._mask is not None:
+            rows = rows[self._mask[start:stop]]
+        return rows.astype(np.float64)

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 POOLED = 4
 #: Runs in a tile; the coarsest level has no more.
 TILE = 512
-#: Lines that are kept at all levels: as many as a person looks at, and some.
-_KEPT = 64
+#: Lines are kept, as many as a person looks at and some: up to so many bytes of values.
+_KEPT_BYTES = 1 << 26
 
 
 class Key(NamedTuple):
@@ -226,7 +226,7 @@ class Lines:
             "output": recording.outputs,
             "target": recording.targets,
         }
-        self._kept: LRU[Line] = LRU(_KEPT)
+        self._kept: LRU[Line] = LRU(_KEPT_BYTES, lambda line: line.values.nbytes)
 
     @property
     def channels(self) -> list[tuple[str, str]]:

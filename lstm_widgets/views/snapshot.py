@@ -11,6 +11,7 @@ import numpy as np
 from lstm_widgets.analysis.changes import started
 from lstm_widgets.colours import Colours
 from lstm_widgets.recording.repr import check_in_words
+from lstm_widgets.recording.rows import Rows, rows_of
 from lstm_widgets.tokens.wording import in_line, number, quoted, sendable
 from lstm_widgets.tokens.words import Spelling
 from lstm_widgets.views.times import ShownTimes, shown_times
@@ -113,14 +114,12 @@ class Snapshot:
         return shown_times(self.dataset)
 
     @cached_property
-    def _every_token(self) -> NDArray[np.object_]:
-        every: NDArray[np.object_] = self.dataset["token"].values.reshape(-1)
-        return every
+    def _tokens(self) -> Rows:
+        return Rows(self.dataset["token"])
 
     @cached_property
-    def _every_label(self) -> NDArray[np.object_]:
-        every: NDArray[np.object_] = self.dataset["label"].values
-        return every
+    def _mask(self) -> Rows:
+        return Rows(self.dataset["mask"])
 
     def shown_column(self, column: int) -> int | None:
         """Give the column of the token that stands at a column; None where an example ends before it."""
@@ -132,21 +131,21 @@ class Snapshot:
         at = self.shown_column(column)
         if not self.layer["tokens"] or at is None:
             return None
-        return sendable(self._every_token[at])
+        return sendable(self._tokens[at : at + 1][0])
 
     def text(self, start: int, stop: int) -> list[str]:
         """Give the tokens at some timesteps of the selected example; blanks where none are known."""
         if not self.layer["tokens"]:
             return [" "] * (stop - start)
         first = self.example * self.timesteps
-        return [sendable(token) for token in self._every_token[first + start : first + stop]]
+        return [sendable(token) for token in self._tokens[first + start : first + stop]]
 
     def guesses(self, column: int) -> list[tuple[str, float, bool]]:
         """Give the model's top guesses at a column: token, probability, and whether it is the right one."""
         if self.predictions is None:
             return []
-        example, timestep = divmod(column, self.timesteps)
-        here = {name: array[example, timestep] for name, array in self._guessed.items()}
+        timestep = column % self.timesteps
+        here = {name: rows[column : column + 1][0] for name, rows in self._guessed.items()}
         if here["predicted_id"][0] < 0:
             return []
         known = "predicted_token" in here
@@ -154,7 +153,7 @@ class Snapshot:
         tokens = here["predicted_token"] if known else ids
         following = None
         if known and self.layer["tokens"] and timestep + 1 < self.timesteps:
-            following = self._every_token[column + 1]
+            following = self._tokens[column + 1 : column + 2][0]
         target = here.get("target_probability", np.nan)
         return [
             (sendable(str(token)), float(chance), token == following if known else chance == target)
@@ -162,29 +161,27 @@ class Snapshot:
         ]
 
     @cached_property
-    def _guessed(self) -> dict[str, NDArray[Any]]:
+    def _guessed(self) -> dict[str, Rows]:
         arrays = () if self.predictions is None else self.predictions.data_vars.items()
-        return {str(name): array.values for name, array in arrays}
+        return {str(name): Rows(array) for name, array in arrays}
 
     def label(self, example: int) -> str:
         """Give an example's label, or else its number."""
         if not self.layer["labels"]:
             return str(example)
-        return in_line(sendable(self._every_label[example]))
+        return in_line(sendable(str(self.dataset["label"][example].item())))
 
     def padded(self, first: int, stop: int) -> NDArray[np.bool_]:
         """Tell which of some columns are padding."""
         if "mask" not in self.dataset:
             return np.zeros(stop - first, np.bool_)
-        mask: NDArray[np.bool_] = ~self.dataset["mask"].values.reshape(-1)[first:stop]
-        return mask
+        padded: NDArray[np.bool_] = ~self._mask[first:stop]
+        return padded
 
     def series(self, signal: str, first: int, stop: int) -> NDArray[np.float64]:
         """Give a signal of the selected cell at some columns, NaN outside of the recording: float64."""
-        array = self.dataset[signal][..., self.cell]
         low, high = max(0, first), min(stop, self.levels.columns)
-        start, end = low // self.timesteps, -(-high // self.timesteps)
-        values = array[start:end].values.reshape(-1)[low - start * self.timesteps :][: high - low]
+        values = rows_of(self.dataset[signal], low, high, self.cell)
         edges = (low - first, stop - high)
         return np.pad(values.astype(np.float64), edges, constant_values=np.nan)
 
@@ -243,7 +240,7 @@ class Snapshot:
         if self.times is not None:
             when = self.times.say(self.example, self.timestep)
         parts.append(when + ("" if token is None else f" {arrow}{quoted(token)}"))
-        value = float(self.levels.flat[self.column, self.cell])
+        value = float(self.levels.read(self.column, self.column + 1, self.cell)[0])
         parts.append(f"{self.signal} {number(value)}")
         if self.padded(self.column, self.column + 1)[0]:
             parts.append("padding")

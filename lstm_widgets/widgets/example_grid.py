@@ -75,7 +75,7 @@ class ExampleGrid(RecordingWidget):
     def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
         order = np.arange(shown.examples)
         if self.sort == "value":
-            value = shown.levels.flat[:, self.cell].reshape(-1, shown.timesteps)[:, self.timestep]
+            value = shown.dataset[self.signal][:, self.timestep, self.cell].to_numpy()
             order = np.argsort(-np.nan_to_num(value, nan=-np.inf), kind="stable")
         example_grid(sheet, shown, order, most=most)
         super()._parts(sheet, shown, most)

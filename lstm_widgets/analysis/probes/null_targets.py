@@ -19,7 +19,7 @@ from lstm_widgets.analysis.ranked_tracks import (
     SHIFTED_VALUES,
     SLOW,
     RankedTrack,
-    distinct_permutations,
+    permutations_of,
     too_little,
 )
 
@@ -87,7 +87,7 @@ class Segments:
         count = len(self.turns)
         if self.every and self._never_changes(said):
             firsts = said.take(self.edges[:-1][np.diff(self.edges) > 0])
-            few = distinct_permutations(firsts) < PERMUTATIONS
+            few = permutations_of(firsts) < PERMUTATIONS
             return NullTargets(count, self.permuted, f"{len(firsts)} examples only" * few)
         cycles = self._cycles(kind, said)
         reason = ""

@@ -45,7 +45,6 @@ PROTOCOLS = (
 )
 # Up to so many files are counted when a directory is opened; more would take longer than opening does.
 _COUNTED = 10_000
-_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SECRETS = re.compile(r"(?<=//)[^/@\s'\"]*@|\?[^\s'\")]*=[^\s'\")]*")
 _OWN_STORE = (
     "whatever else Zarr opens can be passed as a store of your own making, as of "
@@ -169,7 +168,9 @@ class _Zip(Place):
         _expect_size(file.file_size, key, self.address)
         try:
             return archive.read(file)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        except OSError:
+            raise
+        except Exception as error:  # each way to compress has errors of its own
             raise RecordingFileError(
                 f"{key!r} of {self.address!r} is damaged: {error!r}"
             ) from error
@@ -220,8 +221,8 @@ def place_of(path: Any, storage_options: Mapping[str, Any] | None = None) -> Pla
     TypeError, ValueError
         If it is neither a path, nor an address that may be opened, nor a store.
     """
-    if isinstance(path, str) and (protocol := _ADDRESS.match(path)):
-        return _of_address(path, protocol[1].lower(), storage_options)
+    if isinstance(path, str) and "://" in path:
+        return _of_address(path, storage_options)
     if storage_options is not None:
         raise ValueError(
             f"storage_options: expected an address such as 's3://...' with them, got {path!r:.80}"
@@ -282,8 +283,8 @@ def _archive(path: Path, stamp: tuple[int, int]) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def _of_address(path: str, protocol: str, storage_options: Mapping[str, Any] | None) -> Place:
-    told = without_secrets(path)
+def _of_address(path: str, storage_options: Mapping[str, Any] | None) -> Place:
+    told, protocol = without_secrets(path), path.partition("://")[0].lower()
     if "::" in path:
         raise ValueError(
             f"path: expected the address of one place, got the chained {told!r}; {_OWN_STORE}"

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis.changes import started
+from lstm_widgets.recording.rows import rows_of
 from lstm_widgets.tokens.wording import sendable
 from lstm_widgets.views.times import shown_times
 from lstm_widgets.widgets.page.search import hits_of
@@ -62,10 +63,7 @@ def columns_of(dataset: xr.Dataset, start: int, stop: int) -> dict[str, Any]:
     first, last = start // timesteps, -(-stop // timesteps)
     tokens = labels = None
     if "token" in dataset.coords:
-        rows = dataset["token"][first:last].values.reshape(-1)
-        tokens = [
-            sendable(token) for token in rows[start - first * timesteps : stop - first * timesteps]
-        ]
+        tokens = [sendable(token) for token in rows_of(dataset["token"], start, stop)]
     if "label" in dataset.coords:
         labels = [sendable(label) for label in dataset["label"][first:last].values]
     return {"start": start, "tokens": tokens, "first_example": first, "labels": labels}
@@ -125,25 +123,20 @@ def guesses_of(
     targets : numpy.ndarray
         float32 (column,): the probability of the token that really comes next; NaN where unknown.
     """
-    timesteps = max(1, predictions.sizes["timestep"])
-    first, last = start // timesteps, -(-stop // timesteps)
-    part = predictions.isel(example=slice(first, last))
-    columns = slice(start - first * timesteps, stop - first * timesteps)
 
     def rows(name: str) -> npt.NDArray[Any]:
-        values = part[name].values
-        return values.reshape(-1, *values.shape[2:])[columns]
+        return rows_of(predictions[name], start, stop)
 
     ids = rows("predicted_id").astype(np.int32, copy=False)
     table = None
-    if "predicted_token" in part:
+    if "predicted_token" in predictions:
         known, where, numbers = np.unique(ids, return_index=True, return_inverse=True)
         tokens = rows("predicted_token").reshape(-1)[where]
         table = [sendable(str(token)) for token in tokens]
         numbered = np.where(known < 0, -1, np.arange(len(known)))
         ids = numbered[numbers].reshape(ids.shape).astype(np.int32)
     probabilities = rows("probability").astype(np.float32, copy=False)
-    if "target_probability" in part:
+    if "target_probability" in predictions:
         targets = rows("target_probability").astype(np.float32, copy=False)
     else:
         targets = np.full(len(ids), np.nan, np.float32)
@@ -154,7 +147,7 @@ def mask_of(dataset: xr.Dataset, start: int, stop: int) -> bytes:
     """Give one byte a column, 1 for a timestep and 0 for padding; no bytes where nothing is padded."""
     if "mask" not in dataset:
         return b""
-    return dataset["mask"].values.reshape(-1)[start:stop].astype(np.uint8).tobytes()
+    return rows_of(dataset["mask"], start, stop).astype(np.uint8).tobytes()
 
 
 def series_of(dataset: xr.Dataset, cell: int, start: int, stop: int) -> bytes:
@@ -176,14 +169,8 @@ def series_of(dataset: xr.Dataset, cell: int, start: int, stop: int) -> bytes:
     bytes
         float32 (signal, column), the signals in the order of the recording.
     """
-    timesteps = max(1, dataset.sizes["timestep"])
-    first, last = start // timesteps, -(-stop // timesteps)
-    start, stop = start - first * timesteps, stop - first * timesteps
-    # Of a single long example only the stretch; of several short ones all, cut below.
-    within = slice(start, stop) if last - first == 1 else slice(None)
-    cut = slice(None) if last - first == 1 else slice(start, stop)
     rows = [
-        values[first:last, within, cell].values.reshape(-1)[cut]
+        rows_of(values, start, stop, cell)
         for name, values in dataset.data_vars.items()
         if name != "mask"
     ]
@@ -255,7 +242,7 @@ def answer(
     reply["values"] = request.get("values")
     if reply["values"] is not None:
         cell, start, stop = reply["values"]
-        buffers.append(tiles.flat[start:stop, cell].tobytes())
+        buffers.append(tiles.read(start, stop, cell).tobytes())
     reply["similarity"] = request.get("similarity")
     if reply["similarity"] is not None:
         buffers.append(tiles.similarity(reply["similarity"]).tobytes())

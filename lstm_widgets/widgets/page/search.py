@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstm_widgets.tokens.words import spelling_of
+from lstm_widgets.recording.rows import Rows
+from lstm_widgets.tokens.words import Joined, spelling_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,47 @@ if TYPE_CHECKING:
 
 #: Places that are kept at most; the first ones.
 MOST_HITS = 100_000
+
+
+#: Tokens that are looked through at a time.
+_STRETCH = 1 << 16
+
+
+class _Search:
+    """Finds a text in one that comes in stretches, capitals or not."""
+
+    def __init__(self, query: str) -> None:
+        self._wanted = query.lower()
+        # What a place may begin in of the stretches before, and the number of its first token.
+        self._text, self._token = "", 0
+        self._starts = self._stops = np.zeros(0, np.intp)
+
+    def go_on(self, pieces: Sequence[Piece]) -> list[tuple[int, int]]:
+        """Give the places that end in these tokens: the first token of each, and the one behind it."""
+        wanted = self._wanted
+        if not wanted:
+            return []
+        texts = [text.lower() for before, text, _ in pieces for text in (before, text)]
+        ends = len(self._text) + np.cumsum(np.fromiter(map(len, texts), np.intp, len(texts)))
+        whole = self._text + "".join(texts)
+        starts = np.concatenate([self._starts, ends[::2]])
+        stops = np.concatenate([self._stops, ends[1::2]])
+        found: list[tuple[int, int]] = []
+        at, end = whole.find(wanted), 0
+        while at >= 0 and len(found) < MOST_HITS:
+            end = at + len(wanted)
+            # The first token that ends behind its beginning, and the first that begins behind its end.
+            first = int(np.searchsorted(stops, at, "right"))
+            stop = int(np.searchsorted(starts, end, "left"))
+            if stop > first:
+                found.append((self._token + first, self._token + stop))
+            at = whole.find(wanted, end)
+        done = max(end, len(whole) - len(wanted) + 1)
+        gone = int(np.searchsorted(stops, done, "right"))
+        self._token += gone
+        self._text = whole[done:]
+        self._starts, self._stops = starts[gone:] - done, stops[gone:] - done
+        return found
 
 
 def hits_in(pieces: Sequence[Piece], query: str) -> list[tuple[int, int]]:
@@ -36,30 +78,7 @@ def hits_in(pieces: Sequence[Piece], query: str) -> list[tuple[int, int]]:
         The tokens that it touches at each place, stop excluded. Places don't overlap in the text; what
         is nothing but the space between two words touches none.
     """
-    wanted = query.lower()
-    if not wanted:
-        return []
-    texts: list[str] = []
-    starts, stops = [], []
-    length = 0
-    for before, text, _ in pieces:
-        texts += [before.lower(), text.lower()]
-        starts.append(length + len(texts[-2]))
-        length = starts[-1] + len(texts[-1])
-        stops.append(length)
-    whole = "".join(texts)
-    begun, ended = np.array(starts), np.array(stops)
-    found: list[tuple[int, int]] = []
-    at = whole.find(wanted)
-    while at >= 0 and len(found) < MOST_HITS:
-        end = at + len(wanted)
-        # The first token that ends behind its beginning, and the first that begins behind its end.
-        first = int(np.searchsorted(ended, at, "right"))
-        stop = int(np.searchsorted(begun, end, "left"))
-        if stop > first:
-            found.append((first, stop))
-        at = whole.find(wanted, end)
-    return found
+    return _Search(query).go_on(pieces)
 
 
 def hits_of(
@@ -71,7 +90,7 @@ def hits_of(
     Parameters
     ----------
     dataset : xarray.Dataset
-        One layer of a recording, with tokens.
+        One layer of a recording, with tokens. They are read a stretch at a time.
     query : str
 
     Returns
@@ -80,13 +99,19 @@ def hits_of(
         uint32: the first column of each place and the one behind its last, in order; at most
         ``MOST_HITS``.
     """
-    tokens = dataset["token"].values
+    tokens, timesteps = Rows(dataset["token"]), dataset.sizes["timestep"]
     spelling = spelling_of(dataset)
     found: list[tuple[int, int]] = []
-    for example, row in enumerate(tokens):
-        start = example * tokens.shape[1]
-        hits = hits_in(spelling.pieces(row.tolist()), query)
-        found += [(start + first, start + stop) for first, stop in hits]
+    for start in range(0, len(tokens), max(1, timesteps)):
+        search, before = _Search(query), Joined()
+        stop = start + timesteps
+        for column in range(start, stop, _STRETCH):
+            end = min(column + _STRETCH, stop)
+            row = tokens[column:end].tolist()
+            pieces, before = spelling.go_on(before, row, last=end == stop)
+            found += [(start + first, start + last) for first, last in search.go_on(pieces)]
+            if len(found) >= MOST_HITS:
+                break
         if len(found) >= MOST_HITS:
             break
     columns = np.array(found[:MOST_HITS], np.uint32).reshape(-1, 2)

@@ -7,8 +7,12 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from lstm_widgets.analysis.changes import initial_of
 from lstm_widgets.lru import LRU
+from lstm_widgets.recording.levels import written_levels
+from lstm_widgets.recording.rows import Rows
 from lstm_widgets.tokens.words import spelling_of
 from lstm_widgets.views.times import shown_times
 from lstm_widgets.widgets.page.protocol import columns_of, guesses_of, mask_of
@@ -34,8 +38,8 @@ def tiles_of(recording: Recording, layer: str, signal: str) -> SignalTiles:
 
     def made() -> SignalTiles:
         dataset = recording[layer]
-        mask = dataset["mask"].values if "mask" in dataset else None
-        return SignalTiles(dataset[signal].values, mask)
+        parts = [recording[name][signal] for name in recording.directions(layer)]
+        return SignalTiles(dataset[signal], dataset.get("mask"), written_levels(parts))
 
     with _lock:
         return _tiles.setdefault(recording, LRU(_KEPT_SIGNALS)).get((layer, signal), made)
@@ -53,7 +57,13 @@ def first_timestep(recording: Recording, layer: str, example: int) -> int:
     dataset = recording[layer]
     if "mask" not in dataset or not 0 <= example < dataset.sizes["example"]:
         return 0
-    return int(dataset["mask"][example].values.argmax()) if dataset.sizes["timestep"] else 0
+    mask, timesteps = Rows(dataset["mask"]), dataset.sizes["timestep"]
+    first, stop = example * timesteps, (example + 1) * timesteps
+    for start in range(first, stop, mask.block):
+        real = np.flatnonzero(mask[start : min(start + mask.block, stop)])
+        if len(real):
+            return start - first + int(real[0])
+    return 0
 
 
 def _described(recording: Recording, name: str) -> dict[str, Any]:
@@ -137,10 +147,9 @@ def whole_of(
     for name, signals in kept.items():
         dataset = recording[name]
         count = dataset.sizes["example"] * dataset.sizes["timestep"]
-        mask = dataset["mask"].values if "mask" in dataset else None
         for signal in signals:
-            tiles = SignalTiles(dataset[signal].values, mask)
-            values.append(tiles.flat.T.tobytes() if exact else tiles.codes)
+            tiles = tiles_of(recording, name, signal)
+            values.append(tiles.read(0, count).T.tobytes() if exact else tiles.codes)
             if not exact:
                 statistics.append(tiles.statistics.tobytes())
         masks.append(mask_of(dataset, 0, count))

@@ -80,11 +80,12 @@ class SignalTiles(Levels):
     def codes(self) -> bytes:
         """All values, a byte each: uint8 codes (cell, column)."""
         largest = self.statistics.largest[:, None]
-        block = max(1, CACHED // max(1, self.columns))
-        return b"".join(
-            encode(self.flat[:, cell : cell + block].T, largest[cell : cell + block]).tobytes()
-            for cell in range(0, self.cells, block)
-        )
+        codes = np.empty((self.cells, self.columns), np.uint8)
+        block = max(1, CACHED // max(1, self.cells))
+        for start in range(0, self.columns, block):
+            stop = min(start + block, self.columns)
+            codes[:, start:stop] = encode(self.read(start, stop).T, largest)
+        return codes.tobytes()
 
     def tile(self, level: int, block: int, cells: list[int]) -> NDArray[np.uint8]:
         """
