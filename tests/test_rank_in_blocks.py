@@ -25,7 +25,7 @@ from lstm_widgets.analysis.series import Origin
 from lstm_widgets.analysis.split_and_shift import LongPart, Part, halved
 from lstm_widgets.analysis.value_bins import Bins, coarse, keys_of, values_of
 from lstm_widgets.concepts.packed import PackedTrack
-from lstm_widgets.recording import RecordedLayer, Recording
+from lstm_widgets.recording import RecordedLayer, Recording, blockwise
 
 LETTERS = list("abcdefgh .\n")
 
@@ -324,24 +324,26 @@ def test_codes_are_what_was_said(said, stretch):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_cluster_ranks_the_same_to_the_bit(tmp_path, workers, monkeypatch):
+def test_a_cluster_ranks_and_screens_the_same_to_the_bit(tmp_path, workers, monkeypatch):
     distributed = pytest.importorskip("distributed")
     recording, asked = text_of(3, 400)
     recording.save(tmp_path / "r.zarr")
     opened = lw.open_recording(tmp_path / "r.zarr")
-    here = in_blocks(monkeypatch, opened, asked, 1500, shifts=9)
+    monkeypatch.setattr(blockwise, "BLOCK_VALUES", 1500)
+    here = in_blocks(monkeypatch, opened, asked, 1500, shifts=9), lw.screen_cells(opened)
     with (
         distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
         ) as cluster,
         distributed.Client(cluster),
     ):
-        there = in_blocks(monkeypatch, opened, asked, 1500, shifts=9)
-    for name in here:
-        if here[name].dtype.kind == "f":
-            assert here[name].to_numpy().tobytes() == there[name].to_numpy().tobytes()
-        else:
-            assert here[name].tolist() == there[name].tolist()
+        there = in_blocks(monkeypatch, opened, asked, 1500, shifts=9), lw.screen_cells(opened)
+    for one, other in zip(here, there, strict=True):
+        for name in one:
+            if one[name].dtype.kind == "f":
+                assert one[name].to_numpy().tobytes() == other[name].to_numpy().tobytes()
+            else:
+                assert one[name].tolist() == other[name].tolist()
 
 
 def test_memory_does_not_grow_with_the_text(monkeypatch, tmp_path):

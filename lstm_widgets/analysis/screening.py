@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.analysis import blocks
-from lstm_widgets.recording.masks import mask_of
+from lstm_widgets.analysis.screened_blocks import Screened, screened
+from lstm_widgets.recording.blockwise import blocks_of, blockwise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ def screen_cells(
     Parameters
     ----------
     recording : Recording
-        If opened from a file, it is read block by block.
+        Read block by block.
     signal : str, default "hidden_state"
         The signal that is measured, beside the gates.
     layers : str or sequence of str, optional
@@ -88,7 +89,6 @@ def screen_cells(
     [1]
     """
     import pandas as pd  # noqa: PLC0415
-    from tqdm.auto import tqdm  # noqa: PLC0415
 
     if not 0 < saturation < 0.5:
         raise ValueError(f"saturation: expected a number between 0 and 0.5, got {saturation!r}")
@@ -109,107 +109,80 @@ def screen_cells(
     if not layers:
         known = dict.fromkeys(each for name in recording.layers for each in recording.signals(name))
         raise ValueError(f"signal: expected one of {', '.join(map(repr, known))}, got {signal!r}")
-    masks = {name: mask_of(recording[name]) for name in layers}
-    work = [
-        (name, cells)
-        for name in layers
-        for cells in blocks.blocks_of(recording[name].sizes["cell"], int(masks[name].sum()))
-    ]
     tables = []
-    for name, cells in tqdm(work, desc="screening", unit="block", leave=False):
-        columns: dict[str, Any] = {"layer": name, "cell": np.array(cells)}
+    for name in layers:
         has = recording.signals(name)
-        for gate in GATES:
-            if gate in has:
-                values = blocks.read(recording[name][gate], masks[name], cells)
-                columns |= _saturation(values, gate, saturation)
-        values = blocks.read(recording[name][signal], masks[name], cells)
-        columns |= _values(values, _first(masks[name]), threshold)
-        tables.append(pd.DataFrame(columns))
+        gates = [gate for gate in GATES if gate in has]
+        layer = recording[name]
+        layer = layer[[*dict.fromkeys([signal, *gates]), *(["mask"] if "mask" in layer else [])]]
+        layer = layer.drop_vars(list(layer.coords))
+        cuts = blocks_of(layer)
+        function = partial(screened, signal, gates, threshold, saturation)
+        summaries = blockwise(function, cuts, desc=f"screening {name}")
+        begins = [block.timesteps.start == 0 for block in cuts]
+        cells = int(layer.sizes["cell"])
+        found = Screened.of(cells, zip(begins, summaries, strict=True))
+        columns: dict[str, Any] = {"layer": name, "cell": np.arange(cells)}
+        for gate in gates:
+            columns |= _saturation(found, gate, cells)
+        tables.append(pd.DataFrame(columns | _values(found, cells)))
     table = pd.concat(tables, ignore_index=True)
     table.attrs["saturation"] = saturation
     return table
 
 
-def _first(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Tell which of the timesteps that aren't padding are the first of their example."""
-    first = np.zeros(mask.shape, bool)
-    rows = np.flatnonzero(mask.any(axis=1))
-    if len(rows):
-        first[rows, np.argmax(mask[rows], axis=1)] = True
-    return np.asarray(first[mask])
-
-
-def _saturation(values: Floats, gate: str, saturation: float) -> dict[str, Floats]:
-    unknown = ~np.all(np.isfinite(values), axis=1, keepdims=True)
-    if not values.shape[1]:
-        unknown[:] = True
-        values = np.full((len(values), 1), np.nan)
-    columns = {
-        f"{gate}_left": (values < saturation).mean(axis=1),
-        f"{gate}_right": (values > 1 - saturation).mean(axis=1),
-    }
+def _saturation(found: Screened | None, gate: str, cells: int) -> dict[str, Floats]:
+    nothing = np.full(cells, np.nan)
+    names = [f"{gate}_left", f"{gate}_right"]
     if gate in KEEPING:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            columns["time_constant"] = 1 / (1 - values.mean(axis=1, dtype=np.float64))
-    return {name: np.where(unknown[:, 0], np.nan, column) for name, column in columns.items()}
+        names.append("time_constant")
+    if found is None:
+        return dict.fromkeys(names, nothing)
+    unknown, left, right, mean = found.gates[gate]
+    with np.errstate(divide="ignore"):
+        columns = zip(names, (left, right, 1 / (1 - mean)), strict=False)
+        return {name: np.where(unknown, np.nan, column) for name, column in columns}
 
 
-def _values(values: Floats, first: npt.NDArray[np.bool_], threshold: float) -> dict[str, Any]:
-    n = values.shape[1]
-    if not n:
-        nothing = np.full(len(values), np.nan)
+def _values(screened: Screened | None, cells: int) -> dict[str, Any]:
+    if screened is None:
+        nothing = np.full(cells, np.nan)
         names = ("bimodality", "persistence", "median_run", "on")
-        dead = np.zeros(len(values), bool)
-        reason = np.full(len(values), "no timestep", object)
-        return dict.fromkeys(names, nothing) | {"dead": dead, "reason": reason}
-    known = np.all(np.isfinite(values), axis=1)
-    values = np.where(known[:, None], values, 0)
-    away = values - values.mean(axis=1, keepdims=True, dtype=np.float64)
-    on = np.abs(values) >= threshold
+        reason = np.full(cells, "no timestep", object)
+        return dict.fromkeys(names, nothing) | {"dead": np.zeros(cells, bool), "reason": reason}
+    n, known = screened.n, screened.known
+    flat = screened.low == screened.high
     columns = {
-        "bimodality": _bimodality(away),
-        "persistence": _persistence(away, ~first[1:]),
-        "median_run": np.array([_median_run(row, first) for row in on]),
-        "on": on.mean(axis=1),
+        "bimodality": _bimodality(n, screened.moments, flat),
+        "persistence": screened.persistence,
+        "median_run": screened.median_run,
+        "on": screened.on,
     }
-    flat = (away**2).mean(axis=1) == 0
-    steps = (~first[1:]).any()
     why = {
         "bimodality": np.where(flat & (n > _LEAST), "never changes", f"{_count(n)} only"),
-        "persistence": np.where(flat & steps, "never changes", "1 timestep an example"),
-        "median_run": np.full(len(values), "never on"),
+        "persistence": np.where(
+            flat & (screened.pairs > 0), "never changes", "1 timestep an example"
+        ),
+        "median_run": np.full(cells, "never on"),
     }
     found = {name: np.where(known, column, np.nan) for name, column in columns.items()}
     return found | {
-        "dead": (np.ptp(values, axis=1) < STILL) & known & (n > 1),
-        "reason": np.array([_reason(row, known, found, why) for row in range(len(values))], object),
+        "dead": (screened.high - screened.low < STILL) & known & (n > 1),
+        "reason": np.array([_reason(row, known, found, why) for row in range(cells)], object),
     }
 
 
-def _bimodality(values: npt.NDArray[np.float64]) -> Floats:
-    """Sarle's coefficient of rows; NaN of less than four values, or equal ones."""
-    # Imported here: only who screens pays for it.
-    from scipy import stats  # noqa: PLC0415
-
-    n = values.shape[1]
-    changing = np.ptp(values, axis=1) > 0
-    coefficient = np.full(len(values), np.nan)
-    if n > _LEAST and changing.any():
-        rows = values[changing]
-        skewness = stats.skew(rows, axis=1, bias=False)
-        kurtosis = stats.kurtosis(rows, axis=1, bias=False)
-        even = 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))
-        coefficient[changing] = (skewness**2 + 1) / (kurtosis + even)
+def _bimodality(n: int, moments: Floats, flat: npt.NDArray[np.bool_]) -> Floats:
+    """Sarle's coefficient of central moments; NaN of less than four values, or equal ones."""
+    coefficient = np.full(len(flat), np.nan)
+    if n <= _LEAST or flat.all():
+        return coefficient
+    second, third, fourth = moments[:, ~flat]
+    skewness = np.sqrt(n * (n - 1)) / (n - 2) * third / second**1.5
+    even = 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))
+    kurtosis = (n**2 - 1) / ((n - 2) * (n - 3)) * fourth / second**2 - even
+    coefficient[~flat] = (skewness**2 + 1) / (kurtosis + even)
     return coefficient
-
-
-def _persistence(away: npt.NDArray[np.float64], later: npt.NDArray[np.bool_]) -> Floats:
-    """Correlate rows with what follows one timestep later, where ``later`` says that it does."""
-    one, next_one = away[:, :-1][:, later], away[:, 1:][:, later]
-    lengths = (one**2).sum(axis=1) * (next_one**2).sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((one * next_one).sum(axis=1) / np.sqrt(lengths))
 
 
 def _count(timesteps: int) -> str:
@@ -230,12 +203,3 @@ def _reason(
         if np.isnan(found[name][row]):
             missing.setdefault(str(reasons[row]), []).append(name)
     return "; ".join(f"{reason}: no {' and '.join(names)}" for reason, names in missing.items())
-
-
-def _median_run(on: npt.NDArray[np.bool_], first: npt.NDArray[np.bool_]) -> float:
-    """How long the cell is on when it is on: the median of runs, which end with their example."""
-    if not on.any():
-        return float("nan")
-    before = np.append(False, on[:-1]) & ~first
-    after = np.append(on[1:] & ~first[1:], False)
-    return float(np.median(np.flatnonzero(on & ~after) - np.flatnonzero(on & ~before) + 1))
