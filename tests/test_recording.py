@@ -680,7 +680,7 @@ def test_an_interruption_after_the_replacement_keeps_the_new_recording(tmp_path,
 KILLED = """
 import os, signal, sys, shutil, pathlib
 import numpy as np
-from lstm_widgets.recording import RecordedLayer, Recording, open_recording
+from lstm_widgets.recording import RecordedLayer, Recording, open_recording, store
 
 def recording(value):
     values = {"hidden_state": np.full((2, 3, 4), value, np.float32)}

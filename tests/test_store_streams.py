@@ -112,6 +112,66 @@ def test_any_pieces_and_any_stops_give_the_whole(pieces, grows, room, stops, tmp
     assert sorted(entry.name for entry in path.iterdir())[1:] == ["zarr.json"]
 
 
+def summed_up(data, layer="0-lstm"):
+    """Read all that was written of levels and statistics."""
+    return {
+        file.parent.relative_to(data / layer).as_posix(): zarr.open_array(file.parent, mode="r")[:]
+        for file in (data / layer).rglob("zarr.json")
+        if file.parent.parent.parent.name in ("levels", "statistics")
+    }
+
+
+@pytest.mark.parametrize(("grows", "examples"), [(False, 1), (False, 3), (True, 1), (True, 3)])
+@pytest.mark.parametrize(("masked", "stops"), [(False, ()), (True, (0, 3))])
+def test_levels_and_statistics_are_written_in_the_same_pass(
+    tmp_path, grows, examples, masked, stops
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "CHUNK_BYTES", 4 * 3 * 70)  # no edges where levels have theirs
+        expect_summed_up(tmp_path / "r", grows, examples, masked, stops)
+
+
+def expect_summed_up(path, grows, examples, masked, stops):
+    values = made(examples, 1000 // examples * 2)
+    del values["token"]
+    if not masked:
+        del values["mask"]
+    values["cell_state"][0, 5, 1] = np.nan
+    timesteps = values["hidden_state"].shape[1]
+    edges = [0, 90, 91, 400, timesteps - 2, timesteps]
+    plan = plan_of(examples, None if grows else timesteps, mask=masked, tokens=False)
+    todo = {*stops}
+    for _ in range(len(stops) + 1):
+        with Stream.open(path, fingerprint={}, spacing=0) as stream:
+            stream.layer("lstm", plan, ATTRS)
+            for n in range(stream.done, len(edges) - 1):
+                place = (slice(0, examples), slice(edges[n], edges[n + 1]))
+                stream.write("lstm", place, part(values, place))
+                if n in todo:
+                    todo.remove(n)
+                    break
+                stream.mark(n + 1)
+            else:
+                stream.finish()
+    assert_holds(path, values)
+    (data,) = path.glob("data-*")
+    found = summed_up(data)
+    columns = examples * timesteps
+    mask = values.pop("mask", np.ones((examples, timesteps), bool)).ravel()
+    for name, each in values.items():
+        flat = each.reshape(columns, 3).astype(np.float64)
+        whole = flat[: columns // 64 * 64].reshape(-1, 64, 3)
+        level = found.pop(f"levels/{name}/6")
+        for k, expected in enumerate((whole.min(1), whole.max(1), whole.mean(1))):
+            np.testing.assert_allclose(level[:, k], expected, rtol=1e-6, atol=1e-7)
+        cells = found.pop(f"statistics/{name}/cells")
+        counted = flat[mask]
+        np.testing.assert_allclose(cells[0], np.nanmax(np.abs(flat), axis=0), rtol=1e-6)
+        np.testing.assert_allclose(cells[1], np.abs(counted).mean(0), rtol=1e-5)
+        np.testing.assert_allclose(cells[2], counted.var(0), rtol=1e-4)
+    assert not found
+
+
 def test_what_is_marked_opens_while_it_is_written(tmp_path):
     values = made(1, 9)
     path = tmp_path / "r"

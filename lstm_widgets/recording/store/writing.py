@@ -6,16 +6,20 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from lstm_widgets.recording.store import layout
-from lstm_widgets.recording.store.streaming import Plan, Stream, Variable, expect_ours
+from lstm_widgets.recording.store.plans import Plan, Variable
+from lstm_widgets.recording.store.streaming import Stream, expect_ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    import numpy.typing as npt
     import xarray as xr
 
 from pathlib import Path
 
 __all__ = ["write"]
+
+_ORDER = ("example", "timestep")
 
 
 def write(
@@ -91,19 +95,36 @@ def _variable(name: str, variable: xr.Variable) -> Variable:
 
 
 def _pieces(dataset: xr.Dataset) -> Iterator[tuple[tuple[slice, slice], dict[str, Any]]]:
-    """Read array after array, as much at a time as a chunk has."""
-    for name, variable in _plan(dataset).variables.items():
-        lengths = {axis: dataset.sizes[axis] for axis in variable.dims}
-        dtype = layout.DISK[variable.dtype]
-        steps = dict(zip(lengths, layout.chunks([*lengths.values()], dtype), strict=True))
-        examples, timesteps = (
-            _cut(lengths.get(axis, 1), steps.get(axis, 1)) for axis in ("example", "timestep")
-        )
-        for place in product(examples, timesteps):
-            stands = zip(("example", "timestep"), place, strict=True)
-            index = {axis: part for axis, part in stands if axis in lengths}
-            yield place, {name: dataset[name].variable.isel(index).to_numpy()}
+    """Read the arrays: of those that have timesteps all together, as much as fits a chunk of each."""
+    variables = _plan(dataset).variables
+    long = [name for name, variable in variables.items() if variable.dims[:2] == _ORDER]
+    for names in (long, *([name] for name in variables if name not in long)):
+        cuts: list[list[slice]] = []
+        for axis in _ORDER:
+            steps = [_step(dataset[name].variable, axis) for name in names]
+            cuts.append(
+                _cut(dataset.sizes[axis] if min(steps, default=0) else 1, min(steps, default=0))
+            )
+        for examples, timesteps in product(*cuts) if names else ():
+            place = (examples, timesteps)
+            yield place, {name: _part(dataset[name].variable, place) for name in names}
+
+
+def _step(variable: xr.Variable, axis: str) -> int:
+    """Tell how much of an axis a chunk has; 0 if the array doesn't have the axis."""
+    if axis not in variable.dims:
+        return 0
+    return layout.chunks(variable.shape, variable.dtype)[variable.dims.index(axis)]
+
+
+def _part(variable: xr.Variable, place: tuple[slice, slice]) -> npt.NDArray[Any]:
+    stands = zip(_ORDER, place, strict=True)
+    return variable.isel({axis: part for axis, part in stands if axis in variable.dims}).to_numpy()
 
 
 def _cut(length: int, step: int) -> list[slice]:
-    return [slice(k, min(k + step, length)) for k in range(0, length, step)]
+    return (
+        [slice(0, 1)]
+        if not step
+        else [slice(k, min(k + step, length)) for k in range(0, length, step)]
+    )
