@@ -260,7 +260,8 @@ def test_whatever_a_marker_says_it_opens_or_is_refused(saved, tmp_path, data):
             with contextlib.suppress(RecordingFileError):
                 opened = open_recording(copy)
                 repr(opened)
-                np.asarray(opened[opened.layers[0]].hidden_state[0, 0])
+                name = opened.layers[0]
+                np.asarray(opened[name][opened.signals(name)[0]][0, 0])
         assert tracemalloc.get_traced_memory()[1] < 5 * 10**7
     finally:
         tracemalloc.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ __all__ = ["CodedArray", "Form", "StoredArray", "form_of", "stored"]
 
 # A chunk is one of so many along an axis, or else nobody wrote it: indices are counted by chunk.
 _MOST_CHUNKS = 1 << 24
+# With more chunks than this along an axis, numbers are looked up chunk by chunk.
+_MANY = 1 << 12
 _ARRAY = {
     *("zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding"),
     *("fill_value", "codecs", "attributes", "dimension_names", "storage_transformers"),
@@ -215,6 +218,9 @@ class StoredArray(BackendArray):
         OSError
             If the disk or the server fails.
         """
+        for axis, part in enumerate(key):
+            if isinstance(part, np.ndarray) and self.shape[axis] > _MANY * self.form.chunks[axis]:
+                return self._read_by_chunk(key, axis)
         try:
             found = self._array.oindex[key]
         except (RecordingFileError, OSError, MemoryError):
@@ -224,6 +230,29 @@ class StoredArray(BackendArray):
             self._expect_whole(key)
             raise
         return np.asarray(found).astype(self.dtype, copy=False)
+
+    def _read_by_chunk(self, key: tuple[Any, ...], axis: int) -> npt.NDArray[Any]:
+        """Read numbers of an axis chunk by chunk: Zarr would count them in each of all its chunks."""
+        size, chunk = self.shape[axis], self.form.chunks[axis]
+        wanted = np.where(key[axis] < 0, key[axis] + size, key[axis])
+        numbers, places = np.unique(wanted, return_inverse=True)
+        if not len(numbers):
+            return self.read((*key[:axis], slice(0), *key[axis + 1 :]))
+        # Where the axis is, once single numbers have taken others away.
+        at = sum(np.ndim(part) > 0 or isinstance(part, slice) for part in key[:axis])
+
+        def one(part: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+            first, last = int(part[0]), int(part[-1])
+            found = self.read((*key[:axis], slice(first, last + 1), *key[axis + 1 :]))
+            return found.take(part - first, axis=at)
+
+        pool = ThreadPoolExecutor(zarr.config.get("async.concurrency"))
+        try:
+            edges = np.flatnonzero(np.diff(numbers // chunk)) + 1
+            found = np.concatenate([*pool.map(one, np.split(numbers, edges))], axis=at)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return found.take(places, axis=at)
 
     def _expect_whole(self, key: tuple[Any, ...]) -> None:
         """Find the first damaged chunk of what was asked for."""
