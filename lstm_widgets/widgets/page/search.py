@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +40,8 @@ class _Search:
         wanted = self._wanted
         if not wanted:
             return []
-        texts = [text.lower() for before, text, _ in pieces for text in (before, text)]
+        lowered = {piece: (piece.before.lower(), piece.text.lower()) for piece in set(pieces)}
+        texts = list(chain.from_iterable(map(lowered.__getitem__, pieces)))
         ends = len(self._text) + np.cumsum(np.fromiter(map(len, texts), np.intp, len(texts)))
         whole = self._text + "".join(texts)
         starts = np.concatenate([self._starts, ends[::2]])
