@@ -6,28 +6,34 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+import lstm_widgets as lw
 from lstm_widgets.lru import LRU
-from lstm_widgets.recording import RecordedLayer, Recording, rows
+from lstm_widgets.recording import RecordedLayer, Recording, open_recording, rows
 from lstm_widgets.recording.levels import (
     BASE_LEVEL,
     Accumulator,
     KeptLevels,
     Levels,
     pool,
+    written_levels,
 )
 from lstm_widgets.recording.rows import Rows, rows_of
+from lstm_widgets.recording.store.stored import StoredArray
 from lstm_widgets.tokens.words import Spelling
 from lstm_widgets.widgets.page import search
+from lstm_widgets.widgets.page.state import tiles_of
 from lstm_widgets.widgets.page.tiles import BLOCK, SignalTiles
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 RNG = np.random.default_rng(0)
@@ -128,7 +134,7 @@ def first_picture(timesteps: int) -> tuple[int, int]:
 
 
 def test_a_first_picture_reads_no_more_of_a_longer_recording() -> None:
-    short, long = first_picture(1 << 15), first_picture(1 << 18)
+    short, long = first_picture(1 << 14), first_picture(1 << 18)
     assert long[0] <= short[0]
     # Of levels, at most 8 runs for each that is in the overview, as many as in the shorter one.
     assert long[1] <= 1.1 * 64 * 3 * (8 * 4096 + 512 * 8)
@@ -204,3 +210,86 @@ def test_a_text_is_found_in_a_recording_of_several_stretches(
     for one, other in zip(whole, search.hits_of(dataset, "the"), strict=True):
         assert one.tolist() == other.tolist()
     assert len(whole[0]) > 10
+
+
+# -- recordings that were saved and opened ---------------------------------------------------------
+
+
+def recorded(examples: int, timesteps: int, *, padded: bool = False) -> Recording:
+    mask = None
+    if padded:
+        mask = np.arange(timesteps) < RNG.integers(1, timesteps, (examples, 1))
+
+    def layer(name: str) -> RecordedLayer:
+        signals = {"hidden_state": values_of(examples, timesteps, 5)}
+        return RecordedLayer(name, "GRU", signals, mask, go_backwards=name.endswith("backward"))
+
+    return Recording.from_layers([layer("one"), layer("both/forward"), layer("both/backward")])
+
+
+@pytest.mark.parametrize(("examples", "padded"), [(1, False), (3, False), (4, True)])
+def test_an_opened_recording_is_drawn_as_the_one_in_memory(
+    tmp_path: Path, examples: int, padded: bool
+) -> None:
+    made = recorded(examples, 4000, padded=padded)
+    made.save(tmp_path / "saved.zarr")
+    opened = open_recording(tmp_path / "saved.zarr")
+    for name in ("one", "both", "both/backward"):
+        parts = [opened[part]["hidden_state"] for part in opened.directions(name)]
+        assert written_levels(parts) is not None
+        assert written_levels([part[:, :1000] for part in parts]) is None
+        found, same = (tiles_of(each, name, "hidden_state") for each in (opened, made))
+        assert found.statistics.tobytes() == same.statistics.tobytes()
+        assert found.overview[0] == same.overview[0]
+        np.testing.assert_array_equal(found.overview[1], same.overview[1])
+        for level in (0, 4, BASE_LEVEL, BASE_LEVEL + 2, 10):
+            cells = list(range(found.cells))
+            np.testing.assert_array_equal(found.tile(level, 0, cells), same.tile(level, 0, cells))
+
+
+def test_values_that_were_changed_in_memory_are_drawn_as_they_are(tmp_path: Path) -> None:
+    recorded(1, 4000).save(tmp_path / "saved.zarr")
+    opened = open_recording(tmp_path / "saved.zarr")
+    signal = opened["one"]["hidden_state"]
+    signal[0, 7, 1] = 9
+    assert written_levels([signal]) is None
+
+
+def test_a_widget_reads_no_more_of_a_longer_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: dict[str, int] = {}
+    original = StoredArray.read
+
+    def counting(self: StoredArray, key: tuple[Any, ...]) -> NDArray[Any]:
+        found = original(self, key)
+        read[self.path] = read.get(self.path, 0) + found.size
+        return found
+
+    monkeypatch.setattr(StoredArray, "read", counting)
+    monkeypatch.setattr("lstm_widgets.widgets.page.tiles.OVERVIEW_BYTES", 256)
+    monkeypatch.setattr("lstm_widgets.recording.store.layout.CHUNK_BYTES", 1 << 14)
+    monkeypatch.setattr("lstm_widgets.tokens.words._ENOUGH", 1000)
+    totals = []
+    for timesteps in (20_000, 80_000):
+        tokens = np.resize(np.array(list("the cat sat. "), object), (1, timesteps))
+        signals = {"hidden_state": values_of(1, timesteps, 5)}
+        layer = RecordedLayer("one", "GRU", signals, None, tokens)
+        path = tmp_path / f"{timesteps}.zarr"
+        Recording.from_layers([layer]).save(path)
+        read.clear()
+        opened = open_recording(path)
+        repr(opened)
+        grid = lw.CellGrid(opened)
+        grid._answer(
+            {
+                "id": 1,
+                "layer": "one",
+                "signal": "hidden_state",
+                "tiles": [[0, 0, [0, 1, 2, 3, 4]], [8, 0, [0, 1]]],
+                "columns": [0],
+            }
+        )
+        grid._still()
+        totals.append(sum(read.values()))
+    assert totals[1] <= 1.2 * totals[0]
