@@ -31,6 +31,8 @@ __all__ = ["Array", "Chunk", "Cursor"]
 
 _WHOLE = slice(0, 1)
 _ORDER = ("example", "timestep")
+# Strings of a chunk of a table.
+_TABLE = 1024
 
 
 @dataclass(frozen=True)
@@ -301,15 +303,16 @@ class Array:
             disk.describe(self.folder, self._encoder.metadata(shape, self._called))
             self._described = shape
         if self.table is not None and len(self.table) > self._table_written:
-            # All of them again: there are few, and those of before stay what they were.
-            texts = np.array([*list(self.table), ""], object)[:-1]
-            folder = self._table_folder
-            encoder = Encoder(
-                (max(1, len(texts)),), np.dtype(object), Variable(("code",), "string"), "", False
-            )
-            padded = texts if len(texts) else np.array([""], object)
-            disk.put(folder / "c.0", encoder.encode(padded, self.where))
-            disk.describe(folder, encoder.metadata(texts.shape, ("code",)))
+            # In chunks of one length, to which strings are only added: so what is marked can be read
+            # whenever this ends, and by who has opened it before.
+            texts, folder = list(self.table), self._table_folder
+            encoder = Encoder((_TABLE,), np.dtype(object), Variable(("code",), "string"), "", False)
+            for start in range(max(0, self._table_written) // _TABLE * _TABLE, len(texts), _TABLE):
+                chunk = np.full(_TABLE, "", object)
+                some = texts[start : start + _TABLE]
+                chunk[: len(some)] = some
+                disk.put(folder / f"c.{start // _TABLE}", encoder.encode(chunk, self.where))
+            disk.describe(folder, encoder.metadata((len(texts),), ("code",)))
             self._table_written = len(texts)
 
 

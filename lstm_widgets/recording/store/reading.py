@@ -33,8 +33,8 @@ __all__ = ["read"]
 
 # Texts of which there are more than this are no table: reading one would need room for all.
 _MOST_TEXTS = 1 << 27
-# What a layer says of itself from the beginning; what is found out at the end is missing before.
-_UNKNOWN = {
+# What a layer says of itself, where nothing is known: some is found out when all of it is recorded.
+_UNKNOWN: dict[str, Any] = {
     "kind": "",
     "go_backwards": False,
     "masked_share": 0.0,
@@ -168,9 +168,7 @@ def _layer(
 ) -> xr.Dataset:
     """Open a layer, of which everything fits together."""
     dataset = _dataset(place, group, nodes, told)
-    attrs = dataset.attrs
-    if not whole:
-        attrs |= {name: value for name, value in _UNKNOWN.items() if name not in attrs}
+    dataset.attrs = attrs = _UNKNOWN | dataset.attrs
     dims = {str(name): values.dims for name, values in dataset.data_vars.items()}
     fits = dims.pop("mask", AXES[:2]) == AXES[:2]
     if not fits or not dims or any(each != AXES[:3] for each in dims.values()):
