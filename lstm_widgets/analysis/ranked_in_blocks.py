@@ -46,8 +46,9 @@ __all__ = ["RankedInBlocks"]
 BLOCK_VALUES = 1 << 24
 # Timesteps of a block whose shifted tracks are made at a time.
 _TIMESTEPS = 1 << 13
-# Bins among which a lag is chosen for a track with holes.
-_COARSE = 1 << 10
+# Bins (lag × cell × bin) among which a lag is chosen for a track with holes, and how few those of a cell are.
+_TALLIES = 1 << 20
+_LEAST = 1 << 8
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,9 @@ class _Multiplied:
     def _tally(self, sums: Sums, which: int, places: Places, lagged: Floats, runs: Runs) -> None:
         """Count values, roughly, where tracks with holes have one, and add up what they are there."""
         cells = len(places)
-        rows = self.coarse[places] + np.arange(cells)[:, None] * _COARSE
-        size = cells * _COARSE
+        most = _tallies(cells, self.text)
+        rows = self.coarse[places] + np.arange(cells)[:, None] * most
+        size = cells * most
         for k, track in enumerate(self.text.tracks):
             for n, lag in enumerate(self.text.lags.tolist() if track.holes else ()):
                 there = np.flatnonzero(track.codes.at(runs, lag) != len(track.codes.values) - 1)
@@ -160,7 +162,7 @@ class _Multiplied:
                 counts = np.bincount(own, minlength=size)
                 weights = np.broadcast_to(lagged[k, n, there], (cells, len(there))).ravel()
                 told = np.bincount(own, weights, minlength=size)
-                sums[f"there {k}"][which, n] += counts.reshape(cells, -1)
+                sums[f"there {k}"][which, n] += counts.reshape(cells, -1).astype(np.uint32)
                 sums[f"told {k}"][which, n] += told.reshape(cells, -1)
 
     def _numbers(self, sums: Sums, x: Floats, runs: Runs) -> None:
@@ -206,10 +208,15 @@ def _moved(
     return moved
 
 
+def _tallies(cells: int, text: LongText) -> int:
+    """Tell among how many bins of a cell a lag is chosen for a track with holes."""
+    return min(1 << 12, max(_LEAST, _TALLIES // max(1, cells * len(text.lags))))
+
+
 def _nothing(cells: int, text: LongText) -> Sums:
     """Begin to add up products, by cell, concept, lag or shift."""
     concepts, lags, shifts = len(text.tracks), len(text.lags), len(text.turns)
-    slow = text.slow.shape[1]
+    slow, tallies = text.slow.shape[1], _tallies(cells, text)
     sums: Sums = {
         "products": np.zeros((2, cells, concepts, lags)),
         "null": np.zeros((cells, concepts, shifts)),
@@ -224,8 +231,8 @@ def _nothing(cells: int, text: LongText) -> Sums:
             sums[f"said {k}"] = np.zeros((cells, lags))
         if track.holes:
             sums[f"held {k}"] = np.zeros((2, cells, lags))
-            sums[f"there {k}"] = np.zeros((2, lags, cells, _COARSE), np.int64)
-            sums[f"told {k}"] = np.zeros((2, lags, cells, _COARSE))
+            sums[f"there {k}"] = np.zeros((2, lags, cells, tallies), np.uint32)
+            sums[f"told {k}"] = np.zeros((2, lags, cells, tallies))
     return sums
 
 
@@ -244,14 +251,13 @@ class _Compared:
         first, x = self.cells.read(block)
         text, cells = self.text, len(x)
         sums: Sums = {
-            "yes": np.zeros((2, cells, len(text.tracks), self.most), np.int64),
+            "yes": np.zeros((2, cells, len(text.tracks), self.most), np.uint32),
             "low": np.full((cells, self.most), 0xFFFFFFFF, np.uint32),
             "high": np.zeros((cells, self.most), np.uint32),
         }
         for k, track in enumerate(text.tracks):
             if track.holes:
-                sums[f"there {k}"] = np.zeros((2, len(self.bins)), np.int64)
-                sums[f"told {k}"] = np.zeros((2, len(self.bins)))
+                sums[f"there {k}"] = np.zeros((2, len(self.bins)), np.uint32)
         starts = self.bins.offsets[:-1, None]
         own = np.arange(cells)[:, None] * self.most
         for which, half in enumerate(text.halves):
@@ -272,18 +278,16 @@ class _Compared:
                         elif track.holes:
                             there = np.flatnonzero(codes != len(track.codes.values) - 1)
                             at = places[np.ix_(rows, there)].ravel()
-                            weights = track.tables[which][n][codes[there]]
-                            weights = np.broadcast_to(weights, (len(rows), len(there))).ravel()
-                            size = len(self.bins)
-                            sums[f"there {k}"][which] += np.bincount(at, minlength=size)
-                            sums[f"told {k}"][which] += np.bincount(at, weights, minlength=size)
+                            count = np.bincount(at, minlength=len(self.bins))
+                            sums[f"there {k}"][which] += count.astype(np.uint32)
         return sums
 
 
-def _bincounts(rows: Places, most: int) -> npt.NDArray[np.int64]:
+def _bincounts(rows: Places, most: int) -> npt.NDArray[np.uint32]:
     """Count in each row."""
     flat = rows + np.arange(len(rows))[:, None] * most
-    return np.bincount(flat.ravel(), minlength=len(rows) * most).reshape(len(rows), most)
+    counts = np.bincount(flat.ravel(), minlength=len(rows) * most)
+    return counts.reshape(len(rows), most).astype(np.uint32)
 
 
 @dataclass(frozen=True)
@@ -293,45 +297,51 @@ class _Among:
     number: int
     lag: int
     rows: Places
-    known: LongPart
+    tables: tuple[Floats, Floats]  # of both halves
+    known: LongPart | None  # where it can't be shifted
     codes: Codes
-    table: Floats
 
 
 @dataclass(frozen=True)
 class _MultipliedAmong:
-    """Products with shifted tracks of ranks where a track has a value."""
+    """Products of ranks where a track has a value with the track, and with the shifted one."""
 
     cells: _Cells
     text: LongText
     bins: Bins
-    ranks: dict[int, npt.NDArray[np.float32]]  # of each such track, of each bin
+    ranks: dict[int, npt.NDArray[np.float32]]  # of each such track, of both halves (half, bin)
     among: list[_Among]
 
     def __call__(self, block: Block) -> Sums:
         first, x = self.cells.read(block)
         shifts = len(self.text.turns)
-        sums: Sums = {str(k): np.zeros((len(x), shifts)) for k in self.ranks}
-        starts = self.bins.offsets[:-1, None]
-        half = self.text.held_out
-        for runs in stretches(half.runs.among(first, first + x.shape[1]), _TIMESTEPS):
-            places = self.bins.place(keys_of(np.ascontiguousarray(x[:, _among(runs, first)])))
-            places += starts.astype(np.int32)
-            for one in self.among:
-                track = self.text.tracks[one.number]
-                codes = track.codes.at(runs, one.lag)
-                there = np.flatnonzero(codes != len(track.codes.values) - 1)
-                if not len(there):
-                    continue
-                begin = int(track.codes.known_before(runs.starts[:1] - one.lag)[0])
-                last = runs.starts[-1:] - one.lag + runs.counts[-1:]
-                end = int(track.codes.known_before(last)[0])
-                own = one.known.runs.among(begin, end)
-                ranks = self.ranks[one.number][places[np.ix_(one.rows, there)]]
-                sources = [one.known.shifted(each, own) for each in self.text.turns]
-                moved = _moved(one.codes, one.table, sources, own.size)
-                sums[str(one.number)][one.rows] += ranks @ moved.T
+        sums: Sums = {f"products {k}": np.zeros((2, len(x))) for k in self.ranks}
+        sums |= {f"null {k}": np.zeros((len(x), shifts)) for k in self.ranks}
+        starts = self.bins.offsets[:-1, None].astype(np.int32)
+        for which, half in enumerate(self.text.halves):
+            for runs in stretches(half.runs.among(first, first + x.shape[1]), _TIMESTEPS):
+                keys = keys_of(np.ascontiguousarray(x[:, _among(runs, first)]))
+                places = self.bins.place(keys) + starts
+                for one in self.among:
+                    track = self.text.tracks[one.number]
+                    codes = track.codes.at(runs, one.lag)
+                    there = np.flatnonzero(codes != len(track.codes.values) - 1)
+                    ranks = self.ranks[one.number][which][places[np.ix_(one.rows, there)]]
+                    products = ranks.astype(np.float64) @ one.tables[which][codes[there]]
+                    sums[f"products {one.number}"][which, one.rows] += products
+                    if which and one.known is not None and len(there):
+                        null = ranks @ self._moved(one, one.known, track, runs).T
+                        sums[f"null {one.number}"][one.rows] += null
         return sums
+
+    def _moved(
+        self, one: _Among, known: LongPart, track: LongTrack, runs: Runs
+    ) -> npt.NDArray[np.float32]:
+        ends = np.array([runs.starts[0], runs.starts[-1] + runs.counts[-1]]) - one.lag
+        begin, end = track.codes.known_before(ends).tolist()
+        own = known.runs.among(begin, end)
+        sources = [known.shifted(each, own) for each in self.text.turns]
+        return _moved(one.codes, one.tables[1][:-1], sources, own.size)
 
 
 class RankedInBlocks(RankedCells):
@@ -421,7 +431,8 @@ class RankedInBlocks(RankedCells):
         total = self._bins.sums(counts)[0]
         upto = np.cumsum(counts[0]) - counts[0]
         before = (upto - upto[self._bins.offsets[:-1]][self._bins.cell]) / total[self._bins.cell]
-        return np.asarray(np.minimum(before * _COARSE, _COARSE - 1), np.uint16)
+        most = _tallies(self._bins.cells, self._text)
+        return np.asarray(np.minimum(before * most, most - 1), np.uint16)
 
     def _compare(self, chosen: Places) -> None:
         """Read at the lags that were chosen; see `_Compared`."""
@@ -436,22 +447,37 @@ class RankedInBlocks(RankedCells):
         most = 1 + max((len(one.edges) for one in self._thresholds), default=0)
         call = _Compared(self._cells, self._text, bins, chosen, steps, most)
         self._compared = self._added(call, "comparing at the best lag")
-        self._among: dict[int, _Ranked] = {}
-        for k, track in enumerate(self._tracks):
-            if track.holes:
-                self._among[k] = self._where_known(k, chosen[:, k])
+        self._where_known(chosen)
 
-    def _where_known(self, k: int, chosen: Places) -> _Ranked:
-        """Rank the values where a track with holes has one, and score them in both halves."""
-        bins, track = self._bins, self._text.tracks[k]
-        counts = self._compared[f"there {k}"]
-        ranks = bins.ranks(counts)
-        squares = bins.sums(counts * ranks**2)
-        products = bins.sums(self._compared[f"told {k}"] * ranks)
-        own = np.stack([track.squares(which)[chosen] for which in (0, 1)])
-        lengths = np.sqrt(squares * own)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return _Ranked(counts, ranks[1].astype(np.float32), lengths, products / lengths)
+    def _where_known(self, chosen: Places) -> None:
+        """Rank the values where tracks with holes have one, and score them."""
+        text, bins, half = self._text, self._bins, self._text.held_out
+        self._among: dict[int, _Ranked] = {}
+        numbers = [k for k, track in enumerate(text.tracks) if track.holes]
+        if not numbers:
+            return
+        # Windows that overlap have no part of known timesteps: see the tracks' reasons.
+        apart = half.slots.size == half.everything.size and len(text.turns) > 0
+        among, ranks = [], {}
+        for k in numbers:
+            track = text.tracks[k]
+            ranks[k] = bins.ranks(self._compared[f"there {k}"])
+            codes = track.codes.without_holes()
+            for n in np.unique(chosen[:, k]).tolist():
+                rows, lag = np.flatnonzero(chosen[:, k] == n), int(text.lags[n])
+                known = track.known_only(half, lag) if apart else None
+                tables = track.tables[0][n], track.tables[1][n]
+                among.append(_Among(k, lag, rows, tables, known, codes))
+        singles = {k: each.astype(np.float32) for k, each in ranks.items()}
+        call = _MultipliedAmong(self._cells, text, bins, singles, among)
+        sums = self._added(call, "comparing where there are values")
+        for k in numbers:
+            counts = self._compared[f"there {k}"]
+            squares = bins.sums(counts * ranks[k] ** 2)
+            own = np.stack([text.tracks[k].squares(which)[chosen[:, k]] for which in (0, 1)])
+            scores = _divided(sums[f"products {k}"], squares * own)
+            null = _divided(sums[f"null {k}"], (squares * own)[1][:, None])
+            self._among[k] = _Ranked(counts, scores, null)
 
     # What comes of it ------------------------------------------------------------------------------
 
@@ -479,7 +505,8 @@ class RankedInBlocks(RankedCells):
 
     def _roughly(self, which: int, k: int) -> Floats:
         """Score a track with holes at every lag, well enough to choose one."""
-        there, told = self._sums[f"there {k}"][which], self._sums[f"told {k}"][which]
+        there = self._sums[f"there {k}"][which].astype(np.float64)
+        told = self._sums[f"told {k}"][which]
         ranks = np.cumsum(there, axis=2) - (there + 1) / 2
         ranks -= (there.sum(axis=2, keepdims=True) - 1) / 2
         squares = (there * ranks**2).sum(axis=2) * self._text.tracks[k].squares(which)[:, None]
@@ -541,12 +568,10 @@ class RankedInBlocks(RankedCells):
         return _divided(both, own.clip(0) * squares.clip(0))
 
     def _null(self, chosen: Places, wanted: Flags) -> npt.NDArray[np.float32]:
-        del wanted
+        del chosen, wanted
         null = self._of_shifted(self._sums["null"], self._squares[1])
-        if self._among:
-            for k, products in self._products_among(chosen).items():
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    null[:, k] = products / self._among[k].lengths[1][:, None]
+        for k, among in self._among.items():
+            null[:, k] = among.null
         return null.astype(np.float32)
 
     def _of_shifted(self, products: Floats, squares: Floats) -> Floats:
@@ -559,25 +584,6 @@ class RankedInBlocks(RankedCells):
             elif not track.holes:
                 null[:, k] = _divided(null[:, k], squares[:, None] * (own - sums**2 / n).clip(0))
         return null
-
-    def _products_among(self, chosen: Places) -> dict[int, Floats]:
-        """Multiply ranks where tracks with holes have a value with shifted ones."""
-        text, half = self._text, self._text.held_out
-        if half.slots.size != half.everything.size:  # windows overlap: see the tracks' reasons
-            return {}
-        among = []
-        for k in self._among:
-            track = text.tracks[k]
-            codes = track.codes.without_holes()
-            for n in np.unique(chosen[:, k]).tolist():
-                rows = np.flatnonzero(chosen[:, k] == n)
-                lag = int(text.lags[n])
-                known = track.known_only(half, lag)
-                among.append(_Among(k, lag, rows, known, codes, track.tables[1][n, :-1]))
-        ranks = {k: ranked.ranks for k, ranked in self._among.items()}
-        call = _MultipliedAmong(self._cells, text, self._bins, ranks, among)
-        sums = self._added(call, "comparing where there are values")
-        return {int(k): products for k, products in sums.items()}
 
     def _quick(self, chosen: Places, wanted: Flags) -> tuple[Floats, Floats] | None:
         del wanted
@@ -715,10 +721,9 @@ class _Thresholds:
 class _Ranked:
     """Cells where a track with holes has a value, at the lag that was chosen; of both halves."""
 
-    counts: npt.NDArray[np.int64]
-    ranks: npt.NDArray[np.float32]  # of the half that is held out
-    lengths: Floats
+    counts: npt.NDArray[np.integer[Any]]
     scores: Floats
+    null: Floats
 
 
 def _firsts(blocks: Sequence[Block], mask: Flags | None) -> dict[int, int]:

@@ -6,6 +6,7 @@ a bit a timestep where they say yes or no, a byte or two for numbers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
+    import xarray as xr
 
     from lstm_widgets.concepts.concept import Concepts, Kind
     from lstm_widgets.concepts.packed import PackedTrack
@@ -395,11 +397,12 @@ class LongText:
         return np.asarray(self.held_out.cosines(self.waves, runs) @ self.slow)
 
 
-def _numbers(recording: Recording, concepts: Concepts, layer: str) -> Any:  # noqa: ANN401
-    if recording[layer].sizes["example"] < 2:
+def _numbers(recording: Recording, concepts: Concepts, layer: str) -> dict[str, xr.DataArray]:
+    """Choose the tracks that were given as arrays of numbers, where they may tell what overlaps."""
+    if recording[layer].sizes["example"] < 2 or not isinstance(concepts, Mapping):
         return {}
-    given = tracks(recording, concepts, layer=layer)
-    return numbers(concepts, *given.values())
+    given = {name: each for name, each in concepts.items() if hasattr(each, "dtype")}
+    return numbers(given, *tracks(recording, given, layer=layer).values()) if given else {}
 
 
 def _orthonormal(part: LongPart, waves: int) -> Floats:

@@ -4,7 +4,7 @@
 The values of each cell are ranked once; its AUROC for a yes/no track is then a sum of ranks, and
 Spearman's ρ for a numeric one a product of ranks, so that all concepts, lags and shifts are matrix
 products: hence correlations of our own, measured in ``benchmarks/ranking.py``. One block of cells is
-in memory at a time.
+in memory at a time; or, of signals that are larger than `LONG`, a block of timesteps.
 """
 
 from __future__ import annotations
@@ -77,7 +77,10 @@ def rank_cells(
     Parameters
     ----------
     recording : Recording
-        With its tokens, if concepts need them. Opened from a file, it is read block by block.
+        With its tokens, if concepts need them. Opened from a file, it is read block by block: a block
+        of cells, or, of signals of more than a gigabyte, a few times a block of timesteps, on the
+        cluster of the current Dask client if there is one. Values are then ranked by fine bins;
+        scores are within ``attrs["error"]`` of the exact ones, hardly ever more than 1e-4.
     concepts : Concept, sequence of Concept, or mapping
         As in :func:`lstm_widgets.concepts.tracks`.
     layers : str or sequence of str, optional
@@ -141,7 +144,9 @@ def rank_cells(
         a slow track with fewer than 5 cycles in the held-out half, a label that few examples have.
         ``attrs`` has ``seed``, ``shifts``, ``lags`` by layer, ``groups`` and ``step`` as given,
         ``windows``, by layer a sentence on overlapping examples, and ``complete``, False if it was
-        interrupted and cells are missing.
+        interrupted and cells are missing. Of layers that were ranked by bins, ``error`` bounds by how
+        much an AUROC or a Spearman's ρ may differ from the exact one: half the pairs that bins
+        can't tell apart, and what ranks may turn within them.
 
     Warns
     -----
