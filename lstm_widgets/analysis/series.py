@@ -13,6 +13,7 @@ import numpy as np
 from lstm_widgets.analysis.groups import groups_of
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording import overlap
+from lstm_widgets.recording.long_overlap import Compared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -172,21 +173,19 @@ def _overlap(
         if found is not None:
             return found, "the inputs", True
     elif "token" in dataset.coords:
-        found = overlap.find(overlap.fingerprints(dataset["token"].to_numpy()))
+        found = Compared(dataset["token"]).find()
         if found is not None:
             return found, "their tokens", True
     known = description is not None or "token" in dataset.coords
     # Series that were measured at the same times; windows of one series aren't.
     known = known or ("time" in dataset.coords and dataset.coords["time"].ndim == 1)
     for name, track in tracks.items():
-        values = np.ascontiguousarray(track.to_numpy(), np.float64)
-        codes = overlap.fingerprints(values[:, :, None])
-        different = len(np.unique(codes, axis=0)) if len(codes) else 0
-        if 2 * different <= examples:
+        compared = Compared(track)
+        if 2 * compared.different() <= examples:
             continue  # it says the same of many examples
-        found = overlap.find(codes)
+        found = compared.find()
         if found is not None:
             return found, f"the numbers of {name!r}", True
         # Numbers that hardly ever come twice would tell.
-        known = known or 2 * len(np.unique(codes)) > codes.size
+        known = known or compared.mostly_once()
     return None, "", known

@@ -23,8 +23,8 @@ def mask_of(layer: xr.Dataset) -> npt.NDArray[np.bool_]:
     Returns
     -------
     bool array (example, timestep)
-        True everywhere where no mask was recorded.
+        A byte a timestep; where no mask was recorded, it is True everywhere and takes no room.
     """
     if "mask" in layer:
         return np.asarray(layer["mask"], np.bool_)
-    return np.ones((layer.sizes["example"], layer.sizes["timestep"]), np.bool_)
+    return np.broadcast_to(np.True_, (layer.sizes["example"], layer.sizes["timestep"]))

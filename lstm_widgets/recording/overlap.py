@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     Codes = npt.NDArray[np.uint64]
     Places = npt.NDArray[np.intp]
 
-__all__ = ["Windows", "described", "find", "fingerprints", "of_description"]
+__all__ = ["Joined", "Windows", "described", "find", "fingerprints", "of_description"]
 
 # Values that are turned into fingerprints at a time.
 _BLOCK_VALUES = 1 << 22
 # An odd number has an inverse modulo 2^64, so that what stands before a stretch can be divided out.
-_BASE = 0x9E3779B97F4A7C15
-_INVERSE = pow(_BASE, -1, 1 << 64)
-_ODD = np.uint64(_BASE)
-_TWO = np.array([1, _BASE], np.uint64)
-_COUNTED = 20  # bits of a fingerprint by which it is counted how often a row stands somewhere
+BASE = 0x9E3779B97F4A7C15
+INVERSE = pow(BASE, -1, 1 << 64)
+_ODD = np.uint64(BASE)
+_TWO = np.array([1, BASE], np.uint64)
+COUNTED = 20  # bits of a fingerprint by which it is counted how often a row stands somewhere
 # Of N examples, about one in so many has a chance partner by what their rows say. Neighbouring rows
 # go together, so that only half of what they would say on their own is counted.
-_CHANCE = 100
+CHANCE = 100
 # Before a hash is looked up, so many bits of it are.
-_FILTER = 22
+FILTER = 22
 _FIRST_FILTER = 16
 
 
@@ -66,13 +66,16 @@ class Windows:
         return int((np.bincount(self.series) > 1).sum())
 
 
-def fingerprints(values: npt.NDArray[Any]) -> Codes:
+def fingerprints(values: npt.NDArray[Any], numbers: dict[Any, int] | None = None) -> Codes:
     """Give rows that are equal to the bit the same number, and others another one.
 
     Parameters
     ----------
     values : array (example, timestep, ...)
         Numbers or str ``(example, timestep, ...)``.
+    numbers : dict, optional
+        Of str, the numbers of those that are known; others are added. To be the same for all parts of
+        an array.
 
     Returns
     -------
@@ -81,7 +84,9 @@ def fingerprints(values: npt.NDArray[Any]) -> Codes:
     """
     examples, timesteps = values.shape[:2]
     if values.dtype.kind in "OSU":
-        numbers = {value: n for n, value in enumerate(dict.fromkeys(values.ravel().tolist()))}
+        numbers = {} if numbers is None else numbers
+        for value in dict.fromkeys(values.ravel().tolist()):
+            numbers.setdefault(value, len(numbers))
         values = np.array([numbers[v] for v in values.ravel().tolist()], np.int64)
         values = values.reshape(examples, timesteps, -1)
     rows = values.reshape(examples, timesteps, -1)
@@ -105,18 +110,18 @@ class _Stretches:
 
     def __init__(self, codes: Codes) -> None:
         self.examples, self.timesteps = codes.shape
-        powers = np.full(self.timesteps + 1, _BASE, np.uint64)
+        powers = np.full(self.timesteps + 1, BASE, np.uint64)
         powers[0] = 1
-        self._inverses = np.full(self.timesteps + 1, _INVERSE, np.uint64)
+        self._inverses = np.full(self.timesteps + 1, INVERSE, np.uint64)
         self._inverses[0] = 1
         powers, self._inverses = np.cumprod(powers), np.cumprod(self._inverses)
         self._sums = np.zeros((self.examples, self.timesteps + 1), np.uint64)
         np.cumsum(codes * powers[:-1], axis=1, out=self._sums[:, 1:])
-        short = (codes >> np.uint64(64 - _COUNTED)).astype(np.intp)
-        counts = np.bincount(short.ravel(), minlength=1 << _COUNTED)
+        short = (codes >> np.uint64(64 - COUNTED)).astype(np.intp)
+        counts = np.bincount(short.ravel(), minlength=1 << COUNTED)
         self._says = np.zeros((self.examples, self.timesteps + 1))
         np.cumsum(np.log(codes.size / counts[short]), axis=1, out=self._says[:, 1:])
-        self.enough = 2 * np.log(_CHANCE * max(2, self.examples))
+        self.enough = 2 * np.log(CHANCE * max(2, self.examples))
 
     def hashes(self, examples: Any, start: Any, stop: Any) -> Codes:  # noqa: ANN401 - an index
         """Hash the stretches of some examples: equal ones have equal hashes, wherever they start."""
@@ -156,7 +161,7 @@ def find(codes: Codes) -> Windows | None:
     if examples < 2 or timesteps < 2:
         return None
     stretches = _Stretches(codes)
-    series = _Joined(examples)
+    series = Joined(examples)
     for earlier, later, step in zip(*_in_order(stretches), strict=True):
         series.join(earlier, later, step)
     # What is there for long first: it is the surest, and the least that has to be looked at.
@@ -204,8 +209,8 @@ def _anywhere(
     begins, first = np.unique(stretches.hashes(heads, 0, length), return_index=True)
     best = np.full(len(heads), timesteps)
     whose = np.full(len(heads), -1)
-    shift = np.uint64(64 - _FILTER)
-    likely = np.zeros(1 << _FILTER, np.bool_)
+    shift = np.uint64(64 - FILTER)
+    likely = np.zeros(1 << FILTER, np.bool_)
     likely[begins >> shift] = True
     block = max(1, _BLOCK_VALUES // timesteps)
     for start in range(0, stretches.examples, block):
@@ -235,7 +240,7 @@ def _anywhere(
     return whose[found].tolist(), heads[found].tolist(), best[found].tolist()
 
 
-class _Joined:
+class Joined:
     """Examples that belong together, and how much later than the root of theirs each starts."""
 
     def __init__(self, examples: int) -> None:
