@@ -2,28 +2,37 @@
 
 `passages`, `histogram` and `lagged` are functions of arrays ``(example, timestep)``: the values of one
 cell, and what a concept says of each timestep. `gather` puts them together for a row of a ranking.
+Of a long recording the cell is read twice, block by block: see `glances`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from lstm_widgets.analysis.glances import Glance, Said, lagged
 from lstm_widgets.analysis.ranked_tracks import numbers
 from lstm_widgets.analysis.ranking import shifted_scores
 from lstm_widgets.analysis.series import origin_of
 from lstm_widgets.concepts.make_tracks import tracks
+from lstm_widgets.lru import LRU
+from lstm_widgets.recording.blockwise import blocks_of, blockwise
 from lstm_widgets.recording.masks import mask_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy.typing as npt
+    import xarray as xr
 
+    from lstm_widgets.analysis.series import Origin
     from lstm_widgets.concepts.concept import Concepts
     from lstm_widgets.recording import Recording
+    from lstm_widgets.recording.blockwise import Block
 
 __all__ = [
     "Evidence",
@@ -36,6 +45,14 @@ __all__ = [
     "passages",
     "scatter",
 ]
+
+#: Of more timesteps, a cell is read block by block.
+LONG = 1 << 22
+# Cells that are kept in mind.
+_KEPT = 16
+
+# Of the cells that were looked at last, what was seen of them.
+_seen: WeakKeyDictionary[Recording, LRU[Glance]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -165,9 +182,18 @@ def histogram(
     Histogram
     """
     known = ~np.isnan(said) & ~np.isnan(values)
+    finite = values[known & np.isfinite(values)].astype(np.float64)
+    return _histogram(values, said, _edges(finite, bins))
+
+
+def _histogram(
+    values: npt.NDArray[np.floating],
+    said: npt.NDArray[np.floating],
+    edges: npt.NDArray[np.float64],
+) -> Histogram:
+    known = ~np.isnan(said) & ~np.isnan(values)
     value, holds = values[known].astype(np.float64), said[known] > 0
     finite = np.isfinite(value)
-    edges = _edges(value[finite], bins)
     inside, outside = (
         np.histogram(value[finite & which], edges)[0].astype(np.int64) for which in (holds, ~holds)
     )
@@ -219,34 +245,72 @@ def scatter(
     >>> scatter(np.array([[0.0, 1, 1]]), np.array([[5.0, 9, 9]]), bins=(2, 2)).counts.tolist()
     [[1, 0], [0, 2]]
     """
+    known = np.isfinite(said) & np.isfinite(values)
+    edges = _edges(said[known], bins[0]), _edges(values[known], bins[1])
+    return _scattered(edges, [_scatter(values, said, edges)])
+
+
+def _scatter(
+    values: npt.NDArray[np.floating],
+    said: npt.NDArray[np.floating],
+    edges: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
+    """Count timesteps in bins of both, sum up values in those of the concept, and count what is infinite."""
     known = ~np.isnan(said) & ~np.isnan(values)
     value, say = values[known].astype(np.float64), said[known].astype(np.float64)
     finite = np.isfinite(value) & np.isfinite(say)
     value, say = value[finite], say[finite]
-    edges = _edges(say, bins[0]), _edges(value, bins[1])
     counts = np.histogram2d(say, value, edges)[0]
     sums = np.histogram(say, edges[0], weights=value)[0]
+    return counts, sums, int((~finite).sum())
+
+
+def _scattered(
+    edges: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+    parts: Iterable[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]],
+) -> Scatter:
+    """Put counts of some timesteps after the other together."""
+    counts, sums, infinite = (
+        np.zeros([len(each) - 1 for each in edges]),
+        np.zeros(len(edges[0]) - 1),
+        0,
+    )
+    for more, sum_, beyond in parts:
+        counts, sums, infinite = counts + more, sums + sum_, infinite + beyond
     with np.errstate(invalid="ignore"):
         means = sums / counts.sum(axis=1)
-    return Scatter(*edges, counts.astype(np.int64), means, int((~finite).sum()))
+    return Scatter(*edges, counts.astype(np.int64), means, infinite)
 
 
 def _edges(finite: npt.NDArray[np.float64], bins: int) -> npt.NDArray[np.float64]:
     """Give the edges of equally wide bins, from the least to the greatest."""
-    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
     if low == high:
         low, high = low - 0.5, high + 0.5
     return np.linspace(low, high, bins + 1)
 
 
 @dataclass(frozen=True)
+class LazyTrack:
+    """Numbers of a long recording, read where they are looked at: ``track[example, start:stop]``."""
+
+    read: Callable[[slice, slice], npt.NDArray[np.floating]]
+
+    def __getitem__(self, place: tuple[int, slice]) -> npt.NDArray[np.floating]:
+        """Read some timesteps of an example."""
+        example, timesteps = place
+        values: npt.NDArray[np.floating] = self.read(slice(example, example + 1), timesteps)[0]
+        return values
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What speaks for one row of a ranking, and against it."""
 
-    cell: npt.NDArray[np.float32]
+    cell: npt.NDArray[np.float32] | LazyTrack
     """The cell's values, ``(example, timestep)``."""
     passages: list[Passage]
-    said: npt.NDArray[np.float64] | None
+    said: npt.NDArray[np.float64] | LazyTrack | None
     """What the concept says, ``(example, timestep)``, moved by the row's lag: what it is held against;
     NaN where nothing is said. None of a concept that isn't known."""
     histogram: Histogram | None
@@ -281,8 +345,12 @@ def strongest(recording: Recording, row: Mapping[str, Any]) -> tuple[int, int] |
         Example and timestep of its highest value, or with a sign of -1 of its lowest. None if it has
         none.
     """
-    values, mask = read(recording, row)
     up = row["sign"] > 0
+    if _is_long(recording[str(row["layer"])]):
+        seen = _glance(recording, row)
+        best = seen.passages(extremes=1, samples=0, sides=("highest",) if up else ("lowest",))
+        return (best[0][1], best[0][4]) if best else None
+    values, mask = read(recording, row)
     found = passages(values if up else -values, mask, extremes=1, samples=0)
     return (found[0].example, found[0].peak) if found else None
 
@@ -311,9 +379,15 @@ def gather(
     Returns
     -------
     Evidence
+
+    Notes
+    -----
+    Of a recording of more than `LONG` timesteps the cell is read twice, block by block. Extremes are the
+    same, and so are counts, in bins that reach over all that is known of the cell and of the concept.
+    Samples are chosen among some 32 000 timesteps drawn at random, which also tell how the values lie.
+    (Windows of a series that overlap are looked at as a whole.)
     """
     layer = str(row["layer"])
-    values, mask = read(recording, row)
     how = how or {}
     track = None
     if concept is not None:
@@ -321,10 +395,12 @@ def gather(
     origin = origin_of(
         recording, layer, numbers(concept, track), how.get("groups"), how.get("step")
     )
-    found = passages(values, mask, positions=origin.positions(values.shape[1]))
+    long = _is_long(recording[layer]) and origin.positions(1) is None
+    pictures = (
+        _long_pictures(recording, row, track) if long else _pictures(recording, row, track, origin)
+    )
     if concept is None or track is None:
-        return Evidence(values, found, None, None, None, None)
-    said = lagged(track.to_numpy(), mask, int(row["lag"]))
+        return pictures
     null = None
     if how.get("shifts") and layer in how.get("lags", {}):
         null = shifted_scores(
@@ -337,35 +413,91 @@ def gather(
             groups=how.get("groups"),
             step=how.get("step"),
         )
-    numeric = row["kind"] == "numeric"
-    drawn = None if numeric else histogram(values, said)
-    return Evidence(values, found, said, drawn, scatter(values, said) if numeric else None, null)
+    return replace(pictures, null=null)
 
 
-def lagged(
-    said: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_], lag: int
-) -> npt.NDArray[np.float64]:
-    """
-    Move what a concept says by some timesteps, within each example and past its padding.
+def _pictures(
+    recording: Recording, row: Mapping[str, Any], track: xr.DataArray | None, origin: Origin
+) -> Evidence:
+    """Look at all values of a cell."""
+    values, mask = read(recording, row)
+    found = passages(values, mask, positions=origin.positions(values.shape[1]))
+    if track is None:
+        return Evidence(values, found, None, None, None, None)
+    said = lagged(track.to_numpy(), mask, int(row["lag"]))
+    if row["kind"] == "numeric":
+        return Evidence(values, found, said, None, scatter(values, said), None)
+    return Evidence(values, found, said, histogram(values, said), None, None)
 
-    Parameters
-    ----------
-    said : float64 array (example, timestep)
-        ``(example, timestep)``.
-    mask : bool array (example, timestep)
-        False marks padding.
-    lag : int
-        Where it is said moves so many timesteps later; earlier, if below 0.
 
-    Returns
-    -------
-    numpy.ndarray
-        NaN at padding, and where nothing comes from within the example.
-    """
-    moved = np.full(said.shape, np.nan)
-    for example, here in enumerate(mask):
-        places = np.flatnonzero(here)
-        to = np.arange(len(places)) + lag
-        inside = (to >= 0) & (to < len(places))
-        moved[example, places[to[inside]]] = said[example, places[inside]]
-    return moved
+def _is_long(dataset: xr.Dataset) -> bool:
+    return bool(dataset.sizes["example"] * dataset.sizes["timestep"] > LONG)
+
+
+def _glance(recording: Recording, row: Mapping[str, Any]) -> Glance:
+    layer, signal, cell = str(row["layer"]), str(row["signal"]), int(row["cell"])
+    seen = _seen.setdefault(recording, LRU(_KEPT))
+    return seen.get(
+        (layer, signal, cell), functools.partial(Glance.at, recording[layer], signal, cell)
+    )
+
+
+def _long_pictures(
+    recording: Recording, row: Mapping[str, Any], track: xr.DataArray | None
+) -> Evidence:
+    """Look at a cell block by block."""
+    dataset, signal, cell = recording[str(row["layer"])], str(row["signal"]), int(row["cell"])
+    glance = _glance(recording, row)
+    values = LazyTrack(glance.read)
+    found = [Passage(*each) for each in glance.passages()]
+    if track is None:
+        return Evidence(values, found, None, None, None, None)
+    said = Said(track, mask_of(dataset), int(row["lag"]))
+    lazily = LazyTrack(said.read)
+    blocks = blocks_of(dataset)
+    if row["kind"] != "numeric":
+        seen = functools.partial(
+            _histogram_of_block, signal=signal, cell=cell, said=said, edges=_edges(glance.ends, 40)
+        )
+        parts = [*blockwise(seen, blocks, desc="comparing a cell")]
+        inside, outside = (sum(getattr(p, name) for p in parts) for name in ("inside", "outside"))
+        infinite = sum(part.infinite for part in parts)
+        drawn = Histogram(parts[0].edges, np.asarray(inside), np.asarray(outside), infinite)
+        return Evidence(values, found, lazily, drawn, None, None)
+    ends = map(functools.partial(_ends_of_block, said=said), blocks)
+    edges = _edges(np.concatenate([*ends]), 60), _edges(glance.ends, 36)
+    counted = functools.partial(_scatter_of_block, signal=signal, cell=cell, said=said, edges=edges)
+    points = _scattered(edges, blockwise(counted, blocks, desc="comparing a cell"))
+    return Evidence(values, found, lazily, None, points, None)
+
+
+def _histogram_of_block(
+    block: Block, *, signal: str, cell: int, said: Said, edges: npt.NDArray[np.float64]
+) -> Histogram:
+    values = block.read(signal, slice(cell, cell + 1))[..., 0]
+    return _histogram(values, _said_of(block, said), edges)
+
+
+def _scatter_of_block(
+    block: Block,
+    *,
+    signal: str,
+    cell: int,
+    said: Said,
+    edges: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], int]:
+    values = block.read(signal, slice(cell, cell + 1))[..., 0]
+    return _scatter(values, _said_of(block, said), edges)
+
+
+def _ends_of_block(block: Block, *, said: Said) -> npt.NDArray[np.float64]:
+    """Give the least and the greatest that is said in a block; none, if nothing is."""
+    values = _said_of(block, said)
+    finite = values[np.isfinite(values)]
+    return np.array([finite.min(), finite.max()] if len(finite) else [], np.float64)
+
+
+def _said_of(block: Block, said: Said) -> npt.NDArray[np.float64]:
+    """Tell what is said of a block, by where it is: it may have come alone."""
+    columns, (examples, timesteps) = block.columns, block.mask().shape
+    return said.columns(columns, examples, timesteps)

@@ -203,8 +203,7 @@ class Asked:
 
     def lines(self, rows: Rows) -> dict[int, slice]:
         """List the examples of which there are timesteps, and which of these they have."""
-        width = self.mask.shape[1]
-        ends = [rows.before(k * width) for k in range(len(self.mask) + 1)]
+        ends = rows.edges(self.mask.shape[1]).tolist()
         return {
             k: slice(start, stop) for k, (start, stop) in enumerate(pairwise(ends)) if start < stop
         }
@@ -245,11 +244,9 @@ class Moves:
             return None
         name, kind, said = target
         if self.part is None:
-            width = asked.mask.shape[1]
-            examples = np.flatnonzero(asked.mask.any(axis=1)).tolist()
-            starts = [rows.before(k * width) for k in examples]
-            every = bool(there.all())
-            segments = Segments(np.array([*starts, len(rows)], np.intp), self.turns, every=every)
+            starts = rows.edges(asked.mask.shape[1])[:-1][asked.mask.any(axis=1)]
+            edges = np.append(starts, len(rows))
+            segments = Segments(edges, self.turns, every=bool(there.all()))
             return segments.null(kind, said)
         values = np.full(len(there), np.nan)
         values[there] = said.block(slice(0, len(said)))

@@ -61,6 +61,18 @@ class Rows:
         rest = self._flags.block(slice(part * STRETCH, column))
         return int(self._before[part]) + int(np.count_nonzero(rest))
 
+    def edges(self, width: int) -> Places:
+        """Count those before each example of so many columns, and all of them at last."""
+        columns = len(self._flags)
+        if width > STRETCH:
+            return np.array([self.before(k) for k in range(0, columns + 1, width)], np.intp)
+        together = STRETCH // max(1, width) * width
+        counts = [
+            self.here(slice(k, k + together)).reshape(-1, width).sum(axis=1)
+            for k in range(0, columns, max(1, together))
+        ]
+        return np.cumsum(np.concatenate([np.zeros(1, np.intp), *counts]))
+
     def within(self, columns: slice) -> slice:
         """Tell which numbers some columns have."""
         start = self.before(columns.start)
