@@ -160,7 +160,7 @@ def test_a_file_that_has_calls_as_layers_of_their_own_opens(tmp_path):
     again = lw.open_recording(tmp_path / "new")
     xr.testing.assert_identical(again["cell"], opened["cell"])
     assert (
-        zarr.open_group(tmp_path / "new", mode="r").attrs["lstm_widgets_recording"]["format"] == 3
+        zarr.open_group(tmp_path / "new", mode="r").attrs["lstm_widgets_recording"]["format"] == 4
     )
 
 

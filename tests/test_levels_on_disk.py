@@ -14,6 +14,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 import lstm_widgets as lw
+from lstm_widgets.analysis.changes import initial_of
 from lstm_widgets.lru import LRU
 from lstm_widgets.recording import RecordedLayer, Recording, open_recording, rows
 from lstm_widgets.recording.levels import (
@@ -293,3 +294,35 @@ def test_a_widget_reads_no_more_of_a_longer_recording(
         grid._still()
         totals.append(sum(read.values()))
     assert totals[1] <= 1.2 * totals[0]
+
+
+@pytest.mark.parametrize("value", [0, 0.5])
+def test_initial_states_of_an_opened_recording_are_those_in_memory(
+    tmp_path: Path, value: float
+) -> None:
+    initial = np.zeros((300, 2), np.float32)
+    initial[-1, 1] = value
+    signals = {"hidden_state": np.zeros((300, 4, 2), np.float32)}
+    layers = [RecordedLayer("one", "GRU", signals, initial={"hidden_state": initial})]
+    called = np.zeros((300, 2, 2), np.float32)
+    called[0, 1, 0] = value
+    more = {"hidden_state": called}
+    layers.append(RecordedLayer("called", "GRU", signals, initial=more, calls=(1, 3)))
+    made = Recording.from_layers(layers)
+    made.save(tmp_path / "saved.zarr")
+    opened = open_recording(tmp_path / "saved.zarr")
+    for each in (made, opened):
+        np.testing.assert_array_equal(initial_of(each, "one"), initial[:, None])
+        np.testing.assert_array_equal(initial_of(each, "called"), called)
+        np.testing.assert_array_equal(initial_of(each, "called:2"), called[:, 1:])
+
+
+def test_a_long_signal_without_levels_is_summed_up_a_block_at_a_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    values = values_of(1, 5000, 2)
+    disk = OnDisk(values)
+    levels = Levels(disk.variable((1, 40, 2)))
+    assert levels.statistics.tobytes() == Levels(values).statistics.tobytes()
+    assert disk.read == values.size
+    assert "summing up" in capsys.readouterr().err

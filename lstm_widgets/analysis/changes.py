@@ -7,6 +7,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from lstm_widgets.recording.rows import Rows
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -52,12 +54,25 @@ def initial_of(recording: Recording, layer: str) -> NDArray[np.float32] | None:
         return None
     kept = _initial.setdefault(recording, {})
     if layer not in kept:
-        kind = recording[layer].attrs.get("kind", "")
-        states = recording.initial_states(layer, RULES.get(kind, PLAIN_RULE).state)
-        if states is not None and not states.any():  # as most are, which takes no room
-            states = np.broadcast_to(np.float32(0), states.shape)
+        dataset = recording[layer]
+        state = RULES.get(dataset.attrs.get("kind", ""), PLAIN_RULE).state
+        states: NDArray[np.float32] | None
+        given = dataset.coords.get(f"initial_{state}")
+        if given is not None and "calls" not in dataset.attrs and _all_zero(Rows(given, axes=1)):
+            # As most are, which takes no room.
+            states = np.broadcast_to(np.float32(0), (given.shape[0], 1, *given.shape[1:]))
+        else:
+            states = recording.initial_states(layer, state)
+            if states is not None and not states.any():
+                states = np.broadcast_to(np.float32(0), states.shape)
         kept[layer] = states
     return kept[layer]
+
+
+def _all_zero(rows: Rows) -> bool:
+    """Tell whether there is nothing but zeros, a block at a time."""
+    step = rows.block
+    return not any(rows[start : start + step].any() for start in range(0, len(rows), step))
 
 
 def started(

@@ -33,6 +33,8 @@ FEWEST_RUNS = 8
 #: Values that similarities are computed of at most.
 SIMILAR_VALUES = 1 << 25
 _RUN = 1 << BASE_LEVEL
+# From so many blocks on, reading all of a signal shows a progress bar.
+_LONG = 100
 #: Values that are summed at a time: few enough for a cache, and enough that two threads seldom wait
 #: for each other's Python.
 CACHED = 1 << 18
@@ -714,8 +716,13 @@ class Levels:
             return self._given
         whole = Accumulator(self.cells)
         found: dict[int, list[NDArray[np.float32]]] = {}
-        step = self.columns if self._rows.in_memory else self._rows.block
-        for start in range(0, self.columns, max(1, step)):
+        step = max(1, self.columns if self._rows.in_memory else self._rows.block)
+        starts: Iterable[int] = range(0, self.columns, step)
+        if self.columns > _LONG * step:
+            from tqdm.auto import tqdm  # noqa: PLC0415 - slow to load, and seldom needed
+
+            starts = tqdm(starts, "summing up", unit="block", leave=False)
+        for start in starts:
             rows = slice(start, start + step)
             mask = None if self._mask is None else self._mask[rows]
             for runs in whole._add(self._rows[rows], mask, mapped):  # noqa: SLF001

@@ -52,7 +52,8 @@ class CellGrid(MatchingWidget):
         (lowest, highest).
     sort : str, optional
         The order of the rows: ``"index"``, ``"mean_magnitude"``, ``"variance"`` or ``"similarity"``
-        (Pearson's correlation with the selected cell); the last three in descending order.
+        (Pearson's correlation with the selected cell, of a layer of more than 32 million values over
+        stretches spread evenly); the last three in descending order.
     tracks : Concept, sequence of Concept, or mapping, optional
         Concepts, shown as bands under the tokens, each with its name: one, several, or a mapping from
         names to concepts, functions from the tokens of an example to an array, regular expressions,
