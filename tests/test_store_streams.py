@@ -204,8 +204,9 @@ def test_some_of_the_examples_open_whole(tmp_path):
 def test_nothing_marked_is_unfinished(tmp_path):
     with Stream.open(tmp_path / "r", fingerprint={}) as stream:
         stream.layer("lstm", plan_of(1, None), ATTRS)
-    with pytest.raises(RecordingFileError, match="unfinished"):
-        open_recording(tmp_path / "r")
+        with pytest.raises(RecordingFileError, match="unfinished"):
+            open_recording(tmp_path / "r")
+    assert not (tmp_path / "r").exists()
 
 
 def test_it_is_what_save_writes(tmp_path):

@@ -177,6 +177,12 @@ class TinyRun:
     def activation(self, output, batch):
         return "softmax"
 
+    def state(self):
+        return {}
+
+    def resume(self, state):
+        assert not state
+
 
 class TinyAdapter(Adapter):
     """What the package knows of such a model."""
@@ -189,6 +195,12 @@ class TinyAdapter(Adapter):
 
     def config(self):
         return {"symbols": self._model.symbols}
+
+    def weights(self):
+        model = self._model
+        for layer in (model.lower, model.upper):
+            yield from (layer.kernel, layer.recurrent_kernel, layer.bias)
+        yield from (model.embedding, model.readout)
 
     @property
     def inputs(self):

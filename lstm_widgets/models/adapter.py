@@ -255,6 +255,18 @@ class Run(Protocol):
         ``"softmax"``, ``"sigmoid"``, ``"linear"``, ``"other"``, or ``"unknown"``.
         """
 
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Give what the model itself hands from one call to the next, for :meth:`resume`.
+
+        Raises
+        ------
+        UnsupportedLayerError
+            If there is something among it that arrays can't hold.
+        """
+
+    def resume(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` has given."""
+
 
 class Adapter(Protocol):
     """A model, as the rest of the package sees it.
@@ -275,6 +287,19 @@ class Adapter(Protocol):
     @abstractmethod
     def config(self) -> Any:
         """Tell its settings, as JSON can hold them; None if it doesn't tell."""
+
+    def weights(self) -> Iterator[npt.NDArray[Any]]:
+        """Give all that its outputs depend on beside its inputs, in an order of its own.
+
+        Raises
+        ------
+        ValueError
+            If it doesn't tell.
+        """
+        raise ValueError(
+            f"to: expected None, because the model {self.name!r} doesn't tell its weights, by which a "
+            "recording knows the model that it goes on with (Adapter.weights)"
+        )
 
     # What goes in ---------------------------------------------------------------------------------
 
@@ -303,9 +328,26 @@ class Adapter(Protocol):
         """The only part of it that makes ids of strings."""
         return None
 
-    def unpacked(self, inputs: Any) -> Any:
-        """Take the examples out of a dataset of the framework; everything else as it is."""
+    def unpacked(self, inputs: Any, *, more: bool = False) -> Any:
+        """Take the examples out of a dataset of the framework; everything else as it is.
+
+        ``more`` tells that it is more of what was unpacked before, so that there is nothing to be found out.
+        """
+        del more
         return inputs
+
+    def batches(self, inputs: Any) -> tuple[Iterator[Any], int | None] | None:
+        """Take one after the other out of a dataset of the framework, and tell how many they are, if known.
+
+        Each is a batch as :func:`lstm_widgets.record` takes it, or a single example. None: it is no dataset.
+        """
+        del inputs
+        return None
+
+    @property
+    def time_first(self) -> bool:
+        """Whether it is known to take sequences ``(timestep, example, ...)``."""
+        return False
 
     def array(self, value: Any) -> Any:
         """Make an array of a tensor of the framework, a list of examples if they are of several lengths.
@@ -527,6 +569,8 @@ def standard_vocabulary(given: Any, unknown: int | str | None = None) -> Vocabul
     unknown : int or str, optional
         The id, or the token, that what isn't in it is read as.
     """
+    if isinstance(given, Vocabulary):
+        return given
     if given is None:
         if unknown is not None:
             raise ValueError(f"unknown: expected None without vocabulary=, got {unknown!r}")

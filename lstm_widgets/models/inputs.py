@@ -115,15 +115,16 @@ class Lengths:
 
 
 def standard_inputs(
-    model: Adapter, inputs: Any, *, windowed: bool = False
+    model: Adapter, inputs: Any, *, windowed: bool = False, more: bool = False
 ) -> tuple[Any, Lengths | None]:
     """Turn inputs into arrays with a first axis, in the structure the model takes.
 
     Sequences of several lengths are filled up behind, and their lengths returned. With ``windowed``
-    they are to be read in windows, so that nothing ever reads what fills them up.
+    they are to be read in windows, so that nothing ever reads what fills them up. ``more`` tells that
+    more of the same was read before.
     """
     expected = model.inputs
-    inputs = model.unpacked(inputs)
+    inputs = model.unpacked(inputs, more=more)
     if isinstance(inputs, Batches):
         return inputs.together()
     inputs = without_targets(inputs, expected)

@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
     Codes = npt.NDArray[np.uint64]
     Places = npt.NDArray[np.intp]
 
-__all__ = ["Joined", "Windows", "described", "find", "fingerprints", "of_description"]
+__all__ = ["Gathered", "Joined", "Windows", "described", "find", "fingerprints", "of_description"]
 
+# Timesteps up to which it is looked for overlaps of what was read some examples after the other.
+_GATHERED = 1 << 21
 # Values that are turned into fingerprints at a time.
 _BLOCK_VALUES = 1 << 22
 # An odd number has an inverse modulo 2^64, so that what stands before a stretch can be divided out.
@@ -320,6 +322,38 @@ def described(arrays: Iterable[Any]) -> dict[str, Any]:
         if found is not None:
             return {"timesteps": found.timesteps, "runs": _runs(found)}
     return {"runs": []}
+
+
+class Gathered:
+    """How a model's inputs overlap, found of what they are, some examples after the other.
+
+    Of each timestep a number is kept; of so many that they would take much room, none.
+    """
+
+    def __init__(self) -> None:
+        self._codes: list[list[Codes]] | None = []
+
+    def add(self, arrays: Sequence[Any]) -> None:
+        """Look at some more examples, in arrays as of :func:`described`."""
+        every = [np.asarray(one) for one in arrays if len(one.shape) > 1 and 0 not in one.shape]
+        if self._codes is None or any(one.dtype.kind in "OSU" for one in every):
+            self._codes = None
+            return
+        self._codes.append([fingerprints(one) for one in every])
+        widths = {tuple(one.shape[1] for one in several) for several in self._codes}
+        size = sum(one.size for several in self._codes for one in several)
+        if len(widths) > 1 or size > _GATHERED:
+            self._codes = None
+
+    def described(self) -> dict[str, Any] | None:
+        """Say how they overlap, as :func:`described` does; None if that isn't known."""
+        if self._codes is None:
+            return None
+        for several in zip(*self._codes, strict=True):
+            found = find(np.concatenate(several))
+            if found is not None:
+                return {"timesteps": found.timesteps, "runs": _runs(found)}
+        return {"runs": []}
 
 
 def _runs(found: Windows) -> list[list[int]]:

@@ -86,6 +86,7 @@ class Given:
         channels: Sequence[str] | None = None,
         units: Mapping[str, str] | Sequence[str] | None = None,
         needs_ids: bool = False,
+        more: bool = False,
     ) -> None:
         names = self.names = standard_vocabulary(vocabulary, unknown)
         self.adapter = model
@@ -110,7 +111,9 @@ class Given:
                 inputs = texts.split(inputs, names or Vocabulary(self._lookup))
             elif not model.reads_strings:
                 read, inputs = texts.encode(model, inputs, names, encoding)
-        inputs, self.lengths = standard_inputs(model, inputs, windowed=window is not None)
+        inputs, self.lengths = standard_inputs(
+            model, inputs, windowed=window is not None, more=more
+        )
         self.text = not whole and texts.is_text(inputs, shape, window)
         if self.text:
             padded = pad is not None

@@ -92,10 +92,27 @@ class Guesses:
         self._vocabulary = vocabulary
         self._symbols = symbols
         self._text = text
-        self._logits: bool | None = None
+        #: Whether outputs are logits; None until that is known.
+        self.logits: bool | None = None
         self._mask: npt.NDArray[np.bool_] | None = None
-        self._same = True  # whether what is predicted are the symbols that are read
+        #: Whether what is predicted are the symbols that are read; None until that is known.
+        self.same: bool | None = None
         self._room: _Room | None = None
+        self._following: npt.NDArray[np.int64] | None = None
+
+    def turn(
+        self,
+        reading: Reading,
+        ids: npt.NDArray[np.int64] | None,
+        following: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        """Turn to the next part of what is read.
+
+        ``ids`` are of its tokens, ``following`` is what comes after each example, ``(example,)``, -1 where
+        nothing is known to; None: nowhere.
+        """
+        self._reading, self._read, self._following = reading, ids, following
+        self._room = self._mask = None
 
     def take(
         self,
@@ -123,8 +140,8 @@ class Guesses:
         best = _largest(values, self._top_k)
         single = self._reading.mode == "examples" and values.ndim == 2
         self._mask = mask
-        if self._room is None:
-            self._same = self._predicts_what_it_reads(values.shape[-1])
+        if self.same is None:
+            self.same = self._predicts_what_it_reads(values.shape[-1])
         room = self._made_room(self._timesteps(timesteps, start, stop))
         # Where there are NaN, none is the largest.
         whole = np.asarray(np.isfinite(values).all(axis=-1, keepdims=True))
@@ -148,8 +165,8 @@ class Guesses:
             padding = ~self._mask[kept]
             ids[padding], probabilities[padding], targets[padding] = -1, np.nan, np.nan
             targets[:, :-1][padding[:, 1:]] = np.nan  # nor is padding what comes next
-        vocabulary = self._vocabulary if self._same else None
-        known = self._same and not np.isnan(targets).all()
+        vocabulary = self._vocabulary if self.same else None
+        known = self.same and not np.isnan(targets).all()
         return RecordedPredictions(
             ids=ids,
             probabilities=probabilities,
@@ -181,24 +198,24 @@ class Guesses:
         self._room.grow(timesteps)
         if self._read is not None and self._read.shape == axes:
             self._room.next_ids[:, :-1] = self._read[:, 1:]
+            if self._following is not None:
+                self._room.next_ids[:, -1] = self._following
         return self._room
 
     def _probabilities(self, outputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Take outputs that are a distribution as they are, and logits through a softmax."""
         values: npt.NDArray[np.float32] = outputs.astype(np.float32)
         if values.shape[-1] == 1:
-            if self._logits is None:
-                self._logits = expect_probability("top_k", self._output, self._activation())
-            yes, no = (
-                (_sigmoid(values), _sigmoid(-values)) if self._logits else (values, 1 - values)
-            )
+            if self.logits is None:
+                self.logits = expect_probability("top_k", self._output, self._activation())
+            yes, no = (_sigmoid(values), _sigmoid(-values)) if self.logits else (values, 1 - values)
             return np.concatenate([no, yes], axis=-1)
-        if self._logits is None:
-            self._logits = are_logits(values, half=outputs.dtype.name == "bfloat16")
-            if self._logits and bool(((values >= 0) & (values <= 1)).all()):
+        if self.logits is None:
+            self.logits = are_logits(values, half=outputs.dtype.name == "bfloat16")
+            if self.logits and bool(((values >= 0) & (values <= 1)).all()):
                 # Each may have a probability of its own.
-                self._logits = self._activation() != "sigmoid"
-        return _softmax(values) if self._logits else values
+                self.logits = self._activation() != "sigmoid"
+        return _softmax(values) if self.logits else values
 
 
 def expect_probability(argument: str, output: Output, activation: str) -> bool:

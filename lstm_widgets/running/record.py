@@ -11,35 +11,34 @@ the layer's own loop, and compared.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstm_widgets.errors import SelfCheckError
-from lstm_widgets.models.adapter import adapter_of
-from lstm_widgets.models.inputs import (
-    DEFAULT_BATCH_SIZE,
-    expect_labels,
-    expect_positive,
-    leaves,
-)
+from lstm_widgets.models.adapter import adapter_of, standard_vocabulary
+from lstm_widgets.models.inputs import DEFAULT_BATCH_SIZE, expect_positive
 from lstm_widgets.models.outputs import Output
-from lstm_widgets.recording import overlap
 from lstm_widgets.rnn.comparison import Check, expect_check
-from lstm_widgets.running.given import Given
 from lstm_widgets.running.held import Held, standard_held
-from lstm_widgets.running.predictions import Guesses, expect_symbols
+from lstm_widgets.running.parts import Parts, Told, Whole, parts_of
+from lstm_widgets.running.predictions import expect_symbols
 from lstm_widgets.running.reading import Reading
-from lstm_widgets.running.run import expect_alone, prepared, read_all, record_run
-from lstm_widgets.running.said import Said, Targets
+from lstm_widgets.running.recorder import Beside, Recorder, read_all
+from lstm_widgets.running.run import expect_alone, prepared, record_run
 from lstm_widgets.running.selection import Selection
 from lstm_widgets.running.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from os import PathLike
 
+    from lstm_widgets.models.adapter import Adapter
     from lstm_widgets.recording import Recording
-    from lstm_widgets.running.run import Outputs
 
 __all__ = ["record"]
+
+# What signals may be on the disk.
+DTYPES = ("float32", "float16")
 
 
 def record(
@@ -69,6 +68,9 @@ def record(
     held: Held | Sequence[Held] | None = None,
     check: Check = "prefix",
     tolerance: float | None = None,
+    to: str | PathLike[str] | None = None,
+    dtype: str = "float32",
+    overwrite: bool = False,
 ) -> Recording:
     """Run a Keras model or a PyTorch module and keep every signal of every recurrent layer.
 
@@ -119,6 +121,11 @@ def record(
         brought to the dtype and device of the weights. Time may come first, as the module takes it; what
         is recorded is always ``(example, timestep, cell)``. Packed sequences are masked behind their ends,
         and in the order that they had before they were sorted.
+
+        With ``to``, inputs need not fit into memory: an array on disk (``np.memmap``, or one of Zarr or HDF5)
+        is read a part at a time, a dataset or loader batch by batch, and so is any iterator of batches, each
+        as the model takes it, or of single examples. A ``pathlib.Path`` is the file of a text in UTF-8, which
+        ``vocabulary`` cuts into tokens. What comes batch by batch has examples no longer than the first ones.
     run : callable, optional
         For a model that isn't called with ``model(inputs)``, instead of ``inputs``: a function of the model
         that does what is to be recorded, as ``lambda model: agent.predict(observation)``. All that
@@ -221,10 +228,24 @@ def record(
         bfloat16. NaN equals NaN. What rounding explains is accepted, too: a single step may differ
         by what rounding its sums can change, a sequence, in which rounding errors may grow, by a few
         times what the layer's own loop differs from float64.
+    to : str or path-like, optional
+        The folder of a file of a recording, written while the model runs, so that no more than a batch of it
+        is in memory. None: it is kept in memory. However that ends (an interrupt, a killed process, a full
+        disk), what is complete can be opened, and the same call goes on from there, to the same file:
+        weights, settings and what was read so far have to be the same, and an iterator has to begin anew. A
+        first interrupt waits for the batch under way. Whether examples overlap isn't found out if they have
+        more than two million timesteps together.
+    dtype : {"float32", "float16"}, default "float32"
+        What signals are in that file. ``"float16"`` takes half the room; a value is then off by up to
+        ``2**-11`` of itself (or ``2**-25``), and they are read as float32. States up to which is read are
+        carried on exactly.
+    overwrite : bool, default False
+        Whether another recording that stands there may be replaced.
 
     Returns
     -------
     Recording
+        With ``to`` it is opened from there, and its arrays are read when they are needed.
         Signals are float32 ``(example, timestep, cell)``. Index t is the input's timestep t, also for
         layers that read backwards. At masked timesteps, hidden and cell state are those that the
         layer carries on; gates are as computed (and without effect). A layer that the model calls
@@ -244,7 +265,14 @@ def record(
         weights; if inputs, tokens, labels, layers or signals don't fit;
         if a text is empty, shorter than its window without ``pad``, or has tokens that aren't in the
         vocabulary without ``unknown``; if the model can't read a text piece by piece; if its outputs
-        aren't the predictions that ``top_k`` asks for.
+        aren't the predictions that ``top_k`` asks for; if what is read can't be written a part at a time, as
+        of a layer that is called several times for each piece of a text; if an unfinished recording was begun
+        with other inputs.
+    FileExistsError
+        If something stands at ``to``: a recording, an unfinished one of another model or with other settings
+        (which ones is named), or one that is being written.
+    OSError
+        If the disk is full, for example; what was complete stays.
     UnsupportedLayerError
         If a recurrent layer cannot be recorded (a custom cell, for example) and ``layers`` doesn't
         leave it out.
@@ -256,24 +284,30 @@ def record(
     -----
     UserWarning
         If the recording was interrupted (it then has the examples, or the beginning of the text,
-        that were done), if examples have several lengths, or if the model didn't call one of its
-        recurrent layers.
+        that were done; so has the file), if examples have several lengths, or if the model didn't call
+        one of its recurrent layers.
 
     Examples
     --------
     >>> recording = lw.record(model, "abcab", vocabulary="abc")
     >>> recording["lstm"]["forget_gate"].shape
     (1, 5, 4)
+
+    Into a file:
+
+    >>> lw.record(model, "abcab", vocabulary="abc", to="abc.zarr")["lstm"]["forget_gate"].shape
+    (1, 5, 4)
     """
     adapter = adapter_of(model, state=state)
     expect_check(check, tolerance)
+    path = _standard_path(to, dtype, overwrite=overwrite)
     whole = {"batch_size": batch_size, "window": window, "step": step, "top_k": top_k}
     for argument, number in whole.items():
         expect_positive(argument, number)
     if run is not None:
         others = whole | {"inputs": inputs, "pad": pad, "channels": channels, "units": units}
         others |= {"scaling": scaling, "targets": targets, "target_scaling": target_scaling}
-        others |= {"output": output, "vocabulary": vocabulary, "unknown": unknown}
+        others |= {"output": output, "vocabulary": vocabulary, "unknown": unknown, "to": to}
         expect_alone(run, others)
         selection = Selection(adapter.layers, layers, signals)
         session = Session(
@@ -295,98 +329,103 @@ def record(
     chosen = None if top_k is None else Output(adapter, output)
     if top_k is not None and chosen is not None:
         expect_symbols(chosen, top_k)
-    given = Given(
-        adapter,
-        inputs,
+    names = standard_vocabulary(vocabulary, unknown)
+    told = Told(
         window=window,
         step=step,
         pad=pad,
-        vocabulary=vocabulary,
-        unknown=unknown,
+        vocabulary=names,
         tokens=tokens,
+        labels=labels,
         times=times,
         channels=channels,
         units=units,
+        targets=targets,
         needs_ids=top_k is not None,
     )
-    labels = given.labels if labels is None else labels
-    expect_labels(labels, given.examples)
-    series = given.series
-    if series is None:
-        of_series = {"targets": targets, "scaling": scaling, "target_scaling": target_scaling}
-        for argument, value in of_series.items():
-            if value is not None:
-                raise ValueError(
-                    f"{argument}: expected None, because inputs aren't one series of numbers "
-                    "(example, timestep, channel)"
-                )
-
-    adapter.build(given.first(batch_size or DEFAULT_BATCH_SIZE))
+    parts: Parts = (
+        Whole(adapter, told, batch_size, inputs)
+        if path is None
+        else parts_of(adapter, inputs, told, batch_size)
+    )
+    of_series = {"targets": targets, "scaling": scaling, "target_scaling": target_scaling}
+    for argument, value in of_series.items():
+        if value is not None and parts.head.series is None:
+            raise ValueError(
+                f"{argument}: expected None, because inputs aren't one series of numbers "
+                "(example, timestep, channel)"
+            )
+    adapter.build(parts.head.first(batch_size or DEFAULT_BATCH_SIZE))
     selection = Selection(adapter.layers, layers, signals)
-    reading = given.reading(batch_size)
-    batch, size = given.batches(reading, batch_size)
-    every_output = (top_k is not None or series is not None) and reading.mode == "pieces"
+    parts.plan()
     session = Session(
         selection,
-        reading,
+        parts.reading,
         check,
         tolerance,
-        every_output=every_output,
+        every_output=parts.reading.mode == "pieces"
+        and (top_k is not None or parts.head.series is not None),
         held=(standard_held(held),),
     )
-    if reading.mode == "examples" and given.examples > 1:
-        session.overlap = overlap.described(leaves(given.inputs))
+    session.overlap = parts.overlap
+    beside = Beside(top_k, chosen, scaling, target_scaling, named=tokens is not None)
+    if path is None:
+        return record_whole(adapter, parts, session, beside)
+    from lstm_widgets.running.streamed import record_to  # noqa: PLC0415  (Zarr is needed for it only)
+
+    settings = {
+        "window": window,
+        "step": step,
+        "pad": pad,
+        "state": state,
+        "batch_size": batch_size,
+        "layers": layers,
+        "signals": signals,
+        "held": session.holding.described,
+        "check": check,
+        "tolerance": tolerance,
+        "top_k": top_k,
+        "output": output,
+        "vocabulary": vocabulary,
+        "unknown": unknown,
+        "channels": channels,
+        "units": units,
+        "scaling": scaling,
+        "target_scaling": target_scaling,
+    }
+    return record_to(
+        *(path, parts, session, beside),
+        adapter=adapter,
+        dtype=dtype,
+        overwrite=overwrite,
+        settings=settings,
+    )
+
+
+def record_whole(adapter: Adapter, parts: Parts, session: Session, beside: Beside) -> Recording:
+    """Run a model on all that there is, and keep what its layers do in memory."""
     with prepared(adapter, session) as ready:
-        guesses = None
-        if top_k is not None and chosen is not None:
-            guesses = Guesses(
-                top_k,
-                reading,
-                given.ids,
-                given.names,
-                output=chosen,
-                activation=lambda: ready.activation(chosen, batch(0, adapter.batch_size or 1)),
-                symbols=given.symbols,
-                text=given.text,
+        recorder = Recorder(session, ready, beside)
+        for stretch in parts:
+            recorder.turn(stretch.part)
+            try:
+                read_all(recorder, stretch.part.reading.parts(stretch.part.size), session)
+            except SelfCheckError as error:
+                if session.done:
+                    error.keep(recorder.recording(adapter))
+                raise
+    return recorder.recording(adapter)
+
+
+def _standard_path(to: Any, dtype: str, *, overwrite: bool) -> Path | None:
+    """Check where, and how, a recording is to be written; None: nowhere."""
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype: expected one of {', '.join(map(repr, DTYPES))}, got {dtype!r}")
+    if to is not None:
+        return Path(to)
+    for argument, value, usual in (("dtype", dtype, "float32"), ("overwrite", overwrite, False)):
+        if value != usual:
+            raise ValueError(
+                f"{argument}: expected {usual!r} without to=, which writes a file; got {value!r}"
             )
-
-        said = wanted = None
-        if series is not None:
-            said = Said(reading, series)
-            wanted = None if targets is None else Targets(targets, reading, series)
-
-        def seen(outputs: Outputs, start: int, stop: int) -> None:
-            if start == 0 and tokens is not None:
-                session.expect_tokens(given.tokens)
-            if said is not None:
-                said.take(outputs, start, stop, session.last_mask, session.hidden_states)
-                if wanted is not None and start == 0:
-                    wanted.standing(said)  # which names what doesn't fit
-            if guesses is not None:
-                guesses.take(outputs, start, stop, session.last_mask)
-
-        def recording() -> Recording:
-            predictions = None if guesses is None else guesses.recorded(session.done)
-            beside = given.read(session, session.done, scaling)
-            if said is not None:
-                kept = reading.reached(session.done)
-                should = None if wanted is None else wanted.recorded(kept, target_scaling, said)
-                beside |= {
-                    "targets": should,
-                    "outputs": said.recorded(kept, target_scaling, should),
-                }
-            return session.recording(
-                *(adapter, session.done, given.tokens),
-                labels=given.in_order(labels),
-                predictions=predictions,
-                series=series,
-                beside=beside,
-            )
-
-        try:
-            read_all(ready, batch, size, session, seen)
-        except SelfCheckError as error:
-            if session.done:
-                error.keep(recording())
-            raise
-    return recording()
+    return None

@@ -21,40 +21,7 @@ if TYPE_CHECKING:
 
     Outputs = dict[str, npt.NDArray[Any]]
 
-__all__ = ["prepared", "read", "read_all"]
-
-
-def read_all(
-    run: Run,
-    batch: Callable[[int, int], Any],
-    size: int,
-    session: Session,
-    seen: Callable[[Outputs, int, int], None],
-) -> None:
-    """Let a model that is ready read everything, and the session know how much of it is done.
-
-    ``batch(start, stop)`` is what the model is called with, ``seen(outputs, start, stop)`` is told
-    what comes out.
-    """
-    parts = session.reading.parts(size)
-    progress: Any = parts
-    if len(parts) > 1:
-        from tqdm.auto import tqdm  # noqa: PLC0415
-
-        progress = tqdm(parts, desc="recording", unit="batch", leave=False)
-    try:
-        for start, stop in progress:
-            seen(read(run, batch(start, stop), start, stop, session), start, stop)
-            session.done = stop
-    except KeyboardInterrupt:
-        if not session.done:
-            raise
-        warn_outside(
-            f"interrupted: the recording has the first {session.reading.describe(session.done)}"
-        )
-    finally:
-        if progress is not parts:
-            progress.close()
+__all__ = ["expect_alone", "prepared", "read", "record_run"]
 
 
 def expect_alone(run: Any, others: Mapping[str, Any]) -> None:  # noqa: ANN401

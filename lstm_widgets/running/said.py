@@ -37,13 +37,17 @@ class Said:
     """
 
     def __init__(self, reading: Reading, series: Series) -> None:
-        self._reading = reading
-        self._series = series
-        self._values: npt.NDArray[np.float32] | None = None
         self._names: list[str] = []
-        self._only_states = False
+        #: Whether the outputs are but hidden states that are recorded; None until that is known.
+        self.only_states: bool | None = None
         #: Whether there is an output for each timestep, and not only for each end of what is read.
         self.over_time = True
+        self.turn(reading, series)
+
+    def turn(self, reading: Reading, series: Series) -> None:
+        """Turn to the next part of what is read."""
+        self._reading, self._series = reading, series
+        self._values: npt.NDArray[np.float32] | None = None
         # At which timestep each example ends.
         self._last = np.full(len(series.values), series.timesteps - 1)
 
@@ -60,15 +64,18 @@ class Said:
         ``mask`` is that of the last recurrent layer, ``hidden`` the hidden states that are recorded:
         a model that only gives such has said nothing more.
         """
-        if self._only_states:
+        if self.only_states:
             return
         found = {name: self._placed(each, start, stop, mask) for name, each in outputs.items()}
         if self._values is None:
             self._names = _names({name: rows.shape[-1] for name, (rows, _) in found.items()})
-            if len(found) == 1:
-                rows, place = next(iter(found.values()))
-                self._only_states = any(_is_among(rows, states, place) for states in hidden)
-                if self._only_states:
+            if self.only_states is None:
+                self.only_states = len(found) == 1 and any(
+                    _is_among(rows, states, place)
+                    for rows, place in found.values()
+                    for states in hidden
+                )
+                if self.only_states:
                     return
             shape = (*self._series.values.shape[:2], len(self._names))
             self._values = np.full(shape, np.nan, np.float32)

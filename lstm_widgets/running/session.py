@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,9 @@ import numpy as np
 
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.adapter import Result
+from lstm_widgets.models.inputs import warn_outside
 from lstm_widgets.models.self_check import CellRun, LayerCheck
-from lstm_widgets.recording import RecordedPredictions, Recording
+from lstm_widgets.recording import RecordedLayer, RecordedPredictions, Recording
 from lstm_widgets.recording.calls import all_named, call_name, is_part, split_call
 from lstm_widgets.recording.times import Times, standard_times
 from lstm_widgets.rnn.cells import KINDS, STATES, Cell
@@ -54,7 +54,7 @@ class Session:
     ) -> None:
         self.selection = selection
         self.holding = Holding(selection.found, held)
-        self.reading = reading
+        self.reading = self._whole = reading
         self.check = check
         self.tolerance = tolerance
         # Whether layers that return their last output only are to return that of every timestep.
@@ -62,6 +62,8 @@ class Session:
         # How examples overlap, as `lstm_widgets.recording.overlap` describes it; None where that isn't known.
         self.overlap: dict[str, Any] | None = None
         self.units: dict[tuple[str, int], Unit] = {}
+        # What was kept of the part before the one that is read now; None: this is the first.
+        self._before: dict[tuple[str, int], Unit] | None = None
         # Those of the call under way, which have room, but not yet what belongs there.
         self._open: list[tuple[str, int]] = []
         #: How much of the reading's total is there.
@@ -96,6 +98,57 @@ class Session:
                 unit.have_examples(count)
             self.reading = replace(self.reading, count=count)
             self._stop = self.done = count
+
+    def turn(self, reading: Reading) -> None:
+        """Turn to the next part of what is read.
+
+        Layers go on from the states in which they ended; what else was kept of the part before is let go.
+        """
+        if self.units or self._before is not None:
+            self._before, self.units = self.units or self._before, {}
+        self.reading, self.done = reading, 0
+
+    def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """Give what the next part goes on from, as JSON can hold it, and arrays; for :meth:`resume`."""
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        carried = []
+        for (layer, call), states in self._carried.items():
+            begun = (layer, call) in self._begun
+            carried.append([layer, call, begun, [state.dtype.name for state in states]])
+            for k, state in enumerate(states):
+                plain = state.dtype.kind in "fiub"
+                arrays[f"state {layer} {call} {k}"] = state if plain else state.view(np.uint16)
+        units = []
+        for unit in self.units.values():
+            counts = [unit.difference, unit.checked_examples, unit.checked_timesteps]
+            units.append([unit.layer, unit.call, unit.kind, unit.tolerance, unit.held, *counts])
+            if self.reading.mode != "examples":
+                for name, values in unit.initial.items():
+                    arrays[f"initial {unit.layer} {unit.call} {name}"] = values
+        told = {"carried": carried, "units": units, "reached": sorted(self._reached)}
+        return told | {"drifted": self._drifted, "outputs": self._outputs_difference}, arrays
+
+    def resume(self, told: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` has given."""
+        for layer, call, begun, dtypes in told["carried"]:
+            self._carried[layer, call] = [
+                _of_dtype(arrays[f"state {layer} {call} {k}"], dtype)
+                for k, dtype in enumerate(dtypes)
+            ]
+            if begun:
+                self._begun.add((layer, call))
+        found = {unit: one for one in self.selection.found for unit in one.units}
+        self._before = {}
+        for layer, call, kind, tolerance, held, *counts in told["units"]:
+            start = f"initial {layer} {call} "
+            initial = {n.removeprefix(start): v for n, v in arrays.items() if n.startswith(start)}
+            unit = Unit(
+                *(layer, call, kind, found[layer], {}, np.ones((1, 0), np.bool_), initial),
+                *(tolerance, *counts, held),
+            )
+            self._before[layer, call] = unit
+        self._reached = set(told["reached"])
+        self._drifted, self._outputs_difference = told["drifted"], told["outputs"]
 
     def begin(self, start: int, stop: int) -> None:
         """Announce the examples that the next call of the model is about."""
@@ -133,13 +186,13 @@ class Session:
 
     def end(self) -> None:
         """Check that the call of the model reached the same layers as the calls before it."""
-        if not self.units:
+        if not self.units and self._before is None:
             missed = ", ".join(map(repr, self.missed()))
             raise ValueError(
                 f"model: expected one that calls its recurrent layers; it called none of {missed}"
             )
-        for unit in self.units.values():
-            if unit.reached != self._start:
+        for key, unit in {**(self._before or {}), **self.units}.items():
+            if key not in self.units or unit.reached != self._start:
                 raise UnsupportedLayerError(
                     f"model: layer {unit.name!r} is called for some examples only "
                     f"(not for {self._start} to {self._stop - 1})"
@@ -309,7 +362,8 @@ class Session:
         where windows start from different ones.
         """
         mode = self.reading.mode
-        if mode == "pieces" and self._start:
+        first = not self._start and self._before is None
+        if mode == "pieces" and not first:
             return
         for signal, state in states.items():
             if signal not in unit.signals:
@@ -320,7 +374,7 @@ class Session:
                     signal, np.zeros((len(unit.mask), rows.shape[1]), np.float32)
                 )
                 room[self._start : self._stop] = rows
-            elif not self._start:
+            elif first:
                 unit.initial[signal] = np.repeat(rows[:1], self.reading.texts, axis=0)
             if (
                 mode == "windows"
@@ -341,10 +395,11 @@ class Session:
         name, kind, size = one.units[k], one.kinds[k], one.sizes[k]
         unit = self.units.get((name, call))
         if unit is None:
-            if self._start:
+            before = (self._before or {}).get((name, call))
+            if self._start or (before is None and self._before is not None):
                 raise UnsupportedLayerError(
                     f"model: layer {name if call == 1 else call_name(name, call)!r} is called for "
-                    f"some examples only (not for 0 to {self._start - 1})"
+                    f"some examples only (not for those before {self._start})"
                 )
             tolerance = self.tolerance
             if tolerance is None:
@@ -360,6 +415,8 @@ class Session:
                     values[nothing] = np.nan
                 mask[nothing] = False
             unit = Unit(name, call, kind, one, signals, mask, {}, tolerance)
+            if before is not None:
+                unit.go_on(before, initial=self.reading.mode != "examples")
             self.units[name, call] = unit
             self._open.append((name, call))
         elif self.reading.mode == "examples":
@@ -451,12 +508,26 @@ class Session:
         ``times`` are those of layers that have as many timesteps, where there is no series. ``beside`` has
         what was read, said, and should have been said of a series, by these names of a recording's.
         """
+        self.warn_of_missed()
+        kept = self.reading.done(done)
+        return Recording.from_layers(
+            self.recorded(done, tokens, series=series, times=times),
+            labels=None if labels is None else [str(label) for label in picked(labels, kept[0])],
+            attrs=self.attrs(model),
+            predictions=predictions,
+            **(beside or {}),
+        )
+
+    def warn_of_missed(self) -> None:
+        """Name the layers that the model didn't call."""
         missed = self.missed()
         if missed:
-            warnings.warn(
-                f"not recorded, because the model didn't call them: {', '.join(missed)}",
-                stacklevel=3,
-            )
+            warn_outside(f"not recorded, because the model didn't call them: {', '.join(missed)}")
+
+    def recorded(
+        self, done: int, tokens: Any, *, series: Series | None = None, times: Any = None
+    ) -> list[RecordedLayer]:
+        """Hand over each layer, of the first ``done`` of the reading's total."""
         kept = self.reading.done(done)
         layers = [
             recorded(
@@ -474,13 +545,7 @@ class Session:
         ]
         if not layers:
             raise ValueError("layers, signals: no layer that was called has any of these signals")
-        return Recording.from_layers(
-            layers,
-            labels=None if labels is None else [str(label) for label in picked(labels, kept[0])],
-            attrs=self._attrs(model),
-            predictions=predictions,
-            **(beside or {}),
-        )
+        return layers
 
     def passed_over(self, timesteps: int) -> npt.NDArray[np.bool_] | None:
         """Tell at which of so many timesteps every layer was told that there is nothing to read."""
@@ -512,15 +577,17 @@ class Session:
             return None
         return Times(np.concatenate([times.values] * len(units), axis=-1), times.zone)
 
-    def _attrs(self, model: Adapter) -> dict[str, Any]:
+    def attrs(self, model: Adapter) -> dict[str, Any]:
+        """Tell what is needed to trust the recording later, as JSON can hold it."""
         versions = _versions(model.packages)
         attrs = {"model": model.name, "model_config": model.config(), "versions": versions}
-        if self.reading.mode == "windows":
-            attrs["window"] = self.reading.window
-            if self.reading.step > 1:
-                attrs["step"] = self.reading.step
-            if self.reading.padding:
-                attrs |= {"padding": self.reading.padding, "pad": _plain_pad(self.reading.pad)}
+        whole = self._whole
+        if whole.mode == "windows":
+            attrs["window"] = whole.window
+            if whole.step > 1:
+                attrs["step"] = whole.step
+            if whole.padding:
+                attrs |= {"padding": whole.padding, "pad": _plain_pad(whole.pad)}
         if self.overlap is not None:
             attrs["overlap"] = self.overlap
         if self.holding.layers:
@@ -528,6 +595,14 @@ class Session:
         elif self.check == "full" and not self._free:
             attrs["outputs_difference"] = self._outputs_difference
         return attrs
+
+
+def _of_dtype(array: npt.NDArray[Any], name: str) -> npt.NDArray[Any]:
+    if array.dtype.name == name:
+        return array
+    import ml_dtypes  # noqa: PLC0415  (of bfloat16, which NumPy doesn't know)
+
+    return array.view(getattr(ml_dtypes, name))
 
 
 def _plain_pad(pad: Any) -> Any:

@@ -57,6 +57,17 @@ class Unit:
         """How many timesteps were read."""
         return int(self.mask.shape[1])
 
+    def go_on(self, before: Unit, *, initial: bool) -> None:
+        """Go on counting where the same call left off in the part before.
+
+        ``initial`` tells that all parts start from the same states, or the first one alone from some.
+        """
+        self.difference = before.difference
+        self.checked_examples = before.checked_examples
+        self.checked_timesteps = before.checked_timesteps
+        if initial:
+            self.initial = before.initial
+
     def make_room(self, timesteps: int, done: int) -> None:
         """See to it that examples of so many timesteps have room; ``done`` of them are there already."""
         count, more = len(self.mask), timesteps - self.timesteps

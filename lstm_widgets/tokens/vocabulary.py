@@ -154,6 +154,39 @@ class Vocabulary:
         ids = [self._ids.get(token, self._unknown) for token in pieces]
         return tokens, np.array(ids, np.int64)
 
+    def settled(self, text: str) -> int:
+        """Tell how much of a text's beginning makes the same tokens whatever follows it, in characters.
+
+        Raises
+        ------
+        ValueError
+            If that can't be told of the layer that the vocabulary is.
+        """
+        lookup = self._lookup
+        if lookup is not None and lookup.cuts and lookup.splits is None:
+            raise ValueError(
+                "vocabulary: expected one that splits a text that is read in pieces into words or "
+                "characters, got a layer that splits it in a way of its own"
+            )
+        if lookup is not None:
+            words = lookup.splits == "words" if lookup.cuts else self.spelling.apart
+            end = len(text) - len(text.rstrip()) if words else 0
+            return (
+                len(text)
+                if not words or end
+                else len(text) - len(text.rsplit(maxsplit=1)[-1])
+                if text
+                else 0
+            )
+        if self._longest == 1:
+            return len(text)
+        start = 0
+        for piece in self._cut(text):
+            if start + self._longest > len(text):
+                break
+            start += len(piece)
+        return start
+
     def _expect_known(self, pieces: Sequence[str], where: str, *, written: bool) -> None:
         """Refuse what isn't in the vocabulary, unless there is an id for it.
 

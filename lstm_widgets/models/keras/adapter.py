@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    import numpy.typing as npt
+
     from lstm_widgets.models.adapter import Loop
     from lstm_widgets.models.explaining import CellState
     from lstm_widgets.rnn.comparison import Check
@@ -55,6 +57,10 @@ class KerasAdapter(Adapter):
     def config(self) -> dict[str, Any]:
         """Tell its settings, as JSON can hold them."""
         return plain_config(self.model)
+
+    def weights(self) -> Iterator[npt.NDArray[Any]]:
+        """Give its weights, and the states from which stateful layers start."""
+        return run.weights(self.model, self.layers)
 
     # What goes in ---------------------------------------------------------------------------------
 
@@ -93,9 +99,14 @@ class KerasAdapter(Adapter):
         found = find_lookup(self.model)
         return None if found is None else KerasLookup(found)
 
-    def unpacked(self, inputs: Any) -> Any:
+    def unpacked(self, inputs: Any, *, more: bool = False) -> Any:
         """Take the examples out of a dataset of TensorFlow or Keras; everything else as it is."""
+        del more
         return gather.unpacked(inputs, self.inputs)
+
+    def batches(self, inputs: Any) -> tuple[Iterator[Any], int | None] | None:
+        """Take one after the other out of a dataset of TensorFlow or Keras, or a loader of the backend."""
+        return gather.batches(inputs, self.inputs)
 
     def array(self, value: Any) -> Any:
         """Make an array of a tensor, a list of examples of a ragged one; everything else as it is."""

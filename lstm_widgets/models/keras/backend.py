@@ -65,8 +65,11 @@ class Backend:
         """Make of a part of the model's inputs what Keras takes; of most it takes arrays."""
         return value
 
-    def loaded(self, inputs: Any) -> list[Any] | None:
-        """Take the batches out of a loader of the backend's own; None: it is none."""
+    def loaded(self, inputs: Any) -> tuple[Iterator[Any], int | None] | None:
+        """Take one batch after the other out of a loader of the backend's own, and tell how many they are.
+
+        None: it is no loader.
+        """
         del inputs
         return None
 
@@ -287,16 +290,17 @@ class Torch(Backend):
 
         return as_array(tensor)
 
-    def loaded(self, inputs: Any) -> list[Any] | None:
-        """Take the batches out of a DataLoader; None: it is none."""
+    def loaded(self, inputs: Any) -> tuple[Iterator[Any], int | None] | None:
+        """Take one batch after the other out of a DataLoader, and tell how many; None: it is none."""
         from torch.utils.data import DataLoader
 
-        from lstm_widgets.models.torch.gather import warn_of_order
+        from lstm_widgets.models.torch.gather import count_of, warn_of_order
 
         if not isinstance(inputs, DataLoader):
             return None
         warn_of_order(inputs)
-        return [tuple(batch) if isinstance(batch, list) else batch for batch in inputs]
+        found = (tuple(batch) if isinstance(batch, list) else batch for batch in inputs)
+        return found, count_of(inputs)
 
     @contextlib.contextmanager
     def inference(self, model: Any) -> Iterator[None]:

@@ -15,11 +15,13 @@ from lstm_widgets.models.keras.cells import as_array
 from lstm_widgets.models.keras.layers import load_keras
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import numpy.typing as npt
 
     from lstm_widgets.models.adapter import Input
 
-__all__ = ["array", "unpacked"]
+__all__ = ["array", "batches", "unpacked"]
 
 _INFINITE = -1  # what a dataset without an end says of its size
 
@@ -29,20 +31,10 @@ def unpacked(inputs: Any, expected: Sequence[Input]) -> Any:
 
     ``expected`` is what the model takes, none if it doesn't tell.
     """
-    if hasattr(inputs, "element_spec"):
-        if int(inputs.cardinality()) == _INFINITE:
-            raise ValueError(
-                "inputs: expected a finite dataset, got one that repeats forever; "
-                "dataset.take(n) has its first n batches"
-            )
-        elements = [_without_targets(element, len(expected)) for element in inputs]
-    elif isinstance(inputs, load_keras().utils.PyDataset):
-        elements = [_without_targets(inputs[k], len(expected)) for k in range(len(inputs))]
-    else:
-        batches = backend().loaded(inputs)
-        if batches is None:
-            return inputs
-        elements = [_without_targets(batch, len(expected)) for batch in batches]
+    found = batches(inputs, expected)
+    if found is None:
+        return inputs
+    elements = list(found[0])
     if not elements:
         raise ValueError("inputs: expected a dataset with at least one batch, got an empty one")
     first = elements[0]
@@ -56,6 +48,32 @@ def unpacked(inputs: Any, expected: Sequence[Input]) -> Any:
         parts = zip(*elements, strict=True)
         return [_join(list(part), tensor) for part, tensor in zip(parts, tensors, strict=True)]
     return _join(elements, expected[0] if len(expected) == 1 else None)
+
+
+def batches(inputs: Any, expected: Sequence[Input]) -> tuple[Iterator[Any], int | None] | None:
+    """Take x out of a dataset, one batch or example after the other, and tell how many they are, if known.
+
+    None: it is no dataset.
+    """
+    every: Iterable[Any]
+    count: int | None
+    if hasattr(inputs, "element_spec"):
+        count = int(inputs.cardinality())
+        if count == _INFINITE:
+            raise ValueError(
+                "inputs: expected a finite dataset, got one that repeats forever; "
+                "dataset.take(n) has its first n batches"
+            )
+        every, count = inputs, count if count >= 0 else None
+    elif isinstance(inputs, load_keras().utils.PyDataset):
+        count = len(inputs)
+        every = (inputs[k] for k in range(count))
+    else:
+        loaded = backend().loaded(inputs)
+        if loaded is None:
+            return None
+        every, count = loaded
+    return (_without_targets(element, len(expected)) for element in every), count
 
 
 def _without_targets(element: Any, count: int) -> Any:

@@ -25,7 +25,7 @@ from lstm_widgets.models.keras.returned import as_returned, last_as_returned
 from lstm_widgets.rnn.cells import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -153,7 +153,8 @@ class KerasRun:
         self._symbolic = ""  # a layer that was called in a graph, where there are no values yet
         self._times: dict[str, int] = {}  # how often each layer was called so far
         self._called_before = False
-        self._before = states  # the model's states before the last call
+        self._found_in = states  # the model's states before the first call
+        self._before = states  # and before the last one
 
     def __call__(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
         """Call the model, its layers running the loop; return its outputs by name."""
@@ -199,6 +200,16 @@ class KerasRun:
 
         with self.paused(), states_as_found(self._model, self._found):
             return activation_when_called(self._model, called)
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Give the variables that calls have changed since the model was found."""
+        now = ((k, _value(variable), found) for k, (variable, found) in enumerate(self._found_in))
+        return {str(k): value for k, value, found in now if value.tobytes() != found.tobytes()}
+
+    def resume(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` has given."""
+        _assign([(self._found_in[int(k)][0], value) for k, value in state.items()])
+        self._called_before = True
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -490,6 +501,12 @@ def _all_sequences(model: Any, found: Sequence[Found]) -> Iterator[None]:
             layer.__dict__["return_sequences"] = False
         for layer, spec in specs.items():
             layer.__dict__["_input_spec"] = spec
+
+
+def weights(model: Any, found: Sequence[Found]) -> Iterator[npt.NDArray[Any]]:
+    """Give a model's weights, and the states of its layers."""
+    for variable in (*model.weights, *(state for one in found for state in one.states)):
+        yield _value(variable)
 
 
 @contextlib.contextmanager

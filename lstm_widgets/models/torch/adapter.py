@@ -20,7 +20,7 @@ from lstm_widgets.models.torch import run
 from lstm_widgets.models.torch.carried import Carried
 from lstm_widgets.models.torch.cells import as_array
 from lstm_widgets.models.torch.explained import Explained
-from lstm_widgets.models.torch.gather import batches
+from lstm_widgets.models.torch.gather import batches, count_of, in_turn
 from lstm_widgets.models.torch.layers import Found, find_layers, unwrapped
 from lstm_widgets.models.torch.losses import loss_function
 from lstm_widgets.models.torch.structure import Structure
@@ -30,6 +30,8 @@ from lstm_widgets.rnn.parallel import resting
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
+
+    import numpy.typing as npt
 
     from lstm_widgets.models.adapter import Call, Loop, Result
     from lstm_widgets.models.explaining import CellState
@@ -64,6 +66,11 @@ class TorchAdapter(Adapter):
         """Tell what it consists of, as PyTorch prints it."""
         return {"module": repr(self.model)}
 
+    def weights(self) -> Iterator[npt.NDArray[Any]]:
+        """Give its parameters and buffers."""
+        for tensors in (self.model.parameters(), self.model.buffers()):
+            yield from map(as_array, tensors)
+
     # What goes in ---------------------------------------------------------------------------------
 
     @property
@@ -85,7 +92,7 @@ class TorchAdapter(Adapter):
             return None
         return (None, None, features)
 
-    def unpacked(self, inputs: Any) -> Any:
+    def unpacked(self, inputs: Any, *, more: bool = False) -> Any:
         """Take the arrays out of what a module is called with, or out of a list of examples."""
         if isinstance(inputs, DataLoader):
             return batches(self.model, self.structure, inputs)
@@ -93,8 +100,19 @@ class TorchAdapter(Adapter):
             return self._examples(inputs)
         number = isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biuf"
         if number or isinstance(inputs, (torch.Tensor, tuple, Mapping, PackedSequence)):
-            return self.structure.take(inputs)
+            return self.structure.take_more(inputs) if more else self.structure.take(inputs)
         return inputs
+
+    def batches(self, inputs: Any) -> tuple[Iterator[Any], int | None] | None:
+        """Take one batch after the other out of a DataLoader."""
+        if not isinstance(inputs, DataLoader):
+            return None
+        return in_turn(self.model, self.structure, inputs), count_of(inputs)
+
+    @property
+    def time_first(self) -> bool:
+        """Whether it is known to take sequences ``(timestep, example, ...)``."""
+        return self.structure.time_first
 
     def _examples(self, inputs: list[Any]) -> Any:
         """Put examples into one array, if they are tensors of one length."""

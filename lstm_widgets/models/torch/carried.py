@@ -5,17 +5,26 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+
+from lstm_widgets.errors import UnsupportedLayerError
+from lstm_widgets.models.torch.cells import as_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy.typing as npt
     from torch import nn
 
-__all__ = ["Carried", "parameters"]
+__all__ = ["Carried", "flat", "parameters", "structured"]
+
+# What is called so in a flat state tells how its arrays belong together, as JSON in UTF-8.
+_STRUCTURE = "structure"
 
 
 def parameters(model: nn.Module) -> dict[str, bool]:
@@ -111,3 +120,54 @@ def _alike(one: Any, other: Any) -> bool:
         return bool(one.shape == other.shape)
     both = isinstance(one, (tuple, list)) and isinstance(other, (tuple, list))
     return both and len(one) == len(other) > 0 and all(map(_alike, one, other))
+
+
+def flat(value: Any, owner: str) -> dict[str, npt.NDArray[Any]]:
+    """Take apart what a module hands on: its tensors as arrays by number, and how they belong together.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If there is something else than tensors, numbers, str, and lists, tuples and dicts of these.
+    """
+    arrays: dict[str, npt.NDArray[Any]] = {}
+
+    def plain(one: Any) -> Any:
+        if one is None or isinstance(one, (bool, int, float, str)):
+            return one
+        if isinstance(one, (torch.Tensor, np.ndarray)):
+            tensor = isinstance(one, torch.Tensor)
+            dtype = str(one.dtype).removeprefix("torch.")
+            array = as_array(one) if tensor else one
+            arrays[str(len(arrays))] = array.astype(np.float32) if dtype == "bfloat16" else array
+            return {"tensor" if tensor else "array": len(arrays) - 1, "dtype": dtype}
+        if type(one) in (list, tuple):
+            return {type(one).__name__: [plain(part) for part in one]}
+        if type(one) is dict and all(isinstance(key, str) for key in one):
+            return {"dict": {key: plain(part) for key, part in one.items()}}
+        raise UnsupportedLayerError(
+            f"model: {owner} keeps a {type(one).__module__}.{type(one).__qualname__} from one call to the "
+            "next, which cannot be written to a file to go on with; record it without to="
+        )
+
+    told = json.dumps(plain(value)).encode()
+    return {**arrays, _STRUCTURE: np.frombuffer(told, np.uint8)}
+
+
+def structured(given: Mapping[str, npt.NDArray[Any]], device: Any) -> Any:
+    """Put together what :func:`flat` took apart."""
+
+    def built(one: Any) -> Any:
+        if not isinstance(one, dict):
+            return one
+        if "tensor" in one:
+            array = np.array(given[str(one["tensor"])])
+            return torch.from_numpy(array).to(device, getattr(torch, one["dtype"]))
+        if "array" in one:
+            return np.array(given[str(one["array"])])
+        if "dict" in one:
+            return {key: built(part) for key, part in one["dict"].items()}
+        ((kind, parts),) = one.items()
+        return (tuple if kind == "tuple" else list)(map(built, parts))
+
+    return built(json.loads(bytes(given[_STRUCTURE])))

@@ -15,11 +15,13 @@ from torch.utils.data import DataLoader, RandomSampler
 from lstm_widgets.models.inputs import Batches, warn_outside
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import nn
 
     from lstm_widgets.models.torch.structure import Structure
 
-__all__ = ["batches", "warn_of_order"]
+__all__ = ["batches", "count_of", "in_turn", "warn_of_order"]
 
 
 def batches(model: nn.Module, structure: Structure, loader: DataLoader[Any]) -> Batches:
@@ -28,17 +30,31 @@ def batches(model: nn.Module, structure: Structure, loader: DataLoader[Any]) -> 
     Of several tensors these are as many as the module's ``forward`` needs, of a dict those that it has
     arguments for.
     """
-    warn_of_order(loader)
-    parts: list[Any] = []
-    for batch in loader:
-        arguments = _arguments(model, batch)
-        if parts:
-            parts.append(structure.take_more(arguments))
-        else:
-            parts.append(structure.take(arguments, loaded=True))
+    parts = [part for batch in in_turn(model, structure, loader) for part in batch.parts]
     if not parts:
         raise ValueError("inputs: expected a DataLoader with at least one batch, got an empty one")
     return Batches(parts)
+
+
+def in_turn(model: nn.Module, structure: Structure, loader: DataLoader[Any]) -> Iterator[Batches]:
+    """Take what a module reads out of one batch of a loader after the other."""
+    warn_of_order(loader)
+    for k, batch in enumerate(loader):
+        arguments = _arguments(model, batch)
+        part = (
+            structure.take_more(arguments, loaded=True)
+            if k
+            else structure.take(arguments, loaded=True)
+        )
+        yield Batches([part])
+
+
+def count_of(loader: DataLoader[Any]) -> int | None:
+    """Tell how many batches a loader has, if it knows."""
+    try:
+        return len(loader)
+    except TypeError:  # of a data set that is only iterated over
+        return None
 
 
 def warn_of_order(loader: DataLoader[Any]) -> None:

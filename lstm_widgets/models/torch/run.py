@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lstm_widgets.models.torch.carried import parameters
+from lstm_widgets.models.torch.carried import flat, parameters, structured
 from lstm_widgets.models.torch.cells import as_array
 from lstm_widgets.models.torch.explain import explained
 from lstm_widgets.models.torch.head import last_activation
@@ -18,7 +18,7 @@ from lstm_widgets.models.torch.loops import Loops
 from lstm_widgets.models.torch.outputs import named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
     from torch import nn
@@ -97,6 +97,33 @@ class Kept:
             if same is None or same[1] != version:
                 same = (one, version, one.clone())
             self._values[id(one)] = same
+
+    def changed(self, now: Kept) -> list[list[Any]]:
+        """List what isn't now as it was: the place of the module, the name, and what it is."""
+        found: list[list[Any]] = []
+        for k, ((module, *before), (_, *after)) in enumerate(
+            zip(self._modules, now._modules, strict=True)
+        ):
+            for of_before, of_now in zip(before, after, strict=True):
+                for name, value in of_now.items():
+                    if name not in of_before or of_before[name] is not value:
+                        found.append([k, name, value])
+            for name, value in before[1].items():
+                same = module._buffers.get(name) is value  # noqa: SLF001
+                if same and value is not None and value._version != self._values[id(value)][1]:  # noqa: SLF001
+                    found.append([k, name, value])
+        return found
+
+    def change(self, changed: Sequence[Sequence[Any]]) -> None:
+        """Make of the module what :meth:`changed` has told."""
+        with torch.no_grad():
+            for k, name, value in changed:
+                module = self._modules[k][0]
+                own = module._buffers.get(name)  # noqa: SLF001
+                if own is not None and isinstance(value, torch.Tensor) and own.shape == value.shape:
+                    own.copy_(value)
+                else:
+                    setattr(module, name, value)
 
     def restore(self) -> None:
         """Bring the module back to what it was."""
@@ -190,7 +217,8 @@ class TorchRun:
         self._model, self._structure, self._loops = model, structure, loops
         self._pieces, self._fresh = pieces, fresh
         # What the module had kept before the last call, and the states that it was handed then.
-        self._before, self._started = kept, None
+        self._found = self._before = kept
+        self._started: Any = None
         self._ended: Any = None  # the states that it returned
 
     def __call__(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
@@ -231,6 +259,20 @@ class TorchRun:
         finally:
             after.restore()
             self._ended = ended
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Give what the module has changed of itself since it was found, and the states that it returned."""
+        handed: dict[str, Any] = {"kept": self._found.changed(Kept(self._model))}
+        if self._pieces:
+            handed["ended"] = self._ended
+        return flat(handed, type(self._model).__name__)
+
+    def resume(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` has given."""
+        weights = next(iter(self._model.parameters()), None)
+        handed = structured(state, None if weights is None else weights.device)
+        self._found.change(handed["kept"])
+        self._ended = handed.get("ended")
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

@@ -114,10 +114,10 @@ class Structure:
         self._find_axes(arrays)
         return self._examples_first(arrays)
 
-    def take_more(self, inputs: Any) -> Any:
-        """Return the arrays of what is loaded after :meth:`take` has noted the structure."""
+    def take_more(self, inputs: Any, *, loaded: bool = False) -> Any:
+        """Return the arrays of more of the same, after :meth:`take` has noted the structure."""
         before = self._leaves
-        arrays = self._opened(inputs, loaded=True)
+        arrays = self._opened(inputs, loaded=loaded)
         if [leaf.path for leaf in before] != [leaf.path for leaf in self._leaves]:
             raise ValueError(
                 "inputs: expected batches of one structure, got "
@@ -125,6 +125,9 @@ class Structure:
                 f"{', '.join(leaf.path for leaf in self._leaves)}"
             )
         self._leaves = before
+        first = arrays[0]
+        if len(arrays) == 1 and not loaded and (first.ndim < 2 or self._whole(first)):
+            return first
         return self._examples_first(arrays)
 
     def build(self, first: Any) -> None:

@@ -147,6 +147,8 @@ class Stream:
             path / METADATA
         ).exists()
         self._open = True
+        # Whether there is something to go on from, so that it stays if it is closed before it is finished.
+        self._marked = before is not None
         try:
             if before is None and self._fingerprint is not None:
                 files.make(path / RESUME)
@@ -328,6 +330,7 @@ class Stream:
         mark = self._made_mark(done, state or {})
         self._writer.do(lambda: self._sum_up(mark))
         self._mark = mark
+        self._marked = True
         if time.monotonic() - self._committed >= self._spacing:
             self._commit()
 
@@ -490,7 +493,7 @@ class Stream:
         self._replace_marker(self._kept, attrs)
 
     def close(self) -> None:
-        """Stop here. What was marked stays, and can be gone on with."""
+        """Stop here. What was marked stays, and can be gone on with; if nothing was, nothing stays."""
         if not self._open:
             return
         self._open = False
@@ -499,7 +502,7 @@ class Stream:
             self._writer.wait()
         finally:
             self._writer.stop()
-            if self._fingerprint is None:
+            if self._fingerprint is None or not self._marked:
                 self._discard()
             self._lock.give_up()
             if self._made_here and not any(self._path.iterdir()):
@@ -510,6 +513,8 @@ class Stream:
         # An interruption can come right after the marker was replaced: then these are the good data.
         if (read_marker(self._path) or {}).get("data") != self._data.name:
             files.remove(self._data)
+            if self._fingerprint is not None:
+                files.remove(self._path / RESUME)
 
     def _expect_open(self) -> None:
         if not self._open:
