@@ -168,18 +168,24 @@ def _packed(
     """Say all concepts of every example, a stretch at a time; also where there is no padding."""
     packings = [Packing(concept.kind) for concept in concepts]
     masked = Packing("yes_no")
-    for example in rows.examples() if concepts else ():
-        # All concepts look at a stretch before any looks at the next.
-        stretches, *theirs = shared(example.stretches(), 1 + len(concepts))
-        said = [concept.say(own) for concept, own in zip(concepts, theirs, strict=True)]
-        for stretch, *values in zip(stretches, *said, strict=True):
-            width = stretch.stop - stretch.start
-            padded = stretch.count < width
-            places = stretch.timesteps - stretch.start
-            for packing, here in zip(packings, values, strict=True):
-                packing.add(_filled(here, places, width) if padded else here)
-            if rows.masked:
-                masked.add(_filled(np.ones(stretch.count, np.bool_), places, width))
+    from tqdm.auto import tqdm  # noqa: PLC0415
+
+    size = rows.shape[0] * rows.shape[1]
+    short = True if size <= MANY_COLUMNS else None
+    with tqdm(total=size, desc="concepts", unit="timestep", leave=False, disable=short) as bar:
+        for example in rows.examples() if concepts else ():
+            # All concepts look at a stretch before any looks at the next.
+            stretches, *theirs = shared(example.stretches(), 1 + len(concepts))
+            said = [concept.say(own) for concept, own in zip(concepts, theirs, strict=True)]
+            for stretch, *values in zip(stretches, *said, strict=True):
+                width = stretch.stop - stretch.start
+                padded = stretch.count < width
+                places = stretch.timesteps - stretch.start
+                for packing, here in zip(packings, values, strict=True):
+                    packing.add(_filled(here, places, width) if padded else here)
+                if rows.masked:
+                    masked.add(_filled(np.ones(stretch.count, np.bool_), places, width))
+                bar.update(width)
     found = [
         (concept, packing.packed()) for concept, packing in zip(concepts, packings, strict=True)
     ]
@@ -222,7 +228,7 @@ class _Said(BackendArray):
     def _read(self, key: tuple[Any, Any]) -> npt.NDArray[np.float64]:
         """Read some timesteps of some examples, each a whole number, a slice or an array of places."""
         examples, timesteps = (
-            np.arange(size)[part] if isinstance(part, slice) else np.asarray(part)
+            np.arange(*part.indices(size)) if isinstance(part, slice) else np.asarray(part)
             for part, size in zip(key, self.shape, strict=True)
         )
         rows = [self._row(int(example), timesteps) for example in examples.ravel()]
