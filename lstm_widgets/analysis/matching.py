@@ -46,8 +46,8 @@ COLUMNS = ("example", "start", "stop", "overlap", "shared", "cells_on", "text", 
 
 # Values that are read at a time.
 _BLOCK_VALUES = 1 << 22
-# In the bits of the chosen cells, so many blocks are searched at a time.
-_TOGETHER = 16
+# In the bits of the chosen cells, so many blocks are searched at a time, but not more rows.
+_TOGETHER, _ROWS = 16, 1 << 18
 # What is let go of where no cell marks a span, a little more each time: how many timesteps at each
 # end are not looked at, and at how many of the others a cell has to be on.
 _RELAXED = ((1, 1.0), (2, 1.0), (3, 1.0), (3, 0.9), (3, 0.75))
@@ -564,7 +564,7 @@ class _Search:
     def _apart(self, on: Bits) -> Iterator[tuple[int, int]]:
         """Cut rows where no chosen cell is on, or where an example ends."""
         count, timesteps = self._rows.count, self._rows.timesteps
-        wanted = self._rows.block * _TOGETHER
+        wanted = min(self._rows.block * _TOGETHER, _ROWS)
         low = 0
         while low < count:
             high = min(low + wanted, count)
