@@ -58,7 +58,7 @@ class SelfCheckError(LstmWidgetsError, RuntimeError):
 
 
 class RecordingFileError(LstmWidgetsError, ValueError):
-    """A path doesn't hold a complete recording that this version can read."""
+    """A path doesn't hold a recording that this version can read, or a part of one is damaged or lost."""
 
 
 class ModelFileError(LstmWidgetsError, ValueError):

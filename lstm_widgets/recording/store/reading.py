@@ -281,7 +281,7 @@ def _warn_of_lost_files(place: Place, marker: Mapping[str, Any]) -> None:
     """Tell at once what was lost after the save, as when a copy was cut short, where that costs little."""
     files, size = int(marker["files"]), int(marker["bytes"])
     found = place.count(marker["data"], files)
-    if found is not None and found != (files, size):
+    if found is not None and (found[0] < files or found[1] < size):
         warnings.warn(
             f"the recording at {place.address!r} is incomplete: expected {files} files of {size} bytes, "
             f"found {found[0]} of {found[1]}. What is there can be read; what isn't, or is damaged, "
