@@ -69,6 +69,8 @@ class Given:
         The numbers that it is, if it is a series, and what is known of them.
     labels : list of str, optional
         What the examples are called, if the inputs themselves tell.
+    lookup : Lookup, optional
+        What makes ids of strings, if the model takes such.
     """
 
     def __init__(
@@ -98,17 +100,17 @@ class Given:
         told = Described(times, channels, units)
         inputs, known = described(inputs)
         self.labels = known.labels
-        self._lookup = model.lookup if model.reads_strings else None
+        self.lookup = model.lookup if model.reads_strings else None
         self.symbols = None if names is None else len(names.tokens)
         shape = model.input_shape
         encoding = Encoding.of(shape, None if names is None else names.size)
         if self.symbols is None and encoding is not None and encoding.size:
             self.symbols = encoding.size
-        whole = self._lookup is not None and texts.takes_whole_texts(model)
+        whole = self.lookup is not None and texts.takes_whole_texts(model)
         read = None
         if texts.is_written(inputs) and not whole:
-            if self._lookup is not None:
-                inputs = texts.split(inputs, names or Vocabulary(self._lookup))
+            if self.lookup is not None:
+                inputs = texts.split(inputs, names or Vocabulary(self.lookup))
             elif not model.reads_strings:
                 read, inputs = texts.encode(model, inputs, names, encoding)
         inputs, self.lengths = standard_inputs(
@@ -159,7 +161,7 @@ class Given:
             self._order = np.argsort(-self.lengths.values, kind="stable")
             self.inputs = mapped(lambda value: value[self._order], self.inputs)
         self.ids = self._read_ids(encoding) if names is not None or needs_ids else None
-        if self._lookup is not None:
+        if self.lookup is not None:
             read = self._look_up(whole=whole)
         elif read is not None:
             read = read[None]
@@ -173,7 +175,7 @@ class Given:
 
     def _series(self, told: Described, known: Described) -> Series | None:
         """Find the series among the inputs, with what is told of it, and what it tells itself."""
-        text = self.names is not None or self.tokens is not None or self._lookup is not None
+        text = self.names is not None or self.tokens is not None or self.lookup is not None
         arrays = leaves(self.whole)
         shape = self.adapter.input_shape
         if len(arrays) == 1 and shape is not None and len(shape) == 3 and len(arrays[0].shape) == 2:
@@ -195,7 +197,7 @@ class Given:
         return replace(series, times=series.times.of_examples(self._order))
 
     def _read_ids(self, encoding: Encoding | None) -> npt.NDArray[np.int64] | None:
-        if encoding is None or self._lookup is not None:
+        if encoding is None or self.lookup is not None:
             return None
         inputs = self.inputs
         if not hasattr(inputs, "shape"):
@@ -220,13 +222,13 @@ class Given:
 
         ``whole`` tells that each string is a text of several tokens.
         """
-        if self._lookup is None or not hasattr(self.inputs, "shape"):
+        if self.lookup is None or not hasattr(self.inputs, "shape"):
             return None  # several inputs
-        ids = self._lookup.own_ids(self.inputs)
+        ids = self.lookup.own_ids(self.inputs)
         ids = ids[None] if ids is not None and self.text else ids
         if ids is None or ids.ndim != 2:
             return None
-        own = Vocabulary(self._lookup)
+        own = Vocabulary(self.lookup)
         tokens = own.decode(ids)
         if not whole:
             values = np.asarray(self.whole)

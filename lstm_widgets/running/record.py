@@ -371,7 +371,9 @@ def record(
     beside = Beside(top_k, chosen, scaling, target_scaling, named=tokens is not None)
     if path is None:
         return record_whole(adapter, parts, session, beside)
-    from lstm_widgets.running.streamed import record_to  # noqa: PLC0415  (Zarr is needed for it only)
+    # Zarr is needed for it only.
+    from lstm_widgets.running.shards import Made  # noqa: PLC0415
+    from lstm_widgets.running.streamed import record_to  # noqa: PLC0415
 
     settings = {
         "window": window,
@@ -393,9 +395,11 @@ def record(
         "scaling": scaling,
         "target_scaling": target_scaling,
     }
+    made = Made(model, state, layers, signals, (standard_held(held),))
     return record_to(
         *(path, parts, session, beside),
         adapter=adapter,
+        made=made,
         dtype=dtype,
         overwrite=overwrite,
         settings=settings,

@@ -54,7 +54,7 @@ class Session:
     ) -> None:
         self.selection = selection
         self.holding = Holding(selection.found, held)
-        self.reading = self._whole = reading
+        self.reading = self.whole = reading
         self.check = check
         self.tolerance = tolerance
         # Whether layers that return their last output only are to return that of every timestep.
@@ -119,7 +119,7 @@ class Session:
                 plain = state.dtype.kind in "fiub"
                 arrays[f"state {layer} {call} {k}"] = state if plain else state.view(np.uint16)
         units = []
-        for unit in self.units.values():
+        for unit in (self.units or self._before or {}).values():
             counts = [unit.difference, unit.checked_examples, unit.checked_timesteps]
             units.append([unit.layer, unit.call, unit.kind, unit.tolerance, unit.held, *counts])
             if self.reading.mode != "examples":
@@ -138,7 +138,7 @@ class Session:
             if begun:
                 self._begun.add((layer, call))
         found = {unit: one for one in self.selection.found for unit in one.units}
-        self._before = {}
+        self.units, self._before = {}, {}
         for layer, call, kind, tolerance, held, *counts in told["units"]:
             start = f"initial {layer} {call} "
             initial = {n.removeprefix(start): v for n, v in arrays.items() if n.startswith(start)}
@@ -581,7 +581,7 @@ class Session:
         """Tell what is needed to trust the recording later, as JSON can hold it."""
         versions = _versions(model.packages)
         attrs = {"model": model.name, "model_config": model.config(), "versions": versions}
-        whole = self._whole
+        whole = self.whole
         if whole.mode == "windows":
             attrs["window"] = whole.window
             if whole.step > 1:

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import signal
 import threading
+from collections import deque
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +18,17 @@ import numpy as np
 from lstm_widgets.errors import SelfCheckError
 from lstm_widgets.models.inputs import leaves, warn_outside
 from lstm_widgets.recording import open_recording, overlap
+from lstm_widgets.recording.blockwise import current_client
 from lstm_widgets.recording.recorded import INITIAL, PREDICTION_AXES, layer_attrs
 from lstm_widgets.recording.store import streaming
 from lstm_widgets.recording.store.streaming import Plan, Stream, Variable
 from lstm_widgets.running import fingerprints
 from lstm_widgets.running.recorder import Recorder
 from lstm_widgets.running.run import prepared
+from lstm_widgets.running.shards import Shards, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from lstm_widgets.running.parts import Parts, Stretch
     from lstm_widgets.running.recorder import Beside, Recorded
     from lstm_widgets.running.session import Session
+    from lstm_widgets.running.shards import Made
 
     Arrays = dict[str, npt.NDArray[Any]]
 
@@ -50,11 +55,14 @@ def record_to(
     beside: Beside,
     *,
     adapter: Adapter,
+    made: Made,
     dtype: str,
     overwrite: bool,
     settings: Mapping[str, Any],
 ) -> Recording:
     """Run a model on part after part, and write what its layers do to a file.
+
+    Where there is a Dask cluster, and parts don't go on from one another, its workers read them.
 
     Parameters
     ----------
@@ -68,6 +76,8 @@ def record_to(
         What is recorded beside the layers.
     adapter : Adapter
         The model, built.
+    made : Made
+        What it and the session were made of.
     dtype : {"float32", "float16"}
         What the signals are on the disk.
     overwrite : bool
@@ -87,7 +97,12 @@ def record_to(
         writing = _Writing((path, stream, dtype), parts, session, adapter)
         try:
             with prepared(adapter, session) as ready, _one_interrupt() as interrupted:
-                writing.run(Recorder(session, ready, beside), ready, interrupted)
+                recorder = Recorder(session, ready, beside)
+
+                def shards(client: Any) -> Shards:
+                    return Shards(client, adapter, made, beside, recorder=recorder, session=session)
+
+                writing.run(recorder, ready, interrupted, shards)
         except SelfCheckError as error:
             stream.close()
             if writing.done:
@@ -155,7 +170,13 @@ class _Writing:
         total, unit = self._parts.total, self._parts.unit
         return f"{self.done}{'' if total is None else f' of {total}'} {unit}s"
 
-    def run(self, recorder: Recorder, ready: Run, interrupted: Callable[[], bool]) -> None:
+    def run(
+        self,
+        recorder: Recorder,
+        ready: Run,
+        interrupted: Callable[[], bool],
+        shards: Callable[[Any], Shards],
+    ) -> None:
         """Let the model read what isn't done, and finish."""
         from tqdm.auto import tqdm  # noqa: PLC0415
 
@@ -168,18 +189,12 @@ class _Writing:
             unit_scale=True,
             leave=False,
         )
-        with bar:
-            if self._before is not None and self.done:
-                self._resume(recorder, ready, self._before)
-            for stretch in parts:
-                self._read = fingerprints.of_part(self._read, stretch.part)
-                if stretch.part.reading.mode == "examples" and not stretch.part.given.text:
-                    self._overlap.add(leaves(stretch.part.given.inputs))
-                if stretch.stop <= skipped:
-                    if stretch.stop == skipped:
-                        self._expect_same()
-                    continue
-                self._record(recorder, stretch)
+        with bar, contextlib.closing(self._recorded(recorder, ready, shards)) as every:
+            for stretch, read, found in every:
+                if not self._plans:
+                    self._plan(stretch, found)
+                self._write(stretch, found)
+                self._read = read
                 self._stream.mark(stretch.stop, self._state(recorder, ready))
                 bar.update(stretch.stop - self.done)
                 self.done = stretch.stop
@@ -197,22 +212,83 @@ class _Writing:
             self._stream.leave_out("predictions", "target_probability")
         self._stream.finish(self._session.attrs(self._adapter), self._attrs)
 
-    def _record(self, recorder: Recorder, stretch: Stretch) -> None:
-        part = stretch.part
+    def _recorded(
+        self, recorder: Recorder, ready: Run, shards: Callable[[Any], Shards]
+    ) -> Generator[tuple[Stretch, str, Recorded]]:
+        """Give each part that isn't done, what was read up to it, and what was recorded of it."""
+        kept = ready.state()
+        if self._before is not None and self.done:
+            self._resume(recorder, ready, self._before)
+        left = self._left()
         try:
-            recorder.turn(part)
-            for start, stop in part.reading.parts(part.size):
-                recorder.read(start, stop)
+            # By the first part the others are read.
+            for stretch, read in itertools.islice(left, 0 if self._plans else 1):
+                yield stretch, read, self._here(recorder, stretch)
+            client = current_client()
+            if client is not None and self._apart(kept, ready.state()):
+                yield from self._there(shards, client, left)
+            for stretch, read in left:
+                yield stretch, read, self._here(recorder, stretch)
         except Exception as error:
             if self.done:
                 error.add_note(
                     f"This happened after {self.described}, which {str(self._path)!r} has."
                 )
             raise
-        found = recorder.recorded()
-        if not self._plans:
-            self._plan(stretch, found)
-        self._write(stretch, found)
+
+    def _left(self) -> Iterator[tuple[Stretch, str]]:
+        """Give the parts that aren't done, and what was read up to each."""
+        read, skipped = self._read, self.done
+        for stretch in self._parts:
+            read = fingerprints.of_part(read, stretch.part)
+            if stretch.part.reading.mode == "examples" and not stretch.part.given.text:
+                self._overlap.add(leaves(stretch.part.given.inputs))
+            if stretch.stop > skipped:
+                yield stretch, read
+            elif stretch.stop == skipped:
+                self._read = read
+                self._expect_same()
+
+    def _here(self, recorder: Recorder, stretch: Stretch) -> Recorded:
+        recorder.turn(stretch.part)
+        for start, stop in stretch.part.reading.parts(stretch.part.size):
+            recorder.read(start, stop)
+        return recorder.recorded()
+
+    def _apart(self, kept: Arrays, now: Arrays) -> bool:
+        """Whether no part goes on from another: not from states, and not from what the model keeps."""
+        if self._parts.reading.mode == "pieces" or kept.keys() != now.keys():
+            return False
+        return all(kept[name].tobytes() == value.tobytes() for name, value in now.items())
+
+    def _there(
+        self,
+        shards: Callable[[Any], Shards],
+        client: Any,
+        left: Iterator[tuple[Stretch, str]],
+    ) -> Iterator[tuple[Stretch, str, Recorded]]:
+        """Have the workers of a cluster record parts."""
+        reads: deque[str] = deque()
+
+        def noted() -> Iterator[Stretch]:
+            for stretch, read in left:
+                reads.append(read)
+                yield stretch
+
+        for stretch, shard in shards(client).recorded(noted()):
+            session = self._session
+            session.resume(*merged(*session.state(), shard))
+            layers = [self._checked(layer) for layer in shard.found.layers]
+            yield stretch, reads.popleft(), replace(shard.found, layers=layers)
+
+    def _checked(self, layer: RecordedLayer) -> RecordedLayer:
+        """Count what was checked before a part was read by itself, too."""
+        before = self._attrs[layer.name]["check"]
+        check = layer.check | {
+            "difference": max(before["difference"], layer.check["difference"]),
+            "examples": before["examples"] + layer.check["examples"],
+        }
+        return replace(layer, check=check)
 
     # Going on -------------------------------------------------------------------------------------
 
