@@ -233,7 +233,9 @@ def record(
         is in memory. None: it is kept in memory. However that ends (an interrupt, a killed process, a full
         disk), what is complete can be opened, and the same call goes on from there, to the same file:
         weights, settings and what was read so far have to be the same, and an iterator has to begin anew. A
-        first interrupt waits for the batch under way. Whether examples overlap isn't found out if they have
+        first interrupt waits for the batch under way. Where there is a client of a Dask cluster, its workers
+        record the batches of examples, or of windows, to the same file; a continuous text is read here, one
+        piece going on from the other. Whether examples overlap isn't found out if they have
         more than two million timesteps together.
     dtype : {"float32", "float16"}, default "float32"
         What signals are in that file. ``"float16"`` takes half the room; a value is then off by up to
