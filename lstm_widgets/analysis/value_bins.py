@@ -31,7 +31,7 @@ FULL = 1e-4
 _TOP = 13
 _LOW = 32 - _TOP
 # Into how many a bin is cut at least, so that a few times are enough whatever the values.
-_CUTS = 16
+_CUTS = 64
 # Values that cells often have exactly, and what lies around them never.
 _SPIKES = np.array([-1, 0, 1], np.float32)
 
@@ -77,7 +77,7 @@ class Bins:
         groups = np.arange(1 << _TOP, dtype=np.uint32) << _LOW
         edges, offsets = np.tile(groups, cells), np.arange(cells + 1) * len(groups)
         spikes = keys_of(_SPIKES)
-        bins = cls(edges, offsets).cut(counts.reshape(len(counts), -1), full)
+        bins = cls(edges, offsets).cut(counts.reshape(len(counts), -1), full, 2)
         return bins.with_edges(np.concatenate([spikes, spikes + 1]))
 
     def __len__(self) -> int:
@@ -137,7 +137,7 @@ class Bins:
         """Tell whether any bin has too much."""
         return bool((self.shares(counts) > full).any())
 
-    def cut(self, counts: Counts, full: float) -> Bins:
+    def cut(self, counts: Counts, full: float, least: int = _CUTS) -> Bins:
         """Cut those bins that have too much, and put together neighbours that have little.
 
         Parameters
@@ -146,6 +146,8 @@ class Bins:
             How many values they have, in each of several parts.
         full : float
             The share of a part's values that is too much.
+        least : int, optional
+            Into how many a bin is cut at least.
         """
         total = np.maximum(self.sums(counts)[:, self.cell], 1)
         everything = (counts / total).max(axis=0)
@@ -158,7 +160,7 @@ class Bins:
         keep[1:] |= everything[:-1] > full / 4
         keep[self.offsets[:-1]] = True
         widths = self.widths
-        cuts = np.maximum(_CUTS, np.ceil(1.5 * most / full)).astype(np.int64)
+        cuts = np.maximum(least, np.ceil(1.5 * most / full)).astype(np.int64)
         cuts = np.where(most > full, np.minimum(cuts, widths), keep.astype(np.int64))
         bin_of = np.repeat(np.arange(len(self)), cuts)
         within = np.arange(len(bin_of)) - np.repeat(np.cumsum(cuts) - cuts, cuts)
