@@ -411,14 +411,13 @@ class RankedInBlocks(RankedCells):
         self._bins = bins
 
     def _multiply(self) -> None:
-        ranks = self._bins.ranks(self._counts)
-        self._squares = self._bins.sums(self._counts * ranks**2)
+        ranks, self._squares = self._bins.ranks(self._counts)
         self._sums = self._added(
             _Multiplied(
                 self._cells,
                 self._text,
                 self._bins,
-                ranks.astype(np.float32),
+                ranks,
                 self._middle,
                 self._coarse(),
             ),
@@ -427,12 +426,13 @@ class RankedInBlocks(RankedCells):
 
     def _coarse(self) -> npt.NDArray[np.uint16]:
         """Put bins together to some that have about as much each, of both halves."""
-        counts = self._counts.sum(axis=0, dtype=np.float64)[None]
-        total = self._bins.sums(counts)[0]
-        upto = np.cumsum(counts[0]) - counts[0]
-        before = (upto - upto[self._bins.offsets[:-1]][self._bins.cell]) / total[self._bins.cell]
         most = _tallies(self._bins.cells, self._text)
-        return np.asarray(np.minimum(before * most, most - 1), np.uint16)
+        coarse = np.empty(len(self._bins), np.uint16)
+        for cell in range(self._bins.cells):
+            counts = self._counts[:, self._bins.of_cell(cell)].sum(axis=0, dtype=np.float64)
+            before = (np.cumsum(counts) - counts) / counts.sum()
+            coarse[self._bins.of_cell(cell)] = np.minimum(before * most, most - 1)
+        return coarse
 
     def _compare(self, chosen: Places) -> None:
         """Read at the lags that were chosen; see `_Compared`."""
@@ -458,25 +458,23 @@ class RankedInBlocks(RankedCells):
             return
         # Windows that overlap have no part of known timesteps: see the tracks' reasons.
         apart = half.slots.size == half.everything.size and len(text.turns) > 0
-        among, ranks = [], {}
+        among, ranks, squares = [], {}, {}
         for k in numbers:
             track = text.tracks[k]
-            ranks[k] = bins.ranks(self._compared[f"there {k}"])
+            ranks[k], squares[k] = bins.ranks(self._compared[f"there {k}"])
             codes = track.codes.without_holes()
             for n in np.unique(chosen[:, k]).tolist():
                 rows, lag = np.flatnonzero(chosen[:, k] == n), int(text.lags[n])
                 known = track.known_only(half, lag) if apart else None
                 tables = track.tables[0][n], track.tables[1][n]
                 among.append(_Among(k, lag, rows, tables, known, codes))
-        singles = {k: each.astype(np.float32) for k, each in ranks.items()}
-        call = _MultipliedAmong(self._cells, text, bins, singles, among)
+        call = _MultipliedAmong(self._cells, text, bins, ranks, among)
         sums = self._added(call, "comparing where there are values")
         for k in numbers:
             counts = self._compared[f"there {k}"]
-            squares = bins.sums(counts * ranks[k] ** 2)
             own = np.stack([text.tracks[k].squares(which)[chosen[:, k]] for which in (0, 1)])
-            scores = _divided(sums[f"products {k}"], squares * own)
-            null = _divided(sums[f"null {k}"], (squares * own)[1][:, None])
+            scores = _divided(sums[f"products {k}"], squares[k] * own)
+            null = _divided(sums[f"null {k}"], (squares[k] * own)[1][:, None])
             self._among[k] = _Ranked(counts, scores, null)
 
     # What comes of it ------------------------------------------------------------------------------
@@ -650,9 +648,8 @@ class RankedInBlocks(RankedCells):
     def _turned(self, counts: npt.NDArray[np.integer[Any]]) -> Floats:
         """Bound what a correlation of ranks may be off ``(cell,)``."""
         cubes = self._bins.loss(counts)[2][0] / 12
-        ranks = self._bins.ranks(counts)
-        total = self._bins.sums(counts)[0].astype(np.float64)
-        squares = self._bins.sums(counts * ranks**2)[0]
+        total = self._bins.sums(counts)[0]
+        squares = self._bins.ranks(counts)[1][0]
         with np.errstate(divide="ignore", invalid="ignore"):
             off = np.sqrt(np.where(squares > 0, cubes * total**3 / squares, 0))
         return np.asarray(off + off**2 / 2)

@@ -80,6 +80,12 @@ class Bins:
         bins = cls(edges, offsets).cut(counts.reshape(len(counts), -1), full, 2)
         return bins.with_edges(np.concatenate([spikes, spikes + 1]))
 
+    @classmethod
+    def of(cls, edges: list[Keys]) -> Bins:
+        """Put those of several cells together."""
+        sizes = np.array([0, *map(len, edges)], np.int64)
+        return cls(np.concatenate([np.zeros(0, np.uint32), *edges]), np.cumsum(sizes))
+
     def __len__(self) -> int:
         return len(self.edges)
 
@@ -87,18 +93,6 @@ class Bins:
     def cells(self) -> int:
         """Of how many cells they are."""
         return len(self.offsets) - 1
-
-    @property
-    def cell(self) -> npt.NDArray[np.int64]:
-        """Of each bin the cell."""
-        return np.repeat(np.arange(self.cells), np.diff(self.offsets))
-
-    @property
-    def widths(self) -> npt.NDArray[np.int64]:
-        """How many keys each has."""
-        ends = np.append(self.edges[1:], 0).astype(np.int64)
-        ends[self.offsets[1:] - 1] = 1 << 32
-        return ends - self.edges
 
     def of_cell(self, cell: int) -> slice:
         """Where the bins of a cell are."""
@@ -123,19 +117,24 @@ class Bins:
             [np.bincount(row, minlength=n) for row, n in zip(places, sizes, strict=True)]
         ).astype(np.uint32)
 
-    def shares(self, counts: Counts) -> npt.NDArray[np.float64]:
-        """Tell what share of its part each bin has, where it may be more than one value; else 0."""
-        shares = counts / np.maximum(self.sums(counts)[:, self.cell], 1)
-        shares[:, (self.widths < 2) | (counts.sum(axis=0) < 2)] = 0
+    def widths(self, cell: int) -> npt.NDArray[np.int64]:
+        """How many keys each bin of a cell has."""
+        return np.diff(np.append(self.edges[self.of_cell(cell)].astype(np.int64), 1 << 32))
+
+    def shares(self, counts: Counts, cell: int) -> npt.NDArray[np.float64]:
+        """Tell what share of its part each bin of a cell has, if it may be more than one value; else 0."""
+        own = counts[:, self.of_cell(cell)]
+        shares = own / np.maximum(own.sum(axis=1, keepdims=True), 1)
+        shares[:, (self.widths(cell) < 2) | (own.sum(axis=0) < 2)] = 0
         return np.asarray(shares)
 
     def sums(self, counts: Floats | Counts) -> npt.NDArray[Any]:
         """Sum up over the bins of each cell: ``(part, cell)``."""
-        return np.asarray(np.add.reduceat(counts, self.offsets[:-1], axis=1, dtype=None))
+        return np.asarray(np.add.reduceat(counts, self.offsets[:-1], axis=1, dtype=np.float64))
 
     def full(self, counts: Counts, full: float) -> bool:
         """Tell whether any bin has too much."""
-        return bool((self.shares(counts) > full).any())
+        return any((self.shares(counts, cell) > full).any() for cell in range(self.cells))
 
     def cut(self, counts: Counts, full: float, least: int = _CUTS) -> Bins:
         """Cut those bins that have too much, and put together neighbours that have little.
@@ -149,57 +148,65 @@ class Bins:
         least : int, optional
             Into how many a bin is cut at least.
         """
-        total = np.maximum(self.sums(counts)[:, self.cell], 1)
-        everything = (counts / total).max(axis=0)
-        most = self.shares(counts).max(axis=0)
+        return Bins.of([self._cut(counts, full, least, cell) for cell in range(self.cells)])
+
+    def _cut(self, counts: Counts, full: float, least: int, cell: int) -> Keys:
+        own, widths = counts[:, self.of_cell(cell)], self.widths(cell)
+        everything = (own / np.maximum(own.sum(axis=1, keepdims=True), 1)).max(axis=0)
+        most = self.shares(counts, cell).max(axis=0)
         # Of neighbours that have little together one edge is left.
-        before = np.cumsum(everything) - everything
-        step = np.floor(before / (full / 2))
-        keep = np.append(True, step[1:] != step[:-1])
-        keep |= everything > full / 4
+        step = np.floor((np.cumsum(everything) - everything) / (full / 2))
+        keep = np.append(True, step[1:] != step[:-1]) | (everything > full / 4)
         keep[1:] |= everything[:-1] > full / 4
-        keep[self.offsets[:-1]] = True
-        widths = self.widths
         cuts = np.maximum(least, np.ceil(1.5 * most / full)).astype(np.int64)
         cuts = np.where(most > full, np.minimum(cuts, widths), keep.astype(np.int64))
-        bin_of = np.repeat(np.arange(len(self)), cuts)
+        bin_of = np.repeat(np.arange(len(cuts)), cuts)
         within = np.arange(len(bin_of)) - np.repeat(np.cumsum(cuts) - cuts, cuts)
-        edges = self.edges[bin_of].astype(np.int64) + within * widths[bin_of] // np.maximum(
-            cuts[bin_of], 1
-        )
-        sizes = np.bincount(self.cell[bin_of], minlength=self.cells)
-        return Bins(edges.astype(np.uint32), np.append(0, np.cumsum(sizes)))
+        starts = self.edges[self.of_cell(cell)][bin_of]
+        return np.asarray(starts + within * widths[bin_of] // cuts[bin_of], np.uint32)
 
     def with_edges(self, keys: Keys) -> Bins:
         """Add edges to the bins of all cells."""
-        own = [np.union1d(self.edges[self.of_cell(cell)], keys) for cell in range(self.cells)]
-        sizes = [len(edges) for edges in own]
-        return Bins(
-            np.concatenate([*own, np.zeros(0, np.uint32)]),
-            np.append(0, np.cumsum(sizes, dtype=int)),
+        return Bins.of(
+            [np.union1d(self.edges[self.of_cell(cell)], keys) for cell in range(self.cells)]
         )
 
-    def ranks(self, counts: Counts) -> npt.NDArray[np.float64]:
-        """Rank bins, by the mean rank of what they have, less that of all: ``(part, bin)``."""
-        upto = np.cumsum(counts, axis=1, dtype=np.float64)
-        own = self.offsets[:-1]
-        before = np.zeros((len(counts), len(own)))
-        before[:, 1:] = upto[:, own[1:] - 1]
-        total = self.sums(counts)
-        ranks: npt.NDArray[np.float64] = upto - (counts + 1) / 2
-        ranks -= (before + (total - 1) / 2)[:, self.cell]
-        return ranks
-
-    def loss(self, counts: Counts) -> tuple[Floats, Floats, Floats]:
-        """Tell by how much ranks may mislead, of each part and cell: ``(part, cell)``.
+    def ranks(self, counts: Counts) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+        """Rank bins, by the mean rank of what they have, less that of all.
 
         Returns
         -------
-        largest : float array (part, cell)
-            The largest share of a bin with more than one value.
-        squares, cubes : float array (part, cell)
-            The sums of their squares and cubes.
+        ranks : float32 array (part, bin)
+            The ranks.
+        squares : float64 array (part, cell)
+            The sums of their squares, over all values.
         """
-        shares = np.where(counts > 1, self.shares(counts), 0)
-        largest = np.maximum.reduceat(shares, self.offsets[:-1], axis=1)
-        return largest, self.sums(shares**2), self.sums(shares**3)
+        ranks = np.empty(counts.shape, np.float32)
+        squares = np.empty((len(counts), self.cells))
+        for cell in range(self.cells):
+            own = counts[:, self.of_cell(cell)].astype(np.float64)
+            upto = np.cumsum(own, axis=1)
+            exact = upto - (own + 1) / 2 - (upto[:, -1:] - 1) / 2
+            ranks[:, self.of_cell(cell)] = exact
+            squares[:, cell] = (own * exact**2).sum(axis=1)
+        return ranks, squares
+
+    def loss(self, counts: Counts) -> npt.NDArray[np.float64]:
+        """Tell by how much ranks may mislead.
+
+        Returns
+        -------
+        float64 array (3, part, cell)
+            The largest share of a bin with more than one value, the sum of their squares and of their
+            cubes.
+        """
+        loss = np.empty((3, len(counts), self.cells))
+        for cell in range(self.cells):
+            shares = self.shares(counts, cell)
+            shares[counts[:, self.of_cell(cell)] < 2] = 0
+            loss[:, :, cell] = [
+                shares.max(axis=1),
+                (shares**2).sum(axis=1),
+                (shares**3).sum(axis=1),
+            ]
+        return loss
