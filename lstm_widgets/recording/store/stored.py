@@ -355,6 +355,7 @@ class _Chunks(Store):
     """The chunks of one array, as Zarr asks for them: a lost one is an error, not its fill value."""
 
     supports_writes = supports_deletes = supports_listing = False
+    supports_partial_writes = False  # which Zarr 3.1.0 wants to know
 
     def __init__(self, array: StoredArray) -> None:
         super().__init__(read_only=True)
@@ -394,6 +395,9 @@ class _Chunks(Store):
         raise NotImplementedError
 
     async def set(self, key: str, value: Buffer) -> None:
+        raise NotImplementedError
+
+    async def set_partial_values(self, *_: Any) -> None:  # noqa: ANN401 - of Zarr 3.1.0
         raise NotImplementedError
 
     async def delete(self, key: str) -> None:
