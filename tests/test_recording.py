@@ -733,7 +733,7 @@ for overwrite in (False, True):
         done = in_child(lambda: save_and_die(path, step, overwrite))
         assert in_child(lambda: report(path, overwrite, done))
         shutil.rmtree(path)
-        step += 4
+        step += 7
 """
 
 
@@ -748,8 +748,8 @@ def test_a_killed_save_never_opens_as_a_whole_one(tmp_path):
     rows = [line.split() for line in output.splitlines()]
     fresh = [row for row in rows if row[0] == "False"]
     over = [row for row in rows if row[0] == "True"]
-    assert len(fresh) > 10
-    assert len(over) > 10
+    assert len(fresh) > 5
+    assert len(over) > 5
     assert {row[2] for row in fresh if row[1] == "False"} <= {
         "FileNotFoundError",
         "RecordingFileError",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["make", "put", "remove", "replace", "sync", "write"]
+__all__ = ["clear", "make", "put", "remove", "replace", "sync", "write"]
 
 
 def make(folder: Path) -> None:
@@ -45,6 +45,12 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove the drafts that :func:`put` left behind when its process ended."""
+    for draft in [*folder.rglob(".c.*"), *folder.rglob(".zarr.json")]:
+        remove(draft)
 
 
 def put(path: Path, data: bytes | memoryview, *, synced: bool) -> None:

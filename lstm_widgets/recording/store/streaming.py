@@ -68,8 +68,11 @@ class Stream:
 
     Examples
     --------
+    >>> about = {"kind": "LSTM", "go_backwards": False, "masked_share": 0.0}
+    >>> about |= {"check": {"mode": "none"}, "config": {}}
     >>> with Stream.open("text.zarr", fingerprint={"model": "a1"}) as stream:
-    ...     stream.layer("lstm", layer_plan(["hidden_state"], examples=1, timesteps=None, cells=2))
+    ...     plan = layer_plan(["hidden_state"], examples=1, timesteps=None, cells=2)
+    ...     stream.layer("lstm", plan, about)
     ...     for start in range(stream.done, 6, 3):
     ...         place = (slice(0, 1), slice(start, start + 3))
     ...         stream.write("lstm", place, {"hidden_state": np.ones((1, 3, 2), np.float32)})
@@ -149,10 +152,12 @@ class Stream:
         self._open = True
         # Whether there is something to go on from, so that it stays if it is closed before it is finished.
         self._marked = before is not None
+        if before is not None:
+            files.clear(self._data)
         try:
             if before is None and self._fingerprint is not None:
                 files.make(path / RESUME)
-                self._keep(_Mark(0, {}, {}, {}))
+                self._keep(_Mark(0, {}, {}, {}, {}))
             self._disk.describe(self._data, group_of({}))
         except BaseException:
             self.close()
@@ -176,7 +181,12 @@ class Stream:
                 differs = _difference(header["fingerprint"], self._fingerprint)
                 if not (ended or differs):
                     return kept
-        if overwrite or not any(not entry.name.startswith(".") for entry in self._path.iterdir()):
+                if ended:
+                    self._clear(header["data"])
+                    files.remove(self._path / RESUME)
+        # Killed before anything was written, it leaves an empty folder.
+        begun = differs or finished or any(DATA.fullmatch(e.name) for e in self._path.iterdir())
+        if overwrite or not begun:
             return None
         where = f"path: {str(self._path)!r} exists"
         if differs and not finished:
@@ -239,7 +249,8 @@ class Stream:
         made = _Set(key, place, plan, folder, dict(attrs or {}))
         if known is not None:
             made.go_on(known["cursors"], known["tables"], self._summed)
-        self._sets[key] = made
+        # Another one: the writer's thread may be looking through this one.
+        self._sets = {**self._sets, key: made}
 
     def write(self, layer: str, place: Place, values: Mapping[str, npt.NDArray[Any]]) -> None:
         """Write a piece of a layer.
@@ -314,7 +325,7 @@ class Stream:
             The array's, such as ``"mask"`` where nothing turned out to be padding.
         """
         of = self._sets.get(f"layer {layer}") or self._set(layer)
-        of.left_out.append(of.arrays.pop(name))
+        of.left_out[name] = of.arrays[name]
 
     def mark(self, done: int, state: Mapping[str, npt.ArrayLike] | None = None) -> None:
         """Say that all that was written up to here is complete.
@@ -337,7 +348,8 @@ class Stream:
     def _made_mark(self, done: int, state: Mapping[str, npt.ArrayLike]) -> _Mark:
         sets = {key: each.mark() for key, each in self._sets.items()}
         lengths = {key: each.lengths() for key, each in self._sets.items()}
-        return _Mark(done, {key: np.array(value) for key, value in state.items()}, sets, lengths)
+        held = {key: np.array(value) for key, value in state.items()}
+        return _Mark(done, held, dict(self.attrs), sets, lengths)
 
     def _sum_up(self, mark: _Mark) -> None:
         for each in self._sets.values():
@@ -353,7 +365,6 @@ class Stream:
             for name, array in each.arrays.items():
                 for index, chunk in array.unfinished():
                     self._writer.do(self._chunk_job(each, name, index, chunk, whole=False))
-        attrs = self._all_attrs()
 
         def job() -> None:
             for each in self._sets.values():
@@ -364,15 +375,11 @@ class Stream:
             self._keep(mark)
             self._kept = mark
             if not self._replaces_whole:
-                self._replace_marker(mark, attrs)
+                self._replace_marker(mark)
 
         self._writer.do(job)
         self._mark = None
         self._committed = time.monotonic()
-
-    def _all_attrs(self) -> dict[str, Any]:
-        names = [each.name for each in self._sets.values() if not each.beside]
-        return {"layers": names, **self.attrs}
 
     def _keep(self, mark: _Mark) -> None:
         header = {
@@ -391,27 +398,27 @@ class Stream:
         files.put(folder / _STATE, made.getbuffer(), synced=True)
         files.sync(folder)
 
-    def _marker(self, mark: _Mark | None, attrs: Mapping[str, Any]) -> dict[str, Any]:
-        layers = [each for each in self._sets.values() if not each.beside]
+    def _marker(self, mark: _Mark, *, whole: bool) -> dict[str, Any]:
+        sets = [self._sets[key] for key in mark.lengths]
+        layers = [each for each in sets if not each.beside]
         marker = {
             "format": FORMAT,
-            "complete": mark is None,
+            "complete": whole,
             "data": self._data.name,
             "groups": [each.group for each in layers],
-            **{what: what in self._sets for what in BESIDE},
-            "attrs": strict(attrs),
+            **{what: what in mark.lengths for what in BESIDE},
+            "attrs": strict({"layers": [each.name for each in layers], **mark.attrs}),
         }
-        if mark is None:
+        if whole:
             marker["files"], marker["bytes"] = count(self._data)
         else:
             marker["done"] = mark.done
-            marker["sizes"] = {each.group: mark.lengths[each.key] for each in self._sets.values()}
         return marker
 
-    def _metadata(self, mark: _Mark | None) -> dict[str, Any]:
+    def _metadata(self, mark: _Mark) -> dict[str, Any]:
         """Give what all groups and arrays are, by path, with the shapes of what is complete."""
         found = dict(self._disk.metadata)
-        for key, lengths in ({} if mark is None else mark.lengths).items():
+        for key, lengths in mark.lengths.items():
             each = self._sets[key]
             for array in each.arrays.values():
                 whole = found[array.folder]  # which may be longer
@@ -424,15 +431,19 @@ class Stream:
             for folder, metadata in found.items()
         }
 
-    def _replace_marker(self, mark: _Mark | None, attrs: Mapping[str, Any]) -> None:
-        marker = {"lstm_widgets_recording": self._marker(mark, attrs)}
+    def _replace_marker(self, mark: _Mark, *, whole: bool = False) -> None:
+        marker = {"lstm_widgets_recording": self._marker(mark, whole=whole)}
         content = json_of(group_of(marker, consolidated(self._metadata(mark))))
         files.put(self._path / METADATA, content, synced=True)
         files.sync(self._path)
         if self._made_here:
             files.sync(self._path.parent)
+        self._clear(self._data.name)
+
+    def _clear(self, data: str) -> None:
+        """Remove data of which no marker tells any more."""
         for entry in list(self._path.iterdir()):
-            if DATA.fullmatch(entry.name) and entry != self._data:
+            if DATA.fullmatch(entry.name) and entry.name != data:
                 files.remove(entry)
 
     def finish(
@@ -453,27 +464,25 @@ class Stream:
         self.attrs |= attrs or {}
         for name, more in (layer_attrs or {}).items():
             self._set(f"layer {name}").attrs |= more
-        every = self._all_attrs()
         for each in self._sets.values():
             each.expect_whole()
-        left_out = [array for each in self._sets.values() for array in each.left_out]
-        if left_out and self._fingerprint is not None:
+        if any(each.left_out for each in self._sets.values()):
             self._commit()
-            self._writer.do(lambda: self._without(left_out, every))
+            self._writer.do(self._leave_out)
         for each in self._sets.values():
             for name, array in each.arrays.items():
                 for index, chunk in sorted(array.partial.items()):
+                    if name in each.left_out:
+                        continue
                     self._writer.do(self._chunk_job(each, name, index, chunk, whole=True))
                 array.partial.clear()
 
         def job() -> None:
-            for array in left_out:
-                self._disk.remove(array.folder)
             for each in self._sets.values():
                 each.describe(self._disk)
                 each.sum_up(self._disk)
             self._disk.sync()
-            self._replace_marker(None, every)
+            self._replace_marker(self._made_mark(self.done, {}), whole=True)
             files.remove(self._path / RESUME)
 
         self._writer.do(job)
@@ -481,16 +490,19 @@ class Stream:
         self._writer.wait()
         self.close()
 
-    def _without(self, left_out: Sequence[Array], attrs: Mapping[str, Any]) -> None:
-        """Let what is marked be opened without some arrays, which are about to be removed."""
-        if self._kept is None or self._replaces_whole:
-            return
-        for array in left_out:
-            self._disk.metadata.pop(array.folder, None)
+    def _leave_out(self) -> None:
+        """Let what is marked be opened without some arrays, and then remove these."""
+        gone = [array.folder for each in self._sets.values() for array in each.left_out.values()]
         for each in self._sets.values():
+            each.arrays = {n: array for n, array in each.arrays.items() if n not in each.left_out}
             each.describe(self._disk)
-        self._disk.sync()
-        self._replace_marker(self._kept, attrs)
+        for folder in gone:
+            self._disk.metadata.pop(folder, None)
+        if self._kept is not None and not self._replaces_whole:
+            self._disk.sync()
+            self._replace_marker(self._kept)
+        for folder in gone:
+            self._disk.remove(folder)
 
     def close(self) -> None:
         """Stop here. What was marked stays, and can be gone on with; if nothing was, nothing stays."""
@@ -527,6 +539,7 @@ class _Mark:
 
     done: int
     state: dict[str, npt.NDArray[Any]]
+    attrs: dict[str, Any]
     sets: dict[str, Any]
     lengths: dict[str, dict[str, int]]
     summaries: dict[str, dict[str, npt.NDArray[Any]]] = field(default_factory=dict)
@@ -557,7 +570,7 @@ class _Set:
             )
             for array, variable in plan.variables.items()
         }
-        self.left_out: list[Array] = []
+        self.left_out: dict[str, Array] = {}
         cells = plan.sizes.get("cell") or 0
         self.summaries = {name: Summary(folder / name, cells) for name in signals}
 
