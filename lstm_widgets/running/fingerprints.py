@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["of_model", "of_part", "of_value"]
 
+_NUMBERED = re.compile(r'_\d+"')
 # Bytes that are copied at a time.
 _COPIED = 1 << 22
 
@@ -38,8 +40,10 @@ def of_model(adapter: Adapter) -> dict[str, str]:
     digest = hashlib.sha256()
     for array in adapter.weights():
         _add(digest, array)
-    config = json.dumps(adapter.config(), sort_keys=True, default=str)
-    return {"weights": digest.hexdigest(), "model": of_value(config)}
+    # Built once more, a model may be called "sequential_1", and so may all that is in it.
+    config = _NUMBERED.sub('"', json.dumps(adapter.config(), sort_keys=True, default=str))
+    layers = ", ".join(unit for one in adapter.layers for unit in one.units)
+    return {"weights": digest.hexdigest(), "model": of_value(config), "its layers": layers}
 
 
 def of_part(before: str, part: Part) -> str:
