@@ -16,7 +16,7 @@ from lstm_widgets import concepts as c
 from lstm_widgets.analysis import blocks, ranked_block, ranked_tracks, statistics
 from lstm_widgets.datasets import characters
 from lstm_widgets.recording import RecordedLayer, Recording
-from lstm_widgets.recording.store import writing
+from lstm_widgets.recording.store import layout
 
 RNG = np.random.default_rng(0)
 LETTERS = list("abcdefgh .\n")
@@ -414,7 +414,7 @@ def test_blocks_and_files_change_nothing(monkeypatch, tmp_path):
 def test_memory_is_that_of_a_block(monkeypatch, tmp_path):
     values = RNG.normal(size=(1, 10_000, 256)).astype(np.float32)
     size = values.nbytes
-    monkeypatch.setattr(writing, "CHUNK_BYTES", 2**17)  # several are read at once
+    monkeypatch.setattr(layout, "CHUNK_BYTES", 2**17)  # several are read at once
     recording_of(values, letters(1, 10_000)).save(tmp_path / "saved.zarr")
     del values
     monkeypatch.setattr(blocks, "_BLOCK_VALUES", 10_000 * 16)

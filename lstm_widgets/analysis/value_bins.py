@@ -158,7 +158,8 @@ class Bins:
         step = np.floor((np.cumsum(everything) - everything) / (full / 2))
         keep = np.append(True, step[1:] != step[:-1]) | (everything > full / 4)
         keep[1:] |= everything[:-1] > full / 4
-        cuts = np.maximum(least, np.ceil(1.5 * most / full)).astype(np.int64)
+        few = np.minimum(least, own.sum(axis=0))  # more than its values would be too many
+        cuts = np.maximum(few, np.ceil(1.5 * most / full)).astype(np.int64)
         cuts = np.where(most > full, np.minimum(cuts, widths), keep.astype(np.int64))
         bin_of = np.repeat(np.arange(len(cuts)), cuts)
         within = np.arange(len(bin_of)) - np.repeat(np.cumsum(cuts) - cuts, cuts)
