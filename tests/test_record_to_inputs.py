@@ -100,6 +100,7 @@ def test_the_file_of_a_text(tmp_path, monkeypatch, taken):
     model = of_ids()
     expected = lw.record(model, text, **options)
     expect_same(expected, lw.record(model, file, to=tmp_path / "a.zarr", **options))
+    expect_same(expected, lw.record(model, file, **options))
     words = [
         "the",
         "cat",

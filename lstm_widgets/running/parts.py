@@ -173,6 +173,8 @@ class Whole(Parts):
 
     def __init__(self, adapter: Adapter, told: Told, batch_size: int | None, inputs: Any) -> None:
         super().__init__(adapter, told, batch_size)
+        if isinstance(inputs, Path):
+            inputs = inputs.read_text(encoding="utf-8")
         self.head = told.given(adapter, inputs, tokens=told.tokens, times=told.times)
         self.examples = self.head.examples
         expect_labels(self._labels(0, self.examples), self.examples)

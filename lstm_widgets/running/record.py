@@ -124,8 +124,11 @@ def record(
 
         With ``to``, inputs need not fit into memory: an array on disk (``np.memmap``, or one of Zarr or HDF5)
         is read a part at a time, a dataset or loader batch by batch, and so is any iterator of batches, each
-        as the model takes it, or of single examples. A ``pathlib.Path`` is the file of a text in UTF-8, which
-        ``vocabulary`` cuts into tokens. What comes batch by batch has examples no longer than the first ones.
+        as the model takes it, or of single examples. What comes batch by batch
+        has examples no longer than the first ones.
+
+        A ``pathlib.Path`` is the file of a text in UTF-8, which ``vocabulary`` cuts into tokens; with ``to``
+        it is read a part at a time, too.
     run : callable, optional
         For a model that isn't called with ``model(inputs)``, instead of ``inputs``: a function of the model
         that does what is to be recorded, as ``lambda model: agent.predict(observation)``. All that
