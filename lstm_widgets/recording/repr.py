@@ -90,7 +90,7 @@ def as_html(
 
 
 def _title(layers: Mapping[str, xr.Dataset], beside: Mapping[str, xr.Dataset]) -> str:
-    total = _size(sum(dataset.nbytes for dataset in [*layers.values(), *beside.values()]))
+    total = _size(sum(map(_bytes, [*layers.values(), *beside.values()])))
     return f"Recording: {len(layers)} layer{'s' * (len(layers) != 1)}, {total}"
 
 
@@ -135,7 +135,7 @@ def _row(name: str, dataset: xr.Dataset) -> _Row:
         padding=f"{attrs['masked_share']:.1%}" if "mask" in dataset else "none",
         tokens=_tokens(dataset),
         check=check_in_words(attrs["check"]),
-        memory=_size(dataset.nbytes),
+        memory=_size(_bytes(dataset)),
     )
 
 
@@ -176,6 +176,11 @@ def check_in_words(check: Mapping[str, Any]) -> str:
     if difference <= tolerance:
         return f"equals the layer to {difference:.0e} {part}".replace("e-0", "e-")
     return f"DIFFERS from the layer by {difference:.0e} {part}".replace("e-0", "e-")
+
+
+def _bytes(dataset: xr.Dataset) -> int:
+    """Tell how much its arrays take; the numbers along its axes are ranges, which take nothing."""
+    return sum(v.nbytes for name, v in dataset.variables.items() if name not in dataset.dims)
 
 
 def _size(size: float) -> str:
