@@ -166,6 +166,34 @@ def test_a_text_is_read_here_its_states_handed_over(two, tmp_path):
     assert lw.open_recording(tmp_path / "some")["upper"].equals(whole["upper"])
 
 
+def test_stretches_of_a_text_are_shared_out_after_a_warm_up_whose_error_is_told(two, tmp_path):
+    model, text = Tiny(11, stepped=False), ids(1, 3000)[0]
+    options = OPTIONS | {"batch_size": 50}
+    lw.record(model, text, to=tmp_path / "some", warm_up=30, **options)
+    assert any(used(two))
+    with without_client():
+        lw.record(model, text, to=tmp_path / "none", warm_up=30, **options)
+        exact = lw.record(model, text, **options)
+    expect_same(tmp_path / "some", tmp_path / "none")
+    got = lw.open_recording(tmp_path / "some")
+    told = got.tree.attrs["warm_up"]
+    assert told["timesteps"] == 30
+    edges = np.arange(150, 3000, 150)  # a quarter is replayed, at most, and pieces are whole
+    for layer in ("lower", "upper"):
+        apart = np.abs(got[layer].hidden_state - exact[layer].hidden_state).values[0].max(1)
+        assert (apart[:150] == 0).all()
+        assert 0 < told["differences"][layer] < 0.1
+        # One step before an edge, states differ by what is told, at most.
+        assert apart[edges].max() <= 2 * told["differences"][layer]
+
+
+def test_a_warm_up_is_for_what_is_read_continuously(tmp_path):
+    model = Tiny(11, stepped=False)
+    for inputs, options in ((ids(), {"to": tmp_path / "r"}), (ids(1, 99)[0], {})):
+        with pytest.raises(ValueError, match="warm_up: expected None but for a text"):
+            lw.record(model, inputs, warm_up=5, **options)
+
+
 @pytest.mark.usefixtures("two")
 def test_what_fails_on_a_worker_says_where_and_goes_on_from_what_is_done(tmp_path):
     model, inputs = Tiny(11, stepped=False), ids()

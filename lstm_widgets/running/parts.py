@@ -54,6 +54,7 @@ class Told:
     units: Mapping[str, str] | Sequence[str] | None = None
     targets: Any = None
     needs_ids: bool = False
+    warm_up: int | None = None
 
     def over(self, known: Described) -> Told:
         """Add what inputs say of themselves, where nothing else was said."""
@@ -92,6 +93,9 @@ class Stretch:
         The timestep of the series from which on what it reads isn't there yet.
     read_skip : int
         How many of the timesteps that it reads are there already.
+    replayed : Part, optional
+        What the model reads before it from its initial states, and nothing is recorded of, instead of going
+        on from the stretch before.
     """
 
     part: Part
@@ -101,6 +105,7 @@ class Stretch:
     skip: int = 0
     read: int = 0
     read_skip: int = 0
+    replayed: Part | None = None
 
 
 class Parts:
@@ -132,6 +137,7 @@ class Parts:
 
     def __init__(self, adapter: Adapter, told: Told, batch_size: int | None) -> None:
         self._adapter, self._told, self._batch_size = adapter, told, batch_size
+        self.warm_up = told.warm_up
 
     def plan(self) -> None:
         """Choose how the model, which is built, reads it."""
@@ -303,21 +309,27 @@ class _Text(Parts):
             )
 
     def _pieces(self) -> Iterator[Stretch]:
-        for start in itertools.count(0, self._size):
-            end = self._rows.reach(start + self._size + 1)
-            stop = min(end, start + self._size)
+        warm_up = self._told.warm_up or 0
+        # What is replayed is a quarter of it, at most.
+        length = -(-max(self._size, 4 * warm_up) // self._size) * self._size
+        for start in itertools.count(0, length):
+            end = self._rows.reach(start + length + 1)
+            stop = min(end, start + length)
             if stop <= start:
                 return
-            given = self._given(start, stop, first=not start)
-            reading = Reading("pieces", stop - start)
-            batch, size = given.batches(reading, self._size)
-            targets = self._targets(start, stop)
-            part = Part(
-                *(given, reading, batch, size, self._told.labels, targets),
-                self._following(stop, end),
-            )
-            yield Stretch(part, stop, slice(0, 1), start, read=start)
-            self._rows.forget(stop)
+            part = self._piece(start, stop, end)
+            replayed = self._piece(start - warm_up, start, end) if warm_up and start else None
+            yield Stretch(part, stop, slice(0, 1), start, read=start, replayed=replayed)
+            self._rows.forget(stop - warm_up)
+
+    def _piece(self, start: int, stop: int, end: int) -> Part:
+        given = self._given(start, stop, first=not start)
+        reading = Reading("pieces", stop - start)
+        batch, size = given.batches(reading, self._size)
+        targets = self._targets(start, stop)
+        return Part(
+            *(given, reading, batch, size, self._told.labels, targets), self._following(stop, end)
+        )
 
     def _following(self, stop: int, end: int) -> npt.NDArray[np.int64] | None:
         """Tell the id of what comes after a part, -1 where nothing does."""

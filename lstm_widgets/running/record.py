@@ -71,6 +71,7 @@ def record(
     to: str | PathLike[str] | None = None,
     dtype: str = "float32",
     overwrite: bool = False,
+    warm_up: int | None = None,
 ) -> Recording:
     """Run a Keras model or a PyTorch module and keep every signal of every recurrent layer.
 
@@ -246,6 +247,12 @@ def record(
         carried on exactly.
     overwrite : bool, default False
         Whether another recording that stands there may be replaced.
+    warm_up : int, optional
+        With ``to``, of a text that is read continuously: don't carry the states all through it, but read it
+        in stretches, each from the model's initial states after so many timesteps before it, which are
+        replayed and not recorded; so that the workers of a Dask cluster can share them. That isn't exact:
+        ``recording.tree.attrs["warm_up"]["differences"]`` tells of each layer by how much the states after
+        a warm-up differ from those in which the stretch before ended, at most.
 
     Returns
     -------
@@ -307,6 +314,7 @@ def record(
     expect_check(check, tolerance)
     path = _standard_path(to, dtype, overwrite=overwrite)
     whole = {"batch_size": batch_size, "window": window, "step": step, "top_k": top_k}
+    whole |= {"warm_up": warm_up}
     for argument, number in whole.items():
         expect_positive(argument, number)
     if run is not None:
@@ -347,6 +355,7 @@ def record(
         units=units,
         targets=targets,
         needs_ids=top_k is not None,
+        warm_up=warm_up,
     )
     parts: Parts = (
         Whole(adapter, told, batch_size, inputs)
@@ -363,6 +372,10 @@ def record(
     adapter.build(parts.head.first(batch_size or DEFAULT_BATCH_SIZE))
     selection = Selection(adapter.layers, layers, signals)
     parts.plan()
+    if warm_up is not None and (path is None or parts.reading.mode != "pieces"):
+        raise ValueError(
+            f"warm_up: expected None but for a text that is read continuously, with to=; got {warm_up}"
+        )
     session = Session(
         selection,
         parts.reading,
@@ -384,6 +397,7 @@ def record(
         "window": window,
         "step": step,
         "pad": pad,
+        "warm_up": warm_up,
         "state": state,
         "batch_size": batch_size,
         "layers": layers,

@@ -14,7 +14,7 @@ from lstm_widgets.running.predictions import Guesses
 from lstm_widgets.running.said import Said, Targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from lstm_widgets.running.reading import Reading
     from lstm_widgets.running.run import Outputs
     from lstm_widgets.running.session import Session
+
+    States = dict[str, list[npt.NDArray[np.float32]]]
 
 __all__ = ["Beside", "Part", "Recorded", "Recorder", "read_all"]
 
@@ -182,6 +184,28 @@ class Recorder:
             run.read(self._run, part.batch(start, stop), start, stop, self._session), start, stop
         )
         self._session.done = stop
+
+    def read_all(self, part: Part) -> None:
+        """Let the model read all of the next part."""
+        self.turn(part)
+        for start, stop in part.reading.parts(part.size):
+            self.read(start, stop)
+
+    def replay(self, part: Part, kept: Mapping[str, npt.NDArray[Any]]) -> States:
+        """Let the model read a part from its initial states; give the states that layers end in.
+
+        ``kept`` is what :meth:`Run.state` told before it read anything.
+        """
+        self._session.begin_anew()
+        self._run.resume(kept)
+        now = self._run.state()
+        if now.keys() != kept.keys() or any(now[k].tobytes() != kept[k].tobytes() for k in kept):
+            raise ValueError(
+                "warm_up: expected None, because the model keeps states of its own from one call to the "
+                "next, which can't be begun anew"
+            )
+        self.read_all(part)
+        return self._session.carried
 
     def _seen(self, outputs: Outputs, start: int, stop: int) -> None:
         session, part = self._session, self._part

@@ -150,6 +150,20 @@ class Session:
         self._reached = set(told["reached"])
         self._drifted, self._outputs_difference = told["drifted"], told["outputs"]
 
+    @property
+    def carried(self) -> dict[str, list[npt.NDArray[np.float32]]]:
+        """The states from which layers go on with a text, by their names."""
+        found: dict[str, list[npt.NDArray[np.float32]]] = {}
+        for (name, _), states in self._carried.items():
+            found.setdefault(name, []).extend(state.astype(np.float32) for state in states)
+        return found
+
+    def begin_anew(self) -> None:
+        """Let the next part of a text start from the model's initial states."""
+        self._carried.clear()
+        self._ended.clear()
+        self._begun.clear()
+
     def begin(self, start: int, stop: int) -> None:
         """Announce the examples that the next call of the model is about."""
         self._start, self._stop = start, stop

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from lstm_widgets.models.adapter import Adapter, adapter_of
 from lstm_widgets.recording.blockwise import packed
 from lstm_widgets.rnn.parallel import one_thread
-from lstm_widgets.running.recorder import Part, Recorder
+from lstm_widgets.running.recorder import Recorder
 from lstm_widgets.running.run import prepared
 from lstm_widgets.running.selection import Selection
 from lstm_widgets.running.session import Session
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from lstm_widgets.running.held import Held
     from lstm_widgets.running.parts import Stretch
     from lstm_widgets.running.reading import Reading
-    from lstm_widgets.running.recorder import Beside, Recorded
+    from lstm_widgets.running.recorder import Beside, Part, Recorded, States
 
     Arrays = dict[str, npt.NDArray[Any]]
 
@@ -80,11 +80,13 @@ class _Like:
 
 @dataclass(frozen=True)
 class Shard:
-    """What was recorded of a part, and what :meth:`Session.state` tells after it alone."""
+    """What was recorded of a part, what :meth:`Session.state` tells after it alone, and what was replayed."""
 
     found: Recorded
     told: dict[str, Any]
     arrays: Arrays
+    started: States | None
+    """The states that layers ended in after what was replayed before; None: nothing was."""
 
 
 class Shards:
@@ -100,8 +102,10 @@ class Shards:
         What the session was made of.
     beside : Beside
         What is recorded beside the layers.
-    recorder, session
-        Those that have read the first part here: from them, the others know how it is read.
+    recorder : Recorder
+        The one that has read the first part here: from it, others know how it is read.
+    session : Session
+        That of the recorder.
     """
 
     def __init__(
@@ -124,7 +128,7 @@ class Shards:
             _Like(session.whole, session.check, session.tolerance, session.every_output),
             _told_apart(beside, adapter),
             recorder.state(),
-            told | {"units": [[*unit[:5], 0.0, 0, 0] for unit in told["units"]]},
+            told | {"units": [[*unit[:5], 0.0, 0, 0] for unit in told["units"]], "carried": []},
             arrays,
         )
         # As a task of its own it is done again where the worker that had its result is lost.
@@ -145,7 +149,7 @@ class Shards:
                 stretch = next(left, None)
                 if stretch is None:
                     return
-                sent = _told_apart(stretch.part, self._adapter)
+                sent = _told_apart((stretch.part, stretch.replayed), self._adapter)
                 self._running.append((stretch, self._submit(_on_worker, self._setup, sent)))
 
         try:
@@ -155,8 +159,10 @@ class Shards:
                 try:
                     shard: Shard = future.result()
                 except Exception as error:
-                    part = f"{stretch.examples.start}:{stretch.examples.stop}"
-                    error.add_note(f"in examples {part}, on a worker of the Dask cluster")
+                    part = f"examples {stretch.examples.start}:{stretch.examples.stop}"
+                    if stretch.timestep:
+                        part += f", from timestep {stretch.timestep} on"
+                    error.add_note(f"in {part}, on a worker of the Dask cluster")
                     raise
                 self._running.popleft()
                 future.release()
@@ -171,20 +177,25 @@ class Shards:
 def merged(told: Mapping[str, Any], arrays: Arrays, shard: Shard) -> tuple[dict[str, Any], Arrays]:
     """Make of what a session told, and of what another one did of the next part, what is so after both."""
     units = {(unit[0], unit[1]): unit for unit in told["units"]}
+    goes_on = bool(shard.told["carried"])  # a text, all of whose parts are of one example
     for layer, call, kind, tolerance, held, difference, examples, timesteps in shard.told["units"]:
+        unit = [layer, call, kind, tolerance, held, difference, examples, timesteps]
         before = units.get((layer, call))
         if before is not None:
-            difference, examples = max(before[5], difference), before[6] + examples  # noqa: PLW2901
-        unit = [layer, call, kind, tolerance, held, difference, examples, timesteps]
+            unit[5] = max(before[5], difference)
+            unit[6] = max(before[6], examples) if goes_on else before[6] + examples
+            unit[7] = before[7] + timesteps if goes_on else timesteps
         units[layer, call] = unit
     both = {
-        "carried": told["carried"],
+        "carried": shard.told["carried"],
         "units": list(units.values()),
         "reached": sorted({*told["reached"], *shard.told["reached"]}),
         "drifted": told["drifted"] or shard.told["drifted"],
         "outputs": max(told["outputs"], shard.told["outputs"]),
     }
-    return both, {name: value for name, value in arrays.items() if name in shard.arrays}
+    states = {name: value for name, value in shard.arrays.items() if name.startswith("state ")}
+    initial = {name: value for name, value in arrays.items() if not name.startswith("state ")}
+    return both, states | {name: value for name, value in initial.items() if name in shard.arrays}
 
 
 # What is told apart: the model stays behind, and is there already --------------------------------
@@ -200,7 +211,7 @@ def _told_apart(value: Any, adapter: Adapter) -> bytes:
                 return "adapter"
             return "lookup" if lookup is not None and each is lookup else None
 
-    lookup = value.given.lookup if isinstance(value, Part) else None
+    lookup = value[0].given.lookup if isinstance(value, tuple) else None
     made = io.BytesIO()
     try:
         Pickler(made).dump(value)
@@ -254,7 +265,9 @@ class _Worker:
 
     def recorded(self, data: bytes) -> Shard:
         setup, adapter = self._setup, self._adapter
-        part: Part = _Unpickler(data, adapter).load()
+        part: Part
+        replayed: Part | None
+        part, replayed = _Unpickler(data, adapter).load()
         if not self._built:
             adapter.build(part.given.first(part.size))
             self._built = True
@@ -263,10 +276,9 @@ class _Worker:
         with prepared(adapter, session) as ready:
             recorder = Recorder(session, ready, _Unpickler(setup.beside, adapter).load())
             recorder.resume(setup.learned)
-            recorder.turn(part)
-            for start, stop in part.reading.parts(part.size):
-                recorder.read(start, stop)
-            return Shard(recorder.recorded(), *session.state())
+            started = None if replayed is None else recorder.replay(replayed, ready.state())
+            recorder.read_all(part)
+            return Shard(recorder.recorded(), *session.state(), started)
 
 
 # The model of the run that this process last had a part of. One part at a time: a model is one.

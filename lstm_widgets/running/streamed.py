@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lstm_widgets.models.adapter import Adapter, Run
     from lstm_widgets.recording import RecordedLayer, RecordedPredictions, RecordedSeries, Recording
     from lstm_widgets.running.parts import Parts, Stretch
-    from lstm_widgets.running.recorder import Beside, Recorded
+    from lstm_widgets.running.recorder import Beside, Recorded, States
     from lstm_widgets.running.session import Session
     from lstm_widgets.running.shards import Made
 
@@ -161,6 +161,8 @@ class _Writing:
             str, list[int]
         ] = {}  # how many timesteps are no padding, and how many there are
         self._overlap = overlap.Gathered()
+        self._warm_up: int | None = parts.warm_up
+        self._jumps: dict[str, float] = {}  # between stretches that begin with a warm-up, by layer
         self._known = False  # whether anything is known to come next
         stream.attrs = session.attrs(adapter)
 
@@ -210,7 +212,10 @@ class _Writing:
                 self._stream.leave_out(name, "mask")
         if _BESIDE + "predictions" in self._plans and not self._known:
             self._stream.leave_out("predictions", "target_probability")
-        self._stream.finish(self._session.attrs(self._adapter), self._attrs)
+        attrs = self._session.attrs(self._adapter)
+        if self._warm_up is not None:
+            attrs["warm_up"] = {"timesteps": self._warm_up, "differences": self._jumps}
+        self._stream.finish(attrs, self._attrs)
 
     def _recorded(
         self, recorder: Recorder, ready: Run, shards: Callable[[Any], Shards]
@@ -223,12 +228,12 @@ class _Writing:
         try:
             # By the first part the others are read.
             for stretch, read in itertools.islice(left, 0 if self._plans else 1):
-                yield stretch, read, self._here(recorder, stretch)
+                yield stretch, read, self._here(recorder, stretch, kept)
             client = current_client()
             if client is not None and self._apart(kept, ready.state()):
                 yield from self._there(shards, client, left)
             for stretch, read in left:
-                yield stretch, read, self._here(recorder, stretch)
+                yield stretch, read, self._here(recorder, stretch, kept)
         except Exception as error:
             if self.done:
                 error.add_note(
@@ -249,15 +254,27 @@ class _Writing:
                 self._read = read
                 self._expect_same()
 
-    def _here(self, recorder: Recorder, stretch: Stretch) -> Recorded:
-        recorder.turn(stretch.part)
-        for start, stop in stretch.part.reading.parts(stretch.part.size):
-            recorder.read(start, stop)
+    def _here(self, recorder: Recorder, stretch: Stretch, kept: Arrays) -> Recorded:
+        if stretch.replayed is not None:
+            ended = self._session.carried
+            self._compare(ended, recorder.replay(stretch.replayed, kept))
+        recorder.read_all(stretch.part)
         return recorder.recorded()
+
+    def _compare(self, ended: States, started: States) -> None:
+        """Note how far the states after a warm-up are from those in which the stretch before ended."""
+        for name, states in started.items():
+            apart = max(
+                float(np.abs(a - b).max(initial=0))
+                for a, b in zip(states, ended[name], strict=True)
+            )
+            self._jumps[name] = max(self._jumps.get(name, 0.0), apart)
 
     def _apart(self, kept: Arrays, now: Arrays) -> bool:
         """Whether no part goes on from another: not from states, and not from what the model keeps."""
-        if self._parts.reading.mode == "pieces" or kept.keys() != now.keys():
+        if self._parts.reading.mode == "pieces":
+            return self._warm_up is not None
+        if kept.keys() != now.keys():
             return False
         return all(kept[name].tobytes() == value.tobytes() for name, value in now.items())
 
@@ -277,6 +294,8 @@ class _Writing:
 
         for stretch, shard in shards(client).recorded(noted()):
             session = self._session
+            if shard.started is not None:
+                self._compare(session.carried, shard.started)
             session.resume(*merged(*session.state(), shard))
             layers = [self._checked(layer) for layer in shard.found.layers]
             yield stretch, reads.popleft(), replace(shard.found, layers=layers)
@@ -284,10 +303,12 @@ class _Writing:
     def _checked(self, layer: RecordedLayer) -> RecordedLayer:
         """Count what was checked before a part was read by itself, too."""
         before = self._attrs[layer.name]["check"]
-        check = layer.check | {
-            "difference": max(before["difference"], layer.check["difference"]),
-            "examples": before["examples"] + layer.check["examples"],
-        }
+        now = layer.check
+        check = now | {"difference": max(before["difference"], now["difference"])}
+        if self._parts.reading.mode == "pieces":
+            check["timesteps"] = before["timesteps"] + now["timesteps"]
+        else:
+            check["examples"] = before["examples"] + now["examples"]
         return replace(layer, check=check)
 
     # Going on -------------------------------------------------------------------------------------
@@ -304,6 +325,7 @@ class _Writing:
             "attrs": self._attrs,
             "real": self._real,
             "known": self._known,
+            "jumps": self._jumps,
             "session": told,
             "recorder": recorder.state(),
         }
@@ -319,6 +341,7 @@ class _Writing:
         ready.resume(_starting(state, "model "))
         recorder.resume(told["recorder"])
         self._attrs, self._real, self._known = told["attrs"], told["real"], told["known"]
+        self._jumps = told["jumps"]
         for name, sizes, variables in told["plans"]:
             made = {key: Variable(tuple(one.pop("dims")), **one) for key, one in variables.items()}
             self._begin(name, Plan(sizes, made))
