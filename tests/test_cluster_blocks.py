@@ -33,7 +33,7 @@ AHEAD = importlib.import_module("lstm_widgets.recording.blockwise")._AHEAD
 def cluster_of(workers, threads=1):
     with (
         distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=threads, processes=True, dashboard_address=None
+            n_workers=workers, threads_per_worker=threads, processes=True, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -70,11 +70,11 @@ def expect_same(got, expected):
         assert a.tobytes() == b.tobytes()
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
-def test_a_cluster_gives_the_same_to_the_bit_and_in_order(layer, workers):
+@pytest.mark.parametrize(("workers", "threads"), [(1, 1), (2, 1), (4, 1), (1, 3)])
+def test_a_cluster_gives_the_same_to_the_bit_and_in_order(layer, workers, threads):
     blocks = blocks_of(layer, 4000)
     expected = list(blockwise(summed, blocks, desc="summing"))
-    with cluster_of(workers):
+    with cluster_of(workers, threads):
         got = list(blockwise(summed, blocks, desc="summing"))
     expect_same(got, expected)
 
