@@ -356,7 +356,7 @@ class Encoder:
             chunks=chunks,
             attributes=attributes,
             fill_value=self.fill if dtype.kind == "f" else None,
-            # By benchmarks/store.py: as small as zstd makes them, at a tenth to a third of its time.
+            # By benchmarks/store.py: within 3 % of what zstd makes of them, in less time.
             compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()],
             chunk_key_encoding={"name": "default", "configuration": {"separator": "."}},
             config={"write_empty_chunks": True},
