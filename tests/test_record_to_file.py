@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from keras import layers as L
-from recordings import expect_same
+from sameness import expect_same
 from torch import nn
 
 import lstm_widgets as lw

@@ -17,7 +17,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers as L
-from recordings import expect_same
+from sameness import expect_same
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 

@@ -55,6 +55,7 @@ __all__ = [
     "Result",
     "Run",
     "adapter_of",
+    "environment",
     "framework_of",
     "register",
     "standard_vocabulary",
@@ -591,6 +592,14 @@ def _frameworks() -> tuple[ModuleType, ...]:
     name, path = lstm_widgets.models.__name__, lstm_widgets.models.__path__
     folders = [found.name for found in pkgutil.iter_modules(path) if found.ispkg]
     return tuple(importlib.import_module(f"{name}.{folder}") for folder in folders)
+
+
+def environment() -> dict[str, str]:
+    """Tell with which environment variables another process runs models as this one does."""
+    told: dict[str, str] = {}
+    for framework in _frameworks():
+        told |= framework.environment()
+    return told
 
 
 def framework_of(kind: type) -> str:

@@ -476,7 +476,7 @@ def _store() -> ModuleType:
     try:
         from lstm_widgets.recording import store  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        if error.name != "zarr":
+        if (error.name or "").partition(".")[0] != "zarr":
             raise
         raise ModuleNotFoundError(
             "files of recordings need zarr, which isn't installed (and can't be in Pyodide, as in "

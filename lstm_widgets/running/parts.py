@@ -183,7 +183,8 @@ class Whole(Parts):
             inputs = inputs.read_text(encoding="utf-8")
         self.head = told.given(adapter, inputs, tokens=told.tokens, times=told.times)
         self.examples = self.head.examples
-        expect_labels(self._labels(0, self.examples), self.examples)
+        expect_labels(told.labels, self.examples)
+        expect_labels(self.head.labels, self.examples)
 
     @property
     def kind(self) -> str:
@@ -659,7 +660,4 @@ def _taken(values: Any, start: int, stop: int) -> Any:
         return tuple(_taken(each, start, stop) for each in values)
     if hasattr(values, "iloc"):
         return values.iloc[start:stop]
-    if isinstance(values, list) or type(values).__module__.split(".")[0] in ("torch", "tensorflow"):
-        return values[start:stop]
-    taken = values[start:stop]
-    return taken if hasattr(taken, "dims") else np.asarray(taken)
+    return values[start:stop]

@@ -12,7 +12,6 @@ import contextlib
 import io
 import os
 import pickle
-import sys
 import threading
 import uuid
 import warnings
@@ -20,7 +19,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lstm_widgets.models.adapter import Adapter, adapter_of
+from lstm_widgets.models.adapter import Adapter, adapter_of, environment
 from lstm_widgets.recording.blockwise import packed
 from lstm_widgets.rnn.parallel import one_thread
 from lstm_widgets.running.recorder import Recorder
@@ -123,7 +122,7 @@ class Shards:
         setup = _Setup(
             uuid.uuid4().hex,
             packed(made.model, "model"),
-            _keras_backend(),
+            environment(),
             replace(made, model=None),
             _Like(session.whole, session.check, session.tolerance, session.every_output),
             _told_apart(beside, adapter),
@@ -242,7 +241,7 @@ class _Setup:
 
     run: str
     model: bytes
-    backend: str | None
+    environment: dict[str, str]
     made: Made
     like: _Like
     beside: bytes
@@ -255,8 +254,7 @@ class _Worker:
     """A model on a worker."""
 
     def __init__(self, setup: _Setup) -> None:
-        if setup.backend is not None and "keras" not in sys.modules:
-            os.environ["KERAS_BACKEND"] = setup.backend
+        os.environ.update(setup.environment)
         self._setup = setup
         self.run = setup.run
         model = pickle.loads(setup.model)  # noqa: S301 - what the client has sent
@@ -296,8 +294,3 @@ def _on_worker(setup: _Setup, part: bytes) -> Shard:
             _last.clear()  # before there is another one
             _last.append(_Worker(setup))
         return _last[0].recorded(part)
-
-
-def _keras_backend() -> str | None:
-    keras = sys.modules.get("keras")
-    return None if keras is None else str(keras.config.backend())

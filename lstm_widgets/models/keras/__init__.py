@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def lookup_of(layer: Any) -> Lookup | None:
     from lstm_widgets.models.keras.lookup import KerasLookup, is_lookup  # noqa: PLC0415
 
     return KerasLookup(layer) if is_lookup(layer) else None
+
+
+def environment() -> dict[str, str]:
+    """Tell with which environment variables Keras runs elsewhere on the backend that it has here."""
+    keras = sys.modules.get("keras")
+    return {} if keras is None else {"KERAS_BACKEND": str(keras.config.backend())}
 
 
 def _refuse_layers(thing: Any) -> None:

@@ -29,3 +29,8 @@ def lookup_of(layer: Any) -> Lookup | None:
     """Make a lookup of a layer that makes ids of strings: PyTorch has none."""
     del layer
     return None
+
+
+def environment() -> dict[str, str]:
+    """Tell which environment variables matter elsewhere: none."""
+    return {}
