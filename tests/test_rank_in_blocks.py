@@ -349,14 +349,16 @@ def test_a_cluster_ranks_and_screens_the_same_to_the_bit(tmp_path, workers, monk
 
 def test_memory_does_not_grow_with_the_text(monkeypatch, tmp_path):
     monkeypatch.setattr(layout, "CHUNK_BYTES", 2**17)  # chunks are read whole
+    monkeypatch.setattr(blockwise, "HERE", 1)  # whether blocks peak together is a matter of chance
     peaks = []
-    for n in (20_000, 80_000):
+    for n in (20_000, 160_000):
         values = np.random.default_rng(0).normal(size=(1, n, 24)).astype(np.float32)
         recording_of(values).save(tmp_path / f"{n}.zarr")
         recording = lw.open_recording(tmp_path / f"{n}.zarr")
         said = {"up": (values[..., 0] > 0.5)}
         del values
         monkeypatch.setattr(ranked_in_blocks, "FULL", 0.01)
+        monkeypatch.setattr(ranked_long_tracks, "_STRETCH", 4096)
         in_blocks(monkeypatch, recording, said, 5000 * 24, shifts=2, lags=0)
         tracemalloc.start()
         try:
@@ -364,8 +366,8 @@ def test_memory_does_not_grow_with_the_text(monkeypatch, tmp_path):
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:
             tracemalloc.stop()
-    # By less than half of what the signal has grown by.
-    assert peaks[1] - peaks[0] < (80_000 - 20_000) * 24 * 4 / 2
+    # By less than a fourth of what the signal has grown by.
+    assert peaks[1] - peaks[0] < (160_000 - 20_000) * 24 * 4 / 4
 
 
 def test_interrupted_keeps_the_cells_that_are_done(monkeypatch):

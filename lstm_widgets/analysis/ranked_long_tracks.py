@@ -186,10 +186,11 @@ def _quantiles(track: PackedTrack, mask: Flags | None) -> Floats:
     return np.unique(sample[np.linspace(0, len(sample) - 1, _NUMBERS).astype(np.intp)])
 
 
-def stretches(runs: Runs, timesteps: int = _STRETCH) -> Iterator[Runs]:
+def stretches(runs: Runs, timesteps: int | None = None) -> Iterator[Runs]:
     """Go through runs, so many timesteps of the text at a time."""
     if not len(runs):
         return
+    timesteps = timesteps or _STRETCH
     last = int(runs.starts[-1] + runs.counts[-1])
     for first in range(int(runs.starts[0]), last, timesteps):
         here = runs.among(first, min(first + timesteps, last))
