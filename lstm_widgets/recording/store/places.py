@@ -44,7 +44,7 @@ PROTOCOLS = (
     *("file", "memory", "http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf"),
 )
 # Up to so many files are counted when a directory is opened; more would take longer than opening does.
-_COUNTED = 10_000
+_COUNTED = 1_000
 _SECRETS = re.compile(r"(?<=//)[^/@\s'\"]*@|\?[^\s'\")]*=[^\s'\")]*")
 _OWN_STORE = (
     "whatever else Zarr opens can be passed as a store of your own making, as of "
