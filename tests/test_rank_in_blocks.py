@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tracemalloc
 
+import distributed
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -326,7 +327,6 @@ def test_codes_are_what_was_said(said, stretch):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_cluster_ranks_and_screens_the_same_to_the_bit(tmp_path, workers, monkeypatch):
-    distributed = pytest.importorskip("distributed")
     recording, asked = text_of(3, 400)
     recording.save(tmp_path / "r.zarr")
     opened = lw.open_recording(tmp_path / "r.zarr")

@@ -64,15 +64,6 @@ class Readouts:
     cells: Places
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A set of timesteps, its states standardised, around the mean of the part that is fitted."""
-
-    n: float
-    x: Floats
-    xx: Floats
-
-
 class _Inner:
     """An inner fold: what is fitted, what is held out, and how to fit."""
 
