@@ -18,7 +18,7 @@ from .errors import (
 from .figures.saturation import saturation_figure
 from .models.keras.legacy import load_legacy, load_legacy_weights
 from .models.own_cells import register_cell
-from .recording import Recording, open_recording
+from .recording import Recording, Variants, open_recording
 from .running.generate import Generation, generate
 from .running.held import Held
 from .running.record import record
@@ -55,6 +55,7 @@ __all__ = [
     "SeriesPlot",
     "TextHeatmap",
     "UnsupportedLayerError",
+    "Variants",
     "WhatIf",
     "ablate",
     "concepts",

@@ -8,6 +8,7 @@ from lstm_widgets.recording.recorded import (
 )
 from lstm_widgets.recording.recording import Recording, open_recording
 from lstm_widgets.recording.times import Times
+from lstm_widgets.recording.variants import Variants
 
 __all__ = [
     "RecordedLayer",
@@ -15,6 +16,7 @@ __all__ = [
     "RecordedSeries",
     "Recording",
     "Times",
+    "Variants",
     "open_recording",
     "predictions_dataset",
 ]

@@ -1,6 +1,6 @@
 # An index may be anything that NumPy takes, which xarray has no types for: Any.
 # ruff: noqa: ANN401
-"""Variables one after the other along an axis, put together only where they are read."""
+"""Variables one after the other along an axis, or along a new one, put together only where they are read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xarray.core import indexing
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-__all__ = ["joined", "numbered"]
+__all__ = ["joined", "numbered", "stacked"]
 
 
 def joined(parts: Sequence[xr.Variable], dim: Hashable) -> xr.Variable:
@@ -31,6 +31,47 @@ def joined(parts: Sequence[xr.Variable], dim: Hashable) -> xr.Variable:
     """
     data = indexing.LazilyIndexedArray(_Joined(parts, parts[0].dims.index(dim)))
     return xr.Variable(parts[0].dims, data, parts[0].attrs)
+
+
+def stacked(parts: Sequence[xr.Variable], dim: Hashable) -> xr.Variable:
+    """Put variables side by side along a new first axis, and read those whose values are asked for.
+
+    Parameters
+    ----------
+    parts : sequence of xarray.Variable
+        With the same axes, of the same lengths.
+    dim : hashable
+        The name of the new axis.
+
+    Examples
+    --------
+    >>> parts = [xr.Variable("cell", [0, 1]), xr.Variable("cell", [2, 3])]
+    >>> stacked(parts, "variant")[1].values
+    array([2, 3])
+    """
+    data = indexing.LazilyIndexedArray(_Stacked(parts))
+    return xr.Variable((dim, *parts[0].dims), data, parts[0].attrs)
+
+
+class _Stacked(BackendArray):
+    def __init__(self, parts: Sequence[xr.Variable]) -> None:
+        self._parts = tuple(parts)
+        self.shape = (len(self._parts), *parts[0].shape)
+        self.dtype = np.result_type(*(part.dtype for part in parts))
+
+    def __getitem__(self, key: Any) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.OUTER, self._read
+        )
+
+    def _read(self, key: tuple[Any, ...]) -> Any:
+        along, rest = key[0], key[1:]
+        if not isinstance(along, slice) and np.ndim(along) == 0:
+            return self._parts[along][rest].values
+        chosen = np.arange(len(self._parts))[along]
+        if not len(chosen):
+            return np.empty((0, *self._parts[0][rest].shape), self.dtype)
+        return np.stack([self._parts[number][rest].values for number in chosen])
 
 
 class _Joined(BackendArray):

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import xarray as xr
 
     from lstm_widgets.recording.notes import Notes
 
-__all__ = ["as_html", "as_text"]
+__all__ = ["as_html", "as_text", "variants_as_html", "variants_as_text"]
 
 TOKENS_SHOWN = 24
 LABELS_SHOWN = 6
 NOTES_SHOWN = 8
 CHANNELS_SHOWN = 8
+VARIANTS_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,22 @@ class _Row:
     memory: str
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """What variants have in common of a layer."""
+
+    layer: str
+    kind: str
+    cells: str
+    shape: str
+    signals: str
+    padding: str
+    tokens: str
+
+
+_Cells = _Row | _Shared
+
+
 TITLES = _Row(
     layer="layer",
     kind="kind",
@@ -48,20 +65,17 @@ TITLES = _Row(
     memory="size",
 )
 
+SHARED = _Shared(
+    **{name: title for name, title in vars(TITLES).items() if name not in ("check", "memory")}
+)
+
 
 def as_text(
     layers: Mapping[str, xr.Dataset], beside: Mapping[str, xr.Dataset], notes: Notes
 ) -> str:
     """Show a recording as a table, one line a layer, and a line for each thing beside them."""
-    rows = [TITLES, *(_row(name, dataset) for name, dataset in layers.items())]
-    columns = list(zip(*(vars(row).values() for row in rows), strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    lines = [
-        "  ".join(text.ljust(width) for text, width in zip(vars(row).values(), widths, strict=True))
-        for row in rows
-    ]
-    lines += [f"{what}: {told}" for what, told in _told(beside, notes).items()]
-    return "\n".join(line.rstrip() for line in [_title(layers, beside), *lines])
+    rows = [_row(name, dataset) for name, dataset in layers.items()]
+    return _text(_title(layers, beside), TITLES, rows, _told(beside, notes))
 
 
 def as_html(
@@ -71,27 +85,86 @@ def as_html(
 
     Names of layers and channels, tokens and labels may be anything, markup included: each is escaped.
     """
-    head = "".join(f"<th>{escape(title)}</th>" for title in vars(TITLES).values())
+    rows = [_row(name, dataset) for name, dataset in layers.items()]
+    texts = "".join(_texts(name, dataset) for name, dataset in layers.items())
+    told = _told(beside, notes)
+    return _page(_title(layers, beside), TITLES, rows, told, _labels(layers) + texts)
+
+
+def variants_as_text(
+    names: Sequence[str], layers: Mapping[str, xr.Dataset], elsewhere: Mapping[str, Sequence[str]]
+) -> str:
+    """Show variants as a table of the layers that all of them have."""
+    rows = [_shared(name, dataset) for name, dataset in layers.items()]
+    return _text(_count(names), SHARED, rows, _told_of_variants(names, elsewhere))
+
+
+def variants_as_html(
+    names: Sequence[str], layers: Mapping[str, xr.Dataset], elsewhere: Mapping[str, Sequence[str]]
+) -> str:
+    """Show variants as a table in the page's own colours; names and tokens are escaped."""
+    rows = [_shared(name, dataset) for name, dataset in layers.items()]
+    texts = "".join(_texts(name, dataset) for name, dataset in layers.items())
+    told = _told_of_variants(names, elsewhere)
+    return _page(_count(names), SHARED, rows, told, _labels(layers) + texts)
+
+
+def _text(title: str, titles: _Cells, rows: Sequence[_Cells], told: Mapping[str, str]) -> str:
+    every = [list(vars(row).values()) for row in (titles, *rows)]
+    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
+        for row in every
+    ]
+    lines += [f"{what}: {text}" for what, text in told.items()]
+    return "\n".join(line.rstrip() for line in [title, *lines])
+
+
+def _page(
+    title: str, titles: _Cells, rows: Sequence[_Cells], told: Mapping[str, str], texts: str
+) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in vars(titles).values())
     body = "".join(
         "<tr>" + "".join(f"<td>{_bdi(text)}</td>" for text in vars(row).values()) + "</tr>"
-        for row in (_row(name, dataset) for name, dataset in layers.items())
+        for row in rows
     )
-    texts = "".join(_texts(name, dataset) for name, dataset in layers.items())
     more = "".join(
-        f'<p><span class="title">{what}</span>{_bdi(told)}</p>'
-        for what, told in _told(beside, notes).items()
+        f'<p><span class="title">{what}</span>{_bdi(text)}</p>' for what, text in told.items()
     )
     return (
         f"<style>{_STYLE}</style>"
-        f'<div class="lstm-widgets-recording"><b>{escape(_title(layers, beside))}</b>'
+        f'<div class="lstm-widgets-recording"><b>{escape(title)}</b>'
         f"<div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        f"{more}{_labels(layers)}{texts}</div>"
+        f"{more}{texts}</div>"
     )
 
 
 def _title(layers: Mapping[str, xr.Dataset], beside: Mapping[str, xr.Dataset]) -> str:
     total = _size(sum(map(_bytes, [*layers.values(), *beside.values()])))
     return f"Recording: {len(layers)} layer{'s' * (len(layers) != 1)}, {total}"
+
+
+def _count(names: Sequence[str]) -> str:
+    return f"Variants: {len(names)} recording{'s' * (len(names) != 1)} of the same inputs"
+
+
+def _told_of_variants(
+    names: Sequence[str], elsewhere: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
+    told = {"variants": _some(names)}
+    if elsewhere:
+        each = [f"{_visible(layer)} (in {_some(has)})" for layer, has in elsewhere.items()]
+        told["not alike in all"] = ", ".join(each)
+    return told
+
+
+def _some(names: Sequence[str]) -> str:
+    """Name the first and the last of many variants."""
+    shown = [_visible(name) for name in names]
+    if len(shown) > VARIANTS_SHOWN:
+        left = len(shown) - VARIANTS_SHOWN
+        shown = [*shown[: VARIANTS_SHOWN - 1], f"… {left} more …", shown[-1]]
+    return ", ".join(shown)
 
 
 def _told(beside: Mapping[str, xr.Dataset], notes: Notes) -> dict[str, str]:
@@ -137,6 +210,11 @@ def _row(name: str, dataset: xr.Dataset) -> _Row:
         check=check_in_words(attrs["check"]),
         memory=_size(_bytes(dataset)),
     )
+
+
+def _shared(name: str, dataset: xr.Dataset) -> _Shared:
+    row = _row(name, dataset)
+    return _Shared(**{title: getattr(row, title) for title in vars(SHARED)})
 
 
 def _tokens(dataset: xr.Dataset) -> str:

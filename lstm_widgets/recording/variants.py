@@ -1,0 +1,358 @@
+"""Several recordings of the same inputs: epochs, seeds, models, held cells."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+import xarray as xr
+
+from lstm_widgets.errors import LayerNotFoundError
+from lstm_widgets.recording.joined import stacked
+from lstm_widgets.recording.masks import mask_of
+from lstm_widgets.recording.recording import Recording, open_recording
+from lstm_widgets.recording.repr import variants_as_html, variants_as_text
+from lstm_widgets.recording.rows import rows_of
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["Variants"]
+
+#: Timesteps whose tokens and masks are compared: all of a recording that has no more, else so many, in
+#: stretches that are spread over it.
+COMPARED = 1 << 18
+STRETCHES = 16
+#: How far numbers that were read may be apart, relative to the largest of their channel: they are kept in
+#: physical units, into which each model's scaling brings them with a rounding of its own.
+SAME_NUMBERS = 1e-4
+#: What says of each timestep, or example, what it is.
+TOLD = ("label", "token", "time", "position")
+
+
+class Variants(Mapping[str, Recording]):
+    """Several recordings of the same inputs, by name: of epochs, seeds, other models, held cells.
+
+    A mapping from a variant's name to its :class:`lstm_widgets.Recording`, in the order given. Analyses
+    and widgets take it in the place of a recording.
+
+    Parameters
+    ----------
+    recordings : mapping of str to Recording or path
+        The variants, at least one. What is a path is opened when it is first needed, as
+        :func:`lstm_widgets.open_recording` does.
+    losses : pandas.DataFrame, optional
+        What the model's loss was, a row a variant, with the name in the column ``variant``, as
+        :attr:`lstm_widgets.TrainingRecorder.losses` has it.
+
+    Attributes
+    ----------
+    losses : pandas.DataFrame or None
+        As given.
+
+    Raises
+    ------
+    TypeError
+        If a name isn't a str, or a variant is neither a recording nor a path.
+    ValueError
+        If there is none, a name is empty, or what was recorded differs: the number of examples, or, of
+        layers with the same name, timesteps, tokens, times, labels or masks, or the numbers that channels
+        of the same name have. Of a path that is found out when it is opened. Of recordings of more than
+        262 144 timesteps, as many are compared, in stretches spread over them.
+
+    Examples
+    --------
+    >>> variants = lw.Variants({"epoch 0": recording, "epoch 1": recording})
+    >>> variants.names, variants.layers
+    (('epoch 0', 'epoch 1'), ('lstm',))
+    >>> variants.stacked("lstm", "hidden_state").dims
+    ('variant', 'example', 'timestep', 'cell')
+    """
+
+    def __init__(
+        self,
+        recordings: Mapping[str, Recording | str | PathLike[str]],
+        *,
+        losses: pd.DataFrame | None = None,
+    ) -> None:
+        if not isinstance(recordings, Mapping):
+            raise TypeError(
+                "recordings: expected a dict from names to recordings or paths, "
+                f"{{'epoch 0': recording, ...}}; got {type(recordings).__name__}"
+            )
+        if not recordings:
+            raise ValueError("recordings: expected at least one variant, got none")
+        for name, given in recordings.items():
+            if not isinstance(name, str):
+                raise TypeError(f"recordings: expected names that are str, got {name!r:.80}")
+            if not name:
+                raise ValueError("recordings: expected names that aren't empty, got ''")
+            if not isinstance(given, (Recording, str, os.PathLike)):
+                raise TypeError(
+                    f"recordings: expected a recording or the path of one as variant {name!r}, got "
+                    f"{type(given).__name__}; open_recording opens what isn't a path"
+                )
+        self._given = dict(recordings)
+        self._opened: dict[str, Recording] = {}
+        self.losses = losses
+        for name, given in self._given.items():
+            if isinstance(given, Recording):
+                self._take(name, given)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variants' names, in the order given."""
+        return tuple(self._given)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over :attr:`names`."""
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        """Count the variants."""
+        return len(self._given)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a variant of this name."""
+        return name in self._given
+
+    # Which of two it is, as of recordings: what is in them may be on a disk, and large.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __getitem__(self, name: str) -> Recording:
+        """One variant's recording."""
+        if name not in self._given:
+            known = ", ".join(map(repr, self._given))
+            raise KeyError(f"variant: expected one of {known}, got {name!r:.80}")
+        if name not in self._opened:
+            given = self._given[name]
+            assert not isinstance(given, Recording)  # noqa: S101  (those are there from the beginning)
+            try:
+                recording = open_recording(given)
+            except Exception as error:
+                error.add_note(f"This is variant {name!r}.")
+                raise
+            self._take(name, recording)
+        return self._opened[name]
+
+    def _take(self, name: str, recording: Recording) -> None:
+        """Hold a recording that was opened against one that is there already, and keep it."""
+        if self._opened:
+            other, before = next(iter(self._opened.items()))
+            if recording is not before:
+                _expect_same_inputs(name, recording, other, before)
+        self._opened[name] = recording
+
+    @functools.cached_property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the layers that all variants have, with as many cells and a common signal."""
+        first, *others = self.values()
+        return tuple(
+            layer
+            for layer in first.layers
+            if all(layer in other.layers for other in others)
+            if len({each[layer].sizes["cell"] for each in (first, *others)}) == 1
+            if self.signals(layer)
+        )
+
+    def signals(self, layer: str) -> tuple[str, ...]:
+        """Return the names of the signals that all variants have of one layer.
+
+        Parameters
+        ----------
+        layer : str
+            As for ``recording[layer]``.
+        """
+        found = []
+        for name, recording in self.items():
+            try:
+                found.append(recording.signals(layer))
+            except LayerNotFoundError as error:
+                raise LayerNotFoundError(f"{error} (in variant {name!r})") from None
+        first, *others = found
+        return tuple(signal for signal in first if all(signal in other for other in others))
+
+    def stacked(self, layer: str, signal: str) -> xr.DataArray:
+        """Put a signal of all variants into one array, which reads what is asked for.
+
+        Parameters
+        ----------
+        layer : str
+            As for ``recording[layer]``.
+        signal : str
+            One of :meth:`signals`.
+
+        Returns
+        -------
+        xarray.DataArray
+            ``(variant, example, timestep, cell)``, with the coordinate ``variant`` of :attr:`names` and
+            the coordinates that the first variant has. Nothing is read before values are asked for, and
+            then of the variants that are selected only.
+
+        Raises
+        ------
+        LayerNotFoundError
+            If a variant doesn't have the layer.
+        ValueError
+            If a variant doesn't have the signal, or another number of cells.
+
+        Examples
+        --------
+        >>> variants = lw.Variants({"one": recording, "other": recording})
+        >>> variants.stacked("lstm", "hidden_state").sel(variant="other").shape
+        (1, 620, 3)
+        """
+        known = self.signals(layer)
+        if signal not in known:
+            raise ValueError(
+                f"signal: expected one that all variants have of layer {layer!r} "
+                f"({', '.join(map(repr, known)) or 'there is none'}), got {signal!r}"
+            )
+        every = {name: recording[layer][signal] for name, recording in self.items()}
+        first = next(iter(every.values()))
+        for name, values in every.items():
+            if values.shape != first.shape:
+                raise ValueError(
+                    f"layer: expected one with as many cells in all variants, got {layer!r}, which has "
+                    f"{values.sizes['cell']} in {name!r} and {first.sizes['cell']} in {self.names[0]!r}"
+                )
+        together = stacked([values.variable for values in every.values()], "variant")
+        coords = {
+            name: each
+            for name, each in first.coords.items()
+            if not str(name).startswith("initial_")
+        }
+        names = np.array([*self.names, ""], object)[:-1]
+        return xr.DataArray(together, {**coords, "variant": ("variant", names)}, name=signal)
+
+    @property
+    def _elsewhere(self) -> dict[str, list[str]]:
+        """Layers that aren't in all variants, or not alike, each with the names of those that have it."""
+        found: dict[str, list[str]] = {}
+        for name, recording in self.items():
+            for layer in recording.layers:
+                if layer not in self.layers:
+                    found.setdefault(layer, []).append(name)
+        return found
+
+    def _shown(self) -> dict[str, xr.Dataset]:
+        first = next(iter(self.values()))
+        shown = {}
+        for layer in self.layers:
+            kept = {*self.signals(layer), "mask"}
+            shown[layer] = first[layer].drop_vars(
+                [name for name in first[layer].data_vars if name not in kept]
+            )
+        return shown
+
+    def __repr__(self) -> str:
+        return variants_as_text(self.names, self._shown(), self._elsewhere)
+
+    def _repr_html_(self) -> str:
+        return variants_as_html(self.names, self._shown(), self._elsewhere)
+
+
+def _expect_same_inputs(name: str, recording: Recording, other: str, before: Recording) -> None:
+    """Refuse a recording of other inputs than those of one that is there already."""
+
+    def refuse(what: str) -> NoReturn:
+        raise ValueError(
+            f"recordings: expected recordings of the same inputs, but {name!r} differs from {other!r}: "
+            f"{what}"
+        )
+
+    examples = [each[each.layers[0]].sizes["example"] for each in (recording, before)]
+    if examples[0] != examples[1]:
+        refuse(f"{examples[0]} examples instead of {examples[1]}")
+    for layer in recording.layers:
+        if layer in before.layers:
+            what = _difference(recording[layer], before[layer])
+            if what is not None:
+                refuse(f"layer {layer!r} has {what}")
+    numbers = recording.inputs, before.inputs
+    if numbers[0] is not None and numbers[1] is not None:
+        what = _difference_of_numbers(numbers[0], numbers[1])
+        if what is not None:
+            refuse(what)
+
+
+def _difference(one: xr.Dataset, before: xr.Dataset) -> str | None:
+    """Tell by what a layer's timesteps differ; None if they don't."""
+    if one.sizes["timestep"] != before.sizes["timestep"]:
+        return f"{one.sizes['timestep']} timesteps instead of {before.sizes['timestep']}"
+    for told in TOLD:
+        # What is said of one only is no contradiction.
+        if told in one.coords and told in before.coords:
+            place = _first_unequal(one[told].variable, before[told].variable)
+            if place is not None:
+                return f"other {told}s: {place}"
+    if "mask" in one or "mask" in before:
+        place = _first_unequal(_mask(one), _mask(before))
+        if place is not None:
+            return f"another mask: {place}"
+    return None
+
+
+def _mask(layer: xr.Dataset) -> xr.Variable:
+    if "mask" in layer:
+        return layer["mask"].variable
+    return xr.Variable(("example", "timestep"), mask_of(layer))
+
+
+def _first_unequal(one: xr.Variable, before: xr.Variable) -> str | None:
+    """Find where two variables have other values, of as many timesteps as are compared."""
+    if one.shape != before.shape:
+        return f"shape {one.shape} instead of {before.shape}"
+    for start, stop in _stretches(one.size):
+        parts = [_read(each, start, stop) for each in (one, before)]
+        unequal = np.asarray(parts[0] != parts[1])
+        if unequal.any():
+            first = int(unequal.argmax())
+            place = (start + first,) if one.ndim == 1 else divmod(start + first, one.shape[1])
+            values = [_plain(part[first]) for part in parts]
+            return f"{values[0]} instead of {values[1]} at [{', '.join(map(str, place))}]"
+    return None
+
+
+def _read(values: xr.Variable, start: int, stop: int) -> NDArray[Any]:
+    return np.asarray(values[start:stop]) if values.ndim == 1 else rows_of(values, start, stop)
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - a token, a number or a time
+    return (
+        str(value)
+        if isinstance(value, np.datetime64)
+        else repr(getattr(value, "item", lambda: value)())
+    )
+
+
+def _stretches(size: int) -> list[tuple[int, int]]:
+    if size <= COMPARED:
+        return [(0, size)]
+    length = COMPARED // STRETCHES
+    starts = np.linspace(0, size - length, STRETCHES).astype(np.int64)
+    return [(int(start), int(start) + length) for start in starts]
+
+
+def _difference_of_numbers(one: xr.DataArray, before: xr.DataArray) -> str | None:
+    """Tell by what the numbers differ that channels of the same name have; None if they don't."""
+    if one.shape[:2] != before.shape[:2]:
+        return f"inputs of shape {one.shape[:2]} (example, timestep) instead of {before.shape[:2]}"
+    names = [each.channel.to_numpy().tolist() for each in (one, before)]
+    for k, channel in enumerate(names[0]):
+        if channel not in names[1]:
+            continue
+        sides = one.variable[..., k], before.variable[..., names[1].index(channel)]
+        for start, stop in _stretches(sides[0].size):
+            a, b = (rows_of(each, start, stop).astype(np.float64) for each in sides)
+            size = max(float(np.nanmax(np.abs(x), initial=0)) for x in (a, b))
+            if not np.allclose(a, b, rtol=0, atol=SAME_NUMBERS * size, equal_nan=True):
+                return f"other numbers in channel {channel!r}"
+    return None
