@@ -4,6 +4,7 @@ from .analysis.dependency import dependency
 from .analysis.evaluation import deletion_curve, pointing_game
 from .analysis.matching import match
 from .analysis.probing import Probe, probe
+from .analysis.projecting import positions_of, project
 from .analysis.ranking import rank_cells
 from .analysis.relevance import relevance
 from .analysis.screening import screen_cells
@@ -68,7 +69,9 @@ __all__ = [
     "match",
     "open_recording",
     "pointing_game",
+    "positions_of",
     "probe",
+    "project",
     "rank_cells",
     "record",
     "register_cell",
