@@ -339,3 +339,45 @@ def test_principal_components_take_no_scikit_learn(monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "sklearn"]:
         monkeypatch.setitem(sys.modules, name, None)
     assert lw.project(recording_of(states(1, 9, 4))).sizes["component"] == 3
+
+
+def variants_of(*values, mask=None):
+    return lw.Variants({f"epoch {k}": recording_of(each, mask) for k, each in enumerate(values)})
+
+
+@pytest.mark.parametrize("name", [None, "epoch 1"])
+def test_variants_are_projected_alike(name):
+    mask = RNG.random((2, 40)) < 0.8
+    values = [states(2, 40, 5), states(2, 40, 5), states(2, 40, 5)]
+    variants = variants_of(*values, mask=mask)
+    found = lw.project(variants, fit_variant=name, fit=slice(1, 2))
+    assert found["position"].dims == ("variant", "example", "timestep", "component")
+    assert found["variant"].to_numpy().tolist() == ["epoch 0", "epoch 1", "epoch 2"]
+    rows = np.concatenate([v[1][mask[1]] for v in (values if name is None else values[1:2])])
+    model = PCA(3, svd_solver="full").fit(rows.astype(np.float64))
+    np.testing.assert_allclose(
+        found["explained_variance_ratio"], model.explained_variance_ratio_, rtol=1e-6
+    )
+    for each, got in zip(values, found["position"], strict=True):
+        expected = lw.positions_of(found, np.where(mask[..., None], each, np.nan))
+        np.testing.assert_array_equal(got, expected)
+    assert found.attrs["fitted"] == len(rows)
+    by_model = lw.project(variants, fit_variant=name, fit=[1], method=PCA(3, svd_solver="full"))
+    np.testing.assert_allclose(np.abs(by_model["position"]), np.abs(found["position"]), atol=1e-4)
+
+
+def test_errors_of_variants():
+    variants = variants_of(states(2, 9, 4), states(2, 9, 4))
+    with pytest.raises(
+        ValueError, match="fit_variant: expected one of 'epoch 0', 'epoch 1', got 'x'"
+    ):
+        lw.project(variants, fit_variant="x")
+    with pytest.raises(ValueError, match="fit_variant: expected nothing with directions"):
+        lw.project(variants, fit_variant="epoch 1", method=np.eye(4))
+    with pytest.raises(ValueError, match="fit_variant: expected nothing with one recording"):
+        lw.project(variants["epoch 0"], fit_variant="epoch 1")
+    apart = variants_of(states(2, 9, 4), states(2, 9, 3))
+    with pytest.raises(ValueError, match="expected a layer that all variants have"):
+        lw.project(apart)
+    with pytest.raises(ValueError, match="as many cells of 'lstm' in all variants, got 4, 3"):
+        lw.project(apart, "lstm")

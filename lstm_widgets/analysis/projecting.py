@@ -12,6 +12,7 @@ import xarray as xr
 
 from lstm_widgets.analysis.blocks import row_blocks
 from lstm_widgets.checks import expect_whole, is_whole
+from lstm_widgets.recording import Variants
 from lstm_widgets.recording.blockwise import blockwise
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ _TAKEN = ("position", "direction")
 
 
 def project(
-    recording: Recording,
+    recording: Recording | Variants,
     layer: str | None = None,
     signal: str = "hidden_state",
     *,
     method: Any = "pca",  # noqa: ANN401 - any transformer
     components: int | None = None,
     fit: Any = None,  # noqa: ANN401 - indices or flags
+    fit_variant: str | None = None,
 ) -> xr.Dataset:
     r"""Project the states of a layer to a few dimensions, a point a timestep.
 
@@ -55,10 +57,10 @@ def project(
 
     Parameters
     ----------
-    recording : Recording
+    recording : Recording or Variants
         Opened from a file it may be larger than memory: it is read block by block, twice for principal
         components, on the Dask cluster of the current client if there is one. Only positions are kept,
-        4 bytes a component and timestep.
+        4 bytes a component and timestep. Variants are projected alike, so that they can be compared.
     layer : str, optional
         Default: the first.
     signal : str, default "hidden_state"
@@ -78,11 +80,14 @@ def project(
     fit : slice, sequence of int, or bool array, optional
         What is fitted to: examples, by their indices or flags; or timesteps, by flags ``(timestep,)`` or
         ``(example, timestep)``. Default: all.
+    fit_variant : str, optional
+        The variant that is fitted to. Default: all of them together.
 
     Returns
     -------
     xarray.Dataset
-        - ``position`` float32 ``(example, timestep, component)``;
+        - ``position`` float32 ``(example, timestep, component)``, of variants with the axis ``variant``
+          in front;
         - ``direction`` float64 ``(component, cell)`` and ``center`` float64 ``(cell,)``: a position is
           the product of a direction with the state less the center. A transformer that isn't linear has
           none;
@@ -118,30 +123,40 @@ def project(
     >>> int(abs(projection["direction"][0]).argmax("cell"))  # it follows quotes, and moves most
     1
     """
-    name = recording.layers[0] if layer is None else layer
-    parts = [_part(recording, name, signal)]
+    every = [*recording.values()] if isinstance(recording, Variants) else [recording]
+    name = _layer_of(recording, layer)
+    parts = [_part(each, name, signal) for each in every]
     cells = parts[0].sizes["cell"]
+    if any(part.sizes["cell"] != cells for part in parts):
+        told = ", ".join(str(part.sizes["cell"]) for part in parts)
+        raise ValueError(f"layer: expected as many cells of {name!r} in all variants, got {told}")
     count = None if components is None else expect_whole("components", components, 1)
     made = _Method.of(method, cells, count)
+    of = _variants_fitted_to(recording, fit_variant)
     fitted = 0
     if made.needs_fit:
-        chosen = [_fitted_to(part, fit) for part in parts]
-        made, fitted = made.fitted(chosen, signal)
-    elif fit is not None:
+        made, fitted = made.fitted([_fitted_to(parts[k], fit) for k in of], signal)
+    elif fit is not None or fit_variant is not None:
+        argument, got = ("fit", fit) if fit is not None else ("fit_variant", fit_variant)
         raise ValueError(
-            f"fit: expected nothing with {made.told}, which isn't fitted here; got {fit!r:.80}"
+            f"{argument}: expected nothing with {made.told}, which isn't fitted here; got {got!r:.80}"
         )
     found = [made.positions(part, signal) for part in parts]
-    names = made.names(found[0][0].shape[-1])
-    position, direction = found[0]
-    variables: dict[str, Any] = {"position": (("example", "timestep", "component"), position)}
+    positions = [position for position, _ in found]
+    # Of a transformer it is found out while it transforms whether its directions hold.
+    direction = found[0][1] if all(one is not None for _, one in found) else None
+    names = made.names(positions[0].shape[-1])
+    axes: tuple[str, ...] = ("example", "timestep", "component")
+    variables: dict[str, Any] = {"position": (axes, positions[0])}
+    if isinstance(recording, Variants):
+        variables = {"position": (("variant", *axes), np.stack(positions))}
     if direction is not None:
         variables["direction"] = (("component", "cell"), direction.rows)
         variables["center"] = (("cell",), direction.center)
     explained = made.explained(len(names))
     if explained is not None:
         variables["explained_variance_ratio"] = (("component",), explained)
-    kept = recording[name][signal]
+    kept = every[0][name][signal]
     where = {
         at: coordinate.variable
         for at, coordinate in kept.coords.items()
@@ -151,6 +166,8 @@ def project(
     coords = xr.Coordinates(where, indexes)
     result = xr.Dataset(variables, coords)
     result = result.assign_coords(component=np.array([*names, ""], object)[:-1])
+    if isinstance(recording, Variants):
+        result = result.assign_coords(variant=np.array([*recording.names, ""], object)[:-1])
     return result.assign_attrs(layer=name, signal=signal, method=made.name, fitted=fitted)
 
 
@@ -382,6 +399,31 @@ class _Method:
 
 
 _EXPECTED = "'pca', a transformer with transform(), or an array of directions (component, cell)"
+
+
+def _layer_of(recording: Recording | Variants, layer: str | None) -> str:
+    if layer is not None:
+        return layer
+    if not recording.layers:
+        raise ValueError(
+            "recording: expected a layer that all variants have, with as many cells; got none"
+        )
+    return recording.layers[0]
+
+
+def _variants_fitted_to(recording: Recording | Variants, name: str | None) -> range:
+    """Tell which of the recordings are fitted to."""
+    if not isinstance(recording, Variants):
+        if name is not None:
+            raise ValueError(f"fit_variant: expected nothing with one recording, got {name!r:.80}")
+        return range(1)
+    if name is None:
+        return range(len(recording))
+    if name not in recording:
+        known = ", ".join(map(repr, recording.names))
+        raise ValueError(f"fit_variant: expected one of {known}, got {name!r:.80}")
+    at = recording.names.index(name)
+    return range(at, at + 1)
 
 
 def _part(recording: Recording, layer: str, signal: str) -> xr.Dataset:
