@@ -7,6 +7,7 @@ from .analysis.probing import Probe, probe
 from .analysis.projecting import positions_of, project
 from .analysis.ranking import rank_cells
 from .analysis.relevance import relevance
+from .analysis.responses import expected_responses
 from .analysis.screening import screen_cells
 from .errors import (
     LayerNotFoundError,
@@ -63,6 +64,7 @@ __all__ = [
     "deletion_curve",
     "dependency",
     "errors",
+    "expected_responses",
     "generate",
     "load_legacy",
     "load_legacy_weights",
