@@ -31,6 +31,7 @@ def test_shipped_models_are_small_and_have_their_scripts(root):
     assert {path.name for path in models.iterdir()} - set(shipped) == {
         "tide.txt",
         "train_catchment.py",
+        "train_flip_flop.py",
         "train_language_model.py",
         "train_lstm_vs_rnn.py",
         "train_pytorch.py",
