@@ -1,5 +1,6 @@
 from . import concepts, errors
 from .analysis.ablation import Ablation, ablate
+from .analysis.comparing import compare_cells
 from .analysis.dependency import dependency
 from .analysis.evaluation import deletion_curve, pointing_game
 from .analysis.matching import match
@@ -60,6 +61,7 @@ __all__ = [
     "Variants",
     "WhatIf",
     "ablate",
+    "compare_cells",
     "concepts",
     "deletion_curve",
     "dependency",
