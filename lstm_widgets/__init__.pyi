@@ -3,6 +3,7 @@ from .analysis.ablation import Ablation, ablate
 from .analysis.comparing import compare_cells
 from .analysis.dependency import dependency
 from .analysis.evaluation import deletion_curve, pointing_game
+from .analysis.fixed_points import fixed_points
 from .analysis.matching import match
 from .analysis.probing import Probe, probe
 from .analysis.projecting import positions_of, project
@@ -67,6 +68,7 @@ __all__ = [
     "dependency",
     "errors",
     "expected_responses",
+    "fixed_points",
     "generate",
     "load_legacy",
     "load_legacy_weights",

@@ -60,6 +60,7 @@ class StateMap:
     Examples
     --------
     >>> import numpy as np
+    >>> from lstm_widgets.rnn.cells import Cell
     >>> weights = np.array([[0.5, 0.0], [0.25, 0.5]])
     >>> cell = Cell("SimpleRNN", np.ones((1, 2)), weights, None, activation_names=("linear", None))
     >>> after, jacobian = StateMap(cell, np.zeros(1)).jacobian(np.ones((1, 2)))
