@@ -19,11 +19,12 @@ from lstm_widgets.analysis.probes.fits import Designs, FittedTarget
 from lstm_widgets.analysis.probes.held_out import distance, held_out
 from lstm_widgets.analysis.probes.predicted import Prediction
 from lstm_widgets.analysis.probes.probed import Probed, Target, mean_of
-from lstm_widgets.analysis.probes.result import Probe
+from lstm_widgets.analysis.probes.result import Probe, by_variant
 from lstm_widgets.analysis.probes.scored import Scored
 from lstm_widgets.analysis.probes.tables import ProbeTables
 from lstm_widgets.analysis.ranked_tracks import standard_lags
 from lstm_widgets.checks import expect_whole
+from lstm_widgets.recording import Variants
 from lstm_widgets.rnn import parallel
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ __all__ = ["Probe", "probe"]
 
 
 def probe(
-    recording: Recording,
+    recording: Recording | Variants,
     concepts: Concepts,
     *,
     layer: str | None = None,
@@ -79,8 +80,9 @@ def probe(
 
     Parameters
     ----------
-    recording : Recording
-        Opened from a file, it is read twice, block by block.
+    recording : Recording or Variants
+        Opened from a file, it is read twice, block by block. Variants are probed one after the other, on
+        the same folds and moved targets.
     concepts : Concept, sequence of Concept, or mapping
         As in :func:`lstm_widgets.concepts.tracks`. Timesteps without a value are left out, and so are
         padding and states that aren't finite.
@@ -120,8 +122,10 @@ def probe(
     -------
     Probe
         Its ``table``, the ``score`` of each fold, and the held-out ``prediction``, which every view
-        takes as a track. ``table.attrs`` has ``gap``, ``period``, ``lags``, ``shifts``, ``seed``,
-        ``cells`` (how many) and ``complete``, False if it was interrupted and concepts are missing.
+        takes as a track. Of variants, tables have a first column ``variant``, a Categorical in their
+        order, and predictions a first dimension ``variant``. ``table.attrs`` has ``gap``, ``period``,
+        ``lags``, ``shifts``, ``seed``, ``cells`` (how many) and ``complete``, False if it was
+        interrupted and concepts are missing.
 
     Warns
     -----
@@ -157,6 +161,53 @@ def probe(
     >>> best["cells"], float(best["score"])
     ((1,), 1.0)
     """
+    how: dict[str, Any] = {
+        "layer": layer,
+        "signal": signal,
+        "cells": cells,
+        "groups": groups,
+        "step": step,
+        "folds": folds,
+        "gap": gap,
+        "lags": lags,
+        "period": period,
+        "shifts": shifts,
+        "seed": seed,
+    }
+    if not isinstance(recording, Variants):
+        return _probe(recording, concepts, **how)
+    found: dict[str, Probe] = {}
+    for name, one in recording.items():
+        try:
+            found[name] = _probe(one, concepts, **how)
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            warnings.warn(
+                f"interrupted: {len(found)} of {len(recording)} variants are probed", stacklevel=2
+            )
+            break
+        if not found[name].table.attrs["complete"]:
+            break
+    return by_variant(found, recording.names)
+
+
+def _probe(
+    recording: Recording,
+    concepts: Concepts,
+    *,
+    layer: str | None,
+    signal: str,
+    cells: Sequence[int] | npt.NDArray[np.integer[Any]] | None,
+    groups: Any,
+    step: int | None,
+    folds: int,
+    gap: int | None,
+    lags: int | Sequence[int],
+    period: str | float | None,
+    shifts: int,
+    seed: int,
+) -> Probe:
     from tqdm.auto import tqdm  # noqa: PLC0415
 
     asked = Asked.of(
@@ -173,7 +224,7 @@ def probe(
     if any(track.attrs["kind"] == "yes_no" for track in asked.tracks.values()):
         logistic.need()
     if asked.origin.told and groups is None and step is None:
-        warnings.warn(asked.origin.told, stacklevel=2)
+        warnings.warn(asked.origin.told, stacklevel=3)
     chosen = standard_lags(lags, [int(n) for n in asked.mask.sum(axis=1)])
     calendar = period_of(asked.dataset, period, asked.mask, lambda: asked.timeline.position)
     rng = np.random.default_rng(seed)
@@ -200,7 +251,7 @@ def probe(
                 complete = False
                 done = len(tables.done)
                 several = "concept is" if done == 1 else "concepts are"
-                warnings.warn(f"interrupted: {done} {several} probed", stacklevel=2)
+                warnings.warn(f"interrupted: {done} {several} probed", stacklevel=3)
                 break
     table, score, prediction = tables.result(list(map(str, asked.tracks)))
     table.attrs |= {

@@ -22,6 +22,7 @@ from lstm_widgets.analysis.ranked_in_blocks import RankedInBlocks
 from lstm_widgets.analysis.ranked_long_tracks import LongText
 from lstm_widgets.analysis.ranked_tracks import RankedText
 from lstm_widgets.checks import expect_whole
+from lstm_widgets.recording import Variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +47,7 @@ _CELLS = 256
 
 
 def rank_cells(
-    recording: Recording,
+    recording: Recording | Variants,
     concepts: Concepts,
     *,
     layers: str | Sequence[str] | None = None,
@@ -76,11 +77,13 @@ def rank_cells(
 
     Parameters
     ----------
-    recording : Recording
+    recording : Recording or Variants
         With its tokens, if concepts need them. Opened from a file, it is read block by block: a block
         of cells, or, of signals of more than a gigabyte, a few times a block of timesteps, on the
         cluster of the current Dask client if there is one. Values are then ranked by fine bins;
-        scores are within ``attrs["error"]`` of the exact ones, hardly ever more than 1e-4.
+        scores are within ``attrs["error"]`` of the exact ones, hardly ever more than 1e-4. Of several
+        variants every one is ranked by the same concepts, halves and shifts, those of the first, so
+        that scores can be compared; lag, sign and threshold are selected in each.
     concepts : Concept, sequence of Concept, or mapping
         As in :func:`lstm_widgets.concepts.tracks`.
     layers : str or sequence of str, optional
@@ -111,6 +114,7 @@ def rank_cells(
         One row for each layer, signal, cell and concept; those with ``q_value`` < 0.05 first, and
         the highest score in the selected direction first among those and among the others.
 
+        - ``variant``, of variants only: a Categorical, in their order.
         - ``layer, signal, cell, concept, kind``
         - ``lag``: the selected one; 2: the cell shows what the concept was two timesteps ago.
         - ``score``: held out. 2·AUROC − 1 for a yes/no concept, Spearman's ρ for a numeric one.
@@ -128,7 +132,7 @@ def rank_cells(
           of *all* rows, each score as a z-score under the null of its own row.
         - ``q_value``: ``pooled_p_value`` adjusted by Benjamini and Hochberg over all rows, and not
           below ``p_value``: the expected share of false discoveries if this row is kept, and all
-          with a smaller one.
+          with a smaller one. Rows of all variants count.
         - ``effective_n``: the effective sample size, the number of independent timesteps for which
           scores would have the variance that the shifted ones have,
           :math:`1 + \sigma^2 (n - 1) / s^2` of the variances :math:`\sigma^2` of the score when
@@ -174,17 +178,21 @@ def rank_cells(
 
     shifts = expect_whole("shifts", shifts, 0)
     asked = _asked(recording, layers, signals)
+    variants = recording if isinstance(recording, Variants) else {"": recording}
+    # Variants are of the same inputs: what is said of them, and how they are halved, holds for all.
+    first = next(iter(variants.values()))
     how: dict[str, Any] = {"groups": groups, "step": step, "lags": lags, "shifts": shifts}
-    texts = {name: _text(recording, concepts, name, seed=seed, **how) for name in asked}
+    texts = {name: _text(first, concepts, name, seed=seed, **how) for name in asked}
     together = {name: text.told for name, text in texts.items() if text.told}
     if groups is None and step is None:
         for told in dict.fromkeys(together.values()):
             warnings.warn(told, stacklevel=2)
     work = [
-        (name, one, cells)
+        (variant, name, one, cells)
+        for variant, each in variants.items()
         for name, signals in asked.items()
         for one in signals
-        for cells in _parts(texts[name], recording[name].sizes["cell"])
+        for cells in _parts(texts[name], each[name].sizes["cell"])
     ]
     error = 0.0
     pool = Pools(Pool(), Pool())
@@ -192,9 +200,9 @@ def rank_cells(
     complete = True
     with tqdm(total=sum(len(cells) for *_, cells in work), desc="ranking", unit="cell") as bar:
         try:
-            for name, one, cells in work:
-                ranked = _ranked(texts[name], recording, name, one, cells)
-                tables.append(pd.DataFrame(ranked.columns(pool)))
+            for variant, name, one, cells in work:
+                ranked = _ranked(texts[name], variants[variant], name, one, cells)
+                tables.append(pd.DataFrame({"variant": variant, **ranked.columns(pool)}))
                 error = max(error, ranked.error)
                 del ranked  # before the next ones are read
                 bar.update(len(cells))
@@ -205,6 +213,10 @@ def rank_cells(
             done = sum(len(table) for table in tables)
             warnings.warn(f"interrupted: {done} rows are ranked", stacklevel=2)
     table = pd.concat(tables, ignore_index=True)
+    if isinstance(recording, Variants):
+        table["variant"] = pd.Categorical(table["variant"], recording.names, ordered=True)
+    else:
+        del table["variant"]
     pooled = pool.whole.p_values(table.pop("standing").to_numpy())
     quick = pool.quick.p_values(table.pop("quick_standing").to_numpy())
     table["pooled_p_value"] = np.fmax(pooled, quick)
@@ -295,7 +307,7 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _asked(
-    recording: Recording,
+    recording: Recording | Variants,
     layers: str | Sequence[str] | None,
     signals: str | Sequence[str] | None,
 ) -> dict[str, tuple[str, ...]]:

@@ -78,6 +78,11 @@ class SeriesLines(MatchingWidget, PinnedCells):
             raise traitlets.TraitError(
                 f"probe: expected what lstm_widgets.probe() returned, got {type(probe).__name__}"
             )
+        if "variant" in probe.prediction.dims:
+            raise traitlets.TraitError(
+                "probe: expected one of a single recording, got one of variants; "
+                "probe(variants[name], ...) gives that of one"
+            )
         sizes = self._sizes(probe.layer) if probe.layer in self._names else {}
         wanted = tuple(sizes.get(name) for name in ("example", "timestep"))
         shape = tuple(probe.prediction.sizes[name] for name in ("example", "timestep"))

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     import xarray as xr
 
-__all__ = ["Probe"]
+__all__ = ["Probe", "by_variant"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,8 @@ class Probe:
         A row for each concept, protocol and fold: ``concept, protocol, fold``, ``held_out``, what
         that is, ``timesteps`` and ``fitted``, how many were held out and fitted on, ``score``, ``r``,
         ``lag``, ``penalty`` (of the ridge regression, of standardised states) and ``cells``.
+        Of several variants, both tables have a first column ``variant``, and ``prediction`` a first
+        dimension of that name.
     prediction : xarray.Dataset
         What the whole state says of each concept, of timesteps that had no part in fitting it: a
         float64 variable ``(example, timestep)`` for each. It stands at the timestep of the concept,
@@ -93,6 +99,7 @@ class Probe:
             cells = "" if row.cells is None else ", ".join(map(str, row.cells))
             rows.append(
                 {
+                    **({"variant": row.variant} if "variant" in self.table else {}),
                     "concept": row.concept,
                     "read from": f"{row.protocol}{f' ({cells})' if cells else ''}",
                     "score": f"{measure} {_digits(row.score)}{spread if _digits(row.score) != '–' else ''}",
@@ -115,6 +122,46 @@ class Probe:
 
     def _remarks(self) -> str:
         return "".join(f"\n{remark}" for remark in self.table.attrs["remarks"])
+
+
+def by_variant(found: dict[str, Probe], names: Sequence[str]) -> Probe:
+    """Put the probes of variants into one, of which each table says what is whose.
+
+    Parameters
+    ----------
+    found : dict of str to Probe
+        One of each variant, the same but for the recording.
+    names : sequence of str
+        Of all variants, in their order: those that weren't probed, too.
+    """
+    import pandas as pd  # noqa: PLC0415
+    import xarray as xr  # noqa: PLC0415
+
+    first = next(iter(found.values()))
+
+    def together(tables: list[pd.DataFrame]) -> pd.DataFrame:
+        parts = [one.assign(variant=name) for name, one in zip(found, tables, strict=True)]
+        for part in parts:
+            part.attrs = {}
+        table = pd.concat(parts, ignore_index=True)
+        table.insert(0, "variant", pd.Categorical(table.pop("variant"), names, ordered=True))
+        return table
+
+    table = together([one.table for one in found.values()])
+    complete = len(found) == len(names) and all(x.table.attrs["complete"] for x in found.values())
+    remarks = [f"{name}: {line}" for name, x in found.items() for line in x.table.attrs["remarks"]]
+    table.attrs = {**first.table.attrs, "complete": complete, "remarks": remarks}
+    predictions = [one.prediction for one in found.values()]
+    return Probe(
+        table,
+        together([one.score for one in found.values()]),
+        xr.concat(predictions, "variant").assign_coords(
+            variant=np.array([*found, ""], object)[:-1]
+        ),
+        first.layer,
+        first.signal,
+        first.folds,
+    )
 
 
 def _repeats(period: str) -> str:
