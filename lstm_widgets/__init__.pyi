@@ -19,6 +19,7 @@ from .errors import (
     SelfCheckError,
     UnsupportedLayerError,
 )
+from .figures.responses import response_figure
 from .figures.saturation import saturation_figure
 from .models.keras.legacy import load_legacy, load_legacy_weights
 from .models.own_cells import register_cell
@@ -82,6 +83,7 @@ __all__ = [
     "record",
     "register_cell",
     "relevance",
+    "response_figure",
     "saturation_figure",
     "screen_cells",
     "show_as",

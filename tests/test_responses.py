@@ -100,6 +100,7 @@ def test_it_is_the_mean_change_whatever_the_blocks(
     assert dict(zip(found["word"].to_numpy(), found["count"].to_numpy(), strict=True)) == counts
     assert (np.diff(found["count"]) <= 0).all()
     assert found.attrs["different"] == len(counts)
+    assert found.attrs["spelling"] in ("characters", "pieces", "words")
 
 
 def test_a_bidirectional_layer_reads_both_ways():

@@ -18,6 +18,7 @@ from lstm_widgets.analysis.summed_responses import (
 )
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording.blockwise import Block, blockwise
+from lstm_widgets.tokens.words import spelling_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,8 +88,8 @@ def expected_responses(
         - the coordinates ``word_group`` ``(word,)`` and ``cell_group`` ``(cell,)``, if there are clusters:
           the number of the group, from 0, the one that responds most first; -1 where nothing moves.
 
-        Attributes: ``layer``, ``signal``, ``different`` (how many different words there are) and
-        ``clusters``. `response_figure` draws it.
+        Attributes: ``layer``, ``signal``, ``spelling`` (what the words are, such as ``"characters"``),
+        ``different`` (how many different ones there are) and ``clusters``. `response_figure` draws it.
 
     Raises
     ------
@@ -150,7 +151,13 @@ def expected_responses(
         "band": (("percentile", "word", "cell"), bands),
         "count": (("word",), times),
     }
-    attrs = {"layer": name, "signal": signal, "different": len(counts), "clusters": clusters}
+    attrs = {
+        "layer": name,
+        "signal": signal,
+        "spelling": spelling_of(recording[name]).kind,
+        "different": len(counts),
+        "clusters": clusters,
+    }
     return xr.Dataset(variables, coords, attrs)
 
 
