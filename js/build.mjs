@@ -13,6 +13,7 @@ const options = {
       "gate_inspector",
       "relevance_heatmap",
       "series_plot",
+      "state_space",
       "text_heatmap",
       "what_if",
     ].flatMap((name) => [

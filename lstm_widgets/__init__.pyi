@@ -36,6 +36,7 @@ from .widgets.gate_inspector import GateInspector
 from .widgets.relevance_heatmap import RelevanceHeatmap
 from .widgets.series_plot import SeriesPlot
 from .widgets.showing import show_as
+from .widgets.state_space import StateSpace
 from .widgets.text_heatmap import TextHeatmap
 from .widgets.what_if import WhatIf
 
@@ -58,6 +59,7 @@ __all__ = [
     "RelevanceHeatmap",
     "SelfCheckError",
     "SeriesPlot",
+    "StateSpace",
     "TextHeatmap",
     "UnsupportedLayerError",
     "Variants",

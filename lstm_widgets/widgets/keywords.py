@@ -35,6 +35,7 @@ class RecordingKeywords(PageKeywords, total=False):
     align: Literal["read", "predict"]
     tracks: Concepts | None
     hidden_tracks: Sequence[str]
+    selected_timesteps: Sequence[tuple[int, int, int]]
 
 
 class MatchingKeywords(RecordingKeywords, total=False):
@@ -81,6 +82,15 @@ class ExampleGridKeywords(RecordingKeywords, total=False):
     """What `ExampleGrid` takes."""
 
     sort: Literal["index", "value"]
+
+
+class StateSpaceKeywords(MatchingKeywords, total=False):
+    """What `StateSpace` takes."""
+
+    axes: tuple[int, int] | tuple[int, int, int]
+    angles: Range
+    coloured_by: str | None
+    trajectories: Literal["none", "selected", "all"] | Sequence[int]
 
 
 class ExplorerKeywords(CellGridKeywords, TextHeatmapKeywords, SeriesLinesKeywords, total=False):

@@ -31,6 +31,7 @@ from lstm_widgets.widgets.page.state import (
     whole_of,
 )
 from lstm_widgets.widgets.page.tracks import encoded, tracks_of
+from lstm_widgets.views.selected import spans_of
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -92,6 +93,11 @@ class RecordingWidget(PageWidget):
         "concepts, functions of the tokens, regular expressions or arrays (example, timestep)."
     )
     hidden_tracks = traitlets.Tuple(help="The names of tracks that are not shown.").tag(sync=True)
+
+    selected_timesteps = traitlets.Tuple(
+        help="Timesteps that were chosen together, as by a lasso around states: spans (example, start, "
+        "stop), stop excluded. They are marked wherever timesteps stand."
+    ).tag(sync=True)
 
     _layers: traitlets.List[dict[str, Any]] = traitlets.List(help="What the recording has.").tag(
         sync=True
@@ -289,6 +295,10 @@ class RecordingWidget(PageWidget):
     def _check_scale(self, proposal: dict[str, Any]) -> str | tuple[float, float]:
         return checked_scale(proposal["value"], SCALES)
 
+    @traitlets.validate("selected_timesteps")
+    def _check_selected(self, proposal: dict[str, Any]) -> tuple[tuple[int, int, int], ...]:
+        return spans_of(proposal["value"], self._sizes(self.layer) if self.layer in self._names else {})
+
     @traitlets.validate("tracks")
     def _check_tracks(self, proposal: dict[str, Any]) -> Any:  # noqa: ANN401 - a person's own
         # Here, not once the trait has changed: an array in it may have, while it is the same.
@@ -324,8 +334,14 @@ class RecordingWidget(PageWidget):
                 signals = self.recording.signals(self.layer)
                 if self.signal not in signals:
                     self.signal = signals[0]
-                for name, size in self._sizes(self.layer).items():
+                sizes = self._sizes(self.layer)
+                for name, size in sizes.items():
                     setattr(self, name, min(getattr(self, name), max(0, size - 1)))
+                self.selected_timesteps = tuple(
+                    span
+                    for span in self.selected_timesteps
+                    if span[0] < sizes["example"] and span[2] <= sizes["timestep"]
+                )
             self._summarise()
 
     # -- leaving the notebook --------------------------------------------------------------------

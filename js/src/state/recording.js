@@ -5,6 +5,7 @@ import { KernelSource } from "../data/kernel_source.js";
 import { noted } from "../data/layer.js";
 import { LINE_TRAITS, Lines, linesHere } from "../data/lines.js";
 import { WholeSource, wholeSize } from "../data/source.js";
+import { bitsOf } from "../data/spans.js";
 import { Track, tracksOf } from "../data/tracks.js";
 import { bytes } from "../host/model.js";
 import { checksum } from "../lib/checksum.js";
@@ -35,6 +36,7 @@ const SHOWN = [
   "marks",
   "guesses",
   "hidden_tracks",
+  "selected_timesteps",
   "span",
   "_tracks",
   "_notes",
@@ -66,6 +68,9 @@ export class RecordingState extends SharedState {
   #query = "";
   /** @type {{hits?: import("../data/search.js").Hits, track?: Track}} */
   #found = {};
+  #selected = new Memo();
+  /** @type {Track | undefined} */
+  #selectedTrack;
 
   /**
    * @param {Model} model
@@ -161,12 +166,30 @@ export class RecordingState extends SharedState {
     return this.#tracks;
   }
 
-  /** Those that are shown, and where what is searched for stands. */
+  /** Those that are shown, what is selected, and where what is searched for stands. */
   get tracks() {
     const hidden = this.model.get("hidden_tracks");
     const shown = this.everyTrack.filter(({ name }) => !hidden.includes(name));
-    const found = this.#foundTrack();
-    return found ? [...shown, found] : shown;
+    const more = [this.selectedTrack, this.#foundTrack()];
+    return [...shown, ...more.filter((track) => track !== undefined)];
+  }
+
+  /** The timesteps that were chosen together. @returns {import("../data/spans.js").Span[]} */
+  get selected() {
+    return this.model.get("selected_timesteps") ?? [];
+  }
+
+  /** The same as a track; undefined if none are. */
+  get selectedTrack() {
+    const { selected, layer } = this;
+    if (this.#selected.changed([selected, layer, this.everyTrack.length])) {
+      const sent = { name: "selected", start: 0, values: null, exact: true };
+      const bits = bitsOf(selected, layer);
+      this.#selectedTrack = bits.some(Boolean)
+        ? new Track(sent, this.everyTrack.length + 1, bits)
+        : undefined;
+    }
+    return this.#selectedTrack;
   }
 
   /**
