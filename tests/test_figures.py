@@ -51,6 +51,7 @@ MADE = {
     "SeriesPlot": lambda: lw.SeriesPlot(
         rivers(), signal="cell_state", cell=1, cells=(3,), threshold=0.5, timestep=900
     ),
+    "StateSpace": lambda: lw.StateSpace(recording(), cell=2),
     "TextHeatmap": lambda: lw.TextHeatmap(recording(1, len(PROSE), 6, tokens=PROSE), cell=3),
     "WhatIf": lambda: lw.WhatIf(language("softmax"), "abcde abcde", vocabulary=VOCABULARY),
 }

@@ -24,6 +24,7 @@ WIDGETS = {
     lw.GateInspector: keywords.RecordingKeywords,
     lw.RelevanceHeatmap: keywords.RelevanceHeatmapKeywords,
     lw.SeriesPlot: keywords.SeriesPlotKeywords,
+    lw.StateSpace: keywords.StateSpaceKeywords,
     lw.TextHeatmap: keywords.TextHeatmapKeywords,
     lw.WhatIf: keywords.TextHeatmapKeywords,
 }

@@ -44,6 +44,7 @@ HEIGHTS = {
     "Explorer": 1000,
     "RelevanceHeatmap": 870,
     "SeriesPlot": 800,
+    "StateSpace": 810,
     "TextHeatmap": 800,
 }
 OTHERWISE = 800

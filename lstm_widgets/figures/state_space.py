@@ -150,7 +150,8 @@ class _Frame:
         apart = np.asarray(states, np.float64) - self.centre
         if len(self.axes) == 3:
             apart = turned(apart, self.angles)[:, :2]
-        return self.middle + apart * self.scale * (1, -1)
+        placed: Floats = self.middle + apart * self.scale * (1, -1)
+        return placed
 
 
 def _swatch(colour: Sequence[int] | Pixels) -> Pixels:
@@ -173,7 +174,8 @@ def _axes(sheet: Sheet, frame: _Frame, space: Space, look: Look) -> None:
             ends[:, i] = (-size[i], size[i])
             line = frame.places(ends + frame.centre)
             sheet.stroke(line, 1, theme.line)
-            sheet.muted(*line[1], name(axis), align="middle")
+            (_, _), (x, y) = line.tolist()
+            sheet.muted(x, y, name(axis), align="middle")
         return
     sheet.frame((left, top, right, bottom), theme.line, LINES)
     (x0, y0), (x1, y1) = frame.centre, frame.centre
@@ -196,7 +198,9 @@ def _ticks(low: float, high: float) -> Floats:
     step = (high - low) / 5
     power = 10.0 ** np.floor(np.log10(step))
     digit = min((1, 2, 5, 10), key=lambda each: abs(np.log(each * power / step)))
-    return np.arange(np.ceil(low / (digit * power)), high / (digit * power)) * digit * power
+    first, last = low / (digit * power), high / (digit * power)
+    ticks: Floats = np.arange(np.ceil(first), last) * digit * power
+    return ticks
 
 
 def _points(
@@ -232,9 +236,7 @@ def _points(
     sheet.boxes(boxes, np.floor(drawn + 0.5).astype(np.uint8))
 
 
-def _trajectories(
-    sheet: Sheet, shown: Snapshot, space: Space, look: Look, places: Floats
-) -> None:
+def _trajectories(sheet: Sheet, shown: Snapshot, space: Space, look: Look, places: Floats) -> None:
     """Draw lines from each timestep to the next."""
     examples = space.columns // shown.timesteps
     wanted: list[int] = []
@@ -315,9 +317,8 @@ def _coloured(shown: Snapshot, space: Space, look: Look, theme: Theme) -> _Colou
     tracks = {track.name: (i, track) for i, track in enumerate(look.tracks)}
     if wanted in tracks:
         return _by_track(space, *tracks[wanted], theme)
-    if wanted in look.series:
-        values = series_at(space, shown.lines, look.series[wanted]) if shown.lines else None
-        return _by_number(np.zeros(len(space)) if values is None else values, wanted, theme)
+    if wanted in look.series and shown.lines is not None:
+        return _by_number(series_at(space, shown.lines, look.series[wanted]), wanted, theme)
     if wanted == "token" and space.tokens is not None:
         return _by_class(space.tokens, [quoted(name) for name in space.tokens.names], theme)
     if wanted == "label" and space.labels is not None:

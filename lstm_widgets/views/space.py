@@ -172,9 +172,7 @@ def _commonest(texts: NDArray[Any]) -> Classes:
     )
 
 
-def turned(
-    places: NDArray[np.floating[Any]], angles: tuple[float, float]
-) -> NDArray[np.float64]:
+def turned(places: NDArray[np.floating[Any]], angles: tuple[float, float]) -> NDArray[np.float64]:
     """
     Turn points in three dimensions, so that the first two are seen: js/src/panes/space/camera.js.
 

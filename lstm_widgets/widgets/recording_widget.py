@@ -11,6 +11,7 @@ from lstm_widgets.figures.legend import Legend, caption
 from lstm_widgets.recording import Recording
 from lstm_widgets.tokens.wording import in_line
 from lstm_widgets.views.lines import Lines
+from lstm_widgets.views.selected import spans_of
 from lstm_widgets.views.snapshot import Snapshot
 from lstm_widgets.widgets.base import FileState, PageWidget, checked_scale
 from lstm_widgets.widgets.page import export
@@ -31,7 +32,6 @@ from lstm_widgets.widgets.page.state import (
     whole_of,
 )
 from lstm_widgets.widgets.page.tracks import encoded, tracks_of
-from lstm_widgets.views.selected import spans_of
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -297,7 +297,9 @@ class RecordingWidget(PageWidget):
 
     @traitlets.validate("selected_timesteps")
     def _check_selected(self, proposal: dict[str, Any]) -> tuple[tuple[int, int, int], ...]:
-        return spans_of(proposal["value"], self._sizes(self.layer) if self.layer in self._names else {})
+        return spans_of(
+            proposal["value"], self._sizes(self.layer) if self.layer in self._names else {}
+        )
 
     @traitlets.validate("tracks")
     def _check_tracks(self, proposal: dict[str, Any]) -> Any:  # noqa: ANN401 - a person's own

@@ -12,7 +12,6 @@ import xarray as xr
 from lstm_widgets.analysis.projecting import project
 from lstm_widgets.figures.state_space import Look, state_space
 from lstm_widgets.lru import LRU
-from lstm_widgets.recording import Recording
 from lstm_widgets.views.lines import Key
 from lstm_widgets.views.space import ANGLES, FixedPoints, Space
 from lstm_widgets.widgets.base import STATIC, FileState
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from lstm_widgets.figures.sheet import Sheet
+    from lstm_widgets.recording import Recording
     from lstm_widgets.widgets.keywords import StateSpaceKeywords
 
 #: Beside the names of tracks, and of channels, outputs and targets.
@@ -41,9 +41,9 @@ class StateSpace(MatchingWidget):
     """
     States as points, one a timestep, in two or three dimensions; trajectories, and fixed points among them.
 
-    Points lie close where the network is in alike states. A lasso chooses timesteps, which are marked in every
-    widget that ``selected_timesteps`` is linked to. Of more than 100 000 points a picture of how many there are
-    is drawn, of more than a million a million that are chosen at random; the widget says so.
+    Points lie close where the network is in alike states. A lasso chooses timesteps, which are marked in
+    every widget that ``selected_timesteps`` is linked to. Of more than 100 000 points in view it is drawn how
+    many there are, and of more than a million a million are chosen at random; the widget says so.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ class StateSpace(MatchingWidget):
         What `lstm_widgets.project` gave. Default, and of every other layer and signal: the first principal
         components.
     fixed_points : xarray.Dataset, optional
-        What `lstm_widgets.fixed_points` found of this layer: stable ones are filled, saddles open with a line
-        along their most unstable direction, and those that are only slow are crosses.
+        What `lstm_widgets.fixed_points` found of this layer: stable ones are filled, saddles open with a
+        line along their most unstable direction, and those that are only slow are crosses.
     axes : tuple of int, optional
         Which components are drawn, by their number: two, or three, which are turned by dragging.
     angles : tuple of float, optional
@@ -65,7 +65,8 @@ class StateSpace(MatchingWidget):
     coloured_by : str, optional
         What the points' colours stand for: ``"token"``, ``"label"``, ``"example"``, ``"timestep"``, the
         ``"value"`` of the selected cell, the name of a track, or ``"channel …"``, ``"output …"`` or
-        ``"target …"`` with the name of one. Default: the first track, else labels if they are few, else tokens.
+        ``"target …"`` with the name of one. Default: the first track, else labels if they are few, else
+        tokens.
     trajectories : str or tuple of int, optional
         Which lines are drawn from each timestep to the next: ``"none"``, that of the ``"selected"`` example, or
         ``"all"``; or numbers of examples, whose lines are drawn beside that of the selected one.
@@ -108,7 +109,8 @@ class StateSpace(MatchingWidget):
     coloured_by = traitlets.Unicode(
         None,
         allow_none=True,
-        help="What colours stand for: 'token', 'label', 'example', 'timestep', 'value', or the name of a track.",
+        help="What colours stand for: 'token', 'label', 'example', 'timestep', 'value', or the name of a "
+        "track.",
     ).tag(sync=True)
     angles = traitlets.Tuple(
         traitlets.Float(),

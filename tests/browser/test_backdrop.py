@@ -128,6 +128,7 @@ def test_a_frame_shows_what_is_behind_it(open_host, outside, inside, scheme, the
         lambda: lw.GateInspector(recordings.gates("LSTM")),
         lambda: lw.RelevanceHeatmap(relevances.sentences()),
         lambda: lw.DependencyHeatmap(dependencies.two()),
+        lambda: lw.StateSpace(recordings.sums(), axes=(0, 1, 2)),
         lambda: lw.SeriesPlot(recordings.rivers(), tracks={"flood": recordings.flooded()}),
     ],
 )

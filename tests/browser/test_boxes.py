@@ -29,6 +29,7 @@ MADE = "\n".join(
 NAMES = (
     *("CellGrid", "TextHeatmap", "ExampleGrid", "GateInspector", "Explorer"),
     *("RelevanceHeatmap", "DependencyHeatmap", "CellFinder", "SeriesPlot"),
+    "StateSpace",
 )
 #: By the name of a box: the box, and how many stand beside each other.
 BOXES = {

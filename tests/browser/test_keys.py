@@ -19,6 +19,7 @@ WIDGETS = {
     "ExampleGrid": "lw.ExampleGrid(sums())",
     "GateInspector": "lw.GateInspector(gates('LSTM'))",
     "SeriesPlot": "lw.SeriesPlot(rivers())",
+    "StateSpace": "lw.StateSpace(recording)",
     "Explorer": "lw.Explorer(recording)",
     "CellFinder": "said = [lw.concepts.vowel]\n"
     "lw.CellFinder(recording, said, ranking=lw.rank_cells(recording, said, shifts=20))",

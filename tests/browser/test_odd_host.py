@@ -34,6 +34,7 @@ MAKE = {
     "ExampleGrid": lambda: lw.ExampleGrid(recordings.sums()),
     "GateInspector": lambda: lw.GateInspector(recordings.gates("LSTM")),
     "SeriesPlot": lambda: lw.SeriesPlot(recordings.rivers()),
+    "StateSpace": lambda: lw.StateSpace(recordings.sums()),
     "Explorer": lambda: lw.Explorer(recordings.prose()),
     "RelevanceHeatmap": lambda: lw.RelevanceHeatmap(relevances.sentences()),
     "DependencyHeatmap": lambda: lw.DependencyHeatmap(dependencies.two()),

@@ -59,6 +59,7 @@ WIDGETS: dict[str, Callable[[], Any]] = {
     "GateInspector": lambda: lw.GateInspector(recordings.gates("LSTM"), cell=3),
     "RelevanceHeatmap": _relevances,
     "SeriesPlot": lambda: lw.SeriesPlot(recordings.rivers(), cell=1, timestep=700),
+    "StateSpace": lambda: lw.StateSpace(recordings.prose(), tracks=[lw.concepts.vowel]),
     "TextHeatmap": lambda: lw.TextHeatmap(recordings.guessed(), cell=5, guesses=True),
     "WhatIf": _what_if,
 }

@@ -143,4 +143,3 @@ def _series(space: Space, lines: Lines, key: Key) -> tuple[dict[str, Any], list[
     share = (values - low) / (high - low) if high > low else np.zeros_like(values)
     codes = np.where(known, np.rint(np.nan_to_num(share) * (OTHER - 1)), OTHER)
     return {"low": low, "high": high}, [codes.astype(np.uint8).tobytes()]
-
