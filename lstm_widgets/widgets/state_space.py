@@ -68,8 +68,8 @@ class StateSpace(MatchingWidget):
         ``"target …"`` with the name of one. Default: the first track, else labels if they are few, else
         tokens.
     trajectories : str or tuple of int, optional
-        Which lines are drawn from each timestep to the next: ``"none"``, that of the ``"selected"`` example, or
-        ``"all"``; or numbers of examples, whose lines are drawn beside that of the selected one.
+        Which lines are drawn from each timestep to the next: ``"none"``, that of the ``"selected"``
+        example, or ``"all"``; or numbers of examples, whose lines are drawn beside that of the selected one.
     span : tuple of int, optional
         Where a span is chosen, the trajectory of its example is drawn only there.
     tracks : Concept, sequence of Concept, or mapping, optional
