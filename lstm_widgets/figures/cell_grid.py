@@ -72,7 +72,8 @@ def cell_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most: i
     boxes = rectangles(x, y[:, None], place.width - line, place.height - 1)
     sheet.values(boxes, colours.pixels(values, largest).reshape(-1, 3), marks.reshape(-1))
 
-    longest = np.nanmax(statistics.mean_magnitude, initial=0)
+    loudest = statistics.mean_magnitude if shown.loudest is None else shown.loudest
+    longest = np.nanmax(loudest, initial=0)
     with np.errstate(invalid="ignore"):  # of infinity, infinity has no share
         shares = np.nan_to_num(statistics.mean_magnitude[cells] / (longest or 1))
     for top, cell, share in zip(y.tolist(), cells.tolist(), shares.tolist(), strict=True):

@@ -82,7 +82,8 @@ def gates(sheet: Sheet, shown: Snapshot) -> None:
     top = header + 2
     column_heads(sheet, shown, place)
     for signal in shown.layer["signals"]:
-        low, high = _range(shown.series(signal, *measured), gate=signal.endswith("_gate"))
+        gate = signal.endswith("_gate") and not shown.difference
+        low, high = _range(shown.reach(signal, *measured), gate=gate)
         band = Band(top, _SIGNED if low < 0 else _GATE, low, high)
         top += band.height + _APART
         chosen = signal == shown.signal
@@ -90,11 +91,13 @@ def gates(sheet: Sheet, shown: Snapshot) -> None:
         values = shown.series(signal, *columns)
         colours = _bar_colours(shown, signal, values, band, sheet.theme)
         _bars(sheet, band, x, place.width - 1, values=values, colours=colours)
-    why = Band(top + _APART, _WHY, *_range(_reach(changes_at(shown, *measured)), gate=False))
-    _band_head(sheet, f"Δ{rule.symbol}", why, place.right, chosen=False)
-    happened = changes_at(shown, *columns)
-    _changes(sheet, why, x, place.width - 1, happened)
-    bottom = why.top + why.height + 8
+    bottom = top
+    if not shown.difference:  # of which no equation holds
+        why = Band(top + _APART, _WHY, *_range(_reach(changes_at(shown, *measured)), gate=False))
+        _band_head(sheet, f"Δ{rule.symbol}", why, place.right, chosen=False)
+        happened = changes_at(shown, *columns)
+        _changes(sheet, why, x, place.width - 1, happened)
+        bottom = why.top + why.height + 8
     padded = shown.padded(*columns)
     if padded.any():
         boxes = rectangles(x[padded], header + 2, place.width - 1, bottom - header - 6)
@@ -103,6 +106,9 @@ def gates(sheet: Sheet, shown: Snapshot) -> None:
     head = 19 + bands_height(shown) if shown.layer["tokens"] else 0
     sheet.outline((x[at] - 1, header - head, x[at] + place.width, bottom - 2))
     column_numbers(sheet, shown, place, bottom + 4)
+    if shown.difference:
+        sheet.end(bottom + TICKS + 6)
+        return
     down = _legend(sheet, bottom + TICKS + 8, rule, [float(part[at]) for part in happened])
     sheet.end(bottom + TICKS + 22 + down)
 
@@ -164,7 +170,7 @@ def _bar_colours(
         colours = np.broadcast_to(np.array(theme.bar, np.uint8), (len(values), 3))
     else:
         place = (np.clip(values, band.low, band.high) - band.low) / (band.high - band.low)
-        name = Colours(signal, band.high, shown.palette, theme=theme).name
+        name = Colours(shown.colour_name(signal), band.high, shown.palette, theme=theme).name
         steps = np.floor(np.nan_to_num(place, nan=0.5) * (RAMP - 1) + 0.5).astype(int)
         colours = ramp(name)[steps]
     faded = (np.abs(values) < shown.threshold)[:, None]

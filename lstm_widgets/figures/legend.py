@@ -77,7 +77,7 @@ def caption(
         share = np.ones(_SWATCH) if track.yes_no else np.linspace(0, 1, _SWATCH)
         steps = ends[0] + (ends[1] - ends[0]) * share[:, None]
         tracks.append((text, steps.round().astype(np.uint8)))
-    own = _legend_of(shown.coloured(sheet.theme), shown.signal)
+    own = _legend_of(shown.coloured(sheet.theme), shown.shown_signal)
     caption_of(sheet, shown.status, counts, own, tracks)
 
 
@@ -141,12 +141,11 @@ def _entries(sheet: Sheet, y: float, tracks: Sequence[tuple[str, NDArray[np.uint
 def _legend_of(colours: Colours, signal: str) -> Legend:
     low, high = colours.range
     fixed = isinstance(colours.scale, tuple)
-    name = signal.replace("_", " ")
     unit = {
-        "cell": f"{name} ÷ largest of the cell",
-        "sigmoid": f"sigmoid({name})",
-        "squared": f"{name}² ÷ largest of the cell²",
-    }.get(str(colours.scale), name)
+        "cell": f"{signal} ÷ largest of the cell",
+        "sigmoid": f"sigmoid({signal})",
+        "squared": f"{signal}² ÷ largest of the cell²",
+    }.get(str(colours.scale), signal)
     start = RAMP // 2 if colours.scale == "squared" and colours.diverging else 0
     return Legend(
         colours.ramp[start:],

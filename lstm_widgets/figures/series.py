@@ -161,6 +161,8 @@ class _Drawing:
         behind: Behind | None = None,
     ) -> None:
         self.sheet, self.shown, self.lines, self.behind = sheet, shown, lines, behind
+        # What bands reach to is that of all variants.
+        self.every = [lines] if shown.every_line is None else shown.every_line()
         self.start, self.end = extent
         narrow = sheet.width < _NARROW
         self.name, self.left = (70, 112) if narrow else (104, 150)
@@ -282,8 +284,9 @@ class _Drawing:
         known = []
         for key in subject.keys:
             first, stop = self._drawn(self.lines.places(key.layer, example))
-            extent = Line(self.lines.line(key, example).values[first:stop]).extent
-            known += [extent] if extent is not None else []
+            for lines in self.every:
+                extent = Line(lines.line(key, example).values[first:stop]).extent
+                known += [extent] if extent is not None else []
         if not known:
             return None
         low, high = min(low for low, _ in known), max(high for _, high in known)
@@ -407,7 +410,7 @@ class _Drawing:
         """Write the name of a band, its unit, and what it reaches from and to."""
         (subject,) = row.subjects
         sheet, shown = self.sheet, self.shown
-        unit = shown.signal.replace("_", " ") if subject.kind == "cell" else in_line(subject.unit)
+        unit = shown.shown_signal if subject.kind == "cell" else in_line(subject.unit)
         room = self.name - 10
         texts = self._wrapped(in_line(row.title), room)
         y = top + (height - 14 * (len(texts) + bool(unit) - 1)) / 2
@@ -461,7 +464,7 @@ class _Drawing:
 def _range_of_cell(shown: Snapshot, low: float, high: float) -> tuple[float, float]:
     if isinstance(shown.scale, tuple):
         return shown.scale
-    if shown.signal.endswith("_gate") and low >= 0 and high <= 1:
+    if shown.signal.endswith("_gate") and not shown.difference and low >= 0 and high <= 1:
         return 0.0, 1.0
     if shown.scale == "layer":
         largest = float(shown.levels.statistics.largest.max(initial=0))

@@ -496,6 +496,67 @@ def _tree(
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **nodes})
 
 
+def node_of(recording: Recording, layer: str) -> xr.Dataset:
+    """Give a layer as the tree has it, with all of its calls.
+
+    Parameters
+    ----------
+    recording : Recording
+    layer : str
+        One of ``recording.layers``.
+
+    Returns
+    -------
+    xarray.Dataset
+
+    Examples
+    --------
+    >>> from lstm_widgets.recording.recording import node_of
+    >>> node_of(recording, "lstm").hidden_state.equals(recording["lstm"].hidden_state)
+    True
+    """
+    return recording.tree[_tree_paths(recording.layers)[layer]].to_dataset()
+
+
+def derived(
+    recording: Recording, layers: Sequence[str], change: Callable[[str, xr.Dataset], xr.Dataset]
+) -> Recording:
+    """Make a recording of some layers of another one, each changed; what is beside them stays.
+
+    Parameters
+    ----------
+    recording : Recording
+    layers : sequence of str
+        Names of its layers; of both directions side by side those of the two.
+    change : callable
+        Gives what takes the place of a layer, from its name and its Dataset; called when the new
+        recording is first read.
+
+    Returns
+    -------
+    Recording
+
+    Examples
+    --------
+    >>> from lstm_widgets.recording.recording import derived
+    >>> twice = derived(recording, ["lstm"], lambda name, layer: layer.map(lambda values: 2 * values))
+    >>> bool((twice["lstm"].hidden_state == 2 * recording["lstm"].hidden_state).all())
+    True
+    """
+
+    def make_tree() -> xr.DataTree:
+        tree = recording.tree
+        datasets = {name: change(name, node_of(recording, name)) for name in layers}
+        beside = {
+            what: tree[f"%{what}"].to_dataset() for what in BESIDE if f"%{what}" in tree.children
+        }
+        return _tree(
+            datasets, beside, {str(k): v for k, v in tree.attrs.items()} | {"layers": list(layers)}
+        )
+
+    return Recording(layers, make_tree)
+
+
 def _tree_paths(names: Sequence[str]) -> dict[str, str]:
     """Give each layer its node in the tree: the name itself wherever a tree allows it.
 

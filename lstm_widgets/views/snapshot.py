@@ -18,6 +18,8 @@ from lstm_widgets.views.times import ShownTimes, shown_times
 from lstm_widgets.views.tracks import NONE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import xarray as xr
     from numpy.typing import NDArray
 
@@ -52,6 +54,12 @@ class Snapshot:
         The states that the layer started from.
     lines : Lines, optional
         The series beside the signals.
+    variant, difference : str, optional
+        The name of the variant that is shown, and of the one that is subtracted from it, if any.
+    loudest : float32 array (cell,), optional
+        What the bars beside cells are held against: their mean magnitude, of variants where it is largest.
+    every, every_line : callable, optional
+        Give the layer in each of the variants, of which ``dataset`` is one, and the lines of each.
     """
 
     layer: dict[str, Any]
@@ -70,6 +78,11 @@ class Snapshot:
     predictions: xr.Dataset | None = None
     initial: NDArray[np.float32] | None = None
     lines: Lines | None = None
+    variant: str = ""
+    difference: str = ""
+    loudest: NDArray[np.float32] | None = None
+    every: Callable[[], list[xr.Dataset]] | None = None
+    every_line: Callable[[], list[Lines]] | None = None
 
     @property
     def examples(self) -> int:
@@ -94,7 +107,18 @@ class Snapshot:
     def coloured(self, theme: Theme) -> Colours:
         """Give how values become colours."""
         largest = float(self.levels.statistics.largest.max(initial=0))
-        return Colours(self.signal, largest, self.palette, self.scale, self.threshold, theme)
+        name = self.colour_name(self.signal)
+        return Colours(name, largest, self.palette, self.scale, self.threshold, theme)
+
+    def colour_name(self, signal: str) -> str:
+        """Give what a signal's colours go by: a difference has a sign, also that of a gate."""
+        return f"{signal}, a difference" if self.difference else signal
+
+    @property
+    def shown_signal(self) -> str:
+        """The signal in words; of a difference, to what."""
+        name = self.signal.replace("_", " ")
+        return f"{name}: difference to {in_line(self.difference)}" if self.difference else name
 
     @property
     def checked(self) -> str:
@@ -191,6 +215,13 @@ class Snapshot:
         second = "parts" in self.layer and self.cell >= self.layer["cells"] // 2
         return bool(self.layer.get("go_backwards", False)) != second
 
+    def reach(self, signal: str, first: int, stop: int) -> NDArray[np.float64]:
+        """Give a signal of the selected cell at some columns, in all variants one after the other."""
+        if self.every is None:
+            return self.series(signal, first, stop)
+        values = [rows_of(one[signal], first, stop, self.cell) for one in self.every()]
+        return np.concatenate(values).astype(np.float64)
+
     def beside(self, signal: str, first: int, stop: int) -> NDArray[np.float64]:
         """Give a state before each of some columns, that of the timestep read before or the initial one.
 
@@ -219,6 +250,14 @@ class Snapshot:
         return f"{'→←'[part]}{index}"
 
     @property
+    def of_variants(self) -> list[str]:
+        """Which variant is shown, and what is subtracted from it; nothing where there are no variants."""
+        if not self.variant:
+            return []
+        less = f" minus {in_line(self.difference)}" if self.difference else ""
+        return [in_line(self.variant) + less]
+
+    @property
     def status(self) -> str:
         """What is selected, in words, with its number."""
         name = self.layer["name"]
@@ -230,7 +269,7 @@ class Snapshot:
             cell += f" ({('forward', 'backward')[part]} {index})"
         if self.given_name:
             cell += f" “{self.given_name}”"
-        parts = [in_line(name), cell]
+        parts = [*self.of_variants, in_line(name), cell]
         if self.examples > 1:
             label = f' "{self.label(self.example)}"' if self.layer["labels"] else ""
             parts.append(f"example {self.example}{label}")
@@ -241,7 +280,7 @@ class Snapshot:
             when = self.times.say(self.example, self.timestep)
         parts.append(when + ("" if token is None else f" {arrow}{quoted(token)}"))
         value = float(self.levels.read(self.column, self.column + 1, self.cell)[0])
-        parts.append(f"{self.signal} {number(value)}")
+        parts.append(f"{self.signal}{' difference' * bool(self.difference)} {number(value)}")
         if self.padded(self.column, self.column + 1)[0]:
             parts.append("padding")
         if self.threshold > 0:

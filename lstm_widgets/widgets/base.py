@@ -194,6 +194,11 @@ class PageWidget(anywidget.AnyWidget):
         """What is shown, in the heading of a file."""
         return ""
 
+    @property
+    def _subtracts(self) -> bool:
+        """Whether the page can show differences of its values."""
+        return False
+
     def _file_state(self) -> FileState:
         """Give the traits that a file has in place of the widget's own, and name what it goes without."""
         return FileState({}, [])
@@ -245,6 +250,7 @@ class PageWidget(anywidget.AnyWidget):
             version=metadata.version("lstm-widgets"),
             missing=file.missing,
             rounded=file.rounded,
+            subtracted=self._subtracts,
         )
 
     @property

@@ -103,6 +103,7 @@ class CellFinder(GridAndText):
     _css = STATIC / "cell_finder.css"
     _shown: ClassVar[tuple[str, ...]] = ("recording", "ranking")
     _part_height: ClassVar[int] = 240
+    _takes_variants: ClassVar[bool] = False
 
     row = traitlets.Int(-1, help="The chosen row of the ranking; -1 for none.").tag(sync=True)
     _ranking = traitlets.Dict(help="What codes in the ranking stand for.").tag(
@@ -241,7 +242,7 @@ class CellFinder(GridAndText):
         if self._own_tracks:
             with suppress(ValueError):  # of so long a text there is no band, which is all
                 self.tracks = _of_name(self._concepts, row["concept"])
-        place = strongest(self.recording, row)
+        place = strongest(self._current, row)
         threshold = on_slider(row["threshold"], row["sign"])
         with self.hold_sync(), self.hold_trait_notifications():
             for name in ("layer", "signal", "cell"):
@@ -285,14 +286,14 @@ class CellFinder(GridAndText):
             raise ValueError(f"row: expected 0 to {len(self.ranking) - 1}, got {number}")
         chosen = self._row(number)
         concept = _of_name(self._concepts, chosen["concept"])
-        return gather(self.recording, chosen, concept, self.ranking.attrs)
+        return gather(self._current, chosen, concept, self.ranking.attrs)
 
     def _encoded(self, number: int) -> dict[str, Any]:
         """Write the evidence for a row for the page; what was asked for last is kept."""
         with self._gathering:
             return self._gathered.get(
                 number,
-                lambda: encoded_evidence(self.evidence(number), self.recording, self._row(number)),
+                lambda: encoded_evidence(self.evidence(number), self._current, self._row(number)),
             )
 
     def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -323,12 +324,13 @@ class CellFinder(GridAndText):
             evidence["ablation"] = encoded_ablation(found.table.iloc[0], row["concept"])
 
     def _file_state(self, *, exact: bool | None = None) -> FileState:
-        state, missing, rounded = super()._file_state(exact=exact)
+        found = super()._file_state(exact=exact)
+        state, missing = found.traits, found.missing
         held = {*range(min(_IN_A_FILE, len(self.ranking))), *([self.row] if self.row >= 0 else [])}
         if len(held) < len(self.ranking):
             missing = [*missing, f"the evidence of all rows but the best {_IN_A_FILE}"]
         state["_evidence"] = {str(row): self._encoded(row) for row in sorted(held)}
-        return FileState(state | {"_can_ablate": False}, missing, rounded)
+        return found._replace(traits=state | {"_can_ablate": False}, missing=missing)
 
 
 def _first_signals(recording: Recording) -> list[str] | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lstm_widgets.figures.sheet import Sheet
-    from lstm_widgets.recording import Recording
+    from lstm_widgets.recording import Recording, Variants
     from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.widgets.keywords import CellGridKeywords
 
@@ -35,8 +35,8 @@ class CellGrid(MatchingWidget):
 
     Parameters
     ----------
-    recording : Recording
-        What ``record()`` or ``open_recording()`` gave.
+    recording : Recording or Variants
+        What ``record()`` or ``open_recording()`` gave, or several of the same inputs.
     layer, signal : str, optional
         What is shown at first; default: the first layer and its hidden state.
     cell, example, timestep : int, optional
@@ -87,7 +87,7 @@ class CellGrid(MatchingWidget):
 
     def __init__(
         self,
-        recording: Recording,
+        recording: Recording | Variants,
         *,
         layer: str | None = None,
         signal: str | None = None,
@@ -101,17 +101,17 @@ class CellGrid(MatchingWidget):
 
     def _order(self, shown: Snapshot) -> NDArray[np.intp]:
         """Give the cells in the order of the rows, as js/src/data/order.js does."""
-        statistics = shown.levels.statistics
+        tiles = self._tiles(self.layer, self.signal)
         key = None
         if self.sort == "mean_magnitude":
-            key = statistics.mean_magnitude
+            key = tiles.compared.mean_magnitude
         elif self.sort == "variance":
-            key = statistics.variance
+            key = tiles.compared.variance
         elif self.sort == "similarity":
-            key = shown.levels.similarity(self.cell)
+            key = tiles.similarity(self.cell)
         order = np.arange(shown.levels.cells)
         if key is not None:
             order = np.argsort(-np.nan_to_num(key, nan=-np.inf), kind="stable")
         if self.hide_quiet_cells:
-            order = order[~(statistics.mean_magnitude[order] < self.threshold)]
+            order = order[~(tiles.loudest[order] < self.threshold)]
         return order

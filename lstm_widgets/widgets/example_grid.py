@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from lstm_widgets.figures.sheet import Sheet
-    from lstm_widgets.recording import Recording
+    from lstm_widgets.recording import Recording, Variants
     from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.widgets.keywords import ExampleGridKeywords
 
@@ -29,8 +29,8 @@ class ExampleGrid(RecordingWidget):
 
     Parameters
     ----------
-    recording : Recording
-        What ``record()`` or ``open_recording()`` gave.
+    recording : Recording or Variants
+        What ``record()`` or ``open_recording()`` gave, or several of the same inputs.
     layer, signal : str, optional
         What is shown at first; default: the first layer and its hidden state.
     cell, example, timestep : int, optional
@@ -64,7 +64,7 @@ class ExampleGrid(RecordingWidget):
 
     def __init__(
         self,
-        recording: Recording,
+        recording: Recording | Variants,
         *,
         layer: str | None = None,
         signal: str | None = None,

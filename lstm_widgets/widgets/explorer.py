@@ -9,6 +9,7 @@ import traitlets
 from comm.base_comm import BaseComm
 
 from lstm_widgets.figures.gates import gates
+from lstm_widgets.recording import Recording
 from lstm_widgets.widgets.base import STATIC, FileState
 from lstm_widgets.widgets.cell_finder import CellFinder
 from lstm_widgets.widgets.grid_and_text import GridAndText
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from lstm_widgets.figures.sheet import Sheet
-    from lstm_widgets.recording import Recording
+    from lstm_widgets.recording import Variants
     from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.widgets.keywords import ExplorerKeywords
 
@@ -33,8 +34,8 @@ class Explorer(GridAndText):
 
     Parameters
     ----------
-    recording : Recording
-        What ``record()`` or ``open_recording()`` gave.
+    recording : Recording or Variants
+        What ``record()`` or ``open_recording()`` gave, or several of the same inputs.
     layer, signal : str, optional
         What is shown at first; default: the first layer (both directions, if it has two) and its
         hidden state.
@@ -65,7 +66,7 @@ class Explorer(GridAndText):
 
     def __init__(
         self,
-        recording: Recording,
+        recording: Recording | Variants,
         *,
         layer: str | None = None,
         signal: str | None = None,
@@ -75,7 +76,8 @@ class Explorer(GridAndText):
         super().__init__(recording, **every)
         # Not every host makes a widget while it answers the page, which Jupyter's do.
         self._can_find = self.finding or (
-            any("token" in recording[name].coords for name in recording.layers)
+            isinstance(recording, Recording)
+            and any("token" in recording[name].coords for name in recording.layers)
             and isinstance(self.comm, BaseComm)
         )
 
@@ -83,10 +85,19 @@ class Explorer(GridAndText):
     def finder(self) -> CellFinder:
         """The `CellFinder` of the recording; made on first access, which ranks all cells."""
         if self._finder is None:
-            made = CellFinder(self.recording)
+            made = CellFinder(self._current)
             made.observe(self._on_found, ["row"])
             self._finder = made
         return self._finder
+
+    @traitlets.validate("finding")
+    def _check_finding(self, proposal: dict[str, Any]) -> bool:
+        if proposal["value"] and self._several is not None:
+            raise traitlets.TraitError(
+                "finding: expected False where recording is Variants, because a CellFinder shows one "
+                f"recording; choose that, variants[{self._several.names[0]!r}]"
+            )
+        return bool(proposal["value"])
 
     @traitlets.observe("finding")
     def _on_finding(self, _change: dict[str, Any]) -> None:
@@ -101,9 +112,9 @@ class Explorer(GridAndText):
                 setattr(self, name, getattr(finder, name))
 
     def _file_state(self, *, exact: bool | None = None) -> FileState:
-        state, missing, rounded = super()._file_state(exact=exact)
+        found = super()._file_state(exact=exact)
         closed = {"_finder": None, "finding": False, "_can_find": False}
-        return FileState(state | closed, missing, rounded)
+        return found._replace(traits=found.traits | closed)
 
     def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
         super()._parts(sheet, shown, most)

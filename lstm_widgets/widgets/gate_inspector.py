@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from lstm_widgets.figures.sheet import Sheet
-    from lstm_widgets.recording import Recording
+    from lstm_widgets.recording import Recording, Variants
     from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.widgets.keywords import RecordingKeywords
 
@@ -43,8 +43,9 @@ class GateInspector(RecordingWidget):
 
     Parameters
     ----------
-    recording : Recording
-        What ``record()`` or ``open_recording()`` gave. Signals that weren't recorded are left out.
+    recording : Recording or Variants
+        What ``record()`` or ``open_recording()`` gave, or several of the same inputs. Signals that weren't
+        recorded are left out.
     layer : str, optional
         The layer shown at first; default: the first.
     signal : str, optional
@@ -75,7 +76,7 @@ class GateInspector(RecordingWidget):
 
     def __init__(
         self,
-        recording: Recording,
+        recording: Recording | Variants,
         *,
         layer: str | None = None,
         signal: str | None = None,

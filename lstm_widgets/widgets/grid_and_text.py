@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lstm_widgets.figures.cell_grid import cell_grid
+from lstm_widgets.recording import Variants
 from lstm_widgets.widgets.cell_grid import CellGrid
 from lstm_widgets.widgets.series_lines import SeriesLines
 from lstm_widgets.widgets.text_heatmap import TextHeatmap
@@ -20,8 +21,9 @@ __all__ = ["GridAndText"]
 class GridAndText(CellGrid, TextHeatmap, SeriesLines):
     """A widget over a recording with a grid, and a text or lines below it."""
 
-    def __init__(self, recording: Recording, **traits: Any) -> None:  # noqa: ANN401 - of many types
-        if getattr(recording, "inputs", None) is not None:
+    def __init__(self, recording: Recording | Variants, **traits: Any) -> None:  # noqa: ANN401 - of many types
+        first = next(iter(recording.values())) if isinstance(recording, Variants) else recording
+        if getattr(first, "inputs", None) is not None:
             # They stand above the grid already.
             traits.setdefault("channels", ())
         super().__init__(recording, **traits)

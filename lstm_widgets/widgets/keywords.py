@@ -33,6 +33,8 @@ class RecordingKeywords(PageKeywords, total=False):
     threshold: float
     scale: Literal["layer", "cell", "sigmoid", "squared"] | Range
     align: Literal["read", "predict"]
+    variant: str
+    difference: str
     tracks: Concepts | None
     hidden_tracks: Sequence[str]
     selected_timesteps: Sequence[tuple[int, int, int]]

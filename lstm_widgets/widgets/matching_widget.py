@@ -64,7 +64,7 @@ class MatchingWidget(RecordingWidget):
         if "span" not in content:
             return super()._answer(content)
         found = matches_of(
-            self.recording,
+            self._one(*self._asked(content)),
             content["span"],
             layer=content["layer"],
             signal=content["signal"],

@@ -16,6 +16,7 @@ from lstm_widgets.widgets.pinned_cells import PinnedCells
 if TYPE_CHECKING:
     from lstm_widgets.figures.behind import Behind
     from lstm_widgets.figures.sheet import Sheet
+    from lstm_widgets.recording import Recording
     from lstm_widgets.views.series_relevance import SeriesRelevance
     from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.views.tracks import Track
@@ -48,12 +49,9 @@ class SeriesLines(MatchingWidget, PinnedCells):
     #: What stands behind the lines of channels.
     _placed: SeriesRelevance | None = None
 
-    @property
-    def _drawn(self) -> Lines:
-        """All lines, those of tracks among them."""
-        if self._lines is None:
-            self._lines = Lines(self.recording, self._said, self._read(), self._placed)
-        return self._lines
+    def _lines_of(self, recording: Recording) -> Lines:
+        """Give all lines of a recording, those of tracks among them."""
+        return Lines(recording, self._said, self._read(), self._placed)
 
     def _say(self, said: dict[str, tuple[Track, ...]]) -> None:
         super()._say(said)
@@ -65,7 +63,7 @@ class SeriesLines(MatchingWidget, PinnedCells):
         """Give what the probe reads of tracks, by layer and name."""
         if self.probe is None:
             return {}
-        part = self.recording.directions(self.probe.layer)[0]
+        part = self._current.directions(self.probe.layer)[0]
         found = readouts(self.probe)
         return {(part, t.name): found[t.name] for t in self._said.get(part, ()) if t.name in found}
 
@@ -82,6 +80,11 @@ class SeriesLines(MatchingWidget, PinnedCells):
             raise traitlets.TraitError(
                 "probe: expected one of a single recording, got one of variants; "
                 "probe(variants[name], ...) gives that of one"
+            )
+        if self._several is not None:
+            raise traitlets.TraitError(
+                "probe: expected None where recording is Variants, because it is of one of them; "
+                f"choose that, variants[{self._several.names[0]!r}]"
             )
         sizes = self._sizes(probe.layer) if probe.layer in self._names else {}
         wanted = tuple(sizes.get(name) for name in ("example", "timestep"))

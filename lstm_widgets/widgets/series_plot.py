@@ -8,12 +8,12 @@ import numpy as np
 import traitlets
 
 from lstm_widgets.figures.behind import Behind
-from lstm_widgets.recording import Recording
+from lstm_widgets.recording import Recording, Variants
 from lstm_widgets.views.lines import Lines
 from lstm_widgets.views.series_relevance import SeriesRelevance
 from lstm_widgets.widgets.base import STATIC, FileState, checked_scale
 from lstm_widgets.widgets.page import export
-from lstm_widgets.widgets.page.lines import largest_of, rows_of, size_of, tops_of
+from lstm_widgets.widgets.page.lines import rows_of, size_of, tops_of
 from lstm_widgets.widgets.page.state import WHOLE_BYTES
 from lstm_widgets.widgets.recording_widget import SCALES
 from lstm_widgets.widgets.series_lines import SeriesLines
@@ -44,8 +44,8 @@ class SeriesPlot(SeriesLines):
 
     Parameters
     ----------
-    recording : Recording
-        What ``record()`` or ``open_recording()`` gave.
+    recording : Recording or Variants
+        What ``record()`` or ``open_recording()`` gave, or several of the same inputs.
     layer, signal : str, optional
         Which of the cells' values are shown; default: the first layer and its first signal.
     cell, example, timestep : int, optional
@@ -137,7 +137,7 @@ class SeriesPlot(SeriesLines):
 
     def __init__(
         self,
-        recording: Recording,
+        recording: Recording | Variants,
         *,
         layer: str | None = None,
         signal: str | None = None,
@@ -145,6 +145,11 @@ class SeriesPlot(SeriesLines):
         **traits: Unpack[SeriesPlotKeywords],
     ) -> None:
         self._expect_known(traits)
+        if relevance is not None and isinstance(recording, Variants):
+            raise TypeError(
+                "relevance: expected None where recording is Variants, because it is that of one model; "
+                f"choose one of them, variants[{recording.names[0]!r}]"
+            )
         if relevance is not None and isinstance(recording, Recording):
             self._placed = SeriesRelevance(relevance, Lines(recording, {}))
             traits.setdefault("method", self._placed.methods[0])
@@ -210,7 +215,9 @@ class SeriesPlot(SeriesLines):
         keys = [] if self._empty or (self._whole and self._series_values) else self._keys()
         asked, tops = tops_of(self._drawn, keys, self.example)
         with self.hold_sync():
-            self._summary = {"layer": self.layer, "signal": self.signal, "lines": asked}
+            self._summary = {"layer": self.layer, "signal": self.signal, "lines": asked} | (
+                {} if self._several is None else self._selected
+            )
             self._overview = tops
 
     @property
@@ -237,26 +244,23 @@ class SeriesPlot(SeriesLines):
         packed = _packed(placed, rows, whole=True)
         if size + len(packed["_relevance_values"]) > export.FILE_BYTES:
             packed, missing = _NOTHING, [*found.missing, "the relevance"]
-        return FileState(found.traits | packed, missing, found.rounded)
+        return found._replace(traits=found.traits | packed, missing=missing)
 
     def _file_lines(self, *, exact: bool | None = None) -> FileState:
         """Give a file all of the recording if it fits, else the lines that are shown."""
         lines = self._drawn
         empty = {"_summary": {}, "_overview": b""}
-        size = size_of(lines, lines.beside, self._examples)
         try:
             whole = super()._file_state(exact=exact)
         except ValueError:
             whole = None
         if whole is not None:
-            size += len(whole.traits["_whole"])
-        if whole is not None and size <= export.FILE_BYTES:
-            described, values = rows_of(lines, lines.beside, (0, self._examples))
-            return FileState(
-                whole.traits | empty | {"_series": described, "_series_values": values},
-                whole.missing,
-                whole.rounded,
-            )
+            every = self._every_lines(whole.traits.get("_variants", {}).get("names", ()))
+            size = len(every) * size_of(lines, lines.beside, self._examples)
+            if size + len(whole.traits["_whole"]) <= export.FILE_BYTES:
+                described, values = self._rows(every, lines.beside)
+                series = {"_series": described, "_series_values": values}
+                return whole._replace(traits=whole.traits | empty | series)
         keys = self._keys()
         examples = (0, self._examples)
         if size_of(lines, keys, self._examples) > export.FILE_BYTES:
@@ -269,14 +273,21 @@ class SeriesPlot(SeriesLines):
             )
         described, values = rows_of(lines, keys, examples)
         # The page asks for no others, and tells which ones it goes without.
-        largest = largest_of(self.recording, self.layer, self.signal)
+        tiles = self._tiles(self.layer, self.signal)
+        largest = float(tiles.statistics.largest.max(initial=0))
         described |= {"only": True, "largest": [[self.layer, self.signal, largest]]}
-        kept = dict.fromkeys(self.recording.directions(self.layer), (self.signal,))
+        kept = dict.fromkeys(self._current.directions(self.layer), (self.signal,))
         layers = [export.without(layer, kept) for layer in self._layers]
         missing = [f"all but the {len(keys)} lines that were shown"]
         if examples != (0, self._examples):
             missing.append("other examples")
         state = {"_layers": layers, "_whole": b"", "_text": {}}
+        if self._several is not None:
+            # What is shown is in the page, as it is: no other, nor what was subtracted.
+            at = self._several.names.index(self.variant)
+            told = {key: [self._variants[key][at]] for key in ("names", "check", "own")}
+            state["_variants"] = told | {"less": self.difference}
+            missing.append("the other variants")
         return FileState(state | empty | {"_series": described, "_series_values": values}, missing)
 
     def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:

@@ -97,6 +97,7 @@ class StateSpace(MatchingWidget):
     _esm = STATIC / "state_space.js"
     _css = STATIC / "state_space.css"
     _shown: ClassVar[tuple[str, ...]] = ("recording", "projection", "fixed_points")
+    _takes_variants: ClassVar[bool] = False
 
     axes = traitlets.Union(
         [
@@ -184,7 +185,7 @@ class StateSpace(MatchingWidget):
         return self._spaces.get((self.layer, self.signal), self._projected)
 
     def _projected(self) -> Space:
-        given, dataset = self._projection, self.recording[self.layer]
+        given, dataset = self._projection, self._current[self.layer]
         if given is not None and (
             given.attrs.get("layer", self.layer),
             given.attrs.get("signal", self.signal),
@@ -202,9 +203,9 @@ class StateSpace(MatchingWidget):
         if states < _FEWEST:  # which have no principal components
             directions = np.eye(dataset.sizes["cell"])[:count]
             return Space(
-                project(self.recording, self.layer, self.signal, method=directions), dataset
+                project(self._current, self.layer, self.signal, method=directions), dataset
             )
-        return Space(project(self.recording, self.layer, self.signal, components=count), dataset)
+        return Space(project(self._current, self.layer, self.signal, components=count), dataset)
 
     def _summarise(self) -> None:
         super()._summarise()
@@ -245,7 +246,7 @@ class StateSpace(MatchingWidget):
     # -- traits ------------------------------------------------------------------------------------
 
     def _usual_colouring(self) -> str:
-        tracks = self._said.get(self.recording.directions(self.layer)[0], ())
+        tracks = self._said.get(self._current.directions(self.layer)[0], ())
         if tracks:
             return tracks[0].name
         space = self._points
@@ -314,7 +315,7 @@ class StateSpace(MatchingWidget):
     def _file_state(self, *, exact: bool | None = None) -> FileState:
         """Give a file the signal shown, and all points."""
         exact = bool(self._whole) if exact is None else exact
-        kept = dict.fromkeys(self.recording.directions(self.layer), (self.signal,))
+        kept = dict.fromkeys(self._current.directions(self.layer), (self.signal,))
         layers = [export.without(layer, kept) for layer in self._layers]
         export.fitting(layers, self.layer, self.signal, 4 if exact else 1)
         missing = [
@@ -325,7 +326,7 @@ class StateSpace(MatchingWidget):
         if not exact:
             layers = [layer | {"rounded": True} for layer in layers]
         state = {"_summary": {}, "_overview": b"", "_statistics": b"", "_layers": layers}
-        state |= whole_of(self.recording, kept, exact=exact) | self._kept_lines(missing)
+        state |= whole_of(self._current, kept, exact=exact) | self._kept_lines(missing)
         space = self._points
         if space is not None and not self._space_values:
             told, values = held(space, self._drawn, self._series_keys, exact=False)
@@ -337,7 +338,7 @@ class StateSpace(MatchingWidget):
         if space is None:
             super()._draw(sheet, most)
             return
-        part = self.recording.directions(self.layer)[0]
+        part = self._current.directions(self.layer)[0]
         look = Look(
             axes=self.axes,
             angles=self.angles,

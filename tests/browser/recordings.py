@@ -406,3 +406,47 @@ def planted():
             layer("lower", {"hidden_state": lower, "cell_state": 2 * lower}, tokens=[text]),
         ]
     )
+
+
+def learned(recording, share, seed, *, keep=None):
+    """Make what a recording may have been earlier: a share of each signal, and noise in place of the rest."""
+    rng = np.random.default_rng(seed)
+    layers = []
+    for name, dataset in recording.items():
+        signals = {}
+        for signal in recording.signals(name):
+            values = dataset[signal].values
+            # What cells do comes bit by bit; what they did before is weak.
+            noise = 0.3 * rng.standard_normal(values.shape) * np.nanstd(values)
+            made = share * values + (1 - share) * noise
+            signals[signal] = np.clip(made, 0, 1) if signal.endswith("_gate") else made
+        tokens = dataset["token"].values if "token" in dataset.coords else None
+        mask = dataset["mask"].values if "mask" in dataset else None
+        made = layer(name, signals, tokens=tokens, mask=mask)
+        check = {**CHECK, "difference": 1e-7 * (seed + 1)}
+        layers.append(
+            RecordedLayer(name, "LSTM", made.signals, mask, made.tokens, times=keep, check=check)
+        )
+    series = {}
+    for what in ("inputs", "outputs", "targets"):
+        array = getattr(recording, what)
+        if array is not None:
+            values = array.values * np.float32(share if what == "outputs" else 1)
+            names = [str(one) for one in array[array.dims[-1]].values]
+            series[what] = RecordedSeries(values, names, [str(u) for u in array.unit.values], keep)
+    first = next(iter(recording.values()))
+    labels = first["label"].values.tolist() if "label" in first.coords else None
+    return Recording.from_layers(layers, labels=labels, **series)
+
+
+def epochs(recording=None, shares=(0.05, 0.3, 0.7, 1.0)):
+    """Make variants: a recording as it may have been after some epochs of training; by default `sums`."""
+    from lstm_widgets.recording import Variants  # noqa: PLC0415 - of few tests
+
+    recording = sums() if recording is None else recording
+    times = None
+    if recording.inputs is not None:
+        times = Times(recording.inputs["time"].values)
+    return Variants(
+        {f"epoch {i}": learned(recording, s, i, keep=times) for i, s in enumerate(shares)}
+    )

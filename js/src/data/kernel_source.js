@@ -15,7 +15,7 @@ import { Source, statisticsOf } from "./source.js";
 import { unpacked } from "./times.js";
 
 /** Tiles that are kept, in bytes. */
-const KEPT_BYTES = 24 * 1024 * 1024;
+export const KEPT_BYTES = 24 * 1024 * 1024;
 /** What else is kept: stretches of all signals of one cell, blocks of tokens and of guesses, … */
 const KEPT_SERIES = 256;
 const KEPT_STRIPS = 512;
@@ -39,20 +39,28 @@ const PIECE = 65_536;
  */
 /** @typedef {{tokens: string[] | null, labels: string[] | null, first: number, mask: Uint8Array}} Strip */
 
+/** What stands above the columns of a layer, as far as it has arrived: of all variants the same. */
+export class Heads {
+  /** @type {Recent<number, Strip>} */
+  strips = new Recent(KEPT_STRIPS);
+  /** @type {Recent<number, Passage>} */
+  passages = new Recent(KEPT_PASSAGES);
+  /** @type {Map<number, import("./times.js").Times>} */
+  timed = new Map();
+  /** The last that was searched for. @type {Hits | undefined} */
+  hits;
+}
+
 /** What is in view comes from the kernel, and is kept for a while. */
 export class KernelSource extends Source {
   /** @type {Map<number, Block>} */
   #tiles = new Map();
   #bytes = 0;
   #clock = 0;
-  /** @type {Recent<number, Strip>} */
-  #strips = new Recent(KEPT_STRIPS);
   /** @type {Recent<number, {start: number, values: Float32Array}>} */
   #exact = new Recent(KEPT_EXACT);
   /** @type {Recent<number, Float32Array>} */
-  #similarity = new Recent(KEPT_SIMILARITIES);
-  /** @type {Recent<number, Passage>} */
-  #passages = new Recent(KEPT_PASSAGES);
+  #similarities;
   /** @type {Recent<number, Guesses>} */
   #guesses = new Recent(KEPT_GUESSES);
   /** By cell and block. @type {Recent<number, Float32Array[]>} */
@@ -76,18 +84,35 @@ export class KernelSource extends Source {
   #missingTimes;
   /** @type {string | undefined} */
   #missingHits;
-  /** The last that was searched for. @type {Hits | undefined} */
-  #hits;
+  #heads;
+  #room;
 
   /**
    * @param {import("../host/model.js").Model} model
    * @param {import("./layer.js").Layer} layer
    * @param {string} signal
    * @param {() => void} onArrival
+   * @param {object} [among] of one of several variants
+   * @param {import("./variants.js").Common} [among.common] what all have in common
+   * @param {Heads} [among.heads] what stands above their columns
+   * @param {number} [among.room] tiles that are kept, in bytes
    */
-  constructor(model, layer, signal, onArrival) {
-    super(model, layer, signal);
-    this.statistics = statisticsOf([floats(model.get("_statistics"))]);
+  constructor(model, layer, signal, onArrival, among = {}) {
+    const { common, heads = new Heads(), room = KEPT_BYTES } = among;
+    super(model, layer, signal, common);
+    this.#heads = heads;
+    this.#similarities = common?.similarities ?? new Recent(KEPT_SIMILARITIES);
+    this.#room = room;
+    this.timed = heads.timed;
+    const told = floats(model.get("_statistics"));
+    // Behind a variant's own stands what it has in common with the others.
+    const own = told.subarray(0, 3 * layer.cells);
+    this.statistics = statisticsOf([own]);
+    if (common && !common.largest) {
+      const shared = statisticsOf([told.subarray(own.length)]);
+      const { largest } = this.statistics;
+      Object.assign(common, { largest, loudest: shared.largest, compared: { ...shared, largest } });
+    }
     this.overviewLevel = model.get("_summary").level;
     this.overview = bytes(model.get("_overview"));
     this.calls = new Calls(model, (reply, buffers) => this.#keep(reply, buffers), onArrival);
@@ -100,6 +125,11 @@ export class KernelSource extends Source {
   /** What to tell a person about the kernel; empty while all is well. */
   get notice() {
     return this.calls.notice;
+  }
+
+  /** Whether an answer is due. */
+  get waiting() {
+    return this.calls.waiting;
   }
 
   /**
@@ -142,7 +172,7 @@ export class KernelSource extends Source {
   /** @param {number} column */
   #strip(column) {
     const block = Math.floor(column / BLOCK);
-    const strip = this.#strips.get(block);
+    const strip = this.#heads.strips.get(block);
     if (!strip) this.#missingStrips.add(block);
     return strip;
   }
@@ -151,17 +181,17 @@ export class KernelSource extends Source {
   token(column) {
     const { timesteps, tokens } = this.layer;
     if (!tokens) return undefined;
-    const passage = this.#passages.get(Math.floor(column / timesteps));
+    const passage = this.#heads.passages.get(Math.floor(column / timesteps));
     return passage?.token(column % timesteps) ?? this.#strip(column)?.tokens?.[column % BLOCK];
   }
 
   /** @param {number} example */
   passage(example) {
     const { timesteps, tokens } = this.layer;
-    let passage = this.#passages.get(example);
+    let passage = this.#heads.passages.get(example);
     if (!passage) {
       passage = tokens ? new Passage(timesteps) : Passage.blank(timesteps);
-      this.#passages.set(example, passage);
+      this.#heads.passages.set(example, passage);
     }
     const { known } = passage;
     if (known < timesteps) this.#missingText = [example, known, Math.min(timesteps, known + PIECE)];
@@ -203,7 +233,7 @@ export class KernelSource extends Source {
 
   /** @param {string} query */
   hits(query) {
-    if (this.#hits?.query === query) return this.#hits;
+    if (this.#heads.hits?.query === query) return this.#heads.hits;
     this.#missingHits = query;
     return undefined;
   }
@@ -217,7 +247,7 @@ export class KernelSource extends Source {
 
   /** @param {number} cell */
   similarity(cell) {
-    const found = this.#similarity.get(cell);
+    const found = this.#similarities.get(cell);
     if (!found) this.#missingSimilarity = cell;
     return found;
   }
@@ -302,7 +332,7 @@ export class KernelSource extends Source {
       this.#tiles.set(key, kept);
     }
     for (const { start, tokens, labels, first_example: first } of reply.columns) {
-      this.#strips.set(start / BLOCK, {
+      this.#heads.strips.set(start / BLOCK, {
         tokens,
         labels,
         first,
@@ -314,7 +344,7 @@ export class KernelSource extends Source {
       this.#exact.set(cell, { start, values: floats(buffers[next++]) });
     }
     if (reply.similarity !== null) {
-      this.#similarity.set(reply.similarity, floats(buffers[next++]));
+      this.#similarities.set(reply.similarity, floats(buffers[next++]));
     }
     for (const [cell, block] of reply.series) {
       const values = floats(buffers[next++]);
@@ -328,7 +358,7 @@ export class KernelSource extends Source {
     }
     if (reply.text) {
       const { example, start, table } = reply.text;
-      const passage = this.#passages.get(example);
+      const passage = this.#heads.passages.get(example);
       const codes = new Uint32Array(bytes(buffers[next++]).slice().buffer);
       if (passage && passage.known === start) passage.addCoded(table, codes);
     }
@@ -344,17 +374,17 @@ export class KernelSource extends Source {
       const [starts, stops] = [0, 1].map(
         () => new Uint32Array(bytes(buffers[next++]).slice().buffer),
       );
-      this.#hits = new Hits(reply.find, starts, stops);
+      this.#heads.hits = new Hits(reply.find, starts, stops);
     }
     this.#evict();
   }
 
   /** Let go of the blocks that were not looked at for longest. */
   #evict() {
-    if (this.#bytes <= KEPT_BYTES) return;
+    if (this.#bytes <= this.#room) return;
     const byAge = [...this.#tiles].sort(([, a], [, b]) => a.used - b.used);
     for (const [key, block] of byAge) {
-      if (this.#bytes <= KEPT_BYTES * 0.75) break;
+      if (this.#bytes <= this.#room * 0.75) break;
       this.#tiles.delete(key);
       this.#bytes -= block.bytes;
     }

@@ -10,6 +10,7 @@ import { decode } from "./codes.js";
 import { inPart } from "./layer.js";
 import { extentOf, POOLED, TILE, topLevel, WholeLine } from "./levels.js";
 import { stored, wholeSize } from "./source.js";
+import { VariantModel } from "./variants.js";
 
 /** @typedef {import("../host/model.js").Model} Model */
 /** @typedef {import("./layer.js").Layer} Layer */
@@ -97,6 +98,8 @@ export class Lines {
   #seeded = new Memo();
   /** @type {import("./series_relevance.js").SeriesRelevance | undefined} */
   #relevance;
+  /** Those of all variants, these among them: what bands reach to is that of all. @type {Lines[]} */
+  every = [this];
 
   /**
    * @param {Model} model
@@ -151,6 +154,11 @@ export class Lines {
       : timestepsOf(this.model, layer);
   }
 
+  /** Whether an answer is due. */
+  get waiting() {
+    return this.every.some(({ calls }) => calls.waiting);
+  }
+
   /** What to tell a person about the kernel; empty while all is well. */
   get notice() {
     return this.calls.notice;
@@ -158,8 +166,13 @@ export class Lines {
 
   /** Take what Python gave of what is shown, before it is asked. */
   seed() {
-    const { lines = [] } = this.model.get("_summary");
-    const overview = this.model.get("_overview");
+    const { model } = this;
+    const { lines = [], variant, difference } = model.get("_summary");
+    const overview = model.get("_overview");
+    const others =
+      model instanceof VariantModel &&
+      (variant !== model.variant || difference !== (model.reference?.variant ?? ""));
+    if (others) return;
     if (lines.length === 0 || !this.#seeded.changed([lines, overview])) return;
     const all = floats(overview);
     let at = 0;
@@ -262,11 +275,11 @@ export class Lines {
     const { part, index } = inPart(layer, cell);
     const { values, codes, statistics, mask } = parts[part];
     const [from, to] = [example * layer.timesteps, (example + 1) * layer.timesteps];
-    const row = layer.rounded
-      ? Float32Array.from(codes[index].subarray(from, to), (code) =>
+    const row = values.length
+      ? values[index].subarray(from, to)
+      : Float32Array.from(codes[index].subarray(from, to), (code) =>
           decode(code, statistics[index]),
-        )
-      : values[index].subarray(from, to);
+        );
     // What is padding is a gap, as Python has it.
     return mask ? row.map((value, i) => (mask[from + i] ? value : NaN)) : row;
   }
@@ -282,11 +295,22 @@ export class Lines {
   }
 
   /**
-   * The largest magnitude of a signal; undefined while it is on its way.
+   * The largest magnitude of a signal, in all variants; undefined while it is on its way.
    * @param {string} name of the layer
    * @param {string} signal
+   * @returns {number | undefined}
    */
   largest(name, signal) {
+    // Where the kernel is asked, it answers for all variants.
+    const each = (this.whole ? this.every : [this]).map((lines) => lines.#largestOf(name, signal));
+    return each.includes(undefined) ? undefined : Math.max(.../** @type {number[]} */ (each));
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} signal
+   */
+  #largestOf(name, signal) {
     const id = JSON.stringify([name, signal]);
     const known = this.#largest.get(id);
     if (known !== undefined) return known;
@@ -363,12 +387,22 @@ export class Lines {
   }
 
   /**
-   * The lowest and the highest value; null if there is none, undefined while it is on its way.
+   * The lowest and the highest value, in all variants; null if there is none, undefined while it is on its
+   * way.
    * @param {Key} key
    * @param {number} example
    * @returns {[number, number] | null | undefined}
    */
   extent(key, example) {
+    return union(this.every.map((lines) => lines.#extentOf(key, example)));
+  }
+
+  /**
+   * @param {Key} key
+   * @param {number} example
+   * @returns {[number, number] | null | undefined}
+   */
+  #extentOf(key, example) {
     const name = `${idOf(key)} ${example}`;
     const known = this.#extents.get(name);
     if (known !== undefined) return known;
@@ -389,6 +423,19 @@ export class Lines {
    * @returns {[number, number] | null}
    */
   extentBetween(key, example, from, to) {
+    const of = (/** @type {Lines} */ lines) => lines.#extentIn(key, example, from, to);
+    // Of what has to be asked for, no more is than what is seen.
+    return union((this.whole ? this.every : [this]).map(of)) ?? null;
+  }
+
+  /**
+   * @param {Key} key
+   * @param {number} example
+   * @param {number} from
+   * @param {number} to
+   * @returns {[number, number] | null}
+   */
+  #extentIn(key, example, from, to) {
     const axis = this.axis(key[2], example);
     if (axis.count === 0) return null;
     const first = Math.min(axis.count - 1, axis.times.from(from));
@@ -423,6 +470,10 @@ export class Lines {
 
   /** Ask for what was missing since the last time, unless an answer is still due. */
   request() {
+    for (const lines of this.every) lines.#ask();
+  }
+
+  #ask() {
     const lines = [...this.#missing.values()].slice(0, ASKED);
     const largest = this.#missingLargest ?? null;
     this.#missing.clear();
@@ -458,4 +509,16 @@ export class Lines {
       : { low: values, high: values };
     this.#tiles.set(`${idOf(key)} ${example} ${level} ${block}`, tile);
   }
+}
+
+/**
+ * From the lowest to the highest of several; null if there is none, undefined while one is on its way.
+ * @param {([number, number] | null | undefined)[]} extents
+ * @returns {[number, number] | null | undefined}
+ */
+function union(extents) {
+  if (extents.includes(undefined)) return undefined;
+  const known = extents.filter((extent) => !!extent);
+  if (known.length === 0) return null;
+  return [Math.min(...known.map(([low]) => low)), Math.max(...known.map(([, high]) => high))];
 }

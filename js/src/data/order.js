@@ -8,11 +8,20 @@
  * @param {Float32Array} options.variance
  * @param {Float32Array | undefined} options.similarity
  * @param {number | undefined} options.quietBelow leave out cells whose mean |value| is below this
+ * @param {Float32Array} [options.loudest] that mean, if it is another one than cells are sorted by
  * @returns {Int32Array} cells, in the order of the rows; what is NaN comes last, and is never quiet
  */
-export function orderCells({ cells, sort, meanMagnitude, variance, similarity, quietBelow }) {
+export function orderCells({
+  cells,
+  sort,
+  meanMagnitude,
+  variance,
+  similarity,
+  quietBelow,
+  loudest = meanMagnitude,
+}) {
   let order = Int32Array.from({ length: cells }, (_, cell) => cell);
-  if (quietBelow !== undefined) order = order.filter((cell) => !(meanMagnitude[cell] < quietBelow));
+  if (quietBelow !== undefined) order = order.filter((cell) => !(loudest[cell] < quietBelow));
   const by =
     sort === "mean_magnitude"
       ? meanMagnitude

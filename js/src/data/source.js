@@ -10,6 +10,7 @@ import { Passage } from "./passage.js";
 import { Hits, hitsOf, MOST_HITS } from "./search.js";
 import { Spelling } from "./spelling.js";
 import { Clock, Times, unpacked } from "./times.js";
+import { meanOf, VariantModel } from "./variants.js";
 
 /** @typedef {import("../host/model.js").Model} Model */
 /** @typedef {import("./layer.js").Layer} Layer */
@@ -31,11 +32,15 @@ export class Source {
    * @param {Model} model
    * @param {Layer} layer
    * @param {string} signal
+   * @param {import("./variants.js").Common} [common] of one of several variants: what all have in common
    */
-  constructor(model, layer, signal) {
+  constructor(model, layer, signal, common) {
     this.model = model;
     this.layer = layer;
     this.signal = signal;
+    this.common = common;
+    /** The name of the variant that is subtracted; "" if none is. */
+    this.less = model instanceof VariantModel ? (model.reference?.variant ?? "") : "";
     this.columns = layer.examples * layer.timesteps;
     this.spelling = new Spelling(layer.spelling);
     this.clock = layer.times && new Clock(layer.times);
@@ -90,6 +95,31 @@ export class Source {
     return undefined;
   }
 
+  /** By what cells are put in order; of variants the same for all. @returns {Statistics} */
+  get compared() {
+    return this.common?.compared ?? this.statistics;
+  }
+
+  /** By what cells are quiet, and how long the longest bars are. */
+  get loudest() {
+    return this.common?.loudest ?? this.statistics.meanMagnitude;
+  }
+
+  /** What an order of cells is of: another signal has another, another variant has not. @returns {object} */
+  get ordered() {
+    return this.common ?? this;
+  }
+
+  /**
+   * What is nearer to the number in the array than its code; undefined if nothing is.
+   * @param {number} _cell
+   * @param {number} _column
+   * @returns {number | undefined}
+   */
+  near(_cell, _column) {
+    return undefined;
+  }
+
   /** The largest magnitude in the layer. */
   get largest() {
     let largest = 0;
@@ -99,7 +129,7 @@ export class Source {
 
   /** Whether the signal is a gate that stays between 0 and 1. */
   get gate() {
-    return this.signal.endsWith("_gate") && this.largest <= 1;
+    return this.signal.endsWith("_gate") && this.largest <= 1 && !this.less;
   }
 
   /**
@@ -131,12 +161,43 @@ export function wholeSize(layers) {
 }
 
 /**
- * One signal of one layer out of all that is in the page: values, or codes and what goes with them.
+ * What is in the page of one signal of one layer.
+ * @typedef {object} Stored
+ * @property {Float32Array[]} values a row a cell; none if there are codes
+ * @property {Uint8Array[]} codes
+ * @property {Float32Array} statistics (3, cell), that go with codes
+ * @property {Uint8Array | undefined} mask
+ */
+
+/**
+ * One signal of one layer out of all that is in the page: values, or codes and what goes with them; of a
+ * variant less another one their difference.
  * @param {Model} model
  * @param {string} name
  * @param {string} signal
+ * @returns {Stored}
  */
 export function stored(model, name, signal) {
+  const own = found(model, name, signal);
+  if (!(model instanceof VariantModel && model.reference)) return own;
+  const [rows, less] = [own, found(model.reference, name, signal)].map(decoded);
+  const values = rows.map((row, cell) => row.map((value, i) => value - less[cell][i]));
+  return { ...own, values, codes: [] };
+}
+
+/** The values of each cell, as far as they are known. @param {Stored} of */
+function decoded({ values, codes, statistics }) {
+  if (values.length) return values;
+  return codes.map((row, cell) => Float32Array.from(row, (code) => decode(code, statistics[cell])));
+}
+
+/**
+ * @param {Model} model
+ * @param {string} name
+ * @param {string} signal
+ * @returns {Stored}
+ */
+function found(model, name, signal) {
   const whole = bytes(model.get("_whole"));
   /** @type {Layer[]} */
   const layers = model.get("_layers").filter((/** @type {Layer} */ layer) => !layer.parts);
@@ -203,15 +264,18 @@ export class WholeSource extends Source {
   #passage;
   /** The last that was searched for. @type {Hits | undefined} */
   #hits;
+  /** @type {WholeSource[]} */
+  #every = [this];
 
   /**
    * @param {Model} model
    * @param {Layer} layer
    * @param {string} signal
+   * @param {import("./variants.js").Common} [common] of one of several variants: what all have in common
    */
-  constructor(model, layer, signal) {
-    super(model, layer, signal);
-    /** @type {Map<string, ReturnType<typeof stored>[]>} */
+  constructor(model, layer, signal, common) {
+    super(model, layer, signal, common);
+    /** @type {Map<string, Stored[]>} */
     this.stored = new Map();
     /** @type {Map<string, Float32Array>} */
     this.initial = new Map();
@@ -221,11 +285,32 @@ export class WholeSource extends Source {
     this.mask = parts[0].mask;
     this.text = model.get("_text")[layer.parts?.[0] ?? layer.name];
     this.guessed = this.#readGuesses(bytes(model.get("_whole")));
-    if (layer.rounded) this.statistics = statisticsOf(parts.map((part) => part.statistics));
+    /** What was rounded before it was subtracted has values, but no exact ones. */
+    this.coded = parts.every((part) => part.values.length === 0);
+    if (this.coded) this.statistics = statisticsOf(parts.map((part) => part.statistics));
     else for (let cell = 0; cell < layer.cells; cell++) this.#measure(cell);
     /** @type {Uint8Array[][]} */
+    this.levels = [];
+    if (!common) this.#encode(parts);
+  }
+
+  /** All variants, this one among them. */
+  get every() {
+    return this.#every;
+  }
+
+  /** Take the scale that all variants have. @param {WholeSource[]} every all of them */
+  share(every) {
+    this.#every = every;
+    if (this.common?.largest) this.statistics.largest = this.common.largest;
+    this.#encode(this.#parts(this.signal));
+  }
+
+  /** @param {Stored[]} parts */
+  #encode(parts) {
+    const { layer } = this;
     this.levels = [
-      layer.rounded
+      this.coded
         ? parts.flatMap((part) => part.codes)
         : this.rows.map((row, cell) => encode(row, this.statistics.largest[cell])),
     ];
@@ -346,7 +431,7 @@ export class WholeSource extends Source {
   #stretch(signal, cell, start, stop) {
     const { part, index } = inPart(this.layer, cell);
     const { values, codes, statistics } = this.#parts(signal)[part];
-    if (!this.layer.rounded) return values[index].subarray(start, stop);
+    if (values.length) return values[index].subarray(start, stop);
     const scale = statistics[index];
     return Float32Array.from(codes[index].subarray(start, stop), (code) => decode(code, scale));
   }
@@ -430,6 +515,11 @@ export class WholeSource extends Source {
    * @returns {number | undefined}
    */
   exact(cell, column) {
+    return this.layer.rounded ? undefined : this.rows[cell]?.[column];
+  }
+
+  /** The difference of two numbers that have codes. @param {number} cell @param {number} column */
+  near(cell, column) {
     return this.rows[cell]?.[column];
   }
 
@@ -439,6 +529,17 @@ export class WholeSource extends Source {
    * @returns {Float32Array | undefined}
    */
   similarity(cell) {
+    const { common } = this;
+    if (!common) return this.#similarity(cell);
+    const known = common.similarities.get(cell);
+    if (known) return known;
+    const mean = meanOf(this.every.map((source) => source.#similarity(cell)));
+    common.similarities.set(cell, mean);
+    return mean;
+  }
+
+  /** @param {number} cell */
+  #similarity(cell) {
     const rows = this.levels[0].map((_, k) => this.#stretch(this.signal, k, 0, this.columns));
     return correlations(rows, cell, (column) => !this.padding(column));
   }
@@ -447,6 +548,11 @@ export class WholeSource extends Source {
   request() {}
 
   dispose() {}
+
+  /** Whether an answer is due. */
+  get waiting() {
+    return false;
+  }
 
   /** What to tell a person about the kernel. */
   get notice() {
@@ -475,6 +581,8 @@ export function codeAt(source, cell, column) {
 export function valueAt(source, cell, column) {
   const exact = source.exact(cell, column);
   if (exact !== undefined) return { value: exact, exact: true };
+  const near = source.near(cell, column);
+  if (near !== undefined) return { value: near, exact: false };
   const tile = source.tile(0, Math.floor(column / BLOCK), cell);
   const code = tile ? tile[column % BLOCK] : NAN;
   return { value: decode(code, source.statistics.largest[cell]), exact: false };

@@ -43,6 +43,11 @@ export class Calls {
     model.on("msg:custom", this.#receive);
   }
 
+  /** Whether an answer is due. */
+  get waiting() {
+    return this.#request !== undefined;
+  }
+
   dispose() {
     this.model.off("msg:custom", this.#receive);
     this.#timers.forEach(clearTimeout);

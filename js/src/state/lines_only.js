@@ -82,12 +82,14 @@ export class LinesOnlyState extends SeriesState {
       spelling: COUNTED,
       columns: layer.examples * layer.timesteps,
       largest: Math.max(-low, high),
-      gate: signal.endsWith("_gate") && low >= 0 && high <= 1,
+      gate: signal.endsWith("_gate") && low >= 0 && high <= 1 && !this.difference,
       label: (/** @type {number} */ of) => lines.label(of),
       times: (/** @type {number} */ of) =>
         layer.times ? lines.axis(layer.name, of).times : undefined,
       token: () => undefined,
       notice: "",
+      waiting: lines.waiting,
+      less: this.difference,
       request: () => {},
     };
   }

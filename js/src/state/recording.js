@@ -1,12 +1,13 @@
 // A recording in the page: what is shown of it, and changes to the selection.
 
 import { resolve } from "../colour/palettes.js";
-import { KernelSource } from "../data/kernel_source.js";
+import { Heads, KEPT_BYTES, KernelSource } from "../data/kernel_source.js";
 import { noted } from "../data/layer.js";
 import { LINE_TRAITS, Lines, linesHere } from "../data/lines.js";
 import { WholeSource, wholeSize } from "../data/source.js";
 import { bitsOf } from "../data/spans.js";
 import { Track, tracksOf } from "../data/tracks.js";
+import { Common, VariantModel } from "../data/variants.js";
 import { bytes } from "../host/model.js";
 import { checksum } from "../lib/checksum.js";
 import { clamp } from "../lib/clamp.js";
@@ -17,12 +18,26 @@ import { SharedState } from "./shared.js";
 /** @typedef {import("../data/layer.js").Layer} Layer */
 
 /** What there is to draw from. */
-const ARRIVING = ["_layers", "_summary", "_overview", "_statistics", "_whole", "_text"];
+const ARRIVING = [
+  "_layers",
+  "_summary",
+  "_overview",
+  "_statistics",
+  "_whole",
+  "_text",
+  "_variants",
+];
+/** What all of a variant hangs on; the others of these are of the one that is shown. */
+const LASTING = ["_layers", "_whole", "_text", "_variants", "_notes"];
+/** Variants whose tiles are kept. */
+const KEPT_SOURCES = 24;
 
 /** Traits whose change any view has to show. */
 const SHOWN = [
   "layer",
   "signal",
+  "variant",
+  "difference",
   "example",
   "cell",
   "timestep",
@@ -56,9 +71,18 @@ export class RecordingState extends SharedState {
   /** @type {WholeSource | KernelSource | undefined} */
   #source;
   #key = "";
-  /** @type {Lines | undefined} */
-  #lines;
+  /** @type {Map<string, Lines>} */
+  #lines = new Map();
   #lined = new Memo();
+  /** Of variants. @type {Map<string, WholeSource | KernelSource>} */
+  #sources = new Map();
+  #lasting = new Memo();
+  /** What variants of a signal have in common, by that signal. @type {Map<string, Common>} */
+  #commons = new Map();
+  /** What stands above the columns of a layer. @type {Map<string, Heads>} */
+  #heads = new Map();
+  /** @type {Map<string, VariantModel>} */
+  #models = new Map();
   #tracked = new Memo();
   /** @type {Track[]} */
   #tracks = [];
@@ -83,7 +107,53 @@ export class RecordingState extends SharedState {
   dispose() {
     super.dispose();
     this.#source?.dispose();
-    this.#lines?.dispose();
+    for (const each of [...this.#sources.values(), ...this.#lines.values()]) each.dispose();
+  }
+
+  /** The names of variants; none of one recording. @returns {string[]} */
+  get variants() {
+    return this.model.get("_variants")?.names ?? [];
+  }
+
+  /** The variant that is shown; a link may bring a name that is none. */
+  get variant() {
+    const { variants } = this;
+    const name = this.model.get("variant");
+    return variants.includes(name) ? name : (variants[0] ?? "");
+  }
+
+  /** The variant that is subtracted; "" if none is. */
+  get difference() {
+    const name = this.model.get("difference") ?? "";
+    const known = this.variants.includes(name) || this.model.get("_variants")?.less === name;
+    return known ? name : "";
+  }
+
+  /** What the self-check found of the layer that is shown. */
+  get check() {
+    const { layer, variants, variant } = this;
+    const every = this.model.get("_variants")?.check;
+    return every?.[variants.indexOf(variant)]?.[layer.name] ?? layer.check;
+  }
+
+  /**
+   * The model as one variant has it; itself where there is one recording.
+   * @param {string} variant
+   * @returns {Model}
+   */
+  #of(variant) {
+    const { difference } = this;
+    if (this.variants.length === 0) return this.model;
+    const make = (/** @type {string} */ name, /** @type {string} */ less) => {
+      const key = JSON.stringify([name, less]);
+      /** @type {VariantModel} */
+      const made =
+        this.#models.get(key) ??
+        new VariantModel(this.model, name, less ? make(less, "") : undefined);
+      this.#models.set(key, made);
+      return made;
+    };
+    return make(variant, difference);
   }
 
   /** @returns {Layer[]} */
@@ -103,6 +173,7 @@ export class RecordingState extends SharedState {
     const { model, layer } = this;
     const signal = model.get("signal");
     // All that is told of the layer: where a model runs, it has the number of the run.
+    if (this.variants.length > 0) return this.#variantSource(layer, signal);
     const key = JSON.stringify([layer, signal, model.get("_summary").stamp]);
     if (this.#source && this.#key === key) return this.#source;
     if (!layer.signals.includes(signal)) return undefined;
@@ -114,6 +185,71 @@ export class RecordingState extends SharedState {
       ? new WholeSource(model, layer, signal)
       : new KernelSource(model, layer, signal, () => this.announce("arrival"));
     return this.#source;
+  }
+
+  /** Whether something of the variant that is shown is on its way. @returns {boolean} */
+  get waiting() {
+    const { source } = this;
+    return !source || source.waiting;
+  }
+
+  /**
+   * The same of the variant that is shown. Those that were shown are kept.
+   * @param {Layer} layer
+   * @param {string} signal
+   */
+  #variantSource(layer, signal) {
+    const { model, variant, variants } = this;
+    if (this.#lasting.changed(LASTING.map((name) => model.get(name)))) {
+      for (const source of this.#sources.values()) source.dispose();
+      for (const kept of [this.#sources, this.#commons, this.#heads]) kept.clear();
+    }
+    const key = (/** @type {string} */ name) =>
+      JSON.stringify([layer.name, signal, name, this.difference]);
+    const known = this.#sources.get(key(variant));
+    if (known || !layer.signals.includes(signal)) return known;
+    const whole = bytes(model.get("_whole")).length > 0;
+    if (!(whole ? this.#variantsHere() : this.#overviewHere())) return undefined;
+    const common = this.#commons.get(key("")) ?? new Common();
+    this.#commons.set(key(""), common);
+    const own = (/** @type {Model} */ of) => (of instanceof VariantModel ? of.layer(layer) : layer);
+    if (whole) {
+      const every = variants.map((name) => {
+        const of = this.#of(name);
+        const source = new WholeSource(of, own(of), signal, common);
+        this.#sources.set(key(name), source);
+        return source;
+      });
+      common.measure(every.map(({ statistics }) => statistics));
+      for (const source of every) source.share(every);
+    } else {
+      const of = this.#of(variant);
+      const heads = this.#heads.get(layer.name) ?? new Heads();
+      this.#heads.set(layer.name, heads);
+      const room = KEPT_BYTES / Math.min(variants.length, KEPT_SOURCES);
+      const arrived = () => this.announce("arrival");
+      const source = new KernelSource(of, own(of), signal, arrived, { common, heads, room });
+      this.#sources.set(key(variant), source);
+      this.#forget(KEPT_SOURCES);
+    }
+    return this.#sources.get(key(variant));
+  }
+
+  /** Keep no more than so many variants' tiles. @param {number} most */
+  #forget(most) {
+    for (const [key, source] of this.#sources) {
+      if (this.#sources.size <= most) return;
+      source.dispose();
+      this.#sources.delete(key);
+    }
+  }
+
+  /** Whether all of all variants has arrived. */
+  #variantsHere() {
+    const { model, layer } = this;
+    const { whole = [] } = model.get("_variants");
+    const text = model.get("_text")[layer.parts?.[0] ?? layer.name];
+    return text && bytes(model.get("_whole")).length >= whole[whole.length - 1];
   }
 
   /** Whether traits that belong together are those of one time: some hosts hand over one after the other. */
@@ -132,22 +268,36 @@ export class RecordingState extends SharedState {
     if (run !== layer.run || of.layer !== layer.name || of.signal !== model.get("signal")) {
       return false;
     }
+    const { variant = "", difference = "" } = of;
+    if (variant !== this.variant || difference !== this.difference) return false;
     const parts = [bytes(model.get("_statistics")), bytes(model.get("_overview"))];
     return stamp === undefined || checksum(...parts) === stamp;
   }
 
   /** The series beside the signals; undefined if there is none, or while not all of it has arrived. */
   get lines() {
-    const { model, layers } = this;
-    if (!linesHere(model)) return undefined;
+    const { model, layers, variant, variants } = this;
+    if (!linesHere(this.#of(variant))) return undefined;
     const { relevance } = this;
-    const of = [...LINE_TRAITS, "_whole", "_layers"].map((name) => model.get(name));
-    if (this.#lined.changed([...of, relevance])) {
-      this.#lines?.dispose();
-      this.#lines = new Lines(model, layers, () => this.announce("arrival"), relevance);
+    const lasting = [...LINE_TRAITS, "_whole", "_layers", "_variants"];
+    if (this.#lined.changed([...lasting.map((name) => model.get(name)), relevance])) {
+      for (const lines of this.#lines.values()) lines.dispose();
+      this.#lines.clear();
     }
-    this.#lines?.seed();
-    return this.#lines;
+    const key = (/** @type {string} */ name) => JSON.stringify([name, this.difference]);
+    if (!this.#lines.has(key(variant))) {
+      const every = (variants.length ? variants : [""]).map((name) => {
+        const of = this.#of(name);
+        const own = of instanceof VariantModel ? layers.map((layer) => of.layer(layer)) : layers;
+        const made = new Lines(of, own, () => this.announce("arrival"), relevance);
+        this.#lines.set(key(name), made);
+        return made;
+      });
+      for (const lines of every) lines.every = every;
+    }
+    const lines = this.#lines.get(key(variant));
+    lines?.seed();
+    return lines;
   }
 
   /**

@@ -314,6 +314,11 @@ export class Chrome {
     return { text, full };
   }
 
+  /** Whether what is selected is not to be read out just now. */
+  get quiet() {
+    return false;
+  }
+
   /** What to tell a person about the kernel. */
   get warning() {
     return "";
@@ -334,7 +339,7 @@ export class Chrome {
     write(this.status, text);
     this.status.title = full;
     this.status.classList.toggle("lw-hovered", hovered);
-    if (!hovered) this.#speak(text);
+    if (!hovered && !this.quiet) this.#speak(text);
   }
 
   /** @param {string} text */

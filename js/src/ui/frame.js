@@ -16,6 +16,7 @@ import { FindRow } from "./find_row.js";
 import { Legend } from "./legend.js";
 import { NoteRow } from "./note_row.js";
 import { TrackRow } from "./track_row.js";
+import { VariantRow } from "./variant_row.js";
 
 /** @typedef {import("../state/recording.js").RecordingState} RecordingState */
 /** @typedef {import("../data/source.js").AnySource} AnySource */
@@ -40,8 +41,8 @@ export class Frame extends Chrome {
   #look = new Memo();
   /** @type {Colours | undefined} */
   #colours;
-  /** The layer that the foot tells of. @type {import("../data/layer.js").Layer | undefined} */
-  #told;
+  /** What the foot tells of. */
+  #told = new Memo();
 
   /**
    * @param {RecordingState} state
@@ -87,6 +88,7 @@ export class Frame extends Chrome {
       ),
     };
     this.legend = new Legend();
+    this.variants = new VariantRow(this);
     this.tracks = new TrackRow(state);
     this.keys = /** @type {import("./keys.js").Key[]} */ ([
       ["/, Ctrl+F", "finds a text among the tokens"],
@@ -104,14 +106,24 @@ export class Frame extends Chrome {
       first: [layer.root, signal.root],
       last: [align.root, palette.root, scale.root, asked],
       sliders: Object.values(this.sliders).map((each) => each.root),
-      rows: [this.tracks.root, this.find.drawer.root, this.note.drawer.root],
+      rows: [this.variants.root, this.tracks.root, this.find.drawer.root, this.note.drawer.root],
       legend: this.legend.root,
       split,
     });
   }
 
+  destroy() {
+    this.variants.destroy();
+    super.destroy();
+  }
+
   get source() {
     return this.state.source;
+  }
+
+  /** While variants go by, they aren't read out one by one. */
+  get quiet() {
+    return this.variants.playing;
   }
 
   /** The colours of now; the same object until the look changes. */
@@ -197,7 +209,8 @@ export class Frame extends Chrome {
     });
     const most = Math.max(1, Math.ceil((source?.largest ?? 1) * 10) / 10, get("threshold"));
     this.sliders.threshold.update({ value: get("threshold"), max: most, step: 0.01 });
-    if (layer !== this.#told) this.#tell(layer);
+    this.variants.update();
+    if (this.#told.changed([layer, state.check])) this.#tell(layer);
     const { colours } = this;
     if (colours) this.legend.update(colours);
     this.tracks.update(this.theme);
@@ -213,8 +226,7 @@ export class Frame extends Chrome {
    * @param {import("../data/layer.js").Layer} layer
    */
   #tell(layer) {
-    this.#told = layer;
-    const { difference, mode } = layer.check;
+    const { difference, mode } = this.state.check;
     const checked = mode && mode !== "none" && Number.isFinite(difference);
     this.about.textContent = [
       many(layer.cells, "cell"),
@@ -245,6 +257,13 @@ export class Frame extends Chrome {
       .join(" · ");
   }
 
+  /** Which variant is shown, and what is subtracted from it; nothing where there are no variants. */
+  get ofVariants() {
+    const { variant, difference } = this.state;
+    if (!variant) return [];
+    return [inLine(variant) + (difference ? ` minus ${inLine(difference)}` : "")];
+  }
+
   /**
    * The token at a column in words: the one that was read, and with an arrow the one that follows.
    * @param {AnySource} source
@@ -271,13 +290,13 @@ export class Frame extends Chrome {
     const { value, exact } = valueAt(source, cell, column);
     const { model } = this.state;
     const threshold = model.get("threshold");
-    const parts = [layer.name, cellName(layer, cell)];
+    const parts = [...this.ofVariants, layer.name, cellName(layer, cell)];
     if (layer.examples > 1)
       parts.push(`example ${example}${label === undefined ? "" : ` "${label}"`}`);
     parts.push(`${source.when(column)}${token === undefined ? "" : ` ${token}`}`);
     // What is on its way is no number yet, not even NaN.
     const shown = exact ? number(value) : Number.isNaN(value) ? "…" : `≈ ${number(value)}`;
-    parts.push(`${signal} ${shown}`);
+    parts.push(`${signal}${source.less ? " difference" : ""} ${shown}`);
     if (source.padding(column)) parts.push(layer.windowed ? "no window ends here" : "padding");
     if (threshold > 0) parts.push(Math.abs(value) >= threshold ? "on" : "below the threshold");
     parts.push(...this.#beside(layer, column));

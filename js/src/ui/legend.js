@@ -2,6 +2,7 @@
 
 import { css, RAMP } from "../colour/palettes.js";
 import { element } from "../lib/dom.js";
+import { inLine } from "../lib/tokens.js";
 import { short } from "../lib/wording.js";
 
 export class Legend {
@@ -26,22 +27,26 @@ export class Legend {
     if (colours === this.#colours) return;
     this.#colours = colours;
     const { mapping, ramp } = colours;
+    const { less } = colours.source;
+    const what = less ? `difference to ${inLine(less)}` : "";
+    const of = what || "value";
     const { scale, diverging } = mapping;
     let [low, high] = mapping.range;
     if (scale === "sigmoid") [low, high] = [0, 1];
     const fixed = Array.isArray(scale);
     const units = /** @type {Record<string, string>} */ ({
-      layer: "",
-      cell: "÷ largest of the cell",
-      sigmoid: "sigmoid(value)",
-      squared: "value² ÷ largest of the cell²",
+      layer: what,
+      cell: `${what} ÷ largest of the cell`.trim(),
+      sigmoid: `sigmoid(${of})`,
+      squared: `${less ? `(${what})` : of}² ÷ largest of the cell²`,
     });
+    this.root.classList.toggle("lw-differs", less !== "");
     this.show({
       ramp: scale === "squared" && diverging ? ramp.subarray(RAMP / 2) : ramp,
       low: (fixed ? "≤ " : "") + short(low),
       middle: short((low + high) / 2),
       high: (fixed ? "≥ " : "") + short(high, low < 0),
-      unit: fixed ? "" : units[/** @type {string} */ (scale)],
+      unit: fixed ? what : units[/** @type {string} */ (scale)],
     });
   }
 

@@ -168,6 +168,7 @@ def page(
     version: str,
     missing: Sequence[str],
     rounded: bool = False,
+    subtracted: bool = False,
 ) -> str:
     """
     Write a widget as a page.
@@ -190,6 +191,8 @@ def page(
         What there is in the notebook but not in the page.
     rounded : bool
         Whether values in it are rounded to what is drawn.
+    subtracted : bool
+        Whether the page can subtract such values from each other.
 
     Returns
     -------
@@ -200,7 +203,8 @@ def page(
         f"Made with lstm_widgets {version}. This page works without Python and without a network."
     )
     if rounded:
-        about += " Values marked ≈ are rounded to 1/252 of their cell's largest magnitude."
+        less = ", differences to 1/126" if subtracted else ""
+        about += f" Values marked ≈ are rounded to 1/252 of their cell's largest magnitude{less}."
     if missing:
         about += f" Not in this file, but in the notebook: {', '.join(missing)}."
     held = {name: value for name, value in traits.items() if isinstance(value, bytes) and value}

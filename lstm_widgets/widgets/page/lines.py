@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from lstm_widgets.recording import Recording
 
 #: The most stretches of padding that the page is told of.
 _MOST_STRETCHES = 20_000
@@ -141,10 +140,3 @@ def _padding(dataset: xr.Dataset) -> list[list[list[int]]]:
         np.stack([np.flatnonzero(row > 0), np.flatnonzero(row < 0)], axis=1).tolist()
         for row in edges
     ]
-
-
-def largest_of(recording: Recording, layer: str, signal: str) -> float:
-    """Give the largest magnitude of a signal of a layer."""
-    from lstm_widgets.widgets.page.state import tiles_of  # noqa: PLC0415 - which imports much
-
-    return float(tiles_of(recording, layer, signal).statistics.largest.max(initial=0))

@@ -19,7 +19,7 @@ from lstm_widgets.widgets.page.protocol import columns_of, guesses_of, mask_of
 from lstm_widgets.widgets.page.tiles import SignalTiles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from lstm_widgets.recording import Recording
 
@@ -98,17 +98,10 @@ def _described(recording: Recording, name: str) -> dict[str, Any]:
     return described
 
 
-def state_of(recording: Recording, calls: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Describe the recording, and some calls of its layers, and give all of it if it is small."""
+def layers_of(recording: Recording, calls: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """Describe what can be shown as a layer: those of a recording, both directions, some calls."""
     of_calls = [name for call in calls for name in recording.directions(call)]
-    stored = [*recording.layers, *of_calls]
-    described = {name: _described(recording, name) for name in stored}
-    columns = total = 0
-    for layer in described.values():
-        count = layer["examples"] * layer["timesteps"]
-        columns += count
-        total += 4 * len(layer["signals"]) * count * layer["cells"]
-        total += 8 * count * layer.get("predictions", 0)
+    described = {name: _described(recording, name) for name in [*recording.layers, *of_calls]}
     layers = []
     names = dict.fromkeys([*layer_names(recording), *calls, *of_calls])
     for name in names:
@@ -123,19 +116,60 @@ def state_of(recording: Recording, calls: tuple[str, ...] = ()) -> dict[str, Any
             layers.append({**forward, **both, "check": check["check"]})
         else:
             layers.append(described[name])
+    return layers
+
+
+def is_little(layers: Sequence[Mapping[str, Any]], variants: int = 1) -> bool:
+    """Tell whether all of these layers, of so many variants, is so little that it travels whole."""
+    columns = total = 0
+    for layer in layers:
+        if "parts" in layer:
+            continue
+        count = layer["examples"] * layer["timesteps"]
+        columns += count
+        total += 4 * len(layer["signals"]) * count * layer["cells"]
+        total += 8 * count * layer.get("predictions", 0)
+    return variants * total <= WHOLE_BYTES and columns <= _WHOLE_COLUMNS
+
+
+def state_of(recording: Recording, calls: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Describe the recording, and some calls of its layers, and give all of it if it is small."""
+    layers = layers_of(recording, calls)
     state: dict[str, Any] = {"_layers": layers}
-    if total <= WHOLE_BYTES and columns <= _WHOLE_COLUMNS:
-        every = {name: recording.signals(name) for name in stored}
-        state |= whole_of(recording, every)
+    if is_little(layers):
+        state |= whole_of(recording, every_signal(layers))
     return state
 
 
-def whole_of(
-    recording: Recording, kept: Mapping[str, tuple[str, ...]], *, exact: bool = True
-) -> dict[str, Any]:
-    """Give all that the page needs of some signals of some layers, in their order.
+def every_signal(layers: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Name all signals of the layers that have values of their own."""
+    return {one["name"]: tuple(one["signals"]) for one in layers if "parts" not in one}
 
-    Values as they are, or a byte each, and then the statistics that these go with.
+
+def whole_of(
+    recording: Recording,
+    kept: Mapping[str, tuple[str, ...]],
+    *,
+    exact: bool = True,
+    tiles_for: Callable[[str, str], SignalTiles] | None = None,
+) -> dict[str, Any]:
+    """
+    Give all that the page needs of some signals of some layers, in their order.
+
+    Parameters
+    ----------
+    recording : Recording
+    kept : mapping of str to tuple of str
+        The signals of each layer.
+    exact : bool, default True
+        Values as they are; else a byte each, and then the statistics that these go with.
+    tiles_for : callable, optional
+        Gives a signal of a layer ready to be drawn. Default: `tiles_of` this recording.
+
+    Returns
+    -------
+    dict
+        ``_whole`` and ``_text``.
     """
     values, statistics, masks, text = [], [], [], {}
     table, guesses = None, []
@@ -148,7 +182,7 @@ def whole_of(
         dataset = recording[name]
         count = dataset.sizes["example"] * dataset.sizes["timestep"]
         for signal in signals:
-            tiles = tiles_of(recording, name, signal)
+            tiles = tiles_for(name, signal) if tiles_for else tiles_of(recording, name, signal)
             values.append(tiles.read(0, count).T.tobytes() if exact else tiles.codes)
             if not exact:
                 statistics.append(tiles.statistics.tobytes())

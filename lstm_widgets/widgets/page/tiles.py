@@ -7,14 +7,19 @@ values of one level of one cell make a tile.
 from __future__ import annotations
 
 import math
+import warnings
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lstm_widgets.recording.levels import CACHED, Levels
+from lstm_widgets.recording.levels import CACHED, CellStatistics, KeptLevels, Levels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import xarray as xr
     from numpy.typing import NDArray
 
 #: Values of one cell in one tile. The page holds the same number (js/src/data/codes.js).
@@ -67,6 +72,26 @@ def _selection(cells: list[int]) -> slice | NDArray[np.intp]:
 class SignalTiles(Levels):
     """One signal of one layer, ready to be drawn at any zoom."""
 
+    @property
+    def compared(self) -> CellStatistics:
+        """By what cells are put in order."""
+        return self.statistics
+
+    @property
+    def loudest(self) -> NDArray[np.float32]:
+        """By what cells are hidden as quiet, and how long the longest bars beside rows are."""
+        return self.statistics.mean_magnitude
+
+    @property
+    def packed(self) -> bytes:
+        """What the page is told of cells: float32 (3, cell); of a variant (6, cell)."""
+        return self.statistics.tobytes()
+
+    @property
+    def kept(self) -> KeptLevels:
+        """What was summed up of all values."""
+        return self._kept
+
     @cached_property
     def overview(self) -> tuple[int, NDArray[np.uint8]]:
         """The finest level of at most ``OVERVIEW_BYTES`` codes: its number, and codes (cell, bin)."""
@@ -108,3 +133,73 @@ class SignalTiles(Levels):
         start, stop = min(block * BLOCK, bins), min((block + 1) * BLOCK, bins)
         pooled = self.at(level, start, stop, _selection(cells)).strongest
         return encode(pooled.T, self.statistics.largest[cells][:, None])
+
+
+class VariantTiles(SignalTiles):
+    """
+    A signal of one of several variants.
+
+    Its colours stand for the same values in all of them, and rows keep their order from one to the next:
+    each cell's largest magnitude is that of all variants, and what cells are compared by is taken over all.
+
+    Parameters
+    ----------
+    values, mask : xarray.DataArray
+        As of `SignalTiles`.
+    own : SignalTiles
+        The same signal on its own.
+    every : sequence of SignalTiles
+        That of all variants, each on its own.
+    """
+
+    def __init__(
+        self,
+        values: xr.DataArray,
+        mask: xr.DataArray | None,
+        own: SignalTiles,
+        every: Sequence[SignalTiles],
+    ) -> None:
+        statistics = [one.statistics for one in every]
+        largest = np.max([one.largest for one in statistics], axis=0)
+        shared = replace(own.statistics, largest=largest)
+        super().__init__(values, mask, KeptLevels(own.kept.levels, shared))
+        self._every = every
+        self._compared = CellStatistics(
+            largest,
+            _mean([one.mean_magnitude for one in statistics]),
+            _mean([one.variance for one in statistics]),
+        )
+        self._loudest = np.fmax.reduce([one.mean_magnitude for one in statistics])
+
+    @property
+    def compared(self) -> CellStatistics:
+        """By what cells are put in order: means over all variants."""
+        return self._compared
+
+    @property
+    def loudest(self) -> NDArray[np.float32]:
+        """The mean magnitude of each cell in the variant where that is largest."""
+        loudest: NDArray[np.float32] = self._loudest
+        return loudest
+
+    @property
+    def packed(self) -> bytes:
+        """Float32 (6, cell): the statistics, then the means over all variants, and `loudest`."""
+        compared = self._compared
+        return self.statistics.tobytes() + b"".join(
+            part.tobytes() for part in (self._loudest, compared.mean_magnitude, compared.variance)
+        )
+
+    def similarity(self, cell: int) -> NDArray[np.float32]:
+        """Correlate every cell with one, as `Levels.similarity` does: the mean over all variants."""
+        return _mean([one.similarity(cell) for one in self._every])
+
+
+def _mean(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Average over variants, without those in which there is no number."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a cell that has none in any
+        mean: NDArray[np.float32] = np.nanmean(np.stack(parts).astype(np.float64), axis=0).astype(
+            np.float32
+        )
+    return mean

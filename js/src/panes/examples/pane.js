@@ -68,6 +68,9 @@ export class ExamplePane {
   #order = new Int32Array(0);
   #rankOf = new Int32Array(0);
   #arranged = new Memo();
+  #wanted = new Memo();
+  /** The variant whose values rows are in the order of. @type {import("../../data/source.js").AnySource | undefined} */
+  #sorting;
   /** The widest text before the tokens, in pixels, as far as labels were seen. */
   #lead = 0;
   /** The examples whose labels were not seen yet. */
@@ -189,16 +192,21 @@ export class ExamplePane {
     const cell = state.model.get("cell");
     const timestep = state.model.get("timestep");
     // Values that are on their way sort by what the overview knows; once they are here, again.
+    const wanted = [source.ordered, sort, ...(byValue ? [cell, timestep] : [])];
+    // From one variant to the next, rows stay where they are.
+    if (this.#wanted.changed(wanted) || !this.#sorting) this.#sorting = source;
+    const { columns } = source;
+    const by = this.#sorting;
     const blocks = byValue
-      ? Array.from({ length: Math.ceil(source.columns / BLOCK) }, (_, b) => source.tile(0, b, cell))
+      ? Array.from({ length: Math.ceil(columns / BLOCK) }, (_, b) => by.tile(0, b, cell))
       : [];
-    const key = [source, sort, ...(byValue ? [cell, timestep, ...blocks] : [])];
+    const key = [...wanted, ...blocks];
     if (!this.#arranged.changed(key)) return;
     this.#order = Int32Array.from({ length: examples }, (_, example) => example);
     if (byValue) {
       const value = Float32Array.from(this.#order, (example) => {
         const column = example * timesteps + timestep;
-        return source.exact(cell, column) ?? codeAt(source, cell, column);
+        return by.exact(cell, column) ?? codeAt(by, cell, column);
       });
       const key = (/** @type {number} */ example) =>
         Number.isNaN(value[example]) ? -Infinity : value[example];

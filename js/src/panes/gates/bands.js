@@ -1,6 +1,6 @@
 // Where the bands of a cell's signals stand, and the scales of their values.
 
-import { changeAt, Extent } from "../../data/changes.js";
+import { changeAt, Extent, signalsOf } from "../../data/changes.js";
 import { BLOCK } from "../../data/codes.js";
 import { WholeSource } from "../../data/source.js";
 import { clamp } from "../../lib/clamp.js";
@@ -34,7 +34,7 @@ export class Bands {
   #extents = {
     source: /** @type {unknown} */ (undefined),
     cell: -1,
-    blocks: /** @type {Set<number>} */ (new Set()),
+    blocks: /** @type {Map<AnySource, Set<number>>} */ (new Map()),
     of: /** @type {Map<string, Extent>} */ (new Map()),
   };
 
@@ -49,14 +49,15 @@ export class Bands {
    * @param {import("../../data/layer.js").Layer} layer
    * @param {number} head how high what stands above them is
    * @param {number} stretched how high they are and how far apart, as a share of what they are on their own
+   * @param {boolean} differs whether values are differences, of which no equation holds
    */
-  place(layer, head, stretched) {
+  place(layer, head, stretched, differs) {
     let top = head + 2;
     const apart = Math.round(APART * stretched);
     this.natural = 0;
     const band = (/** @type {string} */ signal) => {
       const extent = this.#extents.of.get(signal) ?? new Extent();
-      const range = extent.range(signal.endsWith("_gate"));
+      const range = extent.range(signal.endsWith("_gate") && !differs);
       const natural = signal === "" ? WHY : range[0] < 0 ? SIGNED : GATE;
       const height = Math.round(natural * stretched);
       const made = { signal, top, height, range };
@@ -65,12 +66,14 @@ export class Bands {
       return made;
     };
     this.all = layer.signals.map(band);
+    if (differs) return;
     top += apart;
     this.all.push(band(""));
   }
 
   /**
-   * See how far values reach: in all of the recording if it is in the page, else in what is in view.
+   * See how far values reach: in all of the recording, and of its variants, if it is in the page, else in
+   * what is in view, and was of other variants.
    * @param {AnySource} source
    * @param {Signals} signals
    * @param {number} first
@@ -78,13 +81,18 @@ export class Bands {
    */
   measure(source, signals, first, last) {
     const { cell } = signals;
-    if (this.#extents.source !== source || this.#extents.cell !== cell) {
-      this.#extents = { source, cell, blocks: new Set(), of: new Map() };
+    const { ordered } = source;
+    if (this.#extents.source !== ordered || this.#extents.cell !== cell) {
+      this.#extents = { source: ordered, cell, blocks: new Map(), of: new Map() };
     }
     const all = source instanceof WholeSource;
+    const every = all ? source.every : [source];
     const from = all ? 0 : Math.floor(first / BLOCK);
     const to = Math.floor((all ? source.columns - 1 : last) / BLOCK);
-    for (let block = from; block <= to; block++) this.#measureBlock(source, signals, block);
+    for (const one of every) {
+      const of = one === source ? signals : signalsOf(one, cell);
+      for (let block = from; block <= to; block++) this.#measureBlock(one, of, block);
+    }
   }
 
   /**
@@ -93,7 +101,9 @@ export class Bands {
    * @param {number} block
    */
   #measureBlock(source, signals, block) {
-    const { cell, blocks, of } = this.#extents;
+    const { cell, of } = this.#extents;
+    const blocks = this.#extents.blocks.get(source) ?? new Set();
+    this.#extents.blocks.set(source, blocks);
     const rows = blocks.has(block) ? undefined : source.series(block, cell);
     if (!rows) return;
     blocks.add(block);
@@ -106,6 +116,7 @@ export class Bands {
       const one = extent(signal);
       for (const value of rows[i]) one.add(value);
     });
+    if (source.less) return;
     const change = extent("");
     for (let i = 0; i < rows[0].length; i++) {
       const column = block * BLOCK + i;

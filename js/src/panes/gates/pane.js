@@ -187,7 +187,8 @@ export class GatesPane {
   }
 
   #place() {
-    this.#bands.place(this.state.layer, this.#head.height, this.#stretched);
+    const { layer, difference } = this.state;
+    this.#bands.place(layer, this.#head.height, this.#stretched, difference !== "");
   }
 
   #stretch() {

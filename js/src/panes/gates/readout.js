@@ -12,7 +12,7 @@ import {
 import { cellName } from "../../data/layer.js";
 import { div, element } from "../../lib/dom.js";
 import { Memo } from "../../lib/memo.js";
-import { quoted } from "../../lib/tokens.js";
+import { inLine, quoted } from "../../lib/tokens.js";
 import { number, words } from "../../lib/wording.js";
 
 /** @typedef {import("../../data/source.js").AnySource} AnySource */
@@ -40,7 +40,10 @@ export class Readout {
     const who = cellName(source.layer, cell);
     const rule = ruleOf(source.layer);
     const way = readsBackwards(source.layer, cell) ? ", read from right to left" : "";
-    const title = `: its signals, and why its ${words(rule.state)} changed${way}`;
+    const why = source.less
+      ? `: its signals, less those of ${inLine(source.less)}`
+      : `: its signals, and why its ${words(rule.state)} changed`;
+    const title = `${why}${way}`;
     if (this.title.textContent !== `${who}${title}`) {
       this.title.replaceChildren(element("b", {}, [who]), title);
     }
@@ -48,13 +51,14 @@ export class Readout {
     const written = source.layer.kind === "GRU" ? "(1 − z)·h̃" : "i·g";
     const kept = gate === "update_gate" ? "z" : "f";
     const missing = missingWords(source.layer);
-    const parts = gate
+    const changes = gate
       ? [
           ["keep", `forget (${kept} − 1)·${s}₋₁`],
           ["write", `write ${written}`],
           ["sum", `sum Δ${s}`],
         ]
       : [["write", `Δ${s} = ${s} − ${s}₋₁`]];
+    const parts = source.less ? [] : changes;
     if (!this.#named.changed([JSON.stringify([parts, missing])])) return;
     this.legend.replaceChildren(
       ...parts.map(([name, text]) =>
@@ -77,7 +81,12 @@ export class Readout {
     const token = shownToken(source, column, model.get("align"));
     const values = layer.signals.map((signal) => signals.at(signal, column));
     const happened = changeAt(signals, column);
-    const { sum, note } = happened ? explain(signals, column, happened) : { sum: "…", note: "" };
+    const none = { sum: "", note: "What made the state change isn't told by differences." };
+    const { sum, note } = source.less
+      ? none
+      : happened
+        ? explain(signals, column, happened)
+        : { sum: "…", note: "" };
     const of = [layer.name, model.get("cell"), source.when(column), token, values, sum, note];
     if (!this.#read.changed([JSON.stringify(of)])) return;
     this.root.classList.toggle("lw-hovered", pointed !== undefined);

@@ -335,7 +335,7 @@ export class Grid {
   #gutter(context, { source, order, rowOf, theme, cell }, { header, rowHeight, top, height }) {
     const { meanMagnitude } = source.statistics;
     let most = 0;
-    for (const value of meanMagnitude) if (value > most) most = value;
+    for (const value of source.loudest) if (value > most) most = value;
     const size = clamp(rowHeight - 2, 9, 12);
     // Where rows are thinner than a number, every so many rows have one.
     const every = Math.max(1, Math.ceil((size + 2) / rowHeight));

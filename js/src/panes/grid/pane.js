@@ -131,15 +131,18 @@ export class GridPane {
     const sort = model.get("sort");
     if (this.#anchor < 0) this.#anchor = model.get("cell");
     const similarity = sort === "similarity" ? source.similarity(this.#anchor) : undefined;
-    if (sort === "similarity" && !similarity && this.#ordered.source === source) return; // on its way
+    const { ordered } = source;
+    if (sort === "similarity" && !similarity && this.#ordered.source === ordered) return; // on its way
     const quietBelow = model.get("hide_quiet_cells") ? model.get("threshold") : undefined;
     const anchor = sort === "similarity" ? [this.#anchor, !similarity] : [0, false];
-    const key = [source, sort, quietBelow, ...anchor];
+    const key = [ordered, sort, quietBelow, ...anchor];
     if (!this.#arranged.changed(key)) return;
-    this.#ordered = { source, sort };
-    const { meanMagnitude, variance } = source.statistics;
+    this.#ordered = { source: ordered, sort };
+    const { loudest } = source;
+    const { meanMagnitude, variance } = source.compared;
     const { cells } = source.layer;
-    this.#order = orderCells({ cells, sort, meanMagnitude, variance, similarity, quietBelow });
+    const by = { sort, meanMagnitude, variance, similarity };
+    this.#order = orderCells({ cells, ...by, loudest, quietBelow });
     this.#rowOf = new Int32Array(cells).fill(-1);
     this.#order.forEach((cell, row) => {
       this.#rowOf[cell] = row;
@@ -203,7 +206,7 @@ export class GridPane {
     const threshold = short(this.state.model.get("threshold"));
     const nothing = source.columns * cells === 0;
     const hidden = !nothing && this.#order.length === 0;
-    this.#suiting = hidden ? halfBelow(source.statistics.meanMagnitude) : 0;
+    this.#suiting = hidden ? halfBelow(source.loudest) : 0;
     this.empty.hidden = !nothing && !hidden;
     this.told.textContent = hidden
       ? `The mean |value| of ${cells === 1 ? "the only cell" : `all ${cells} cells`} is below ${threshold}. `

@@ -94,6 +94,8 @@ export class MatchesPane {
     /** @type {Record<string, unknown>} */
     const wanted = { span, example: model.get("_span_example") };
     for (const name of ["layer", "signal", "threshold"]) wanted[name] = model.get(name);
+    const { variant, difference, variants } = this.state;
+    if (variants.length > 0) Object.assign(wanted, { variant, difference });
     const key = JSON.stringify(wanted);
     if (key !== this.#asked && this.calls.ask(wanted)) this.#asked = key;
     const { notice } = this.calls;

@@ -56,6 +56,7 @@ export function unitOf(state, subject) {
   if (subject.kind !== "cell") return inLine(subject.unit);
   const signal = state.model.get("signal");
   const symbol = symbolOf(signal, state.layer.kind);
+  if (state.difference) return `${words(signal)}, less ${inLine(state.difference)}`;
   return symbol ? `${words(signal)} ${symbol}` : words(signal);
 }
 
@@ -83,7 +84,8 @@ function drawn(state, lines, subject, example, seen) {
     const scale = state.model.get("scale");
     if (Array.isArray(scale)) return { subject, known, range: [scale[0], scale[1]] };
     const signal = state.model.get("signal");
-    if (signal.endsWith("_gate") && low >= 0 && high <= 1) return { subject, known, range: [0, 1] };
+    const gate = signal.endsWith("_gate") && !state.difference;
+    if (gate && low >= 0 && high <= 1) return { subject, known, range: [0, 1] };
     if (scale === "layer") {
       const largest = lines.largest(state.layer.name, signal);
       if (largest) return { subject, known, range: [-largest, largest] };

@@ -89,7 +89,7 @@ export class SeriesFrame extends Frame {
       return { text: `${layer.name} · nothing recorded` };
     const { time, example, hovered } = /** @type {any} */ (this.panes[0]).read;
     const axis = lines.axis(layer.name, example);
-    const parts = [layer.name, cellName(layer, model.get("cell"))];
+    const parts = [...this.ofVariants, layer.name, cellName(layer, model.get("cell"))];
     const label = lines.label(example);
     if (layer.examples > 1)
       parts.push(`example ${example}${label === undefined ? "" : ` "${inLine(label)}"`}`);
@@ -136,8 +136,8 @@ export class SeriesFrame extends Frame {
 
   /** @param {import("../../state/series.js").Subject} subject */
   #cell({ cell }) {
-    const { model, layer } = this.state;
-    const signal = model.get("signal");
+    const { model, layer, difference } = this.state;
+    const signal = model.get("signal") + (difference ? " difference" : "");
     return cell === model.get("cell") ? signal : `${cellName(layer, cell ?? 0)} ${signal}`;
   }
 }

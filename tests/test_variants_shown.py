@@ -1,0 +1,470 @@
+"""Widgets over several recordings of the same inputs: what Python gives the page, and draws itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import traitlets
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lstm_widgets as lw
+from lstm_widgets.colours import LIGHT
+from lstm_widgets.recording import RecordedLayer, RecordedPredictions, RecordedSeries, Recording
+from lstm_widgets.tokens.wording import short_range
+from lstm_widgets.widgets.page import export
+from lstm_widgets.widgets.page.tiles import ZERO
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+WIDGETS = [lw.CellGrid, lw.TextHeatmap, lw.ExampleGrid, lw.GateInspector, lw.Explorer]
+NAMES = ("epoch 0", "epoch 1", "epoch 2")
+STEPS = 126
+
+
+def recording(
+    seed: int, shape: tuple[int, int, int] = (2, 9, 4), *, more: bool = False, scale: float = 1.0
+) -> Recording:
+    rng = np.random.default_rng(seed)
+    mask = np.ones(shape[:2], bool)
+    mask[1:, 6:] = False
+    signals = {
+        "hidden_state": (scale * rng.standard_normal(shape)).astype(np.float32),
+        "forget_gate": rng.random(shape).astype(np.float32),
+    }
+    if more:  # what not all variants have
+        signals = {"cell_state": signals["hidden_state"] * 2, **signals}
+    tokens = np.resize(np.array(list("abc"), dtype=object), shape[:2])
+    check = {"difference": 1e-7 * (seed + 1), "tolerance": 1e-5, "mode": "none"}
+    layers = [RecordedLayer("lstm", "LSTM", signals, mask, tokens, check=check)]
+    if more:
+        own = {"hidden_state": np.zeros((2, 5, 3), np.float32)}
+        layers.append(RecordedLayer("another", "LSTM", own, check=check))
+    ids = rng.integers(0, 3, (*shape[:2], 2)).astype(np.int32)
+    guessed = np.array(list("abc"), dtype=object)[ids]
+    chances = rng.random((*shape[:2], 2)).astype(np.float32)
+    predictions = RecordedPredictions(ids, chances, tokens=guessed)
+    return Recording.from_layers(layers, predictions=predictions)
+
+
+def epochs(**options: Any) -> lw.Variants:
+    scales = (0.1, 2.0, 1.0)
+    return lw.Variants(
+        {name: recording(seed, scale=scales[seed], **options) for seed, name in enumerate(NAMES)}
+    )
+
+
+def large() -> lw.Variants:
+    return epochs(shape=(2, 3000, 40))
+
+
+def values_of(variants: lw.Variants, signal: str = "hidden_state") -> NDArray[np.float32]:
+    """(variant, column, cell)."""
+    every = [one["lstm"][signal].values for one in variants.values()]
+    return np.stack([values.reshape(-1, values.shape[2]) for values in every])
+
+
+def counted(variants: lw.Variants) -> NDArray[np.bool_]:
+    return np.asarray(variants[NAMES[0]]["lstm"]["mask"].values.reshape(-1))
+
+
+def ask(widget: Any, **request: object) -> tuple[dict[str, Any], list[bytes]]:
+    message = {"id": "1", "layer": widget.layer, "signal": widget.signal, **request}
+    reply, buffers = widget._answer(message)
+    assert reply["id"] == "1"
+    return reply, buffers
+
+
+@pytest.mark.parametrize("widget", WIDGETS)
+def test_the_first_variant_is_shown_at_first(widget: Any) -> None:
+    variants = epochs()
+    shown = widget(variants)
+    assert (shown.variant, shown.difference) == ("epoch 0", "")
+    assert shown.recording is variants
+    assert "variant='epoch 0'" in repr(shown)
+    shown.variant, shown.difference = "epoch 2", "epoch 1"
+    assert shown.view["variant"] == "epoch 2"
+    assert shown.view["difference"] == "epoch 1"
+    again = widget(shown.recording, **shown.view)
+    assert again.view == shown.view
+
+
+@pytest.mark.parametrize("trait", ["variant", "difference"])
+def test_a_name_that_is_none_is_refused(trait: str) -> None:
+    said = rf"^{trait}: expected one of 'epoch 0', 'epoch 1', 'epoch 2'.*; got 'epoch 9'$"
+    variants = epochs()
+    with pytest.raises(traitlets.TraitError, match=said):
+        lw.CellGrid(variants, **{trait: "epoch 9"})
+    grid = lw.CellGrid(variants)
+    with pytest.raises(traitlets.TraitError, match=said):
+        setattr(grid, trait, "epoch 9")
+
+
+@pytest.mark.parametrize("trait", ["variant", "difference"])
+def test_one_recording_has_no_variants(trait: str) -> None:
+    grid = lw.CellGrid(recording(0))
+    assert (grid.variant, grid.difference, grid._variants) == ("", "", {})
+    with pytest.raises(
+        traitlets.TraitError, match=f"{trait}: expected one of '', because there is one"
+    ):
+        setattr(grid, trait, "epoch 0")
+
+
+def test_what_shows_one_recording_refuses_several() -> None:
+    variants = epochs()
+    with pytest.raises(
+        TypeError, match=r"CellFinder shows one only; got Variants.*variants\['epoch 0'\]"
+    ):
+        lw.CellFinder(variants, {"a": lambda tokens: [t == "a" for t in tokens]})
+    explorer = lw.Explorer(variants)
+    assert not explorer._can_find
+    with pytest.raises(
+        traitlets.TraitError, match="finding: expected False where recording is Variants"
+    ):
+        explorer.finding = True
+    assert not explorer.finding
+
+
+def test_all_variants_of_a_small_recording_travel() -> None:
+    variants = epochs()
+    grid = lw.CellGrid(variants)
+    ends = grid._variants["whole"]
+    assert grid._variants["names"] == list(NAMES)
+    assert ends[-1] == len(grid._whole)
+    for name, start, stop in zip(NAMES, ends, ends[1:], strict=False):
+        alone = lw.CellGrid(variants[name])
+        assert grid._whole[start:stop] == alone._whole
+    assert [check["lstm"]["difference"] for check in grid._variants["check"]] == [1e-7, 2e-7, 3e-7]
+    # Tokens once; what a model guesses is its own.
+    assert grid._text["lstm"]["tokens"] == lw.CellGrid(variants[NAMES[0]])._text["lstm"]["tokens"]
+    assert "guessed" not in grid._text["lstm"]
+    assert all("guessed" in text["lstm"] for text in grid._variants["text"])
+
+
+def test_only_what_all_have_is_shown() -> None:
+    variants = lw.Variants({"more": recording(0, more=True), "less": recording(1)})
+    grid = lw.CellGrid(variants)
+    assert [layer["name"] for layer in grid._layers] == ["lstm"]
+    assert grid._layers[0]["signals"] == ["hidden_state", "forget_gate"]
+    sizes = np.diff(grid._variants["whole"])
+    assert sizes[0] == sizes[1]
+    with pytest.raises(
+        traitlets.TraitError, match="signal: expected one of 'hidden_state', 'forget_gate'"
+    ):
+        grid.signal = "cell_state"
+
+
+def test_variants_without_a_layer_in_common_are_refused() -> None:
+    other = Recording.from_layers(
+        [RecordedLayer("gru", "GRU", {"hidden_state": np.zeros((2, 9, 4), np.float32)})]
+    )
+    with pytest.raises(
+        ValueError, match="recording: expected variants that have a layer in common"
+    ):
+        lw.CellGrid(lw.Variants({"one": recording(0), "other": other}))
+
+
+@pytest.mark.parametrize("less", ["", "epoch 0"])
+def test_codes_stand_for_the_same_in_all_variants(less: str) -> None:
+    variants = large()
+    values = values_of(variants)
+    if less:
+        values = values - values[0]
+    largest = np.abs(values).max(axis=(0, 1))
+    grid = lw.CellGrid(variants, difference=less)
+    assert not grid._whole
+    for i, name in enumerate(NAMES):
+        grid.variant = name
+        told = np.frombuffer(grid._statistics, np.float32).reshape(6, -1)
+        np.testing.assert_array_equal(told[0], largest)
+        own = np.abs(values[i][counted(variants)].astype(np.float64))
+        np.testing.assert_allclose(told[1], own.mean(axis=0), rtol=1e-5)
+        assert grid._summary["variant"] == name
+        assert grid._summary["difference"] == less
+        (_, [codes]) = ask(grid, variant=name, difference=less, tiles=[[0, 0, [7, 3]]])
+        read = np.frombuffer(codes, np.uint8).reshape(2, -1)
+        expected = ZERO + np.rint(
+            STEPS * values[i, :512, [7, 3]].astype(np.float64) / largest[[7, 3], None]
+        )
+        np.testing.assert_array_equal(read, expected)
+
+
+@pytest.mark.parametrize("less", ["", "epoch 1"])
+def test_a_question_names_its_variant(less: str) -> None:
+    """Whatever is shown by then: the page may have gone on to another."""
+    variants = large()
+    values = values_of(variants)
+    grid = lw.CellGrid(variants, variant="epoch 2")
+    _, [exact] = ask(grid, variant="epoch 0", difference=less, values=[5, 100, 200])
+    expected = values[0, 100:200, 5] - (values[1, 100:200, 5] if less else np.float32(0))
+    np.testing.assert_array_equal(np.frombuffer(exact, np.float32), expected)
+    gates = values_of(variants, "forget_gate")
+    _, [series] = ask(grid, variant="epoch 0", difference=less, series=[[5, 0]])
+    rows = np.frombuffer(series, np.float32).reshape(2, 512)
+    gate = gates[0, :512, 5] - (gates[1, :512, 5] if less else np.float32(0))
+    np.testing.assert_array_equal(rows[1], gate)
+    reply, [_, probability, _] = ask(grid, variant="epoch 0", difference=less, predictions=[0])
+    own = variants["epoch 0"].predictions
+    assert own is not None
+    np.testing.assert_array_equal(
+        np.frombuffer(probability, np.float32),
+        own["probability"].values.reshape(-1, 2)[:512].ravel(),
+    )
+    assert reply["predictions"][0]["block"] == 0
+
+
+def test_a_question_of_no_variant_is_answered_with_an_error() -> None:
+    grid = lw.CellGrid(large())
+    sent: list[Any] = []
+    grid.send = lambda *message: sent.append(message)  # type: ignore[method-assign]
+    grid._on_message(
+        grid, {"id": "7", "layer": "lstm", "signal": "hidden_state", "variant": "epoch 9"}, []
+    )
+    ((reply,),) = sent
+    assert reply["id"] == "7"
+    assert "epoch 9" in reply["error"]
+
+
+@given(
+    data=st.lists(
+        st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=12, max_size=12),
+        min_size=2,
+        max_size=4,
+    ),
+    less=st.integers(0, 1),
+)
+@settings(max_examples=30, deadline=None)
+def test_a_difference_is_numpys(data: list[list[float]], less: int) -> None:
+    arrays = [np.array(values, np.float32).reshape(1, 6, 2) for values in data]
+    variants = lw.Variants(
+        {
+            str(i): Recording.from_layers([RecordedLayer("lstm", "LSTM", {"hidden_state": array})])
+            for i, array in enumerate(arrays)
+        }
+    )
+    grid = lw.CellGrid(variants, difference=str(less))
+    for i, array in enumerate(arrays):
+        grid.variant = str(i)
+        np.testing.assert_array_equal(
+            grid._current["lstm"].hidden_state.values, array - arrays[less]
+        )
+        part = grid._current["lstm"].hidden_state[0, [4, 1], :]
+        np.testing.assert_array_equal(part.values, (array - arrays[less])[0, [4, 1], :])
+
+
+def test_a_difference_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
+    """Of variants on a disk, too."""
+    variants = epochs(shape=(2, 400, 4))
+    paths = {}
+    for name, one in variants.items():
+        paths[name] = tmp_path / f"{name}.zarr"
+        one.save(paths[name])
+    opened = lw.Variants(paths)
+    grid = lw.CellGrid(opened, variant="epoch 2", difference="epoch 0")
+    values = grid._current["lstm"].hidden_state
+    assert not values.variable._in_memory
+    expected = variants["epoch 2"]["lstm"].hidden_state - variants["epoch 0"]["lstm"].hidden_state
+    np.testing.assert_array_equal(
+        values[1, 50:60, [3, 0]].values, expected[1, 50:60, [3, 0]].values
+    )
+    np.testing.assert_array_equal(values[:, -1].values, expected[:, -1].values)
+    assert grid._whole
+    assert grid._layers[0]["tokens"]
+
+
+@pytest.mark.parametrize("sort", ["mean_magnitude", "variance", "similarity"])
+def test_rows_have_the_same_order_in_all_variants(sort: str) -> None:
+    variants = large()
+    values = values_of(variants)[:, counted(variants)].astype(np.float64)
+    if sort == "similarity":
+        by = np.mean([np.corrcoef(one.T)[5] for one in values], axis=0)
+    else:
+        each = np.abs(values).mean(axis=1) if sort == "mean_magnitude" else values.var(axis=1)
+        by = each.mean(axis=0)
+    grid = lw.CellGrid(variants, sort=sort, cell=5)
+    for name in NAMES:
+        grid.variant = name
+        order = grid._order(grid._snapshot())
+        assert order.tolist() == np.argsort(-by, kind="stable").tolist()
+        if sort == "similarity":
+            _, [sent] = ask(grid, variant=name, difference="", similarity=5)
+            np.testing.assert_allclose(np.frombuffer(sent, np.float32), by, atol=1e-5)
+
+
+def test_a_cell_is_quiet_that_is_so_in_all_variants() -> None:
+    arrays = np.zeros((3, 1, 6, 3), np.float32)
+    arrays[1, :, :, 1] = 0.9
+    variants = lw.Variants(
+        {
+            name: Recording.from_layers([RecordedLayer("lstm", "LSTM", {"hidden_state": array})])
+            for name, array in zip(NAMES, arrays, strict=True)
+        }
+    )
+    grid = lw.CellGrid(variants, threshold=0.5, hide_quiet_cells=True)
+    for name in NAMES:
+        grid.variant = name
+        assert grid._order(grid._snapshot()).tolist() == [1]
+
+
+def test_the_selection_stays() -> None:
+    grid = lw.CellGrid(epochs(), cell=3, example=1, timestep=4, threshold=0.25, sort="variance")
+    before = grid.view
+    for name in NAMES:
+        grid.variant = name
+        assert grid.view == before | {"variant": name}
+
+
+def test_notes_are_those_of_the_first_variant() -> None:
+    variants = epochs()
+    grid = lw.CellGrid(variants)
+    variants["epoch 0"].notes["lstm", 2] = "counts"
+    assert grid._notes == {"lstm": {"2": "counts"}}
+    grid.variant = "epoch 1"
+    assert grid._snapshot().status.startswith("epoch 1 · lstm · cell 0")
+    grid._notes = {"lstm": {"1": "said in the page"}}
+    assert variants["epoch 0"].notes["lstm", 1] == "said in the page"
+
+
+@pytest.mark.parametrize("widget", WIDGETS)
+def test_a_figure_names_the_variant(widget: Any, tmp_path: Path) -> None:
+    shown = widget(epochs(), variant="epoch 1")
+    shown.save_figure(tmp_path / "own.svg")
+    assert "epoch 1" in (tmp_path / "own.svg").read_text("utf-8")
+    shown.difference = "epoch 0"
+    shown.save_figure(tmp_path / "less.svg")
+    text = (tmp_path / "less.svg").read_text("utf-8")
+    assert "epoch 1 minus epoch 0" in text
+    assert "difference to epoch 0" in text
+
+
+def test_the_scale_of_a_figure_is_that_of_all_variants() -> None:
+    variants = epochs()
+    largest = np.abs(values_of(variants)).max()
+    grid = lw.CellGrid(variants)
+    for name in NAMES:
+        grid.variant = name
+        low, high = grid._snapshot().coloured(LIGHT).range
+        assert (low, high) == (-largest, largest)
+
+
+def test_the_difference_of_gates_has_a_sign() -> None:
+    grid = lw.CellGrid(epochs(), signal="forget_gate")
+    assert not grid._snapshot().coloured(LIGHT).diverging
+    grid.difference = "epoch 1"
+    assert grid._snapshot().coloured(LIGHT).diverging
+
+
+def test_matches_are_those_of_the_variant() -> None:
+    variants = epochs()
+    shown = lw.TextHeatmap(variants, span=(1, 3))
+    request = {"span": [1, 3], "example": 0, "threshold": 0.3}
+    for name in NAMES:
+        alone = lw.TextHeatmap(variants[name])
+        expected, _ = ask(alone, **request)
+        found, _ = ask(shown, **request, variant=name, difference="")
+        assert found == expected
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+def test_a_file_has_all_variants(tmp_path: Path) -> None:
+    grid = lw.CellGrid(large(), variant="epoch 1")
+    found = grid._file_state()
+    assert found.traits["_variants"]["names"] == list(NAMES)
+    assert found.rounded
+    grid.save_html(tmp_path / "grid.html")
+    assert "differences to 1/126" in (tmp_path / "grid.html").read_text("utf-8")
+
+
+def test_where_not_all_fit_a_file_has_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    variants = large()
+    one = 2 * 3000 * 40  # a byte a value
+    grid = lw.CellGrid(variants, variant="epoch 2", difference="epoch 0")
+    monkeypatch.setattr(export, "FILE_BYTES", 2 * one + 100)
+    found = grid._file_state()
+    assert found.traits["_variants"]["names"] == ["epoch 0", "epoch 2"]
+    assert len(found.traits["_variants"]["whole"]) == 3
+    assert "the other variants" in found.missing
+    grid.difference = ""
+    assert grid._file_state().traits["_variants"]["names"] == ["epoch 2"]
+    monkeypatch.setattr(export, "FILE_BYTES", one - 1)
+    with pytest.raises(ValueError, match="Record fewer examples"):
+        grid._file_state()
+
+
+# -- series ---------------------------------------------------------------------------------------
+
+
+def series(days: int = 50) -> lw.Variants:
+    def made(seed: int) -> Recording:
+        rng = np.random.default_rng(seed)
+        shape = (2, days, 3)
+        rain = np.random.default_rng(9).random((2, days, 1)).astype(np.float32)
+        said = (rng.random((2, days, 1)) * (seed + 1)).astype(np.float32)
+        states = (rng.standard_normal(shape) * (seed + 1)).astype(np.float32)
+        return Recording.from_layers(
+            [RecordedLayer("lstm", "LSTM", {"hidden_state": states})],
+            inputs=RecordedSeries(rain, ["rain"], ["mm"]),
+            outputs=RecordedSeries(said, ["flow"], ["mm"]),
+        )
+
+    return lw.Variants({name: made(seed) for seed, name in enumerate(NAMES)})
+
+
+def test_lines_travel_for_each_variant() -> None:
+    variants = series()
+    plot = lw.SeriesPlot(variants)
+    values = np.frombuffer(plot._series_values, np.float32).reshape(3, 2, 2, 50)
+    for i, name in enumerate(NAMES):
+        one = variants[name]
+        assert one.inputs is not None
+        assert one.outputs is not None
+        np.testing.assert_array_equal(values[i, 0], one.inputs.values[..., 0])
+        np.testing.assert_array_equal(values[i, 1], one.outputs.values[..., 0])
+
+
+def test_lines_are_answered_for_the_variant_that_is_asked_for() -> None:
+    variants = series(days=80_000)
+    plot = lw.SeriesPlot(variants, variant="epoch 2")
+    assert not plot._series_values
+    states = [one["lstm"].hidden_state.values for one in variants.values()]
+    key = ["cell", 1, "lstm", "hidden_state"]
+    for less, expected in (("", states[1]), ("epoch 0", states[1] - states[0])):
+        reply, [line] = plot._answer(
+            {
+                "id": "1",
+                "lines": [[key, 1, 0, 2]],
+                "largest": ["lstm", "hidden_state"],
+                "variant": "epoch 1",
+                "difference": less,
+            }
+        )
+        np.testing.assert_array_equal(np.frombuffer(line, np.float32), expected[1, 1024:1536, 1])
+        every = np.stack(states) - (states[0] if less else 0)
+        assert reply["largest"][2] == np.abs(every).max()
+
+
+def test_bands_of_a_figure_reach_as_far_in_all_variants(tmp_path: Path) -> None:
+    variants = series()
+    states = np.stack([one["lstm"].hidden_state.values for one in variants.values()])
+    low, high = states[:, 0, :, 1].min(), states[:, 0, :, 1].max()
+    plot = lw.SeriesPlot(variants, cell=1)
+    texts = []
+    for name in NAMES:
+        plot.variant = name
+        plot.save_figure(tmp_path / f"{name}.svg")
+        texts.append((tmp_path / f"{name}.svg").read_text("utf-8"))
+    for end in short_range(low, high, signed=True):
+        assert all(f">{end}<" in text for text in texts)
+
+
+def test_what_is_of_one_variant_is_refused() -> None:
+    variants = series()
+    with pytest.raises(TypeError, match="relevance: expected None where recording is Variants"):
+        lw.SeriesPlot(variants, relevance=object())  # type: ignore[arg-type]
