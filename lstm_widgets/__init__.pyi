@@ -19,6 +19,7 @@ from .errors import (
     SelfCheckError,
     UnsupportedLayerError,
 )
+from .figures.learning_curve import LearningCurve
 from .figures.responses import response_figure
 from .figures.saturation import saturation_figure
 from .models.keras.legacy import load_legacy, load_legacy_weights
@@ -51,6 +52,7 @@ __all__ = [
     "Generation",
     "Held",
     "LayerNotFoundError",
+    "LearningCurve",
     "LstmWidgetsError",
     "ModelFileError",
     "Probe",
