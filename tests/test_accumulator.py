@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +182,36 @@ def test_statistics_are_those_of_what_counts(signal: Signal) -> None:
                 np.testing.assert_allclose(
                     found.variance[cell], column.var(), rtol=1e-5, atol=1e-12
                 )
+
+
+@given(signal=signals, data=st.data())
+def test_what_is_compiled_comes_to_the_same(signal: Signal, data: st.DataObject) -> None:
+    values, _ = signal
+    pieces = Accumulator(values.shape[1], compiled=True)
+    found = [pieces.add(*part(signal, *piece)) for piece in cut(data, len(values), most=3)]
+    levels = laid(itertools.chain(*found), pieces.cells)
+    expected, statistics = at_once(signal)
+    assert levels.keys() == expected.keys()
+    for level, runs in levels.items():  # of 0 and -0 the lowest is either
+        np.testing.assert_array_equal(runs, expected[level])
+    np.testing.assert_array_equal(
+        np.frombuffer(pieces.statistics.tobytes(), np.float32),
+        np.frombuffer(statistics.tobytes(), np.float32),
+    )
+
+
+@given(signal=signals, share=st.floats(0, 1))
+def test_a_copy_stays_where_it_was(signal: Signal, share: float) -> None:
+    values, _ = signal
+    middle = int(len(values) * share)
+    going = Accumulator(values.shape[1])
+    found = going.add(*part(signal, 0, middle))
+    kept = copy.copy(going)
+    before = {name: each.tobytes() for name, each in kept.state.items()}
+    going.add(*part(signal, middle, len(values)))
+    assert {name: each.tobytes() for name, each in kept.state.items()} == before
+    found += kept.add(*part(signal, middle, len(values)))
+    expect_same(laid(found, kept.cells), kept.statistics, signal)
 
 
 def test_a_cell_that_never_changes_has_no_variance() -> None:

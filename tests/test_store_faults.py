@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from lstm_widgets.errors import RecordingFileError
 from lstm_widgets.recording import RecordedLayer, Recording, open_recording
 from lstm_widgets.recording.store import files
+from lstm_widgets.recording.store.disk import Writer
 from lstm_widgets.recording.store.streaming import Stream, layer_plan
 
 # A recurrence that needs no framework is recorded in pieces, by a child that ends at the n-th operation
@@ -100,7 +102,8 @@ def dying(step):
             seen += 1
             if seen == step:
                 if name == "write":
-                    done(given[0], bytes(given[1])[: len(given[1]) // 2])
+                    data = b"".join(given[1:])
+                    done(given[0], data[: len(data) // 2])
                 os._exit(7)
             return done(*given, **named)
         setattr(files, name, operation)
@@ -195,9 +198,9 @@ def test_a_full_disk_is_told_and_what_was_marked_is_gone_on_with(tmp_path, monke
     unfinished(path)
     write = files.write
 
-    def full(file, data):
+    def full(file, *data):
         if short:
-            write(file, bytes(data)[: len(data) // 2])
+            write(file, b"".join(data)[: sum(map(len, data)) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
     def to_the_end():
@@ -313,3 +316,49 @@ def test_damage_of_what_is_gone_on_from_is_named(tmp_path):
         stream_to(tmp_path / "r")
     with stream_to(tmp_path / "r", overwrite=True) as stream:
         assert stream.done == 0
+
+
+def test_an_interrupt_at_any_time_loses_nothing_that_was_marked(tmp_path, monkeypatch):
+    monkeypatch.setattr("lstm_widgets.recording.store.layout.CHUNK_BYTES", 4 * 4 * 7)
+    given = Writer.do
+    with stream_to(tmp_path / "whole") as stream:
+        go_on(stream)
+        stream.finish()
+
+    def contents(path):
+        found = {
+            file.relative_to(path).parts[1:]: file.read_bytes()
+            for file in path.glob("data-*/**/*")
+            if file.is_file()
+        }
+        assert found
+        return found
+
+    interrupted, at = True, 0
+    while interrupted:
+        at, left, interrupted = at + 1, at, False
+
+        def do(writer, job):
+            nonlocal left, interrupted
+            left -= 1
+            if left == -1:
+                interrupted = True
+                raise KeyboardInterrupt
+            given(writer, job)
+
+        path = tmp_path / str(at)
+        with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+            patch.setattr(Writer, "do", do)
+            with stream_to(path) as stream:
+                go_on(stream)
+                stream.finish()
+        if interrupted:
+            with stream_to(path) as stream:
+                if stream.done:
+                    with pytest.warns(UserWarning, match=f"complete up to {stream.done}"):
+                        found = open_recording(path)["gru"].hidden_state.values
+                    np.testing.assert_array_equal(found, VALUES[:, : stream.done])
+                go_on(stream)
+                stream.finish()
+        assert contents(path) == contents(tmp_path / "whole")
+    assert at > 10

@@ -346,3 +346,57 @@ def test_what_is_missing_at_the_end_is_named(tmp_path):
         stream.write("lstm", place, part(values, place))
         with pytest.raises(ValueError, match=r"lstm: hidden_state.*\(1, 6, 3\).*\(1, 4, 3\)"):
             stream.finish()
+
+
+def test_chunks_are_what_zarr_makes_of_them(tmp_path):
+    rng = np.random.default_rng(0)
+    kinds = {
+        "float32": rng.normal(size=(1, 700)).astype(np.float32),
+        "float64": rng.normal(size=(1, 700)),
+        "int32": rng.integers(-9, 9, (1, 700), dtype=np.int32),
+        "int64": rng.integers(-9, 9, (1, 700)),
+        "bool": rng.random((1, 700)) < 0.5,
+    }
+    variables = {f"of_{kind}": Variable(("example", "timestep"), kind) for kind in kinds}
+    values = {f"of_{kind}": each for kind, each in kinds.items()}
+    for name, kind in (("signal", "float32"), ("half", "float16")):
+        variables[name] = Variable(("example", "timestep", "cell"), kind)
+        values[name] = np.tanh(rng.normal(size=(1, 700, 3))).astype(np.float32)
+    sizes = {"example": 1, "timestep": 700, "cell": 3}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "CHUNK_BYTES", 1200)
+        with Stream.open(tmp_path / "run") as stream:
+            stream.layer("lstm", Plan(sizes, variables), ATTRS)
+            stream.write("lstm", (slice(0, 1), slice(0, 700)), values)
+            stream.finish()
+    (data,) = (tmp_path / "run").glob("data-*")
+    for name in values:
+        folder, again = data / "0-lstm" / name, tmp_path / name
+        again.mkdir()
+        (again / "zarr.json").write_bytes((folder / "zarr.json").read_bytes())
+        array = zarr.open_array(again, mode="r+")
+        array[...] = zarr.open_array(folder, mode="r")[...]
+        files = sorted(file.name for file in again.iterdir())
+        assert len(files) > 2
+        assert files == sorted(file.name for file in folder.iterdir())
+        for file in files:
+            if file.startswith("c"):
+                assert (folder / file).read_bytes() == (again / file).read_bytes(), (name, file)
+
+
+def test_what_was_written_may_change_afterwards(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "CHUNK_BYTES", 4 * 3 * 10)
+    values = made(1, 35)
+    expected = {name: each.copy() for name, each in values.items()}
+    with Stream.open(tmp_path / "run", fingerprint={"a": "b"}, spacing=0) as stream:
+        stream.layer("lstm", plan_of(1, None), ATTRS)
+        for start in range(0, 35, 20):  # whole chunks, and parts of one
+            place = (slice(0, 1), slice(start, min(start + 20, 35)))
+            piece = part(values, place)
+            stream.write("lstm", place, piece)
+            stream.mark(place[1].stop)
+            for name in SIGNALS:
+                piece[name][...] = 7
+            piece["mask"][...] = False
+        stream.finish()
+    assert_holds(tmp_path / "run", expected)

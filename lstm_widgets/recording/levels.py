@@ -17,6 +17,7 @@ import numpy as np
 
 from lstm_widgets.recording.rows import Rows
 from lstm_widgets.rnn.parallel import mapped
+from lstm_widgets.rnn.scan import compiled_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -192,20 +193,45 @@ def _paired(one: _Nodes, other: _Nodes) -> _Nodes:
     )
 
 
-@np.errstate(invalid="ignore", over="ignore")
-def _summed(values: NDArray[np.float32], counted: NDArray[np.bool_] | None) -> _Nodes:
-    """Sum up runs of the base level, each by itself: in float32, where that holds the sums."""
-    runs = values.reshape(-1, _RUN, values.shape[1])
+def _sums(runs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Sum up runs (run, timestep, cell) in float32.
+
+    Gives the lowest, the highest, the mean, the sum of magnitudes, that of distances from the mean, and
+    that of their squares.
+    """
     lowest, highest = runs.min(axis=1), runs.max(axis=1)
-    share = np.float32(1 / _RUN)
     # Rounding mustn't move the mean of what never changes, which has no variance.
-    mean = np.clip(runs.sum(axis=1) * share, lowest, highest)
+    mean = np.clip(runs.sum(axis=1) * np.float32(1 / _RUN), lowest, highest)
     room = np.abs(runs)
     magnitude = room.sum(axis=1)
     np.subtract(runs, mean[:, None], out=room)
-    off = (room.sum(axis=1) * share).astype(np.float64)
+    off = room.sum(axis=1)
     np.multiply(room, room, out=room)
-    spread = room.sum(axis=1).astype(np.float64)
+    return [lowest, highest, mean, magnitude, off, room.sum(axis=1)]
+
+
+def _compiled_sums(runs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Do the same in one go, several times as fast, with the same result to the bit."""
+    compiled = compiled_module("compiled_sums")
+    # Of a single cell NumPy adds in another order.
+    if compiled is None or runs.shape[2] == 1:
+        return _sums(runs)
+    found = [np.empty((len(runs), runs.shape[2]), np.float32) for _ in range(6)]
+    compiled.sum_up(runs, *found)
+    return found
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def _summed(
+    values: NDArray[np.float32],
+    counted: NDArray[np.bool_] | None,
+    sums: Callable[[NDArray[np.float32]], list[NDArray[np.float32]]] = _sums,
+) -> _Nodes:
+    """Sum up runs of the base level, each by itself: in float32, where that holds the sums."""
+    runs = values.reshape(-1, _RUN, values.shape[1])
+    lowest, highest, mean, magnitude, sum_off, sum_spread = sums(runs)
+    off = (sum_off * np.float32(1 / _RUN)).astype(np.float64)
+    spread = sum_spread.astype(np.float64)
     plain = np.isfinite(spread).all(axis=1)
     if counted is not None:
         counted = counted.reshape(-1, _RUN)
@@ -295,6 +321,8 @@ class Accumulator:
         How many cells the layer has.
     start : int, default 0
         The first column that it is given: examples are laid end to end.
+    compiled : bool, default False
+        Whether it is worth loading what compiles: for some million values. They come to the same.
 
     Examples
     --------
@@ -311,7 +339,8 @@ class Accumulator:
     np.True_
     """
 
-    def __init__(self, cells: int, start: int = 0) -> None:
+    def __init__(self, cells: int, start: int = 0, *, compiled: bool = False) -> None:
+        self._sums = _compiled_sums if compiled else _sums
         self.cells = cells
         self.start = start
         #: The column behind the last one that it was given.
@@ -373,7 +402,7 @@ class Accumulator:
             missing = min(_RUN - len(self._behind), len(values) - early)
             self._behind = self._behind.then(*_part(values, counted, early, early + missing))
             if len(self._behind) == _RUN:
-                node = _summed(self._behind.values, self._behind.counted)
+                node = _summed(self._behind.values, self._behind.counted, self._sums)
                 self._behind = _Stretch(self._behind.values[:0], self._behind.counted[:0])
                 self._climb(BASE_LEVEL, run, node)
                 run += 1
@@ -382,7 +411,8 @@ class Accumulator:
         size = max(1, CACHED // max(1, self.cells * _RUN)) * _RUN
 
         def summed(start: int) -> _Nodes:
-            return _summed(*_part(values, counted, start, min(start + size, last)))
+            some = _part(values, counted, start, min(start + size, last))
+            return _summed(*some, self._sums)
 
         parts = list(each(summed, range(first, last, size)))
         if parts:
@@ -507,8 +537,19 @@ class Accumulator:
             "waiting": np.concatenate([np.zeros((0, 3, self.cells), np.float32), *waiting]),
         }
 
+    def __copy__(self) -> Accumulator:
+        """Keep all that it has taken in up to here. No array that it holds ever changes."""
+        made = Accumulator.__new__(Accumulator)
+        grow = {
+            "_second": {**self._second},
+            "_first": {**self._first},
+            "_waiting": [*self._waiting],
+        }
+        vars(made).update(vars(self) | grow)
+        return made
+
     @classmethod
-    def resumed(cls, state: Mapping[str, NDArray[Any]]) -> Accumulator:
+    def resumed(cls, state: Mapping[str, NDArray[Any]], *, compiled: bool = False) -> Accumulator:
         """
         Make one that goes on where another stood.
 
@@ -516,13 +557,15 @@ class Accumulator:
         ----------
         state : mapping of str to array
             What its `state` was.
+        compiled : bool, default False
+            As for a new one.
 
         Returns
         -------
         Accumulator
         """
         cells, start, stop = map(int, state["extent"])
-        made = cls(cells, start)
+        made = cls(cells, start, compiled=compiled)
         made.stop = stop
         made._before = _Stretch(state["before"], state["before_counted"])
         made._behind = _Stretch(state["behind"], state["behind_counted"])

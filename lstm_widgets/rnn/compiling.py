@@ -20,7 +20,7 @@ from numba.core import event
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["FLAGS", "cache_folder", "cached", "is_private", "jit", "said_once"]
+__all__ = ["FLAGS", "cache_folder", "cached", "is_private", "jit", "rounded", "said_once"]
 
 
 def _candidates() -> Iterator[Path]:
@@ -107,12 +107,21 @@ def jit(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - Numba has no typ
 
 def cached(function: Callable[..., Any]) -> Any:  # noqa: ANN401
     """Let a function be compiled once a machine, with all that it calls."""
+    return _cached(function, _OPTIONS)
+
+
+def rounded(function: Callable[..., Any]) -> Any:  # noqa: ANN401
+    """Let a function be compiled once a machine, and each operation round by itself, as NumPy's do."""
+    return _cached(function, _OPTIONS | {"fastmath": False})
+
+
+def _cached(function: Callable[..., Any], options: dict[str, Any]) -> Any:  # noqa: ANN401
     config: Any = numba.config  # whose values mypy doesn't see
     before = config.CACHE_DIR
     try:
         if _FOLDER is not None:
             config.CACHE_DIR = _FOLDER
-        return numba.njit(function, cache=_FOLDER is not None, **_OPTIONS)
+        return numba.njit(function, cache=_FOLDER is not None, **options)
     finally:
         config.CACHE_DIR = before
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import google_crc32c
 import numpy as np
 import numpy.typing as npt
 import zarr
+from numcodecs import Blosc
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.storage import MemoryStore
 
@@ -18,10 +21,10 @@ from lstm_widgets.recording.store.layout import METADATA
 from lstm_widgets.recording.store.plans import Variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from lstm_widgets.recording.store.disk import Disk
+    from lstm_widgets.recording.store.disk import Disk, File
 
     Place = tuple[slice, ...]
     Index = tuple[int, ...]
@@ -33,6 +36,9 @@ _WHOLE = slice(0, 1)
 _ORDER = ("example", "timestep")
 # Strings of a chunk of a table.
 _TABLE = 1024
+# By benchmarks/store.py: within 3 % of what zstd makes of them, in less time.
+_COMPRESSOR: Final = "lz4"
+_STRENGTH: Final = 5
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,11 @@ class Array:
     def put(
         self, place: Place, values: npt.NDArray[Any], mask: npt.NDArray[np.bool_] | None = None
     ) -> Iterator[tuple[Index, Chunk]]:
-        """Take a piece, and give the chunks that it makes whole."""
+        """Take a piece, and give the chunks that it makes whole.
+
+        Those of which it has all are looked at where they are, and not copied: write them before the
+        piece changes.
+        """
         box = self._box(place, np.shape(values))
         values = self._on_disk(np.asarray(values), box)
         self._advance(box)
@@ -133,7 +143,6 @@ class Array:
                 for part, size in zip(box, self.chunks, strict=True)
             )
         ):
-            chunk = self._chunk(index)
             start = [k * size for k, size in zip(index, self.chunks, strict=True)]
             inside = [
                 slice(max(part.start, s), min(part.stop, s + size))
@@ -144,9 +153,16 @@ class Array:
                 slice(p.start - part.start, p.stop - part.start)
                 for p, part in zip(inside, box, strict=True)
             )
-            chunk.values[here] = values[there]
-            if chunk.counted is not None and mask is not None:
-                chunk.counted[here[:2]] = mask[there[:2]]
+            if self._is_whole(index, inside):
+                chunk = Chunk(values[there])
+                if self._masked and mask is not None:
+                    chunk.counted = mask[there[:2]]
+                self.partial[index] = chunk
+            else:
+                chunk = self._chunk(index)
+                chunk.values[here] = values[there]
+                if chunk.counted is not None and mask is not None:
+                    chunk.counted[here[:2]] = mask[there[:2]]
             chunk.filled += int(np.prod([p.stop - p.start for p in inside]))
             if chunk.filled == self._full(index):
                 yield index, chunk
@@ -220,6 +236,11 @@ class Array:
             )
         return half
 
+    def _is_whole(self, index: Index, inside: list[slice]) -> bool:
+        """Tell whether a part of a piece is all of a chunk, and as long as chunks are."""
+        shape = tuple(part.stop - part.start for part in inside)
+        return shape == self.chunks and index not in self.partial
+
     def _chunk(self, index: Index) -> Chunk:
         """Give the chunk that is being filled, with what was marked of it."""
         if index not in self.partial:
@@ -270,11 +291,10 @@ class Array:
         return (whole + begun) * others
 
     def unfinished(self) -> Iterator[tuple[Index, Chunk]]:
-        """Give copies of the chunks that have more than is on the disk."""
+        """Give the chunks that have more than is on the disk."""
         for index, chunk in sorted(self.partial.items()):
             if chunk.filled > chunk.stored:
-                chunk.stored = chunk.filled
-                yield index, replace(chunk, values=chunk.values.copy())
+                yield index, chunk
 
     def columns(self, index: Index, chunk: Chunk) -> Columns:
         """Give what there is of a chunk of a signal, as columns: examples laid end to end."""
@@ -289,20 +309,21 @@ class Array:
         values = chunk.values[here].reshape(-1, chunk.values.shape[2])
         return column, values, None if chunk.counted is None else chunk.counted[here].ravel()
 
-    def store(self, disk: Disk, index: Index, chunk: npt.NDArray[Any]) -> None:
-        """Write a chunk: in the writer's thread."""
+    def file(self, index: Index, chunk: npt.NDArray[Any]) -> File:
+        """Make of a chunk what its file has in it."""
         name = ".".join(["c", *map(str, index)])
-        disk.put(self.folder / name, self._encoder.encode(chunk, self.where))
+        return self.folder / name, self._encoder.encode(chunk, self.where)
 
     @property
     def _table_folder(self) -> Path:
         return self.folder.with_name(layout.table_of(self.folder.name))
 
-    def describe(self, disk: Disk) -> None:
-        """Write the array's metadata if it has grown, and the strings that its codes stand for."""
+    def described(self, disk: Disk) -> Iterator[Callable[[], None]]:
+        """Give what writes the array's metadata, if it has grown, and the strings of its codes."""
         shape = tuple(self.length(axis) for axis in self.dims)
         if shape != self._described:
-            disk.describe(self.folder, self._encoder.metadata(shape, self._called))
+            metadata = self._encoder.metadata(shape, self._called)
+            yield partial(disk.describe, self.folder, metadata)
             self._described = shape
         if self.table is not None and len(self.table) > self._table_written:
             # In chunks of one length, to which strings are only added: so what is marked can be read
@@ -313,8 +334,9 @@ class Array:
                 chunk = np.full(_TABLE, "", object)
                 some = texts[start : start + _TABLE]
                 chunk[: len(some)] = some
-                disk.put(folder / f"c.{start // _TABLE}", encoder.encode(chunk, self.where))
-            disk.describe(folder, encoder.metadata((len(texts),), ("code",)))
+                file = folder / f"c.{start // _TABLE}", encoder.encode(chunk, self.where)
+                yield partial(disk.put, file)
+            yield partial(disk.describe, folder, encoder.metadata((len(texts),), ("code",)))
             self._table_written = len(texts)
 
 
@@ -329,7 +351,7 @@ class Chunk:
 
 
 class Encoder:
-    """Makes of chunks what a file of them has in it, by Zarr itself, in memory."""
+    """Makes of chunks what a file of them has in it: what Zarr makes of them, and no more work."""
 
     def __init__(
         self,
@@ -348,6 +370,7 @@ class Encoder:
             attributes["recorded_as"] = "float16"
         if coded:
             attributes["codes"] = layout.table_of(name)
+        self._blosc = Blosc(_COMPRESSOR, _STRENGTH, Blosc.BITSHUFFLE)
         self._held: dict[str, Any] = {}
         self._array = zarr.create_array(
             MemoryStore(self._held),
@@ -356,8 +379,10 @@ class Encoder:
             chunks=chunks,
             attributes=attributes,
             fill_value=self.fill if dtype.kind == "f" else None,
-            # By benchmarks/store.py: within 3 % of what zstd makes of them, in less time.
-            compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()],
+            compressors=[
+                BloscCodec(cname=_COMPRESSOR, clevel=_STRENGTH, shuffle="bitshuffle"),
+                Crc32cCodec(),
+            ],
             chunk_key_encoding={"name": "default", "configuration": {"separator": "."}},
             config={"write_empty_chunks": True},
             zarr_format=3,
@@ -367,7 +392,17 @@ class Encoder:
         made: dict[str, Any] = json.loads(self._held[METADATA].to_bytes())
         return made | {"shape": list(shape), "dimension_names": list(dims)}
 
-    def encode(self, chunk: npt.NDArray[Any], where: str) -> bytes:
+    def encode(self, chunk: npt.NDArray[Any], where: str) -> tuple[bytes, ...]:
+        """Give what a file of a chunk has in it, in parts."""
+        if chunk.dtype == np.dtype(object):
+            return (self._by_zarr(chunk, where),)
+        # For each array Zarr has a loop of events take some threads and copies: that costs more time
+        # than this.
+        little = np.ascontiguousarray(chunk, chunk.dtype.newbyteorder("<"))
+        made: bytes = self._blosc.encode(little)
+        return made, google_crc32c.value(made).to_bytes(4, "little")
+
+    def _by_zarr(self, chunk: npt.NDArray[Any], where: str) -> bytes:
         try:
             self._array[...] = chunk
         except UnicodeEncodeError as error:

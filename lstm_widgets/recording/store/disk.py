@@ -14,10 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    # A file, and what is in it, part behind part.
+    File = tuple[Path, tuple[bytes, ...]]
+
 __all__ = ["Disk", "Writer", "group_of", "json_of"]
 
-# Chunks that wait for the disk. When there are more, whoever computes waits, too.
-_WAITING = 8
+# Files that wait for the disk. When there are more, whoever computes waits, too.
+_WAITING = 64
+# Files that the disk may not have yet. If there are more, it gets them: then little is left to wait for
+# once all has to be there.
+_UNSYNCED = 64
 
 
 class Disk:
@@ -30,8 +36,9 @@ class Disk:
         self.folders: set[Path] = set()
         self._made = {data.parent}
 
-    def put(self, path: Path, data: bytes) -> None:
+    def put(self, file: File) -> None:
         """Write a file, in a folder that is made if it isn't there."""
+        path, data = file
         folder = path.parent
         if folder not in self._made:
             files.make(folder)
@@ -40,13 +47,15 @@ class Disk:
                 self.folders.add(folder)
                 folder = folder.parent
             self.folders.add(folder)
-        files.put(path, data, synced=path.exists())
+        files.put(path, *data, synced=path.exists())
         self._files[path] = None
         self.folders.add(path.parent)
+        if len(self._files) > _UNSYNCED:
+            self._sync_files()
 
     def describe(self, folder: Path, metadata: dict[str, Any]) -> None:
         """Write what a group or an array is."""
-        self.put(folder / METADATA, json_of(metadata))
+        self.put((folder / METADATA, (json_of(metadata),)))
         self.metadata[folder] = metadata
 
     def remove(self, folder: Path) -> None:
@@ -59,16 +68,19 @@ class Disk:
 
     def sync(self) -> None:
         """Have the disk hold all that was written."""
-        for path in self._files:
-            files.sync(path)
+        self._sync_files()
         for folder in sorted(self.folders, reverse=True):
             files.sync(folder)
-        self._files.clear()
         self.folders.clear()
+
+    def _sync_files(self) -> None:
+        for path in self._files:
+            files.sync(path)
+        self._files.clear()
 
 
 class Writer:
-    """A thread that compresses and writes while the caller computes."""
+    """A thread that writes, one file after the other, while the caller computes."""
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(_WAITING)

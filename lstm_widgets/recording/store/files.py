@@ -17,10 +17,10 @@ def make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def write(path: Path, data: bytes | memoryview) -> None:
-    """Write a file, whole or with an error."""
+def write(path: Path, *data: bytes | memoryview) -> None:
+    """Write a file of some parts, whole or with an error."""
     with path.open("wb") as file:
-        file.write(data)
+        file.writelines(data)
 
 
 def replace(draft: Path, path: Path) -> None:
@@ -53,21 +53,21 @@ def clear(folder: Path) -> None:
         remove(draft)
 
 
-def put(path: Path, data: bytes | memoryview, *, synced: bool) -> None:
+def put(path: Path, *data: bytes | memoryview, synced: bool) -> None:
     """Write a file so that at all times the old one stands there, or the new one, or none.
 
     Parameters
     ----------
     path : pathlib.Path
         The file.
-    data : bytes
-        What is in it.
+    *data : bytes
+        What is in it, part behind part.
     synced : bool
         Whether it takes the place of what must not be lost: then the disk has it before.
     """
     draft = path.with_name(f".{path.name}")
     try:
-        write(draft, data)
+        write(draft, *data)
         if synced:
             sync(draft)
         replace(draft, path)

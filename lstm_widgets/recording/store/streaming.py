@@ -8,6 +8,7 @@ import re
 import time
 import uuid
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,12 +34,16 @@ from lstm_widgets.recording.store.layout import (
 from lstm_widgets.recording.store.lock import Lock
 from lstm_widgets.recording.store.plans import Plan, Variable, layer_plan
 from lstm_widgets.recording.store.summaries import Summary
+from lstm_widgets.rnn.parallel import mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
 
     from lstm_widgets.recording.store.arrays import Chunk, Index, Place
+    from lstm_widgets.recording.store.disk import File
+
+    Chunks = Sequence[tuple[Index, Chunk]]
 
     # What is known of a recording, what to go on from, what was summed up.
     _Kept = tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, Any]]]
@@ -291,28 +296,39 @@ class Stream:
     def _write(self, to: _Set, place: Place, values: Mapping[str, npt.NDArray[Any]]) -> None:
         self._expect_open()
         mask = values.get("mask")
+        whole = []
         for name, each in values.items():
             array = to.arrays[name]
             if name in to.summaries and mask is None and "mask" in to.arrays:
                 raise ValueError(f"{array.where}: expected the mask with it")
-            for index, chunk in array.put(place, each, mask):
-                self._writer.do(self._chunk_job(to, name, index, chunk, whole=True))
-                # Only now: an interrupt before leaves it where the next mark finds it.
-                array.partial.pop(index, None)
+            whole.append((to, name, [*array.put(place, each, mask)]))
+        self._put(whole, whole=True)
 
-    def _chunk_job(
-        self, of: _Set, name: str, index: Index, chunk: Chunk, *, whole: bool
-    ) -> Callable[[], None]:
-        """Write a chunk; sum it up, too, if nothing more of it will come."""
-        array, summary = of.arrays[name], of.summaries.get(name)
-        columns = array.columns(index, chunk) if whole and summary is not None else None
+    def _put(self, some: Sequence[tuple[_Set, str, Chunks]], *, whole: bool) -> None:
+        """Have chunks of arrays written; sum them up, too, if nothing more of them will come.
 
-        def job() -> None:
-            array.store(self._disk, index, chunk.values)
-            if columns is not None and summary is not None:
-                summary.add(self._disk, *columns)
+        All that is computed for it is done here, by all processors: who computes what is recorded has them
+        for itself again afterwards. Its threads wait for each other, and would wait for one that makes
+        room for the writer's.
+        """
 
-        return job
+        def made(of: _Set, name: str, chunks: Chunks) -> Iterator[File]:
+            array, summary = of.arrays[name], of.summaries.get(name)
+            for index, chunk in chunks:
+                yield array.file(index, chunk.values)
+                if whole and summary is not None:
+                    yield from summary.add(*array.columns(index, chunk))
+
+        some = [each for each in some if each[2]]
+        found = mapped(lambda each: [*made(*each)], some)
+        for (of, name, chunks), every in zip(some, found, strict=True):
+            for file in every:
+                self._writer.do(partial(self._disk.put, file))
+            # Only now: an interrupt before leaves them where the next mark finds them.
+            for index, chunk in chunks:
+                chunk.stored = chunk.filled
+                if whole:
+                    of.arrays[name].partial.pop(index, None)
 
     def leave_out(self, layer: str, name: str) -> None:
         """Take back an array, before all is finished.
@@ -339,7 +355,9 @@ class Stream:
         """
         self._expect_open()
         mark = self._made_mark(done, state or {})
-        self._writer.do(lambda: self._sum_up(mark))
+        for each in self._sets.values():
+            for name, summary in each.summaries.items():
+                mark.summaries[f"{each.group}/{name}"] = summary.mark()
         self._mark = mark
         self._marked = True
         if time.monotonic() - self._committed >= self._spacing:
@@ -351,26 +369,25 @@ class Stream:
         held = {key: np.array(value) for key, value in state.items()}
         return _Mark(done, held, dict(self.attrs), sets, lengths)
 
-    def _sum_up(self, mark: _Mark) -> None:
-        for each in self._sets.values():
-            for name, summary in each.summaries.items():
-                mark.summaries[f"{each.group}/{name}"] = summary.state
-
     def _commit(self) -> None:
         """Have the writer put on the disk what is marked, and then say so."""
         mark = self._mark
         if mark is None or self._fingerprint is None:
             return
+        every = [
+            (each, name, [*array.unfinished()])
+            for each in self._sets.values()
+            for name, array in each.arrays.items()
+        ]
+        self._put(every, whole=False)
         for each in self._sets.values():
-            for name, array in each.arrays.items():
-                for index, chunk in array.unfinished():
-                    self._writer.do(self._chunk_job(each, name, index, chunk, whole=False))
+            for summary in each.summaries.values():
+                for file in summary.rest():
+                    self._writer.do(partial(self._disk.put, file))
+            for describe in each.described(self._disk):
+                self._writer.do(describe)
 
         def job() -> None:
-            for each in self._sets.values():
-                each.describe(self._disk)
-                for summary in each.summaries.values():
-                    summary.keep(self._disk)
             self._disk.sync()
             self._keep(mark)
             self._kept = mark
@@ -392,7 +409,7 @@ class Stream:
         text = np.frombuffer(json.dumps(header).encode(), np.uint8)
         held: dict[str, Any] = {f"state {key}": value for key, value in mark.state.items()}
         for key, summary in mark.summaries.items():
-            held |= {f"summary {key} {name}": value for name, value in summary.items()}
+            held |= {f"summary {key} {name}": value for name, value in summary().items()}
         np.savez(made, header=text, **held)
         folder = self._path / RESUME
         files.put(folder / _STATE, made.getbuffer(), synced=True)
@@ -469,17 +486,21 @@ class Stream:
         if any(each.left_out for each in self._sets.values()):
             self._commit()
             self._writer.do(self._leave_out)
+            self._writer.wait()
+        every = [
+            (each, name, sorted(array.partial.items(), key=lambda one: one[0]))
+            for each in self._sets.values()
+            for name, array in each.arrays.items()
+            if name not in each.left_out
+        ]
+        self._put(every, whole=True)
+
         for each in self._sets.values():
-            for name, array in each.arrays.items():
-                for index, chunk in sorted(array.partial.items()):
-                    if name in each.left_out:
-                        continue
-                    self._writer.do(self._chunk_job(each, name, index, chunk, whole=True))
-                array.partial.clear()
+            for describe in each.described(self._disk):
+                self._writer.do(describe)
 
         def job() -> None:
             for each in self._sets.values():
-                each.describe(self._disk)
                 each.sum_up(self._disk)
             self._disk.sync()
             self._replace_marker(self._made_mark(self.done, {}), whole=True)
@@ -495,7 +516,8 @@ class Stream:
         gone = [array.folder for each in self._sets.values() for array in each.left_out.values()]
         for each in self._sets.values():
             each.arrays = {n: array for n, array in each.arrays.items() if n not in each.left_out}
-            each.describe(self._disk)
+            for describe in each.described(self._disk):
+                describe()
         for folder in gone:
             self._disk.metadata.pop(folder, None)
         if self._kept is not None and not self._replaces_whole:
@@ -542,7 +564,7 @@ class _Mark:
     attrs: dict[str, Any]
     sets: dict[str, Any]
     lengths: dict[str, dict[str, int]]
-    summaries: dict[str, dict[str, npt.NDArray[Any]]] = field(default_factory=dict)
+    summaries: dict[str, Callable[[], dict[str, npt.NDArray[Any]]]] = field(default_factory=dict)
 
 
 class _Set:
@@ -624,17 +646,17 @@ class _Set:
         if len(set(ends.values())) > 1:
             raise ValueError(f"{self.key}: expected as many timesteps of each array, got {ends}")
 
-    def describe(self, disk: Disk) -> None:
-        """Write what is to be known of the arrays, and where it has changed."""
+    def described(self, disk: Disk) -> Iterator[Callable[[], None]]:
+        """Give what writes what is to be known of the arrays, where that has changed."""
         names = [*self.arrays]
         coords = layout.coordinates(names)
         ordered = [*(name for name in names if name not in coords), *coords]
         attrs = {**strict(self.attrs), "variables": ordered}
         if attrs != self._described:
-            disk.describe(self.folder, group_of(attrs))
+            yield partial(disk.describe, self.folder, group_of(attrs))
             self._described = attrs
         for array in self.arrays.values():
-            array.describe(disk)
+            yield from array.described(disk)
 
 
 def expect_ours(path: Path) -> None:

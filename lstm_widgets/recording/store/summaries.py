@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +14,13 @@ from lstm_widgets.recording.store.disk import group_of
 from lstm_widgets.recording.store.plans import Variable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
 
     from lstm_widgets.recording.levels import LevelRuns
-    from lstm_widgets.recording.store.disk import Disk
+    from lstm_widgets.recording.store.disk import Disk, File
 
 __all__ = ["Summary"]
 
@@ -28,7 +29,7 @@ _LEVEL = "level "
 
 
 class Summary:
-    """What is summed up of a signal. All but making one is done in the writer's thread.
+    """What is summed up of a signal.
 
     Parameters
     ----------
@@ -46,25 +47,25 @@ class Summary:
         self._signal, self._cells = signal, cells
         # None once chunks have come in another order than that of columns: then all is summed up at
         # the end, from the disk.
-        self._whole: Accumulator | None = Accumulator(cells)
+        self._whole: Accumulator | None = Accumulator(cells, compiled=True)
         self._levels: dict[int, Array] = {}
         if state is not None:
             known = {name: each for name, each in state.items() if not name.startswith(_LEVEL)}
-            self._whole = Accumulator.resumed(known) if known else None
+            self._whole = Accumulator.resumed(known, compiled=True) if known else None
             for name in set(state) - set(known):
                 level = int(name.removeprefix(_LEVEL))
                 self._level(level).go_on(Cursor(*map(int, state[name])), None)
 
-    @property
-    def state(self) -> dict[str, npt.NDArray[Any]]:
-        """All that was taken in, as arrays."""
+    def mark(self) -> Callable[[], dict[str, npt.NDArray[Any]]]:
+        """Keep all that was taken in up to here: called, it gives that as arrays."""
         if self._whole is None:
-            return {}
+            return dict
+        whole = copy(self._whole)
         levels = {
             f"{_LEVEL}{level}": np.array(array.cursor.plain)
             for level, array in self._levels.items()
         }
-        return {**self._whole.state, **levels}
+        return lambda: {**whole.state, **levels}
 
     def _level(self, level: int) -> Array:
         if level not in self._levels:
@@ -81,36 +82,37 @@ class Summary:
 
     def add(
         self,
-        disk: Disk,
         column: int,
         values: npt.NDArray[np.floating[Any]],
         counted: npt.NDArray[np.bool_] | None,
-    ) -> None:
-        """Take the columns from one on, ``(column, cell)``."""
+    ) -> Iterator[File]:
+        """Take the columns from one on, ``(column, cell)``, and give what is to be written of them."""
         if self._whole is None or column != self._whole.stop:
             self._whole = None
             return
         for runs in self._whole.add(values.astype(np.float32, copy=False), counted):
-            self._append(disk, runs)
+            yield from self._appended(runs)
 
-    def _append(self, disk: Disk, runs: LevelRuns) -> None:
+    def _appended(self, runs: LevelRuns) -> Iterator[File]:
         array = self._level(runs.level)
         place = (_PLACE, slice(runs.start, runs.start + len(runs.values)))
         for index, chunk in array.put(place, runs.values):
-            array.store(disk, index, chunk.values)
+            yield array.file(index, chunk.values)
             del array.partial[index]
 
-    def keep(self, disk: Disk) -> None:
-        """Write what isn't a whole chunk yet."""
+    def rest(self) -> Iterator[File]:
+        """Give what is to be written of what isn't a whole chunk yet."""
         for array in self._levels.values():
             for index, chunk in array.unfinished():
-                array.store(disk, index, chunk.values)
+                yield array.file(index, chunk.values)
+                chunk.stored = chunk.filled
 
     def finish(self, disk: Disk, columns: int) -> None:
         """Write the rest, once all of the signal is written; nothing of one that is soon read."""
         if self._whole is None or self._whole.stop != columns:
             self._scan(disk)
-        self.keep(disk)
+        for file in self.rest():
+            disk.put(file)
         if self._whole is None or not self._levels:
             return
         found = self._whole.statistics
@@ -121,15 +123,16 @@ class Summary:
             "statistics", layer / "statistics" / name / "cells", Variable((*sizes,)), sizes
         )
         for index, chunk in statistics.put((_PLACE, _PLACE), values):
-            statistics.store(disk, index, chunk.values)
+            disk.put(statistics.file(index, chunk.values))
         for array in (*self._levels.values(), statistics):
-            array.describe(disk)
+            for job in array.described(disk):
+                job()
         for group in ("levels", f"levels/{name}", "statistics", f"statistics/{name}"):
             disk.describe(layer / group, group_of({}))
 
     def _scan(self, disk: Disk) -> None:
         """Read the signal from the disk, example by example."""
-        self._whole, self._levels = Accumulator(self._cells), {}
+        self._whole, self._levels = Accumulator(self._cells, compiled=True), {}
         values = zarr.open_array(self._signal, mode="r", zarr_format=3)
         folder = self._signal.with_name("mask")
         mask = zarr.open_array(folder, mode="r", zarr_format=3) if folder.exists() else None
@@ -140,4 +143,5 @@ class Summary:
                 part = slice(start, min(start + step, timesteps))
                 counted = None if mask is None else np.asarray(mask[example, part])
                 rows = np.asarray(values[example, part])
-                self.add(disk, example * timesteps + start, rows, counted)
+                for file in self.add(example * timesteps + start, rows, counted):
+                    disk.put(file)
