@@ -28,6 +28,7 @@ from .recording import Recording, Variants, open_recording
 from .running.generate import Generation, generate
 from .running.held import Held
 from .running.record import record
+from .running.training import TrainingRecorder
 from .widgets.cell_finder import CellFinder
 from .widgets.cell_grid import CellGrid
 from .widgets.dependency_heatmap import DependencyHeatmap
@@ -63,6 +64,7 @@ __all__ = [
     "SeriesPlot",
     "StateSpace",
     "TextHeatmap",
+    "TrainingRecorder",
     "UnsupportedLayerError",
     "Variants",
     "WhatIf",

@@ -25,6 +25,7 @@ FOLDERS = (
 #: Modules whose examples run a model.
 RUNNING = (
     "lstm_widgets.running.record",
+    "lstm_widgets.running.training",
     *(
         f"lstm_widgets.analysis.{name}"
         for name in ("ablation", "dependency", "evaluation", "relevance")

@@ -19,6 +19,7 @@ Models of other kinds are made known with :func:`register`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import pkgutil
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Adapter",
     "Call",
+    "Compiled",
+    "FollowedCall",
     "Input",
     "Layer",
     "Loop",
@@ -269,6 +272,29 @@ class Run(Protocol):
         """Go on from what :meth:`state` has given."""
 
 
+class FollowedCall(Call, Protocol):
+    """One call of a recurrent layer, which has run its own loop already."""
+
+    @property
+    def own_outputs(self) -> npt.NDArray[Any]:
+        """What the layer made of it at every timestep, in its own order, ``(example, timestep, units)``."""
+
+    @property
+    def own_states(self) -> Sequence[npt.NDArray[Any]]:
+        """The states in which it ended, as :attr:`states`."""
+
+
+class Compiled(Protocol):
+    """A model that is compiled for one batch, to be run again and again while its weights change.
+
+    Its layers run their own loops; the loop is handed each :class:`FollowedCall` afterwards, and what it
+    comes to doesn't go on.
+    """
+
+    def running(self, loop: Loop) -> AbstractContextManager[Run]:
+        """Make the model ready to run, for as long as the context lasts, and leave it as it was found."""
+
+
 class Adapter(Protocol):
     """A model, as the rest of the package sees it.
 
@@ -452,6 +478,22 @@ class Adapter(Protocol):
         fresh : bool
             Whether each call starts from the states in which the model was found.
         """
+
+    def compiled(
+        self,
+        layers: Sequence[Layer],
+        batch: Any,
+        *,
+        pieces: bool = False,
+        every_output: bool = False,
+    ) -> Compiled | None:
+        """Compile the model for one batch, as :meth:`running` would call it; None if that can't be."""
+        del layers, batch, pieces, every_output
+        return None
+
+    def randomness_as_found(self) -> AbstractContextManager[Any]:
+        """Leave what the framework draws random numbers from as it was found."""
+        return contextlib.nullcontext()
 
     def loss_function(self, loss: Any) -> Callable[[Any, Any], Any]:
         """Make of a loss a function of targets and outputs that gives a number for each output.

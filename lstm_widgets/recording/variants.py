@@ -16,6 +16,7 @@ from lstm_widgets.recording.masks import mask_of
 from lstm_widgets.recording.recording import Recording, open_recording
 from lstm_widgets.recording.repr import variants_as_html, variants_as_text
 from lstm_widgets.recording.rows import rows_of
+from lstm_widgets.recording.variant_folder import read_variants
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -44,9 +45,10 @@ class Variants(Mapping[str, Recording]):
 
     Parameters
     ----------
-    recordings : mapping of str to Recording or path
+    recordings : mapping of str to Recording or path, or path
         The variants, at least one. What is a path is opened when it is first needed, as
-        :func:`lstm_widgets.open_recording` does.
+        :func:`lstm_widgets.open_recording` does. Or the path of a folder that
+        ``TrainingRecorder(to=...)`` has written.
     losses : pandas.DataFrame, optional
         What the model's loss was, a row a variant, with the name in the column ``variant``, as
         :attr:`lstm_widgets.TrainingRecorder.losses` has it.
@@ -58,6 +60,8 @@ class Variants(Mapping[str, Recording]):
 
     Raises
     ------
+    FileNotFoundError, RecordingFileError
+        If there are no variants at the path, or its list of them is damaged.
     TypeError
         If a name isn't a str, or a variant is neither a recording nor a path.
     ValueError
@@ -77,10 +81,13 @@ class Variants(Mapping[str, Recording]):
 
     def __init__(
         self,
-        recordings: Mapping[str, Recording | str | PathLike[str]],
+        recordings: Mapping[str, Recording | str | PathLike[str]] | str | PathLike[str],
         *,
         losses: pd.DataFrame | None = None,
     ) -> None:
+        if isinstance(recordings, (str, os.PathLike)):
+            recordings, written = read_variants(recordings)
+            losses = written if losses is None else losses
         if not isinstance(recordings, Mapping):
             raise TypeError(
                 "recordings: expected a dict from names to recordings or paths, "

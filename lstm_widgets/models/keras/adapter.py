@@ -11,6 +11,7 @@ from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.adapter import Adapter, Input, Masker
 from lstm_widgets.models.keras import gather, run
 from lstm_widgets.models.keras.backend import backend
+from lstm_widgets.models.keras.compiled_run import CompiledModel, compiled
 from lstm_widgets.models.keras.explained import Explained
 from lstm_widgets.models.keras.layers import Found, find_layers, plain_config
 from lstm_widgets.models.keras.lookup import KerasLookup, find_lookup
@@ -173,6 +174,21 @@ class KerasAdapter(Adapter):
             every_output=every_output,
             fresh=fresh,
         )
+
+    def compiled(
+        self,
+        layers: Sequence[Any],
+        batch: Any,
+        *,
+        pieces: bool = False,
+        every_output: bool = False,
+    ) -> CompiledModel | None:
+        """Compile the model for one batch; None if that can't be."""
+        return compiled(self.model, layers, batch, pieces=pieces, every_output=every_output)
+
+    def randomness_as_found(self) -> AbstractContextManager[Any]:
+        """Leave what random numbers are drawn from as it was found."""
+        return backend().randomness_as_found()
 
     def explained(
         self,

@@ -85,6 +85,10 @@ class Backend:
         del model
         yield
 
+    def randomness_as_found(self) -> contextlib.AbstractContextManager[Any]:
+        """Leave what it draws random numbers from, beside Keras's own seeds, as it was found."""
+        return contextlib.nullcontext()
+
     def symbolic(self, tensor: Any) -> bool:
         """Whether a tensor is one of a function that is being traced, so that it has no values yet."""
         del tensor
@@ -316,6 +320,15 @@ class Torch(Backend):
         finally:
             for module, training in modes:
                 module.training = training
+
+    def randomness_as_found(self) -> contextlib.AbstractContextManager[Any]:
+        """Leave PyTorch's random numbers as they were found."""
+        import torch
+
+        fork: contextlib.AbstractContextManager[Any] = torch.random.fork_rng(
+            range(torch.cuda.device_count())
+        )
+        return fork
 
     def foreign(self, layer: Any) -> list[str]:
         """Name what is recurrent in a module of PyTorch that Keras wraps, but for Keras's own."""

@@ -15,11 +15,11 @@ from lstm_widgets.rnn.activations import ACTIVATIONS
 from lstm_widgets.rnn.cells import Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
 
-__all__ = ["as_array", "as_tensor", "mask_array", "read_cell", "tensor_cell"]
+__all__ = ["as_array", "as_tensor", "mask_array", "read_cell", "tensor_cell", "variables"]
 
 
 def as_array(tensor: Any, dtype: str | None = None) -> npt.NDArray[Any]:
@@ -43,8 +43,17 @@ def mask_array(mask: Any) -> npt.NDArray[np.bool_]:
     return array[..., 0] if array.ndim == 3 else array
 
 
-def read_cell(kind: str, cell: Any) -> Cell:
-    """Read a Keras cell, in the dtype in which it computes."""
+def variables(cell: Any) -> list[Any]:
+    """List the weights that :func:`read_cell` reads, but for those of a registered class."""
+    every = () if kind_of(cell) else (cell.kernel, cell.recurrent_kernel, cell.bias)
+    return [variable for variable in every if variable is not None]
+
+
+def read_cell(kind: str, cell: Any, known: Mapping[int, Any] | None = None) -> Cell:
+    """Read a Keras cell, in the dtype in which it computes.
+
+    ``known`` has the values of variables that were read already, by their ids.
+    """
     if kind_of(cell):
         import ml_dtypes  # noqa: F401, PLC0415  (as in as_array)
 
@@ -54,7 +63,9 @@ def read_cell(kind: str, cell: Any) -> Cell:
     def array(variable: Any) -> Any:
         if variable is None:
             return None
-        value = load_keras().ops.convert_to_tensor(variable.value)
+        value = (known or {}).get(id(variable))
+        if value is None:
+            value = load_keras().ops.convert_to_tensor(variable.value)
         return as_array(value, backend().dtype(cell.compute_dtype))
 
     return Cell(

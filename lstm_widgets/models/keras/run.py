@@ -125,9 +125,9 @@ def running(
         run = KerasRun(model, found, loop, states, fresh=fresh)
         stack.enter_context(run.replaced_loops())
         if pieces:
-            stack.enter_context(_any_length(model))
+            stack.enter_context(any_length(model))
         if every_output:
-            stack.enter_context(_all_sequences(model, found))
+            stack.enter_context(all_sequences(model, found))
         yield run
 
 
@@ -460,7 +460,7 @@ def _assign(states: Sequence[tuple[Any, Any]]) -> None:
 
 
 @contextlib.contextmanager
-def _any_length(model: Any) -> Iterator[None]:
+def any_length(model: Any) -> Iterator[None]:
     """Let a model take pieces of a text that are longer or shorter than its inputs are declared."""
     graphs = [
         layer
@@ -481,7 +481,7 @@ def _any_length(model: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _all_sequences(model: Any, found: Sequence[Found]) -> Iterator[None]:
+def all_sequences(model: Any, found: Sequence[Found]) -> Iterator[None]:
     """Let layers that return their last output return that of every timestep."""
     changed = [one.layer for one in found if not one.stepped and not one.layer.return_sequences]
     # What comes after them then gets one more axis than it was built for.

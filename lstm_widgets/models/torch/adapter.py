@@ -138,6 +138,12 @@ class TorchAdapter(Adapter):
                 yield f"layer {one.name!r} (which reads from the end)", True
         yield f"the model {self.name!r} (a module, whose code tells nothing)", False
 
+    def randomness_as_found(self) -> AbstractContextManager[Any]:
+        """Leave what random numbers are drawn from as it was found."""
+        cuda = {one.device for one in self.model.parameters() if one.is_cuda}
+        fork: AbstractContextManager[Any] = torch.random.fork_rng(list(cuda))
+        return fork
+
     def loss_function(self, loss: Any) -> Callable[[Any, Any], Any]:
         """Make of a loss of PyTorch's, or of its name, one that gives a number for each output."""
         return loss_function(loss)

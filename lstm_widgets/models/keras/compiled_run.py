@@ -1,0 +1,251 @@
+# Keras has no types, so what comes from it is Any.
+# ruff: noqa: ANN401
+"""Run a Keras model again and again on the same batch, compiled, and tell what its layers received.
+
+In :mod:`lstm_widgets.models.keras.run` the model's Python runs, because each layer waits for our loop. Here
+layers run their own loops, within a function that is compiled once, which also returns what each of them
+received and what it made of that. Our loop runs afterwards, and is held against the layer's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lstm_widgets.models.keras.backend import backend
+from lstm_widgets.models.keras.cells import as_array, mask_array, read_cell, variables
+from lstm_widgets.models.keras.gather import array
+from lstm_widgets.models.keras.layers import Found, load_keras
+from lstm_widgets.models.keras.outputs import named
+from lstm_widgets.models.keras.own_loop import call_cell
+from lstm_widgets.models.keras.patches import replaced
+from lstm_widgets.models.keras.run import (
+    KerasRun,
+    LayerCall,
+    all_sequences,
+    any_length,
+    call_model,
+    states_as_found,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from lstm_widgets.models.adapter import Loop
+    from lstm_widgets.models.keras.patches import Patch
+    from lstm_widgets.rnn.cells import Cell
+
+__all__ = ["CompiledModel", "compiled"]
+
+
+@dataclass(frozen=True)
+class FollowedCall(LayerCall):
+    """One call of a recurrent layer, which has run its own loop; see :class:`.adapter.FollowedCall`."""
+
+    own_outputs: npt.NDArray[Any]
+    own_states: list[npt.NDArray[Any]]
+    weights: Mapping[int, Any]  # by the ids of variables
+
+    @functools.cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """The layer's cells, with arrays of the dtype in which they compute."""
+        layer = self.layer
+        return tuple(
+            read_cell(*each, self.weights) for each in zip(layer.kinds, layer.cells, strict=True)
+        )
+
+    @property
+    def over_time(self) -> bool:
+        """Whether the hidden state of every timestep goes on: all are compared."""
+        return True
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """A call of a layer, and how many tensors it has of each kind among those that are returned."""
+
+    layer: Found
+    number: int
+    states: int
+    masked: bool
+
+
+class CompiledModel:
+    """A model that is compiled for one batch; see :class:`lstm_widgets.models.adapter.Compiled`."""
+
+    def __init__(
+        self, model: Any, found: Sequence[Found], batch: Any, *, pieces: bool, every_output: bool
+    ) -> None:
+        keras = load_keras()
+        self._model, self._found = model, found
+        self._pieces, self._every_output = pieces, every_output
+        # Read along with all else: each on its own takes as long as a layer.
+        self._weights = [v for one in found for cell in one.cells for v in variables(cell)]
+        self._noted: list[_Noted] = []
+        self._names: list[str] = []
+        taken = keras.tree.map_structure(backend().taken, batch)
+        self._batch = keras.tree.map_structure(keras.ops.convert_to_tensor, taken)
+        self._tensors = keras.tree.flatten(self._batch)
+        with states_as_found(model, found), backend().inference(model):
+            self._function = backend().compiled(self._run, self._tensors, model)
+            self.call()  # JAX traces only now
+
+    @property
+    def reaches_all(self) -> bool:
+        """Whether it tells of each layer that the model has to call."""
+        called = {note.layer.name for note in self._noted}
+        return all(one.optional or one.name in called for one in self._found)
+
+    def _run(self, *tensors: Any) -> list[Any]:
+        """Call the model; return its outputs, and what was noted of each call of a layer."""
+        noted: list[tuple[_Noted, list[Any]]] = []
+        with contextlib.ExitStack() as stack:
+            if self._pieces:
+                stack.enter_context(any_length(self._model))
+            if self._every_output:
+                stack.enter_context(all_sequences(self._model, self._found))
+            stack.enter_context(replaced(self._watched(noted)))
+            batch = load_keras().tree.pack_sequence_as(self._batch, tensors)
+            outputs = named(self._model, call_model(self._model, batch))
+        self._noted, self._names = [note for note, _ in noted], list(outputs)
+        weights = [load_keras().ops.convert_to_tensor(each.value) for each in self._weights]
+        return [*weights, *outputs.values(), *(tensor for _, every in noted for tensor in every)]
+
+    def _watched(self, noted: list[tuple[_Noted, list[Any]]]) -> Iterator[Patch]:
+        times: dict[str, int] = {}
+
+        def number(one: Found) -> int:
+            times[one.name] = times.get(one.name, 0) + 1
+            return one.number(times[one.name])
+
+        for one in self._found:
+            watched = _stepped if one.stepped else _looped
+            yield one.layer, "call" if one.stepped else "inner_loop", watched(one, number, noted)
+        for layer in self._model._flatten_layers():  # noqa: SLF001
+            if isinstance(layer, load_keras().layers.Bidirectional):
+                for name in ("_can_attempt_fused_lstm", "_can_attempt_fused_gru"):
+                    yield layer, name, lambda *_, **__: False
+
+    def call(self) -> tuple[dict[int, Any], dict[str, Any], list[tuple[_Noted, list[Any]]]]:
+        """Call the model; give its weights, its outputs by name, and the tensors of each call of a layer."""
+        tensors = iter(self._function(*self._tensors))
+        weights = {id(variable): next(tensors) for variable in self._weights}
+        outputs = {name: next(tensors) for name in self._names}
+        noted = [
+            (note, [next(tensors) for _ in range(2 + 2 * note.states + note.masked)])
+            for note in self._noted
+        ]
+        return weights, outputs, noted
+
+    @contextlib.contextmanager
+    def running(self, loop: Loop) -> Iterator[CompiledRun]:
+        """Make the model ready to run, as :meth:`Adapter.running` does, and leave it as it was found."""
+        with states_as_found(self._model, self._found) as states, backend().inference(self._model):
+            yield CompiledRun(self, self._model, self._found, loop, states)
+
+
+class CompiledRun(KerasRun):
+    """A compiled model that is ready to run; see :class:`lstm_widgets.models.adapter.Run`."""
+
+    def __init__(
+        self,
+        compiled_model: CompiledModel,
+        model: Any,
+        found: Sequence[Found],
+        loop: Loop,
+        states: Sequence[tuple[Any, Any]],
+    ) -> None:
+        super().__init__(model, found, loop, states, fresh=False)
+        self._compiled = compiled_model
+        self._outputs: dict[str, npt.NDArray[Any]] = {}
+
+    def __call__(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
+        """Call the model, and run our loop on what its layers received; return its outputs by name."""
+        del batch  # that for which it is compiled
+        weights, outputs, noted = self._compiled.call()
+        for note, tensors in noted:
+            if self._loop.wants(note.layer):
+                self._loop.run(self._followed(note, tensors, weights))
+        self._outputs = {name: array(value) for name, value in outputs.items()}
+        return self._outputs
+
+    def alone(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
+        """Give its outputs, which are those of the layers' own loops anyway."""
+        del batch
+        return self._outputs
+
+    def _followed(
+        self, note: _Noted, tensors: Sequence[Any], weights: Mapping[int, Any]
+    ) -> FollowedCall:
+        sequences, outputs, *rest = tensors
+        states, ended = rest[: note.states], rest[note.states : 2 * note.states]
+        return FollowedCall(
+            note.layer,
+            note.number,
+            as_array(sequences),
+            [as_array(state) for state in states],
+            mask_array(rest[-1]) if note.masked else None,
+            (sequences, states),
+            self.paused,
+            as_array(outputs),
+            [as_array(state) for state in ended],
+            weights,
+        )
+
+
+def _looped(
+    one: Found, number: Callable[[Found], int], noted: list[tuple[_Noted, list[Any]]]
+) -> Callable[..., tuple[Any, Any, Any]]:
+    """Make what stands for a layer's loop: its own, of which all outputs are noted."""
+
+    def inner_loop(
+        sequences: Any,
+        initial_state: Any,
+        mask: Any,
+        training: bool = False,  # noqa: ARG001  (inference only)
+    ) -> tuple[Any, Any, Any]:
+        flat = load_keras().tree.flatten
+        # A stateful layer starts from variables, which have other values in the end.
+        before = [load_keras().ops.copy(state) for state in flat(initial_state)]
+        with replaced([(one.layer, "return_sequences", True)]):
+            last, outputs, states = type(one.layer).inner_loop(
+                one.layer, sequences, initial_state, mask, training=False
+            )
+        after = flat(states)
+        masks = [] if mask is None else flat(mask)[:1]
+        note = _Noted(one, number(one), len(before), bool(masks))
+        noted.append((note, [sequences, outputs, *before, *after, *masks]))
+        return last, outputs, states
+
+    return inner_loop
+
+
+def _stepped(
+    one: Found, number: Callable[[Found], int], noted: list[tuple[_Noted, list[Any]]]
+) -> Callable[..., tuple[Any, Any]]:
+    """Make what stands for the call of a cell that the model steps itself: its own, noted."""
+
+    def call(inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:  # noqa: ARG001
+        output, new = call_cell(one.layer, inputs, states)
+        flat = load_keras().tree.flatten
+        before, after = flat(states), flat(new)
+        note = _Noted(one, number(one), len(before), masked=False)
+        noted.append((note, [inputs[:, None], output[:, None], *before, *after]))
+        return output, new
+
+    return call
+
+
+def compiled(
+    model: Any, found: Sequence[Found], batch: Any, *, pieces: bool, every_output: bool
+) -> CompiledModel | None:
+    """Compile a model for one batch; None if it can't be, or then doesn't tell of all layers."""
+    with contextlib.suppress(Exception):  # whatever keeps its Python from being traced
+        made = CompiledModel(model, found, batch, pieces=pieces, every_output=every_output)
+        if made.reaches_all:
+            return made
+    return None

@@ -1,0 +1,176 @@
+# Models and what they read may be of many types: Any.
+# ruff: noqa: ANN401
+"""The same inputs recorded again and again, while the weights of a model change."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstm_widgets.models.adapter import adapter_of
+from lstm_widgets.models.inputs import DEFAULT_BATCH_SIZE
+from lstm_widgets.rnn.comparison import difference
+from lstm_widgets.running.parts import Told, Whole
+from lstm_widgets.running.recorder import Beside, Recorder
+from lstm_widgets.running.run import prepared
+from lstm_widgets.running.selection import Selection
+from lstm_widgets.running.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from lstm_widgets.models.adapter import Adapter, Call, Compiled, Run
+    from lstm_widgets.models.self_check import CellRun
+    from lstm_widgets.recording import Recording
+    from lstm_widgets.rnn.comparison import Check
+    from lstm_widgets.running.unit import Unit
+
+__all__ = ["Repeated"]
+
+
+class Repeated:
+    """A model, and what it is to read again and again; what can be done once is done once.
+
+    Parameters
+    ----------
+    model, inputs : object
+        As for :func:`lstm_widgets.record`.
+    told : Told
+        What is said of the inputs.
+    layers, signals : str or sequence of str, optional
+        What is kept.
+    check, tolerance : object
+        How the first recording is checked.
+    batch_size : int, optional
+    state : str, optional
+    scaling : object
+        As for :func:`lstm_widgets.record`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        inputs: Any,
+        told: Told,
+        *,
+        layers: Sequence[str] | str | None,
+        signals: Sequence[str] | str | None,
+        check: Check,
+        tolerance: float | None,
+        batch_size: int | None,
+        state: str | None,
+        scaling: Any,
+    ) -> None:
+        self._adapter = adapter_of(model, state=state)
+        self._check, self._tolerance = check, tolerance
+        with _randomness_as_found(self._adapter):
+            parts = self._parts = Whole(self._adapter, told, batch_size, inputs)
+            if scaling is not None and parts.head.series is None:
+                raise ValueError(
+                    "scaling: expected None, because inputs aren't one series of numbers "
+                    "(example, timestep, channel)"
+                )
+            self._adapter.build(parts.head.first(batch_size or DEFAULT_BATCH_SIZE))
+            self._selection = Selection(self._adapter.layers, layers, signals)
+            parts.plan()
+        self._beside = Beside(scaling=scaling, named=told.tokens is not None)
+        self._part = parts.part
+        self._every_output = parts.reading.mode == "pieces" and parts.head.series is not None
+        self._compiled: Compiled | None = None
+        self._count = 0
+
+    def record(self) -> Recording:
+        """Record what the model does now."""
+        with _randomness_as_found(self._adapter):
+            if not self._count:
+                made = self._stepped(self._check)
+                self._compiled = self._compile()
+            elif self._compiled is None:
+                made = self._stepped(self._check and "prefix")
+            else:
+                made = self._followed(self._compiled)
+        self._count += 1
+        return made
+
+    def _compile(self) -> Compiled | None:
+        """Compile the model, if it reads all in one call."""
+        reading, part = self._parts.reading, self._part
+        calls = reading.parts(part.size)
+        if len(calls) != 1:
+            return None
+        return self._adapter.compiled(
+            self._selection.found,
+            part.batch(*calls[0]),
+            pieces=reading.mode == "pieces",
+            every_output=self._every_output,
+        )
+
+    def _stepped(self, check: Check) -> Recording:
+        """Record as `record` does: each layer waits for our loop, and is checked by samples."""
+        session = self._session(Session, check)
+        return self._recording(session, prepared(self._adapter, session))
+
+    def _followed(self, compiled: Compiled) -> Recording:
+        """Record after a compiled run, in which layers ran their own loops, with which all is compared."""
+        session = self._session(_Following, self._check and "full")
+        try:
+            return self._recording(session, compiled.running(session))
+        except _ApartError:
+            # By rounding, or by mistake: that is what a check by samples finds out.
+            return self._stepped("prefix")
+
+    def _session(self, kind: type[Session], check: Check) -> Session:
+        session = kind(
+            *(self._selection, self._parts.reading, check, self._tolerance),
+            every_output=self._every_output,
+        )
+        session.overlap = self._parts.overlap
+        return session
+
+    def _recording(self, session: Session, running: AbstractContextManager[Run]) -> Recording:
+        with running as ready:
+            recorder = Recorder(session, ready, self._beside)
+            recorder.turn(self._part)
+            # An interrupt is the training's: there is no recording of half the inputs.
+            for start, stop in self._part.reading.parts(self._part.size):
+                recorder.read(start, stop)
+        return recorder.recording(self._adapter)
+
+
+class _ApartError(Exception):
+    """What our loop did and what a layer did differ by more than the tolerance."""
+
+
+class _Following(Session):
+    """A session in which all of a layer's outputs are there to be compared with."""
+
+    def _compare(self, call: Call, kept: Sequence[tuple[Sequence[Unit], CellRun]]) -> None:
+        followed: Any = call
+        states = [state for _, run in kept for state in run.state]
+        pairs = list(zip(states, followed.own_states, strict=True))
+        hidden = kept[-1][1].hidden
+        if hidden is not None:
+            pairs.append((call.returned(hidden, call.mask), followed.own_outputs))
+        found = max(difference(ours, theirs) for ours, theirs in pairs)
+        for units, _ in kept:
+            for unit in units:
+                if not found <= unit.tolerance:
+                    raise _ApartError
+                unit.difference = found
+                self._note_checked(unit, *call.x.shape[:2])
+
+
+@contextlib.contextmanager
+def _randomness_as_found(adapter: Adapter) -> Iterator[None]:
+    """Leave all that random numbers are drawn from as it was found."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - that of the process
+    try:
+        with adapter.randomness_as_found():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
