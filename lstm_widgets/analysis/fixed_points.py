@@ -68,7 +68,8 @@ def fixed_points(
         ``vocabulary``); of a model with several inputs one of these for each. What the layer
         receives of it is found by running the model.
     starts : Recording, array (start, state) or dict of str to array (start, cell)
-        Where to begin: a recording of this layer, of whose timesteps ``limit`` are drawn; or joint states,
+        Where to begin: a recording of this layer, of which half of the starts are states at timesteps that
+        are drawn, and half lie halfway between two of them, where unstable points are; or joint states,
         hidden states first; or ``{"hidden_state": ..., "cell_state": ...}``.
     layer_inputs : array (features,), optional
         What the layer receives at each timestep, instead of what the model makes of ``inputs``. A layer
@@ -76,7 +77,7 @@ def fixed_points(
     vocabulary : sequence of str, mapping of str to int, or keras layer, optional
         What ids stand for, as for :func:`lstm_widgets.record`.
     limit : int, default 1024
-        How many timesteps of a recording are starts.
+        How many starts there are of a recording, at most.
     seed : int, default 0
         Seed of their draw.
     tolerance : float, default 1e-20
@@ -130,7 +131,7 @@ def fixed_points(
     The method is that of Sussillo and Barak 2013 (Neural Computation 25, 626-649), for LSTM and GRU that of
     Golub and Sussillo 2018 (Journal of Open Source Software 3, 1003), but for the search: Levenberg and
     Marquardt's, with analytic Jacobians, a few dozen steps from each start. A start that is near an unstable
-    point finds it. What no start leads to isn't found.
+    point finds it; what no start leads to isn't found.
 
     Examples
     --------
@@ -310,7 +311,7 @@ def _starts(constant: ConstantInput, given: Any, limit: int, seed: int) -> Float
 
 
 def _drawn(constant: ConstantInput, recording: Recording, limit: int, seed: int) -> Floats:
-    """Draw timesteps of a recording."""
+    """Draw timesteps of a recording, and states halfway between two of them."""
     parts, real = [], None
     for signal, name in constant.recorded.items():
         layer = recording[name]
@@ -329,8 +330,9 @@ def _drawn(constant: ConstantInput, recording: Recording, limit: int, seed: int)
         if real is None and "mask" in layer:
             real = np.flatnonzero(np.asarray(layer["mask"]))
     where = np.arange(len(parts[0])) if real is None else real
-    if len(where) > limit:
-        where = np.sort(np.random.default_rng(seed).choice(where, limit, replace=False))
+    rng, most = np.random.default_rng(seed), (limit + 1) // 2
+    if len(where) > most:
+        where = np.sort(rng.choice(where, most, replace=False))
     rows = [np.concatenate([part[k : k + 1] for part in parts], axis=1)[0] for k in where.tolist()]
     drawn = np.array(rows, np.float64).reshape(-1, constant.step.size)
     drawn = drawn[np.isfinite(drawn).all(axis=1)]
@@ -338,4 +340,6 @@ def _drawn(constant: ConstantInput, recording: Recording, limit: int, seed: int)
         raise ValueError(
             "starts: expected a recording with timesteps that aren't padding, got none"
         )
-    return drawn
+    first, second = rng.permutation(len(drawn)), rng.permutation(len(drawn))
+    between = (drawn[first] + drawn[second]) / 2
+    return np.concatenate([drawn, between[first != second][: limit - len(drawn)]])
