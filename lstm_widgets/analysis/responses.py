@@ -102,9 +102,9 @@ def expected_responses(
 
     Notes
     -----
-    Expected responses, and their bands, are those of Ming et al. 2017 (RNNVis, IEEE VAST, §4.2), who
-    co-cluster by the magnitude of the response, too; here by the spectral method of Dhillon 2001 (KDD,
-    269-274).
+    Expected responses, with the bands and the co-clustering by their magnitudes, are those of Ming et al.
+    2017 (RNNVis, IEEE VAST, arXiv:1710.10777), of the cell state there; groups are found by the spectral
+    method of Dhillon 2001 (KDD, 269-274), scikit-learn's ``SpectralCoclustering``.
     At the first timestep the state before is the one that the layer starts from; where that isn't known,
     or in a text that is read in windows, the timestep has no part in the mean. (Ming et al. take the state
     itself there.) Padding is left out: the states before it and after it follow each other. Of a layer
