@@ -29,6 +29,7 @@ from .running.generate import Generation, generate
 from .running.held import Held
 from .running.record import record
 from .running.training import TrainingRecorder
+from .widgets.cell_comparison import CellComparison
 from .widgets.cell_finder import CellFinder
 from .widgets.cell_grid import CellGrid
 from .widgets.dependency_heatmap import DependencyHeatmap
@@ -44,6 +45,7 @@ from .widgets.what_if import WhatIf
 
 __all__ = [
     "Ablation",
+    "CellComparison",
     "CellFinder",
     "CellGrid",
     "DependencyHeatmap",

@@ -10,6 +10,7 @@ import re
 import nbformat
 import numpy as np
 import pytest
+import traitlets
 from hypothesis import given
 from hypothesis import strategies as st
 from nbconvert.exporters import HTMLExporter, MarkdownExporter
@@ -224,6 +225,10 @@ def test_rows_are_in_the_order_of_the_page():
     check_grid(widget, np.argsort(-magnitude))
     widget.sort = "similarity"
     check_grid(widget, np.argsort(-np.corrcoef(values.T)[3]))
+    widget.order, widget.sort = (7, 3, 30), "order"
+    check_grid(widget, [7, 3, 30, *(cell for cell in range(40) if cell not in {7, 3, 30})])
+    with pytest.raises(traitlets.TraitError, match="order: expected different cells from 0 to 39"):
+        widget.order = (7, 7)
     widget.sort, widget.hide_quiet_cells = "index", True
     widget.threshold = float(np.sort(magnitude)[10]) - 1e-6
     widget.cell = int(np.argmax(magnitude))

@@ -123,6 +123,10 @@ def compare_cells(
     LayerNotFoundError
         If a recording doesn't have the layer.
 
+    See Also
+    --------
+    CellComparison : the grids of both networks, partners side by side.
+
     References
     ----------
     Robustness: Dalvi et al. 2019, AAAI 33, 6309-6317, arXiv:1812.09355, "cross-model correlation". CKA:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import traitlets
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.widgets.keywords import CellGridKeywords
 
-SORTS = ("index", "mean_magnitude", "variance", "similarity")
+SORTS = ("index", "mean_magnitude", "variance", "similarity", "order")
 
 
 class CellGrid(MatchingWidget):
@@ -51,9 +51,11 @@ class CellGrid(MatchingWidget):
         What the outermost colours stand for: ``"layer"``, ``"cell"``, ``"sigmoid"``, ``"squared"`` or
         (lowest, highest).
     sort : str, optional
-        The order of the rows: ``"index"``, ``"mean_magnitude"``, ``"variance"`` or ``"similarity"``
+        The order of the rows: ``"index"``, ``"mean_magnitude"``, ``"variance"``, ``"similarity"``
         (Pearson's correlation with the selected cell, of a layer of more than 32 million values over
-        stretches spread evenly); the last three in descending order.
+        stretches spread evenly), these three in descending order; or ``"order"``, as given.
+    order : tuple of int, optional
+        The cells from the top with ``sort="order"``; those that aren't in it follow.
     tracks : Concept, sequence of Concept, or mapping, optional
         Concepts, shown as bands under the tokens, each with its name: one, several, or a mapping from
         names to concepts, functions from the tokens of an example to an array, regular expressions,
@@ -81,6 +83,9 @@ class CellGrid(MatchingWidget):
     _note: ClassVar[str] = "bars: mean |value| of a cell"
 
     sort = traitlets.Enum(SORTS, "index", help="The order of the rows.").tag(sync=True)
+    order = traitlets.Tuple(help="The cells from the top, if they are sorted by 'order'.").tag(
+        sync=True
+    )
     hide_quiet_cells = traitlets.Bool(
         default_value=False, help="Leave out cells whose mean |value| is below the threshold."
     ).tag(sync=True)
@@ -94,6 +99,10 @@ class CellGrid(MatchingWidget):
         **traits: Unpack[CellGridKeywords],
     ) -> None:
         super().__init__(recording, layer=layer, signal=signal, **traits)
+
+    @traitlets.validate("order")
+    def _check_order(self, proposal: dict[str, Any]) -> tuple[int, ...]:
+        return self._checked_cells(proposal)
 
     def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
         cell_grid(sheet, shown, self._order(shown), most=most)
@@ -110,6 +119,9 @@ class CellGrid(MatchingWidget):
         elif self.sort == "similarity":
             key = tiles.similarity(self.cell)
         order = np.arange(shown.levels.cells)
+        if self.sort == "order":
+            given = np.array([cell for cell in self.order if cell < len(order)], np.intp)
+            order = np.append(given, np.setdiff1d(order, given))
         if key is not None:
             order = np.argsort(-np.nan_to_num(key, nan=-np.inf), kind="stable")
         if self.hide_quiet_cells:

@@ -45,7 +45,7 @@ class Explorer(GridAndText):
     **traits : optional
         Every trait of `CellGrid`, `TextHeatmap`, `SeriesPlot` and `GateInspector`: ``cell``, ``example``,
         ``timestep``, ``threshold``, ``palette``, ``scale``, ``align``, ``tracks``, ``hidden_tracks``,
-        ``span``, ``sort``, ``hide_quiet_cells``, ``cells``, ``marks``, ``guesses``, ``channels``,
+        ``span``, ``sort``, ``order``, ``hide_quiet_cells``, ``cells``, ``marks``, ``guesses``, ``channels``,
         ``outputs``, ``arrange``, ``subject``.
 
     Examples

@@ -49,7 +49,8 @@ class MatchingKeywords(RecordingKeywords, total=False):
 class CellGridKeywords(MatchingKeywords, total=False):
     """What `CellGrid` takes."""
 
-    sort: Literal["index", "mean_magnitude", "variance", "similarity"]
+    sort: Literal["index", "mean_magnitude", "variance", "similarity", "order"]
+    order: Sequence[int]
     hide_quiet_cells: bool
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import index
 from typing import Any
 
 import traitlets
@@ -19,18 +18,7 @@ class PinnedCells(RecordingWidget):
 
     @traitlets.validate("cells")
     def _check_cells(self, proposal: dict[str, Any]) -> tuple[int, ...]:
-        cells = proposal["value"]
-        if self.layer not in self._names:
-            return tuple(cells)  # which the layer's own check tells
-        size = self._sizes(self.layer)["cell"]
-        wanted = f"cells: expected different cells from 0 to {size - 1} (layer {self.layer!r})"
-        try:
-            numbers = tuple(index(cell) for cell in cells)
-        except TypeError as error:
-            raise traitlets.TraitError(f"{wanted}, got {cells!r}") from error
-        if len(set(numbers)) < len(numbers) or not all(0 <= cell < size for cell in numbers):
-            raise traitlets.TraitError(f"{wanted}, got {cells!r}")
-        return numbers
+        return self._checked_cells(proposal)
 
     @property
     def _cells_shown(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING, Any, ClassVar
 from zlib import crc32
 
@@ -401,6 +402,21 @@ class RecordingWidget(PageWidget):
         self._lines = None
         if self._layers and self.signal:
             self._summarise()
+
+    def _checked_cells(self, proposal: dict[str, Any]) -> tuple[int, ...]:
+        """Refuse what aren't different cells of the layer shown."""
+        name, cells = proposal["trait"].name, proposal["value"]
+        if self.layer not in self._names:
+            return tuple(cells)  # which the layer's own check tells
+        size = self._sizes(self.layer)["cell"]
+        wanted = f"{name}: expected different cells from 0 to {size - 1} (layer {self.layer!r})"
+        try:
+            numbers = tuple(index(cell) for cell in cells)
+        except TypeError as error:
+            raise traitlets.TraitError(f"{wanted}, got {cells!r}") from error
+        if len(set(numbers)) < len(numbers) or not all(0 <= cell < size for cell in numbers):
+            raise traitlets.TraitError(f"{wanted}, got {cells!r}")
+        return numbers
 
     @traitlets.validate("threshold")
     def _check_threshold(self, proposal: dict[str, Any]) -> float:

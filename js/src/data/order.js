@@ -3,7 +3,8 @@
 /**
  * @param {object} options
  * @param {number} options.cells
- * @param {string} options.sort "index", "mean_magnitude", "variance" or "similarity"
+ * @param {string} options.sort "index", "mean_magnitude", "variance", "similarity" or "order"
+ * @param {number[]} [options.given] the cells that come first by "order"; the others follow
  * @param {Float32Array} options.meanMagnitude
  * @param {Float32Array} options.variance
  * @param {Float32Array | undefined} options.similarity
@@ -14,6 +15,7 @@
 export function orderCells({
   cells,
   sort,
+  given = [],
   meanMagnitude,
   variance,
   similarity,
@@ -21,6 +23,9 @@ export function orderCells({
   loudest = meanMagnitude,
 }) {
   let order = Int32Array.from({ length: cells }, (_, cell) => cell);
+  if (sort === "order") {
+    order = Int32Array.from(new Set([...given.filter((cell) => cell < cells), ...order]));
+  }
   if (quietBelow !== undefined) order = order.filter((cell) => !(loudest[cell] < quietBelow));
   const by =
     sort === "mean_magnitude"

@@ -46,6 +46,7 @@ const SHOWN = [
   "scale",
   "align",
   "sort",
+  "order",
   "hide_quiet_cells",
   "cells",
   "marks",

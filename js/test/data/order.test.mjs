@@ -28,6 +28,12 @@ test("by similarity, as soon as it is known", () => {
   assert.deepEqual(order({ sort: "similarity" }), [0, 1, 2, 3, 4]);
 });
 
+test("as given, and those that aren't given follow", () => {
+  assert.deepEqual(order({ sort: "order", given: [3, 1] }), [3, 1, 0, 2, 4]);
+  assert.deepEqual(order({ sort: "order" }), [0, 1, 2, 3, 4]);
+  assert.deepEqual(order({ sort: "order", given: [9, 4], quietBelow: 0.5 }), [4, 0, 2, 3]);
+});
+
 test("an infinite statistic comes first", () => {
   const meanMagnitude = Float32Array.of(1, Number.POSITIVE_INFINITY, nan, 2, 3);
   assert.deepEqual(order({ sort: "mean_magnitude", meanMagnitude }), [1, 4, 3, 0, 2]);

@@ -15,10 +15,11 @@ const SORTS = /** @type {[string, string][]} */ ([
   ["mean_magnitude", "mean |value|"],
   ["variance", "variance"],
   ["similarity", "similarity"],
+  ["order", "as given"],
 ]);
 /** Whose change may move the selection out of sight. */
 const MOVES = new Set(["cell", "example", "timestep", "layer"]);
-const SORTED = new Set(["sort"]);
+const SORTED = new Set(["sort", "order"]);
 
 /** @typedef {import("../../ui/frame.js").Frame} Frame */
 
@@ -135,13 +136,14 @@ export class GridPane {
     if (sort === "similarity" && !similarity && this.#ordered.source === ordered) return; // on its way
     const quietBelow = model.get("hide_quiet_cells") ? model.get("threshold") : undefined;
     const anchor = sort === "similarity" ? [this.#anchor, !similarity] : [0, false];
-    const key = [ordered, sort, quietBelow, ...anchor];
+    const given = model.get("order");
+    const key = [ordered, sort, given, quietBelow, ...anchor];
     if (!this.#arranged.changed(key)) return;
     this.#ordered = { source: ordered, sort };
     const { loudest } = source;
     const { meanMagnitude, variance } = source.compared;
     const { cells } = source.layer;
-    const by = { sort, meanMagnitude, variance, similarity };
+    const by = { sort, given, meanMagnitude, variance, similarity };
     this.#order = orderCells({ cells, ...by, loudest, quietBelow });
     this.#rowOf = new Int32Array(cells).fill(-1);
     this.#order.forEach((cell, row) => {
@@ -153,7 +155,9 @@ export class GridPane {
   paint() {
     const { model, column } = this.state;
     const { source, colours, theme } = this.frame;
-    this.sort.update(SORTS, model.get("sort"));
+    const given = model.get("order").length > 0;
+    const sorts = SORTS.filter(([sort]) => sort !== "order" || given);
+    this.sort.update(sorts, model.get("sort"));
     this.quiet.update(model.get("hide_quiet_cells"));
     const below = `mean |value| < ${short(model.get("threshold"))}`;
     write(this.quietBelow, below);
