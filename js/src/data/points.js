@@ -164,17 +164,25 @@ export class Points {
   }
 
   /**
-   * The exact place of a column along every component.
+   * The place of a column along every component, and whether that is the very place: not in a saved page in
+   * which places are rounded.
    * @param {number} column
-   * @returns {ArrayLike<number> | undefined} undefined while it is on its way, or where a saved page hasn't it
+   * @returns {{values: ArrayLike<number>, exact: boolean} | undefined} undefined while it is on its way
    */
   place(column) {
     const { components, held } = this.sent;
-    if (held.some(([kind, , told]) => kind === "component" && told.exact)) {
+    const part = held.find(([kind]) => kind === "component");
+    if (part) {
       const at = this.at(column);
-      return components.map((_, i) => this.component(i)?.[at] ?? NaN);
+      const values = components.map((_, i) => this.component(i)?.[at] ?? NaN);
+      return { values, exact: part[2].exact };
     }
-    return this.#once("place", column, ({ bytes }) => new Float32Array(bytes.slice().buffer));
+    const values = this.#once(
+      "place",
+      column,
+      ({ bytes }) => new Float32Array(bytes.slice().buffer),
+    );
+    return values && { values, exact: true };
   }
 
   /** The commonest tokens, or labels. @param {"tokens" | "labels"} kind @returns {Classes | undefined} */

@@ -12,9 +12,9 @@ import { minus } from "../../lib/wording.js";
 /** Pixels between ticks, about. */
 const APART = { x: 84, y: 56 };
 const LETTERS = 11;
-/** An arrow stands where a step is no shorter than this, and so many of a line at most. */
-const STEP = 26;
-const ARROWS = 60;
+/** An arrow stands where a step is no shorter than this, and arrows are so far apart along a line. */
+const STEP = 24;
+const ARROWS = 110;
 export const DOT = 6;
 /** How long the line along an unstable direction is on each side, at most. */
 const ALONG = 24;
@@ -199,12 +199,13 @@ export function trajectory(context, theme, x, y, [first, stop], look) {
  * @param {[number, number]} points
  */
 function arrows(context, x, y, [first, stop]) {
-  let left = ARROWS;
-  for (let i = first + 1; i < stop && left > 0; i++) {
+  let since = ARROWS;
+  for (let i = first + 1; i < stop; i++) {
     const [dx, dy] = [x[i] - x[i - 1], y[i] - y[i - 1]];
     const length = Math.hypot(dx, dy);
-    if (length < STEP) continue;
-    left--;
+    since += length;
+    if (length < STEP || since < ARROWS) continue;
+    since = length * 0.44;
     const [ux, uy] = [dx / length, dy / length];
     const [mx, my] = [x[i - 1] + dx * 0.56, y[i - 1] + dy * 0.56];
     context.beginPath();

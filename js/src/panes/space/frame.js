@@ -52,10 +52,14 @@ export class SpaceFrame extends Frame {
     if (!points || points.at(column) < 0) return told;
     const place = points.place(column);
     const { components } = points.sent;
+    const about = place?.exact === false ? "≈ " : "";
     const said = state.axes.map(
-      (axis) => `${inLine(components[axis].name)} ${place ? number(place[axis]) : "…"}`,
+      (axis) =>
+        `${inLine(components[axis].name)} ${place ? about + number(place.values[axis]) : "…"}`,
     );
-    const full = place && components.map(({ name }, i) => `${inLine(name)} ${place[i]}`).join("\n");
+    const full =
+      place?.exact &&
+      components.map(({ name }, i) => `${inLine(name)} ${place.values[i]}`).join("\n");
     return {
       ...told,
       text: `${told.text} · ${said.join(", ")}`,

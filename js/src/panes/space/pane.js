@@ -164,7 +164,7 @@ export class SpacePane {
       element("div", { class: "lw-zoom", role: "group", "aria-label": "view" }, [
         button("−", "zooms out (−)", () => this.#zoom(1 / ZOOMED)),
         button("+", "zooms in (+)", () => this.#zoom(ZOOMED)),
-        button("0", "all of it, as at first (0)", () => this.#reset()),
+        button("all", "all of it, as at first (0)", () => this.#reset()),
         this.lasso,
       ]),
     ];
@@ -180,7 +180,7 @@ export class SpacePane {
     this.legend = new Legend();
     this.names = element("span", { class: "lw-space-names" });
     this.told = element("span", { class: "lw-space-told" });
-    this.clear = smallButton("none", "selects no timesteps (Delete)", () => this.#select([]));
+    this.clear = smallButton("clear", "selects no timesteps (Delete)", () => this.#select([]));
     this.chosen = element("span", {});
     this.chosenBox = element("span", {}, [this.chosen, " ", this.clear]);
     this.key = div("lw-space-key", [this.legend.root, this.names, this.chosenBox, this.told]);
