@@ -335,6 +335,8 @@ def test_an_unknown_question_is_answered_with_an_error(cube):
 
 
 def test_it_is_shown_again_by_its_view(cube):
+    usual = cube._made["traits"]
+    assert (usual["angles"], usual["selected_timesteps"]) == (points.ANGLES, ())
     again = lw.StateSpace(cube.recording, **cube.view)
     assert again.view == cube.view
     assert xr.testing.assert_identical(cube.projection, cube.projection) is None

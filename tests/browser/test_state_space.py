@@ -71,6 +71,7 @@ class Space(Widget):
         frames(self.frame)
 
     def drag(self, *places):
+        self.frame.scroll_into_view_if_needed()
         box = self.frame.bounding_box()
         mouse = self.notebook.page.mouse
         mouse.move(box["x"] + places[0][0], box["y"] + places[0][1])
@@ -134,7 +135,7 @@ def test_points_are_where_their_states_are_and_are_read_out(show):
         )
     # What is selected elsewhere has a ring here.
     space.set(timestep=7, example=0)
-    space.has(places[7] + (7.5, 0), (31, 35, 40), far=2)
+    eventually(lambda: int(space.colours(places[7] + (7.5, 0), 2).max(axis=1).min()) < 70, True)
     # Pointing reads out, and selects nothing.
     other = int(lonely[5])
     space.frame.hover(position=dict(zip("xy", places[other].tolist(), strict=True)))
@@ -190,8 +191,8 @@ def test_a_lasso_chooses_timesteps_that_other_widgets_mark(show):
     frames(space.frame)
     after = picture(space.canvas)
     assert (after.astype(int).sum(axis=2) > before.astype(int).sum(axis=2)).mean() > 0.01
-    for column in (12, 20):
-        assert np.ptp(space.colours(places[column], 2).astype(int), axis=1).max() > 40
+    for column in range(10, 30):  # at least as dark as the grey of other tokens
+        assert space.colours(places[column]).min() < 190
 
 
 def test_a_lasso_by_keys(open_page):
