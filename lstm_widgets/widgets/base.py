@@ -455,5 +455,5 @@ def checked_scale(
 def _default(trait: traitlets.TraitType[Any, Any]) -> Any:  # noqa: ANN401 - whatever a trait has
     """Give the default of a trait; None where it is made for each widget."""
     if isinstance(trait, traitlets.Tuple) and trait.default_value is traitlets.Undefined:
-        return tuple(*trait.default_args)
+        return tuple(trait.default_args[0]) if trait.default_args else ()
     return None if trait.default_value is traitlets.Undefined else trait.default_value
