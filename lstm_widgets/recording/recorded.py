@@ -205,13 +205,8 @@ def layer_dataset(
     return with_time_index(xr.Dataset(variables, coords, attrs))
 
 
-def series_dataset(
-    what: str, given: RecordedSeries, labels: npt.NDArray[np.object_] | None, examples: int
-) -> xr.Dataset:
-    """Make of numbers over time what ``recording.inputs``, for example, gives.
-
-    ``what`` is ``"inputs"``, ``"outputs"`` or ``"targets"``.
-    """
+def expect_series(what: str, given: RecordedSeries, examples: int) -> None:
+    """Check numbers over time: ``what`` is ``"inputs"``, ``"outputs"`` or ``"targets"``."""
     shape = given.values.shape
     if len(shape) != 3 or shape[0] != examples:
         raise ValueError(
@@ -228,6 +223,13 @@ def series_dataset(
     if len(set(given.names)) < len(given.names):
         raise ValueError(f"{what}: expected different names, got {', '.join(given.names)}")
     _expect_times(given.times, shape[:2], what)
+
+
+def series_dataset(
+    what: str, given: RecordedSeries, labels: npt.NDArray[np.object_] | None
+) -> xr.Dataset:
+    """Make of numbers over time what ``recording.inputs``, for example, gives."""
+    shape = given.values.shape
     last = "channel" if what == "inputs" else "output"
     coords: dict[Hashable, Any] = {
         **ranges({"example": shape[0], "timestep": shape[1]}),

@@ -23,6 +23,7 @@ from lstm_widgets.recording.recorded import (
     RecordedPredictions,
     RecordedSeries,
     expect_layer,
+    expect_series,
     jsonable,
     layer_attrs,
     layer_dataset,
@@ -132,17 +133,19 @@ class Recording(Mapping[str, xr.Dataset]):
         shapes = [expect_layer(layer, labels) for layer in layers]
         own_attrs = {layer.name: layer_attrs(layer) for layer in layers}
         column = None if labels is None else np.array([*labels, ""], object)[:-1]
-        beside: dict[str, xr.Dataset] = {}
+        said: dict[str, xr.Dataset] = {}
         if predictions is not None:
-            beside["predictions"] = predictions_dataset(predictions, shapes[0][0])
-        for what, given in (("inputs", inputs), ("outputs", outputs), ("targets", targets)):
-            if given is not None:
-                beside[what] = series_dataset(what, given, column, shapes[0][0])
+            said["predictions"] = predictions_dataset(predictions, shapes[0][0])
+        every = {"inputs": inputs, "outputs": outputs, "targets": targets}
+        series = {what: given for what, given in every.items() if given is not None}
+        for what, given in series.items():
+            expect_series(what, given, shapes[0][0])
         attrs = {"layers": names, **jsonable(attrs, "attrs")}
 
         def make_tree() -> xr.DataTree:
             datasets = {x.name: layer_dataset(x, column, own_attrs[x.name]) for x in layers}
-            return _tree(datasets, beside, attrs)
+            read = {what: series_dataset(what, given, column) for what, given in series.items()}
+            return _tree(datasets, said | read, attrs)
 
         return cls(names, make_tree)
 

@@ -24,7 +24,7 @@ from lstm_widgets.models.torch.gather import batches, count_of, in_turn
 from lstm_widgets.models.torch.layers import Found, find_layers, unwrapped
 from lstm_widgets.models.torch.losses import loss_function
 from lstm_widgets.models.torch.structure import Structure
-from lstm_widgets.models.torch.threads import rest
+from lstm_widgets.models.torch.threads import of_little_work, rest
 from lstm_widgets.rnn.parallel import resting
 
 if TYPE_CHECKING:
@@ -82,13 +82,7 @@ class TorchAdapter(Adapter):
     def input_shape(self) -> tuple[int | None, ...] | None:
         """The shape of its only input, as far as its first layer tells."""
         features = self.structure.features
-        if features is None:
-            return None
-        # It may make vectors of ids by itself, by one_hot for instance.
-        vectors, ids = np.zeros((2, 3, features), np.float32), np.zeros((2, 3), np.int64)
-        untold = Structure(self.model, self.layers, self._seen)
-        untold.carried = self.structure.carried
-        if not self._seen(untold, [vectors]) and self._seen(untold, [ids]):
+        if features is None or (self.structure.of_vectors is None and self.structure.takes_ids):
             return None
         return (None, None, features)
 
@@ -164,7 +158,7 @@ class TorchAdapter(Adapter):
         """Find out in which order the module takes and gives axes."""
         self.structure.build(first)
         if not self.structure.alone:
-            with run.running(self.model, self.structure, [], _First()) as ready:
+            with of_little_work(), run.running(self.model, self.structure, [], _First()) as ready:
                 self.structure.learn(ready.returned, first)
 
     def running(
@@ -220,7 +214,7 @@ class TorchAdapter(Adapter):
         carried, first = structure.carried, _First()
         # Of states that the module takes it depends on its order of axes for how many examples they are.
         counts = given.shape[: 1 if carried is None else 2]
-        with run.running(self.model, structure, self.layers, first):
+        with of_little_work(), run.running(self.model, structure, self.layers, first):
             for count in counts:
                 arguments, keywords = structure.arguments(arrays)
                 if carried is not None:

@@ -9,6 +9,7 @@ that of a single timestep: so the module once reads a few examples of a few time
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -52,14 +53,19 @@ class Layout:
         shape = leaves(batch)[main].shape
         if len(shape) < 2:
             return
+
+        @functools.cache
+        def alone() -> Mapping[str, Any]:
+            return read(mapped(lambda one: one[:1], batch)) if shape[0] > 1 else outputs
+
         try:
             outputs = read(batch)
-            alone = read(mapped(lambda one: one[:1], batch)) if shape[0] > 1 else outputs
+            self._kinds = {
+                name: _kind(value, shape[:2], lambda name=name: alone().get(name))  # type: ignore[misc]
+                for name, value in outputs.items()
+            }
         except Exception:  # noqa: BLE001  (the module takes no such sequences: shapes have to tell)
             return
-        self._kinds = {
-            name: _kind(value, shape[:2], alone.get(name)) for name, value in outputs.items()
-        }
 
     def examples_first(self, name: str, value: Any, examples: int) -> Any:
         """Bring a tensor into the order ``(example, ...)``; None of one that has no examples."""
@@ -94,8 +100,8 @@ def few(first: Any, main: int = 0) -> Any:
     return row.reshape(examples, timesteps, *first.shape[2:])
 
 
-def _kind(value: Any, shape: tuple[int, ...], alone: Any) -> Kind:
-    """Tell how a tensor stands, of so many examples and timesteps; ``alone`` is the first example's."""
+def _kind(value: Any, shape: tuple[int, ...], alone: Callable[[], Any]) -> Kind:
+    """Tell how a tensor stands, of so many examples and timesteps; ``alone`` gives the first example's."""
     examples, timesteps = shape
     axes = tuple(value.shape)
     if axes[:1] == (examples,):
@@ -104,8 +110,9 @@ def _kind(value: Any, shape: tuple[int, ...], alone: Any) -> Kind:
         return "time"
     if axes[:1] != (examples * timesteps,):
         return "none"
-    if alone is None or alone.shape[0] != timesteps:
+    own = alone()
+    if own is None or own.shape[0] != timesteps:
         return "none"
     by_example, by_time = value[:timesteps], value[::examples]
-    apart = [float((one - alone).abs().amax()) for one in (by_example, by_time)]
+    apart = [float((one - own).abs().amax()) for one in (by_example, by_time)]
     return "examples in one" if apart[0] <= apart[1] else "time in one"

@@ -24,6 +24,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from lstm_widgets.models.torch.cells import Weights, as_array, as_tensor, listed, read_cell
 from lstm_widgets.models.torch.layers import CELLS, LAYERS, Found
 from lstm_widgets.models.torch.own_cells import stepping_own_cells
+from lstm_widgets.models.torch.threads import of_little_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -68,10 +69,9 @@ class LayerCall:
         Both directions run, packed where there is padding, so that what PyTorch reads first is shown
         and not supposed.
         """
-        del compiled
         if self.layer.stepped:
             return self._stepped(x, states)
-        with _without_warning():
+        with contextlib.nullcontext() if compiled else of_little_work(), _without_warning():
             return self._over_time(x, states, mask)
 
     def _over_time(
@@ -121,6 +121,12 @@ class LayerCall:
     ) -> list[npt.NDArray[Any]]:
         """Let PyTorch's own cell take a single step; return its states."""
         del cell
+        with of_little_work():
+            return self._step(x, states)
+
+    def _step(
+        self, x: npt.NDArray[Any], states: Sequence[npt.NDArray[Any]]
+    ) -> list[npt.NDArray[Any]]:
         weights = self.weights[self.layer.direction if len(self.weights) > 1 else 0]
         given = as_tensor(np.ascontiguousarray(x), weights.input)
         before: Any = [as_tensor(np.ascontiguousarray(state), weights.input) for state in states]

@@ -10,6 +10,7 @@ cell)``, packed sequences.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     Seen = Callable[["Structure", Any], tuple[int, int] | None]
 
 __all__ = ["Structure", "opened"]
+
+# Examples and timesteps of vectors by which it is found out how a module takes such.
+VECTORS = (2, 3)
 
 
 @dataclass(frozen=True)
@@ -208,10 +212,14 @@ class Structure:
         self._known = True
         wide = [k for k, one in enumerate(arrays) if one.ndim > 1]
         self._main = next((k for k in wide if not self._is_state(arrays[k])), [*wide, 0][0])
-        arrays = self._some(arrays)
+        if self._are_vectors(arrays):
+            self.time_first, self.alone = self.of_vectors == VECTORS[::-1], False
+            self._set_axes(arrays)
+            return
+        arrays, seen = self._some(arrays)
         first = arrays[self._main]
         if first.ndim < 2 or first.shape[0] != first.shape[1]:
-            seen = self._seen(self, arrays)
+            seen = seen or self._seen(self, arrays)
             a, b = (*first.shape, 1)[:2]
             turned = seen is not None and seen[0] == b != a
             self.time_first = turned and first.ndim > 1
@@ -222,18 +230,56 @@ class Structure:
             self.time_first = not as_it_is and self._reads_fewer(arrays, time_first=True)
         self._set_axes(arrays)
 
-    def _some(self, arrays: list[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    @functools.cached_property
+    def of_vectors(self) -> tuple[int, int] | None:
+        """How many examples and timesteps the first recurrent layer gets of vectors ``VECTORS``.
+
+        None, if it isn't known how long they are, or if the module takes none.
+        """
+        if self.features is None:
+            return None
+        untold = self._untold()
+        return self._seen(untold, [np.zeros((*VECTORS, self.features), np.float32)])
+
+    @property
+    def takes_ids(self) -> bool:
+        """Whether it takes ids instead, of which it may make vectors by itself, by one_hot for instance."""
+        return self._seen(self._untold(), [np.zeros(VECTORS, np.int64)]) is not None
+
+    def _untold(self) -> Structure:
+        """Make one of the same module that was told nothing of what this is called with."""
+        untold = Structure(self._model, self._layers, self._seen)
+        untold.carried = self.carried
+        return untold
+
+    def _are_vectors(self, arrays: list[npt.NDArray[Any]]) -> bool:
+        """Whether a single array is of vectors, of which it is known which axis the module takes first."""
+        (one, *others) = arrays
+        return (
+            not others
+            and one.ndim == 3
+            and one.size > 0
+            and one.dtype.kind == "f"
+            and one.shape[2] == self.features
+            and self.of_vectors in (VECTORS, VECTORS[::-1])
+        )
+
+    def _some(
+        self, arrays: list[npt.NDArray[Any]]
+    ) -> tuple[list[npt.NDArray[Any]], tuple[int, int] | None]:
         """Take what tells as much of a single large array as all of it, where the module takes such.
 
-        It has several rows and columns, not as many of each.
+        It has several rows and columns, not as many of each. What the first recurrent layer gets of it is
+        returned, too; None if nothing is known.
         """
         if len(arrays) > 1 or arrays[0].ndim < 2 or not arrays[0].size:
-            return arrays
+            return arrays, None
         rows, columns = (
             min(count, most) for count, most in zip(arrays[0].shape[:2], FEW, strict=True)
         )
         some = [arrays[0][:rows, : columns - (rows == columns > 1)]]
-        return some if self._seen(self, some) is not None else arrays
+        seen = self._seen(self, some)
+        return (arrays, None) if seen is None else (some, seen)
 
     def _reads_fewer(self, arrays: list[npt.NDArray[Any]], *, time_first: bool) -> bool:
         """Whether the module gets one example less if the first is left out of each array."""

@@ -6,15 +6,17 @@ take half of a processor's time each (measured on two: 17 ms for a loop that tak
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING
 
+import torch
 from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["rest"]
+__all__ = ["of_little_work", "rest"]
 
 # OpenMP 5.0, section 3.2.44: what was set stays set; threads are there again when they are needed.
 _SOFT = 1
@@ -24,6 +26,21 @@ def rest() -> None:
     """Let go of the threads that this thread gave work to."""
     for pause in _pauses():
         pause(_SOFT)
+
+
+@contextlib.contextmanager
+def of_little_work() -> Iterator[None]:
+    """Let PyTorch work in this thread alone meanwhile.
+
+    To wake others, or to start those again that were let go, takes longer than a few steps of a few examples
+    do; where other processes have the processors, milliseconds.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @functools.cache
