@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lstm_widgets.rnn.cells import SIGNALS, Lookup
-from lstm_widgets.rnn.compiled_activations import CODES, activate
+from lstm_widgets.rnn.compiled_activations import CODES, activate, sigmoid, tanh
 from lstm_widgets.rnn.compiling import cached, jit, said_once
 from lstm_widgets.rnn.meeting import called_off, meet, meetings
 from lstm_widgets.rnn.parallel import alone, cpus, mapped, threads_here
@@ -38,31 +38,34 @@ if TYPE_CHECKING:
 
 __all__ = ["scan", "serves"]
 
-_FIRST_SIX = tuple(np.uintp(k) for k in range(6))
+# The activations that nearly all cells have.
+TANH, SIGMOID = CODES["tanh"], CODES["sigmoid"]
+_FIRST_FIVE = tuple(np.uintp(k) for k in range(5))
 
 # The loops ----------------------------------------------------------------------------------------
 
 # Recurrent weights come in parts (part, units, gates * units / parts), either all gates in one or one in
 # each, see _weights. All take, after what is the cell's own: what goes into the activations from the inputs
-# (example, timestep, gates * units); the states (example, units), which become those after the last
-# step; what is no padding (example, timestep), or nothing; whether the last timestep comes first; what
-# is held, of each signal (signal, example, units), or nothing; room for all signals
-# (signal, example, timestep, units); and where threads meet that share the units out to each other.
+# (timestep, example, gates * units), and the bias of that; the states (example, units), which become those
+# after the last step; what is no padding (example, timestep), or nothing; whether the last timestep comes
+# first; what is held, of each signal (signal, example, units), or nothing; the arrays of all signals
+# (example, timestep, units), with the timestep and the unit from which on they are written; and where
+# threads meet that share the units out to each other.
 #
-# If they do, everything but the hidden state is of a thread's own units only, of which `first` is the
-# first in the hidden state: they meet when all have read it, and when all have written it.
+# If they do, everything but the hidden state and the signals is of a thread's own units only, of which
+# `first` is the first in the hidden state: they meet when all have read it, and when all have written it.
 #
-# Rows are told by their numbers and not cut out: a cut costs as much as computing on it. Numbers are
-# unsigned: of others each would be looked at whether it counts from the end.
+# A step of an example is computed in rows that stay in the closest cache, and only then written to where it
+# is kept, which is far from each other. Rows are told by their numbers and not cut out: a cut costs as much
+# as computing on it. Numbers are unsigned: of others each would be looked at whether it counts from the end.
 
 
 @jit
-def _hold(held, values, kept, first, last, b, t):
-    """Put what is held into the rows of some signals."""
-    for s in range(np.uintp(first), np.uintp(last)):
-        for k in range(np.uintp(kept.shape[3])):
-            if held[s, b, k]:
-                kept[s, b, t, k] = values[s, b, k]
+def _hold(held, values, signal, example, into, row, first):
+    """Put what is held of a signal into a row."""
+    for k in range(np.uintp(held.shape[2])):
+        if held[signal, example, k]:
+            into[row, first + k] = values[signal, example, k]
 
 
 @jit
@@ -79,135 +82,184 @@ def _place(sums, gate, units):
 
 
 @cached
-def _lstm(recurrent, codes, z, state, real, reverse, held, values, kept, met, first):
-    (hidden, cell), (code, gate_code) = state, codes
-    h, c, i, f, g, o = _FIRST_SIX
-    one, four = np.uintp(1), np.uintp(4)
-    examples, timesteps = np.uintp(z.shape[0]), np.uintp(z.shape[1])
-    units = np.uintp(kept.shape[3])
+def _lstm(recurrent, codes, z, bias, state, real, reverse, held, values, kept, at, met, first):
+    (hidden, cell), (code, gate_code), (since, unit) = state, codes, at
+    hidden_state, cell_state, input_gate, forget_gate, candidate, output_gate = kept
+    zero, one, two, three, four = _FIRST_FIVE
+    examples, timesteps = np.uintp(z.shape[1]), np.uintp(z.shape[0])
+    units = np.uintp(cell.shape[1])
     masked, holding = real.size > 0, held.size > 0
-    sums = np.empty((recurrent.shape[0], z.shape[0], recurrent.shape[2]), z.dtype)
+    # A function that knows all activations is so large that it isn't put in here, and calling it takes long.
+    usual = code == TANH and gate_code == SIGMOID
+    sums = np.empty((recurrent.shape[0], z.shape[1], recurrent.shape[2]), z.dtype)
+    # The gates and the candidate, and what becomes of the cell state.
+    row = np.empty((5, cell.shape[1]), z.dtype)
+    rows = row.reshape(5, 1, 1, cell.shape[1])
     for step in range(timesteps):
         t = timesteps - one - step if reverse else step
         _multiply(hidden, recurrent, sums)
         meet(met)
         for b in range(examples):
             for gate in range(four):
-                part, at = _place(sums, gate, units)
+                part, from_hidden = _place(sums, gate, units)
+                from_x = gate * units
+                if not usual:
+                    for k in range(units):
+                        added = z[t, b, from_x + k] + bias[from_x + k]
+                        row[gate, k] = sums[part, b, from_hidden + k] + added
+                elif gate == two:
+                    for k in range(units):
+                        added = z[t, b, from_x + k] + bias[from_x + k]
+                        row[gate, k] = tanh(sums[part, b, from_hidden + k] + added)
+                else:
+                    for k in range(units):
+                        added = z[t, b, from_x + k] + bias[from_x + k]
+                        row[gate, k] = sigmoid(sums[part, b, from_hidden + k] + added)
+            if not usual:
+                activate(gate_code, rows, zero, zero, zero)
+                activate(gate_code, rows, one, zero, zero)
+                activate(code, rows, two, zero, zero)
+                activate(gate_code, rows, three, zero, zero)
+            if holding:
+                for gate in range(four):
+                    _hold(held, values, two + gate, b, row, gate, zero)
+            if not masked or real[b, t]:
                 for k in range(units):
-                    kept[i + gate, b, t, k] = sums[part, b, at + k] + z[b, t, gate * units + k]
-            activate(gate_code, kept, i, b, t)
-            activate(gate_code, kept, f, b, t)
-            activate(code, kept, g, b, t)
-            activate(gate_code, kept, o, b, t)
-            if holding:
-                _hold(held, values, kept, 2, 6, b, t)
-            if masked and not real[b, t]:
-                for k in range(units):
-                    kept[c, b, t, k] = cell[b, k]
-                    kept[h, b, t, k] = hidden[b, first + k]
-                continue
+                    carried = row[one, k] * cell[b, k]
+                    cell[b, k] = carried + row[zero, k] * row[two, k]
+                if holding:
+                    _hold(held, values, one, b, cell, b, zero)
+                if usual:
+                    for k in range(units):
+                        hidden[b, first + k] = tanh(cell[b, k]) * row[three, k]
+                else:
+                    for k in range(units):
+                        row[four, k] = cell[b, k]
+                    activate(code, rows, four, zero, zero)
+                    for k in range(units):
+                        hidden[b, first + k] = row[four, k] * row[three, k]
+                if holding:
+                    _hold(held, values, zero, b, hidden, b, first)
+            to = since + t
             for k in range(units):
-                carried = kept[f, b, t, k] * cell[b, k]
-                kept[c, b, t, k] = carried + kept[i, b, t, k] * kept[g, b, t, k]
-            if holding:
-                _hold(held, values, kept, 1, 2, b, t)
-            for k in range(units):
-                cell[b, k] = kept[c, b, t, k]
-                kept[h, b, t, k] = kept[c, b, t, k]
-            activate(code, kept, h, b, t)
-            for k in range(units):
-                kept[h, b, t, k] *= kept[o, b, t, k]
-            if holding:
-                _hold(held, values, kept, 0, 1, b, t)
-            for k in range(units):
-                hidden[b, first + k] = kept[h, b, t, k]
+                input_gate[b, to, unit + k] = row[zero, k]
+                forget_gate[b, to, unit + k] = row[one, k]
+                candidate[b, to, unit + k] = row[two, k]
+                output_gate[b, to, unit + k] = row[three, k]
+                cell_state[b, to, unit + k] = cell[b, k]
+                hidden_state[b, to, unit + k] = hidden[b, first + k]
         meet(met)
 
 
 @cached
-def _gru(recurrent, recurrent_bias, codes, z, state, real, reverse, held, values, kept, met, first):
+def _gru(
+    recurrent,
+    recurrent_bias,
+    codes,
+    z,
+    bias,
+    state,
+    real,
+    reverse,
+    held,
+    values,
+    kept,
+    at,
+    met,
+    first,
+):
     """``recurrent`` has all gates if the reset gate comes after the product, else gates and candidate."""
-    hidden, (code, gate_code) = state[0], codes
-    h, u, r, g, _, _ = _FIRST_SIX
-    one, two = np.uintp(1), np.uintp(2)
-    examples, timesteps = np.uintp(z.shape[0]), np.uintp(z.shape[1])
-    units = np.uintp(kept.shape[3])
+    hidden, (code, gate_code), (since, unit) = state[0], codes, at
+    hidden_state, update_gate, reset_gate, candidate = kept
+    zero, one, two, three, _ = _FIRST_FIVE
+    examples, timesteps = np.uintp(z.shape[1]), np.uintp(z.shape[0])
+    count = z.shape[2] // 3
+    units = np.uintp(count)
     reset_after = not recurrent[1].size
     masked, holding = real.size > 0, held.size > 0
-    sums = np.empty((recurrent[0].shape[0], z.shape[0], recurrent[0].shape[2]), z.dtype)
+    sums = np.empty((recurrent[0].shape[0], z.shape[1], recurrent[0].shape[2]), z.dtype)
     gated, inner = np.empty_like(hidden), np.empty((1, *hidden.shape), z.dtype)
+    # The update and the reset gate, and the candidate.
+    row = np.empty((3, z.shape[1], count), z.dtype)
+    rows = row.reshape(3, z.shape[1], 1, count)
     for step in range(timesteps):
         t = timesteps - one - step if reverse else step
         _multiply(hidden, recurrent[0], sums)
         meet(met)
         for b in range(examples):
             for gate in range(np.uintp(recurrent_bias.shape[0])):
-                part, at = _place(sums, gate, units)
+                part, from_hidden = _place(sums, gate, units)
                 for k in range(units):
-                    sums[part, b, at + k] += recurrent_bias[gate, k]
+                    sums[part, b, from_hidden + k] += recurrent_bias[gate, k]
             for gate in range(two):
-                part, at = _place(sums, gate, units)
+                part, from_hidden = _place(sums, gate, units)
+                from_x = gate * units
                 for k in range(units):
-                    kept[u + gate, b, t, k] = sums[part, b, at + k] + z[b, t, gate * units + k]
-            activate(gate_code, kept, u, b, t)
-            activate(gate_code, kept, r, b, t)
+                    added = z[t, b, from_x + k] + bias[from_x + k]
+                    row[gate, b, k] = sums[part, b, from_hidden + k] + added
+            activate(gate_code, rows, zero, b, zero)
+            activate(gate_code, rows, one, b, zero)
             if holding:
-                _hold(held, values, kept, 1, 3, b, t)
-            part, at = _place(sums, two, units)
+                _hold(held, values, one, b, row[zero], b, zero)
+                _hold(held, values, two, b, row[one], b, zero)
+            part, from_hidden = _place(sums, two, units)
             for k in range(units):
-                from_hidden = sums[part, b, at + k] if reset_after else hidden[b, first + k]
-                kept[g, b, t, k] = kept[r, b, t, k] * from_hidden
+                of_hidden = sums[part, b, from_hidden + k] if reset_after else hidden[b, first + k]
+                row[two, b, k] = row[one, b, k] * of_hidden
         if not reset_after:
             for b in range(examples):
                 for k in range(units):
-                    gated[b, k] = kept[g, b, t, k]
+                    gated[b, k] = row[two, b, k]
             _multiply(gated, recurrent[1], inner)
         for b in range(examples):
+            from_x = two * units
             for k in range(units):
-                from_hidden = kept[g, b, t, k] if reset_after else inner[0, b, k]
-                kept[g, b, t, k] = from_hidden + z[b, t, two * units + k]
-            activate(code, kept, g, b, t)
+                of_hidden = row[two, b, k] if reset_after else inner[0, b, k]
+                row[two, b, k] = of_hidden + (z[t, b, from_x + k] + bias[from_x + k])
+            activate(code, rows, two, b, zero)
             if holding:
-                _hold(held, values, kept, 3, 4, b, t)
-            if masked and not real[b, t]:
+                _hold(held, values, three, b, row[two], b, zero)
+            if not masked or real[b, t]:
                 for k in range(units):
-                    kept[h, b, t, k] = hidden[b, first + k]
-                continue
+                    new = (z.dtype.type(1) - row[zero, b, k]) * row[two, b, k]
+                    hidden[b, first + k] = row[zero, b, k] * hidden[b, first + k] + new
+                if holding:
+                    _hold(held, values, zero, b, hidden, b, first)
+            to = since + t
             for k in range(units):
-                new = (z.dtype.type(1) - kept[u, b, t, k]) * kept[g, b, t, k]
-                kept[h, b, t, k] = kept[u, b, t, k] * hidden[b, first + k] + new
-            if holding:
-                _hold(held, values, kept, 0, 1, b, t)
-            for k in range(units):
-                hidden[b, first + k] = kept[h, b, t, k]
+                update_gate[b, to, unit + k] = row[zero, b, k]
+                reset_gate[b, to, unit + k] = row[one, b, k]
+                candidate[b, to, unit + k] = row[two, b, k]
+                hidden_state[b, to, unit + k] = hidden[b, first + k]
         meet(met)
 
 
 @cached
-def _simple_rnn(recurrent, codes, z, state, real, reverse, held, values, kept, met, first):
-    hidden, h = state[0], _FIRST_SIX[0]
-    one = np.uintp(1)
-    examples, timesteps = np.uintp(z.shape[0]), np.uintp(z.shape[1])
-    units = np.uintp(kept.shape[3])
+def _simple_rnn(
+    recurrent, codes, z, bias, state, real, reverse, held, values, kept, at, met, first
+):
+    hidden, (since, unit), (hidden_state,) = state[0], at, kept
+    zero, one, _, _, _ = _FIRST_FIVE
+    examples, timesteps = np.uintp(z.shape[1]), np.uintp(z.shape[0])
+    units = np.uintp(z.shape[2])
     masked, holding = real.size > 0, held.size > 0
-    sums = np.empty((1, z.shape[0], recurrent.shape[2]), z.dtype)
+    sums = np.empty((1, z.shape[1], recurrent.shape[2]), z.dtype)
+    row = np.empty((1, 1, 1, z.shape[2]), z.dtype)
     for step in range(timesteps):
         t = timesteps - one - step if reverse else step
         _multiply(hidden, recurrent, sums)
         meet(met)
         for b in range(examples):
-            if masked and not real[b, t]:
+            if not masked or real[b, t]:
                 for k in range(units):
-                    kept[h, b, t, k] = hidden[b, first + k]
-                continue
+                    row[zero, zero, zero, k] = sums[zero, b, k] + (z[t, b, k] + bias[k])
+                activate(codes[0], row, zero, zero, zero)
+                for k in range(units):
+                    hidden[b, first + k] = row[zero, zero, zero, k]
+                if holding:
+                    _hold(held, values, zero, b, hidden, b, first)
             for k in range(units):
-                kept[h, b, t, k] = sums[0, b, k] + z[b, t, k]
-            activate(codes[0], kept, h, b, t)
-            if holding:
-                _hold(held, values, kept, 0, 1, b, t)
-            for k in range(units):
-                hidden[b, first + k] = kept[h, b, t, k]
+                hidden_state[b, since + t, unit + k] = hidden[b, first + k]
         meet(met)
 
 
@@ -228,6 +280,8 @@ _MOST_TOGETHER = 4
 _TOGETHER = 16
 # Fewer rows than these are not worth it.
 _FEW_ROWS = 4
+# So many examples are multiplied where they stand; of fewer, several timesteps together are quicker.
+_MANY_ROWS = 16
 _NOWHERE = np.empty((0, 0), np.bool_)
 
 _LOOPS = {"LSTM": _lstm, "GRU": _gru, "SimpleRNN": _simple_rnn}
@@ -279,7 +333,7 @@ def scan(
                 sequences[rows],
                 tuple(s[rows] for s in state),
                 None if mask is None else mask[rows],
-                {name: values[rows, :, share.units] for name, values in out.items()},
+                {name: values[rows] for name, values in out.items()},
                 reverse=reverse,
                 of_inputs=None if of_inputs is None else of_inputs[rows, :, share.units],
                 products=products,
@@ -370,46 +424,57 @@ def _scan_block(
 ) -> None:
     """Run the loop over some examples, in stretches of timesteps."""
     cell, units = share.cell, share.units
-    examples, timesteps, features = sequences.shape
+    examples, timesteps, _ = sequences.shape
     width, dtype = share.kernel.shape[1], cell.kernel.dtype
     # Also of all units, so that threads that share them go the same stretches.
     length = min(timesteps, max(1, _AHEAD // (examples * cell.kernel.shape[1])))
     signals = SIGNALS[cell.kind]
     count = units.stop - units.start
-    room = np.empty((examples * length, width), dtype)
-    kept = np.empty((len(signals), examples, length, count), dtype)
+    room = np.empty((length, examples, width), dtype)
+    bias = _read_only(np.zeros(width, dtype) if share.bias is None else share.bias.ravel())
+    whole = (examples, timesteps, cell.units)
+    straight = all(
+        name in out
+        and out[name].shape == whole
+        and out[name].dtype == dtype
+        and out[name].flags.c_contiguous
+        for name in signals
+    )
+    kept = tuple(
+        out[name] if straight else np.empty((examples, length, count), dtype) for name in signals
+    )
     codes = tuple(CODES[name] for name in cell.activation_names)
     own = (state[0], *(np.ascontiguousarray(one[:, units]) for one in state[1:]))
     starts = range(0, timesteps, length)
     for start in reversed(starts) if reverse else starts:
         stop = min(start + length, timesteps)
-        z = room[: examples * (stop - start)]
+        z = room[: stop - start]
         with np.errstate(all="ignore"):  # NaN and infinite weights are shown, not reported
             if products is None:
-                _product(sequences[:, start:stop].reshape(-1, features), share.kernel, z)
+                _products(sequences[:, start:stop].swapaxes(0, 1), share.kernel, z)
             else:
-                some = products.rows[:, start:stop].ravel()
+                some = products.rows[:, start:stop].T
                 np.take(products.table, some, axis=0, out=z, mode="clip")
-            if of_inputs is not None:
-                shape = (examples, stop - start, count)
-                of_inputs[:, start:stop] = z[:, share.candidate].reshape(shape)
-            if share.bias is not None:
-                z += share.bias
+        if of_inputs is not None:
+            of_inputs[:, start:stop] = z[:, :, share.candidate].swapaxes(0, 1)
         real = _NOWHERE if mask is None else np.ascontiguousarray(mask[:, start:stop])
         _LOOPS[cell.kind](
             *share.weights,
             codes,
-            z.reshape(examples, stop - start, width),
+            z,
+            bias,
             own,
             real,
             reverse,
             *held,
             kept,
+            (np.uintp(start), np.uintp(units.start)) if straight else _FIRST_FIVE[:1] * 2,
             share.meeting,
             np.uintp(units.start),
         )
-        for name, values in out.items():
-            values[:, start:stop] = kept[signals.index(name), :, : stop - start]
+        if not straight:
+            for name, values in out.items():
+                values[:, start:stop, units] = kept[signals.index(name)][:, : stop - start]
     for one, mine in zip(state[1:], own[1:], strict=True):
         one[:, units] = mine
 
@@ -435,6 +500,19 @@ def _rows_at_once(features: int, width: int) -> int:
     """Tell how many rows of features BLAS multiplies without rearranging the weights."""
     rows = _AS_THEY_ARE // (features * width)
     return rows if rows >= _FEW_ROWS else sys.maxsize
+
+
+def _products(steps: Floats, weights: Floats, out: Floats) -> None:
+    """Multiply ``(timestep, example, features)``, whose examples are far from each other."""
+    examples = steps.shape[1]
+    if examples < _MANY_ROWS:
+        rows = np.ascontiguousarray(steps).reshape(-1, steps.shape[2])
+        _product(rows, weights, out.reshape(-1, out.shape[2]))
+        return
+    parts = -(-examples // _rows_at_once(*weights.shape))
+    for k in range(parts):
+        some = slice(examples * k // parts, examples * (k + 1) // parts)
+        np.matmul(steps[:, some], weights, out=out[:, some])
 
 
 def _product(rows: Floats, weights: Floats, out: Floats) -> None:

@@ -19,7 +19,7 @@ from numba.extending import overload
 
 from lstm_widgets.rnn.compiling import FLAGS, jit
 
-__all__ = ["CODES", "activate"]
+__all__ = ["CODES", "activate", "sigmoid", "tanh"]
 
 # From fit_activations.py.
 TANH_BOUND = np.float32(9.02)
@@ -50,7 +50,8 @@ _EXP_INFINITE = np.float32(88.8)
 # What needs approximations ------------------------------------------------------
 
 
-def _tanh(x: Any) -> Any:
+def tanh(x: Any) -> Any:
+    """Compute the hyperbolic tangent of a float, in compiled code."""
     raise NotImplementedError
 
 
@@ -58,7 +59,8 @@ def _exp(x: Any) -> Any:
     raise NotImplementedError
 
 
-def _sigmoid(x: Any) -> Any:
+def sigmoid(x: Any) -> Any:
+    """Compute 1 / (1 + exp(-x)) of a float, in compiled code."""
     raise NotImplementedError
 
 
@@ -113,7 +115,7 @@ def _is_single(x: Any) -> bool:
 _OPTIONS: Any = {"fastmath": FLAGS, "error_model": "numpy"}
 
 
-@overload(_tanh, jit_options=_OPTIONS)
+@overload(tanh, jit_options=_OPTIONS)
 def _overloaded_tanh(x):
     return _tanh32 if _is_single(x) else lambda x: math.tanh(x)  # noqa: PLW0108
 
@@ -123,7 +125,7 @@ def _overloaded_exp(x):
     return _exp32 if _is_single(x) else lambda x: math.exp(x)  # noqa: PLW0108
 
 
-@overload(_sigmoid, jit_options=_OPTIONS)
+@overload(sigmoid, jit_options=_OPTIONS)
 def _overloaded_sigmoid(x):
     return _sigmoid32 if _is_single(x) else lambda x: 1 / (1 + math.exp(-x))
 
@@ -181,11 +183,11 @@ def _other(code, x):
     if code == 13:  # exponential
         return math.exp(x)
     if code == 14:  # silu
-        return x * _sigmoid(x)
+        return x * sigmoid(x)
     if code == 15:  # gelu
         return x * half * math.erfc(x * real(-math.sqrt(0.5)))
     if code == 16:  # mish
-        return x * _tanh(_softplus(x))
+        return x * tanh(_softplus(x))
     if code == 17:  # hard_silu
         return x * (_clipped(x + three, zero, six) / six)
     if code == 18:  # log_sigmoid
@@ -199,10 +201,10 @@ def activate(code, kept, s, b, t):
     units = np.uintp(kept.shape[3])
     if code == 0:
         for k in range(units):
-            kept[s, b, t, k] = _tanh(kept[s, b, t, k])
+            kept[s, b, t, k] = tanh(kept[s, b, t, k])
     elif code == 1:
         for k in range(units):
-            kept[s, b, t, k] = _sigmoid(kept[s, b, t, k])
+            kept[s, b, t, k] = sigmoid(kept[s, b, t, k])
     elif code != 2:
         for k in range(units):
             kept[s, b, t, k] = _other(code, kept[s, b, t, k])
