@@ -88,7 +88,7 @@ def _lstm(recurrent, codes, z, bias, state, real, reverse, held, values, kept, a
     zero, one, two, three, four = _FIRST_FIVE
     examples, timesteps = np.uintp(z.shape[1]), np.uintp(z.shape[0])
     units = np.uintp(cell.shape[1])
-    masked, holding = real.size > 0, held.size > 0
+    masked, holding, together = real.size > 0, held.size > 0, met[1][1] > 1
     # A function that knows all activations is so large that it isn't put in here, and calling it takes long.
     usual = code == TANH and gate_code == SIGMOID
     sums = np.empty((recurrent.shape[0], z.shape[1], recurrent.shape[2]), z.dtype)
@@ -98,7 +98,8 @@ def _lstm(recurrent, codes, z, bias, state, real, reverse, held, values, kept, a
     for step in range(timesteps):
         t = timesteps - one - step if reverse else step
         _multiply(hidden, recurrent, sums)
-        meet(met)
+        if together:
+            meet(met)
         for b in range(examples):
             for gate in range(four):
                 part, from_hidden = _place(sums, gate, units)
@@ -148,7 +149,8 @@ def _lstm(recurrent, codes, z, bias, state, real, reverse, held, values, kept, a
                 output_gate[b, to, unit + k] = row[three, k]
                 cell_state[b, to, unit + k] = cell[b, k]
                 hidden_state[b, to, unit + k] = hidden[b, first + k]
-        meet(met)
+        if together:
+            meet(met)
 
 
 @cached
@@ -176,7 +178,7 @@ def _gru(
     count = z.shape[2] // 3
     units = np.uintp(count)
     reset_after = not recurrent[1].size
-    masked, holding = real.size > 0, held.size > 0
+    masked, holding, together = real.size > 0, held.size > 0, met[1][1] > 1
     sums = np.empty((recurrent[0].shape[0], z.shape[1], recurrent[0].shape[2]), z.dtype)
     gated, inner = np.empty_like(hidden), np.empty((1, *hidden.shape), z.dtype)
     # The update and the reset gate, and the candidate.
@@ -185,7 +187,8 @@ def _gru(
     for step in range(timesteps):
         t = timesteps - one - step if reverse else step
         _multiply(hidden, recurrent[0], sums)
-        meet(met)
+        if together:
+            meet(met)
         for b in range(examples):
             for gate in range(np.uintp(recurrent_bias.shape[0])):
                 part, from_hidden = _place(sums, gate, units)
@@ -231,7 +234,8 @@ def _gru(
                 reset_gate[b, to, unit + k] = row[one, b, k]
                 candidate[b, to, unit + k] = row[two, b, k]
                 hidden_state[b, to, unit + k] = hidden[b, first + k]
-        meet(met)
+        if together:
+            meet(met)
 
 
 @cached
@@ -242,13 +246,14 @@ def _simple_rnn(
     zero, one, _, _, _ = _FIRST_FIVE
     examples, timesteps = np.uintp(z.shape[1]), np.uintp(z.shape[0])
     units = np.uintp(z.shape[2])
-    masked, holding = real.size > 0, held.size > 0
+    masked, holding, together = real.size > 0, held.size > 0, met[1][1] > 1
     sums = np.empty((1, z.shape[1], recurrent.shape[2]), z.dtype)
     row = np.empty((1, 1, 1, z.shape[2]), z.dtype)
     for step in range(timesteps):
         t = timesteps - one - step if reverse else step
         _multiply(hidden, recurrent, sums)
-        meet(met)
+        if together:
+            meet(met)
         for b in range(examples):
             if not masked or real[b, t]:
                 for k in range(units):
@@ -260,7 +265,8 @@ def _simple_rnn(
                     _hold(held, values, zero, b, hidden, b, first)
             for k in range(units):
                 hidden_state[b, since + t, unit + k] = hidden[b, first + k]
-        meet(met)
+        if together:
+            meet(met)
 
 
 # From arrays to arrays ----------------------------------------------------------------------------
