@@ -301,8 +301,8 @@ def named(
             f"{argument}: expected {count} names, one for each along the last axis; got {len(names)}: "
             f"{', '.join(map(repr, names[:8]))}"
         )
-    twice = next((name for k, name in enumerate(names) if name in names[:k]), None)
-    if twice is not None:
+    if len(set(names)) < len(names):
+        twice = next(name for k, name in enumerate(names) if name in names[:k])
         raise ValueError(f"{argument}: expected different names, got {twice!r} twice")
     if isinstance(units, Mapping):
         given: Mapping[str, str] = units

@@ -10,6 +10,7 @@ everything else around the loop stays the module's own.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import warnings
 from dataclasses import dataclass, field
@@ -50,11 +51,16 @@ class LayerCall:
     x: npt.NDArray[Any]
     states: list[npt.NDArray[Any]]
     mask: npt.NDArray[np.bool_] | None
-    cells: tuple[Cell, ...]
+    read: Callable[[], Cell]
     function: str
     weights: tuple[Weights, ...]  # of both directions, if there are two
 
     over_time = True
+
+    @functools.cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """The layer's only cell, read when it is asked for."""
+        return (self.read(),)
 
     def own(
         self,
@@ -273,9 +279,9 @@ class Loops:
             weights = tuple(listed(one, flat) for one in both)
             hidden = []
             for one in both:
-                cells = (self._cell(one, weights[one.direction]),)
+                read = functools.partial(self._cell, one, weights[one.direction])
                 before = self.starts(one, number, [state[len(ended)] for state in states])
-                result = self.run(LayerCall(one, number, x, before, mask, cells, function, weights))
+                result = self.run(LayerCall(one, number, x, before, mask, read, function, weights))
                 hidden.append(np.asarray(result.hidden))
                 ended.append(result.states)
             x = hidden[0] if len(hidden) == 1 else np.concatenate(hidden, axis=-1)
@@ -320,9 +326,9 @@ class Loops:
                 return getattr(_OWN, function)(*arguments)
             own = tuple(as_tensor(state, data) for state in states)
             return getattr(_OWN, function)(data, own if len(own) > 1 else own[0], *rest)
-        cells = (self._cell(one, weights),)
+        read = functools.partial(self._cell, one, weights)
         x = as_array(data)[:, None]
-        result = self.run(LayerCall(one, number, x, states, None, cells, function, (weights,)))
+        result = self.run(LayerCall(one, number, x, states, None, read, function, (weights,)))
         made = tuple(as_tensor(state, data) for state in result.states)
         return made if one.lstm else made[0]
 
