@@ -5,7 +5,8 @@
     path/
       zarr.json             the marker: it says how much is there, which data belong to it, and (as
                             Zarr's consolidated metadata) what each group and array in them is: their
-                            shapes there are those of what is complete
+                            shapes there are those of what is complete; and while it is being written, the
+                            statistics of that, so that with the levels a first picture needs no more
       resume/               only while it is being written: what it can be gone on with from
       data-<id>/
         0-lstm_1/           one group a layer, in model order

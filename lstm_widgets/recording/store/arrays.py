@@ -309,6 +309,18 @@ class Array:
         values = chunk.values[here].reshape(-1, chunk.values.shape[2])
         return column, values, None if chunk.counted is None else chunk.counted[here].ravel()
 
+    def reached(self, index: Index, chunk: Chunk) -> Columns | None:
+        """Give what was written of a chunk of a signal, as columns; None if these don't follow each other."""
+        at = self.cursor
+        ended = at.timesteps == self._timesteps
+        if not ended and at.examples > 1:
+            return None
+        first = [k * size for k, size in zip(index, self.chunks, strict=True)]
+        rows = slice(at.examples - first[0]), slice(at.timesteps - first[1])
+        values = chunk.values[rows].reshape(-1, chunk.values.shape[2])
+        counted = None if chunk.counted is None else chunk.counted[rows].ravel()
+        return first[0] * self.length("timestep") + first[1], values, counted
+
     def file(self, index: Index, chunk: npt.NDArray[Any]) -> File:
         """Make of a chunk what its file has in it."""
         name = ".".join(["c", *map(str, index)])

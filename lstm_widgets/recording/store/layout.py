@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
@@ -16,6 +17,8 @@ from lstm_widgets.recording.recorded import INITIAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
 
 FORMAT = 4
 CHUNK_BYTES = 2**21
@@ -109,6 +112,17 @@ def count(folder: Path) -> tuple[int, int]:
         if not file.startswith(".")
     ]
     return len(sizes), sum(sizes)
+
+
+def packed(statistics: npt.NDArray[np.float32]) -> str:
+    """Write the statistics of a signal, float32 (3, cell), as text: in a marker they change with it."""
+    return base64.b64encode(statistics.astype("<f4").tobytes()).decode("ascii")
+
+
+def unpacked(text: str) -> npt.NDArray[np.float32]:
+    """Read what :func:`packed` wrote."""
+    values = np.frombuffer(base64.b64decode(text, validate=True), "<f4")
+    return values.reshape(3, -1).astype(np.float32)
 
 
 def strict(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold

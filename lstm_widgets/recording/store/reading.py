@@ -11,6 +11,7 @@ from xarray.core import indexing
 
 from lstm_widgets.errors import RecordingFileError
 from lstm_widgets.recording.axes import ranges
+from lstm_widgets.recording.levels import statistics_path
 from lstm_widgets.recording.store.layout import (
     AXES,
     BESIDE,
@@ -19,9 +20,10 @@ from lstm_widgets.recording.store.layout import (
     coordinates,
     floats,
     marker_of,
+    unpacked,
 )
 from lstm_widgets.recording.store.places import place_of
-from lstm_widgets.recording.store.stored import CodedArray, Form, StoredArray, form_of
+from lstm_widgets.recording.store.stored import CodedArray, Form, StoredArray, form_of, stored
 from lstm_widgets.recording.times import with_time_index
 
 if TYPE_CHECKING:
@@ -100,6 +102,9 @@ def _opened(
         name: _layer(place, f"{data}/{group}", nodes, f"layer {name!r}", whole=whole)
         for name, group in zip(names, groups, strict=True)
     }
+    if not whole:
+        for layer, group in zip(layers.values(), groups, strict=True):
+            _take_statistics(layer, group, marker.get("statistics", {}))
     beside = {what: _beside(place, f"{data}/{what}", nodes, what) for what in others}
     _expect_same_examples([*layers.values(), *beside.values()])
     return layers, beside, attrs
@@ -189,6 +194,20 @@ def _layer(
     return dataset
 
 
+def _take_statistics(layer: xr.Dataset, group: str, texts: Mapping[str, str]) -> None:
+    """Put beside signals that aren't finished the statistics that the marker has of them."""
+    for name, signal in layer.data_vars.items():
+        text, array = texts.get(f"{group}/{name}"), stored(signal)
+        if text is None or array is None:
+            continue
+        values = unpacked(text)
+        if values.shape[1] != array.shape[2]:
+            raise ValueError(
+                f"statistics of {values.shape[1]} cells, {array.told} has {array.shape}"
+            )
+        array.beside[statistics_path(str(name))] = xr.Variable(("summary", "cell"), values)
+
+
 def _beside(place: Place, group: str, nodes: Mapping[str, dict[str, Any]], what: str) -> xr.Dataset:
     """Open what the model read or said."""
     dataset = _dataset(place, group, nodes, what)
@@ -252,8 +271,8 @@ def _variable(name: str, arrays: Mapping[str, StoredArray]) -> xr.Variable:
 
 
 def _lazy(array: StoredArray | CodedArray) -> xr.Variable:
-    stored = array.codes if isinstance(array, CodedArray) else array
-    form: Form = stored.form
+    held = array.codes if isinstance(array, CodedArray) else array
+    form: Form = held.form
     known = {
         name: value
         for name in ("time_zone", "recorded_as")
@@ -265,7 +284,7 @@ def _lazy(array: StoredArray | CodedArray) -> xr.Variable:
         form.dims,
         indexing.CopyOnWriteArray(data),
         known,
-        encoding={"source": stored.place.source(stored.path), "chunks": form.chunks},
+        encoding={"source": held.place.source(held.path), "chunks": form.chunks},
     )
 
 

@@ -28,6 +28,7 @@ from lstm_widgets.recording.store.layout import (
     consolidated,
     count,
     floats,
+    packed,
     read_marker,
     strict,
 )
@@ -384,8 +385,11 @@ class Stream:
             for summary in each.summaries.values():
                 for file in summary.rest():
                     self._writer.do(partial(self._disk.put, file))
+                for describe in summary.described(self._disk):
+                    self._writer.do(describe)
             for describe in each.described(self._disk):
                 self._writer.do(describe)
+        self._note_statistics(mark)
 
         def job() -> None:
             self._disk.sync()
@@ -397,6 +401,22 @@ class Stream:
         self._writer.do(job)
         self._mark = None
         self._committed = time.monotonic()
+
+    def _note_statistics(self, mark: _Mark) -> None:
+        """Have a mark tell the statistics of what it is about, if that is all that is written by now."""
+        for key, lengths in mark.lengths.items():
+            each = self._sets[key]
+            if each.mark() != mark.sets[key]:
+                continue
+            for name, summary in each.summaries.items():
+                array = each.arrays[name]
+                begun = sorted(array.partial.items(), key=lambda one: one[0])
+                found = summary.so_far(
+                    lengths.get("example", 1) * lengths.get("timestep", 1),
+                    [array.reached(*one) for one in begun],
+                )
+                if found is not None:
+                    mark.statistics[f"{each.group}/{name}"] = packed(found)
 
     def _keep(self, mark: _Mark) -> None:
         header = {
@@ -430,6 +450,7 @@ class Stream:
             marker["files"], marker["bytes"] = count(self._data)
         else:
             marker["done"] = mark.done
+            marker["statistics"] = mark.statistics
         return marker
 
     def _metadata(self, mark: _Mark) -> dict[str, Any]:
@@ -565,6 +586,8 @@ class _Mark:
     sets: dict[str, Any]
     lengths: dict[str, dict[str, int]]
     summaries: dict[str, Callable[[], dict[str, npt.NDArray[Any]]]] = field(default_factory=dict)
+    # Those of signals that aren't finished.
+    statistics: dict[str, str] = field(default_factory=dict)
 
 
 class _Set:

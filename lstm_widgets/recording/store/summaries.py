@@ -14,12 +14,13 @@ from lstm_widgets.recording.store.disk import group_of
 from lstm_widgets.recording.store.plans import Variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
 
     from lstm_widgets.recording.levels import LevelRuns
+    from lstm_widgets.recording.store.arrays import Columns
     from lstm_widgets.recording.store.disk import Disk, File
 
 __all__ = ["Summary"]
@@ -107,6 +108,39 @@ class Summary:
                 yield array.file(index, chunk.values)
                 chunk.stored = chunk.filled
 
+    def described(self, disk: Disk) -> Iterator[Callable[[], None]]:
+        """Give what writes of the levels what they are, where they have grown."""
+        for array in self._levels.values():
+            yield from array.described(disk)
+
+    def so_far(
+        self, columns: int, behind: Iterable[Columns | None]
+    ) -> npt.NDArray[np.float32] | None:
+        """Give the statistics of what is written now.
+
+        Parameters
+        ----------
+        columns : int
+            How many there are.
+        behind : iterable of Columns
+            Those of chunks that aren't whole, in order.
+
+        Returns
+        -------
+        float32 array (3, cell) or None
+            None if there are no levels yet, or columns that they aren't of.
+        """
+        if self._whole is None or not self._levels:
+            return None
+        whole = copy(self._whole)
+        for each in behind:
+            if each is None or each[0] != whole.stop:
+                return None
+            whole.add(each[1].astype(np.float32, copy=False), each[2])
+        if whole.stop != columns:
+            return None
+        return _stacked(whole)
+
     def finish(self, disk: Disk, columns: int) -> None:
         """Write the rest, once all of the signal is written; nothing of one that is soon read."""
         if self._whole is None or self._whole.stop != columns:
@@ -115,8 +149,7 @@ class Summary:
             disk.put(file)
         if self._whole is None or not self._levels:
             return
-        found = self._whole.statistics
-        values = np.stack([found.largest, found.mean_magnitude, found.variance])
+        values = _stacked(self._whole)
         name, layer = self._signal.name, self._signal.parent
         sizes = {"summary": 3, "cell": self._cells}
         statistics = Array(
@@ -145,3 +178,9 @@ class Summary:
                 rows = np.asarray(values[example, part])
                 for file in self.add(example * timesteps + start, rows, counted):
                     disk.put(file)
+
+
+def _stacked(whole: Accumulator) -> npt.NDArray[np.float32]:
+    """Give the statistics as they stand on the disk: float32 (3, cell)."""
+    found = whole.statistics
+    return np.stack([found.largest, found.mean_magnitude, found.variance])
