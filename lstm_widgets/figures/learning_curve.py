@@ -233,8 +233,10 @@ class LearningCurve:
             ends.append((name, x, values, ink))
         known = np.concatenate([values for _, _, values in self._losses])
         known = known[np.isfinite(known)]
-        low, high = min(0.0, known.min(initial=0)), known.max(initial=0) or 1.0
-        axes.set_ylim(low, high + 0.08 * (high - low))
+        # What matters of a loss is how it goes; from 0 on, many would look flat.
+        low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
+        room = 0.08 * (high - low) or 0.5
+        axes.set_ylim(low - room, high + room)
         _name_ends(axes, ends, _LOSS)
         axes.set_ylabel("loss", labelpad=2)
 
