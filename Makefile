@@ -144,7 +144,7 @@ docs: $(PY_READY) ## Build the site into build/docs; warnings, such as a link to
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees -b html docs build/docs
 
 bench: setup-browser ## Run the benchmarks and print their ratios
-	@for script in importing recording torch_recording training grid text relevance matching ranking probing concepts series_plot state_space figures; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
+	@for script in importing recording torch_recording training grid text relevance matching ranking probing concepts series_plot state_space fixed_points figures; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 constraints: $(PY_READY) ## Renew constraints.txt from the newest versions that fit together
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \

@@ -20,6 +20,7 @@ from .errors import (
     UnsupportedLayerError,
 )
 from .figures.learning_curve import LearningCurve
+from .figures.phase_portrait import phase_portrait
 from .figures.responses import response_figure
 from .figures.saturation import saturation_figure
 from .models.keras.legacy import load_legacy, load_legacy_weights
@@ -83,6 +84,7 @@ __all__ = [
     "load_legacy_weights",
     "match",
     "open_recording",
+    "phase_portrait",
     "pointing_game",
     "positions_of",
     "probe",
