@@ -27,6 +27,8 @@ _STARTS = {1: 61, 2: 21, 3: 9, 4: 6}
 _FOLLOWED = 60
 #: Activations that give nothing beyond -1 and 1.
 _BOUNDED = ("tanh", "sigmoid", "hard_sigmoid", "hard_sigmoid_keras2", "hard_tanh", "softsign")
+#: After so many timesteps a state is near one that it comes to, which may be far from where it began.
+_RUN = 100
 _FIXED, _TURNS, _SAME = 1e-20, 300, 1e-3
 
 
@@ -92,9 +94,14 @@ class Portrait:
         """Find the fixed points: ``(point, cell)``, and whether each is stable."""
         axis = np.linspace(low, high, _STARTS[self.cells])
         grid = np.stack(np.meshgrid(*[axis] * self.cells), axis=-1).reshape(-1, self.cells)
+        starts = [self.joint(grid)]
+        later: Any = starts[0]
+        for _ in range(_RUN):
+            later = self.constant.step(later)
+        starts.append(later[np.isfinite(later).all(axis=1)])
         found = minimised(
             self.constant.step,
-            self.joint(grid),
+            np.concatenate(starts),
             tolerance=_FIXED,
             turns=_TURNS,
             advance=lambda _: None,

@@ -138,6 +138,7 @@ def phase_portrait(
     if reach is None:
         far = max(float(np.abs(at).max(initial=0)) for at, _ in points.values())
         reach = (-max(1.1, 1.15 * far), max(1.1, 1.15 * far))
+        points = {key: portrait.points(*reach) for key, portrait in portraits.items()}
     drawing = _Drawing(portraits, points, reach, np.broadcast_to(held, cells), colours)
     return (
         drawing.curves(named, symbols, wide) if cells == 1 else drawing.planes(named, symbols, wide)
@@ -343,7 +344,7 @@ class _Drawing:
             panel.set_ylabel(labels[1] if left else "", labelpad=2),
         ]
         for axis in (panel.xaxis, panel.yaxis):
-            axis.set_major_locator(MaxNLocator(4))
+            axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
             axis.set_tick_params(length=2, width=0.5, color=artist.shares(theme.muted), pad=2)
             texts += axis.get_ticklabels()
         if len(self.rest) == 2 and not left:
