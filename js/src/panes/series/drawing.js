@@ -202,14 +202,21 @@ export class Drawing {
       context.fillRect(left, Math.round(yOf(band, one, 0)), room, 1);
     }
     context.fillRect(left, top + height + 3, room, 1);
-    const { span, layer } = state;
-    if (span && Math.floor(span[0] / layer.timesteps) === band.example) {
-      const axis = lines.axis(layer.name, band.example);
-      const [a, b] = [span[0], span[1] - 1].map((column) => axis.at(column % layer.timesteps));
+    const { span, selected, layer } = state;
+    const axis = lines.axis(layer.name, band.example);
+    context.fillStyle = theme.colour.accent;
+    context.globalAlpha = 0.14;
+    const mark = (/** @type {number} */ start, /** @type {number} */ stop) => {
+      const [a, b] = [start, stop - 1].map((timestep) => axis.at(timestep));
       const [from, to] = [x(a - axis.step / 2), x(b + axis.step / 2)];
-      context.fillStyle = theme.colour.accent;
-      context.globalAlpha = 0.14;
-      context.fillRect(from, top - 4, Math.max(1, to - from), height + 8);
+      if (to >= left && from <= left + room)
+        context.fillRect(from, top - 4, Math.max(1, to - from), height + 8);
+    };
+    const first = band.example * layer.timesteps;
+    if (span && Math.floor(span[0] / layer.timesteps) === band.example)
+      mark(span[0] - first, span[1] - first);
+    for (const [example, start, stop] of selected) {
+      if (example === band.example && stop <= layer.timesteps) mark(start, stop);
     }
     context.restore();
   }

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { load, random } from "../../load.mjs";
+
+/** @type {typeof import("../../../src/panes/space/raster.js")} */
+const { byDepth, density, dots, inside, nearest } = await load("panes/space/raster.js");
+
+/** What stands for an image here. @param {number} width @param {number} height @returns {any} */
+const blank = (width, height) => ({ width, height, all: new Uint32Array(width * height) });
+const RED = 0xff0000ff;
+const BLUE = 0xffff0000;
+const alpha = (/** @type {number} */ pixel) => pixel >>> 24;
+
+test("a dot is round, whole in the middle, and cut off at the edges", () => {
+  const pixels = blank(40, 30);
+  const placed = {
+    x: Float32Array.of(10, 0, 500),
+    y: Float32Array.of(12, 0, 10),
+    colours: Uint32Array.of(RED, BLUE, BLUE),
+    order: undefined,
+  };
+  dots(pixels, placed, { ratio: 1, radius: 4, rim: 0 });
+  assert.equal(pixels.all[12 * 40 + 10], RED);
+  const seen = pixels.all.filter((/** @type {number} */ pixel) => (pixel & 255) === 255);
+  const area = seen.reduce(
+    (/** @type {number} */ sum, /** @type {number} */ p) => sum + alpha(p) / 255,
+    0,
+  );
+  assert.ok(Math.abs(area - Math.PI * 16) < 6, String(area));
+  assert.equal(pixels.all[0], BLUE);
+});
+
+test("what is drawn last lies on top", () => {
+  for (const [order, top] of /** @type {[number[], number][]} */ ([
+    [[0, 1], BLUE],
+    [[1, 0], RED],
+  ])) {
+    const pixels = blank(20, 20);
+    const [x, y] = [Float32Array.of(9, 9), Float32Array.of(9, 9)];
+    const colours = Uint32Array.of(RED, BLUE);
+    dots(
+      pixels,
+      { x, y, colours, order: Uint32Array.from(order) },
+      { ratio: 1, radius: 1, rim: 0 },
+    );
+    assert.equal(pixels.all[9 * 20 + 9], top);
+  }
+});
+
+test("the more points a pixel has, the stronger it is, in the mean of their colours", () => {
+  const pixels = blank(10, 4);
+  const xs = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 5, 5, 5, 5, -1, 99];
+  const x = Float32Array.from(xs, (v) => v + 0.3);
+  const colours = Uint32Array.from(xs, (_, i) => (i % 2 ? RED : BLUE));
+  const most = density(pixels, {
+    x,
+    y: new Float32Array(xs.length).fill(2),
+    colours,
+    order: undefined,
+  });
+  assert.equal(most, 16);
+  const [many, one, some] = [1, 3, 5].map((column) => pixels.all[20 + column]);
+  assert.deepEqual([many, one, some].map(alpha), [255, 64, Math.round(255 * (0.25 + 0.75 / 2))]);
+  assert.equal(many & 255, 128);
+  assert.equal((many >>> 16) & 255, 128);
+  assert.equal(pixels.all.filter(Boolean).length, 3);
+});
+
+test("points are in the order of their depth", () => {
+  const { next } = random(2);
+  const depth = Float32Array.from({ length: 300 }, () => 2 * next() - 1);
+  const order = byDepth(depth, 1);
+  assert.deepEqual(
+    [...order].sort((a, b) => a - b),
+    [...depth.keys()],
+  );
+  for (let k = 1; k < 300; k++) assert.ok(depth[order[k]] >= depth[order[k - 1]] - 2 / 255);
+});
+
+test("inside of a line is what a walk around it goes around", () => {
+  const { next } = random(3);
+  const x = Float32Array.from({ length: 400 }, () => 10 * next());
+  const y = Float32Array.from({ length: 400 }, () => 10 * next());
+  /** @type {[number, number][]} */
+  const corners = [
+    [1, 1],
+    [9, 2],
+    [8, 9],
+    [4.5, 4],
+    [2, 8],
+  ];
+  // By the angles under which the corners are seen from a point.
+  const wound = (/** @type {number} */ i) => {
+    let angle = 0;
+    corners.forEach(([ax, ay], k) => {
+      const [bx, by] = corners[(k + 1) % corners.length];
+      const [a, b] = [Math.atan2(ay - y[i], ax - x[i]), Math.atan2(by - y[i], bx - x[i])];
+      const step = b - a;
+      angle += step > Math.PI ? step - 2 * Math.PI : step < -Math.PI ? step + 2 * Math.PI : step;
+    });
+    return Math.abs(angle) > Math.PI;
+  };
+  assert.deepEqual(
+    inside(x, y, corners),
+    [...x.keys()].filter((i) => wound(i)),
+  );
+});
+
+test("the nearest point is found, unless it is too far", () => {
+  const [x, y] = [Float32Array.of(1, 5, 9), Float32Array.of(1, 5, 9)];
+  assert.equal(nearest(x, y, 5.5, 5.2, 3), 1);
+  assert.equal(nearest(x, y, 3, 7, 2), -1);
+});
