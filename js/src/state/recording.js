@@ -77,7 +77,6 @@ export class RecordingState extends SharedState {
   #lined = new Memo();
   /** Of variants. @type {Map<string, WholeSource | KernelSource>} */
   #sources = new Map();
-  #lasting = new Memo();
   /** What variants of a signal have in common, by that signal. @type {Map<string, Common>} */
   #commons = new Map();
   /** What stands above the columns of a layer. @type {Map<string, Heads>} */
@@ -201,10 +200,6 @@ export class RecordingState extends SharedState {
    */
   #variantSource(layer, signal) {
     const { model, variant, variants } = this;
-    if (this.#lasting.changed(LASTING.map((name) => model.get(name)))) {
-      for (const source of this.#sources.values()) source.dispose();
-      for (const kept of [this.#sources, this.#commons, this.#heads]) kept.clear();
-    }
     const key = (/** @type {string} */ name) =>
       JSON.stringify([layer.name, signal, name, this.difference]);
     const known = this.#sources.get(key(variant));
@@ -431,6 +426,10 @@ export class RecordingState extends SharedState {
    */
   settle(name) {
     if (ARRIVING.includes(name)) this.#key = ""; // another source, once all is there
+    if (LASTING.includes(name)) {
+      for (const source of this.#sources.values()) source.dispose();
+      for (const kept of [this.#sources, this.#commons, this.#heads]) kept.clear();
+    }
     if (!SETTLED.has(name)) return;
     const { model, layer } = this;
     /** @type {[string, unknown][]} */

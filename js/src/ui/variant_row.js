@@ -105,20 +105,21 @@ export class VariantRow {
       this.#go(next, this.frame);
       return;
     }
-    this.#wait(next === 0 ? 0 : beat(length));
+    this.#wait(beat(length));
     if (next === 0) this.#go(0, this);
-    this.frame.schedule();
+    this.update();
   }
 
   stop() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.frame.schedule();
+    this.update();
+    this.frame.schedule(); // which speaks again
   }
 
   /** @param {number} time */
   #wait(time) {
-    this.#timer = setTimeout(() => this.#step(), time || beat(this.state.variants.length));
+    this.#timer = setTimeout(() => this.#step(), time);
   }
 
   #step() {
@@ -130,7 +131,7 @@ export class VariantRow {
     }
     const last = state.variants.length - 1;
     const next = Math.min(this.#index + 1, last);
-    this.#wait(0);
+    this.#wait(beat(state.variants.length));
     this.#go(next, this);
     if (next === last) this.stop();
   }
@@ -147,7 +148,9 @@ export class VariantRow {
     }
     const index = this.#index;
     if (this.range.value !== String(index)) this.range.value = String(index);
-    this.range.setAttribute("aria-valuetext", variant);
+    if (this.range.getAttribute("aria-valuetext") !== variant) {
+      this.range.setAttribute("aria-valuetext", variant);
+    }
     if (this.names.selectedIndex !== index) this.names.selectedIndex = index;
     this.less.update(
       [["", "none"], ...variants.map((n) => /** @type {[string, string]} */ ([n, n]))],
