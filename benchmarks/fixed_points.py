@@ -4,7 +4,7 @@ Run: ``python benchmarks/fixed_points.py`` (about two minutes on two cores).
 
 - Jacobians of one step, with respect to the joint state, of 1 024 states of 128 cells (float64), all at
   once by ``lstm_widgets.rnn.jacobians``; against TensorFlow's ``GradientTape.jacobian`` of Keras's own
-  cell, one state a call.
+  cell, one state a call, as it is called (which traces it each time) and as a ``tf.function``.
 - The search from 1 024 starts on a GRU of 64 cells, all at once; against
   ``scipy.optimize.minimize`` of the same q with its exact gradient (L-BFGS-B), one start after the other,
   and against this package's own search with one start a call, which shows what being together alone saves.
@@ -51,9 +51,12 @@ def timed(function: Callable[[], object]) -> tuple[float, object]:
 
 def middle(function: Callable[[], object]) -> tuple[float, object]:
     """Run it three times after a first one, in which memory is had and code compiled."""
-    function()
-    runs = [timed(function) for _ in range(3)]
-    return statistics.median(seconds for seconds, _ in runs), runs[0][1]
+    seconds, result = [], function()
+    for _ in range(3):
+        result = None  # whose memory the next one takes
+        spent, result = timed(function)
+        seconds.append(spent)
+    return statistics.median(seconds), result
 
 
 def example(kind: str, cells: int, gain: float) -> tuple[object, StateMap, np.ndarray, np.ndarray]:
@@ -76,21 +79,27 @@ def jacobians(kind: str) -> None:
     ours, (_, found) = middle(lambda: step.jacobian(states))
     given = tf.constant(inputs[None])
 
-    def one(k: int) -> np.ndarray:
-        x = tf.constant(states[k])
+    def jacobian(x: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(x)
             _, after = cell(given, [part[None] for part in tf.split(x, len(step.places))])
             joint = tf.concat(after, axis=1)[0]
-        return tape.jacobian(joint, x).numpy()
+        return tape.jacobian(joint, x)
 
-    one(0)
-    runs = [timed(lambda k=k: one(k)) for k in range(SAMPLE)]
-    theirs = statistics.median(seconds for seconds, _ in runs) * STATES
-    apart = max(np.abs(found[k] - there).max() for k, (_, there) in enumerate(runs))
+    def by_one(function: Callable[[tf.Tensor], tf.Tensor]) -> tuple[float, list[np.ndarray]]:
+        function(tf.constant(states[0]))
+        runs = [timed(lambda k=k: function(tf.constant(states[k])).numpy()) for k in range(SAMPLE)]
+        return statistics.median(seconds for seconds, _ in runs) * STATES, [
+            made for _, made in runs
+        ]
+
+    theirs, made = by_one(jacobian)
+    traced, _ = by_one(tf.function(jacobian))
+    apart = max(np.abs(found[k] - there).max() for k, there in enumerate(made))
     print(
         f"Jacobians, {kind}, {STATES} states × 128 cells: {ours:.2f} s at once, one after the other by "
-        f"TensorFlow {theirs:.0f} s: {theirs / ours:.0f} ×  (largest difference {apart:.1g})"
+        f"TensorFlow {theirs:.0f} s: {theirs / ours:.0f} ×; as a tf.function {traced:.0f} s: "
+        f"{traced / ours:.1f} ×  (largest difference {apart:.1g})"
     )
 
 

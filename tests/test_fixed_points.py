@@ -380,6 +380,43 @@ def test_a_layer_above_another_is_told_what_it_receives(sequences):
         lw.fixed_points(model, "above", layer_inputs=received[:3], starts=np.zeros((1, 4)))
 
 
+def test_of_a_layer_that_is_called_twice_one_call_is_meant():
+    shared = L.GRU(3, return_sequences=True, name="gru")
+    given = keras.Input((None, 3))
+    model = keras.Model(given, shared(shared(given)))
+    arguments = {"inputs": [0.5, 1.0, 0.0], "starts": np.zeros((1, 3))}
+    with pytest.raises(ValueError, match=r"layer: expected one of the calls .* 'gru:1', 'gru:2'"):
+        lw.fixed_points(model, "gru", **arguments)
+    with pytest.raises(ValueError, match="depends on the state of 'gru:1'; expected layer_inputs="):
+        lw.fixed_points(model, "gru:2", **arguments)
+    with pytest.warns(UserWarning, match="no readout"):
+        points = lw.fixed_points(model, "gru:1", **arguments)
+    below = points["state"].values[0]
+    above = lw.fixed_points(model, "gru:2", layer_inputs=below, starts=np.zeros((1, 3)))
+    state = above["state"].values
+    after = stepped("GRU", shared.get_weights(), below[None], [state])[0]
+    np.testing.assert_allclose(after, state, atol=1e-9)
+    np.testing.assert_allclose(above["readout"], state, atol=1e-6)
+
+
+def test_several_inputs_and_outputs():
+    series, told = keras.Input((None, 2), name="series"), keras.Input((3,), name="told")
+    hidden = L.LSTM(4, return_sequences=True)(series)
+    beside = L.Dense(2, use_bias=False)(told)
+    said = L.Dense(2)(L.Concatenate()([hidden, series])) + beside[:, None]
+    model = keras.Model([series, told], [hidden, said])
+    starts, constants = np.zeros((1, 8)), {"series": [0.5, 1.0], "told": [1.0, 2.0, 3.0]}
+    with pytest.raises(ValueError, match="output: the model has 2"):
+        lw.fixed_points(model, inputs=constants, starts=starts)
+    points = lw.fixed_points(model, inputs=constants, starts=starts, output=1)
+    same = lw.fixed_points(model, inputs=list(constants.values()), starts=starts, output=1)
+    np.testing.assert_array_equal(points["readout"], same["readout"])
+    weights = {w.shape: w for w in model.get_weights()}
+    read = np.concatenate([points["state"].values[0, :4], [0.5, 1.0]])
+    expected = read @ weights[6, 2] + [1.0, 2.0, 3.0] @ weights[3, 2]
+    np.testing.assert_allclose(points["readout"].values[0], expected, atol=1e-5)
+
+
 def test_a_head_that_reads_several_timesteps_has_no_readout():
     model = keras.Sequential(
         [

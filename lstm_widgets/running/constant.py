@@ -19,7 +19,7 @@ from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.adapter import Result, adapter_of, standard_vocabulary
 from lstm_widgets.models.inputs import leaves, mapped
 from lstm_widgets.models.outputs import Output
-from lstm_widgets.recording.calls import all_named, split_call
+from lstm_widgets.recording.calls import all_named, call_name, split_call
 from lstm_widgets.rnn.cells import KINDS, SIGNALS, STATES
 from lstm_widgets.rnn.comparison import TOLERANCES, difference
 from lstm_widgets.rnn.jacobians import StateMap
@@ -268,23 +268,14 @@ class ConstantInput:
                 f"inputs: layer {self.name!r} takes them for padding, and doesn't read them; expected "
                 "something else"
             )
-        other = self._own_calls(
-            self._call(_Loop(self._layer, seed=1)), None if self._number is None else ""
-        )
+        other = self._own_calls(self._call(_Loop(self._layer, seed=1)), self.name)
         again = np.concatenate([call.x[:1] for call in other], axis=1)[0].astype(np.float64)
         if self._cell or difference(again, steps) > _SAME:
-            before = seen[: seen.index(self._calls[0])]
-            names = list(
-                dict.fromkeys(
-                    call.layer.name for call in before if call.layer.name != self._layer.name
-                )
-            )
-            below = self._layer.units[self._cell - 1] if self._cell else "', '".join(names)
+            below = ", ".join(map(repr, self._below(seen))) or "others"
             raise ValueError(
                 f"inputs: what layer {self.name!r} receives isn't constant, because it depends on the state "
-                f"of {below or 'others'!r}; expected layer_inputs=, the vector that it is to receive at each "
-                f"timestep, such as the hidden state of a fixed point of {below!r} where nothing stands "
-                "between the two"
+                f"of {below}; expected layer_inputs=, the vector that it is to receive at each timestep, "
+                "such as the hidden state of a fixed point of the layer below if nothing is between the two"
             )
         # At the edges a convolution may see beyond the sequence.
         middle = steps[len(steps) // 2]
@@ -296,6 +287,18 @@ class ConstantInput:
                 "receive at each"
             )
         return np.asarray(middle)
+
+    def _below(self, seen: Sequence[Call]) -> list[str]:
+        """Name what the model calls before the layer, or steps before its cell."""
+        if self._cell:
+            return [self._layer.units[self._cell - 1]]
+        names: dict[str, None] = {}
+        for call in seen:
+            if call is self._calls[0]:
+                break
+            own = call.layer.name == self._layer.name
+            names[call_name(self.name, call.number) if own else call.layer.name] = None
+        return list(names)
 
     # The run --------------------------------------------------------------------------------------
 
