@@ -159,7 +159,10 @@ export class Points {
       if (told.exact) return new Float32Array(bytes.slice().buffer);
       const codes = new Uint16Array(bytes.slice().buffer);
       const { low, high } = this.sent.components[which];
-      return Float32Array.from(codes, (code) => low + (code / STEPS) * (high - low));
+      const places = new Float32Array(codes.length);
+      const step = (high - low) / STEPS;
+      for (let i = 0; i < codes.length; i++) places[i] = low + codes[i] * step;
+      return places;
     });
   }
 

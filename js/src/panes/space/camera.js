@@ -119,9 +119,17 @@ export class Camera {
     ];
   }
 
-  /** Whether a place on the screen is within the picture. @param {number} x @param {number} y */
-  holds(x, y) {
-    return x >= this.left && x <= this.right && y >= this.top && y <= this.bottom;
+  /**
+   * How many places on the screen are within the picture.
+   * @param {Float32Array} x
+   * @param {Float32Array} y
+   */
+  seen(x, y) {
+    const { left, right, top, bottom } = this;
+    let seen = 0;
+    for (let i = 0; i < x.length; i++)
+      if (x[i] >= left && x[i] <= right && y[i] >= top && y[i] <= bottom) seen++;
+    return seen;
   }
 
   /**

@@ -100,7 +100,7 @@ export function colouring(frame, points, columns) {
     const codes = source && colours && points.values(source, cell);
     if (!codes || !colours) return undefined;
     const row = colours.row(cell);
-    return { pixels: Uint32Array.from(codes, (code) => row[code]), names: [] };
+    return { pixels: looked(codes, row), names: [] };
   }
   const { timesteps, examples } = layer;
   const times = source?.times(0);
@@ -108,10 +108,11 @@ export function colouring(frame, points, columns) {
   const most = example ? examples - 1 : timesteps - 1;
   const colours = ramp(PLAIN);
   const step = most > 0 ? (RAMP - 1) / most : 0;
-  const pixels = Uint32Array.from(columns, (column) => {
-    const at = example ? Math.floor(column / timesteps) : column % timesteps;
-    return colours[Math.round(at * step)];
-  });
+  const pixels = new Uint32Array(columns.length);
+  for (let i = 0; i < columns.length; i++) {
+    const at = example ? Math.floor(columns[i] / timesteps) : columns[i] % timesteps;
+    pixels[i] = colours[Math.round(at * step)];
+  }
   const label = (/** @type {number} */ at) =>
     !example && times && layer.times?.shared ? times.label(at) : String(at);
   const scale = {
@@ -122,6 +123,17 @@ export function colouring(frame, points, columns) {
     unit: example ? "example" : "timestep",
   };
   return { pixels, names: [], scale };
+}
+
+/**
+ * The colours of codes. A plain loop: a callback for each of a million takes longer than a frame.
+ * @param {Uint8Array} codes
+ * @param {Uint32Array} table
+ */
+function looked(codes, table) {
+  const pixels = new Uint32Array(codes.length);
+  for (let i = 0; i < codes.length; i++) pixels[i] = table[codes[i]];
+  return pixels;
 }
 
 /**
@@ -156,7 +168,7 @@ function byClass({ names, counts, codes }, say, theme) {
   const named = names.map((name, i) => ({ text: say(name), colour: hues[i], count: counts[i] }));
   const left = codes.length - counts.reduce((sum, count) => sum + count, 0);
   if (left > 0) named.push({ text: "others", colour: others, count: left });
-  return { pixels: Uint32Array.from(codes, (code) => table[code]), names: named };
+  return { pixels: looked(codes, table), names: named };
 }
 
 /**
@@ -170,11 +182,12 @@ function byTrack(track, columns, theme) {
   if (!track.values) {
     const no = mix(theme.background, parsed(theme.colour.muted), NOT);
     let yes = 0;
-    const pixels = Uint32Array.from(columns, (column) => {
-      const code = track.code(column);
+    const pixels = new Uint32Array(columns.length);
+    for (let i = 0; i < columns.length; i++) {
+      const code = track.code(columns[i]);
       yes += code;
-      return code ? table[1] : no;
-    });
+      pixels[i] = code ? table[1] : no;
+    }
     return {
       pixels,
       names: [
@@ -184,10 +197,11 @@ function byTrack(track, columns, theme) {
     };
   }
   const none = mix(theme.background, theme.foreground, 0.15);
-  const pixels = Uint32Array.from(columns, (column) => {
-    const code = track.code(column);
-    return code === NONE ? none : table[code];
-  });
+  const pixels = new Uint32Array(columns.length);
+  for (let i = 0; i < columns.length; i++) {
+    const code = track.code(columns[i]);
+    pixels[i] = code === NONE ? none : table[code];
+  }
   const { values } = track;
   const scale = values.length > 0 && {
     ramp: Uint32Array.from(table),
@@ -211,7 +225,7 @@ function byNumber(codes, { low, high }, unit, theme) {
     code === NO_CLASS ? none : colours[Math.round((code / (NO_CLASS - 1)) * (RAMP - 1))],
   );
   return {
-    pixels: Uint32Array.from(codes, (code) => table[code]),
+    pixels: looked(codes, table),
     names: [],
     scale: { ramp: colours, ...ends(low, high), unit },
   };

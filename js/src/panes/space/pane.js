@@ -615,7 +615,7 @@ export class SpacePane {
     if (!points || !columns || !camera || !components?.every((each) => each !== undefined)) return;
     this.#place(camera, components);
     this.#colour(points, columns);
-    this.#choose_(columns);
+    this.#mark(columns);
     drawAxes(context, camera, theme);
     context.save();
     context.beginPath();
@@ -684,10 +684,12 @@ export class SpacePane {
   }
 
   /** Which points are selected. @param {Uint32Array} columns */
-  #choose_(columns) {
+  #mark(columns) {
     const track = this.state.selectedTrack;
     if (!this.#choice.changed([track, columns])) return;
-    this.#chosen = track && Uint8Array.from(columns, (column) => track.code(column));
+    this.#chosen = track && new Uint8Array(columns.length);
+    for (let i = 0; track && this.#chosen && i < columns.length; i++)
+      this.#chosen[i] = track.code(columns[i]);
   }
 
   /** Draw points into their own canvas, if anything has changed. @param {Camera} camera */
@@ -702,8 +704,7 @@ export class SpacePane {
     const colours =
       found?.pixels ?? new Uint32Array(x.length).fill(mix(muted, frame.theme.foreground, 0.5));
     if (colours.length !== x.length) return;
-    let seen = 0;
-    for (let i = 0; i < x.length; i++) if (camera.holds(x[i], y[i])) seen++;
+    const seen = camera.seen(x, y);
     this.#dense = seen > MOST_DOTS;
     const scale = this.#dense ? 1 : ratio;
     const pixels = this.#pixels;

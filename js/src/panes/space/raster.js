@@ -106,35 +106,47 @@ function stamp({ width, height, all }, { reach, size, cover }, cx, cy, colour) {
 export function density(pixels, { x, y, colours, order }) {
   const { width, height, all } = pixels;
   const size = width * height;
-  const [counts, red, green, blue] = [0, 0, 0, 0].map(() => new Uint32Array(size));
+  // Of each pixel side by side, so that a point touches one place in memory: how many, red, green, blue.
+  if (sums.length === 4 * size) sums.fill(0);
+  else sums = new Uint32Array(4 * size);
+  const into = sums;
   const count = order?.length ?? x.length;
   let most = 0;
   for (let k = 0; k < count; k++) {
     const i = order ? order[k] : k;
     const [column, row] = [x[i], y[i]];
     if (!(column >= 0 && column < width && row >= 0 && row < height)) continue;
-    const at = (row | 0) * width + (column | 0);
+    const at = 4 * ((row | 0) * width + (column | 0));
     const colour = colours[i];
-    const here = ++counts[at];
+    const here = into[at] + 1;
     if (here > most) most = here;
-    red[at] += colour & 255;
-    green[at] += (colour >>> 8) & 255;
-    blue[at] += (colour >>> 16) & 255;
+    into[at] = here;
+    into[at + 1] += colour & 255;
+    into[at + 2] += (colour >>> 8) & 255;
+    into[at + 3] += (colour >>> 16) & 255;
   }
   const scale = most > 1 ? (1 - FAINT) / Math.log(most) : 0;
-  for (let at = 0; at < size; at++) {
-    const here = counts[at];
+  const strength = (/** @type {number} */ here) =>
+    Math.round(255 * (most > 1 ? FAINT + scale * Math.log(here) : 1));
+  const known = Uint8Array.from({ length: Math.min(most, KNOWN) + 1 }, (_, here) => strength(here));
+  for (let at = 0, from = 0; at < size; at++, from += 4) {
+    const here = into[from];
     if (here === 0) continue;
-    const alpha = Math.round(255 * (most > 1 ? FAINT + scale * Math.log(here) : 1));
+    const alpha = here < known.length ? known[here] : strength(here);
+    const each = 1 / here;
     all[at] =
-      ((alpha << 24) |
-        (Math.round(blue[at] / here) << 16) |
-        (Math.round(green[at] / here) << 8) |
-        Math.round(red[at] / here)) >>>
-      0;
+      (alpha << 24) |
+      ((into[from + 3] * each + 0.5) << 16) |
+      ((into[from + 2] * each + 0.5) << 8) |
+      (into[from + 1] * each + 0.5);
   }
   return most;
 }
+
+/** What is summed up is kept for the next picture of the same size. */
+let sums = new Uint32Array(0);
+/** The strengths of up to so many points are worked out once a picture. */
+const KNOWN = 4096;
 
 /** Shades of depth. */
 const DEPTHS = 256;
