@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import recordings
-from expected import frames
+from expected import frames, picture
 from playwright.sync_api import expect
 from test_cell_grid import GUTTER, LABELS, SQUARE, TOKENS
 from test_series_plot import INSET, LEFT, RIGHT
@@ -219,3 +219,40 @@ def test_a_second_finger_while_one_scrolls_never_zooms_the_page(open_page):
     frames(lines)
     assert page.page.evaluate("visualViewport.scale") == 1
     assert lines.evaluate("e => e.scrollWidth > 1.5 * e.clientWidth")
+
+
+def test_fingers_on_states(open_page):
+    page = open_page(lw.StateSpace(recordings.sums(), axes=(0, 1, 2), trajectories="none"))
+    space, status = page.page.locator(".lw-space"), page.page.locator(".lw-status")
+    page.page.add_style_tag(content="body { margin-bottom: 2000px; }")
+    frames(space)
+    box = space.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    before = picture(space.locator("canvas"))
+    hand = Hand(page.page)
+    # Two fingers zoom the states, never the page.
+    hand.pinch(x, y, 60, 150)
+    frames(space)
+    zoomed = picture(space.locator("canvas"))
+    assert (zoomed != before).any()
+    assert page.page.evaluate(PAGE) == [1, 0]
+    # A finger that rests turns them; one that moves at once scrolls the page.
+    hand.touch("touchStart", (x, y))
+    page.page.wait_for_timeout(600)
+    for step in range(8):
+        hand.touch("touchMove", (x + 8 * step, y))
+    hand.touch("touchEnd")
+    frames(space)
+    assert (picture(space.locator("canvas")) != zoomed).any()
+    assert page.page.evaluate(PAGE) == [1, 0]
+    # A tap selects what is nearest.
+    told = status.text_content()
+    hand.touch("touchMove", (x, y))
+    for offset in range(0, 120, 12):
+        hand.tap(x + offset, y - offset / 2)
+        if status.text_content() != told:
+            break
+    expect(status).not_to_have_text(told)
+    hand.pan(x, y, -120)
+    page.page.wait_for_timeout(300)
+    assert page.page.evaluate("scrollY") > 0
