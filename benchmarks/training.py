@@ -75,7 +75,7 @@ def characters() -> tuple[Any, Any, Any, int, dict[str, Any]]:
         ]
     )
     model.compile("adam", "sparse_categorical_crossentropy")
-    passage = {"inputs": text[:1000], "vocabulary": symbols}
+    passage = {"inputs": text[:500], "vocabulary": symbols}
     return model, windows[:, :-1], windows[:, 1:], 64, passage
 
 

@@ -167,4 +167,4 @@ def test_a_cell_that_was_held_is_not_held_again(model, monkeypatch):
 
 def test_only_one_lock_stands_before_models():
     with run.states_as_found(keras.Sequential([L.Dense(1)]), []):
-        assert not in_threads(lambda: run._RUNNING.acquire(blocking=False))[0]
+        assert not in_threads(lambda: run.RUNNING.acquire(blocking=False))[0]

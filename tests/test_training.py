@@ -398,7 +398,7 @@ def test_a_layer_that_is_off_is_judged_by_samples(monkeypatch):
     model = network()
     recorder = lw.TrainingRecorder(PROBE)
     recorder.record(model, "0")
-    monkeypatch.setattr(repeated, "difference", lambda *_: 1.0)
+    monkeypatch.setattr(repeated, "apart", lambda *_: 1.0)
     recorder.record(model, "1")
     assert recorder.variants["1"]["lstm"].attrs["check"]["mode"] == "prefix"
     recorder = lw.TrainingRecorder(PROBE, check=False)

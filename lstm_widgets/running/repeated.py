@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from lstm_widgets.running.session import Session
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
 
     from lstm_widgets.models.adapter import Adapter, Call, Compiled, Run
     from lstm_widgets.models.self_check import CellRun
@@ -80,6 +83,9 @@ class Repeated:
         self._beside = Beside(scaling=scaling, named=told.tokens is not None)
         self._part = parts.part
         self._every_output = parts.reading.mode == "pieces" and parts.head.series is not None
+        self._known: Any = _Known(
+            self._adapter.name, self._adapter.packages, self._adapter.config()
+        )
         self._compiled: Compiled | None = None
         self._count = 0
 
@@ -138,7 +144,20 @@ class Repeated:
             # An interrupt is the training's: there is no recording of half the inputs.
             for start, stop in self._part.reading.parts(self._part.size):
                 recorder.read(start, stop)
-        return recorder.recording(self._adapter)
+        return recorder.recording(self._known)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What a recording says of the model, of which only the weights change."""
+
+    name: str
+    packages: tuple[str, ...]
+    settings: Any
+
+    def config(self) -> Any:
+        """Tell its settings, as JSON can hold them."""
+        return self.settings
 
 
 class _ApartError(Exception):
@@ -155,13 +174,29 @@ class _Following(Session):
         hidden = kept[-1][1].hidden
         if hidden is not None:
             pairs.append((call.returned(hidden, call.mask), followed.own_outputs))
-        found = max(difference(ours, theirs) for ours, theirs in pairs)
+        least = min(unit.tolerance for units, _ in kept for unit in units)
+        found = max(apart(ours, theirs, least) for ours, theirs in pairs)
         for units, _ in kept:
             for unit in units:
                 if not found <= unit.tolerance:
                     raise _ApartError
                 unit.difference = found
                 self._note_checked(unit, *call.x.shape[:2])
+
+
+def apart(ours: NDArray[Any], theirs: NDArray[Any], tolerance: float) -> float:
+    """Tell how far arrays are apart: at most so far if that is within the tolerance.
+
+    Examples
+    --------
+    >>> apart(np.array([2.0]), np.array([2.5]), 1.0), apart(np.array([2.0]), np.array([2.5]), 0.1)
+    (0.5, 0.2)
+    """
+    if ours.shape == theirs.shape and ours.size:
+        most = float(np.abs(ours - theirs).max())
+        if most <= tolerance:
+            return most
+    return difference(ours, theirs)
 
 
 @contextlib.contextmanager

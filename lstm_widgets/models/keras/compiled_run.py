@@ -22,11 +22,13 @@ from lstm_widgets.models.keras.outputs import named
 from lstm_widgets.models.keras.own_loop import call_cell
 from lstm_widgets.models.keras.patches import replaced
 from lstm_widgets.models.keras.run import (
+    RUNNING,
     KerasRun,
     LayerCall,
     all_sequences,
     any_length,
     call_model,
+    read_states,
     states_as_found,
 )
 
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from lstm_widgets.rnn.cells import Cell
 
 __all__ = ["CompiledModel", "compiled"]
+
+#: Up to so many timesteps a loop is written out: the loops of TensorFlow take longer than such steps.
+UNROLLED = 16
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,19 @@ class _Noted:
     masked: bool
 
 
+@dataclass(frozen=True)
+class _Described(Found):
+    """A layer whose settings are known: they don't change while it stays compiled."""
+
+    @functools.cached_property
+    def _settings(self) -> dict[str, Any]:
+        return super().config()
+
+    def config(self) -> dict[str, Any]:
+        """Tell its settings, as JSON can hold them."""
+        return self._settings
+
+
 class CompiledModel:
     """A model that is compiled for one batch; see :class:`lstm_widgets.models.adapter.Compiled`."""
 
@@ -81,10 +99,12 @@ class CompiledModel:
         self, model: Any, found: Sequence[Found], batch: Any, *, pieces: bool, every_output: bool
     ) -> None:
         keras = load_keras()
-        self._model, self._found = model, found
+        self._model = model
+        self._found = [_Described(**vars(one)) for one in found]
         self._pieces, self._every_output = pieces, every_output
+        self._states = list({id(v): v for v, _ in read_states(model, self._found)}.values())
         # Read along with all else: each on its own takes as long as a layer.
-        self._weights = [v for one in found for cell in one.cells for v in variables(cell)]
+        self._weights = [v for one in self._found for cell in one.cells for v in variables(cell)]
         self._noted: list[_Noted] = []
         self._names: list[str] = []
         taken = keras.tree.map_structure(backend().taken, batch)
@@ -92,7 +112,7 @@ class CompiledModel:
         self._tensors = keras.tree.flatten(self._batch)
         with states_as_found(model, found), backend().inference(model):
             self._function = backend().compiled(self._run, self._tensors, model)
-            self.call()  # JAX traces only now
+            self._function(*self._tensors)  # JAX traces only now
 
     @property
     def reaches_all(self) -> bool:
@@ -103,6 +123,7 @@ class CompiledModel:
     def _run(self, *tensors: Any) -> list[Any]:
         """Call the model; return its outputs, and what was noted of each call of a layer."""
         noted: list[tuple[_Noted, list[Any]]] = []
+        before = [load_keras().ops.copy(state.value) for state in self._states]
         with contextlib.ExitStack() as stack:
             if self._pieces:
                 stack.enter_context(any_length(self._model))
@@ -112,8 +133,16 @@ class CompiledModel:
             batch = load_keras().tree.pack_sequence_as(self._batch, tensors)
             outputs = named(self._model, call_model(self._model, batch))
         self._noted, self._names = [note for note, _ in noted], list(outputs)
-        weights = [load_keras().ops.convert_to_tensor(each.value) for each in self._weights]
-        return [*weights, *outputs.values(), *(tensor for _, every in noted for tensor in every)]
+        # States as they are now tell whether the call has changed them.
+        read = [
+            load_keras().ops.copy(variable.value) for variable in (*self._states, *self._weights)
+        ]
+        return [
+            *before,
+            *read,
+            *outputs.values(),
+            *(tensor for _, every in noted for tensor in every),
+        ]
 
     def _watched(self, noted: list[tuple[_Noted, list[Any]]]) -> Iterator[Patch]:
         times: dict[str, int] = {}
@@ -131,8 +160,17 @@ class CompiledModel:
                     yield layer, name, lambda *_, **__: False
 
     def call(self) -> tuple[dict[int, Any], dict[str, Any], list[tuple[_Noted, list[Any]]]]:
-        """Call the model; give its weights, its outputs by name, and the tensors of each call of a layer."""
-        tensors = iter(self._function(*self._tensors))
+        """Call the model, and leave it as it was found.
+
+        Give its weights, its outputs by name, and the tensors of each call of a layer.
+        """
+        count = len(self._states)
+        before, after, tensors = _split(self._function(*self._tensors), count, count)
+        for variable, *values in zip(self._states, before, after, strict=True):
+            was, now = map(as_array, values)
+            # On JAX, what a function does to variables stays in it.
+            if was.tobytes() != now.tobytes():
+                variable.assign(was)
         weights = {id(variable): next(tensors) for variable in self._weights}
         outputs = {name: next(tensors) for name in self._names}
         noted = [
@@ -144,8 +182,8 @@ class CompiledModel:
     @contextlib.contextmanager
     def running(self, loop: Loop) -> Iterator[CompiledRun]:
         """Make the model ready to run, as :meth:`Adapter.running` does, and leave it as it was found."""
-        with states_as_found(self._model, self._found) as states, backend().inference(self._model):
-            yield CompiledRun(self, self._model, self._found, loop, states)
+        with RUNNING, backend().inference(self._model):
+            yield CompiledRun(self, self._model, self._found, loop, [])
 
 
 class CompiledRun(KerasRun):
@@ -197,6 +235,12 @@ class CompiledRun(KerasRun):
         )
 
 
+def _split(every: Sequence[Any], *counts: int) -> tuple[Any, ...]:
+    """Take so many each from the front; last comes an iterator of the rest."""
+    left = iter(every)
+    return *([next(left) for _ in range(count)] for count in counts), left
+
+
 def _looped(
     one: Found, number: Callable[[Found], int], noted: list[tuple[_Noted, list[Any]]]
 ) -> Callable[..., tuple[Any, Any, Any]]:
@@ -211,7 +255,10 @@ def _looped(
         flat = load_keras().tree.flatten
         # A stateful layer starts from variables, which have other values in the end.
         before = [load_keras().ops.copy(state) for state in flat(initial_state)]
-        with replaced([(one.layer, "return_sequences", True)]):
+        settings: list[Patch] = [(one.layer, "return_sequences", True)]
+        if mask is None and (sequences.shape[1] or UNROLLED + 1) <= UNROLLED:
+            settings.append((one.layer, "unroll", True))
+        with replaced(settings):
             last, outputs, states = type(one.layer).inner_loop(
                 one.layer, sequences, initial_state, mask, training=False
             )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # While a model runs, its layers' loops are ours: another thread that ran it meanwhile (a widget's
 # request, in hosts that answer them in a thread of their own) would be recorded along with it.
-_RUNNING = threading.RLock()
+RUNNING = threading.RLock()
 
 
 class SymbolicCallError(Exception):
@@ -440,7 +440,7 @@ def prescribed_batch_size(model: Any, found: Sequence[Found]) -> int | None:
     return int(fixed[0]) if fixed else None
 
 
-def _states(model: Any, found: Sequence[Found]) -> list[tuple[Any, Any]]:
+def read_states(model: Any, found: Sequence[Found]) -> list[tuple[Any, Any]]:
     """Read every variable that a call in inference mode may change."""
     states = [v for one in found for v in one.states]
     trained = {id(v) for v in model.trainable_variables}
@@ -512,8 +512,8 @@ def weights(model: Any, found: Sequence[Found]) -> Iterator[npt.NDArray[Any]]:
 @contextlib.contextmanager
 def states_as_found(model: Any, found: Sequence[Found]) -> Iterator[list[tuple[Any, Any]]]:
     """Have a model for oneself, and leave it as it was found: give the states that it was found in."""
-    with _RUNNING:
-        states = _states(model, found)
+    with RUNNING:
+        states = read_states(model, found)
         try:
             yield states
         finally:
