@@ -17,6 +17,7 @@ from lstm_widgets.analysis.similarity import (
     svcca,
 )
 from lstm_widgets.analysis.split_and_shift import Part, pieces_of
+from lstm_widgets.rnn.parallel import alone, mapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,13 +160,17 @@ def shifted(
     null = np.full((len(own), p, len(by)), np.nan, np.float32)
     wholes = np.empty((2, len(by)))
     moving = _moving(part)
-    for k in range(len(by)):
+
+    def once(k: int) -> None:
         found, products = compared(moving(by[k : k + 1])[0])
         partner = matched(found[0])
         for n, correlation in enumerate(found):
             null[n, :, k] = np.abs(at_partners(correlation, partner))
         wholes[:, k] = linear_cka(within, products, within_other), svcca(products, *axes)
         advance()
+
+    with alone():
+        mapped(once, range(len(by)))
     return Shifted(
         timesteps=len(part.places),
         correlation=own[0],
@@ -205,13 +210,18 @@ def rotated(correlation: Doubles, first: int, times: int, rng: np.random.Generat
     within = correlation[first:, first:][np.ix_(known, known)]
     null = np.full((first, times), np.nan, np.float32)
     q = len(within)
-    for k in range(times if q else 0):
+    draws = rng.spawn(times)
+
+    def once(k: int) -> None:
         # Of Gaussian numbers, and with signs that make it unique: so every rotation is as likely.
-        turn, upper = np.linalg.qr(rng.normal(size=(q, q)))
+        turn, upper = np.linalg.qr(draws[k].normal(size=(q, q)))
         turn *= np.sign(np.diagonal(upper))
         length = np.sqrt(np.einsum("ij,ij->j", turn, within @ turn).clip(np.finfo(float).tiny))
         mixed = (between @ turn / length).clip(-1, 1)
         null[:, k] = np.abs(at_partners(mixed, matched(mixed)))
+
+    with alone():
+        mapped(once, range(times if q else 0))
     return null
 
 
