@@ -44,6 +44,7 @@ def parts(space):
 def ask(space, wanted):
     """Ask as the page does: what is told, and the buffer."""
     content = {"id": "1", "layer": space.layer, "signal": space.signal, "space": wanted}
+    content["variant"] = space.variant
     reply, (buffer,) = space._answer(content)
     assert reply["id"] == "1"
     assert reply["space"] == wanted
@@ -340,3 +341,33 @@ def test_it_is_shown_again_by_its_view(cube):
     again = lw.StateSpace(cube.recording, **cube.view)
     assert again.view == cube.view
     assert xr.testing.assert_identical(cube.projection, cube.projection) is None
+
+
+def test_variants_stand_in_one_space():
+    one, other = _two()
+    variants = lw.Variants({"before": one, "after": other})
+    space = lw.StateSpace(variants)
+    together = lw.project(variants, components=6)["position"].values.reshape(2, -1, 6)
+    told = space._space["components"]
+    for variant, positions in zip(("before", "after"), together, strict=True):
+        space.variant = variant
+        assert space._space["variant"] == variant
+        sent = np.frombuffer(parts(space)["component", "0"], np.float32)
+        np.testing.assert_allclose(sent, positions[:, 0], atol=1e-6)
+        # Nothing moves but the states.
+        assert space._space["components"] == told
+    assert told[0]["low"] == together[..., 0].min()
+    assert told[0]["high"] == together[..., 0].max()
+    alone = lw.project(one)
+    with pytest.raises(ValueError, match="projection: expected positions of all variants"):
+        lw.StateSpace(variants, projection=alone)
+    assert space._png()
+    assert "the other variants" in space._file_state().missing
+
+
+def _two():
+    states = _noise(2, 30, 8)
+    return [
+        Recording.from_layers([RecordedLayer("gru", "GRU", {"hidden_state": scale * states})])
+        for scale in (np.float32(1), np.float32(3))
+    ]

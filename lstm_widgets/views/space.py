@@ -64,6 +64,8 @@ class Space:
         What ``project`` gave: ``position`` (example, timestep, component).
     dataset : xarray.Dataset
         The layer in its recording.
+    among : xarray.DataArray, optional
+        Places whose range the picture has: of variants, those of all of them. Default: these.
     seed : int, optional
         Which points are chosen where there are too many.
 
@@ -75,9 +77,16 @@ class Space:
         How many points there are, of which ``columns`` may be a part.
     """
 
-    def __init__(self, projection: xr.Dataset, dataset: xr.Dataset, seed: int = 0) -> None:
+    def __init__(
+        self,
+        projection: xr.Dataset,
+        dataset: xr.Dataset,
+        *,
+        among: xr.DataArray | None = None,
+        seed: int = 0,
+    ) -> None:
         self.projection = projection
-        self._dataset = dataset
+        self._dataset, self._among = dataset, among
         position = projection["position"]
         self._rows = position.to_numpy().reshape(-1, position.sizes["component"])
         #: The states of one cell lie on a line, which is drawn across the picture.
@@ -122,7 +131,11 @@ class Space:
         if not len(self):
             return np.zeros((self.components, 2))
         every = self._rows[self.columns]
-        return np.stack([every.min(axis=0), every.max(axis=0)], axis=1).astype(np.float64)
+        if self._among is not None:
+            places = self._among.to_numpy().reshape(-1, self._among.sizes["component"])
+            every = places[np.isfinite(places).all(axis=1)]
+        ranges = np.stack([every.min(axis=0), every.max(axis=0)], axis=1).astype(np.float64)
+        return np.pad(ranges, ((0, self.components - len(ranges)), (0, 0)))
 
     def component(self, which: int) -> NDArray[np.float32]:
         """Give the places of all points along a component: float32 (point,)."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from lstm_widgets.figures.sheet import Sheet
-    from lstm_widgets.recording import Recording
+    from lstm_widgets.recording import Recording, Variants
     from lstm_widgets.widgets.keywords import StateSpaceKeywords
 
 #: Beside the names of tracks, and of channels, outputs and targets.
@@ -47,8 +47,9 @@ class StateSpace(MatchingWidget):
 
     Parameters
     ----------
-    recording : Recording
-        What ``record()`` or ``open_recording()`` gave.
+    recording : Recording or Variants
+        What ``record()`` or ``open_recording()`` gave; or several of the same inputs, which are put into one
+        space, one shown at a time.
     layer, signal : str, optional
         Whose states are shown at first. Default: those of the projection, else the first layer and its first
         signal.
@@ -97,7 +98,6 @@ class StateSpace(MatchingWidget):
     _esm = STATIC / "state_space.js"
     _css = STATIC / "state_space.css"
     _shown: ClassVar[tuple[str, ...]] = ("recording", "projection", "fixed_points")
-    _takes_variants: ClassVar[bool] = False
 
     axes = traitlets.Union(
         [
@@ -138,7 +138,7 @@ class StateSpace(MatchingWidget):
 
     def __init__(
         self,
-        recording: Recording,
+        recording: Recording | Variants,
         *,
         layer: str | None = None,
         signal: str | None = None,
@@ -155,6 +155,7 @@ class StateSpace(MatchingWidget):
                 )
         self._projection, self._found = projection, fixed_points
         self._spaces: LRU[Space] = LRU(_KEPT)
+        self._projections: LRU[xr.Dataset] = LRU(_KEPT)
         if projection is not None and layer is None:
             layer = projection.attrs.get("layer")
             signal = projection.attrs.get("signal") if signal is None else signal
@@ -182,30 +183,47 @@ class StateSpace(MatchingWidget):
         """The states shown as points; None if there are none."""
         if 0 in self._sizes(self.layer).values():
             return None
-        return self._spaces.get((self.layer, self.signal), self._projected)
+        return self._spaces.get((self.layer, self.signal, self.variant), self._placed)
 
-    def _projected(self) -> Space:
+    def _placed(self) -> Space:
+        """Put the states of what is shown where they belong; of variants, all in one picture."""
+        every = self._projections.get((self.layer, self.signal), self._projected)
+        dataset = self._current[self.layer]
+        if self._several is None:
+            return Space(every, dataset)
+        shown = every.sel(variant=self.variant, drop=True)
+        return Space(shown, dataset, among=every["position"])
+
+    def _projected(self) -> xr.Dataset:
         given, dataset = self._projection, self._current[self.layer]
         if given is not None and (
             given.attrs.get("layer", self.layer),
             given.attrs.get("signal", self.signal),
         ) == (self.layer, self.signal):
-            sizes = [given["position"].sizes[name] for name in ("example", "timestep")]
-            there = [dataset.sizes[name] for name in ("example", "timestep")]
-            if sizes != there:
-                raise ValueError(
-                    f"projection: expected positions of {there[0]} examples and {there[1]} timesteps, as the "
-                    f"recording has them, got {sizes[0]} and {sizes[1]}"
-                )
-            return Space(given, dataset)
+            return self._expect_projection(given)
         count = min(_COMPONENTS, dataset.sizes["cell"])
         states = dataset["mask"].sum() if "mask" in dataset else dataset[self.signal][..., 0].size
         if states < _FEWEST:  # which have no principal components
             directions = np.eye(dataset.sizes["cell"])[:count]
-            return Space(
-                project(self._current, self.layer, self.signal, method=directions), dataset
+            return project(self.recording, self.layer, self.signal, method=directions)
+        return project(self.recording, self.layer, self.signal, components=count)
+
+    def _expect_projection(self, given: xr.Dataset) -> xr.Dataset:
+        dataset, position = self._current[self.layer], given["position"]
+        if (self._several is None) == ("variant" in position.dims):
+            expected = "one recording" if self._several is None else "all variants"
+            raise ValueError(
+                f"projection: expected positions of {expected}, what lw.project(recording) gives of what is "
+                f"shown here; got the axes {', '.join(map(repr, position.dims))}"
             )
-        return Space(project(self._current, self.layer, self.signal, components=count), dataset)
+        sizes = [position.sizes[name] for name in ("example", "timestep")]
+        there = [dataset.sizes[name] for name in ("example", "timestep")]
+        if sizes != there:
+            raise ValueError(
+                f"projection: expected positions of {there[0]} examples and {there[1]} timesteps, as the "
+                f"recording has them, got {sizes[0]} and {sizes[1]}"
+            )
+        return given
 
     def _summarise(self) -> None:
         super()._summarise()
@@ -216,7 +234,7 @@ class StateSpace(MatchingWidget):
             with self.hold_sync():
                 self._space, self._space_values, self._fixed = {}, b"", []
             return
-        told = described(space, self.layer, self.signal, self._series_keys)
+        told = described(space, self.layer, self.signal, self._series_keys) | self._selected
         values: list[bytes] = []
         if size_of(space) <= WHOLE_BYTES:
             told["held"], values = held(space, self._drawn, self._series_keys, exact=True)
@@ -326,7 +344,14 @@ class StateSpace(MatchingWidget):
         if not exact:
             layers = [layer | {"rounded": True} for layer in layers]
         state = {"_summary": {}, "_overview": b"", "_statistics": b"", "_layers": layers}
-        state |= whole_of(self._current, kept, exact=exact) | self._kept_lines(missing)
+        if self._several is None:
+            state |= whole_of(self._current, kept, exact=exact) | self._kept_lines(missing)
+        else:
+            several = self._several
+            names = tuple(n for n in several.names if n in (self.variant, self.difference))
+            state |= several.whole(self._variants, kept, names, exact=exact)
+            state |= self._kept_lines(missing, names)
+            missing.append("the other variants")
         space = self._points
         if space is not None and not self._space_values:
             told, values = held(space, self._drawn, self._series_keys, exact=False)
@@ -357,8 +382,8 @@ class StateSpace(MatchingWidget):
         if "space" not in content:
             return super()._answer(content)
         space = self._points
-        asked = (content["layer"], content["signal"])
-        if space is None or asked != (self.layer, self.signal):
+        asked = (content["layer"], content["signal"], content["variant"])
+        if space is None or asked != (self.layer, self.signal, self.variant):
             raise ValueError(f"space: {asked} isn't what is shown")
         levels = self._snapshot().levels
         told, buffers = answer_space(space, levels, self._drawn, content["space"])

@@ -21,6 +21,7 @@ import { WholeSource } from "./source.js";
  * @typedef {object} Sent
  * @property {string} layer
  * @property {string} signal
+ * @property {string} variant "" of one recording
  * @property {number} points
  * @property {number} total how many there are; of more than a million only some are points
  * @property {Component[]} components
@@ -107,10 +108,10 @@ export class Points {
 
   /** Ask for what was found missing since the last time. */
   request() {
-    const { layer, signal } = this.sent;
+    const { layer, signal, variant } = this.sent;
     const missing = this.#missing;
     this.#missing = undefined;
-    this.calls.ask(missing && { layer, signal, space: missing });
+    this.calls.ask(missing && { layer, signal, variant, space: missing });
   }
 
   /**

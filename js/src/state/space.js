@@ -25,13 +25,14 @@ export class SpaceState extends RecordingState {
   /** The points; undefined while they are prepared, or not all of them has arrived. */
   get points() {
     const { model, layer } = this;
-    const of = [...ARRIVING.map((name) => model.get(name)), layer.name, model.get("signal")];
+    const shown = [layer.name, model.get("signal"), this.variant];
+    const of = [...ARRIVING.map((name) => model.get(name)), ...shown];
     if (!this.#arrived.changed(of)) return this.#points;
     this.#points?.dispose();
     this.#points = undefined;
     if (!pointsHere(model)) return undefined;
-    const sent = model.get("_space");
-    if (sent.layer === layer.name && sent.signal === model.get("signal"))
+    const { layer: name, signal, variant } = model.get("_space");
+    if (shown.every((each, i) => each === [name, signal, variant][i]))
       this.#points = new Points(model, () => this.announce("arrival"));
     return this.#points;
   }

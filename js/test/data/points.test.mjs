@@ -13,7 +13,7 @@ function model(held, values) {
   const all = new Uint8Array(values.flatMap((each) => [...each]));
   return new FakeModel({
     _space: {
-      ...{ layer: "lstm", signal: "hidden_state", points: 3, total: 3, series: [] },
+      ...{ layer: "lstm", signal: "hidden_state", variant: "", points: 3, total: 3, series: [] },
       ...{ components: [COMPONENT], held },
     },
     _space_values: new DataView(all.buffer),

@@ -603,16 +603,17 @@ export class SpacePane {
     this.empty.textContent = nothing ? NOTHING_RECORDED : "";
     this.scroller.hidden = this.key.hidden = nothing;
     if (nothing) return;
-    const context = this.view.prepare();
-    if (!context) return;
     const { theme } = frame;
-    context.fillStyle = theme.colour.bg;
-    context.fillRect(0, 0, this.view.width, this.view.height);
     const components = points && state.axes.map((axis) => points.component(axis));
     const columns = points?.columns;
     const camera = this.#made();
-    this.#camera = camera;
+    // Until what is on its way has come, what was seen stays.
     if (!points || !columns || !camera || !components?.every((each) => each !== undefined)) return;
+    const context = this.view.prepare();
+    if (!context) return;
+    this.#camera = camera;
+    context.fillStyle = theme.colour.bg;
+    context.fillRect(0, 0, this.view.width, this.view.height);
     this.#place(camera, components);
     this.#colour(points, columns);
     this.#mark(columns);
