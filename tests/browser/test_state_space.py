@@ -367,3 +367,29 @@ def test_two_views_look_each_from_its_own_place_at_the_same(show):
     one.press("t", "ArrowDown", "PageDown")
     one.becomes(trajectories=[], example=1, cell=1)
     expect(other.status).to_contain_text("example 1")
+
+
+def test_states_of_variants_move_in_one_space(show):
+    notebook = show(
+        "from lstm_widgets.recording import RecordedLayer, Recording\n"
+        "rng = np.random.default_rng(2)\n"
+        "states = rng.standard_normal((3, 40, 6)).astype(np.float32)\n"
+        "grown = {f'epoch {i}': Recording.from_layers([RecordedLayer('gru', 'GRU',\n"
+        "    {'hidden_state': states * np.float32(1 + i)})]) for i in range(3)}\n"
+        "space = lw.StateSpace(lw.Variants(grown), trajectories='none')\nspace"
+    )
+    space = Space(notebook, 1, name="space")
+
+    def widest():
+        """How far from left to right there are points."""
+        frames(space.frame)
+        seen = np.ptp(picture(space.canvas)[20:-60, 60:-20].astype(int), axis=2) > 40
+        columns = np.flatnonzero(seen.any(axis=0))
+        return int(np.ptp(columns))
+
+    first = widest()
+    space.set(variant="epoch 2")
+    eventually(lambda: abs(widest() / first - 3) < 0.15, True)
+    space.control("variant").fill("1")
+    space.becomes(variant="epoch 1")
+    eventually(lambda: abs(widest() / first - 2) < 0.15, True)
