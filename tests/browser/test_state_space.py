@@ -376,7 +376,8 @@ def test_states_of_variants_move_in_one_space(show):
         "states = rng.standard_normal((3, 40, 6)).astype(np.float32)\n"
         "grown = {f'epoch {i}': Recording.from_layers([RecordedLayer('gru', 'GRU',\n"
         "    {'hidden_state': states * np.float32(1 + i)})]) for i in range(3)}\n"
-        "space = lw.StateSpace(lw.Variants(grown), trajectories='none')\nspace"
+        "space = lw.StateSpace(lw.Variants(grown), tracks={'every': np.ones((3, 40), bool)}, "
+        "trajectories='none')\nspace"
     )
     space = Space(notebook, 1, name="space")
 

@@ -247,7 +247,6 @@ def test_fingers_on_states(open_page):
     assert page.page.evaluate(PAGE) == [1, 0]
     # A tap selects what is nearest.
     told = status.text_content()
-    hand.touch("touchMove", (x, y))
     for offset in range(0, 120, 12):
         hand.tap(x + offset, y - offset / 2)
         if status.text_content() != told:
