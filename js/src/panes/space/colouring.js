@@ -1,7 +1,7 @@
 // What the colours of points stand for.
 
 import { lineColour } from "../../colour/lines.js";
-import { mix, parse, RAMP, ramp } from "../../colour/palettes.js";
+import { luminance, mix, parse, RAMP, ramp } from "../../colour/palettes.js";
 import { coloursOf } from "../../colour/tracks.js";
 import { NO_CLASS } from "../../data/points.js";
 import { NONE } from "../../data/tracks.js";
@@ -25,6 +25,9 @@ const PLAIN = "cividis";
 /** How much of their colour points of no class have, and those of which something isn't so. */
 const OTHERS = 0.5;
 const NOT = 0.45;
+/** The least contrast of a point to its paper, and how much of the ink is mixed into it for that. */
+const SEEN = 1.5;
+const INKED = [0, 0.12, 0.24, 0.36, 0.48];
 
 /** What points may be coloured by. @param {SpaceState} state @returns {[value: string, text: string][]} */
 export function colourings(state) {
@@ -99,7 +102,7 @@ export function colouring(frame, points, columns) {
     const cell = model.get("cell");
     const codes = source && colours && points.values(source, cell);
     if (!codes || !colours) return undefined;
-    const row = colours.row(cell);
+    const row = colours.row(cell).map((colour) => readable(colour, theme));
     return { pixels: looked(codes, row), names: [] };
   }
   const { timesteps, examples } = layer;
@@ -123,6 +126,21 @@ export function colouring(frame, points, columns) {
     unit: example ? "example" : "timestep",
   };
   return { pixels, names: [], scale };
+}
+
+/**
+ * A colour that is seen on the paper: the middle of a palette may be as pale, or as dark, as that.
+ * @param {number} colour
+ * @param {Theme} theme
+ */
+function readable(colour, { background, foreground }) {
+  const paper = luminance(background) + 0.05;
+  const contrast = (/** @type {number} */ of) => {
+    const light = luminance(of) + 0.05;
+    return Math.max(light, paper) / Math.min(light, paper);
+  };
+  const inked = INKED.map((share) => mix(colour, foreground, share));
+  return inked.find((each) => contrast(each) >= SEEN) ?? colour;
 }
 
 /**
