@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
+from base64 import b64decode
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import lstm_widgets as lw
 from lstm_widgets.colours import DARK, LIGHT
@@ -147,6 +150,18 @@ def test_what_it_shows_is_told_in_words():
     assert data["image/png"].startswith("iVBORw0KGgo")
     assert data["text/plain"] == repr(curve)
     assert metadata["image/png"]["alt"] == curve.alt
+
+
+def test_its_picture_in_a_notebook_is_a_small_file_of_the_same_picture():
+    curve = lw.LearningCurve(table_of(), [2, 1])
+    small = b64decode(curve._repr_mimebundle_()[0]["image/png"])
+    whole = curve.figure().file("png", dpi=240)
+    assert len(small) < len(whole) / 2
+    pixels = [
+        np.asarray(Image.open(io.BytesIO(file)).convert("RGB"), int) for file in (small, whole)
+    ]
+    assert pixels[0].shape == pixels[1].shape
+    assert np.abs(pixels[0] - pixels[1]).max() <= 16
 
 
 def test_text_stays_text_and_can_be_read():

@@ -16,6 +16,7 @@ NOTEBOOKS = (
     "06_find_cells.ipynb",
     "07_series.ipynb",
     "08_pytorch.ipynb",
+    "09_training.ipynb",
     "10_state_space.ipynb",
 )
 

@@ -145,6 +145,9 @@ def shown(output: Any, name: str) -> Iterator[str]:  # noqa: ANN401 - a notebook
             yield live(f"{name}/{number}", kind)
     elif WIDGET_VIEW in data:
         return  # a progress bar
+    elif "image/png" in data:
+        alt = escape(output.metadata.get("image/png", {}).get("alt", ""))
+        yield raw(f'<img src="data:image/png;base64,{data["image/png"]}" alt="{alt}">')
     elif html and not html.startswith("<pre"):
         yield raw(f'<div class="shown">{html}</div>')
     elif text:

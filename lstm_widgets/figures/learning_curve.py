@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
+from lstm_widgets.figures.png import png
 from lstm_widgets.figures.sheet import inches_of, theme_of
 from lstm_widgets.tokens.wording import many
 from lstm_widgets.views.learning import curves_of, losses_of
@@ -120,7 +123,8 @@ class LearningCurve:
 
     def _repr_mimebundle_(self, **_options: Any) -> Any:  # noqa: ANN401 - as IPython has it
         figure: Any = self.figure()
-        image = b64encode(figure.file("png", dpi=240, title=self.alt)).decode()
+        with Image.open(BytesIO(figure.file("png", dpi=240))) as drawn:
+            image = b64encode(png(np.asarray(drawn.convert("RGB")))).decode()
         look = {"width": round(figure.get_figwidth() * 96), "alt": self.alt}
         return {"image/png": image, "text/plain": repr(self)}, {"image/png": look}
 
