@@ -113,6 +113,8 @@ def test_one_of_several_networks_is_shown(networks):
     assert shown.b.order == (0, 1, 2)
     assert shown.b.threshold == 0.3
     assert lw.CellComparison(compared, a, variants).b.recording is b
+    numbered = lw.compare_cells(a, {1: b}, shifts=0)
+    assert lw.CellComparison(numbered, a, {1: b}).b.recording is b
     as_list = lw.compare_cells(a, [b], shifts=0)
     assert lw.CellComparison(as_list, a, [b]).b.recording is b
 
@@ -133,5 +135,9 @@ def test_what_does_not_fit_is_refused(networks):
     several = lw.compare_cells(a, {"x": b}, shifts=0)
     with pytest.raises(ValueError, match="variant: expected one of 'x', got 'y'"):
         lw.CellComparison(several, a, {"x": b}, variant="y")
+    with pytest.raises(
+        ValueError, match="b: expected the networks that were compared, 'x' among them"
+    ):
+        lw.CellComparison(several, a, {"z": b})
     with pytest.raises(TypeError, match="unexpected keyword argument 'cels'"):
         lw.CellComparison(compared, a, b, cels=1)

@@ -252,13 +252,18 @@ def test_what_does_not_fit_is_refused():
     mask = np.arange(9) < [[9], [8]]
     with pytest.raises(ValueError, match="layer: expected layers with the same padding"):
         lw.compare_cells(a, recording_of(rng.normal(size=(2, 9, 3)), mask, layer="other"))
+    read = recording_of(rng.normal(size=(2, 9, 3)), layer="other", tokens=list("abcdefghj"))
+    with pytest.raises(ValueError, match="that of b has other tokens: 'j' instead of 'i'"):
+        lw.compare_cells(a, read)
     with pytest.raises(
         ValueError, match="signal: expected one of 'hidden_state' of layer 'lstm' of a"
     ):
         lw.compare_cells(a, a, signal="cell_state")
     with pytest.raises(ValueError, match="layer: expected a name"):
         lw.compare_cells(a, a, layer=("lstm", "lstm", "lstm"))
-    with pytest.raises(TypeError, match="one of several is variants"):
+    with pytest.raises(
+        TypeError, match="a: expected one Recording, got Variants; take one of them"
+    ):
         lw.compare_cells(lw.Variants({"a": a}), a)
     with pytest.raises(TypeError, match="b: expected a Recording"):
         lw.compare_cells(a, [a])

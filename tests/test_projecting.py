@@ -377,7 +377,7 @@ def test_errors_of_variants():
     with pytest.raises(ValueError, match="fit_variant: expected nothing with one recording"):
         lw.project(variants["epoch 0"], fit_variant="epoch 1")
     apart = variants_of(states(2, 9, 4), states(2, 9, 3))
-    with pytest.raises(ValueError, match="expected a layer that all variants have"):
+    with pytest.raises(ValueError, match="expected variants that have a layer in common"):
         lw.project(apart)
     with pytest.raises(ValueError, match="as many cells of 'lstm' in all variants, got 4, 3"):
         lw.project(apart, "lstm")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import lstm_widgets as lw
-from lstm_widgets.recording import RecordedLayer, RecordedSeries, Recording, Times
+from lstm_widgets.recording import RecordedLayer, RecordedSeries, Recording, Times, same_inputs
 from lstm_widgets.recording import variants as module
 
 SIGNALS = ("hidden_state", "cell_state")
@@ -141,7 +141,7 @@ def test_other_examples_are_refused_where_no_layer_has_the_same_name():
 
 
 def test_long_texts_are_compared_in_stretches_to_the_end(monkeypatch):
-    monkeypatch.setattr(module, "COMPARED", 64)
+    monkeypatch.setattr(same_inputs, "COMPARED", 64)
     text = "ab" * 500
     lw.Variants({"a": made(0, text), "b": made(1, text)})
     with pytest.raises(ValueError, match="other tokens"):
@@ -249,3 +249,41 @@ def test_losses_are_kept_beside():
     losses = pd.DataFrame({"variant": ["a"], "epoch": [0], "loss": [1.5]})
     assert lw.Variants({"a": made()}, losses=losses).losses is losses
     assert lw.Variants({"a": made()}).losses is None
+
+
+def test_what_takes_one_recording_says_how_to_choose_one():
+    from lstm_widgets import concepts  # noqa: PLC0415
+
+    variants = lw.Variants({"first": made(0), "second": made(1)})
+    vowel = concepts.vowel
+    functions = (
+        lambda given: lw.match(given, (0, 2)),
+        lw.screen_cells,
+        lw.expected_responses,
+        lambda given: concepts.tracks(given, vowel),
+        lambda given: lw.compare_cells(given, made(2)),
+    )
+    for function in functions:
+        with pytest.raises(TypeError, match=r"expected one Recording, got Variants; .*\['first'\]"):
+            function(variants)
+        with pytest.raises(TypeError, match=r"expected a Recording \(from record\(\).*got dict"):
+            function({"lstm": 1})
+    for function in (lw.project, *(lambda x, f=f: f(x, vowel) for f in (lw.rank_cells, lw.probe))):
+        with pytest.raises(TypeError, match=r"recording: .*, or Variants of several, got NoneType"):
+            function(None)
+
+
+def test_what_runs_a_model_says_that_a_recording_is_no_input():
+    torch = pytest.importorskip("torch")
+    model = torch.nn.GRU(2, 3, batch_first=True)
+    variants = lw.Variants({"first": made(0)})
+    for given, called in ((made(0), "Recording"), (variants, "Variants")):
+        for function in (
+            lw.record,
+            lw.relevance,
+            lw.dependency,
+            lambda model, inputs: lw.ablate(model, inputs, cells=0),
+            lambda model, inputs: lw.TrainingRecorder(inputs).record(model, "now"),
+        ):
+            with pytest.raises(TypeError, match=f"inputs: expected what the model reads.*{called}"):
+                function(model, given)

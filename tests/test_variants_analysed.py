@@ -13,9 +13,11 @@ from lstm_widgets.recording import RecordedLayer, Recording
 TOKENS = np.random.default_rng(0).choice(list("abcdefg .\n"), (12, 60)).astype(object)
 
 
-def recording_of(values, cells=4):
+def recording_of(values, cells=4, layers=("lstm",)):
     signals = {"hidden_state": np.asarray(values, np.float32)[..., :cells]}
-    return Recording.from_layers([RecordedLayer("lstm", "LSTM", signals, None, TOKENS)])
+    return Recording.from_layers(
+        [RecordedLayer(name, "LSTM", signals, None, TOKENS) for name in layers]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,43 @@ def test_variants_of_other_sizes_are_ranked(variants):
         shifts=0,
     )
     assert table["variant"].value_counts().to_dict() == {"four": 4, "three": 3}
+
+
+def test_unless_it_is_said_it_is_a_layer_that_all_have(variants):
+    values = variants["epoch 2"]["lstm"]["hidden_state"].to_numpy()
+    one = recording_of(values, layers=("lstm", "upper"))
+    other = recording_of(values, cells=3, layers=("first", "upper"))
+    both = lw.Variants({"one": one, "other": other})
+    table = lw.rank_cells(both, lw.concepts.vowel, shifts=0)
+    assert set(table["layer"]) == {"upper"}
+    assert len(table) == 7
+    found = lw.probe(both, lw.concepts.vowel, signal="hidden_state", shifts=0, folds=3)
+    assert found.layer == "upper"
+    alone = lw.probe(
+        one, lw.concepts.vowel, layer="upper", signal="hidden_state", shifts=0, folds=3
+    )
+    rows = found.table[found.table["variant"] == "one"].drop(columns="variant")
+    pd.testing.assert_frame_equal(rows.reset_index(drop=True), alone.table)
+    for function in (
+        lambda: lw.project(both),
+        lambda: lw.StateSpace(both),
+    ):
+        with pytest.raises(
+            ValueError, match=r"in common.*'other' has 'first' \(3 cells\), 'upper'"
+        ):
+            function()
+    none = lw.Variants({"one": one, "other": recording_of(values, layers=("lstm_1",))})
+    for function in (lw.rank_cells, lw.probe):
+        with pytest.raises(ValueError, match=r"'other' has 'lstm_1' \(4 cells\).*name= them alike"):
+            function(none, lw.concepts.vowel)
+
+
+def test_a_finder_shows_the_ranking_of_one_variant(variants):
+    table = lw.rank_cells(variants, lw.concepts.vowel, shifts=0)
+    with pytest.raises(ValueError, match=r"ranking: expected the rows of one variant.*'epoch \d'"):
+        lw.CellFinder(variants["epoch 2"], table)
+    rows = table[table["variant"] == "epoch 2"]
+    assert len(lw.CellFinder(variants["epoch 2"], rows).ranking) == 4
 
 
 def test_an_interrupted_ranking_keeps_whole_variants(variants, monkeypatch):

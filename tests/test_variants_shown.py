@@ -121,8 +121,6 @@ def test_what_shows_one_recording_refuses_several() -> None:
         TypeError, match=r"CellFinder shows one only; got Variants.*variants\['epoch 0'\]"
     ):
         lw.CellFinder(variants, {"a": lambda tokens: [t == "a" for t in tokens]})
-    with pytest.raises(TypeError, match="StateSpace shows one only; got Variants"):
-        lw.StateSpace(variants)
     explorer = lw.Explorer(variants)
     assert not explorer._can_find
     with pytest.raises(

@@ -17,7 +17,9 @@ from lstm_widgets.analysis.ranked_cells import SURE
 from lstm_widgets.analysis.series import origin_of
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording import Recording, Variants
+from lstm_widgets.recording.expecting import expect_recording
 from lstm_widgets.recording.masks import mask_of
+from lstm_widgets.recording.same_inputs import difference_of_timesteps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,9 +183,7 @@ def compare_cells(
 
 def _others(a: Any, b: Any) -> tuple[dict[str, Recording], bool]:
     """Name the networks that the first one is compared with, and tell whether there may be several."""
-    if not isinstance(a, Recording):
-        more = "; one of several is variants[name]" if isinstance(a, Variants) else ""
-        raise TypeError(f"a: expected a Recording, got {type(a).__name__}{more}")
+    expect_recording("a", a)
     if isinstance(b, Recording):
         _expect_same_inputs(a, b, "b")
         return {"b": b}, False
@@ -224,6 +224,11 @@ def _expect_same_timesteps(one: xr.Dataset, other: xr.Dataset, called: str) -> N
     if not np.array_equal(mask_of(one), mask_of(other)):
         raise ValueError(
             f"layer: expected layers with the same padding, that of {called} differs from that of a"
+        )
+    what = difference_of_timesteps(other, one)
+    if what is not None:
+        raise ValueError(
+            f"layer: expected layers that have read the same, but that of {called} has {what}"
         )
 
 

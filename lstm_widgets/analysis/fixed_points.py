@@ -12,7 +12,8 @@ import xarray as xr
 
 from lstm_widgets.analysis.slowest_states import distances, minimised, one_of_each
 from lstm_widgets.checks import expect_whole
-from lstm_widgets.recording import Recording
+from lstm_widgets.recording import Recording, Variants
+from lstm_widgets.recording.expecting import expect_recording
 from lstm_widgets.recording.rows import Rows
 from lstm_widgets.running.constant import ConstantInput
 
@@ -277,7 +278,8 @@ def _starts(constant: ConstantInput, given: Any, limit: int, seed: int) -> Float
     """Make joint states of what was given as starts."""
     step = constant.step
     widths = {name: place.stop - place.start for name, place in step.places.items()}
-    if isinstance(given, Recording):
+    if isinstance(given, (Recording, Variants)):
+        expect_recording("starts", given)
         return _drawn(constant, given, limit, seed)
     if isinstance(given, Mapping):
         if set(given) != set(widths):

@@ -24,6 +24,7 @@ import numpy as np
 
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording.blockwise import Block, blocks_of, blockwise
+from lstm_widgets.recording.expecting import expect_recording
 from lstm_widgets.tokens.words import spelling_of
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def match(
     """
     import pandas as pd  # noqa: PLC0415  (`import lstm_widgets` must not need it)
 
+    expect_recording("recording", recording)
     dataset = recording[recording.layers[0] if layer is None else layer]
     known = [str(name) for name in dataset.data_vars if name != "mask"]
     if signal not in known:

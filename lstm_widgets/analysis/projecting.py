@@ -14,6 +14,7 @@ from lstm_widgets.analysis.blocks import row_blocks
 from lstm_widgets.checks import expect_whole, is_whole
 from lstm_widgets.recording import Variants
 from lstm_widgets.recording.blockwise import blockwise
+from lstm_widgets.recording.expecting import common_layers, expect_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,7 +63,7 @@ def project(
         components, on the Dask cluster of the current client if there is one. Only positions are kept,
         4 bytes a component and timestep. Variants are projected alike, so that they can be compared.
     layer : str, optional
-        Default: the first.
+        Default: the first; of variants, the first that all have, with as many cells.
     signal : str, default "hidden_state"
         What is projected.
     method : "pca", transformer, or array (component, cell), default "pca"
@@ -123,6 +124,7 @@ def project(
     >>> int(abs(projection["direction"][0]).argmax("cell"))  # it follows quotes, and moves most
     1
     """
+    expect_recording("recording", recording, several=True)
     every = [*recording.values()] if isinstance(recording, Variants) else [recording]
     name = _layer_of(recording, layer)
     parts = [_part(each, name, signal) for each in every]
@@ -188,6 +190,8 @@ def positions_of(projection: xr.Dataset, states: Any) -> Any:  # noqa: ANN401 - 
 
     Raises
     ------
+    TypeError
+        If the projection is no Dataset, or the states are one.
     ValueError
         If the projection has no directions (use the transformer's own ``transform``), or states have
         another number of cells.
@@ -199,6 +203,10 @@ def positions_of(projection: xr.Dataset, states: Any) -> Any:  # noqa: ANN401 - 
     >>> bool((lw.positions_of(projection, states) == projection["position"]).all())
     True
     """
+    if not isinstance(projection, xr.Dataset):
+        raise TypeError(
+            f"projection: expected what project() gave, got {type(projection).__name__}"
+        )
     if "direction" not in projection:
         method = projection.attrs.get("method", "something else")
         raise ValueError(
@@ -209,6 +217,10 @@ def positions_of(projection: xr.Dataset, states: Any) -> Any:  # noqa: ANN401 - 
         projection["direction"].transpose("component", "cell").to_numpy(),
         projection["center"].to_numpy(),
     )
+    if isinstance(states, xr.Dataset):
+        raise TypeError(
+            f"states: expected an array, one of {', '.join(map(repr, states.data_vars))}; got a Dataset"
+        )
     named = isinstance(states, xr.DataArray)
     if named and "cell" not in states.dims:
         raise ValueError(
@@ -404,10 +416,8 @@ _EXPECTED = "'pca', a transformer with transform(), or an array of directions (c
 def _layer_of(recording: Recording | Variants, layer: str | None) -> str:
     if layer is not None:
         return layer
-    if not recording.layers:
-        raise ValueError(
-            "recording: expected a layer that all variants have, with as many cells; got none"
-        )
+    if isinstance(recording, Variants):
+        return common_layers(recording)[0]
     return recording.layers[0]
 
 

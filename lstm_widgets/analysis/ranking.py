@@ -23,6 +23,7 @@ from lstm_widgets.analysis.ranked_long_tracks import LongText
 from lstm_widgets.analysis.ranked_tracks import RankedText
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording import Variants
+from lstm_widgets.recording.expecting import common_layers, expect_recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -87,7 +88,7 @@ def rank_cells(
     concepts : Concept, sequence of Concept, or mapping
         As in :func:`lstm_widgets.concepts.tracks`.
     layers : str or sequence of str, optional
-        One layer or several. Default: all.
+        One layer or several. Default: all; of variants, all that all of them have.
     signals : str or sequence of str, optional
         One signal or several. Default: the states (``hidden_state``, ``cell_state``), or all of a
         layer that has neither.
@@ -176,6 +177,7 @@ def rank_cells(
     import pandas as pd  # noqa: PLC0415
     from tqdm.auto import tqdm  # noqa: PLC0415
 
+    expect_recording("recording", recording, several=True)
     shifts = expect_whole("shifts", shifts, 0)
     asked = _asked(recording, layers, signals)
     variants = recording if isinstance(recording, Variants) else {"": recording}
@@ -313,7 +315,8 @@ def _asked(
 ) -> dict[str, tuple[str, ...]]:
     """Name the layers that are asked for, and of each the signals."""
     if layers is None:
-        layers = recording.layers
+        several = isinstance(recording, Variants)
+        layers = common_layers(recording, as_many_cells=False) if several else recording.layers
     asked = {}
     for name in (layers,) if isinstance(layers, str) else layers:
         has = recording.signals(name)

@@ -18,6 +18,7 @@ from lstm_widgets.analysis.summed_responses import (
 )
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording.blockwise import Block, blockwise
+from lstm_widgets.recording.expecting import expect_recording
 from lstm_widgets.tokens.words import spelling_of
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def expected_responses(
     >>> found["band"].sel(word='"', cell=1).round(1).values.tolist()  # it opens and it closes
     [-1.0, -1.0, 1.0, 1.0]
     """
+    expect_recording("recording", recording)
     name = recording.layers[0] if layer is None else layer
     if signal not in (has := recording.signals(name)):
         raise ValueError(
@@ -212,6 +214,8 @@ def _chosen(words: Sequence[str] | None, counts: dict[str, int], limit: int) -> 
         return tuple(counts)[:limit]
     if isinstance(words, str):
         raise TypeError(f"words: expected several of them, as in [{words!r:.80}]; got one str")
+    if not np.iterable(words):
+        raise TypeError(f"words: expected a sequence of str, got {words!r:.80}")
     chosen = tuple(dict.fromkeys(words))
     for word in chosen:
         if word not in counts:

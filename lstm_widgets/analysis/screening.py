@@ -9,6 +9,7 @@ import numpy as np
 
 from lstm_widgets.analysis.screened_blocks import Screened, screened
 from lstm_widgets.recording.blockwise import blocks_of, blockwise
+from lstm_widgets.recording.expecting import expect_recording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +93,7 @@ def screen_cells(
 
     if not 0 < saturation < 0.5:
         raise ValueError(f"saturation: expected a number between 0 and 0.5, got {saturation!r}")
+    expect_recording("recording", recording)
     if not threshold > 0:
         raise ValueError(f"threshold: expected a number greater than 0, got {threshold!r}")
     if layers is None:

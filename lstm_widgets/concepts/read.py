@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.concepts.example import Example, Row, read_together
+from lstm_widgets.recording.expecting import expect_recording
 from lstm_widgets.tokens.words import spelling_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Rows:
     @classmethod
     def of(cls, recording: Recording, layer: str | None) -> Rows:
         """Make those of a layer, the first if none is told."""
+        expect_recording("recording", recording)
         return cls(recording[recording.layers[0] if layer is None else layer])
 
     @property

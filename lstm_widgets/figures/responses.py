@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from lstm_widgets.colours import RAMP, marks_of, ramp
 from lstm_widgets.figures.legend import Legend, caption_of
@@ -25,7 +26,6 @@ from lstm_widgets.tokens.wording import in_line, label, many, sendable, short
 from lstm_widgets.tokens.words import Spelling
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def response_figure(
     Raises
     ------
     TypeError
-        If ``ax`` is none.
+        If ``ax`` is none, or the responses are no Dataset.
     ValueError
         If there are no responses, or there is no such width or theme.
 
@@ -98,6 +98,10 @@ def response_figure(
     >>> print(f"{figure.get_figwidth():g} inches")
     3.5 inches
     """
+    if not isinstance(responses, xr.Dataset):
+        raise TypeError(
+            f"responses: expected what expected_responses() gave, got {type(responses).__name__}"
+        )
     if "response" not in responses or not {"word", "cell"} <= {*responses["response"].dims}:
         raise ValueError(
             "responses: expected what expected_responses() gave, with words and cells; got a dataset of "

@@ -17,6 +17,7 @@ import numpy as np
 
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.models.gather import fits, is_array, plain, strings, without_targets
+from lstm_widgets.recording import Recording, Variants
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,6 +124,11 @@ def standard_inputs(
     they are to be read in windows, so that nothing ever reads what fills them up. ``more`` tells that
     more of the same was read before.
     """
+    if isinstance(inputs, (Recording, Variants)):  # which are mappings, as several inputs may be
+        raise TypeError(
+            f"inputs: expected what the model reads, as it was given to record(); got "
+            f"{type(inputs).__name__}, which is what it did with that"
+        )
     expected = model.inputs
     inputs = model.unpacked(inputs, more=more)
     if isinstance(inputs, Batches):

@@ -192,7 +192,13 @@ def _one_of(
     if variant not in names:
         raise ValueError(f"variant: expected one of {', '.join(map(repr, names))}, got {variant!r}")
     if isinstance(b, Sequence):
-        b = {str(k): each for k, each in enumerate(b)}
+        b = dict(enumerate(b))
     if isinstance(b, Mapping) and not isinstance(b, Recording):
-        b = b[variant]
+        given = {str(name): name for name in b}  # as compare_cells calls them
+        if variant not in given:
+            raise ValueError(
+                f"b: expected the networks that were compared, {variant!r} among them; got "
+                f"{', '.join(map(repr, given)) or 'none'}"
+            )
+        b = b[given[variant]]
     return comparison.sel(variant=variant), b

@@ -36,13 +36,19 @@ def expect_ranking(table: pd.DataFrame, recording: Recording) -> None:
     Raises
     ------
     ValueError
-        If it lacks columns, or names what the recording doesn't have.
+        If it lacks columns, is of several variants, or names what the recording doesn't have.
     """
     missing = [name for name in (*NAMES, "kind", *NUMBERS) if name not in table.columns]
     missing = [name for name in missing if name != "effective_n"]  # as before there was one
     if missing:
         raise ValueError(
             f"ranking: expected the columns of rank_cells(), found no {', '.join(map(repr, missing))}"
+        )
+    if "variant" in table and len(table["variant"].unique()) > 1:
+        name = table["variant"].iloc[0]
+        raise ValueError(
+            "ranking: expected the rows of one variant, because one recording is shown; got several: "
+            f"ranking[ranking['variant'] == {name!r}] beside variants[{name!r}] would do"
         )
     for (layer, signal), rows in table.groupby(["layer", "signal"], sort=False):
         if layer not in recording.layers and layer not in recording.bidirectional:

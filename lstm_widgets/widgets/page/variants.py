@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstm_widgets.lru import LRU
 from lstm_widgets.recording.differences import difference, only
+from lstm_widgets.recording.expecting import common_layers
 from lstm_widgets.widgets.page.state import every_signal, is_little, layers_of, tiles_of, whole_of
 from lstm_widgets.widgets.page.tiles import SignalTiles, VariantTiles
 
@@ -40,14 +41,10 @@ class ShownVariants:
     """
 
     def __init__(self, variants: Variants) -> None:
-        if not variants.layers:
-            raise ValueError(
-                "recording: expected variants that have a layer in common, with as many cells and a "
-                f"signal that all of them have; got {variants!r}"
-            )
+        layers = common_layers(variants)
         self.names = variants.names
         self._variants = variants
-        self._signals = {layer: variants.signals(layer) for layer in variants.layers}
+        self._signals = {layer: variants.signals(layer) for layer in layers}
         self._recordings: dict[tuple[str, str], Recording] = {}
         self._tiles: LRU[SignalTiles] = LRU(_KEPT_SIGNALS * len(self.names))
         self._lock = threading.RLock()
