@@ -278,8 +278,9 @@ def _starts(constant: ConstantInput, given: Any, limit: int, seed: int) -> Float
     """Make joint states of what was given as starts."""
     step = constant.step
     widths = {name: place.stop - place.start for name, place in step.places.items()}
-    if isinstance(given, (Recording, Variants)):
+    if isinstance(given, Variants):
         expect_recording("starts", given)
+    if isinstance(given, Recording):
         return _drawn(constant, given, limit, seed)
     if isinstance(given, Mapping):
         if set(given) != set(widths):

@@ -315,8 +315,9 @@ def _asked(
 ) -> dict[str, tuple[str, ...]]:
     """Name the layers that are asked for, and of each the signals."""
     if layers is None:
-        several = isinstance(recording, Variants)
-        layers = common_layers(recording, as_many_cells=False) if several else recording.layers
+        layers = recording.layers
+        if isinstance(recording, Variants):
+            layers = common_layers(recording, as_many_cells=False)
     asked = {}
     for name in (layers,) if isinstance(layers, str) else layers:
         has = recording.signals(name)

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from lstm_widgets.checks import expect_whole, is_whole
 from lstm_widgets.models.adapter import standard_vocabulary
@@ -19,6 +20,7 @@ from lstm_widgets.running.parts import Told
 from lstm_widgets.running.repeated import Repeated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
     import pandas as pd
@@ -135,11 +137,12 @@ class TrainingRecorder:
         if by not in BY:
             raise ValueError(f"by: expected one of {', '.join(map(repr, BY))}, got {by!r:.80}")
         if not is_whole(every):
-            if isinstance(every, str) or not isinstance(every, Sequence) or not every:
+            chosen = list(every) if np.iterable(every) and not isinstance(every, str) else []
+            if not chosen:
                 raise TypeError(
                     f"every: expected a whole number, or a sequence of some, got {every!r:.80}"
                 )
-            self._chosen = sorted({expect_whole("every", number, 0) for number in every})
+            self._chosen = sorted({expect_whole("every", number, 0) for number in chosen})
         self._every = expect_whole("every", every, 1) if is_whole(every) else None
         expect_check(check, tolerance)
         for argument, number in (("batch_size", batch_size), ("window", window), ("step", step)):
@@ -237,7 +240,9 @@ class TrainingRecorder:
             raise ValueError(f"name: expected a new one, got {name!r}, which was recorded already")
         for what, number in told.items():
             if what == "variant" or not isinstance(number, Real):
-                raise TypeError(f"{what}: expected a number to note, got {number!r:.80}")
+                raise TypeError(
+                    f"{what}: expected a number to note, as float(...) makes of a tensor; got {number!r:.80}"
+                )
         if self._repeated is None or self._repeated[0] is not model:
             self._repeated = (model, self._repeat(model))
         made: Recording = self._repeated[1].record()
