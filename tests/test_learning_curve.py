@@ -189,7 +189,9 @@ def test_what_does_not_fit_is_refused():
         lw.LearningCurve(table, concept="vowel")
     with pytest.raises(ValueError, match=r"cells: expected some of 0 to 6, got \[9\]"):
         lw.LearningCurve(table, cells=[1, 9])
-    with pytest.raises(ValueError, match="loss: expected a History"):
+    with pytest.raises(TypeError, match=r"cells: expected several, as in \[1\]"):
+        lw.LearningCurve(table, cells=1)
+    with pytest.raises(ValueError, match=r"loss: expected what fit\(\) returned"):
         lw.LearningCurve(table, {"loss": "high"})
     with pytest.raises(ValueError, match="loss: expected a table with the columns"):
         lw.LearningCurve(table, pd.DataFrame({"loss": [1]}))

@@ -381,3 +381,30 @@ def test_errors_of_variants():
         lw.project(apart)
     with pytest.raises(ValueError, match="as many cells of 'lstm' in all variants, got 4, 3"):
         lw.project(apart, "lstm")
+
+
+def test_unless_it_is_said_it_is_the_first_layer_with_the_signal():
+    """As an LSTM of PyTorch with projections has its hidden states beside its cells."""
+    rng = np.random.default_rng(0)
+    tokens = rng.choice(list("abc"), (2, 30)).astype(object)
+    cells, projected = rng.normal(size=(2, 2, 30, 4)).astype(np.float32)
+    recording = Recording.from_layers(
+        [
+            RecordedLayer("rnn", "LSTM", {"cell_state": cells}, None, tokens),
+            RecordedLayer("rnn/projected", "LSTM", {"hidden_state": projected}, None, tokens),
+        ]
+    )
+    variants = lw.Variants({"one": recording, "other": recording})
+    for one in (recording, variants):
+        assert lw.project(one).attrs["layer"] == "rnn/projected"
+        assert lw.project(one, signal="cell_state").attrs["layer"] == "rnn"
+    assert lw.expected_responses(recording, clusters=0).attrs["layer"] == "rnn/projected"
+    compared = lw.compare_cells(
+        recording, recording, signal=("hidden_state", "cell_state"), shifts=0
+    )
+    assert (compared.attrs["layer_a"], compared.attrs["layer_b"]) == ("rnn/projected", "rnn")
+    found = lw.probe(variants, {"a": "a"}, signal="hidden_state", shifts=0, folds=2)
+    assert found.layer == lw.probe(recording, {"a": "a"}, signal="hidden_state", shifts=0).layer
+    assert found.layer == "rnn/projected"
+    with pytest.raises(ValueError, match="signal: expected one of 'cell_state' of layer 'rnn'"):
+        lw.project(recording, signal="forget_gate")

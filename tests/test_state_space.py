@@ -219,6 +219,11 @@ def test_a_projection_of_something_else_is_said():
         lw.StateSpace(recordings.prose(), projection=other["position"].values)
     with pytest.raises(TypeError, match=r"what lw.fixed_points gives, got dict"):
         lw.StateSpace(recordings.prose(), fixed_points={})
+    positions = lw.project(recordings.prose())
+    with pytest.raises(ValueError, match=r"fixed_points: expected what .*a dataset of 'position'"):
+        lw.StateSpace(recordings.prose(), fixed_points=positions)
+    with pytest.raises(ValueError, match=r"projection: expected what .*a dataset of 'direction'"):
+        lw.StateSpace(recordings.prose(), projection=positions[["direction"]])
 
 
 def test_fixed_points_need_directions():
@@ -361,6 +366,9 @@ def test_variants_stand_in_one_space():
     alone = lw.project(one)
     with pytest.raises(ValueError, match="projection: expected positions of all variants"):
         lw.StateSpace(variants, projection=alone)
+    renamed = lw.project(lw.Variants({"before": one, "later": other}))
+    with pytest.raises(ValueError, match=r"of the variants 'before', 'after'.*'before', 'later'"):
+        lw.StateSpace(variants, projection=renamed)
     assert space._png()
     assert "the other variants" in space._file_state().missing
 

@@ -17,7 +17,7 @@ from lstm_widgets.analysis.ranked_cells import SURE
 from lstm_widgets.analysis.series import origin_of
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording import Recording, Variants
-from lstm_widgets.recording.expecting import expect_recording
+from lstm_widgets.recording.expecting import expect_recording, usual_layer
 from lstm_widgets.recording.masks import mask_of
 from lstm_widgets.recording.same_inputs import difference_of_timesteps
 
@@ -68,7 +68,7 @@ def compare_cells(
         Where: one network, or several, such as other seeds. ``a`` itself isn't compared with itself if
         it is among several.
     layer : str or tuple of str, optional
-        The layer of both, or (that of ``a``, that of ``b``). Default: the first of each.
+        The layer of both, or (that of ``a``, that of ``b``). Default: the first of each that has the signal.
     signal : str or tuple of str, default "hidden_state"
         The signal of both, or (that of ``a``, that of ``b``).
     groups, step : optional
@@ -145,9 +145,11 @@ def compare_cells(
 
     shifts = expect_whole("shifts", shifts, 0)
     others, several = _others(a, b)
+    signals = _pair("signal", signal)
     if layer is None:
-        layer = (a.layers[0], next(iter(others.values())).layers[0])
-    names, signals = _pair("layer", layer), _pair("signal", signal)
+        first = next(iter(others.values()))
+        layer = (usual_layer(a, signals[0]), usual_layer(first, signals[1]))
+    names = _pair("layer", layer)
     one = _layer("a", a, names[0], signals[0])
     mask, origin = mask_of(one), origin_of(a, names[0], {}, groups, step)
     if not mask.any():

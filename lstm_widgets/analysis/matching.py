@@ -24,7 +24,7 @@ import numpy as np
 
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording.blockwise import Block, blocks_of, blockwise
-from lstm_widgets.recording.expecting import expect_recording
+from lstm_widgets.recording.expecting import expect_recording, usual_layer
 from lstm_widgets.tokens.words import spelling_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def match(
     span : tuple of int
         ``(start, stop)``, timesteps, ``stop`` excluded.
     layer : str, optional
-        A layer of the recording, or both directions of one. Default: the first.
+        A layer of the recording, or both directions of one. Default: the first that has the signal.
     signal : str, default "hidden_state"
         One of the layer's signals.
     example : int, default 0
@@ -136,7 +136,7 @@ def match(
     import pandas as pd  # noqa: PLC0415  (`import lstm_widgets` must not need it)
 
     expect_recording("recording", recording)
-    dataset = recording[recording.layers[0] if layer is None else layer]
+    dataset = recording[usual_layer(recording, signal) if layer is None else layer]
     known = [str(name) for name in dataset.data_vars if name != "mask"]
     if signal not in known:
         raise ValueError(f"signal: expected one of {', '.join(map(repr, known))}, got {signal!r}")

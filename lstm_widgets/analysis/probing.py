@@ -25,7 +25,7 @@ from lstm_widgets.analysis.probes.tables import ProbeTables
 from lstm_widgets.analysis.ranked_tracks import standard_lags
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording import Variants
-from lstm_widgets.recording.expecting import common_layers, expect_recording
+from lstm_widgets.recording.expecting import expect_recording, usual_layer
 from lstm_widgets.rnn import parallel
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def probe(
         As in :func:`lstm_widgets.concepts.tracks`. Timesteps without a value are left out, and so are
         padding and states that aren't finite.
     layer : str, optional
-        Default: the first; of variants, the first that all of them have.
+        Default: the first that has the signal; of variants, in all of them.
     signal : str, default "cell_state"
         What is read.
     cells : sequence of int, optional
@@ -176,10 +176,10 @@ def probe(
         "seed": seed,
     }
     expect_recording("recording", recording, several=True)
+    if layer is None:  # of variants, the first of each may be another one
+        how["layer"] = usual_layer(recording, signal, as_many_cells=False)
     if not isinstance(recording, Variants):
         return _probe(recording, concepts, **how)
-    if layer is None:  # the first of each may be another one
-        how["layer"] = common_layers(recording, as_many_cells=False)[0]
     found: dict[str, Probe] = {}
     for name, one in recording.items():
         try:

@@ -14,7 +14,7 @@ from lstm_widgets.analysis.blocks import row_blocks
 from lstm_widgets.checks import expect_whole, is_whole
 from lstm_widgets.recording import Variants
 from lstm_widgets.recording.blockwise import blockwise
-from lstm_widgets.recording.expecting import common_layers, expect_recording
+from lstm_widgets.recording.expecting import expect_recording, usual_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +63,7 @@ def project(
         components, on the Dask cluster of the current client if there is one. Only positions are kept,
         4 bytes a component and timestep. Variants are projected alike, so that they can be compared.
     layer : str, optional
-        Default: the first; of variants, the first that all have, with as many cells.
+        Default: the first that has the signal; of variants, in all of them, with as many cells.
     signal : str, default "hidden_state"
         What is projected.
     method : "pca", transformer, or array (component, cell), default "pca"
@@ -126,7 +126,7 @@ def project(
     """
     expect_recording("recording", recording, several=True)
     every = [*recording.values()] if isinstance(recording, Variants) else [recording]
-    name = _layer_of(recording, layer)
+    name = usual_layer(recording, signal) if layer is None else layer
     parts = [_part(each, name, signal) for each in every]
     cells = parts[0].sizes["cell"]
     if any(part.sizes["cell"] != cells for part in parts):
@@ -411,14 +411,6 @@ class _Method:
 
 
 _EXPECTED = "'pca', a transformer with transform(), or an array of directions (component, cell)"
-
-
-def _layer_of(recording: Recording | Variants, layer: str | None) -> str:
-    if layer is not None:
-        return layer
-    if isinstance(recording, Variants):
-        return common_layers(recording)[0]
-    return recording.layers[0]
 
 
 def _variants_fitted_to(recording: Recording | Variants, name: str | None) -> range:

@@ -18,7 +18,7 @@ from lstm_widgets.analysis.summed_responses import (
 )
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording.blockwise import Block, blockwise
-from lstm_widgets.recording.expecting import expect_recording
+from lstm_widgets.recording.expecting import expect_recording, usual_layer
 from lstm_widgets.tokens.words import spelling_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def expected_responses(
         Opened from a file it may be larger than memory: it is read block by block, on the Dask cluster of
         the current client if there is one.
     layer : str, optional
-        Default: the first.
+        Default: the first that has the signal.
     signal : str, default "hidden_state"
         What changes.
     words : sequence of str, optional
@@ -120,7 +120,7 @@ def expected_responses(
     [-1.0, -1.0, 1.0, 1.0]
     """
     expect_recording("recording", recording)
-    name = recording.layers[0] if layer is None else layer
+    name = usual_layer(recording, signal) if layer is None else layer
     if signal not in (has := recording.signals(name)):
         raise ValueError(
             f"signal: expected one of {', '.join(map(repr, has))} of layer {name!r}, got {signal!r}"

@@ -491,6 +491,10 @@ class Adapter(Protocol):
         del layers, batch, pieces, every_output
         return None
 
+    def settle(self) -> None:
+        """Bring weights that a training under way keeps elsewhere back into the model."""
+        return
+
     def randomness_as_found(self) -> AbstractContextManager[Any]:
         """Leave what the framework draws random numbers from as it was found."""
         return contextlib.nullcontext()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lstm_widgets.recording.recording import Recording
 from lstm_widgets.recording.variants import Variants
 
-__all__ = ["common_layers", "expect_recording"]
+__all__ = ["common_layers", "expect_recording", "usual_layer"]
 
 
 def expect_recording(argument: str, given: object, *, several: bool = False) -> None:
@@ -85,9 +85,37 @@ def common_layers(variants: Variants, *, as_many_cells: bool = True) -> tuple[st
     cells = "as many cells and " if as_many_cells else ""
     named = set.intersection(*(set(one.layers) for one in variants.values()))
     more = (
-        "" if named else ". Keras numbers layers without a name: name= them alike, and record again"
+        "" if named else ". Layers without a name are numbered: name= them alike, and record again"
     )
     raise ValueError(
         f"recording: expected variants that have a layer in common, by the same name, with {cells}a signal "
         f"that all of them have; {told}{more}"
     )
+
+
+def usual_layer(recording: Recording | Variants, signal: str, *, as_many_cells: bool = True) -> str:
+    """Name the layer that is meant if none is said: the first that has a signal, else the first.
+
+    Parameters
+    ----------
+    recording : Recording or Variants
+        Of variants, it is one that all of them have.
+    signal : str
+    as_many_cells : bool, default True
+        Whether it has to have as many cells in all variants.
+
+    Raises
+    ------
+    ValueError
+        If variants have no layer in common.
+
+    Examples
+    --------
+    >>> from lstm_widgets.recording.expecting import usual_layer
+    >>> usual_layer(recording, "hidden_state")
+    'lstm'
+    """
+    layers = recording.layers
+    if isinstance(recording, Variants):
+        layers = common_layers(recording, as_many_cells=as_many_cells)
+    return next((layer for layer in layers if signal in recording.signals(layer)), layers[0])

@@ -91,6 +91,7 @@ class Repeated:
 
     def record(self) -> Recording:
         """Record what the model does now."""
+        self._adapter.settle()
         with _randomness_as_found(self._adapter):
             if not self._count:
                 made = self._stepped(self._check)

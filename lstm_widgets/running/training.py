@@ -297,8 +297,6 @@ class TrainingRecorder:
             return
         before, self._step = self._step, self._first_step + batch + 1
         if self._due(before, self._step):
-            # On JAX, the model gets its weights back only when somebody asks.
-            getattr(self._model, "jax_state_sync", _nothing)()
             self._note(self._step, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

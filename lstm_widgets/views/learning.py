@@ -132,6 +132,8 @@ def curves_of(
     if cells is None:
         chosen = best[:TOP]
     else:
+        if not np.iterable(cells):
+            raise TypeError(f"cells: expected several, as in [{cells!r}]; got {cells!r:.80}")
         unknown = sorted(set(cells) - set(numbers.tolist()))
         if unknown or not len(cells):
             raise ValueError(
@@ -183,7 +185,7 @@ def losses_of(loss: Any, axis: Axis) -> Losses:  # noqa: ANN401 - of many types
             values = np.zeros((0, 0))
         if values.ndim != 1 or not len(values):
             raise ValueError(
-                "loss: expected a History of Keras, a dict of such lists, the losses of a "
+                "loss: expected what fit() returned, a dict of such lists, the losses of a "
                 f"TrainingRecorder, or a list of numbers, one an epoch; got {named[name]!r:.80}"
             )
         found.append((_plain(name), _places(len(values), axis, first), values))

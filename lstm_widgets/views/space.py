@@ -241,6 +241,11 @@ class FixedPoints:
     """
 
     def __init__(self, found: xr.Dataset, space: Space, signal: str) -> None:
+        if not {"state", "stable", "speed"} <= {*found.variables}:
+            raise ValueError(
+                "fixed_points: expected what lw.fixed_points gives, 'state', 'stable' and 'speed'; got a "
+                "dataset of " + (", ".join(map(repr, found.data_vars)) or "nothing")
+            )
         self._found = found
         chosen = np.ones(found.sizes["state"], bool)
         if "signal" in found.coords:

@@ -209,6 +209,11 @@ class StateSpace(MatchingWidget):
         return project(self.recording, self.layer, self.signal, components=count)
 
     def _expect_projection(self, given: xr.Dataset) -> xr.Dataset:
+        if "position" not in given:
+            raise ValueError(
+                "projection: expected what lw.project gives, with 'position'; got a dataset of "
+                + (", ".join(map(repr, given.data_vars)) or "nothing")
+            )
         dataset, position = self._current[self.layer], given["position"]
         if (self._several is None) == ("variant" in position.dims):
             expected = "one recording" if self._several is None else "all variants"
@@ -216,6 +221,14 @@ class StateSpace(MatchingWidget):
                 f"projection: expected positions of {expected}, what lw.project(recording) gives of what is "
                 f"shown here; got the axes {', '.join(map(repr, position.dims))}"
             )
+        if self._several is not None:
+            names = position["variant"].to_numpy().tolist()
+            if names != [*self._several.names]:
+                raise ValueError(
+                    f"projection: expected positions of the variants "
+                    f"{', '.join(map(repr, self._several.names))}, as the recording has them, got those of "
+                    f"{', '.join(map(repr, names))}"
+                )
         sizes = [position.sizes[name] for name in ("example", "timestep")]
         there = [dataset.sizes[name] for name in ("example", "timestep")]
         if sizes != there:

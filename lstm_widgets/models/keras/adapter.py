@@ -186,6 +186,10 @@ class KerasAdapter(Adapter):
         """Compile the model for one batch; None if that can't be."""
         return compiled(self.model, layers, batch, pieces=pieces, every_output=every_output)
 
+    def settle(self) -> None:
+        """Bring weights back from ``fit``, where it keeps them for an epoch."""
+        backend().settle(self.model)
+
     def randomness_as_found(self) -> AbstractContextManager[Any]:
         """Leave what random numbers are drawn from as it was found."""
         return backend().randomness_as_found()

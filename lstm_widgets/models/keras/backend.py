@@ -85,6 +85,9 @@ class Backend:
         del model
         yield
 
+    def settle(self, model: Any) -> None:
+        """Bring weights that ``fit`` keeps for an epoch back into the model."""
+
     def randomness_as_found(self) -> contextlib.AbstractContextManager[Any]:
         """Leave what it draws random numbers from, beside Keras's own seeds, as it was found."""
         return contextlib.nullcontext()
@@ -263,6 +266,10 @@ class Jax(Backend):
 
         manager: contextlib.AbstractContextManager[Any] = jax.disable_jit()
         return manager
+
+    def settle(self, model: Any) -> None:
+        """Bring weights that ``fit`` keeps for an epoch back into the model."""
+        model.jax_state_sync()
 
     def compiled(
         self, function: Callable[..., Any], arguments: Sequence[Any], layer: Any
