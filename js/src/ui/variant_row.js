@@ -52,6 +52,7 @@ export class VariantRow {
       "Which of the recordings of the same inputs is shown; scale, order and selection stay.",
       range,
     );
+    tell(this.names, "The same, chosen by its name.", this.names);
     this.less = menu(
       "difference to",
       (value) => this.state.set({ difference: value }, frame),
