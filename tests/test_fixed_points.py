@@ -351,6 +351,13 @@ def test_a_token_is_what_the_layer_receives_of_it():
     with pytest.warns(UserWarning, match="no readout"):
         same = lw.fixed_points(model, "below", inputs=2, starts=starts)
     np.testing.assert_array_equal(points["state"], same["state"])
+    for wrong, told in (
+        ("z", "expected one token of the vocabulary, got 'z'"),
+        (5, "expected a whole number from 0 to 4, got 5"),
+        (-1, "expected a whole number from 0 to 4, got -1"),
+    ):
+        with pytest.raises(ValueError, match=f"inputs: {told}"):
+            lw.fixed_points(model, "below", inputs=wrong, vocabulary="abcde", starts=starts)
     with pytest.raises(ValueError, match="vocabulary: expected one, to read the token 'c'"):
         lw.fixed_points(model, "below", inputs="c", starts=starts)
 
@@ -498,6 +505,10 @@ def test_starts_in_every_form():
         lw.fixed_points(model, inputs=[1.0, 2.0, 3.0], starts=joint)
     with pytest.raises(ValueError, match="tolerance: expected a finite number"):
         lw.fixed_points(model, inputs=[1.0], starts=joint, tolerance=-1)
+    with pytest.raises(ValueError, match="unique: expected a finite number"):
+        lw.fixed_points(model, inputs=[1.0], starts=joint, unique="near")
+    with pytest.raises(TypeError, match="layer: expected a name, got 0"):
+        lw.fixed_points(model, 0, inputs=[1.0], starts=joint)
 
 
 def test_padding_is_no_start():

@@ -408,3 +408,20 @@ def test_unless_it_is_said_it_is_the_first_layer_with_the_signal():
     assert found.layer == "rnn/projected"
     with pytest.raises(ValueError, match="signal: expected one of 'cell_state' of layer 'rnn'"):
         lw.project(recording, signal="forget_gate")
+
+
+def test_fixed_points_have_their_places():
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=(2, 1, 30, 4)).astype(np.float32)
+    signals = dict(zip(("hidden_state", "cell_state"), values, strict=True))
+    recording = Recording.from_layers([RecordedLayer("lstm", "LSTM", signals)])
+    joint = rng.normal(size=(5, 8))
+    names = {"signal": ("state", np.repeat([*signals], 4)), "cell": ("state", [*range(4)] * 2)}
+    points = xr.DataArray(joint, names, ("point", "state"), "state")
+    for signal, part in (("hidden_state", joint[:, :4]), ("cell_state", joint[:, 4:])):
+        projection = lw.project(recording, signal=signal)
+        found = lw.positions_of(projection, points)
+        assert found.dims == ("point", "component")
+        np.testing.assert_array_equal(found, lw.positions_of(projection, part))
+    with pytest.raises(ValueError, match=r"expected those of signal 'cell_state'.*got none"):
+        lw.positions_of(projection, points[:, :4])

@@ -219,6 +219,9 @@ def test_a_projection_of_something_else_is_said():
         lw.StateSpace(recordings.prose(), projection=other["position"].values)
     with pytest.raises(TypeError, match=r"what lw.fixed_points gives, got dict"):
         lw.StateSpace(recordings.prose(), fixed_points={})
+    few = spaces.resting().isel(state=slice(2))
+    with pytest.raises(ValueError, match="fixed_points: expected those of a layer with 12 cells"):
+        lw.StateSpace(spaces.corners(), fixed_points=few)
     positions = lw.project(recordings.prose())
     with pytest.raises(ValueError, match=r"fixed_points: expected what .*a dataset of 'position'"):
         lw.StateSpace(recordings.prose(), fixed_points=positions)

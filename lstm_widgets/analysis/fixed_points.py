@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -151,7 +152,7 @@ def fixed_points(
 
     expect_whole("limit", limit, 1)
     for argument, number in (("tolerance", tolerance), ("unique", unique)):
-        if not 0 <= number < np.inf:
+        if not isinstance(number, Real) or not 0 <= number < np.inf:
             raise ValueError(f"{argument}: expected a finite number from 0 on, got {number!r}")
     constant = ConstantInput(
         *(model, layer, inputs), layer_inputs=layer_inputs, vocabulary=vocabulary, output=output

@@ -181,7 +181,8 @@ def positions_of(projection: xr.Dataset, states: Any) -> Any:  # noqa: ANN401 - 
     projection : xarray.Dataset
         What `project` gave.
     states : array (..., cell) or xarray.DataArray
-        A DataArray has an axis ``cell`` anywhere.
+        A DataArray has an axis ``cell`` anywhere; or it is the ``state`` of `fixed_points`, of which that
+        signal is taken that was projected.
 
     Returns
     -------
@@ -221,6 +222,17 @@ def positions_of(projection: xr.Dataset, states: Any) -> Any:  # noqa: ANN401 - 
         raise TypeError(
             f"states: expected an array, one of {', '.join(map(repr, states.data_vars))}; got a Dataset"
         )
+    if isinstance(states, xr.DataArray) and {"state", "signal", "cell"} <= {
+        *states.dims,
+        *states.coords,
+    }:
+        signal = projection.attrs.get("signal")
+        there = states["signal"].to_numpy() == signal
+        if not there.any():
+            raise ValueError(
+                f"states: expected those of signal {signal!r}, which was projected; got none"
+            )
+        states = states.isel(state=there).drop_vars(["signal", "cell"]).rename(state="cell")
     named = isinstance(states, xr.DataArray)
     if named and "cell" not in states.dims:
         raise ValueError(

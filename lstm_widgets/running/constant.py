@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.checks import is_whole
+from lstm_widgets.checks import expect_whole, is_whole
 from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.adapter import Result, adapter_of, standard_vocabulary
 from lstm_widgets.models.inputs import leaves, mapped
@@ -238,7 +238,8 @@ class ConstantInput:
         if isinstance(inputs, str):
             return self._of_token(inputs, count, _timesteps(shape))
         if self._names is not None and is_whole(inputs):
-            return self._of_token(str(self._names.tokens[int(inputs)]), count, _timesteps(shape))
+            number = expect_whole("inputs", inputs, 0, self._names.size - 1)
+            return self._of_token(str(self._names.tokens[number]), count, _timesteps(shape))
         return _sequence(inputs, shape, count, dtype, "inputs")
 
     def _of_token(self, token: str, count: int, timesteps: int) -> Any:
@@ -256,7 +257,12 @@ class ConstantInput:
                 f"inputs: expected a vector, because the model takes neither ids, nor one-hot vectors of "
                 f"length {self._names.size}, nor scaled ids; got the token {token!r}"
             )
-        _, ids = self._names.encode([token], "inputs")
+        try:
+            _, ids = self._names.encode([token], "inputs")
+        except ValueError:  # which tells of an argument that there isn't here
+            raise ValueError(
+                f"inputs: expected one token of the vocabulary, got {token!r:.80}"
+            ) from None
         return encoding.write(np.full((count, timesteps), ids[0]))
 
     def _received(self, seen: Sequence[Call]) -> Floats:

@@ -203,6 +203,8 @@ class Part(NamedTuple):
 
 def parts_of(found: Sequence[Layer], layer: str | None) -> list[Part]:
     """Find a layer, or both directions of one, by its name in a recording; None: the first."""
+    if layer is not None and not isinstance(layer, str):
+        raise TypeError(f"layer: expected a name, got {layer!r:.80}")
     known: dict[str, Part] = {}
     for one in found:
         for unit, kind, size in zip(one.units, one.kinds, one.sizes, strict=True):

@@ -251,6 +251,12 @@ class FixedPoints:
         if "signal" in found.coords:
             chosen = found["signal"].to_numpy().astype(str) == signal
         states = found["state"].to_numpy()[:MOST_FIXED, chosen]
+        cells = space.projection.sizes.get("cell", states.shape[1])
+        if states.shape[1] != cells:
+            raise ValueError(
+                f"fixed_points: expected those of a layer with {cells} cells, as the recording's has, got "
+                f"{states.shape[1]} of signal {signal!r}"
+            )
         self.positions = space.positions_of(states)
         ends = np.zeros_like(states)
         if "unstable_direction" in found:
