@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["LearningCurve"]
 
 #: Between the edges of the figure and the panels, in inches.
-_LEFT, _ABOVE, _BELOW, _APART = 0.52, 0.26, 0.52, 0.14
+_LEFT, _ABOVE, _BELOW, _APART = 0.6, 0.26, 0.52, 0.14
 _SCORES, _LOSS = 1.9, 0.85
 _MARKERS = "os^Dvp"
 _SIZE = 6.6

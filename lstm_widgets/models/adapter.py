@@ -281,7 +281,7 @@ class FollowedCall(Call, Protocol):
 
     @property
     def own_states(self) -> Sequence[npt.NDArray[Any]]:
-        """The states in which it ended, as :attr:`states`."""
+        """The states in which it ended, one array a state."""
 
 
 class Compiled(Protocol):
