@@ -189,7 +189,9 @@ def moved_by_sum(kind, name, values, before, cell):
         return np.abs(values["output_gate"]) * slope * size
     if kind == "GRU" and name == "hidden_state":
         update = values["update_gate"]
-        return np.abs(update * before[0]) + np.abs((1 - update) * values["candidate"])
+        # One less the gate is known no better than the gate itself.
+        rest = np.abs(update) + np.abs(1 - update)
+        return np.abs(update * before[0]) + rest * np.abs(values["candidate"])
     return 0 * values[name]
 
 

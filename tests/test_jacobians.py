@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lstm_widgets.models.keras.cells import read_cell
@@ -72,6 +72,7 @@ def test_they_are_the_slopes_of_the_step(kind, units, features, names, which):
     ours = StateMap(cell, inputs)
     joint = rng.normal(size=(5, ours.size))
     after_step, jacobian = ours.jacobian(joint)
+    assume(np.abs(after_step).max() < 1e100)  # an exponential of an exponential soon overflows
     assert ours.analytic
     assert jacobian.dtype == np.float64
     np.testing.assert_allclose(after_step, stepped(cell, inputs, joint), rtol=1e-12, atol=1e-12)
