@@ -18,7 +18,6 @@ from lstm_widgets.widgets.base import STATIC, FileState
 from lstm_widgets.widgets.matching_widget import MatchingWidget
 from lstm_widgets.widgets.page import export
 from lstm_widgets.widgets.page.space import WHOLE_BYTES, answer_space, described, held, size_of
-from lstm_widgets.widgets.page.state import whole_of
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -343,33 +342,24 @@ class StateSpace(MatchingWidget):
 
     # -- leaving the notebook ----------------------------------------------------------------------
 
+    def _kept_in_file(self, width: int) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+        """Choose the signal shown, of the variant shown: its points are in the file, too."""
+        shown: tuple[str, ...] = (self.signal,)
+        kept = dict.fromkeys(self._current.directions(self.layer), shown)
+        layers = [export.without(layer, kept) for layer in self._layers]
+        export.fitting(layers, self.layer, self.signal, width)
+        every = () if self._several is None else self._several.names
+        return tuple(name for name in every if name in (self.variant, self.difference)), kept
+
     def _file_state(self, *, exact: bool | None = None) -> FileState:
         """Give a file the signal shown, and all points."""
-        exact = bool(self._whole) if exact is None else exact
-        kept = dict.fromkeys(self._current.directions(self.layer), (self.signal,))
-        layers = [export.without(layer, kept) for layer in self._layers]
-        export.fitting(layers, self.layer, self.signal, 4 if exact else 1)
-        missing = [
-            f"{layer['name']} ({', '.join(layer['absent'])})"
-            for layer in layers
-            if "absent" in layer and "parts" not in layer
-        ]
-        if not exact:
-            layers = [layer | {"rounded": True} for layer in layers]
-        state = {"_summary": {}, "_overview": b"", "_statistics": b"", "_layers": layers}
-        if self._several is None:
-            state |= whole_of(self._current, kept, exact=exact) | self._kept_lines(missing)
-        else:
-            several = self._several
-            names = tuple(n for n in several.names if n in (self.variant, self.difference))
-            state |= several.whole(self._variants, kept, names, exact=exact)
-            state |= self._kept_lines(missing, names)
-            missing.append("the other variants")
+        file = super()._file_state(exact=exact)
         space = self._points
-        if space is not None and not self._space_values:
-            told, values = held(space, self._drawn, self._series_keys, exact=False)
-            state |= {"_space": self._space | {"held": told}, "_space_values": b"".join(values)}
-        return FileState(state, missing, rounded=not exact)
+        if space is None or self._space_values:
+            return file
+        told, values = held(space, self._drawn, self._series_keys, exact=False)
+        points = {"_space": self._space | {"held": told}, "_space_values": b"".join(values)}
+        return file._replace(traits=file.traits | points)
 
     def _draw(self, sheet: Sheet, most: int) -> None:
         shown, space = self._snapshot(), self._points
