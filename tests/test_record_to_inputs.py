@@ -153,9 +153,16 @@ def test_longer_examples_later_are_refused(tmp_path):
 
 
 SCRIPT = """
-import re, sys
+import re, sys, time
 import numpy as np, tiny
 import lstm_widgets as lw
+from lstm_widgets.recording.store import files
+
+def slowly(*arguments, put=files.put, **keywords):
+    time.sleep(0.01)
+    put(*arguments, **keywords)
+
+files.put = slowly
 
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
@@ -175,11 +182,11 @@ print(peak() - before)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells no peak of memory")
-def test_memory_is_that_of_some_batches(tmp_path):
-    """A batch has 2048 × 128 × 12 values, 12 MiB; forty of them are 480 MiB."""
+def test_memory_is_that_of_some_batches_however_slow_the_disk_is(tmp_path):
+    """A batch has 2048 × 128 × 12 values, 12 MiB; thirty of them are 360 MiB, of which 64 may wait."""
     tests = Path(__file__).parent
     grown = []
-    for count in (10, 40):
+    for count in (15, 30):
         ran = subprocess.run(
             [sys.executable, "-c", SCRIPT, str(count * 2048), str(tmp_path / f"{count}.zarr")],
             env={"PYTHONPATH": f"{tests.parent}:{tests}", "PATH": ""},
@@ -188,5 +195,5 @@ def test_memory_is_that_of_some_batches(tmp_path):
             text=True,
         )
         grown.append(int(re.findall(r"^\d+$", ran.stdout, re.MULTILINE)[-1]) / 1024)
-    assert grown[1] < 120
-    assert grown[1] - grown[0] < 60
+    assert max(grown) < 160
+    assert abs(grown[1] - grown[0]) < 60

@@ -338,13 +338,13 @@ def test_an_interrupt_at_any_time_loses_nothing_that_was_marked(tmp_path, monkey
     while interrupted:
         at, left, interrupted = at + 1, at, False
 
-        def do(writer, job):
+        def do(writer, job, size=0):
             nonlocal left, interrupted
             left -= 1
             if left == -1:
                 interrupted = True
                 raise KeyboardInterrupt
-            given(writer, job)
+            given(writer, job, size)
 
         path = tmp_path / str(at)
         with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):

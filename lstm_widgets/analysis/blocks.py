@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["blocks_of", "read", "row_blocks"]
 
 # Values (cell × timestep) that are worked on at a time.
-_BLOCK_VALUES = 1 << 24
+_BLOCK_VALUES = 1 << 25
 #: Values (timestep × cell, and what else is held of each timestep) that are read at a time.
 ROW_VALUES = 1 << 21
 

@@ -120,7 +120,10 @@ class RankedBlock(RankedCells):
                 yield k, rows, track, self._text.held_out.places - self._text.lags[n]
 
     def _null(self, chosen: Places, wanted: Flags) -> npt.NDArray[np.float32]:
-        return self._shifted(*self._held, chosen, wanted)
+        # Shifted tracks are made once for both: that costs more than to hold cells against them.
+        quick = [] if self._quick_ranks is None else [self._quick_ranks]
+        self._nulls = self._shifted([self._held[2], *quick], chosen, wanted)
+        return self._nulls[0]
 
     def _independent(self, chosen: Places) -> tuple[Floats, Floats, int]:
         half, ranks = self._text.held_out, self._held[2]
@@ -140,30 +143,30 @@ class RankedBlock(RankedCells):
                 variance[rows, k] = 4 * squares[rows] / (count * pairs * max(1, count - 1))
         return n, variance, int(half.lengths.sum())
 
-    def _quick(self, chosen: Places, wanted: Flags) -> tuple[Floats, Floats] | None:
-        slow = self._text.slow
-        if not slow.shape[1]:
+    @cached_property
+    def _quick_ranks(self) -> Floats | None:
+        """Ranks of the held-out half without their slow changes; None if all are quick."""
+        slow, ranks = self._text.slow, self._held[2]
+        return ranks - (ranks @ slow) @ slow.T if slow.shape[1] else None
+
+    def _quick(self, chosen: Places) -> tuple[Floats, Floats] | None:
+        if self._quick_ranks is None:
             return None
-        x, order, ranks = self._held
-        quick = ranks - (ranks @ slow) @ slow.T
-        null = self._shifted(x, order, quick, chosen, wanted)
-        return _at(self._scores(1, x, order, quick), chosen), null
+        x, order, _ = self._held
+        return _at(self._scores(1, x, order, self._quick_ranks), chosen), self._nulls[1]
 
     def shifted(self, lag: int) -> npt.NDArray[np.float32]:
         """Score the cells at one lag for shifted tracks: ``(cell, concept, shift)``."""
         (at,) = np.flatnonzero(self._text.lags == lag)
         chosen = np.full((len(self._values), len(self._text.tracks)), at)
-        return self._shifted(*self._held, chosen, np.ones(chosen.shape[1], bool))
+        return self._shifted([self._held[2]], chosen, np.ones(chosen.shape[1], bool))[0]
 
     def _shifted(
-        self,
-        x: Floats,
-        order: Places,
-        ranks: Floats,
-        chosen: Places,
-        wanted: Flags,
-    ) -> npt.NDArray[np.float32]:
+        self, ranks: list[Floats], chosen: Places, wanted: Flags
+    ) -> list[npt.NDArray[np.float32]]:
         """Score the cells for shifted tracks ``(cell, concept, shift)``, 0 for those not wanted.
+
+        By each of the kinds of ranks ``(cell, n)``.
 
         A track circularly shifted and then compared at a lag is the track shifted by some timesteps
         more. So the null distribution is the same for every lag, and the score itself is one of it.
@@ -171,8 +174,8 @@ class RankedBlock(RankedCells):
         """
         text = self._text
         shifts = len(text.turns)
-        null = np.zeros((*chosen.shape, shifts), np.float32)
-        singles = ranks.astype(np.float32)
+        null = np.zeros((len(ranks), *chosen.shape, shifts), np.float32)
+        singles = np.concatenate(ranks, dtype=np.float32, casting="same_kind")
         step = max(1, SHIFTED_VALUES // len(text.held_out.places))
         for start in range(0, shifts, step):
             part = slice(start, start + step)
@@ -183,11 +186,13 @@ class RankedBlock(RankedCells):
                     how = track.moved.__name__
                     if how not in moved:
                         moved[how] = track.moved(text.turns[part])
-                    null[:, k, part] = track.scores(singles, track.ranks[moved[how]])
+                    scores = track.scores(singles, track.ranks[moved[how]])
+                    null[:, :, k, part] = scores.reshape(len(ranks), len(chosen), -1)
+        x, order, _ = self._held
         for k, rows, track, places in self._by_lag(chosen):
             if track.holes:
-                null[rows, k] = self._null_with_holes(x[rows], order[rows], track, places)
-        return null
+                null[:, rows, k] = self._null_with_holes(x[rows], order[rows], track, places)
+        return [*null]
 
     def _null_with_holes(
         self, x: Floats, order: Places, track: RankedTrack, places: Places

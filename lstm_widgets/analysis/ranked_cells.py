@@ -130,7 +130,7 @@ class RankedCells(ABC):
         """Score for shifted tracks ``(cell, concept, shift)``, 0 for those not wanted."""
 
     @abstractmethod
-    def _quick(self, chosen: Places, wanted: Flags) -> tuple[Floats, Floats] | None:
+    def _quick(self, chosen: Places) -> tuple[Floats, Floats] | None:
         """Score cells without their slow changes, for tracks and shifted tracks; None if all are quick."""
 
     @abstractmethod
@@ -209,7 +209,7 @@ class RankedCells(ABC):
         # Labels that never change in their segments, and numbers with gaps, are held as they are.
         judged = judged & [track.permutations is None and not track.holes for track in self._tracks]
         p_value, standing = np.full((2, *judged.shape), np.nan)
-        found = self._quick(chosen, np.asarray(judged.any(axis=0))) if judged.any() else None
+        found = self._quick(chosen) if judged.any() else None
         if found is None:
             return p_value, standing
         score, null = found[0] * sign, found[1]

@@ -583,8 +583,7 @@ class RankedInBlocks(RankedCells):
                 null[:, k] = _divided(null[:, k], squares[:, None] * (own - sums**2 / n).clip(0))
         return null
 
-    def _quick(self, chosen: Places, wanted: Flags) -> tuple[Floats, Floats] | None:
-        del wanted
+    def _quick(self, chosen: Places) -> tuple[Floats, Floats] | None:
         if not self._text.slow.shape[1]:
             return None
         drifts = self._sums["drifts"]

@@ -148,10 +148,9 @@ class RankedTrack:
         if self.kind == "yes_no":
             return np.asarray(products * statistics.auroc_scale(tracks))
         # Ranks of cells sum up to 0, so those of tracks needn't.
-        means = tracks.sum(axis=1, dtype=np.float64) / (ranks.shape[1] if n is None else max(n, 1))
-        squares = np.einsum("ij,ij->i", tracks, tracks, dtype=np.float64) - means * tracks.sum(
-            axis=1, dtype=np.float64
-        )
+        sums = tracks.sum(axis=1, dtype=np.float64)
+        means = sums / (ranks.shape[1] if n is None else max(n, 1))
+        squares = np.einsum("ij,ij->i", tracks, tracks, dtype=np.float64) - means * sums
         length = np.sqrt(np.einsum("ij,ij->i", ranks, ranks, dtype=np.float64))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(products / (length[:, None] * np.sqrt(squares.clip(0))))

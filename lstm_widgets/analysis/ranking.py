@@ -42,7 +42,7 @@ __all__ = ["rank_cells"]
 STATES = ("hidden_state", "cell_state")
 
 #: Bytes of a signal from which on it is ranked a block of timesteps at a time, by bins.
-LONG = 1 << 30
+LONG = 1 << 28
 # Cells that are then ranked together.
 _CELLS = 256
 
@@ -80,7 +80,7 @@ def rank_cells(
     ----------
     recording : Recording or Variants
         With its tokens, if concepts need them. Opened from a file, it is read block by block: a block
-        of cells, or, of signals of more than a gigabyte, a few times a block of timesteps, on the
+        of cells, or, of signals of more than 256 MiB, a few times a block of timesteps, on the
         cluster of the current Dask client if there is one. Values are then ranked by fine bins;
         scores are within ``attrs["error"]`` of the exact ones, hardly ever more than 1e-4. Of several
         variants every one is ranked by the same concepts, halves and shifts, those of the first, so

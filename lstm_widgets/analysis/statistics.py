@@ -121,7 +121,9 @@ def signed_aurocs(ranks: Floats, tracks: npt.NDArray[Any]) -> npt.NDArray[np.flo
 
 def auroc_scale(tracks: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Return what makes 2·AUROC − 1 of the sum of the ranks where a track says yes."""
-    yes = tracks.sum(axis=-1, dtype=np.float64)
+    # Up to here float32 sums up ones exactly, several times as fast.
+    short = tracks.shape[-1] <= 1 << 24
+    yes = tracks.sum(axis=-1, dtype=np.float32 if short else np.float64).astype(np.float64)
     pairs = yes * (tracks.shape[-1] - yes)
     return np.where(pairs > 0, 2 / np.where(pairs > 0, pairs, 1), np.nan)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Disk", "Writer", "group_of", "json_of"]
 
-# Files that wait for the disk. When there are more, whoever computes waits, too.
-_WAITING = 64
+# Bytes that wait for the disk. When there are more, whoever computes waits, too.
+_WAITING = 1 << 26
 # Files that the disk may not have yet. If there are more, it gets them: then little is left to wait for
 # once all has to be there.
 _UNSYNCED = 64
@@ -83,27 +83,36 @@ class Writer:
     """A thread that writes, one file after the other, while the caller computes."""
 
     def __init__(self) -> None:
-        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue(_WAITING)
+        self._jobs: queue.Queue[tuple[Callable[[], None], int] | None] = queue.Queue()
+        self._waiting = 0
+        self._fewer = threading.Condition()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, daemon=True, name="recording")
         self._thread.start()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (given := self._jobs.get()) is not None:
+            job, size = given
             try:
                 if self._error is None:
                     job()
             except BaseException as error:  # noqa: BLE001 - comes out where the caller is
                 self._error = error
             finally:
+                del given, job
+                with self._fewer:
+                    self._waiting -= size
+                    self._fewer.notify()
                 self._jobs.task_done()
-                del job
         self._jobs.task_done()
 
-    def do(self, job: Callable[[], None]) -> None:
-        """Have something done, after all before; wait if too much waits already."""
+    def do(self, job: Callable[[], None], size: int = 0) -> None:
+        """Have something done, after all before, that holds so many bytes; wait if too many wait already."""
         self._raise()
-        self._jobs.put(job)
+        with self._fewer:
+            self._fewer.wait_for(lambda: self._waiting < _WAITING)
+            self._jobs.put((job, size))
+            self._waiting += size
 
     def wait(self) -> None:
         """Wait until all is done."""

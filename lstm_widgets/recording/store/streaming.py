@@ -324,7 +324,7 @@ class Stream:
         found = mapped(lambda each: [*made(*each)], some)
         for (of, name, chunks), every in zip(some, found, strict=True):
             for file in every:
-                self._writer.do(partial(self._disk.put, file))
+                self._writer.do(partial(self._disk.put, file), sum(map(len, file[1])))
             # Only now: an interrupt before leaves them where the next mark finds them.
             for index, chunk in chunks:
                 chunk.stored = chunk.filled
@@ -384,7 +384,7 @@ class Stream:
         for each in self._sets.values():
             for summary in each.summaries.values():
                 for file in summary.rest():
-                    self._writer.do(partial(self._disk.put, file))
+                    self._writer.do(partial(self._disk.put, file), sum(map(len, file[1])))
                 for describe in summary.described(self._disk):
                     self._writer.do(describe)
             for describe in each.described(self._disk):
