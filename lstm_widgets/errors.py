@@ -65,8 +65,8 @@ class ModelFileError(LstmWidgetsError, ValueError):
     """A file of a model is damaged, or holds what can't be converted."""
 
 
-class LayerNotFoundError(LstmWidgetsError, KeyError):
-    """A recording doesn't have the layer that was asked for."""
+class LayerNotFoundError(LstmWidgetsError, KeyError, ValueError):
+    """A recording, or a model, doesn't have the layer that was asked for, or the call of it."""
 
     def __str__(self) -> str:  # KeyError shows the repr of its message
         return str(self.args[0])

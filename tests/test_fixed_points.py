@@ -12,7 +12,8 @@ from stepping import step as stepped
 import lstm_widgets as lw
 from lstm_widgets.analysis import slowest_states
 from lstm_widgets.datasets import flip_flop
-from lstm_widgets.errors import UnsupportedLayerError
+from lstm_widgets.errors import LayerNotFoundError, SelfCheckError, UnsupportedLayerError
+from lstm_widgets.running import constant
 
 
 def simple_rnn(kernel, recurrent, bias, activation="tanh", dtype="float64"):
@@ -362,6 +363,72 @@ def test_a_token_is_what_the_layer_receives_of_it():
         lw.fixed_points(model, "below", inputs="c", starts=starts)
 
 
+@pytest.mark.filterwarnings("ignore:no readout")
+def test_ids_of_a_vocabulary_may_begin_later_and_what_is_unknown_has_one():
+    model = language_model()
+    embedding = model.layers[0].get_weights()[0]
+    symbols = {"a": 1, "b": 2, "?": 4}
+
+    def received(constant, **options):
+        points = lw.fixed_points(
+            *(model, "below"), inputs=constant, starts=np.zeros((1, 12)), **options
+        )
+        return points.attrs["layer_inputs"]
+
+    for token, number in (("b", 2), (2, 2), (0, 0), (3, 3), ("?", 4)):
+        found = received(token, vocabulary=symbols)
+        np.testing.assert_allclose(found, embedding[number], atol=1e-7)
+    found = received("z", vocabulary=symbols, unknown="?")
+    np.testing.assert_allclose(found, embedding[4], atol=1e-7)
+    for empty in ("", "ab"):
+        with pytest.raises(ValueError, match=r"inputs: expected one token .* got '.*unknown= sets"):
+            received(empty, vocabulary=symbols)
+    lookup = L.TextVectorization(vocabulary=["the", "cat"])
+    for token, number in (("cat", 3), ("Cat!", 3), (3, 3), ("dog", 1), (1, 1), (0, 0)):
+        found = received(token, vocabulary=lookup)
+        np.testing.assert_allclose(found, embedding[number], atol=1e-7)
+    for wrong in ("", "the cat"):
+        with pytest.raises(ValueError, match="inputs: expected one token of the vocabulary, got"):
+            received(wrong, vocabulary=lookup)
+
+
+def test_several_constants_are_several_calls():
+    model, starts = language_model(), np.zeros((1, 4))
+    each = ": give one at a time"
+    with pytest.raises(ValueError, match=rf"layer_inputs: .* got shape \(3, 6\), .* 3 .*{each}"):
+        lw.fixed_points(model, "above", layer_inputs=np.zeros((3, 6)), starts=starts)
+    with pytest.raises(TypeError, match="layer_inputs: expected numbers, got 'abc'"):
+        lw.fixed_points(model, "above", layer_inputs="abc", starts=starts)
+    with pytest.raises(ValueError, match="layer_inputs: expected finite numbers, got NaN"):
+        lw.fixed_points(model, "above", layer_inputs=[np.nan] * 6, starts=starts)
+    with pytest.raises(
+        TypeError, match=rf"inputs: .* got \['a', 'b'\], which is 2 constants{each}"
+    ):
+        lw.fixed_points(model, "below", inputs=["a", "b"], vocabulary="abcde", starts=starts)
+    series = simple_rnn(np.zeros((2, 1)), [[2.0]], [0.0])
+    with pytest.raises(ValueError, match=rf"inputs: .* shape \(3, 2\), which is 3 .*{each}"):
+        lw.fixed_points(series, inputs=np.zeros((3, 2)), starts=[[0.0]])
+    with pytest.raises(TypeError, match=r"inputs: expected finite numbers, .* got \[0.0, "):
+        lw.fixed_points(series, inputs=[0.0, [1.0, 2.0]], starts=[[0.0]])
+
+
+def test_the_step_is_checked_against_the_layer_s_own(monkeypatch):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((None, 1)), L.GRU(3, return_sequences=True)])
+    starts = np.random.default_rng(0).normal(size=(40, 3))
+    options = {"inputs": [1.0], "starts": starts}
+    plain = lw.fixed_points(model, **options)
+    checked = lw.fixed_points(model, **options, check="full")
+    np.testing.assert_array_equal(plain["state"], checked["state"])
+    monkeypatch.setitem(constant.TOLERANCES, "float32", 1e-12)
+    with pytest.raises(SelfCheckError, match=r"one step from the starts .*; check=False goes on"):
+        lw.fixed_points(model, **options)
+    unchecked = lw.fixed_points(model, **options, check=False)
+    np.testing.assert_array_equal(plain["state"], unchecked["state"])
+    with pytest.raises(ValueError, match="check: expected 'prefix', 'full' or False, got True"):
+        lw.fixed_points(model, **options, check=True)
+
+
 @pytest.mark.parametrize("sequences", [True, False])
 def test_a_layer_above_another_is_told_what_it_receives(sequences):
     model = language_model(sequences)
@@ -487,13 +554,21 @@ def test_starts_in_every_form():
     assert plain["cell"].values.tolist() == [0, 1, 0, 1]
     for starts, told in (
         (joint[:, :2], r"starts: expected \(start, 4\), hidden_state \(2\) and cell_state \(2\)"),
-        (joint * np.nan, "starts: expected at least one, of finite numbers"),
+        (joint * np.nan, "starts: expected finite numbers, got NaN"),
+        (joint[:0], "starts: expected at least one, got none"),
+        (
+            {"hidden_state": 0.5, "cell_state": 0.5},
+            r"starts\['hidden_state'\]: expected \(start, 2",
+        ),
         ({"hidden_state": joint[:, :2]}, "starts: expected 'hidden_state' and 'cell_state'"),
     ):
         with pytest.raises(ValueError, match=told):
             lw.fixed_points(model, inputs=[1.0], starts=starts)
     with pytest.raises(TypeError, match="starts: expected a Recording"):
         lw.fixed_points(model, inputs=[1.0], starts=None)
+    for ragged in ([[0.0], [1.0, 2.0]], [["a"]]):
+        with pytest.raises(TypeError, match="starts: expected numbers, got"):
+            lw.fixed_points(model, inputs=[1.0], starts=ragged)
     hidden = lw.record(model, np.zeros((1, 5, 1), "float32"), signals="hidden_state")
     with pytest.raises(
         ValueError, match="starts: expected a recording with 'cell_state' of layer 'lstm'"
@@ -571,13 +646,16 @@ def test_what_cant_be_run_is_refused():
             keras.Sequential([keras.Input((None, 2)), L.Dense(2)]), inputs=[0, 0], starts=[[0.0]]
         )
 
-    with pytest.raises(ValueError, match="layer: expected one of 'gru', got 'lstm'"):
-        lw.fixed_points(
-            keras.Sequential([keras.Input((None, 2)), L.GRU(2, name="gru")]),
-            "lstm",
-            inputs=[0, 0],
-            starts=[[0.0, 0.0]],
-        )
+    model = keras.Sequential([keras.Input((None, 2)), L.GRU(2, name="gru")])
+    for name in ("lstm", "gru:2"):
+        with pytest.raises(LayerNotFoundError, match=f"layer: expected 'gru', got '{name}'|one of"):
+            lw.fixed_points(model, name, inputs=[0, 0], starts=[[0.0, 0.0]])
+    other = keras.Sequential([keras.Input((None, 2)), L.GRU(2, name="other")])
+    recording = lw.record(other, np.zeros((1, 3, 2), "float32"))
+    with pytest.raises(
+        LayerNotFoundError, match="starts: expected a recording of layer 'gru', got one of 'other'"
+    ):
+        lw.fixed_points(model, inputs=[0, 0], starts=recording)
 
     class OddLSTM(torch.nn.Module):
         def __init__(self):

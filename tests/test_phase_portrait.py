@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.quiver import Quiver
 
 import lstm_widgets as lw
+from lstm_widgets.errors import LayerNotFoundError
 
 SYMBOLS = {"nothing": [0.0], "a pulse": [0.6], "its opposite": [-0.6]}
 
@@ -153,6 +154,11 @@ def test_what_cant_be_drawn_is_refused():
         lw.phase_portrait({"a": model, "b": simple_rnn(np.eye(3))}, inputs=[0.0])
     with pytest.raises(ValueError, match="inputs: expected at least one"):
         lw.phase_portrait(model, inputs={})
+    for several in (["a", "b"], [[0.0], [1.0]]):
+        with pytest.raises((TypeError, ValueError), match=r"inputs: .* by names, in a dict"):
+            lw.phase_portrait(model, inputs=several)
+    with pytest.raises(LayerNotFoundError, match="layer: expected one of 'simple_rnn"):
+        lw.phase_portrait(model, "lstm", inputs=[0.0])
     with pytest.raises(ValueError, match="limits: expected two numbers"):
         lw.phase_portrait(model, inputs=[0.0], limits=(1, -1))
     with pytest.raises(ValueError, match="rest: expected a number, or one for each of 2 cells"):

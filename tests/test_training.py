@@ -354,7 +354,7 @@ def test_a_folder_holds_what_memory_would(tmp_path):
     model, folder = network(), tmp_path / "run"
     recorders = [lw.TrainingRecorder(PROBE), lw.TrainingRecorder(PROBE, to=folder)]
     fit(model, *recorders)
-    for name in ("../up", "a/b", ".", "Ä <b> 100 %"):
+    for name in ("../up", "a/b", ".", "Ä <b> 100 %", "long " * 60, "long " * 60 + "er", "日" * 90):
         for recorder in recorders:
             recorder.record(model, name, accuracy=np.float32(0.5))
     in_memory, written = recorders[0].variants, lw.Variants(folder)
@@ -423,8 +423,17 @@ def test_a_recording_that_fails_later_does_not_end_training(monkeypatch):
     assert recorder.names == ("epoch 0", "epoch 2", "epoch 3")
 
 
-def test_inputs_that_do_not_fit_are_told_before_training():
-    recorder, model = lw.TrainingRecorder(PROBE[:, :, :2]), network()
+def test_a_first_recording_that_fails_late_does_not_end_training(tmp_path):
+    recorder, model = lw.TrainingRecorder(PROBE, every=(2, 3), to=tmp_path / "run"), network()
+    (tmp_path / "run").write_text("in the way")
+    with pytest.warns(UserWarning, match=r"isn't recorded: .*Error"):
+        fit(model, recorder)
+    assert recorder.names == ()
+
+
+@pytest.mark.parametrize("every", [1, (2,)])
+def test_inputs_that_do_not_fit_are_told_before_training(every):
+    recorder, model = lw.TrainingRecorder(PROBE[:, :, :2], every=every), network()
     before = model.get_weights()
     with pytest.raises(ValueError, match="inputs: expected shape"):
         fit(model, recorder)

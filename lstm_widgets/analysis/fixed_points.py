@@ -13,14 +13,17 @@ import xarray as xr
 
 from lstm_widgets.analysis.slowest_states import distances, minimised, one_of_each
 from lstm_widgets.checks import expect_whole
+from lstm_widgets.errors import LayerNotFoundError
 from lstm_widgets.recording import Recording, Variants
 from lstm_widgets.recording.expecting import expect_recording
 from lstm_widgets.recording.rows import Rows
-from lstm_widgets.running.constant import ConstantInput
+from lstm_widgets.rnn.comparison import expect_check
+from lstm_widgets.running.constant import ConstantInput, numbers_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from lstm_widgets.rnn.comparison import Check
     from lstm_widgets.rnn.jacobians import StateMap
 
     Floats = npt.NDArray[np.float64]
@@ -43,11 +46,13 @@ def fixed_points(
     starts: Recording | Mapping[str, Any] | npt.NDArray[Any],
     layer_inputs: npt.NDArray[Any] | None = None,
     vocabulary: Any = None,
+    unknown: int | str | None = None,
     limit: int = 1024,
     seed: int = 0,
     tolerance: float = 1e-20,
     unique: float = 1e-3,
     output: str | int | None = None,
+    check: Check = "prefix",
 ) -> xr.Dataset:
     r"""Find the states in which a layer stays while it reads the same at every timestep.
 
@@ -78,6 +83,8 @@ def fixed_points(
         above another recurrent one needs it, since what it receives depends on that one's state.
     vocabulary : sequence of str, mapping of str to int, or keras layer, optional
         What ids stand for, as for :func:`lstm_widgets.record`.
+    unknown : int or str, optional
+        The id or token that stands for what isn't in the vocabulary.
     limit : int, default 1024
         How many starts there are of a recording, at most.
     seed : int, default 0
@@ -90,6 +97,9 @@ def fixed_points(
         (root mean square).
     output : str or int, optional
         Which output ``readout`` has, of a model with several.
+    check : {"prefix", "full", False}, default "prefix"
+        The self-check: a step is held against that of the layer's own cell from some of the starts,
+        ``"full"`` from all of them. False: none.
 
     Returns
     -------
@@ -114,6 +124,8 @@ def fixed_points(
     ------
     TypeError, ValueError
         If an argument doesn't fit, or if what the layer receives of a constant input isn't constant.
+    LayerNotFoundError
+        If the model, or the recording of the starts, doesn't have the layer.
     UnsupportedLayerError
         If the layer can't be run.
     SelfCheckError
@@ -154,12 +166,17 @@ def fixed_points(
     for argument, number in (("tolerance", tolerance), ("unique", unique)):
         if not isinstance(number, Real) or not 0 <= number < np.inf:
             raise ValueError(f"{argument}: expected a finite number from 0 on, got {number!r}")
+    expect_check(check, None)
     constant = ConstantInput(
-        *(model, layer, inputs), layer_inputs=layer_inputs, vocabulary=vocabulary, output=output
+        *(model, layer, inputs),
+        layer_inputs=layer_inputs,
+        vocabulary=vocabulary,
+        unknown=unknown,
+        output=output,
     )
     step = constant.step
     begin = _starts(constant, starts, limit, seed)
-    constant.check(begin)
+    constant.check(begin, check)
     with tqdm(total=len(begin), desc="fixed points", unit="start", leave=False) as bar:
         minima = minimised(step, begin, tolerance=tolerance, turns=_TURNS, advance=bar.update)
     complete = minima.done == len(begin)
@@ -288,9 +305,9 @@ def _starts(constant: ConstantInput, given: Any, limit: int, seed: int) -> Float
             raise ValueError(
                 f"starts: expected {' and '.join(map(repr, widths))}, got {', '.join(map(repr, given))}"
             )
-        parts = [np.asarray(given[name], np.float64) for name in widths]
+        parts = [numbers_of(f"starts[{name!r}]", given[name]) for name in widths]
         for name, part in zip(widths, parts, strict=True):
-            if part.shape != (len(parts[0]), widths[name]):
+            if part.ndim != 2 or part.shape != (len(parts[0]), widths[name]):
                 raise ValueError(
                     f"starts[{name!r}]: expected (start, {widths[name]}), got shape {part.shape}"
                 )
@@ -300,17 +317,14 @@ def _starts(constant: ConstantInput, given: Any, limit: int, seed: int) -> Float
             f"starts: expected a Recording, or joint states (start, {step.size}); got {given!r:.80}"
         )
     else:
-        joint = np.array(given, np.float64)
+        joint = numbers_of("starts", given)
     told = " and ".join(f"{name} ({width})" for name, width in widths.items())
     if joint.ndim != 2 or joint.shape[1] != step.size:
         raise ValueError(
             f"starts: expected (start, {step.size}), {told} side by side, got shape {joint.shape}"
         )
-    if not len(joint) or not np.isfinite(joint).all():
-        raise ValueError(
-            "starts: expected at least one, of finite numbers, got "
-            + ("NaN or infinite ones" if len(joint) else "none")
-        )
+    if not len(joint):
+        raise ValueError("starts: expected at least one, got none")
     return joint
 
 
@@ -318,7 +332,13 @@ def _drawn(constant: ConstantInput, recording: Recording, limit: int, seed: int)
     """Draw timesteps of a recording, and states halfway between two of them."""
     parts, real = [], None
     for signal, name in constant.recorded.items():
-        layer = recording[name]
+        try:
+            layer = recording[name]
+        except LayerNotFoundError as error:
+            raise LayerNotFoundError(
+                f"starts: expected a recording of layer {name!r}, got one of "
+                f"{', '.join(map(repr, recording))}"
+            ) from error
         if signal not in layer:
             raise ValueError(
                 f"starts: expected a recording with {signal!r} of layer {name!r} (record(..., "
@@ -333,10 +353,11 @@ def _drawn(constant: ConstantInput, recording: Recording, limit: int, seed: int)
         parts.append(Rows(layer[signal]))
         if real is None and "mask" in layer:
             real = np.flatnonzero(np.asarray(layer["mask"]))
-    where = np.arange(len(parts[0])) if real is None else real
+    count = len(parts[0] if real is None else real)
     rng, most = np.random.default_rng(seed), (limit + 1) // 2
-    if len(where) > most:
-        where = np.sort(rng.choice(where, most, replace=False))
+    where = np.sort(rng.choice(count, most, replace=False)) if count > most else np.arange(count)
+    if real is not None:
+        where = real[where]
     rows = [np.concatenate([part[k : k + 1] for part in parts], axis=1)[0] for k in where.tolist()]
     drawn = np.array(rows, np.float64).reshape(-1, constant.step.size)
     drawn = drawn[np.isfinite(drawn).all(axis=1)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lstm_widgets.errors import UnsupportedLayerError
+from lstm_widgets.errors import LayerNotFoundError, UnsupportedLayerError
 from lstm_widgets.models.adapter import Layer
 from lstm_widgets.recording.calls import all_named, split_call
 from lstm_widgets.rnn.cells import SIGNALS
@@ -190,7 +190,7 @@ def _find_state(cell: CellState, found: Sequence[Numbered]) -> tuple[Numbered, i
         if "Projection" in one.kinds:  # recorded behind the cell state, but the first of both
             every.reverse()
         return one, every.index((k, cell.signal))
-    raise ValueError(
+    raise LayerNotFoundError(
         f"layer: expected one of {', '.join(map(repr, units)) or 'none'}, got {cell.layer!r}"
     )
 
@@ -215,7 +215,7 @@ def _spans(
         raise UnsupportedLayerError(f"layer: the model doesn't call {base!r}")
     times = {found.number(time): time for time in range(1, len(lengths) + 1)}
     if call is not None and call not in times:
-        raise ValueError(f"layer: expected {all_named(base, sorted(times))}, got {layer!r}")
+        raise LayerNotFoundError(f"layer: expected {all_named(base, sorted(times))}, got {layer!r}")
     spans, start = {}, 0
     for number in sorted(times) if call is None else [call]:
         stop = start + lengths[times[number] - 1]

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from operator import index
 from typing import Any
 
+from lstm_widgets.errors import LayerNotFoundError
+
 __all__ = ["Notes"]
 
 
@@ -56,7 +58,7 @@ class Notes(MutableMapping[tuple[str, int], str]):
         parts = self._both.get(layer, (layer,))
         if parts[0] not in self._cells:
             known = ", ".join(map(repr, [*self._cells, *self._both]))
-            raise KeyError(f"notes: expected one of the layers {known}; got {layer!r}")
+            raise LayerNotFoundError(f"notes: expected one of the layers {known}; got {layer!r}")
         each = self._cells[parts[0]]
         if not 0 <= cell < each * len(parts):
             raise KeyError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -23,6 +24,8 @@ __all__ = ["VariantFolder", "losses_of", "read_variants"]
 #: The list; it is replaced in one step, after the recording that it tells of is there.
 LIST = "variants.json"
 FORMAT = 1
+#: Of a name, so many characters name its folder: disks take up to 255 bytes, some fewer.
+_LONGEST = 100
 
 
 class VariantFolder:
@@ -63,6 +66,8 @@ class VariantFolder:
     def add(self, name: str, recording: Recording, told: Mapping[str, Any]) -> Path:
         """Write a variant, and then note that it is there; give its path."""
         folder = quote(name, safe=" +=,").replace(".", "%2E")
+        if len(folder) > _LONGEST:
+            folder = f"{folder[:_LONGEST]} {hashlib.sha256(name.encode()).hexdigest()[:16]}"
         recording.save(self.path / folder, overwrite=True)
         self._entries.append({"name": name, "folder": folder, "told": dict(told)})
         text = json.dumps({"format": FORMAT, "variants": self._entries}, indent=1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.checks import expect_whole, is_whole
-from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
+from lstm_widgets.errors import LayerNotFoundError, SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.adapter import Result, adapter_of, standard_vocabulary
 from lstm_widgets.models.inputs import leaves, mapped
 from lstm_widgets.models.outputs import Output
@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 
     from lstm_widgets.models.adapter import Call, Layer
     from lstm_widgets.rnn.cells import Cell
+    from lstm_widgets.rnn.comparison import Check
 
     Floats = npt.NDArray[np.floating[Any]]
 
-__all__ = ["ConstantInput", "Readout"]
+__all__ = ["ConstantInput", "Readout", "numbers_of"]
 
 # Timesteps that a model reads that prescribes none: more than the kernel of most convolutions has.
 _TIMESTEPS = 32
@@ -84,7 +85,7 @@ class ConstantInput:
         What the model reads at each timestep: a vector (of channels), a number, or a token.
     layer_inputs : float array (features,), optional
         What the layer is to receive instead of what the model makes of ``inputs``.
-    vocabulary : optional
+    vocabulary, unknown : optional
         As for :func:`lstm_widgets.record`.
     output : str or int, optional
         Which output is meant by what the model says.
@@ -109,10 +110,11 @@ class ConstantInput:
         *,
         layer_inputs: Any = None,
         vocabulary: Any = None,
+        unknown: int | str | None = None,
         output: str | int | None = None,
     ) -> None:
         self._adapter = adapter = adapter_of(model)
-        self._names = standard_vocabulary(vocabulary)
+        self._names = standard_vocabulary(vocabulary, unknown)
         if inputs is None and layer_inputs is None:
             raise TypeError(
                 "inputs: expected what the model reads at each timestep (a vector of channels, a number, "
@@ -128,17 +130,13 @@ class ConstantInput:
         self._calls = self._own_calls(seen, layer)
         call = self._calls[-1]
         cell = call.cells[self._cell]
-        if layer_inputs is None:
-            received = self._received(seen)
-        else:
-            received = np.asarray(layer_inputs, np.float64)
-            if not np.isfinite(received).all():
-                raise ValueError("layer_inputs: expected finite numbers, got NaN or infinite ones")
+        told = layer_inputs is not None
+        received = numbers_of("layer_inputs", layer_inputs) if told else self._received(seen)
         features = cell.kernel.shape[0] if cell.kernel is not None else call.x.shape[-1]
         if received.shape != (features,):
             raise ValueError(
                 f"layer_inputs: expected the {features} numbers that layer {self.name!r} receives at a "
-                f"timestep, got shape {received.shape}"
+                f"timestep, got shape {received.shape}{_each_by_itself(received, features)}"
             )
         self.received: Floats = received
         self._own = cell.in_numpy()
@@ -202,7 +200,7 @@ class ConstantInput:
             )
         chosen = [call for call in own if self._number in (None, call.number)]
         if not chosen:
-            raise ValueError(
+            raise LayerNotFoundError(
                 f"layer: expected {all_named(self.name, numbers)}, got {asked!r}, which isn't called"
             )
         return chosen
@@ -238,7 +236,9 @@ class ConstantInput:
         if isinstance(inputs, str):
             return self._of_token(inputs, count, _timesteps(shape))
         if self._names is not None and is_whole(inputs):
-            number = expect_whole("inputs", inputs, 0, self._names.size - 1)
+            number = expect_whole("inputs", inputs, 0, len(self._names.tokens) - 1)
+            if not adapter.reads_strings:
+                return self._encoding(inputs).write(np.full((count, _timesteps(shape)), number))
             return self._of_token(str(self._names.tokens[number]), count, _timesteps(shape))
         return _sequence(inputs, shape, count, dtype, "inputs")
 
@@ -251,19 +251,29 @@ class ConstantInput:
                 f"vocabulary: expected one, to read the token {token!r} that inputs is, because the model "
                 "takes numbers; got None"
             )
-        encoding = Encoding.of(adapter.input_shape, self._names.size)
+        encoding = self._encoding(token)
+        problem: Exception | None = None
+        try:
+            _, ids = self._names.encode([token], "inputs")
+        except ValueError as error:
+            problem = error
+        if problem is not None or len(ids) != 1:
+            raise ValueError(
+                f"inputs: expected one token of the vocabulary, got {token!r:.80} (unknown= sets what "
+                "stands for others)"
+            ) from problem
+        return encoding.write(np.full((count, timesteps), ids[0]))
+
+    def _encoding(self, given: Any) -> Encoding:
+        """Tell how an id stands in the model's input."""
+        size = self._names.size if self._names is not None else None
+        encoding = Encoding.of(self._adapter.input_shape, size)
         if encoding is None:
             raise ValueError(
                 f"inputs: expected a vector, because the model takes neither ids, nor one-hot vectors of "
-                f"length {self._names.size}, nor scaled ids; got the token {token!r}"
+                f"length {size}, nor scaled ids; got {given!r:.80}"
             )
-        try:
-            _, ids = self._names.encode([token], "inputs")
-        except ValueError:  # which tells of an argument that there isn't here
-            raise ValueError(
-                f"inputs: expected one token of the vocabulary, got {token!r:.80}"
-            ) from None
-        return encoding.write(np.full((count, timesteps), ids[0]))
+        return encoding
 
     def _received(self, seen: Sequence[Call]) -> Floats:
         """Tell what the layer gets at each timestep, and refuse what isn't the same at all of them."""
@@ -322,15 +332,25 @@ class ConstantInput:
         size = count or len(leaves(self._batch)[0])
         return mapped(lambda value: np.repeat(value[:1], size, axis=0), self._batch)
 
-    def check(self, states: Floats) -> None:
-        """Hold our step against that of the layer's own cell, from some of the states.
+    def check(self, states: Floats, how: Check) -> None:
+        """Hold our step against that of the layer's own cell.
+
+        Parameters
+        ----------
+        states : float array (state, size)
+            Joint states to take it from.
+        how : {"prefix", "full", False}
+            From some of them, from all, or not at all.
 
         Raises
         ------
         SelfCheckError
             If they differ by more than rounding.
         """
-        rows = np.unique(np.linspace(0, len(states) - 1, _CHECKED).astype(int))
+        if how is False:
+            return
+        count = len(states) if how == "full" else _CHECKED
+        rows = np.unique(np.linspace(0, len(states) - 1, count).astype(int))
         loop = _Loop(self._layer)
         loop.stepping = (self._number, self._cell, self.received, self.step.split(states[rows]))
         self._call(loop)
@@ -342,7 +362,8 @@ class ConstantInput:
         if found > tolerance:
             raise SelfCheckError(
                 f"layer {self.name!r}: one step from the starts differs by {found:.3g} from that of the "
-                f"layer's own cell, more than the tolerance of {tolerance:.3g}"
+                f"layer's own cell, more than the tolerance of {tolerance:.3g}; check=False goes on without "
+                "this check"
             )
 
     # What comes out -------------------------------------------------------------------------------
@@ -480,6 +501,30 @@ class _Loop:
         return values.astype(np.float64 if cell.dtype == np.float64 else np.float32)
 
 
+def numbers_of(argument: str, given: Any) -> npt.NDArray[np.float64]:
+    """Make an array of finite numbers of an argument."""
+    try:
+        numbers = np.array(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{argument}: expected numbers, got {given!r:.80}") from error
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{argument}: expected finite numbers, got NaN or infinite ones")
+    return numbers
+
+
+def _each_by_itself(given: npt.NDArray[Any], *wanted: int | None) -> str:
+    """Tell what to do with several of what is one constant."""
+    several = given.ndim == len(wanted) + 1 and all(
+        a in (None, b) for a, b in zip(wanted, given.shape[1:], strict=True)
+    )
+    if not several:
+        return ""
+    return (
+        f", which is {len(given)} constants: give one at a time, in a call each (to phase_portrait by "
+        "names, in a dict)"
+    )
+
+
 def _cells_of(layer: Layer) -> list[tuple[str, ...]]:
     """List the kinds of what is recorded of each of a layer's cells."""
     cells: list[tuple[str, ...]] = []
@@ -503,10 +548,15 @@ def _sequence(
     if value is None:  # whatever the model may read
         value = np.zeros([n or 1 for n in (shape or ())[2:]], dtype)
         value = value if value.ndim else np.int64(0)
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists that are no array
+        array = np.array(None)
     if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+        tokens = _each_by_itself(array) if array.dtype.kind == "U" else ""
         raise TypeError(
-            f"{argument}: expected finite numbers, what the model reads at one timestep; got {value!r:.80}"
+            f"{argument}: expected finite numbers, what the model reads at one timestep; got "
+            f"{value!r:.80}{tokens}"
         )
     if array.dtype.kind == "f" or array.ndim or (shape is not None and len(shape) > 2):
         array = array.astype(dtype)
@@ -514,7 +564,7 @@ def _sequence(
         if array.ndim == 0 and len(shape) == 3 and shape[2] == 1:
             array = array[None]
         wanted = shape[2:]
-        if array.ndim == len(shape) - 1:  # an input that isn't a sequence
+        if array.shape == shape[1:]:  # an input that isn't a sequence
             return np.repeat(array[None], count, axis=0)
         fits = len(wanted) == array.ndim and all(
             a in (None, b) for a, b in zip(wanted, array.shape, strict=True)
@@ -522,6 +572,6 @@ def _sequence(
         if not fits:
             raise ValueError(
                 f"{argument}: expected what the model reads at one timestep, of shape {wanted}, got shape "
-                f"{array.shape}"
+                f"{array.shape}{_each_by_itself(array, *wanted)}"
             )
     return np.broadcast_to(array, (count, _timesteps(shape), *array.shape)).copy()

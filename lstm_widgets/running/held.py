@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lstm_widgets.checks import expect_whole
+from lstm_widgets.errors import LayerNotFoundError
 from lstm_widgets.recording.calls import split_call
 from lstm_widgets.rnn.cells import SIGNALS
 
@@ -215,5 +216,7 @@ def parts_of(found: Sequence[Layer], layer: str | None) -> list[Part]:
         ways = [re.fullmatch(r"(.+)/(?:forward|backward)(/.+)?", unit) for unit in known]
         names = [way[0] for way in ways if way and way[1] + (way[2] or "") == base]
     if not names:
-        raise ValueError(f"layer: expected one of {', '.join(map(repr, known))}, got {layer!r}")
+        raise LayerNotFoundError(
+            f"layer: expected one of {', '.join(map(repr, known))}, got {layer!r}"
+        )
     return [known[name]._replace(call=call) for name in names]

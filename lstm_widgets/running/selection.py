@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lstm_widgets.errors import UnsupportedLayerError
+from lstm_widgets.errors import LayerNotFoundError, UnsupportedLayerError
 from lstm_widgets.recording.calls import is_part, split_call
 from lstm_widgets.rnn.cells import SIGNALS
 
@@ -44,7 +44,7 @@ class Selection:
         for name in self._layers or ():
             base, _ = split_call(name)
             if not any(is_part(unit, base) for unit in units):
-                raise ValueError(
+                raise LayerNotFoundError(
                     f"layers: expected names among {', '.join(map(repr, units))}; got {name!r}"
                 )
         for one in found:

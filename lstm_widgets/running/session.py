@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.errors import SelfCheckError, UnsupportedLayerError
+from lstm_widgets.errors import LayerNotFoundError, SelfCheckError, UnsupportedLayerError
 from lstm_widgets.models.adapter import Result
 from lstm_widgets.models.inputs import warn_outside
 from lstm_widgets.models.self_check import CellRun, LayerCheck
@@ -225,7 +225,7 @@ class Session:
     def _expect_call(self, argument: str, name: str, call: int | None) -> None:
         calls = [unit.call for unit in self._layers()[name]]
         if call is not None and call not in calls:
-            raise ValueError(
+            raise LayerNotFoundError(
                 f"{argument}: the model doesn't call its layer {call_name(name, call)!r}: expected "
                 f"{all_named(name, calls)}"
             )

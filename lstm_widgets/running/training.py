@@ -243,15 +243,19 @@ class TrainingRecorder:
                 raise TypeError(
                     f"{what}: expected a number to note, as float(...) makes of a tensor; got {number!r:.80}"
                 )
-        if self._repeated is None or self._repeated[0] is not model:
-            self._repeated = (model, self._repeat(model))
-        made: Recording = self._repeated[1].record()
+        made = self._made(model)
         noted = {
             what: int(number) if is_whole(number) else float(number)
             for what, number in told.items()
         }
         self._kept[name] = made if self._folder is None else self._folder.add(name, made, noted)
         self._told[name] = noted
+
+    def _made(self, model: Any) -> Recording:
+        """Record what a model does now, and keep nothing of it."""
+        if self._repeated is None or self._repeated[0] is not model:
+            self._repeated = (model, self._repeat(model))
+        return self._repeated[1].record()
 
     # What Keras calls -----------------------------------------------------------------------------
 
@@ -289,7 +293,9 @@ class TrainingRecorder:
         self._epoch = epoch + self._offset
         now = self._epoch if self.by == "epoch" else self._step
         if self._due(now - 1, now):
-            self._note(now, {})
+            self._note(now, {}, before=True)
+        elif not self._kept:  # what can't be recorded is told now, and not after hours
+            self._made(self._model)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Record after a step, if it is one of those that were asked for."""
@@ -321,8 +327,8 @@ class TrainingRecorder:
             return now // self._every > before // self._every
         return any(before < number <= now for number in self._chosen)
 
-    def _note(self, number: int, logs: Mapping[str, float]) -> None:
-        """Record a variant within ``fit``."""
+    def _note(self, number: int, logs: Mapping[str, float], *, before: bool = False) -> None:
+        """Record a variant within ``fit``, or before its first epoch."""
         name = f"{self.by} {number}"
         if name in self._kept:
             return
@@ -331,7 +337,7 @@ class TrainingRecorder:
             self.record(self._model, name, **{self.by: number, **told})
         except Exception as error:
             # Before training, that costs nothing; later, it would cost the training.
-            if not self._kept:
+            if before and not self._kept:
                 raise
             warn_outside(f"{name!r} isn't recorded: {type(error).__name__}: {error}")
 
