@@ -5,6 +5,7 @@ import { context } from "esbuild";
 const options = {
   entryPoints: [
     ...[
+      "cell_comparison",
       "cell_finder",
       "cell_grid",
       "dependency_heatmap",

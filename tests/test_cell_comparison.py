@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from base64 import b64decode
 
-import ipywidgets
 import numpy as np
 import pytest
+import traitlets
 from PIL import Image
 
 import lstm_widgets as lw
@@ -55,24 +55,26 @@ def test_partners_are_in_the_same_row(shown, networks):
 
 def test_selecting_a_cell_selects_its_partner_and_tells_the_pair(shown):
     shown.a.cell = 1
-    assert shown.b.cell == 0
-    assert "cell 1 and cell 0 (−), ρ = −" in shown._told.value
-    assert "one is high when the other is low" in shown._told.value
+    assert (shown.cell, shown.b.cell) == (1, 0)
+    assert "cell 1 and cell 0 (−), ρ = −" in repr(shown)
+    assert "one is high when the other is low" in repr(shown)
     shown.b.cell = 1
-    assert shown.a.cell == 2
-    assert "cell 2 and cell 1 (+), ρ = +" in shown._told.value
-    assert "one is high" not in shown._told.value
+    assert (shown.cell, shown.a.cell) == (2, 2)
+    assert "cell 2 and cell 1 (+), ρ = +" in repr(shown)
+    assert "one is high" not in repr(shown)
     assert "p = 0.048" in repr(shown)
+    shown.cell = 0
+    assert (shown.a.cell, shown.b.cell) == (0, 3)
 
 
 def test_a_cell_without_a_partner_moves_nothing_and_says_why(shown):
     shown.a.cell = 4
     assert shown.b.cell == 3
-    assert "no pair (never changes), ρ = unknown" in repr(shown)
+    assert "cell 4 has no partner: never changes" in repr(shown)
     shown.a.cell = 0
     shown.b.cell = 4
-    assert shown.a.cell == 0
-    assert "cell 0 and cell 4, no pair, ρ = " in repr(shown)
+    assert (shown.cell, shown.a.cell) == (0, 0)
+    assert "cell 4 of b has no partner" in repr(shown)
 
 
 def test_other_layers_are_not_paired(shown):
@@ -82,23 +84,84 @@ def test_other_layers_are_not_paired(shown):
     assert "other layers" in repr(shown)
 
 
-def test_the_rest_is_linked_in_the_page(shown):
-    linked = {(link.source[1], link.target[1]) for link in shown._links}
-    assert linked >= {(name, name) for name in ("example", "timestep", "threshold")}
-    for link in shown._links:
-        assert isinstance(link, ipywidgets.widgets.widget_link.Link)
-        assert (link.source[0], link.target[0]) == (shown.a, shown.b)
-    assert shown.children[1].children == (shown.a, shown.b)
+def test_what_is_the_same_goes_together(shown):
+    everything = [shown, shown.a, shown.b]
+    said = {"vowels": lw.concepts.vowel}
+    for k, (name, value) in enumerate(
+        {"example": 2, "timestep": 7, "threshold": 0.5, "palette": "vik", "scale": "cell"}.items()
+    ):
+        setattr(everything[k % 3], name, value)
+        assert [getattr(each, name) for each in everything] == [value] * 3
+    shown.tracks = said
+    assert shown.a.tracks == shown.b.tracks == said
+    with pytest.raises(traitlets.TraitError, match=r"timestep: expected 0 to 39 \(layer 'lstm'\)"):
+        shown.timestep = 40
+    assert [each.timestep for each in everything] == [7] * 3
+
+
+def test_of_what_the_page_changes_nothing_older_goes_back_to_it(shown):
+    """Partners of two quick choices: the page has made the second when the kernel hears of the first."""
+    shown.a.set_state({"cell": 1, "timestep": 3})
+    assert (shown.b.cell, shown.b.timestep, shown.timestep) == (3, 0, 0)
+    shown.b.set_state({"cell": 0, "timestep": 3})
+    shown.set_state({"cell": 1, "timestep": 3})
+    assert "cell 1 and cell 0 (−)" in repr(shown)
+    assert shown.view["cell"] == 1
+
+
+def test_the_page_is_told_the_pairs(shown):
+    pairs = shown._pairs
+    assert pairs["partners"] == [*MATCH, -1]
+    assert pairs["layers"] == ["lstm", "lstm"]
+    for cell, told in enumerate(pairs["told"]):
+        shown.a.cell = cell
+        assert repr(shown) == f"<CellComparison: {told}>"
+
+
+def test_keywords_make_the_same_again(shown, networks):
+    shown.a.cell, shown.threshold = 2, 0.25
+    again = lw.CellComparison(shown.comparison, *networks, **shown.view)
+    assert again.view == shown.view
+    assert (again.b.cell, again.b.threshold) == (1, 0.25)
 
 
 def test_it_has_a_still_picture_of_both(shown):
-    data = shown._repr_mimebundle_()
+    data = shown._repr_mimebundle_()[0]
     assert "application/vnd.jupyter.widget-view+json" in data
-    picture = Image.open(io.BytesIO(b64decode(data["image/png"])))
-    one, other = (grid._still() for grid in (shown.a, shown.b))
-    both = np.asarray(picture.convert("RGB"))
-    assert both.shape == (max(len(one), len(other)), one.shape[1] + other.shape[1], 3)
+    picture = np.asarray(Image.open(io.BytesIO(b64decode(data["image/png"]))).convert("RGB"))
+    assert picture.shape[1] == shown._still_width
+    words = [word.text for word in shown._sheet(10, "light").words]
+    assert "cell 0 and cell 3 (+), ρ = +1.00, p = 0.048, rotated p = 0.048" in words
+    assert words.count("a") == words.count("b") == 1
     assert data["text/plain"] == repr(shown)
+
+
+def test_in_a_figure_partners_stand_in_the_same_row(shown):
+    """The numbers of cells at the left of each grid, by their heights; in a column one is below the other."""
+    sheet = shown._sheet(10, "light")
+    half = sheet.width / 2
+    heights = [{}, {}]
+    for word in sheet.words:
+        if word.text.isdigit() and word.x % half < 40:
+            heights[int(word.x > half)][int(word.text)] = word.y
+    assert len(heights[0]) == len(heights[1]) == 5
+    for cell, partner in enumerate(MATCH):
+        assert heights[0][cell] == heights[1][partner]
+    narrow = shown._sheet(3.5, "light")
+    (a,), (b,) = ([word for word in narrow.words if word.text == name] for name in "ab")
+    assert (a.x, b.x) == (12, 12)
+    assert b.y > a.y + 100
+    assert max(word.x for word in narrow.words) < narrow.width
+
+
+def test_a_file_has_both_grids(shown, tmp_path):
+    shown.save_html(tmp_path / "pairs.html")
+    text = (tmp_path / "pairs.html").read_text()
+    assert "<h1>Cell comparison: lstm</h1>" in text
+    for name in "ab":
+        assert f'data-of="{name}" data-trait="_whole"' in text
+    shown.save_html(tmp_path / "pairs.html", overwrite=True, exact=False)
+    assert "rounded to 1/252" in (tmp_path / "pairs.html").read_text()
 
 
 def test_one_of_several_networks_is_shown(networks):

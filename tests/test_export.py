@@ -72,7 +72,7 @@ class Page(HTMLParser):
 
     @property
     def state(self):
-        return json.loads(self.scripts[0][1])
+        return json.loads(self.scripts[0][1])[""]
 
     @property
     def held(self):

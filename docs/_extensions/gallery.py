@@ -37,6 +37,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 #: How high its page is, in pixels, at the width that it has here: nothing scrolls within a page that scrolls.
 HEIGHTS = {
+    "CellComparison": 860,
     "CellFinder": 1730,
     "CellGrid": 890,
     "DependencyHeatmap": 890,
@@ -52,6 +53,7 @@ OTHERWISE = 800
 #: Run in the notebook's kernel first: each widget that is shown is saved as a page, too.
 SAVE_PAGES = """
 def _save_pages(folder, mime):
+    import inspect
     import itertools
 
     import ipywidgets
@@ -65,7 +67,8 @@ def _save_pages(folder, mime):
     def pages(widget):
         if isinstance(widget, PageWidget):
             name = f"{next(numbers)}.html"
-            rounded = {"exact": False} if hasattr(widget, "threshold") else {}
+            exact = "exact" in inspect.signature(widget.save_html).parameters
+            rounded = {"exact": False} if exact else {}
             widget.save_html(folder / name, overwrite=True, **rounded)
             return [[name, type(widget).__name__]]
         children = widget.children if isinstance(widget, ipywidgets.Box) else ()

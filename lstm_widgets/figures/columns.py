@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 GUTTER, TOKENS, LABELS, TICKS = 84, 20, 18, 14
 #: Of a concept track under the tokens of columns: the band, and from one to the next.
 _BAND, _BAND_PITCH = 7, 10
-#: Between two numbers of timesteps.
-_TICK = 44
+#: Between two numbers of timesteps; the room of a label of which something is to be read.
+_TICK, _LABEL = 44, 8
 
 
 def gap_for(width: int, examples: int, timesteps: int) -> int:
@@ -253,13 +254,13 @@ def _labels(sheet: Sheet, shown: Snapshot, place: Squares) -> None:
     every = 1
     while every * pitch < 46:
         every *= 2
-    for example in range(place.first // shown.timesteps, (place.stop - 1) // shown.timesteps + 1):
-        at = max(example * place.timesteps, place.first)
-        if example % every and at != place.first:
-            continue
-        x = GUTTER + place.start(at)
+    first, last = (column // shown.timesteps for column in (place.first, place.stop - 1))
+    # The leftmost has one in any case; it ends where the next begins.
+    labelled = [example for example in range(first, last + 1) if not example % every or example == first]
+    for example, following in pairwise([*labelled, last + 1]):
+        x = GUTTER + place.start(max(example * place.timesteps, place.first))
         sheet.box((x, 2, x + 1, LABELS), sheet.theme.line, LINES)
-        end = min(place.right, GUTTER + place.start((example + every) * place.timesteps))
+        end = min(place.right, GUTTER + place.start(following * place.timesteps))
         colour = sheet.theme.foreground if shown.example == example else sheet.theme.muted
-        room = max(8, end - x - 8)
-        sheet.write(x + 4, 10, shown.label(example), size=11, colour=colour, room=room)
+        if end - x - 8 >= _LABEL:
+            sheet.write(x + 4, 10, shown.label(example), size=11, colour=colour, room=end - x - 8)

@@ -76,15 +76,15 @@ def _advance(character: str, kind: str) -> float:
 
 
 def in_one_line(text: str) -> str:
-    """Give a text without what would end its line, or a file."""
-    return _BREAKS.sub("⏎", text)
+    """Give a text without what would end its line, or a file, its letters with their marks as one each."""
+    return unicodedata.normalize("NFC", _BREAKS.sub("⏎", text))
 
 
 def _character(character: str, kind: str) -> str:
     if not np.isnan(_advance(character, kind)):
         return character
     # What only changes its neighbours is left out.
-    return "" if unicodedata.category(character) in ("Mn", "Me", "Cf") else _UNKNOWN
+    return "" if _is_mark(character) or unicodedata.category(character) == "Cf" else _UNKNOWN
 
 
 @lru_cache(maxsize=8192)
@@ -96,7 +96,17 @@ def drawable(text: str, kind: str) -> str:
 @lru_cache(maxsize=8192)
 def text_width(text: str, kind: str) -> float:
     """Give the width of a line of text."""
-    return sum(_advance(character, kind) for character in drawable(text, kind))
+    shown = drawable(text, kind)
+    return sum(_room(character, kind, first=k == 0) for k, character in enumerate(shown))
+
+
+def _room(character: str, kind: str, *, first: bool) -> float:
+    """Give how far what follows a character is from where it begins: a mark stands over what is before it."""
+    return 0.0 if _is_mark(character) and not first else _advance(character, kind)
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) in ("Mn", "Me")
 
 
 @lru_cache(maxsize=8192)
@@ -113,16 +123,19 @@ def outline(text: str, kind: str, size: float) -> Outline:
         scale = size / text_to_path.FONT_SCALE
         return np.asarray(vertices, float).reshape(-1, 2) * scale, np.array(codes, np.uint8)
     x, parts = 0.0, [(np.zeros((0, 2)), np.zeros(0, np.uint8))]
-    for character in shown:
+    for k, character in enumerate(shown):
         vertices, codes = _glyph(character, kind, size)
-        parts.append((vertices + np.array((round(x), 0)), codes))
-        x += _advance(character, kind) * size
+        room = _room(character, kind, first=k == 0)
+        # Of letters that are all as wide, marks are drawn as wide, too: back over the letter.
+        left = x - (_advance(character, kind) - room) * size if _is_mark(character) else x
+        parts.append((vertices + np.array((round(left), 0)), codes))
+        x += room * size
     vertices, codes = map(np.concatenate, zip(*parts, strict=True))
     return vertices, codes
 
 
 def _is_alone(character: str) -> bool:
-    alone = unicodedata.category(character)[0] != "M"
+    alone = unicodedata.category(character) != "Mc"
     return alone and unicodedata.bidirectional(character) not in ("R", "AL", "BN")
 
 

@@ -141,6 +141,19 @@ class Sheet:
             self.box((0, height, self.width, height + 1), self.theme.line, LINES)
         self.height += int(height) + 1
 
+    def beside(self, parts: Sequence[Sheet], pitch: int) -> None:
+        """Put what was drawn on other sheets beside each other, so far from one to the next."""
+        for k, part in enumerate(parts):
+            x, y = k * pitch, self.height - 1
+            moved = np.array((x, y, x, y), np.float64)
+            self.seen |= part.seen
+            self.words += [word._replace(x=word.x + x, y=word.y + y) for word in part.words]
+            self.fills += [(on, boxes + moved, colours) for on, boxes, colours in part.fills]
+            self.strokes += [one._replace(points=one.points + moved[:2]) for one in part.strokes]
+            for look, boxes in part.patterns.items():
+                self.patterns.setdefault(look, []).extend(each + moved for each in boxes)
+        self.height += max(part.height for part in parts) - 1
+
     @property
     def _down(self) -> Floats:
         return np.array((0, self.height, 0, self.height), np.float64)

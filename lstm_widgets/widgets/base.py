@@ -34,8 +34,6 @@ PALETTES: tuple[str, ...] = (
     "auto",
     *json.loads(resources.files("lstm_widgets").joinpath("palettes.json").read_text("utf-8")),
 )
-#: Of a still picture, in its pixels.
-_STILL_WIDTH = 900
 _SUFFIXES = (".svg", ".pdf", ".png")
 
 
@@ -47,6 +45,8 @@ class FileState(NamedTuple):
     """What the page goes without, in words."""
     rounded: bool = False
     """Whether values in it are rounded to what is drawn."""
+    within: dict[str, dict[str, Any]] | None = None
+    """Those of widgets within it, by the names that `traits` refer to them by."""
 
 
 class PageWidget(anywidget.AnyWidget):
@@ -99,6 +99,12 @@ class PageWidget(anywidget.AnyWidget):
 
     #: What a widget is made of and shows for good, by its argument's name.
     _shown: ClassVar[tuple[str, ...]] = ()
+
+    #: Whether what changes now was changed in the page.
+    _from_page = False
+
+    #: Of a still picture, in its pixels.
+    _still_width: ClassVar[int] = 900
 
     #: How high the rows or lines of each part of a figure may be.
     _part_height: ClassVar[int] = 400
@@ -176,11 +182,14 @@ class PageWidget(anywidget.AnyWidget):
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take a change from the page; what goes wrong in it is said under the widget, too."""
+        self._from_page = True
         try:
             super().set_state(sync_data)
         except Exception as error:
             self.send({"kind": "error", "text": f"{type(error).__name__}: {error}"})
             raise
+        finally:
+            self._from_page = False
 
     def _get_embed_state(self, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: ARG002 - as ipywidgets has it
         """Give the state for a page that others make: all of it, since the page knows no defaults."""
@@ -238,10 +247,8 @@ class PageWidget(anywidget.AnyWidget):
 
     def _page(self, file: FileState, title: str | None = None) -> str:
         """Give the widget as a page of its own."""
-        host = {"_esm", "_css", "_anywidget_id", *anywidget.AnyWidget.class_trait_names()}
-        state = self.get_state([name for name in self.keys if name not in host]) | file.traits
         return export.page(
-            state,
+            self._traits_in(file),
             esm=self._esm,
             css=self._css,
             host=(STATIC / "page.js").read_text("utf-8"),
@@ -251,7 +258,14 @@ class PageWidget(anywidget.AnyWidget):
             missing=file.missing,
             rounded=file.rounded,
             subtracted=self._subtracts,
+            within=file.within,
         )
+
+    def _traits_in(self, file: FileState) -> dict[str, Any]:
+        """Give all traits that a file has."""
+        host = {"_esm", "_css", "_anywidget_id", *anywidget.AnyWidget.class_trait_names()}
+        state = self.get_state([name for name in self.keys if name not in host])
+        return {**state, **file.traits}
 
     @property
     def _heading(self) -> str:
@@ -377,7 +391,7 @@ class PageWidget(anywidget.AnyWidget):
         """Draw the widget as it is now, on light paper: uint8 (height, width, 3)."""
         from lstm_widgets.figures import artist  # noqa: PLC0415 - imports Matplotlib
 
-        return artist.pixels(self._sheet(_STILL_WIDTH / UNITS_PER_INCH, "light", framed=True))
+        return artist.pixels(self._sheet(self._still_width / UNITS_PER_INCH, "light", framed=True))
 
     #: ipywidgets 7 displays itself by this, past what stands beside a widget and what Colab has to be told.
     _ipython_display_ = None

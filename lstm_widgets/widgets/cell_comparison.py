@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from html import escape
-from typing import TYPE_CHECKING, Any
+from copy import copy
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets
 import numpy as np
+import traitlets
 
-from lstm_widgets.figures.png import png
+from lstm_widgets.figures.sheet import EDGE, Sheet
 from lstm_widgets.recording import Recording
+from lstm_widgets.tokens.wording import in_line, sendable
+from lstm_widgets.widgets.base import STATIC, FileState, PageWidget
 from lstm_widgets.widgets.cell_grid import CellGrid
+from lstm_widgets.widgets.page import export
 
 if TYPE_CHECKING:
+    from os import PathLike
+    from typing import Unpack
+
     import xarray as xr
+
+    from lstm_widgets.widgets.keywords import CellComparisonKeywords
 
 __all__ = ["CellComparison"]
 
-#: Traits that are the same on both sides, linked in the page.
-_LINKED = ("example", "timestep", "threshold", "palette", "align")
+#: What is the same of the whole and of both grids.
+_SAME = ("example", "timestep", "threshold", "palette", "scale", "align", "tracks", "hidden_tracks")
+#: From this width on, grids stand beside each other in a figure; narrower, they stand below each other.
+_BESIDE = 640
+#: Between them.
+_GAP = 8
 
 
-class CellComparison(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+class CellComparison(PageWidget):
     """
     Two grids of cells whose rows stand side by side: each cell beside its partner in the other network.
 
-    The pair with the highest score stands at the top; cells without a partner at the bottom. Selecting a
-    cell selects its partner, and the line above tells their correlation, with a − where one is high when the
-    other is low. (That goes through the kernel; example, timestep, threshold and palette are linked
-    in the page.)
+    The pair with the highest score stands at the top; cells without a partner at the bottom. What is
+    selected, pointed at, zoomed or scrolled in one grid is so in the other: of a cell its partner. The
+    status line tells their correlation, with a − where one is high when the other is low.
 
     Parameters
     ----------
@@ -41,8 +52,8 @@ class CellComparison(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has n
     variant : str, optional
         Which of several networks is shown. Default: the first.
     **traits : optional
-        Traits of both `CellGrid`: ``tracks``, ``threshold``, ``example``, ``timestep`` and others;
-        ``cell`` is one of ``a``.
+        ``cell``, one of ``a``; and what is the same of both grids: ``example``, ``timestep``, ``threshold``,
+        ``palette``, ``scale``, ``align``, ``tracks``, ``hidden_tracks``.
 
     Attributes
     ----------
@@ -53,6 +64,8 @@ class CellComparison(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has n
     ------
     TypeError, ValueError
         If the recordings aren't those that were compared.
+    traitlets.TraitError
+        For a value that a trait doesn't take; the message names the trait, what it takes and what came.
 
     Examples
     --------
@@ -61,6 +74,26 @@ class CellComparison(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has n
     <CellComparison: cell 1 and cell 1 (+), ρ = +1.00, p = 0.048, rotated p = 0.048>
     """
 
+    _esm = STATIC / "cell_comparison.js"
+    _css = STATIC / "cell_comparison.css"
+    _shown: ClassVar[tuple[str, ...]] = ("comparison", "a", "b", "variant")
+    _still_width: ClassVar[int] = 1200
+
+    example = copy(CellGrid.example)
+    cell = traitlets.Int(0, help="The selected cell of the first network.").tag(sync=True)
+    timestep = copy(CellGrid.timestep)
+    threshold = copy(CellGrid.threshold)
+    scale = copy(CellGrid.scale)
+    align = copy(CellGrid.align)
+    tracks = copy(CellGrid.tracks)
+    hidden_tracks = copy(CellGrid.hidden_tracks)
+
+    _a = traitlets.Instance(CellGrid).tag(sync=True, **ipywidgets.widget_serialization)
+    _b = traitlets.Instance(CellGrid).tag(sync=True, **ipywidgets.widget_serialization)
+    _pairs = traitlets.Dict(help="Which cells are partners, and what is told of each pair.").tag(
+        sync=True
+    )
+
     def __init__(
         self,
         comparison: xr.Dataset,
@@ -68,37 +101,45 @@ class CellComparison(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has n
         b: Recording | Mapping[str, Recording] | Sequence[Recording],
         *,
         variant: str | None = None,
-        **traits: Any,  # noqa: ANN401 - each trait checks its own
+        **traits: Unpack[CellComparisonKeywords],
     ) -> None:
         if not {"match", "score", "sign"} <= set(getattr(comparison, "data_vars", ())):
             raise TypeError(
                 f"comparison: expected what compare_cells() gave, got {type(comparison).__name__}"
             )
-        comparison, b = _one_of(comparison, b, variant)
-        self._comparison = comparison
-        pairs = [comparison[name].to_numpy() for name in ("match", "score")]
-        best = np.argsort(-np.nan_to_num(pairs[1], nan=-1.0), kind="stable")
-        partners = pairs[0][best]
-        self._partner = {int(one): int(other) for one, other in enumerate(pairs[0]) if other >= 0}
+        self._expect_known(traits)
+        self._given = comparison
+        self._comparison, b, self._variant = _one_of(comparison, b, variant)
+        match, score = (self._comparison[name].to_numpy() for name in ("match", "score"))
+        best = np.argsort(-np.nan_to_num(score, nan=-1.0), kind="stable")
+        partners = match[best]
+        self._partner = {int(one): int(other) for one, other in enumerate(match) if other >= 0}
         self._back = {other: one for one, other in self._partner.items()}
-        cell = traits.pop("cell", int(best[0]))
-        self.a = self._grid("a", a, cell, best.tolist(), traits)
-        matched = self._partner.get(cell, 0)
-        self.b = self._grid("b", b, matched, partners[partners >= 0].tolist(), traits)
-        self._told = ipywidgets.HTML()
+        cell = traits.get("cell", int(best[0]))
+        same: dict[str, Any] = {k: v for k, v in traits.items() if k not in ("cell", "layout")}
+        of_a = self._grid("a", a, best.tolist(), {**same, "cell": cell})
+        of_b = self._grid(
+            "b",
+            b,
+            partners[partners >= 0].tolist(),
+            {**same, "cell": self._partner.get(cell, 0), "timestep": of_a.timestep},
+        )
+        layers = [str(self._comparison.attrs[name]) for name in ("layer_a", "layer_b")]
+        pairs = {
+            "layers": layers,
+            "names": ["a", f"b: {in_line(sendable(self._variant))}" if self._variant else "b"],
+            "partners": match.tolist(),
+            "told": [self._told(one) for one in range(len(match))],
+        }
+        more: dict[str, Any] = {**traits, "cell": cell, "timestep": of_a.timestep}
+        super().__init__(_a=of_a, _b=of_b, _pairs=pairs, **more)
         for grid in (self.a, self.b):
-            grid.layout.flex, grid.layout.min_width = "1 1 0%", "0"
-            grid.observe(self._on_selected, ["cell", "layer"])
-        #: Kept as long as the widget is.
-        self._links = [ipywidgets.jslink((self.a, x), (self.b, x)) for x in _LINKED]
-        self._tell()
-        super().__init__([self._told, ipywidgets.HBox([self.a, self.b])])
+            grid.observe(self._on_grid, ["cell", *_SAME])
 
     def _grid(
         self,
         which: str,
         recording: Any,  # noqa: ANN401 - it is checked here
-        cell: int,
         order: list[int],
         traits: dict[str, Any],
     ) -> CellGrid:
@@ -116,77 +157,177 @@ class CellComparison(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has n
                 f"{which}: expected the recording that was compared, with {known} cells in layer {layer!r}; "
                 f"got one with {cells}"
             )
-        more = {**traits, "cell": cell, "order": tuple(order), "sort": "order"}
-        return CellGrid(recording, layer=layer, signal=signal, **more)
+        return CellGrid(
+            recording, layer=layer, signal=signal, order=tuple(order), sort="order", **traits
+        )
 
-    def _on_selected(self, change: dict[str, Any]) -> None:
-        """Select the partner of what is selected."""
-        here, there = (self.a, self.b) if change["owner"] is self.a else (self.b, self.a)
-        partner = (self._partner if here is self.a else self._back).get(here.cell)
-        if partner is not None and self._shows_compared:
-            there.cell = partner
-        self._tell()
+    @property
+    def comparison(self) -> xr.Dataset:
+        """What `compare_cells` gave, as it was given."""
+        return self._given
+
+    @property
+    def a(self) -> CellGrid:
+        """The grid of the first network."""
+        return self._a
+
+    @property
+    def b(self) -> CellGrid:
+        """The grid of the other."""
+        return self._b
+
+    @property
+    def variant(self) -> str | None:
+        """Which of several networks is shown; None if there is one other only."""
+        return self._variant
+
+    # -- what goes together ----------------------------------------------------------------------
+    # The page does the same with what is changed in it, which is newer than what is heard of it here.
+
+    @traitlets.validate("cell", *_SAME)
+    def _check(self, proposal: dict[str, Any]) -> Any:  # noqa: ANN401 - of many types
+        """Set it in the first grid, which refuses what it doesn't take, and which the other follows."""
+        name, value = proposal["trait"].name, proposal["value"]
+        if self._from_page:
+            return value
+        setattr(self.a, name, value)
+        return getattr(self.a, name)
+
+    def _on_grid(self, change: dict[str, Any]) -> None:
+        """Bring all to what one of the grids shows."""
+        here, name, value = change["owner"], change["name"], change["new"]
+        if here._from_page:  # noqa: SLF001 - a widget like this one
+            return
+        there, partners = (self.b, self._partner) if here is self.a else (self.a, self._back)
+        if name != "cell":
+            setattr(there, name, value)
+        elif self._shows_compared and value in partners:
+            there.cell = partners[value]
+        setattr(self, name, getattr(self.a, name))
 
     @property
     def _shows_compared(self) -> bool:
         """Whether both grids show the layers that were compared."""
-        compared = (self._comparison.attrs["layer_a"], self._comparison.attrs["layer_b"])
-        return (self.a.layer, self.b.layer) == compared
+        return [self.a.layer, self.b.layer] == self._pairs["layers"]
 
-    def _tell(self) -> None:
-        flipped = " (−: one is high when the other is low)" if "(−)" in self._pair else ""
-        self._told.value = f"<span>{escape(self._pair)}{flipped}</span>"
-
-    @property
-    def _pair(self) -> str:
-        """Say in a line what the selected cells have to do with each other."""
-        if not self._shows_compared:
-            return "other layers than those that were compared"
-        one, other = self.a.cell, self.b.cell
-        pair = self._comparison.sel(cell_a=one)
-        rho = float(pair["correlation"].sel(cell_b=other))
-        written = "unknown" if np.isnan(rho) else f"{rho:+.2f}".replace("-", "−")
-        if self._partner.get(one) != other:
-            why = str(pair["reason"].item()) if one not in self._partner else ""
-            told = f" ({why})" if why else ""
-            return f"cell {one} and cell {other}, no pair{told}, ρ = {written}"
-        sign = "−" if int(pair["sign"]) < 0 else "+"
-        parts = [f"cell {one} and cell {other} ({sign})", f"ρ = {written}"]
+    def _told(self, cell: int) -> str:
+        """Tell of a cell of the first network what it has to do with its partner."""
+        pair = self._comparison.sel(cell_a=cell)
+        if cell not in self._partner:
+            why = str(pair["reason"].item())
+            return f"cell {cell} has no partner" + (f": {why}" if why else "")
+        other = self._partner[cell]
+        rho = f"{float(pair['correlation'].sel(cell_b=other)):+.2f}".replace("-", "−")
+        flipped = int(pair["sign"]) < 0
+        parts = [f"cell {cell} and cell {other} ({'−' if flipped else '+'})", f"ρ = {rho}"]
         for name, word in (("p_value", "p"), ("rotated_p_value", "rotated p")):
             value = float(pair[name])
             if not np.isnan(value):
                 parts.append(f"{word} = {value:.2g}")
-        return ", ".join(parts)
+        return ", ".join(parts) + (" (−: one is high when the other is low)" if flipped else "")
+
+    @property
+    def _pair(self) -> str:
+        """Say in a line what the selected cells have to do with each other, as the page does."""
+        if not self._shows_compared:
+            return "other layers than those that were compared"
+        if self.a.cell in self._partner and self.b.cell not in self._back:
+            return f"cell {self.b.cell} of {self._pairs['names'][1]} has no partner"
+        told: str = self._pairs["told"][self.a.cell]
+        return told
 
     def __repr__(self) -> str:
         return f"<CellComparison: {self._pair}>"
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:  # noqa: ANN401 - as IPython has it
-        """Put a still picture of both grids beside the widget."""
-        data: Any = super()._repr_mimebundle_(**options)
-        if isinstance(data, dict):
-            stills = [grid._still() for grid in (self.a, self.b)]  # noqa: SLF001 - widgets like this one
-            high = max(len(still) for still in stills)
-            room = [((0, high - len(still)), (0, 0), (0, 0)) for still in stills]
-            both = [
-                np.pad(still, pad, constant_values=255)
-                for still, pad in zip(stills, room, strict=True)
-            ]
-            image = png(np.concatenate(both, axis=1))
-            data |= {"image/png": b64encode(image).decode(), "text/plain": repr(self)}
-        return data
+    # -- leaving the notebook --------------------------------------------------------------------
+
+    @property
+    def _subject(self) -> str:
+        return " and ".join(dict.fromkeys(self._pairs["layers"]))
+
+    def save_html(
+        self,
+        path: str | PathLike[str],
+        *,
+        title: str | None = None,
+        overwrite: bool = False,
+        exact: bool | None = None,
+    ) -> None:
+        """
+        Save the widget, as it is now, to one HTML file that needs no kernel and no network.
+
+        Both grids go together there as they do in the notebook.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file to write.
+        title : str, optional
+            The heading. Default: the kind of widget, and the layers.
+        overwrite : bool, default False
+            Whether an existing file may be replaced.
+        exact : bool, optional
+            As for `CellGrid.save_html`, which tells what goes into the file of each of the recordings.
+
+        Raises
+        ------
+        FileExistsError
+            If the file exists and may not be replaced.
+        FileNotFoundError
+            If the folder doesn't exist.
+        ValueError
+            If the signal shown of one of them takes more than 64 MiB alone.
+
+        Examples
+        --------
+        >>> compared = lw.compare_cells(recording, recording, shifts=0)
+        >>> shown = lw.CellComparison(compared, recording, recording)
+        >>> shown.save_html("pairs.html", title="The same network twice")
+        """
+        export.write(path, self._page(self._file_state(exact=exact), title), overwrite=overwrite)
+
+    def _file_state(self, *, exact: bool | None = None) -> FileState:
+        """Give a file both grids."""
+        grids = {"a": self.a, "b": self.b}
+        # They are widgets like this one.
+        files = {name: grid._file_state(exact=exact) for name, grid in grids.items()}  # noqa: SLF001
+        return FileState(
+            {f"_{name}": f"IPY_MODEL_{name}" for name in grids},
+            [f"{name}: {missing}" for name, file in files.items() for missing in file.missing],
+            rounded=any(file.rounded for file in files.values()),
+            within={name: grid._traits_in(files[name]) for name, grid in grids.items()},  # noqa: SLF001
+        )
+
+    def _draw(self, sheet: Sheet, most: int) -> None:
+        names = self._pairs["names"]
+        lines = sheet.paragraph(EDGE, 14, self._pair, sheet.width - EDGE)
+        sheet.end(28 + lines)
+        beside = sheet.width >= _BESIDE
+        wide = (sheet.width - _GAP) // 2 if beside else sheet.width
+        drawn = []
+        for name, grid in zip(names, (self.a, self.b), strict=True):
+            part = Sheet(wide, sheet.theme, framed=sheet.framed)
+            part.write(EDGE, 12, name, kind="bold", room=wide - 2 * EDGE)
+            part.end(22)
+            grid._draw(part, most)  # noqa: SLF001 - a widget like this one
+            drawn.append(part)
+        if beside:
+            sheet.beside(drawn, wide + _GAP)
+        else:
+            for part in drawn:
+                sheet.beside([part], 0)
 
 
 def _one_of(
     comparison: xr.Dataset,
     b: Any,  # noqa: ANN401 - it is checked later
     variant: str | None,
-) -> tuple[xr.Dataset, Any]:
-    """Choose one of several networks."""
+) -> tuple[xr.Dataset, Any, str | None]:
+    """Choose one of several networks; give its name, too."""
     if "variant" not in comparison.dims:
         if variant is not None:
             raise ValueError(f"variant: expected with several networks, got {variant!r} with one")
-        return comparison, b
+        return comparison, b, None
     names = comparison["variant"].to_numpy().tolist()
     variant = names[0] if variant is None else variant
     if variant not in names:
@@ -201,4 +342,4 @@ def _one_of(
                 f"{', '.join(map(repr, given)) or 'none'}"
             )
         b = b[given[variant]]
-    return comparison.sel(variant=variant), b
+    return comparison.sel(variant=variant), b, variant

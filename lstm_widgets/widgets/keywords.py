@@ -54,6 +54,19 @@ class CellGridKeywords(MatchingKeywords, total=False):
     hide_quiet_cells: bool
 
 
+class CellComparisonKeywords(PageKeywords, total=False):
+    """What `CellComparison` takes."""
+
+    example: int
+    cell: int
+    timestep: int
+    threshold: float
+    scale: Literal["layer", "cell", "sigmoid", "squared"] | Range
+    align: Literal["read", "predict"]
+    tracks: Concepts | None
+    hidden_tracks: Sequence[str]
+
+
 class TextHeatmapKeywords(MatchingKeywords, total=False):
     """What `TextHeatmap` and `WhatIf` take."""
 

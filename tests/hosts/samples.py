@@ -49,8 +49,14 @@ def _what_if() -> lw.WhatIf:
     return lw.WhatIf(tiny.Tiny(stepped=False), text, vocabulary=symbols, cell=1)
 
 
+def _comparison() -> lw.CellComparison:
+    one, other = recordings.prose(cells=8), recordings.prose()
+    return lw.CellComparison(lw.compare_cells(one, other, shifts=0), one, other)
+
+
 #: By the name of a widget that is public.
 WIDGETS: dict[str, Callable[[], Any]] = {
+    "CellComparison": _comparison,
     "CellFinder": _finder,
     "CellGrid": lambda: lw.CellGrid(recordings.prose(), tracks=[lw.concepts.vowel]),
     "DependencyHeatmap": lambda: lw.DependencyHeatmap(dependencies.two()),

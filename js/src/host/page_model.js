@@ -8,6 +8,8 @@ export const NO_KERNEL = "This is a saved page, without a kernel: that needs the
 /** A `Model`, see host/model.js. */
 export class PageModel {
   #values;
+  /** What has the widgets within this one. @type {Pick<import("./model.js").WidgetManager, "get_model"> | undefined} */
+  widget_manager;
   /** @type {Map<string, Set<(...args: any[]) => void>>} */
   #callbacks = new Map();
 
@@ -62,6 +64,17 @@ export class PageModel {
   #emit(event, ...args) {
     for (const callback of [...(this.#callbacks.get(event) ?? [])]) callback(...args);
   }
+}
+
+/**
+ * The model of a widget, which has those of the widgets within it.
+ * @param {Record<string, Record<string, any>>} values by the widgets' names; its own is ""
+ */
+export function pageModels(values) {
+  const models = new Map(Object.entries(values).map(([of, each]) => [of, new PageModel(each)]));
+  const model = /** @type {PageModel} */ (models.get(""));
+  model.widget_manager = { get_model: async (of) => models.get(of) };
+  return model;
 }
 
 /**

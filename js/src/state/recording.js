@@ -347,6 +347,11 @@ export class RecordingState extends SharedState {
     this.announce("found");
   }
 
+  /** The text that is searched for; "" if none is. */
+  get query() {
+    return this.#query;
+  }
+
   /** Where what is searched for stands; undefined if nothing is, or while that is on its way. */
   get hits() {
     return this.#query && this.layer.tokens ? this.source?.hits(this.#query) : undefined;

@@ -43,9 +43,9 @@ export class VariantRow {
     });
     const slider = div("lw-slider", [
       element("label", { for: id }, ["variant"]),
-      this.button,
+      div("lw-zoom", [this.button]),
       range,
-      this.names,
+      div("lw-menu", [this.names]),
     ]);
     tell(
       slider,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { NO_KERNEL, PageModel, unpack } from "../../src/host/page_model.js";
+import { NO_KERNEL, PageModel, pageModels, unpack } from "../../src/host/page_model.js";
 
 test("a saved page's model tells of changes, and of nothing else", () => {
   const model = new PageModel({ cell: 1, layer: "lstm" });
@@ -64,4 +64,11 @@ test("a browser that cannot unpack says so", async () => {
   } finally {
     globalThis.DecompressionStream = kept;
   }
+});
+
+test("a page has the models of widgets within its widget", async () => {
+  const model = pageModels({ "": { _a: "IPY_MODEL_a" }, a: { cell: 3 } });
+  const within = await model.widget_manager?.get_model("a");
+  assert.equal(model.get("_a"), "IPY_MODEL_a");
+  assert.equal(/** @type {PageModel} */ (within).get("cell"), 3);
 });

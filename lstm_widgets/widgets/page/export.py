@@ -169,6 +169,7 @@ def page(
     missing: Sequence[str],
     rounded: bool = False,
     subtracted: bool = False,
+    within: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
     """
     Write a widget as a page.
@@ -193,6 +194,8 @@ def page(
         Whether values in it are rounded to what is drawn.
     subtracted : bool
         Whether the page can subtract such values from each other.
+    within : dict of dict, optional
+        The same as ``traits`` of widgets within it, by the names that it refers to them by.
 
     Returns
     -------
@@ -207,8 +210,17 @@ def page(
         about += f" Values marked ≈ are rounded to 1/252 of their cell's largest magnitude{less}."
     if missing:
         about += f" Not in this file, but in the notebook: {', '.join(missing)}."
-    held = {name: value for name, value in traits.items() if isinstance(value, bytes) and value}
-    plain = {name: value for name, value in traits.items() if not isinstance(value, bytes)}
+    every = {"": traits} | dict(within or {})
+    held = {
+        (of, name): value
+        for of, each in every.items()
+        for name, value in each.items()
+        if isinstance(value, bytes) and value
+    }
+    plain = {
+        of: {name: value for name, value in each.items() if not isinstance(value, bytes)}
+        for of, each in every.items()
+    }
     # Modules by address rather than as text in the page: nothing in them can end the script.
     script = (
         f'\nimport widget from "{_module(esm)}";\nimport open from "{_module(host)}";\n'
@@ -232,8 +244,9 @@ def page(
         else "",
         state=_json(plain),
         held="\n".join(
-            f'<script type="text/plain" data-trait="{escape(name)}">{_packed(value)}</script>'
-            for name, value in held.items()
+            f'<script type="text/plain" data-of="{escape(of)}" data-trait="{escape(name)}">'
+            f"{_packed(value)}</script>"
+            for (of, name), value in held.items()
         ),
         script=script,
     )

@@ -39,6 +39,8 @@ export class Grid {
   /** @type {Scene | undefined} */
   #scene;
   square = 15;
+  /** How many rows a grid has that stands beside it: rows of both are as high. */
+  beside = 0;
   /** What it was when fingers began to pinch. */
   #pinched = 15;
   /** Whether the pointer went down on the tokens. */
@@ -123,8 +125,13 @@ export class Grid {
   }
 
   get #rowHeight() {
-    const rows = Math.max(1, this.#scene?.order.length ?? 1);
-    return Math.max(Math.min(this.square, 32), fitHeight(rows, this.view.height - this.#header));
+    const room = this.view.height - this.#header;
+    return Math.max(Math.min(this.square, 32), fitHeight(this.#rows, room));
+  }
+
+  /** For how many rows there is to be room. */
+  get #rows() {
+    return Math.max(this.#scene?.order.length ?? 0, this.beside);
   }
 
   get columns() {
@@ -134,16 +141,23 @@ export class Grid {
 
   /** Height of all rows. */
   get wholeHeight() {
-    return this.#rowHeight * (this.#scene?.order.length ?? 0);
+    return this.#rowHeight * this.#rows;
   }
 
   /** The height that shows every row, as far as a page has room. */
   preferredHeight() {
-    const rows = this.#scene?.order.length ?? 0;
     const least = this.#scene?.source.layer.times ? TIMED_ROW : 6;
     const square = Math.min(MOST_ROW, Math.max(this.square, least));
     const most = Number(getComputedStyle(this.root).getPropertyValue("--lw-most")) || 400;
-    return this.#header + clamp(rows * square, 60, most) + 14;
+    return this.#header + clamp(this.#rows * square, 60, most) + 14;
+  }
+
+  /** Be zoomed and scrolled as a grid that stands beside it. @param {Grid} other */
+  follow(other) {
+    this.square = other.square;
+    this.#stretch();
+    this.view.left = other.view.left;
+    this.view.top = other.view.top;
   }
 
   // -- scrolling: where the frame stands, in CSS pixels of the whole ------------------------------

@@ -57,6 +57,10 @@ export class GridPane {
   /** A threshold that would leave some cells. */
   #suiting = 0;
   #shown = false;
+  /** Where it was zoomed and scrolled to, and what was pointed at. */
+  #noted = new Memo();
+  /** Is told where a grid that stands beside it is to follow. @type {() => void} */
+  moved = () => {};
 
   /** @param {Frame} frame */
   constructor(frame) {
@@ -74,8 +78,8 @@ export class GridPane {
     this.grid = new Grid({
       select: (cell, column) => this.#step({ cell }, column),
       brush: (from, to) => this.state.brush(from, to, this.frame),
-      hover: () => this.frame.schedule(),
-      change: () => this.frame.schedule(),
+      hover: () => this.#moved(),
+      change: () => this.#moved(),
     });
     this.overview = new Overview((x, y) => this.#go(x, y));
     this.told = element("span");
@@ -105,6 +109,31 @@ export class GridPane {
 
   get hovered() {
     return this.grid.hovered;
+  }
+
+  #moved() {
+    this.frame.schedule();
+    if (this.#noted.changed(this.#place)) this.moved();
+  }
+
+  get #place() {
+    const { square, view, hovered } = this.grid;
+    return [square, view.left, view.top, hovered?.cell, hovered?.column];
+  }
+
+  /**
+   * Be zoomed, scrolled and pointed at as a grid that stands beside it.
+   * @param {GridPane} other
+   * @param {(cell: number) => number | undefined} partner the cell here that belongs to one there
+   */
+  follow(other, partner) {
+    const { hovered } = other.grid;
+    const cell = hovered && partner(hovered.cell);
+    this.grid.follow(other.grid);
+    this.grid.hovered = hovered && cell !== undefined ? { ...hovered, cell } : undefined;
+    // The browser tells of it later, when the other may have moved on.
+    this.#noted.changed(this.#place);
+    this.frame.schedule();
   }
 
   /** @param {Set<string>} names */
