@@ -70,11 +70,11 @@ def test_selecting_a_cell_selects_its_partner_and_tells_the_pair(shown):
 def test_a_cell_without_a_partner_moves_nothing_and_says_why(shown):
     shown.a.cell = 4
     assert shown.b.cell == 3
-    assert "cell 4 has no partner: never changes" in repr(shown)
+    assert "cell 4 has no pair: never changes" in repr(shown)
     shown.a.cell = 0
     shown.b.cell = 4
     assert (shown.cell, shown.a.cell) == (0, 0)
-    assert "cell 4 of b has no partner" in repr(shown)
+    assert "cell 4 of b has no pair" in repr(shown)
 
 
 def test_other_layers_are_not_paired(shown):

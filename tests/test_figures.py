@@ -22,7 +22,7 @@ from test_what_if import VOCABULARY, language
 
 import lstm_widgets as lw
 from lstm_widgets.colours import DARK, LIGHT, PADDING, Colours
-from lstm_widgets.figures import columns
+from lstm_widgets.figures import columns, fonts
 from lstm_widgets.recording import RecordedLayer, Recording
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -40,7 +40,13 @@ def finder():
     return lw.CellFinder(Recording.from_layers([layer]), [lw.concepts.inside_double_quotes])
 
 
+def comparison():
+    one = recording(masked=True)
+    return lw.CellComparison(lw.compare_cells(one, one, shifts=0), one, one)
+
+
 MADE = {
+    "CellComparison": comparison,
     "CellFinder": finder,
     "CellGrid": lambda: lw.CellGrid(recording(masked=True), cell=3, example=2, timestep=1),
     "DependencyHeatmap": lambda: lw.DependencyHeatmap({"LSTM": dependency(), "RNN": dependency()}),
@@ -366,3 +372,36 @@ def test_one_gate_goes_into_axes_of_ones_own():
         lw.saturation_figure(table, gates="forget_gate", ax=3)
     with pytest.raises(ValueError, match="width"):
         lw.saturation_figure(table, width="wide")
+
+
+def test_labels_of_short_examples_stand_beside_each_other():
+    """Wherever the picture begins: the leftmost example may be one that has no label otherwise."""
+    shown = recording(24, 2, 3, labels=[f"{k}+{k}={2 * k}" for k in range(24)])
+    begins = set()
+    for example in range(24):
+        sheet = lw.CellGrid(shown, example=example, timestep=1)._sheet(4, "light")
+        (head,) = (word for word in sheet.words if word.text == "example")
+        labels = sorted(word for word in sheet.words if word.y == head.y)
+        ends = [word.x + sheet.text_width(word.text, word.kind, word.size) for word in labels]
+        assert len(labels) > 3
+        assert all(end + 3 <= word.x for end, word in zip(ends, labels[1:], strict=False))
+        assert ends[-1] <= sheet.width
+        begins.add(labels[1].text)
+    assert len(begins) > 3
+
+
+@pytest.mark.parametrize("kind", ["mono", "sans", "bold"])
+def test_a_mark_stands_over_the_letter_before_it(kind):
+    """Letters that follow stand where they would without it, and the mark above the letter."""
+    plain, _ = fonts.outline("qx", kind, 40)
+    marked, _ = fonts.outline("q\u0303x", kind, 40)
+    assert fonts.text_width("q\u0303x", kind) == fonts.text_width("qx", kind)
+    letters = {tuple(point) for point in plain.tolist()}
+    rest = np.array([point for point in marked.tolist() if tuple(point) not in letters])
+    assert letters <= {tuple(point) for point in marked.tolist()}
+    ((left, low), (right, _)) = rest.min(axis=0), rest.max(axis=0)
+    begins, ends = 0, 40 * fonts.text_width("q", kind)
+    assert begins <= left < right <= ends
+    assert low > fonts.outline("x", kind, 40)[0][:, 1].max()
+    # Of a letter that there is with its mark, that one.
+    assert fonts.drawable("e\u0301", kind) == "é"

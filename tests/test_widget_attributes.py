@@ -39,9 +39,7 @@ def every_widget(model, recording):
         *(kind(recording) for kind in (lw.CellGrid, lw.TextHeatmap, lw.GateInspector)),
         *(kind(recording) for kind in (lw.ExampleGrid, lw.Explorer, lw.SeriesPlot)),
         lw.StateSpace(recording),
-        lw.CellComparison(
-            lw.compare_cells(recording, recording, shifts=0), recording, recording
-        ),
+        lw.CellComparison(lw.compare_cells(recording, recording, shifts=0), recording, recording),
         lw.CellFinder(recording, {"a": "a"}, ranking=ranking),
         lw.WhatIf(model, TEXT, vocabulary=SYMBOLS),
         lw.RelevanceHeatmap(lw.relevance(model, ids, at=4)),

@@ -256,7 +256,9 @@ def _labels(sheet: Sheet, shown: Snapshot, place: Squares) -> None:
         every *= 2
     first, last = (column // shown.timesteps for column in (place.first, place.stop - 1))
     # The leftmost has one in any case; it ends where the next begins.
-    labelled = [example for example in range(first, last + 1) if not example % every or example == first]
+    labelled = [
+        example for example in range(first, last + 1) if not example % every or example == first
+    ]
     for example, following in pairwise([*labelled, last + 1]):
         x = GUTTER + place.start(max(example * place.timesteps, place.first))
         sheet.box((x, 2, x + 1, LABELS), sheet.theme.line, LINES)

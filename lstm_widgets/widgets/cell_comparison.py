@@ -215,7 +215,7 @@ class CellComparison(PageWidget):
         pair = self._comparison.sel(cell_a=cell)
         if cell not in self._partner:
             why = str(pair["reason"].item())
-            return f"cell {cell} has no partner" + (f": {why}" if why else "")
+            return f"cell {cell} has no pair" + (f": {why}" if why else "")
         other = self._partner[cell]
         rho = f"{float(pair['correlation'].sel(cell_b=other)):+.2f}".replace("-", "−")
         flipped = int(pair["sign"]) < 0
@@ -232,7 +232,7 @@ class CellComparison(PageWidget):
         if not self._shows_compared:
             return "other layers than those that were compared"
         if self.a.cell in self._partner and self.b.cell not in self._back:
-            return f"cell {self.b.cell} of {self._pairs['names'][1]} has no partner"
+            return f"cell {self.b.cell} of {self._pairs['names'][1]} has no pair"
         told: str = self._pairs["told"][self.a.cell]
         return told
 

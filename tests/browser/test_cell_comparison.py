@@ -89,13 +89,17 @@ def saved(open_page):
     def open_comparison(cells=(40, 25), **options):
         rng = np.random.default_rng(3)
         values = rng.normal(size=(3, 90, max(cells))).astype("f4")
+        digits = rng.integers(0, 10, (3, 90))
 
         def recording_of(chosen):
-            tokens = np.array([[f"{t % 10}" for t in range(90)]] * 3, object)
+            tokens = digits.astype(str).astype(object)
             layer = RecordedLayer("lstm", "LSTM", {"hidden_state": chosen}, None, tokens)
             return Recording.from_layers([layer], labels=["x", "y", "z"])
 
-        networks = [recording_of(values[..., ::step][..., :n]) for n, step in zip(cells, (1, -1))]
+        networks = [
+            recording_of(values[..., ::step][..., :n])
+            for n, step in zip(cells, (1, -1), strict=True)
+        ]
         compared = lw.compare_cells(*networks, shifts=0)
         widget = lw.CellComparison(compared, *networks, **options)
         page = open_page(widget, exact=True)
@@ -120,7 +124,7 @@ def test_a_saved_page_selects_partners_without_a_kernel(saved):
     one.frame.press("Control+End")
     lonely = widget.a.order[-1]
     assert partners[lonely] is None
-    expect(told(root)).to_have_text(f"cell {lonely} has no partner")
+    expect(told(root)).to_have_text(f"cell {lonely} has no pair: no partner left")
     expect(root.locator("[data-control=timestep]")).to_have_value("89")
     expect(page.page.locator(".lw-notice:not(:empty)")).to_have_count(0)
 
@@ -145,9 +149,7 @@ def test_grids_are_scrolled_and_zoomed_together(saved):
     assert heights[0] == heights[1]
     other.frame.press("+")
     other.frame.press("+")
-    eventually(
-        lambda: len({grid.frame.evaluate("e => e.scrollWidth") for grid in (one, other)}), 1
-    )
+    eventually(lambda: len({grid.frame.evaluate("e => e.scrollWidth") for grid in (one, other)}), 1)
 
 
 def test_the_square_beside_what_is_pointed_at_is_told(saved):

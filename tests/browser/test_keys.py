@@ -20,6 +20,8 @@ WIDGETS = {
     "GateInspector": "lw.GateInspector(gates('LSTM'))",
     "SeriesPlot": "lw.SeriesPlot(rivers())",
     "StateSpace": "lw.StateSpace(recording)",
+    "CellComparison": "one = prose(1)\n"
+    "lw.CellComparison(lw.compare_cells(one, one, shifts=0), one, one)",
     "Explorer": "lw.Explorer(recording)",
     "CellFinder": "said = [lw.concepts.vowel]\n"
     "lw.CellFinder(recording, said, ranking=lw.rank_cells(recording, said, shifts=20))",

@@ -201,6 +201,38 @@ def test_where_motion_is_to_be_little_play_is_a_step(show):
     expect(play).to_have_attribute("aria-label", re.compile("^play"))
 
 
+def test_the_row_is_reached_by_keys_and_speaks(show):
+    notebook = show(GRID)
+    grid = Epochs(notebook, 1, recordings.epochs())
+    row = grid.root.get_by_role("group", name="variants", exact=True)
+    expect(row).to_be_visible()
+    keyboard = notebook.page.keyboard
+    controls = (
+        row.get_by_role("button", name="play: one variant after the other"),
+        row.get_by_role("slider", name="variant", exact=True),
+        row.get_by_role("combobox", name="variant, by its name"),
+        row.get_by_role("combobox", name="difference to", exact=True),
+    )
+    controls[0].focus()
+    for k, control in enumerate(controls):
+        if k:
+            keyboard.press("Tab")
+        expect(control).to_be_focused()
+        # Of the notebook: insert, delete and run cells, change what they are.
+        before = notebook.state()
+        for key in (*"bxddm0", "Shift+Enter", "Alt+Enter"):
+            keyboard.press(key)
+        assert notebook.state() == before, k
+    grid.set(variant="epoch 0", difference="")
+    controls[1].press("End")
+    expect(grid.root.locator(".lw-spoken")).to_have_text(re.compile("^epoch 3 · "))
+    expect(controls[1]).to_have_attribute("aria-valuetext", "epoch 3")
+    controls[2].select_option("epoch 1")
+    expect(grid.root.locator(".lw-spoken")).to_have_text(re.compile("^epoch 1 · "))
+    controls[3].select_option("epoch 0")
+    expect(grid.root.locator(".lw-spoken")).to_have_text(re.compile("^epoch 1 minus epoch 0 · "))
+
+
 def test_of_a_long_text_tiles_come_for_each_variant(show):
     variants = recordings.epochs(recordings.long_text())
     notebook = show(LONG)

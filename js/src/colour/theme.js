@@ -139,13 +139,20 @@ function hostOf(style, dark) {
   return "";
 }
 
+/** The widget that one stands in, which may have another theme from before; itself, if it stands alone. */
+function outermost(/** @type {HTMLElement} */ root) {
+  let at = root;
+  for (let up = at.parentElement; up; up = up.parentElement) if (up.matches(".lw")) at = up;
+  return at;
+}
+
 /**
  * Read the theme, and mark the root with it.
  * @param {HTMLElement} root
  * @returns {Theme}
  */
 export function readTheme(root) {
-  const dark = isDark(backdrop(parentOf(root) ?? document.body));
+  const dark = isDark(backdrop(parentOf(outermost(root)) ?? document.body));
   const style = getComputedStyle(root);
   root.dataset.theme = dark ? "dark" : "light";
   root.dataset.colours = hostOf(style, dark);

@@ -15,15 +15,7 @@ import { SharedState } from "./shared.js";
  */
 
 /** What is the same of both, and of the whole. */
-const SAME = [
-  "example",
-  "timestep",
-  "threshold",
-  "palette",
-  "scale",
-  "align",
-  "hidden_tracks",
-];
+const SAME = ["example", "timestep", "threshold", "palette", "scale", "align", "hidden_tracks"];
 /** The same of both. */
 const OF_BOTH = new Set([...SAME, "span", "_span_example", "selected_timesteps"]);
 
@@ -83,7 +75,7 @@ export class PairState extends SharedState {
     const [cell, other] = this.sides.map(({ model }) => model.get("cell"));
     const told = this.pairs.told[cell];
     if (this.partner(0, cell) === other || this.partner(1, other) !== undefined) return told;
-    return `cell ${other} of ${this.pairs.names[1]} has no partner`;
+    return `cell ${other} of ${this.pairs.names[1]} has no pair`;
   }
 
   /**

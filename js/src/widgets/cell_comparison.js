@@ -1,10 +1,10 @@
 // CellComparison: the cells of two networks, partners in the same row. Two grids go together: what is
 // selected, pointed at, zoomed and scrolled in one is so in the other.
 
+import { div, element } from "../lib/dom.js";
 import { GridPane } from "../panes/grid/pane.js";
 import { pairOf } from "../state/pair.js";
 import { Chrome } from "../ui/chrome.js";
-import { div, element } from "../lib/dom.js";
 import { Frame } from "../ui/frame.js";
 
 /** @typedef {import("../state/pair.js").PairState} PairState */
@@ -25,7 +25,9 @@ class Side extends Frame {
     for (const node of [this.pane.sort.root, this.pane.tools[0], this.variants.root]) {
       /** @type {Element} */ (node).remove();
     }
-    this.root.querySelector(".lw-bar")?.prepend(element("b", { class: "lw-which" }, [name]));
+    const bar = /** @type {Element} */ (this.root.querySelector(".lw-bar"));
+    bar.prepend(element("b", { class: "lw-which" }, [name]));
+    bar.append(this.sliders.cell.root);
   }
 
   /** Whoever hears it hears of the pair; of the values, in the grid that is used. */
@@ -55,12 +57,16 @@ class PairFrame extends Chrome {
       root.remove();
     }
     /** @type {Element} */ (other.pane.tools[1]).remove();
+    this.update();
     this.keys = first.keys;
     this.show(el, {
       panes: this.grids.map((grid, i) => part(grid, places[i], i === 0 ? grid.pane : undefined)),
       first: [align.root, palette.root, scale.root, first.pane.tools[1]],
       sliders: [example.root, timestep.root, threshold.root],
-      rows: [first.tracks.root, ...this.grids.flatMap(({ find, note }) => [find.drawer.root, note.drawer.root])],
+      rows: [
+        first.tracks.root,
+        ...this.grids.flatMap(({ find, note }) => [find.drawer.root, note.drawer.root]),
+      ],
       legend: div("lw-unit"),
     });
     this.grids.forEach(({ pane }, i) => {
@@ -78,6 +84,7 @@ class PairFrame extends Chrome {
     this.schedule();
   }
 
+  /** Rows of both are as high, though one may have fewer. */
   update() {
     const rows = Math.max(...this.state.sides.map(({ layer }) => layer.cells));
     for (const { pane } of this.grids) pane.grid.beside = rows;

@@ -23,7 +23,11 @@ const TRAITS = { ...SAME, align: "read", hidden_tracks: [], cell: 0 };
 function models() {
   const side = (/** @type {number} */ cell) =>
     new FakeModel({ ...TRAITS, cell, _layers: LAYERS, layer: "lstm", signal: "hidden_state" });
-  return [new FakeModel({ ...TRAITS, _pairs: PAIRS, _a: "IPY_MODEL_1", _b: "IPY_MODEL_2" }), side(0), side(2)];
+  return [
+    new FakeModel({ ...TRAITS, _pairs: PAIRS, _a: "IPY_MODEL_1", _b: "IPY_MODEL_2" }),
+    side(0),
+    side(2),
+  ];
 }
 
 test("a cell selects its partner, from either side and from the whole", () => {
@@ -44,7 +48,7 @@ test("a cell selects its partner, from either side and from the whole", () => {
   a.set("cell", 0);
   b.set("cell", 3);
   assert.deepEqual(cells(), [0, 0, 3]);
-  assert.equal(state.told, "cell 3 of b: seed 2 has no partner");
+  assert.equal(state.told, "cell 3 of b: seed 2 has no pair");
 });
 
 test("what is the same of both goes together, once", () => {
@@ -102,7 +106,9 @@ test("the models of both come from what a host has", async () => {
     [a, b],
   );
   await assert.rejects(pairOf(whole), /shows no widget within another/);
-  const older = await pairOf(/** @type {any} */ (Object.assign(whole, { widget_manager: { get_model } })));
+  const older = await pairOf(
+    /** @type {any} */ (Object.assign(whole, { widget_manager: { get_model } })),
+  );
   older.dispose();
   for (const model of [whole, a, b]) model.saved = 0;
   newer.dispose();

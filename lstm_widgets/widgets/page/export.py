@@ -37,6 +37,10 @@ h1 { font-size: 18px; line-height: 1.3; margin: 0 0 12px; overflow-wrap: anywher
 #widget:not(:has(.lw)) { white-space: pre-wrap; }
 noscript img { max-width: 100%; }
 #about { font-size: 12px; color: #5b6370; margin: 12px 0 0; overflow-wrap: anywhere; }
+@media (max-height: 900px) {
+  body { padding: 10px 16px; }
+  h1 { font-size: 15px; margin: 0 0 6px; }
+}
 @media (prefers-color-scheme: dark) {
   body { background: #111417; color: #e6e9ee; }
   #about { color: #a0a9b5; }

@@ -56,7 +56,8 @@ export function unitOf(state, subject) {
   if (subject.kind !== "cell") return inLine(subject.unit);
   const signal = state.model.get("signal");
   const symbol = symbolOf(signal, state.layer.kind);
-  if (state.difference) return `${words(signal)}, less ${inLine(state.difference)}`;
+  // What matters more comes first: names of variants are long, and there is little room.
+  if (state.difference) return `less ${inLine(state.difference)}`;
   return symbol ? `${words(signal)} ${symbol}` : words(signal);
 }
 

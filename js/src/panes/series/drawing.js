@@ -456,7 +456,8 @@ export class Drawing {
         if (rows < 2) return;
         const own = lineCss(subject.kind, subject.hue, theme);
         context.fillStyle = target && subject.kind === "output" ? grown : own;
-        context.fillRect(x + 1, y - (target ? 2 : 1), 5, target ? 3 : 1.5);
+        // Upright, and as thick as the line: one that lies before a number would be a minus.
+        context.fillRect(x + 2, y - 6, target ? 3 : 1.5, 11);
       });
       return;
     }
