@@ -410,7 +410,11 @@ class _Drawing:
         """Write the name of a band, its unit, and what it reaches from and to."""
         (subject,) = row.subjects
         sheet, shown = self.sheet, self.shown
-        unit = shown.shown_signal if subject.kind == "cell" else in_line(subject.unit)
+        unit = in_line(subject.unit)
+        if subject.kind == "cell":
+            # There is room for one of both, and the caption tells the signal.
+            less = f"less {in_line(shown.difference)}" if shown.difference else ""
+            unit = less or shown.shown_signal
         room = self.name - 10
         texts = self._wrapped(in_line(row.title), room)
         y = top + (height - 14 * (len(texts) + bool(unit) - 1)) / 2

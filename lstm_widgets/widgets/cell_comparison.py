@@ -208,7 +208,7 @@ class CellComparison(PageWidget):
     @property
     def _shows_compared(self) -> bool:
         """Whether both grids show the layers that were compared."""
-        return [self.a.layer, self.b.layer] == self._pairs["layers"]
+        return bool([self.a.layer, self.b.layer] == self._pairs["layers"])
 
     def _told(self, cell: int) -> str:
         """Tell of a cell of the first network what it has to do with its partner."""

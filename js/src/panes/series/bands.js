@@ -56,7 +56,7 @@ export function unitOf(state, subject) {
   if (subject.kind !== "cell") return inLine(subject.unit);
   const signal = state.model.get("signal");
   const symbol = symbolOf(signal, state.layer.kind);
-  // What matters more comes first: names of variants are long, and there is little room.
+  // There is room for one of both, and the menu tells the signal.
   if (state.difference) return `less ${inLine(state.difference)}`;
   return symbol ? `${words(signal)} ${symbol}` : words(signal);
 }
