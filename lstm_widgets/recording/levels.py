@@ -122,141 +122,97 @@ class CellStatistics:
         return np.stack([self.largest, self.mean_magnitude, self.variance]).tobytes()
 
 
-class _Nodes(NamedTuple):
-    """Runs of one length, and what their timesteps come to: arrays (run, cell), the count (run, 1)."""
+# What the timesteps of a run come to: the rows of float64 arrays (run, 8, cell). The last four are of the
+# timesteps that count, that is, aren't padding: how many there are, the sum of |value|, the mean, and the
+# sum of squared distances from it. Sums of raw squares would lose the variance of a cell that hovers about
+# 5 ± 0.001.
+_LOWEST, _HIGHEST, _MEAN, _LARGEST, _COUNTING, _MAGNITUDE, _CENTRE, _SPREAD = range(8)
+_ROWS = 8
 
-    lowest: NDArray[np.float32]
-    highest: NDArray[np.float32]
-    mean: NDArray[np.float64]
-    largest: NDArray[np.float32]
-    """The largest finite magnitude."""
-    counting: NDArray[np.float64]
-    """How many timesteps count, that is, aren't padding. What follows is of these."""
-    magnitude: NDArray[np.float64]
-    """The sum of |value|."""
-    centre: NDArray[np.float64]
-    """The mean. Sums of raw squares would lose the variance of a cell that hovers about 5 ± 0.001."""
-    spread: NDArray[np.float64]
-    """The sum of squared distances from it."""
 
-    @property
-    def length(self) -> int:
-        """How many runs there are."""
-        return len(self.lowest)
-
-    def part(self, start: int | None, stop: int | None, step: int = 1) -> _Nodes:
-        """Take some of the runs."""
-        return _Nodes._make(each[start:stop:step] for each in self)
-
-    @classmethod
-    def joined(cls, parts: Iterable[_Nodes]) -> _Nodes:
-        """Put runs one behind the other."""
-        return cls._make(np.concatenate(each) for each in zip(*parts, strict=True))
-
-    @property
-    def packed(self) -> NDArray[np.float64]:
-        """All of it in one array: float64 (run, 8, cell)."""
-        cells = self.lowest.shape
-        return np.stack([np.broadcast_to(each, cells).astype(np.float64) for each in self], axis=1)
-
-    @classmethod
-    def unpacked(cls, packed: NDArray[np.float64]) -> _Nodes:
-        """Read what `packed` gave."""
-        made = cls._make(packed[:, k] for k in range(len(cls._fields)))
-        return made._replace(
-            lowest=made.lowest.astype(np.float32),
-            highest=made.highest.astype(np.float32),
-            largest=made.largest.astype(np.float32),
-            counting=made.counting[:, :1],
-        )
+def _paired(nodes: NDArray[np.float64], *, compiled: bool) -> NDArray[np.float64]:
+    """Make of an even number of runs of one length half as many: (run, 8, cell)."""
+    module = compiled_module("compiled_sums") if compiled else None
+    if module is None:
+        return _pair(nodes[::2], nodes[1::2])
+    made = np.empty((len(nodes) // 2, *nodes.shape[1:]))
+    module.pair(nodes, made)
+    return made
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def _paired(one: _Nodes, other: _Nodes) -> _Nodes:
-    """Make neighbours of the same length one.
+def _pair(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make neighbours one.
 
     Sums as in T. F. Chan, G. H. Golub, R. J. LeVeque (1979), "Updating formulae and a pairwise algorithm
     for computing sample variances", Stanford STAN-CS-79-773.
     """
-    count = one.counting + other.counting
-    share = other.counting / np.maximum(count, 1)
-    distance = other.centre - one.centre
-    return _Nodes(
-        np.minimum(one.lowest, other.lowest),
-        np.maximum(one.highest, other.highest),
-        one.mean * 0.5 + other.mean * 0.5,
-        np.maximum(one.largest, other.largest),
-        count,
-        one.magnitude + other.magnitude,
-        one.centre + distance * share,
-        one.spread + other.spread + distance * distance * (one.counting * share),
-    )
+    made = np.empty_like(one)
+    for row, joined in (
+        (_LOWEST, np.minimum),
+        (_HIGHEST, np.maximum),
+        (_LARGEST, np.maximum),
+        (_COUNTING, np.add),
+        (_MAGNITUDE, np.add),
+    ):
+        joined(one[:, row], other[:, row], out=made[:, row])
+    made[:, _MEAN] = one[:, _MEAN] * 0.5 + other[:, _MEAN] * 0.5
+    share = other[:, _COUNTING] / np.maximum(made[:, _COUNTING], 1)
+    distance = other[:, _CENTRE] - one[:, _CENTRE]
+    made[:, _CENTRE] = one[:, _CENTRE] + distance * share
+    between = distance * distance * (one[:, _COUNTING] * share)
+    made[:, _SPREAD] = one[:, _SPREAD] + other[:, _SPREAD] + between
+    return made
 
 
-def _sums(runs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Sum up runs (run, timestep, cell) in float32.
-
-    Gives the lowest, the highest, the mean, the sum of magnitudes, that of distances from the mean, and
-    that of their squares.
-    """
+@np.errstate(invalid="ignore", over="ignore")
+def _sums(runs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Sum up runs (run, timestep, cell), of which all timesteps count, in float32."""
     lowest, highest = runs.min(axis=1), runs.max(axis=1)
     # Rounding mustn't move the mean of what never changes, which has no variance.
     mean = np.clip(runs.sum(axis=1) * np.float32(1 / _RUN), lowest, highest)
     room = np.abs(runs)
     magnitude = room.sum(axis=1)
     np.subtract(runs, mean[:, None], out=room)
-    off = room.sum(axis=1)
+    off = (room.sum(axis=1) * np.float32(1 / _RUN)).astype(np.float64)
     np.multiply(room, room, out=room)
-    return [lowest, highest, mean, magnitude, off, room.sum(axis=1)]
+    spread = np.maximum(room.sum(axis=1).astype(np.float64) - off * off * _RUN, 0)
+    largest, count = np.maximum(-lowest, highest), np.full(lowest.shape, float(_RUN))
+    rows = [lowest, highest, mean, largest, count, magnitude, mean + off, spread]
+    return np.stack(rows, axis=1)
 
 
-def _compiled_sums(runs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def _compiled_sums(runs: NDArray[np.float32]) -> NDArray[np.float64]:
     """Do the same in one go, several times as fast, with the same result to the bit."""
     compiled = compiled_module("compiled_sums")
     # Of a single cell NumPy adds in another order.
     if compiled is None or runs.shape[2] == 1:
         return _sums(runs)
-    found = [np.empty((len(runs), runs.shape[2]), np.float32) for _ in range(6)]
-    compiled.sum_up(runs, *found)
+    found = np.empty((len(runs), _ROWS, runs.shape[2]))
+    compiled.sum_up(runs, found)
     return found
 
 
-@np.errstate(invalid="ignore", over="ignore")
 def _summed(
-    values: NDArray[np.float32],
-    counted: NDArray[np.bool_] | None,
-    sums: Callable[[NDArray[np.float32]], list[NDArray[np.float32]]] = _sums,
-) -> _Nodes:
+    values: NDArray[np.float32], counted: NDArray[np.bool_] | None, *, compiled: bool
+) -> NDArray[np.float64]:
     """Sum up runs of the base level, each by itself: in float32, where that holds the sums."""
     runs = values.reshape(-1, _RUN, values.shape[1])
-    lowest, highest, mean, magnitude, sum_off, sum_spread = sums(runs)
-    off = (sum_off * np.float32(1 / _RUN)).astype(np.float64)
-    spread = sum_spread.astype(np.float64)
-    plain = np.isfinite(spread).all(axis=1)
+    nodes = (_compiled_sums if compiled else _sums)(runs)
+    plain = np.isfinite(nodes[:, _SPREAD]).all(axis=1)
     if counted is not None:
         counted = counted.reshape(-1, _RUN)
         plain &= counted.all(axis=1)
-    nodes = _Nodes(
-        lowest,
-        highest,
-        mean.astype(np.float64),
-        np.maximum(-lowest, highest),
-        np.full((len(runs), 1), float(_RUN)),
-        magnitude.astype(np.float64),
-        mean + off,
-        np.maximum(spread - off * off * _RUN, 0),
-    )
     others = np.flatnonzero(~plain)
     if len(others):
-        some = None if counted is None else counted[others]
-        exact = _summed_exactly(runs[others], some)
-        for name in _Nodes._fields:
-            getattr(nodes, name)[others] = getattr(exact, name)
+        nodes[others] = _exact_sums(runs[others], None if counted is None else counted[others])
     return nodes
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def _summed_exactly(runs: NDArray[np.float32], counted: NDArray[np.bool_] | None) -> _Nodes:
+def _exact_sums(
+    runs: NDArray[np.float32], counted: NDArray[np.bool_] | None
+) -> NDArray[np.float64]:
     """Sum up runs that have padding, or what sums of float32 don't hold: (run, timestep, cell)."""
     if counted is None:
         counted = np.ones(runs.shape[:2], np.bool_)
@@ -266,16 +222,17 @@ def _summed_exactly(runs: NDArray[np.float32], counted: NDArray[np.bool_] | None
     centre = rows.sum(axis=1) / np.maximum(count, 1)
     distance = np.where(counted[..., None], every - centre[:, None], 0)
     finite = np.abs(runs, where=np.isfinite(runs), out=np.zeros_like(runs))
-    return _Nodes(
+    found = [
         runs.min(axis=1),
         runs.max(axis=1),
         every.mean(axis=1),
         finite.max(axis=1),
-        count,
+        np.broadcast_to(count, centre.shape),
         np.abs(rows).sum(axis=1),
         centre,
         (distance * distance).sum(axis=1),
-    )
+    ]
+    return np.stack(found, axis=1)
 
 
 class LevelRuns(NamedTuple):
@@ -340,7 +297,7 @@ class Accumulator:
     """
 
     def __init__(self, cells: int, start: int = 0, *, compiled: bool = False) -> None:
-        self._sums = _compiled_sums if compiled else _sums
+        self._compiled = compiled
         self.cells = cells
         self.start = start
         #: The column behind the last one that it was given.
@@ -349,8 +306,8 @@ class Accumulator:
         # Columns before the first whole run, and behind the last one.
         self._before = self._behind = none
         # By level, a run whose other half isn't there: it lies before the start, or is still to come.
-        self._second: dict[int, tuple[int, _Nodes]] = {}
-        self._first: dict[int, tuple[int, _Nodes]] = {}
+        self._second: dict[int, tuple[int, NDArray[np.float64]]] = {}
+        self._first: dict[int, tuple[int, NDArray[np.float64]]] = {}
         # Runs of levels that may not come to be kept.
         self._waiting: list[LevelRuns] = []
 
@@ -382,7 +339,9 @@ class Accumulator:
         self,
         values: NDArray[np.float32],
         counted: NDArray[np.bool_] | None,
-        each: Callable[[Callable[[int], _Nodes], range], Iterable[_Nodes]],
+        each: Callable[
+            [Callable[[int], NDArray[np.float64]], range], Iterable[NDArray[np.float64]]
+        ],
     ) -> list[LevelRuns]:
         values = np.ascontiguousarray(values, np.float32)
         if values.ndim != 2 or values.shape[1] != self.cells:
@@ -402,7 +361,7 @@ class Accumulator:
             missing = min(_RUN - len(self._behind), len(values) - early)
             self._behind = self._behind.then(*_part(values, counted, early, early + missing))
             if len(self._behind) == _RUN:
-                node = _summed(self._behind.values, self._behind.counted, self._sums)
+                node = _summed(self._behind.values, self._behind.counted, compiled=self._compiled)
                 self._behind = _Stretch(self._behind.values[:0], self._behind.counted[:0])
                 self._climb(BASE_LEVEL, run, node)
                 run += 1
@@ -410,36 +369,34 @@ class Accumulator:
         last = first + (len(values) - first) // _RUN * _RUN
         size = max(1, CACHED // max(1, self.cells * _RUN)) * _RUN
 
-        def summed(start: int) -> _Nodes:
+        def summed(start: int) -> NDArray[np.float64]:
             some = _part(values, counted, start, min(start + size, last))
-            return _summed(*some, self._sums)
+            return _summed(*some, compiled=self._compiled)
 
         parts = list(each(summed, range(first, last, size)))
         if parts:
-            self._climb(BASE_LEVEL, run, _Nodes.joined(parts))
+            self._climb(BASE_LEVEL, run, np.concatenate(parts))
         if last < len(values):
             self._behind = self._behind.then(*_part(values, counted, last, len(values)))
         return self._finished()
 
-    def _climb(self, level: int, run: int, nodes: _Nodes, *, new: bool = True) -> None:
+    def _climb(self, level: int, run: int, nodes: NDArray[np.float64], *, new: bool = True) -> None:
         """Pair runs, which follow what was taken before, level by level as far as it goes."""
-        while nodes.length:
+        while len(nodes):
             if new and (level - BASE_LEVEL) % LEVEL_STEP == 0:
-                kept = np.stack(
-                    [nodes.lowest, nodes.highest, nodes.mean.astype(np.float32)], axis=1
-                )
+                kept = nodes[:, : _MEAN + 1].astype(np.float32)
                 self._waiting.append(LevelRuns(level, run, kept))
             if level in self._first:
                 run, earlier = self._first.pop(level)
-                nodes = _Nodes.joined([earlier, nodes])
+                nodes = np.concatenate([earlier, nodes])
             if run % 2:
-                self._second[level] = (run, nodes.part(0, 1))
-                run, nodes = run + 1, nodes.part(1, None)
-            if nodes.length % 2:
-                self._first[level] = (run + nodes.length - 1, nodes.part(-1, None))
-                nodes = nodes.part(None, -1)
+                self._second[level] = (run, nodes[:1])
+                run, nodes = run + 1, nodes[1:]
+            if len(nodes) % 2:
+                self._first[level] = (run + len(nodes) - 1, nodes[-1:])
+                nodes = nodes[:-1]
             level, run, new = level + 1, run // 2, True
-            nodes = _paired(nodes.part(0, None, 2), nodes.part(1, None, 2))
+            nodes = _paired(nodes, compiled=self._compiled)
 
     def _finished(self) -> list[LevelRuns]:
         """Give those runs that wait, of levels that are long enough now, neighbours together."""
@@ -499,18 +456,19 @@ class Accumulator:
                 f"statistics: expected columns from 0 on, got those from {self.start} on; merge what "
                 "comes before with it"
             )
-        rest: _Nodes | None = None
+        rest: NDArray[np.float64] | None = None
         if len(self._behind):
-            rest = _summed_exactly(self._behind.values[None], self._behind.counted[None])
+            rest = _exact_sums(self._behind.values[None], self._behind.counted[None])
         for _, (_, node) in sorted(self._first.items()):
-            rest = node if rest is None else _paired(node, rest)
+            rest = node if rest is None else _pair(node, rest)
         if rest is None:
             return CellStatistics(np.zeros(self.cells, np.float32), *_missing(self.cells))
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            count = rest[0, _COUNTING]
             return CellStatistics(
-                rest.largest[0],
-                (rest.magnitude[0] / rest.counting[0]).astype(np.float32),
-                (rest.spread[0] / rest.counting[0]).astype(np.float32),
+                rest[0, _LARGEST].astype(np.float32),
+                (rest[0, _MAGNITUDE] / count).astype(np.float32),
+                (rest[0, _SPREAD] / count).astype(np.float32),
             )
 
     @property
@@ -521,7 +479,6 @@ class Accumulator:
             for kind, nodes in enumerate((self._second, self._first))
             for level, (run, node) in nodes.items()
         ]
-        packed = [node.packed for *_, node in halves]
         waiting = [runs.values for runs in self._waiting]
         return {
             "extent": np.array([self.cells, self.start, self.stop]),
@@ -530,7 +487,9 @@ class Accumulator:
             "behind": self._behind.values,
             "behind_counted": self._behind.counted,
             "half_places": np.array([place for *place, _ in halves], np.int64).reshape(-1, 3),
-            "halves": np.concatenate([np.zeros((0, len(_Nodes._fields), self.cells)), *packed]),
+            "halves": np.concatenate(
+                [np.zeros((0, _ROWS, self.cells)), *(node for *_, node in halves)]
+            ),
             "waiting_places": np.array(
                 [(runs.level, runs.start, len(runs.values)) for runs in self._waiting], np.int64
             ).reshape(-1, 3),
@@ -571,7 +530,7 @@ class Accumulator:
         made._behind = _Stretch(state["behind"], state["behind_counted"])
         for at, (kind, level, run) in enumerate(state["half_places"].tolist()):
             nodes = (made._second, made._first)[kind]
-            nodes[level] = (run, _Nodes.unpacked(state["halves"][at : at + 1]))
+            nodes[level] = (run, state["halves"][at : at + 1])
         done = 0
         for level, first, count in state["waiting_places"].tolist():
             values = state["waiting"][done : done + count]
