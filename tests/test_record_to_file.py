@@ -14,7 +14,7 @@ from torch import nn
 import lstm_widgets as lw
 from lstm_widgets.errors import SelfCheckError
 from lstm_widgets.recording.store import streaming
-from lstm_widgets.running import session
+from lstm_widgets.running import parts, session
 
 RNG = np.random.default_rng(0)
 VOCABULARY = "abcde"
@@ -121,6 +121,24 @@ def test_examples(tmp_path, mask_zero):
 def test_windows_of_several_series(tmp_path):
     options = {"window": 10, "batch_size": 62, "targets": floats(9, 40)}
     both(tmp_path / "a.zarr", of_series(), floats(9, 40, 3), check=False, **options)
+
+
+@pytest.mark.filterwarnings("ignore:inputs")
+@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("lengths", [(40, 40, 40), (40, 26, 31)])
+def test_long_series_are_read_some_windows_after_the_other(tmp_path, monkeypatch, step, lengths):
+    monkeypatch.setattr(parts, "SHORT", 0)
+    series = [floats(n, 3) for n in lengths]
+    options = {"window": 10, "step": step, "batch_size": 7, "labels": list("abc")}
+    if len(set(lengths)) == 1:
+        options["targets"] = floats(3, 40)
+        options["times"] = np.arange(120).reshape(3, 40) ** 2
+        series = np.stack(series)
+    both(tmp_path / "a.zarr", of_series(), series, check=False, **options)
+    texts = [RNG.integers(0, 5, n) for n in lengths]
+    texts = np.stack(texts) if len(set(lengths)) == 1 else texts
+    options = {"vocabulary": VOCABULARY, "window": 5, "step": step, "pad": "a", "batch_size": 8}
+    both(tmp_path / "text.zarr", of_ids(), texts, check=False, top_k=2, **options)
 
 
 @pytest.mark.filterwarnings("ignore:inputs")

@@ -13,16 +13,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+import xarray as xr
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers as L
 from sameness import expect_same
+from test_levels_on_disk import OnDisk
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import lstm_widgets as lw
-from lstm_widgets.running import rows
+from lstm_widgets.running import feed
 from lstm_widgets.tokens.vocabulary import Vocabulary
 
 RNG = np.random.default_rng(0)
@@ -89,9 +91,41 @@ def test_arrays_on_disk(tmp_path):
             expect_same(expected, got)
 
 
+@pytest.mark.parametrize("kind", ["series", "variables", "examples", "windows"])
+def test_what_xarray_has_on_a_disk_is_read_a_part_at_a_time(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(feed, "_TAKEN", 16)
+    shape = {"examples": (60, 9, 3), "windows": (3, 60, 3)}.get(kind, (600, 3))
+    values = RNG.normal(size=shape).astype(np.float32)
+    read = []
+
+    class Counting(OnDisk):
+        def _read(self, key):
+            found = super()._read(key)
+            read.append(found.size)
+            return found
+
+    dims = ("basin", "day", "channel")[-len(shape) :]
+    names = ["rain", "snow", "sun"]
+    if kind == "variables":
+        each = {
+            name: xr.Variable(dims[:-1], Counting(values[..., k]).variable()._data)
+            for k, name in enumerate(names)
+        }
+        lazy = xr.Dataset(each)
+    else:
+        array = Counting(values).variable()
+        lazy = xr.DataArray(xr.Variable(dims, array._data), {"channel": names})
+    options = {"batch_size": 16, "check": False} | ({"window": 8} if kind == "windows" else {})
+    model = Forecast()
+    expected = lw.record(model, lazy.compute(), **options)
+    read.clear()
+    expect_same(expected, lw.record(model, lazy, to=tmp_path / "a.zarr", **options))
+    assert max(read) <= values.size // {"examples": 3, "windows": 2}.get(kind, 10)
+
+
 @pytest.mark.parametrize("taken", [1, 5, 1000])
 def test_the_file_of_a_text(tmp_path, monkeypatch, taken):
-    monkeypatch.setattr(rows, "_TAKEN", taken)  # characters at a time
+    monkeypatch.setattr(feed, "_TAKEN", taken)  # characters at a time
     file = tmp_path / "text.txt"
     letters = ["a", "é", "😀", "\n", "e\u0301"[1]]
     text = "".join(RNG.choice(letters, 300))

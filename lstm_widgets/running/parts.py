@@ -22,7 +22,7 @@ from lstm_widgets.models.inputs import (
 )
 from lstm_widgets.recording import overlap
 from lstm_widgets.recording.times import standard_times
-from lstm_widgets.running import rows, texts
+from lstm_widgets.running import feed, texts
 from lstm_widgets.running.given import Given
 from lstm_widgets.running.pieces import PROBED
 from lstm_widgets.running.reading import Reading
@@ -33,10 +33,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lstm_widgets.models.adapter import Adapter
-    from lstm_widgets.running.rows import Rows
+    from lstm_widgets.running.feed import Feed
     from lstm_widgets.tokens.vocabulary import Vocabulary
 
 __all__ = ["Parts", "Stretch", "Told", "Whole", "parts_of"]
+
+#: Of several series that are read in windows, those of no more windows are a part as a whole.
+SHORT = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ class Stretch:
     replayed : Part, optional
         What the model reads before it from its initial states, and nothing is recorded of, instead of going
         on from the stretch before.
+    ended : bool
+        Whether nothing of its examples follows, which may be shorter than others.
     """
 
     part: Part
@@ -106,6 +111,7 @@ class Stretch:
     read: int = 0
     read_skip: int = 0
     replayed: Part | None = None
+    ended: bool = False
 
 
 class Parts:
@@ -213,16 +219,24 @@ class Whole(Parts):
 class _Text(Parts):
     """One text, or series, read continuously or in windows."""
 
-    def __init__(self, adapter: Adapter, told: Told, batch_size: int | None, read: Rows) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        told: Told,
+        batch_size: int | None,
+        read: Feed,
+        *,
+        begun: bool = False,
+    ) -> None:
         super().__init__(adapter, told, batch_size)
-        self._rows = read
+        self._feed = read
         window = told.window
         self.unit = "timestep" if window is None else "window"
         size = max(batch_size or texts.PIECE, PROBED) if window is None else window + PROBED
         self._head = read.reach(size + 1)
         if not self._head:
             raise ValueError("inputs: expected a text of at least one token, got an empty one")
-        self._begun = False
+        self._begun = begun
         self.head = self._given(0, self._head, first=True)
         self._begun = True
         self._whole = read.count is not None and self._head == read.count
@@ -235,7 +249,7 @@ class _Text(Parts):
 
     def _expect_count(self) -> None:
         """Refuse what is told of each timestep, and isn't of as many."""
-        count, told = self._rows.count, self._told
+        count, told = self._feed.count, self._told
         if count is not None and told.tokens is not None and len(told.tokens) != count:
             raise ValueError(
                 f"tokens: expected {count}, one for each of the text, got {len(told.tokens)}"
@@ -252,7 +266,7 @@ class _Text(Parts):
         return f"a text, or series, of {what}"
 
     def _given(self, start: int, stop: int, *, first: bool) -> Given:
-        values, tokens = self._rows.between(start, stop)
+        values, tokens = self._feed.between(start, stop)
         told = self._told
         if told.tokens is not None:
             tokens = told.tokens[start:stop]
@@ -266,7 +280,7 @@ class _Text(Parts):
         )
 
     def plan(self) -> None:
-        told, count = self._told, self._rows.count
+        told, count = self._told, self._feed.count
         if told.window is None:
             self.reading = self.head.reading(self._batch_size)
             if self.reading.mode == "examples" and not self._whole:
@@ -314,14 +328,14 @@ class _Text(Parts):
         # What is replayed is a quarter of it, at most.
         length = -(-max(self._size, 4 * warm_up) // self._size) * self._size
         for start in itertools.count(0, length):
-            end = self._rows.reach(start + length + 1)
+            end = self._feed.reach(start + length + 1)
             stop = min(end, start + length)
             if stop <= start:
                 return
             part = self._piece(start, stop, end)
             replayed = self._piece(start - warm_up, start, end) if warm_up and start else None
             yield Stretch(part, stop, slice(0, 1), start, read=start, replayed=replayed)
-            self._rows.forget(stop - warm_up)
+            self._feed.forget(stop - warm_up)
 
     def _piece(self, start: int, stop: int, end: int) -> Part:
         given = self._given(start, stop, first=not start)
@@ -338,7 +352,7 @@ class _Text(Parts):
             return None
         if end == stop:
             return np.array([-1])
-        values, _ = self._rows.between(stop, stop + 1)
+        values, _ = self._feed.between(stop, stop + 1)
         ids = self._told.given(
             self._adapter, values, window=None, step=None, pad=None, more=True
         ).ids
@@ -352,12 +366,12 @@ class _Text(Parts):
         # All windows that begin in padding are in the first part.
         count = size * max(1, -(-whole.padding // (step * size)))
         while True:
-            end = self._rows.reach(before + (start + count) * step + 1)
+            end = self._feed.reach(before + (start + count) * step + 1)
             stop = min(start + count, -(-(end - before) // step))
             if stop <= start:
                 return
             last = before + (stop - 1) * step  # where the last window ends
-            over = self._rows.count is not None and last + step >= self._rows.count
+            over = self._feed.count is not None and last + step >= self._feed.count
             tokens = end if over else last + 1  # what stands behind the last window is read, too
             begins = max(0, before + start * step - (whole.window - 1))
             given = self._given(begins, tokens, first=not start)
@@ -372,11 +386,11 @@ class _Text(Parts):
             if over:
                 return
             start, read, count = stop, tokens, size
-            self._rows.forget(before + start * step - (whole.window - 1))
+            self._feed.forget(before + start * step - (whole.window - 1))
 
     def _targets(self, start: int, stop: int, windows: tuple[int, int] | None = None) -> Any:
         """Take what the model should say from some timestep, or window, to another."""
-        targets, count = self._told.targets, self._rows.count
+        targets, count = self._told.targets, self._feed.count
         if targets is None:
             return None
         given = next(iter(targets.values())) if isinstance(targets, Mapping) else targets
@@ -402,7 +416,9 @@ class _Examples(Parts):
         self._axis = 0
         self.examples = self.total = _count(inputs)
         self._begun = False
-        self.head = self._quiet(0, min(self.examples, batch_size or DEFAULT_BATCH_SIZE))
+        # Series may be long: one of them tells it.
+        head = (batch_size or DEFAULT_BATCH_SIZE) if told.window is None else 1
+        self.head = self._quiet(0, min(self.examples, head))
         self._begun = True
         if adapter.time_first:
             raise ValueError(
@@ -499,6 +515,9 @@ class _Series(_Examples):
     def __iter__(self) -> Iterator[Stretch]:
         counts = self.reading.of_texts
         done = 0
+        if counts.max() > max(self._size, SHORT):
+            yield from self._one_by_one(counts.tolist())
+            return
         together = max(1, self._size // int(counts.max()))
         for start in range(0, len(counts), together):
             stop = min(start + together, len(counts))
@@ -506,6 +525,36 @@ class _Series(_Examples):
             done += int(counts[start:stop].sum())
             part = self._part(given, start, stop, self._size)
             yield Stretch(part, done, slice(start, stop))
+
+    def _one_by_one(self, counts: list[int]) -> Iterator[Stretch]:
+        """Give some windows of a series after the other, where a series has many."""
+        done = 0
+        for k, count in enumerate(counts):
+            read = feed.of_array(self._inputs[k])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore" if k else "default")
+                one = _Text(self._adapter, self._told_of(k), self._batch_size, read, begun=k > 0)
+                one.plan()
+            for stretch in one:
+                yield replace(
+                    stretch,
+                    stop=done + stretch.stop,
+                    examples=slice(k, k + 1),
+                    ended=stretch.stop == count,
+                )
+            done += count
+
+    def _told_of(self, k: int) -> Told:
+        """Take what is said of one of the series."""
+        told, times = self._told, self._told.times
+        several = times is not None and np.ndim(times) == 2
+        return replace(
+            told,
+            tokens=_one_of(told.tokens, k),
+            labels=self._labels(k, k + 1),
+            times=times[k] if several else times,
+            targets=_one_of(told.targets, k),
+        )
 
 
 class _Loaded(Parts):
@@ -594,7 +643,7 @@ def parts_of(adapter: Adapter, inputs: Any, told: Told, batch_size: int | None) 
         If it can't, or doesn't fit the model.
     """
     if isinstance(inputs, Path):
-        return _Text(adapter, told, batch_size, rows.of_text(adapter, inputs, told.vocabulary))
+        return _Text(adapter, told, batch_size, feed.of_text(adapter, inputs, told.vocabulary))
     loaded = adapter.batches(inputs)
     if loaded is not None:
         return _Loaded(adapter, told, batch_size, *loaded)
@@ -603,14 +652,14 @@ def parts_of(adapter: Adapter, inputs: Any, told: Told, batch_size: int | None) 
         return _Loaded(adapter, told, batch_size, iter(inputs), None)
     whole = adapter.reads_strings and texts.takes_whole_texts(adapter)
     if texts.is_written(inputs) and not whole:
-        return _Text(adapter, told, batch_size, rows.of_text(adapter, inputs, told.vocabulary))
+        return _Text(adapter, told, batch_size, feed.of_text(adapter, inputs, told.vocabulary))
     if isinstance(inputs, str):
         inputs = [inputs]
-    inputs, known = described(inputs)
+    inputs, known = described(inputs, whole=False)
     if isinstance(inputs, (list, tuple)) and inputs and np.isscalar(inputs[0]):
         inputs = np.asarray(inputs)
     if hasattr(inputs, "shape") and not whole and _is_text(adapter, inputs, told):
-        return _Text(adapter, told.over(known), batch_size, rows.of_array(inputs))
+        return _Text(adapter, told.over(known), batch_size, feed.of_array(inputs))
     if known.times is not None or not hasattr(inputs, "iloc"):
         told = told.over(known)
     if told.times is not None and np.ndim(told.times) == 2:
@@ -624,7 +673,7 @@ def _is_text(adapter: Adapter, inputs: Any, told: Told) -> bool:
     """Find out by its beginning whether an array is a text, or series, and not examples."""
     if len(inputs.shape) > 2 or not inputs.shape[0]:
         return False
-    head = rows.sliced(inputs, 0, max(2, told.window or 0))
+    head = feed.sliced(inputs, 0, max(2, told.window or 0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         values = adapter.unpacked(head)
@@ -650,6 +699,13 @@ def _count(inputs: Any) -> int:
             f"{type(inputs).__module__}.{type(inputs).__name__}"
         )
     return len(inputs)
+
+
+def _one_of(values: Any, k: int) -> Any:
+    """Take what is of one example."""
+    if isinstance(values, Mapping):
+        return {name: each[k] for name, each in values.items()}
+    return None if values is None else values[k]
 
 
 def _taken(values: Any, start: int, stop: int) -> Any:

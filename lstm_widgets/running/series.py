@@ -130,7 +130,35 @@ class Series:
         return times[kept[1]] if len(kept) > 1 else times
 
 
-def described(inputs: Any) -> tuple[Any, Described]:
+class Unread:
+    """Variables of xarray that may be on a disk, as one array of which parts are read.
+
+    Parameters
+    ----------
+    variables : sequence of xarray.DataArray
+        All with the same axes, which stand side by side along a last one; or a single one, ``alone``,
+        which has it already.
+    """
+
+    def __init__(self, variables: Sequence[Any], *, alone: bool) -> None:
+        self._variables, self._alone = variables, alone
+        last = () if alone else (len(variables),)
+        self.shape: tuple[int, ...] = (*variables[0].shape, *last)
+        self.ndim = len(self.shape)
+        self.dtype = np.result_type(*(each.dtype for each in variables))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, which: int | slice) -> Unread | npt.NDArray[Any]:
+        """Read some along the first axis; or give one of them, which isn't read yet."""
+        if isinstance(which, int):
+            return Unread([each[which] for each in self._variables], alone=self._alone)
+        parts = [np.asarray(each[which]) for each in self._variables]
+        return parts[0] if self._alone else np.stack(parts, axis=-1)
+
+
+def described(inputs: Any, *, whole: bool = True) -> tuple[Any, Described]:
     """Read off tables and labelled arrays what they say of themselves; give them as arrays.
 
     Parameters
@@ -139,6 +167,8 @@ def described(inputs: Any) -> tuple[Any, Described]:
         A pandas table or a list of such, one an example: index and columns; an xarray DataArray
         ``([example,] time, channel)`` or Dataset of variables ``([example,] time)``: its coordinates,
         and ``units``. Everything else says nothing, and is given as it is.
+    whole : bool, default True
+        False: what xarray has on a disk stays there, and is given as `Unread`.
     """
     if _is_table(inputs):
         return inputs, _of_tables([inputs])
@@ -146,9 +176,11 @@ def described(inputs: Any) -> tuple[Any, Described]:
     if tables and all(_is_table(each) and len(each.shape) == 2 for each in inputs):
         return list(inputs), _of_tables(inputs)
     if hasattr(inputs, "data_vars"):
-        return _of_variables(inputs)
+        unread, known = _of_variables(inputs)
+        return unread[:] if whole else unread, known
     if hasattr(inputs, "coords") and hasattr(inputs, "dims"):
-        return np.asarray(inputs), _of_labelled(inputs)
+        known = _of_labelled(inputs, inputs.dims)
+        return np.asarray(inputs) if whole else Unread([inputs], alone=True), known
     return inputs, Described()
 
 
@@ -205,8 +237,8 @@ def _index(index: Any) -> Any:
     return None if counts or kind not in "iufM" else index
 
 
-def _of_labelled(array: Any) -> Described:
-    time, last = ("", *map(str, array.dims))[-2:]
+def _of_labelled(array: Any, dims: Sequence[Any]) -> Described:
+    time, last = ("", *map(str, dims))[-2:]
     known = Described()
     if time in array.coords and array[time].dtype.kind in "iufM":
         known.times = _index(array.indexes[time]) if time in array.indexes else None
@@ -215,16 +247,12 @@ def _of_labelled(array: Any) -> Described:
         units = next((array[n].values for n in ("unit", "units") if n in array.coords), None)
         if units is not None and np.shape(units) == (len(known.channels),):
             known.units = [str(unit) for unit in units]
-    if (
-        array.ndim > 2
-        and array.dims[0] in array.coords
-        and array[array.dims[0]].dtype.kind in "OUST"
-    ):
-        known.labels = [str(label) for label in array[array.dims[0]].values]
+    if len(dims) > 2 and dims[0] in array.coords and array[dims[0]].dtype.kind in "OUST":
+        known.labels = [str(label) for label in array[dims[0]].values]
     return known
 
 
-def _of_variables(dataset: Any) -> tuple[Any, Described]:
+def _of_variables(dataset: Any) -> tuple[Unread, Described]:
     """Put the variables of an xarray Dataset side by side."""
     variables = list(dataset.data_vars.values())
     dims = max((each.dims for each in variables), key=len, default=())
@@ -237,12 +265,12 @@ def _of_variables(dataset: Any) -> tuple[Any, Described]:
     if not variables:
         raise ValueError("inputs: expected a Dataset with variables, got one without")
     names = [str(each.name) for each in variables]
-    known = _of_labelled(variables[0].expand_dims({"": names}, axis=-1))
+    known = _of_labelled(variables[0], (*dims, ""))
     known.channels = names
     known.units = {
         n: str(each.attrs.get("units", "")) for n, each in zip(names, variables, strict=True)
     }
-    return np.stack([np.asarray(each) for each in variables], axis=-1), known
+    return Unread(variables, alone=False), known
 
 
 def numbers_among(arrays: Sequence[Any], *, sure: bool) -> tuple[int, Floats] | None:

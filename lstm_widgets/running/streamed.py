@@ -511,6 +511,7 @@ class _Writing:
                 positions = self._parts.reading.positions
                 layer = "signals" in vars(of)
                 times = every if positions is None or not layer else every[:, positions]
+                times = times[:, filled.place[1]]
             if self._parts.times_differ:
                 values["time"] = np.broadcast_to(times, (filled.examples, count))
             elif stretch.examples.start == 0:
@@ -559,9 +560,10 @@ class _Filled:
     def __init__(self, plan: Plan, stretch: Stretch, skip: int, first: int, where: str) -> None:
         self.skip, self._where, self._first = skip, where, first
         self._examples = stretch.examples
-        # Of one text, more follows; examples are whole.
+        # Of one text, more follows; examples are whole, and so are series that have ended.
         one = stretch.part.reading.mode != "examples" and stretch.part.given.text
-        self._whole = None if one else plan.sizes["timestep"]
+        whole = None if one and not stretch.ended else plan.sizes["timestep"]
+        self._whole = None if whole is None else whole - first
         self.examples = stretch.examples.stop - stretch.examples.start
         self.place = (stretch.examples, slice(first, first))
 

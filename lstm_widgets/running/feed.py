@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     Piece = tuple[npt.NDArray[Any], list[str] | None]
 
-__all__ = ["Rows", "of_array", "of_text"]
+__all__ = ["Feed", "of_array", "of_text"]
 
 # Timesteps, or characters, that are taken at a time.
 _TAKEN = 1 << 14
 
 
-class Rows:
+class Feed:
     """What a model reads over time, of which only what is still needed is kept.
 
     Parameters
@@ -85,7 +85,7 @@ class Rows:
             self._first += more
 
 
-def of_array(values: Any) -> Rows:
+def of_array(values: Any) -> Feed:
     """Read an array, a table, or what else has a shape and can be sliced, such as an array on disk."""
     count = int(values.shape[0])
 
@@ -93,7 +93,7 @@ def of_array(values: Any) -> Rows:
         for start in range(0, count, _TAKEN):
             yield sliced(values, start, min(start + _TAKEN, count)), None
 
-    return Rows(pieces(), count)
+    return Feed(pieces(), count)
 
 
 def sliced(values: Any, start: int, stop: int) -> npt.NDArray[Any]:
@@ -104,18 +104,18 @@ def sliced(values: Any, start: int, stop: int) -> npt.NDArray[Any]:
 
 def of_text(
     model: Adapter, text: str | Path | Sequence[str], vocabulary: Vocabulary | None
-) -> Rows:
+) -> Feed:
     """Read a written text, the file of one in UTF-8, or a list of tokens."""
     encode = _encoder(model, vocabulary)
     if not isinstance(text, (str, Path)):
         tokens, count = text, len(text)
         starts = range(0, count, _TAKEN)
-        return Rows((encode(list(tokens[k : k + _TAKEN]), k) for k in starts), count)
+        return Feed((encode(list(tokens[k : k + _TAKEN]), k) for k in starts), count)
     own = vocabulary
     if model.lookup is not None:
         own = vocabulary or Vocabulary(model.lookup)
     assert own is not None  # noqa: S101  (refused otherwise)
-    return Rows(_cut(text, own, encode), None)
+    return Feed(_cut(text, own, encode), None)
 
 
 def _encoder(
