@@ -116,3 +116,41 @@ def test_long_runs_are_described_in_a_few_numbers():
     assert overlap.described([rows]) == {"timesteps": 30, "runs": [[336, 0, 0, 2]]}
     assert overlap.described([np.zeros((3, 4)), rows])["runs"]
     assert overlap.described([np.zeros(5), np.zeros((0, 3))]) == {"runs": []}
+
+
+@settings(max_examples=30)
+@given(
+    st.tuples(st.integers(2, 12), st.integers(1, 9), st.integers(1, 3)),
+    st.integers(1, 200),
+    st.booleans(),
+    st.integers(0, 99),
+)
+def test_inputs_are_looked_at_some_examples_after_the_other(shape, together, other, seed):
+    examples, step, channels = shape
+    rng = np.random.default_rng(seed)
+    walk = rng.normal(size=(step * examples + 40, channels)).cumsum(axis=0).astype(np.float32)
+    values, _ = windows(walk, 40, step)
+    values = values[:examples]
+    if other:
+        values[examples // 2 :] = rng.normal(size=values[examples // 2 :].shape)
+    read = []
+
+    class Counting:
+        shape, dtype = values.shape, values.dtype
+
+        def __getitem__(self, which):
+            found = values[which]
+            read.append(found.size)
+            return found
+
+    whole = overlap.find(overlap.fingerprints(values))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overlap, "_BLOCK_VALUES", together)
+        found = overlap.described([Counting()])
+        assert max(read) <= max(together, 40 * channels, examples * channels)
+        again = overlap.of_description(found, examples)
+    if whole is None:
+        assert again is None
+    else:
+        assert again.series.tolist() == whole.series.tolist()
+        assert again.start.tolist() == whole.start.tolist()

@@ -1,3 +1,5 @@
+# What is given to a model may be of many types: Any.
+# ruff: noqa: ANN401
 """Which examples are windows of one series that overlap: found from what stands at their timesteps.
 
 A window that starts later goes on where an earlier one is already: its first rows are the other's
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -125,12 +127,12 @@ class _Stretches:
         np.cumsum(np.log(codes.size / counts[short]), axis=1, out=self._says[:, 1:])
         self.enough = 2 * np.log(CHANCE * max(2, self.examples))
 
-    def hashes(self, examples: Any, start: Any, stop: Any) -> Codes:  # noqa: ANN401 - an index
+    def hashes(self, examples: Any, start: Any, stop: Any) -> Codes:
         """Hash the stretches of some examples: equal ones have equal hashes, wherever they start."""
         found = self._sums[examples, stop] - self._sums[examples, start]
         return np.asarray(found * self._inverses[start])
 
-    def tell(self, examples: Any, start: Any, stop: Any) -> npt.NDArray[np.bool_]:  # noqa: ANN401
+    def tell(self, examples: Any, start: Any, stop: Any) -> npt.NDArray[np.bool_]:
         """Tell whether stretches say enough to be no chance."""
         return np.asarray(self._says[examples, stop] - self._says[examples, start] >= self.enough)
 
@@ -282,22 +284,48 @@ class Joined:
         return Windows(series, start - first[series], timesteps)
 
 
-def _none_goes_on(values: npt.NDArray[Any]) -> bool:
+def _parts(given: Any) -> Iterator[npt.NDArray[Any]]:
+    """Read some examples after the other."""
+    step = max(1, _BLOCK_VALUES // max(1, math.prod(given.shape[1:])))
+    for start in range(0, given.shape[0], step):
+        yield np.asarray(given[start : start + step])
+
+
+def _none_goes_on(given: Any) -> bool:
     """Whether two channels alone show that no example begins with a row that stands anywhere else.
 
     So it is with most measurements; then no example goes on where another one is.
     """
+    begin = _two(np.asarray(given[:, :1]))
+    if begin is None:
+        return False
+    first = np.sort(begin[:, 0])
+    begins = np.zeros(1 << _FIRST_FILTER, np.bool_)
+    begins[_short(first)] = True
+    found = 0
+    for part in _parts(given):
+        codes = _two(part)
+        assert codes is not None  # noqa: S101 - all parts are of one kind
+        maybe = codes[begins[_short(codes)]]
+        same = first[np.minimum(np.searchsorted(first, maybe), len(first) - 1)] == maybe
+        found += int(np.count_nonzero(same))
+        if found > len(first):
+            return False
+    return found == len(first)
+
+
+def _two(values: npt.NDArray[Any]) -> Codes | None:
+    """Make a number of two channels at each timestep; None where there are no such numbers."""
     rows = values.reshape(*values.shape[:2], math.prod(values.shape[2:]))
     if rows.dtype.kind not in "iuf" or rows.dtype.itemsize not in (4, 8) or rows.shape[2] < 2:
-        return False
+        return None
     two = np.ascontiguousarray(rows[:, :, :: rows.shape[2] // 2][:, :, :2])
     codes = two.view(np.uint64)[..., 0] if two.itemsize == 4 else two.view(np.uint64) @ _TWO
-    short = (codes * _ODD) >> np.uint64(64 - _FIRST_FILTER)
-    begins = np.zeros(1 << _FIRST_FILTER, np.bool_)
-    begins[short[:, 0]] = True
-    maybe, first = codes[begins[short]], np.sort(codes[:, 0])
-    found = first[np.minimum(np.searchsorted(first, maybe), len(first) - 1)] == maybe
-    return int(np.count_nonzero(found)) == len(first)
+    return np.asarray(codes)
+
+
+def _short(codes: Codes) -> Codes:
+    return np.asarray((codes * _ODD) >> np.uint64(64 - _FIRST_FILTER))
 
 
 def described(arrays: Iterable[Any]) -> dict[str, Any]:
@@ -306,7 +334,8 @@ def described(arrays: Iterable[Any]) -> dict[str, Any]:
     Parameters
     ----------
     arrays : iterable of array
-        Arrays or tensors, those with an axis of timesteps ``(example, timestep, ...)``.
+        Arrays or tensors, those with an axis of timesteps ``(example, timestep, ...)``; some examples are
+        read after the other.
 
     Returns
     -------
@@ -315,10 +344,12 @@ def described(arrays: Iterable[Any]) -> dict[str, Any]:
         overlap. ``timesteps``: how many an example has.
     """
     for given in arrays:
-        if len(given.shape) < 2 or 0 in given.shape:
+        if len(given.shape) < 2 or 0 in given.shape or given.shape[0] < 2:
             continue
-        values = np.asarray(given)
-        found = None if _none_goes_on(values) else find(fingerprints(values))
+        found = None
+        if not _none_goes_on(given):
+            numbers: dict[Any, int] = {}
+            found = find(np.concatenate([fingerprints(part, numbers) for part in _parts(given)]))
         if found is not None:
             return {"timesteps": found.timesteps, "runs": _runs(found)}
     return {"runs": []}
