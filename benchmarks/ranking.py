@@ -55,7 +55,8 @@ def every_auroc(values: np.ndarray, tracks: np.ndarray) -> np.ndarray:
     parts = []
     for start in range(0, values.shape[1], BLOCK):
         block = np.ascontiguousarray(np.ascontiguousarray(values[:, start : start + BLOCK]).T)
-        parts.append(statistics.signed_aurocs(statistics.ranked_rows(block)[1], tracks))
+        ranks = statistics.ranked_rows(block)[1]
+        parts.append(ranks @ tracks.T.astype(ranks.dtype) * statistics.auroc_scale(tracks))
     return (np.concatenate(parts) + 1) / 2
 
 

@@ -190,13 +190,13 @@ def test_a_text_is_found_across_the_edges_of_stretches(
 ) -> None:
     for kind in ("characters", "words", "##"):
         pieces = Spelling(kind).pieces(tokens)
-        piecewise = search._Search(query)
+        piecewise = search.Search(query)
         found = [
             hit
             for start in range(0, len(pieces), stretch)
             for hit in piecewise.go_on(pieces[start : start + stretch])
         ]
-        assert found == search.hits_in(pieces, query)
+        assert found == search.Search(query).go_on(pieces)
 
 
 def test_a_text_is_found_in_a_recording_of_several_stretches(

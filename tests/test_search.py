@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from lstm_widgets.recording import RecordedLayer, Recording
 from lstm_widgets.tokens.words import Spelling
-from lstm_widgets.widgets.page.search import hits_in, hits_of
+from lstm_widgets.widgets.page.search import Search, hits_of
 
 
 def places(tokens, query, kind="characters"):
-    return hits_in(Spelling(kind).pieces(tokens), query)
+    return Search(query).go_on(Spelling(kind).pieces(tokens))
 
 
 def test_across_tokens_capitals_or_not():

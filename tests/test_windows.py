@@ -9,7 +9,7 @@ import pytest
 
 import lstm_widgets as lw
 from lstm_widgets.analysis import series, split_and_shift
-from lstm_widgets.analysis.ranked_tracks import RankedText
+from lstm_widgets.analysis.ranked_tracks import Halving, RankedText
 from lstm_widgets.recording import RecordedLayer, Recording, overlap
 from lstm_widgets.recording.times import standard_times
 
@@ -383,8 +383,8 @@ def test_halves_of_a_recording_in_windows_have_no_timestep_in_common(step, group
     recording = lw.record(model_of(width), values, window=width, step=step, **told)
     ends = np.arange(width - 1, n, step)  # of each window, in the series
     heard = rng.random(n) > 0.5
-    asked = {"groups": groups, "step": None, "lags": 0, "shifts": 3, "seed": 0}
-    ranked = RankedText.of(recording, {"heard": heard[None]}, "lstm", **asked)
+    how = Halving(groups, None, lags=0, shifts=3, seed=0)
+    ranked = RankedText.of(recording, {"heard": heard[None]}, "lstm", how)
     assert ranked.mask.sum() == len(ends)
     one, other = (ends[half.slots] for half in ranked.halves)
     assert min(len(one), len(other)) > len(ends) / 5

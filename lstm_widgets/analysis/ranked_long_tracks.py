@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
+    from lstm_widgets.analysis.ranked_tracks import Halving
     from lstm_widgets.concepts.concept import Concepts, Kind
     from lstm_widgets.concepts.packed import PackedTrack
     from lstm_widgets.recording import Recording
@@ -350,21 +351,10 @@ class LongText:
     reasons: list[str]
 
     @classmethod
-    def of(
-        cls,
-        recording: Recording,
-        concepts: Concepts,
-        layer: str,
-        *,
-        groups: Any,  # noqa: ANN401 - labels of many types
-        step: int | None,
-        lags: int | Sequence[int] | None,
-        shifts: int,
-        seed: int,
-    ) -> LongText:
+    def of(cls, recording: Recording, concepts: Concepts, layer: str, how: Halving) -> LongText:
         """Halve the text, say the concepts of it and draw the shifts, as `RankedText.of`."""
         packed = packed_tracks(recording, concepts, layer=layer)
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(how.seed)
         dataset = recording[layer]
         mask = np.asarray(dataset["mask"], np.bool_) if "mask" in dataset else None
         shape = dataset.sizes["example"], dataset.sizes["timestep"]
@@ -374,15 +364,13 @@ class LongText:
             np.broadcast_to(np.True_, shape) if mask is None else mask,
             len(packed),
             _numbers(recording, concepts, layer),
-            groups=groups,
-            step=step,
-            lags=lags,
+            how=how,
             rng=rng,
         )
         first, held_out = (LongPart.of(half, chosen) for half in pieces)
         halves = first, held_out
         tracks = [LongTrack.of(name, each, mask, halves, chosen) for name, each in packed.items()]
-        turns = rng.random((shifts, held_out.segments))
+        turns = rng.random((how.shifts, held_out.segments))
         reasons = [_too_little(track, held_out, turns) for track in tracks]
         waves = held_out.waves(ENOUGH_CYCLES)
         slow = _orthonormal(held_out, waves)

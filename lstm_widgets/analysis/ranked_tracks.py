@@ -157,6 +157,17 @@ class RankedTrack:
 
 
 @dataclass(frozen=True)
+class Halving:
+    """How a text is halved, and its concepts are moved: each as for ``rank_cells``."""
+
+    groups: Any  # labels of many types
+    step: int | None
+    lags: int | Sequence[int] | None
+    shifts: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class RankedText:
     """What all cells of a layer are held against."""
 
@@ -180,33 +191,14 @@ class RankedText:
         return self.halves[1]
 
     @classmethod
-    def of(
-        cls,
-        recording: Recording,
-        concepts: Concepts,
-        layer: str,
-        *,
-        groups: Any,  # noqa: ANN401 - labels of many types
-        step: int | None,
-        lags: int | Sequence[int] | None,
-        shifts: int,
-        seed: int,
-    ) -> RankedText:
+    def of(cls, recording: Recording, concepts: Concepts, layer: str, how: Halving) -> RankedText:
         """Halve the text, say the concepts of it and draw the shifts."""
         given = tracks(recording, concepts, layer=layer)
         mask = mask_of(recording[layer])
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(how.seed)
         numeric = numbers(concepts, *given.values())
         origin, pieces, chosen = split(
-            recording,
-            layer,
-            mask,
-            len(given),
-            numeric,
-            groups=groups,
-            step=step,
-            lags=lags,
-            rng=rng,
+            recording, layer, mask, len(given), numeric, how=how, rng=rng
         )
         first, held_out = (Part.of(half, chosen) for half in pieces)
         halves = first, held_out
@@ -214,7 +206,7 @@ class RankedText:
             RankedTrack.of(str(name), track.attrs["kind"], track.to_numpy()[mask], halves, chosen)
             for name, track in given.items()
         ]
-        turns = rng.random((shifts, held_out.segments))
+        turns = rng.random((how.shifts, held_out.segments))
         reasons = [too_little(track, held_out, turns) for track in said]
         return cls(mask, origin, chosen, halves, said, turns, held_out.slow(ENOUGH_CYCLES), reasons)
 
@@ -226,9 +218,7 @@ def split(
     concepts: int,
     numeric: Mapping[str, xr.DataArray],
     *,
-    groups: Any,  # noqa: ANN401
-    step: int | None,
-    lags: int | Sequence[int] | None,
+    how: Halving,
     rng: np.random.Generator,
 ) -> tuple[Origin, tuple[list[Piece], list[Piece]], Places]:
     """Cut a layer into the half on which is selected and the one that is held out; choose lags.
@@ -237,21 +227,21 @@ def split(
     ----------
     recording, layer : Recording, str
         Which layer.
-    groups, step, lags : optional
-        As for ``rank_cells``.
-    rng : numpy.random.Generator
-        What is drawn from.
     mask : bool array (example, timestep)
         False marks padding.
     concepts : int
         How many there are.
     numeric : mapping of str to xarray.DataArray
         Those that were given as arrays of numbers.
+    how : Halving
+        What is asked for.
+    rng : numpy.random.Generator
+        What is drawn from.
     """
     if not concepts:
         raise ValueError("concepts: expected one or more, got none")
-    origin = origin_of(recording, layer, numeric, groups, step)
-    labels = None if groups is None else groups_of(recording[layer], groups)
+    origin = origin_of(recording, layer, numeric, how.groups, how.step)
+    labels = None if how.groups is None else groups_of(recording[layer], how.groups)
     pieces = halved(
         mask,
         origin,
@@ -260,7 +250,7 @@ def split(
         gap=_gap(recording, layer, mask),
     )
     lengths = [[len(piece) for piece in half] for half in pieces]
-    chosen = standard_lags(lags, [n for half in lengths for n in half])
+    chosen = standard_lags(how.lags, [n for half in lengths for n in half])
     left = max(0, *chosen) + max(0, *-chosen)
     sizes = [sum(max(0, n - left) for n in half) for half in lengths]
     if min(sizes) < 2:

@@ -20,7 +20,7 @@ from lstm_widgets.analysis.ranked_block import RankedBlock
 from lstm_widgets.analysis.ranked_cells import SURE
 from lstm_widgets.analysis.ranked_in_blocks import RankedInBlocks
 from lstm_widgets.analysis.ranked_long_tracks import LongText
-from lstm_widgets.analysis.ranked_tracks import RankedText
+from lstm_widgets.analysis.ranked_tracks import Halving, RankedText
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording import Variants
 from lstm_widgets.recording.expecting import common_layers, expect_recording
@@ -183,8 +183,8 @@ def rank_cells(
     variants = recording if isinstance(recording, Variants) else {"": recording}
     # Variants are of the same inputs: what is said of them, and how they are halved, holds for all.
     first = next(iter(variants.values()))
-    how: dict[str, Any] = {"groups": groups, "step": step, "lags": lags, "shifts": shifts}
-    texts = {name: _text(first, concepts, name, seed=seed, **how) for name in asked}
+    how = Halving(groups, step, lags, shifts, seed)
+    texts = {name: _text(first, concepts, name, how) for name in asked}
     together = {name: text.told for name, text in texts.items() if text.told}
     if groups is None and step is None:
         for told in dict.fromkeys(together.values()):
@@ -267,20 +267,19 @@ def shifted_scores(
         Held-out scores of the shifted concept.
     """
     layer, cell = str(row["layer"]), int(row["cell"])
-    how: dict[str, Any] = {"groups": groups, "step": step, "lags": lags, "shifts": shifts}
-    text = _text(recording, concept, layer, seed=seed, **how)
+    text = _text(recording, concept, layer, Halving(groups, step, lags, shifts, seed))
     work = _ranked(text, recording, layer, str(row["signal"]), range(cell, cell + 1))
     return np.asarray(work.shifted(int(row["lag"]))[0, 0])
 
 
 def _text(
-    recording: Recording, concepts: Concepts, layer: str, **how: Any
+    recording: Recording, concepts: Concepts, layer: str, how: Halving
 ) -> RankedText | LongText:
     """Say the concepts of a layer: whole, if its signals fit, or in little room."""
     sizes = recording[layer].sizes
     values = sizes["example"] * sizes["timestep"] * max(1, sizes["cell"])
     kind = LongText if values * np.dtype(np.float32).itemsize > LONG else RankedText
-    return kind.of(recording, concepts, layer, **how)
+    return kind.of(recording, concepts, layer, how)
 
 
 def _parts(text: RankedText | LongText, cells: int) -> Iterable[range]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.floating[Any]]
     Places = npt.NDArray[np.integer[Any]]
 
-__all__ = ["best_threshold", "q_values", "ranked_rows", "ranks_within", "signed_aurocs"]
+__all__ = ["best_threshold", "q_values", "ranked_rows", "ranks_within"]
 
 
 def ranked_rows(values: Floats) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
@@ -98,29 +98,22 @@ def ranks_within(
     return ranks
 
 
-def signed_aurocs(ranks: Floats, tracks: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return 2·AUROC − 1 of every row of values for every yes/no track.
+def auroc_scale(tracks: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return what makes 2·AUROC − 1 of the sum of the ranks where a track says yes.
 
     The AUROC is how often a value where the track says yes is above one where it says no; equal
     values count one half.
 
     Parameters
     ----------
-    ranks : float array (row, n)
-        Of the values, ``(row, n)``, as of :func:`ranked_rows`.
-    tracks : array (track, n)
-        0 and 1, ``(track, n)``.
+    tracks : array (..., n)
+        0 and 1.
 
     Returns
     -------
     numpy.ndarray
-        float64 ``(row, track)``; NaN where a track is yes or no everywhere.
+        float64 ``(...)``; NaN where a track is yes or no everywhere.
     """
-    return np.asarray(ranks @ tracks.T.astype(ranks.dtype, copy=False) * auroc_scale(tracks))
-
-
-def auroc_scale(tracks: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return what makes 2·AUROC − 1 of the sum of the ranks where a track says yes."""
     # Up to here float32 sums up ones exactly, several times as fast.
     short = tracks.shape[-1] <= 1 << 24
     yes = tracks.sum(axis=-1, dtype=np.float32 if short else np.float64).astype(np.float64)

@@ -18,7 +18,7 @@ from xarray.core import indexing
 from lstm_widgets.concepts.concept import Concept, kind_of, matches, of, track
 from lstm_widgets.concepts.example import shared
 from lstm_widgets.concepts.packed import PackedTrack, Packing
-from lstm_widgets.concepts.read import Rows
+from lstm_widgets.concepts.read import ReadLayer
 from lstm_widgets.concepts.tables import Frame, is_table, of_table
 
 if TYPE_CHECKING:
@@ -73,17 +73,17 @@ def tracks(recording: Recording, concepts: Concepts, *, layer: str | None = None
     >>> {name: int(track.sum()) for name, track in found.items()}
     {'quote': 200, 'e': 80}
     """
-    rows = Rows.of(recording, layer)
-    found, mask = _packed(rows, _named_differently(resolve(concepts, rows.first)))
+    read = ReadLayer.of(recording, layer)
+    found, mask = _packed(read, _named_differently(resolve(concepts, read.first)))
     variables = {}
     for concept, packed in found:
-        said = _Said(packed, mask, rows.shape)
+        said = _Said(packed, mask, read.shape)
         values: Any = said.whole() if len(packed) <= MANY_COLUMNS else said.lazy()
         attrs = {"kind": concept.kind, "description": concept.description}
         variables[concept.name] = (("example", "timestep"), values, attrs)
     coords = {
         name: pd.RangeIndex(size)
-        for name, size in zip(("example", "timestep"), rows.shape, strict=True)
+        for name, size in zip(("example", "timestep"), read.shape, strict=True)
     }
     return xr.Dataset(variables, coords)
 
@@ -115,8 +115,8 @@ def packed_tracks(
     >>> packed_tracks(recording, [lw.concepts.inside_double_quotes])
     {'inside_double_quotes': <PackedTrack: yes_no, 620 columns in 78 bytes>}
     """
-    rows = Rows.of(recording, layer)
-    found, _ = _packed(rows, _named_differently(resolve(concepts, rows.first)))
+    read = ReadLayer.of(recording, layer)
+    found, _ = _packed(read, _named_differently(resolve(concepts, read.first)))
     return {concept.name: packed for concept, packed in found}
 
 
@@ -134,7 +134,7 @@ def varying(recording: Recording, concepts: Sequence[Concept], *, layer: str) ->
     -------
     set of Concept
     """
-    found, mask = _packed(Rows.of(recording, layer), concepts)
+    found, mask = _packed(ReadLayer.of(recording, layer), concepts)
     return {concept for concept, packed in found if _varies(packed, mask)}
 
 
@@ -163,17 +163,17 @@ def _named_differently(concepts: Sequence[Concept]) -> Sequence[Concept]:
 
 
 def _packed(
-    rows: Rows, concepts: Sequence[Concept]
+    read: ReadLayer, concepts: Sequence[Concept]
 ) -> tuple[list[tuple[Concept, PackedTrack]], PackedTrack | None]:
     """Say all concepts of every example, a stretch at a time; also where there is no padding."""
     packings = [Packing(concept.kind) for concept in concepts]
     masked = Packing("yes_no")
     from tqdm.auto import tqdm  # noqa: PLC0415
 
-    size = rows.shape[0] * rows.shape[1]
+    size = read.shape[0] * read.shape[1]
     short = True if size <= MANY_COLUMNS else None
     with tqdm(total=size, desc="concepts", unit="timestep", leave=False, disable=short) as bar:
-        for example in rows.examples() if concepts else ():
+        for example in read.examples() if concepts else ():
             # All concepts look at a stretch before any looks at the next.
             stretches, *theirs = shared(example.stretches(), 1 + len(concepts))
             said = [concept.say(own) for concept, own in zip(concepts, theirs, strict=True)]
@@ -183,13 +183,13 @@ def _packed(
                 places = stretch.timesteps - stretch.start
                 for packing, here in zip(packings, values, strict=True):
                     packing.add(_filled(here, places, width) if padded else here)
-                if rows.masked:
+                if read.masked:
                     masked.add(_filled(np.ones(stretch.count, np.bool_), places, width))
                 bar.update(width)
     found = [
         (concept, packing.packed()) for concept, packing in zip(concepts, packings, strict=True)
     ]
-    return found, masked.packed() if rows.masked else None
+    return found, masked.packed() if read.masked else None
 
 
 def _filled(values: npt.NDArray[Any], places: npt.NDArray[np.intp], width: int) -> npt.NDArray[Any]:

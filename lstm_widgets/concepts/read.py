@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from lstm_widgets.recording import Recording
 
-__all__ = ["Rows"]
+__all__ = ["ReadLayer"]
 
 
-class Rows:
+class ReadLayer:
     """What stands at the timesteps of a layer.
 
     Parameters
@@ -39,7 +39,7 @@ class Rows:
         self._held = _Held(layer, slice(0, 0), slice(0, 0))
 
     @classmethod
-    def of(cls, recording: Recording, layer: str | None) -> Rows:
+    def of(cls, recording: Recording, layer: str | None) -> ReadLayer:
         """Make those of a layer, the first if none is told."""
         expect_recording("recording", recording)
         return cls(recording[recording.layers[0] if layer is None else layer])

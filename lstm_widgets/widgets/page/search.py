@@ -26,8 +26,15 @@ MOST_HITS = 100_000
 _STRETCH = 1 << 16
 
 
-class _Search:
-    """Finds a text in one that comes in stretches, capitals or not."""
+class Search:
+    """
+    Finds a text in one that comes in stretches, capitals or not.
+
+    Parameters
+    ----------
+    query : str
+        What is looked for.
+    """
 
     def __init__(self, query: str) -> None:
         self._wanted = query.lower()
@@ -36,7 +43,20 @@ class _Search:
         self._starts = self._stops = np.zeros(0, np.intp)
 
     def go_on(self, pieces: Sequence[Piece]) -> list[tuple[int, int]]:
-        """Give the places that end in these tokens: the first token of each, and the one behind it."""
+        """
+        Give the places that end in some tokens.
+
+        Parameters
+        ----------
+        pieces : sequence of Piece
+            What each of them adds to the running text.
+
+        Returns
+        -------
+        list of tuple of int
+            The tokens that it touches at each place, stop excluded. Places don't overlap in the text; what
+            is nothing but the space between two words touches none.
+        """
         wanted = self._wanted
         if not wanted:
             return []
@@ -64,25 +84,6 @@ class _Search:
         return found
 
 
-def hits_in(pieces: Sequence[Piece], query: str) -> list[tuple[int, int]]:
-    """
-    Find where a text stands in one example, capitals or not.
-
-    Parameters
-    ----------
-    pieces : sequence of Piece
-        What each token adds to the running text.
-    query : str
-
-    Returns
-    -------
-    list of tuple of int
-        The tokens that it touches at each place, stop excluded. Places don't overlap in the text; what
-        is nothing but the space between two words touches none.
-    """
-    return _Search(query).go_on(pieces)
-
-
 def hits_of(
     dataset: xr.Dataset, query: str
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
@@ -105,7 +106,7 @@ def hits_of(
     spelling = spelling_of(dataset)
     found: list[tuple[int, int]] = []
     for start in range(0, len(tokens), max(1, timesteps)):
-        search, before = _Search(query), Joined()
+        search, before = Search(query), Joined()
         stop = start + timesteps
         for column in range(start, stop, _STRETCH):
             end = min(column + _STRETCH, stop)
