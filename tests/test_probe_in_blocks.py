@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 import lstm_widgets as lw
 from lstm_widgets.analysis import blocks, timelines
-from lstm_widgets.analysis.probes import asked, folds, null_targets, predicted, probed, rows, scored
+from lstm_widgets.analysis.probes import asked, folds, null_targets, predicted, probed, scored
+from lstm_widgets.analysis.probes import numbered as numbered_rows
 from lstm_widgets.analysis.probes.null_targets import Segments, shifted
-from lstm_widgets.analysis.probes.rows import Atoms, Rows
+from lstm_widgets.analysis.probes.numbered import Atoms, Numbered
 from lstm_widgets.analysis.series import Origin
 from lstm_widgets.analysis.split_and_shift import Part, pieces_of
 from lstm_widgets.analysis.timelines import Series, forgotten
@@ -124,7 +125,7 @@ def test_what_it_takes_is_a_block_and_some_bytes_a_timestep(concept, most, monke
     monkeypatch.setattr(predicted, "MANY_COLUMNS", 1 << 10)
     monkeypatch.setattr(scored, "_EXACT", 1 << 10)
     monkeypatch.setattr(timelines, "_REACH", 1 << 12)
-    for module in (asked, predicted, rows):
+    for module in (asked, predicted, numbered_rows):
         monkeypatch.setattr(module, "STRETCH", 1 << 12)
 
     def peak(timesteps):
@@ -187,7 +188,7 @@ def test_folds_of_lines_are_those_of_all_timesteps(lengths, count, gap, seed):
     for row, length in zip(flags, lengths, strict=True):
         row[rng.choice(width, length, replace=False)] = True
     line, at = np.nonzero(flags)
-    numbered = Rows.of([flags.ravel()[:17], flags.ravel()[17:]])
+    numbered = Numbered.of([flags.ravel()[:17], flags.ravel()[17:]])
     assert len(numbered) == len(at)
     stops = np.cumsum(lengths)
     lines = [slice(stop - n, stop) for stop, n in zip(stops.tolist(), lengths, strict=True)]
@@ -267,7 +268,7 @@ def test_shifts_of_segments_are_those_of_all_timesteps(lengths, what, holes, tog
     edges = np.append(0, np.cumsum(counts))
     packed = PackedTrack.of(said[there] > 0.5 if kind == "yes_no" else said[there])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "STRETCH", together)
+        patch.setattr(numbered_rows, "STRETCH", together)
         patch.setattr(null_targets, "SHIFTED_VALUES", 50)
         found = Segments(edges, turns, every=bool(there.all())).null(kind, packed)
     count = int(there.sum())

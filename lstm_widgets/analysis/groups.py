@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.analysis.times import LENGTHS, dates_of
+from lstm_widgets.analysis.probes.numbered import stretches
+from lstm_widgets.analysis.times import LENGTHS, Dates
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
     import xarray as xr
 
@@ -24,7 +27,7 @@ class Groups:
     Attributes
     ----------
     number : int array (example, timestep)
-        The group of each timestep, from 0, in the order in which groups first come.
+        The group of each timestep, from 0, in the order in which groups first come; of few bytes.
     names : tuple of str
         What each is called.
     whole : bool
@@ -33,7 +36,7 @@ class Groups:
         What they are, several of them.
     """
 
-    number: npt.NDArray[np.intp]
+    number: npt.NDArray[np.integer[Any]]
     names: tuple[str, ...]
     whole: bool
     what: str = "groups"
@@ -63,15 +66,21 @@ def groups_of(dataset: xr.Dataset, groups: Any) -> Groups:
                 f"groups: expected one label for each example or timestep, or one of "
                 f"{', '.join(map(repr, LENGTHS))} for those of the calendar, got {groups!r}"
             )
-        dates = dates_of(dataset)
+        dates = Dates.of(dataset)
         if dates is None:
             raise ValueError(
                 f"groups: {groups!r} needs the dates of the timesteps, and the recording has none; "
                 f"record(..., times=...) keeps them"
             )
-        labels = dates.astype(f"datetime64[{LENGTHS[groups]}]")
-        number, names = _numbered(labels.ravel())
-        return Groups(number.reshape(labels.shape), names, whole=False, what=f"{groups}s")
+        unit = f"datetime64[{LENGTHS[groups]}]"
+        number, names = _numbered(
+            (dates.on_clock(part).astype(unit) for part in stretches(dates.count)), dates.count
+        )
+        if dates.shared:
+            number = np.broadcast_to(number, (examples, timesteps))
+        else:
+            number = number.reshape(examples, timesteps)
+        return Groups(number, names, whole=False, what=f"{groups}s")
     if isinstance(groups, bytes) or not hasattr(groups, "__len__"):
         raise TypeError(f"groups: expected one label for each example, got {groups!r:.80}")
     if isinstance(groups, (list, tuple)) and len(groups) and isinstance(groups[0], (list, tuple)):
@@ -83,10 +92,10 @@ def groups_of(dataset: xr.Dataset, groups: Any) -> Groups:
                 f"groups: expected labels ({examples} examples, {timesteps} timesteps), got shape "
                 f"{groups.shape}"
             )
-        number, names = _numbered(np.asarray(groups).ravel())
+        number, names = _numbered([np.asarray(groups).ravel()], examples * timesteps)
         number = number.reshape(shape)
         return Groups(number, names, bool((number == number[:, :1]).all()))
-    number, names = _numbered(groups)
+    number, names = _numbered([groups], len(groups))
     along = getattr(groups, "dims", ("example" if len(groups) == examples else "timestep",))[0]
     if along == "example" and len(groups) == examples:
         return Groups(np.broadcast_to(number[:, None], (examples, timesteps)), names, whole=True)
@@ -98,11 +107,31 @@ def groups_of(dataset: xr.Dataset, groups: Any) -> Groups:
     )
 
 
-def _numbered(labels: Any) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
+def _numbered(
+    parts: Iterable[Any], count: int
+) -> tuple[npt.NDArray[np.integer[Any]], tuple[str, ...]]:
     """Count through different labels; equal ones have the same number, also 1 and 1.0."""
-    plain = labels.tolist() if hasattr(labels, "tolist") else list(labels)
-    if getattr(labels, "dtype", np.dtype(object)).kind == "M":
-        plain = np.datetime_as_string(labels).tolist()
     numbers: dict[Any, int] = {}
-    found = np.array([numbers.setdefault(label, len(numbers)) for label in plain], np.intp)
+    found, at = np.zeros(count, np.uint8), 0
+    for labels in parts:
+        here = _numbers_of(labels, numbers)
+        if len(numbers) - 1 > np.iinfo(found.dtype).max:
+            found = found.astype(np.min_scalar_type(len(numbers) - 1))
+        found[at : at + len(here)] = here
+        at += len(here)
     return found, tuple(map(str, numbers))
+
+
+def _numbers_of(labels: Any, numbers: dict[Any, int]) -> npt.NDArray[np.intp]:
+    """Give the numbers of labels, and number those that are new."""
+    if getattr(labels, "dtype", np.dtype(object)).kind == "M":
+        # There are few different ones among many.
+        known, first, which = np.unique(labels, return_index=True, return_inverse=True)
+        names = np.datetime_as_string(known).tolist()
+        order = np.argsort(first)
+        of_known = np.empty(len(known), np.intp)
+        for k in order.tolist():
+            of_known[k] = numbers.setdefault(names[k], len(numbers))
+        return np.asarray(of_known[which])
+    plain = labels.tolist() if hasattr(labels, "tolist") else list(labels)
+    return np.array([numbers.setdefault(label, len(numbers)) for label in plain], np.intp)

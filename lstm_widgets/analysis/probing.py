@@ -230,7 +230,7 @@ def _probe(
     if asked.origin.told and groups is None and step is None:
         warnings.warn(asked.origin.told, stacklevel=3)
     chosen = standard_lags(lags, [int(n) for n in asked.mask.sum(axis=1)])
-    calendar = period_of(asked.dataset, period, asked.mask, lambda: asked.timeline.position)
+    calendar = period_of(asked, period)
     rng = np.random.default_rng(seed)
     moves = Moves.of(asked, calendar, rng, shifts)
     apart, why = distance(asked, chosen, folds, gap)
@@ -291,12 +291,13 @@ def _probe_alike(
         for name in names:
             tables.nothing(name, asked.tracks[name].attrs["kind"], "nothing is said")
         return
-    period, rows = moves.period.only(there), asked.rows(there)
+    rows = asked.rows(there)
+    period = moves.period.only(there, rows)
     targets = []
     for name in names:
         kind = asked.tracks[name].attrs["kind"]
         lagged = [asked.lagged(name, lag, there) for lag in lags.tolist()]
-        null = moves.null(asked, (name, kind, lagged[0]), rows, there)
+        null = moves.null(asked, (name, kind, lagged[0]), rows, there, period)
         targets.append(Target(name, kind, mean_of(lagged[0]), lagged, null))
     folds, sentence = held_out(asked, rows=rows, there=there, count=count, gap=gap)
     tables.sentence = tables.sentence or sentence

@@ -97,7 +97,8 @@ def origin_of(
     ):  # labels of timesteps put no examples together
         groups, numbers, names = None, np.zeros(examples, np.intp), 1
     else:
-        numbers, names = known_groups.number[:, 0], len(known_groups.names)
+        numbers = known_groups.number[:, 0].astype(np.intp)
+        names = len(known_groups.names)
     _expect_step(step)
     if step is not None:
         start = _counted(numbers) * int(step)

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lstm_widgets.recording.rows import Rows
+
 if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
-    Dates = npt.NDArray[np.datetime64]
+    Times = npt.NDArray[np.datetime64]
     Floats = npt.NDArray[np.float64]
     Places = npt.NDArray[np.integer[Any]]
 
-__all__ = ["LENGTHS", "dates_of", "phases", "times_of"]
+__all__ = ["LENGTHS", "Dates", "dates_of", "phases", "times_of"]
 
 #: Periods of the calendar, and NumPy's units of them.
 LENGTHS = {"year": "Y", "month": "M", "week": "W", "day": "D"}
@@ -30,7 +32,48 @@ def times_of(dataset: xr.Dataset) -> npt.NDArray[Any] | None:
     return np.broadcast_to(dataset.coords["time"].to_numpy(), shape)
 
 
-def dates_of(dataset: xr.Dataset) -> Dates | None:
+class Dates:
+    """The dates of a layer's timesteps, read where they are looked at.
+
+    Parameters
+    ----------
+    time : xarray.DataArray
+        The coordinate: ``(timestep,)``, where all examples have the same, or ``(example, timestep)``.
+    """
+
+    def __init__(self, time: xr.DataArray) -> None:
+        self.shared = time.ndim == 1
+        self._rows = Rows(time, axes=1 if time.ndim == 1 else 2)
+        self._zone = str(time.attrs.get("time_zone") or "")
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset) -> Dates | None:
+        """Make those of a layer; None where it has none."""
+        time = dataset.coords.get("time")
+        return None if time is None or time.dtype.kind != "M" else cls(time)
+
+    @property
+    def count(self) -> int:
+        """How many there are: of one example, where all have the same; else of all, laid end to end."""
+        return len(self._rows)
+
+    def times(self, some: slice) -> Times:
+        """Read some of them, in UTC."""
+        return self._rows[some]
+
+    def on_clock(self, some: slice) -> Times:
+        """Read some of them as the clock on the wall shows them: in summer, with daylight saving time."""
+        times = self._rows[some]
+        if not self._zone:
+            return times
+        import pandas as pd  # noqa: PLC0415
+
+        known, places = np.unique(times, return_inverse=True)
+        index = pd.DatetimeIndex(known, tz="UTC").tz_convert(self._zone).tz_localize(None)
+        return np.asarray(index.to_numpy()[places].reshape(times.shape))
+
+
+def dates_of(dataset: xr.Dataset) -> Times | None:
     """Return the dates of timesteps on the clock of their zone, or None where they have none.
 
     Returns
@@ -38,20 +81,15 @@ def dates_of(dataset: xr.Dataset) -> Dates | None:
     datetime64 array (example, timestep) or None
         What the clock on the wall shows: in summer, with daylight saving time.
     """
-    times = times_of(dataset)
-    if times is None or times.dtype.kind != "M":
+    dates = Dates.of(dataset)
+    if dates is None:
         return None
-    zone = dataset.coords["time"].attrs.get("time_zone")
-    if not zone:
-        return times
-    import pandas as pd  # noqa: PLC0415
-
-    known, places = np.unique(times, return_inverse=True)
-    index = pd.DatetimeIndex(known, tz="UTC").tz_convert(zone).tz_localize(None)
-    return np.asarray(index.to_numpy()[places].reshape(times.shape))
+    shape = (dataset.sizes["example"], dataset.sizes["timestep"])
+    every = dates.on_clock(slice(None))
+    return np.broadcast_to(every, shape) if dates.shared else every.reshape(shape)
 
 
-def phases(dates: Dates, period: str) -> tuple[Places, Floats]:
+def phases(dates: Times, period: str) -> tuple[Places, Floats]:
     """Tell in which year (month, week, day) dates lie, and at which phase of it.
 
     Parameters

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -11,18 +12,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_widgets.analysis.groups import Groups, groups_of
-from lstm_widgets.analysis.probes.null_targets import Segments, exchanged, shifted
-from lstm_widgets.analysis.probes.rows import STRETCH, Rows, stretches
+from lstm_widgets.analysis.probes.null_targets import (
+    Segments,
+    exchanged,
+    exchanged_in_order,
+    shifted,
+)
+from lstm_widgets.analysis.probes.numbered import STRETCH, Atoms, Numbered, stretches
 from lstm_widgets.analysis.ranked_tracks import numbers
 from lstm_widgets.analysis.series import origin_of
 from lstm_widgets.analysis.split_and_shift import Part, pieces_of
 from lstm_widgets.analysis.timelines import read_by_window, timeline_of
+from lstm_widgets.analysis.times import Dates
 from lstm_widgets.concepts.make_tracks import tracks
 from lstm_widgets.concepts.packed import Packing
 from lstm_widgets.recording.masks import mask_of
+from lstm_widgets.recording.rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
     import xarray as xr
@@ -41,6 +49,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "Moves"]
 
+# Of a series whose groups change more often, each timestep is looked at.
+_RUNS = 1 << 16
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -56,8 +67,10 @@ class Asked:
     origin: Origin
     window: int
     plain: bool
-    """Whether each example is a series of its own, its timesteps one after the other, without dates: then
-    nothing is worked out for each timestep that follows from where it stands."""
+    """Whether each example is a series of its own, its timesteps one after the other, without dates, or with
+    dates the only one: then nothing is worked out for each timestep that follows from where it stands."""
+    dates: Dates | None
+    """Their dates, if they have such."""
 
     @classmethod
     def of(
@@ -87,6 +100,13 @@ class Asked:
             raise ValueError(f"layer {name!r}: expected timesteps that aren't padding, got none")
         grouped = None if groups is None else groups_of(dataset, groups)
         origin = origin_of(recording, name, numbers(concepts, *said.values()), groups, step)
+        alone = not origin.told and origin.known
+        if dataset.sizes["example"] > 1:
+            alone &= not {"time", "position"} & {*dataset.coords}
+            alone &= grouped is None or grouped.whole
+        elif grouped is not None:
+            number = grouped.number[0]
+            alone &= int(np.count_nonzero(number[1:] != number[:-1])) < _RUNS
         return cls(
             name,
             dataset,
@@ -97,10 +117,8 @@ class Asked:
             grouped,
             origin,
             read_by_window(recording, dataset, origin),
-            not origin.told
-            and origin.known
-            and not {"time", "position"} & {*dataset.coords}
-            and (grouped is None or grouped.whole),
+            alone and _is_regular(dataset),
+            Dates.of(dataset),
         )
 
     @cached_property
@@ -109,14 +127,53 @@ class Asked:
         return timeline_of(self.dataset, self.origin, self.mask)
 
     @property
-    def step(self) -> int:
-        """How many timesteps of its series are from one to the next."""
-        return 1 if self.plain else self.timeline.step
+    def in_order(self) -> bool:
+        """Whether it is one series, from its beginning to its end."""
+        return self.plain and len(self.mask) == 1
 
     @cached_property
-    def real(self) -> Rows:
+    def step(self) -> int:
+        """How many timesteps of its series are from one to the next."""
+        if not self.plain:
+            return self.timeline.step
+        if "position" not in self.dataset.coords:
+            return 1
+        return int(np.diff(self.positions(slice(0, 2)))[0]) if self.mask.shape[1] > 1 else 1
+
+    def positions(self, columns: slice) -> Places:
+        """Tell where in their series some timesteps stand, padding included."""
+        example, along = np.divmod(np.arange(columns.start, columns.stop), self.mask.shape[1])
+        if "position" in self.dataset.coords:
+            position = self.dataset.coords["position"]
+            if len(self.mask) == 1:
+                return np.asarray(position[columns].to_numpy())
+            along = position.to_numpy()[along]
+        return np.asarray(self.origin.start[example] * self.step + along)
+
+    @cached_property
+    def along(self) -> Callable[[int], float]:
+        """Tell where a timestep stands on the axis of time of the only series, in units of a timestep."""
+        dates = self.dates
+        if dates is None or self.mask.shape[1] < 2:
+            return lambda column: float(self.positions(slice(column, column + 1))[0])
+        begin = dates.times(slice(0, 1))[0]
+
+        def seconds(columns: slice) -> Floats:
+            return np.asarray((dates.times(columns) - begin) / np.timedelta64(1, "s"))
+
+        steps = Counter[float]()
+        for part in stretches(self.mask.shape[1] - 1):
+            apart = np.diff(seconds(slice(part.start, part.stop + 1)))
+            later = self.mask[0, part.start + 1 : part.stop + 1]
+            different, counts = np.unique(apart[later], return_counts=True)
+            steps.update(dict(zip(different.tolist(), counts.tolist(), strict=True)))
+        unit = max(_median(steps) / self.step, 1e-9) if steps else 1.0
+        return lambda column: float(seconds(slice(column, column + 1))[0] / unit)
+
+    @cached_property
+    def real(self) -> Numbered:
         """Its timesteps that aren't padding."""
-        return Rows.of(self.mask.reshape(-1)[part] for part in stretches(self.mask.size))
+        return Numbered.of(self.mask.reshape(-1)[part] for part in stretches(self.mask.size))
 
     @cached_property
     def _edges(self) -> tuple[Places, Places]:
@@ -176,7 +233,7 @@ class Asked:
             for bits, names in together.items()
         ]
 
-    def rows(self, there: Flags) -> Rows:
+    def rows(self, there: Flags) -> Numbered:
         """Give numbers to those of its timesteps at which something is known."""
 
         def parts() -> Iterator[Flags]:
@@ -185,7 +242,7 @@ class Asked:
                 here[here] = there[self.real.within(part)]
                 yield here
 
-        return self.real if there.all() else Rows.of(parts())
+        return self.real if there.all() else Numbered.of(parts())
 
     def lagged(self, name: str, lag: int, there: Flags) -> PackedTrack:
         """Say a concept, as it was so many timesteps before, where that is known."""
@@ -201,7 +258,7 @@ class Asked:
             packing.add(values[np.flatnonzero(here) - before])
         return packing.packed()
 
-    def lines(self, rows: Rows) -> dict[int, slice]:
+    def lines(self, rows: Numbered) -> dict[int, slice]:
         """List the examples of which there are timesteps, and which of these they have."""
         ends = rows.edges(self.mask.shape[1]).tolist()
         return {
@@ -224,7 +281,7 @@ class Moves:
         if not shifts:
             return cls(None, period, np.zeros((0, 0)), np.zeros((0, 0)))
         part = None
-        if asked.plain and not period.name:
+        if asked.plain and (not period.name or isinstance(period.cycle, Atoms)):
             segments = int(asked.mask.any(axis=1).sum())
         else:
             part = Part.of(pieces_of(asked.mask, asked.origin), np.zeros(1, np.intp))
@@ -233,17 +290,26 @@ class Moves:
         dated = part is not None and asked.timeline.date is not None
         apart = 1 if dated else segments
         turns = np.repeat(rng.random((shifts, apart)), segments // apart, axis=1)
-        keys = rng.random((shifts, int(period.cycle.max(initial=0)) + 1))
+        keys = rng.random((shifts, period.last + 1))
         return cls(part, period, turns, keys)
 
     def null(
-        self, asked: Asked, target: tuple[str, Kind, PackedTrack], rows: Rows, there: Flags
+        self,
+        asked: Asked,
+        target: tuple[str, Kind, PackedTrack],
+        rows: Numbered,
+        there: Flags,
+        period: Period,
     ) -> NullTargets | None:
-        """Move what a concept says at the timesteps at which it is known."""
+        """Move what a concept says at the timesteps at which it is known, which lie so in their period."""
         if not len(self.turns):
             return None
         name, kind, said = target
         if self.part is None:
+            if period.name:
+                found = exchanged_in_order(period, self.keys)
+                if found is not None:
+                    return found
             starts = rows.edges(asked.mask.shape[1])[:-1][asked.mask.any(axis=1)]
             edges = np.append(starts, len(rows))
             segments = Segments(edges, self.turns, every=bool(there.all()))
@@ -255,6 +321,27 @@ class Moves:
             if found is not None:
                 return found
         return shifted(name, kind, values, self.part, self.turns)
+
+
+def _is_regular(dataset: xr.Dataset) -> bool:
+    """Whether timesteps follow each other at equal steps, as far as they are counted."""
+    if "position" not in dataset.coords:
+        return True
+    position = Rows(dataset.coords["position"], axes=1)
+    steps = {
+        int(step)
+        for part in stretches(max(0, len(position) - 1))
+        for step in np.unique(np.diff(position[part.start : part.stop + 1]))
+    }
+    return len(steps) < 2
+
+
+def _median(counts: Counter[float]) -> float:
+    """Give the median of values that come so often."""
+    values = np.array(sorted(counts))
+    upto = np.cumsum([counts[value] for value in values.tolist()])
+    middle = [(int(upto[-1]) - 1) // 2, int(upto[-1]) // 2]
+    return float(values[np.searchsorted(upto, middle, side="right")].mean())
 
 
 def _expect_cells(cells: Any, count: int) -> Places:

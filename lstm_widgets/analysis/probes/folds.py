@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lstm_widgets.analysis.probes.rows import Atoms
+from lstm_widgets.analysis.probes.numbered import Atoms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -314,6 +314,7 @@ def cut_lines_into_groups(
     gap: int,
     near: Callable[[int, int], tuple[int, int]],
     names: Sequence[str],
+    runs: Sequence[slice] | None = None,
 ) -> Folds:
     """Gather groups of such series into folds; as `cut_into_groups`.
 
@@ -321,13 +322,16 @@ def cut_lines_into_groups(
     ----------
     lines, gap, near : sequence of slice, int, callable
         As for `cut_lines_in_time`.
-    group : int array (line,)
-        The group of each series, from 0.
+    group : int array (run,)
+        The group of each series, or run, from 0.
     count, names : int, sequence of str
         As for `cut_into_groups`.
+    runs : sequence of slice, optional
+        The timesteps that are of one group, one after the other. Default: those of each series.
     """
     each = _per_fold(count)
-    lengths = np.array([line.stop - line.start for line in lines], np.intp)
+    runs = lines if runs is None else runs
+    lengths = np.array([run.stop - run.start for run in runs], np.intp)
     sizes = np.bincount(group, lengths, minlength=len(names)).astype(np.intp)
     fold_of = _balanced(sizes, count)
     called: list[str] = []
@@ -341,15 +345,15 @@ def cut_lines_into_groups(
         if len(members) >= each:
             parts = np.zeros(len(names), np.intp)
             parts[members] = _balanced(sizes[members], each)
-            cuts += [(lines[n].start, made + int(parts[group[n]])) for n in own.tolist()]
+            cuts += [(runs[n].start, made + int(parts[group[n]])) for n in own.tolist()]
             fold += [k] * (int(parts[members].max()) + 1)
             continue
         # One after the other, as if there were no others.
         ends = np.cumsum(lengths[own])
         starts = _even(int(ends[-1]), min(each, int(ends[-1])))
         for first in sorted({*starts, *(ends - lengths[own]).tolist()}):
-            line = int(np.searchsorted(ends, first, side="right"))
-            place = lines[own[line]].start + first - int(ends[line] - lengths[own[line]])
+            run = int(np.searchsorted(ends, first, side="right"))
+            place = runs[own[run]].start + first - int(ends[run] - lengths[own[run]])
             cuts.append((place, made + int(np.searchsorted(starts, first, side="right")) - 1))
         fold += [k] * len(starts)
     return _of_lines(lines, sorted(cuts), gap=gap, near=near, fold=np.array(fold), names=called)

@@ -13,18 +13,18 @@ from lstm_widgets.analysis.probes.folds import (
     cut_lines_in_time,
     cut_lines_into_groups,
 )
-from lstm_widgets.analysis.probes.rows import stretches
+from lstm_widgets.analysis.probes.numbered import Atoms, stretches
 from lstm_widgets.analysis.timelines import TELLING, Series, forgotten, memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
     import xarray as xr
 
     from lstm_widgets.analysis.probes.asked import Asked
     from lstm_widgets.analysis.probes.folds import Folds
-    from lstm_widgets.analysis.probes.rows import Rows
+    from lstm_widgets.analysis.probes.numbered import Numbered
     from lstm_widgets.concepts.packed import PackedTrack
 
     Flags = npt.NDArray[np.bool_]
@@ -74,7 +74,7 @@ def _memory(asked: Asked, name: str, most: int) -> int:
         first, last = (example * asked.mask.shape[1] + int(real[k]) for k in (0, -1))
         read = _Away(asked, said, mean, first, last + 1)
         series.append(Series(last + 1 - first, read))
-    return forgotten(series, 1, most)
+    return forgotten(series, asked.step, most)
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,16 @@ class _Away:
         return row, there
 
 
-def held_out(asked: Asked, *, rows: Rows, there: Flags, count: int, gap: int) -> tuple[Folds, str]:
+def held_out(
+    asked: Asked, *, rows: Numbered, there: Flags, count: int, gap: int
+) -> tuple[Folds, str]:
     """Cut what is held out, and say in words what that is.
 
     Parameters
     ----------
     asked : Asked
         What is asked for.
-    rows, there : Rows, bool array (n,)
+    rows, there : Numbered, bool array (n,)
         The timesteps at which something is known, and which they are of those that aren't padding.
     count, gap : int
         How many folds, and how far apart.
@@ -143,12 +145,14 @@ def held_out(asked: Asked, *, rows: Rows, there: Flags, count: int, gap: int) ->
     return folds, _in_turn(len(names), what, parts)
 
 
-def _of_lines(asked: Asked, rows: Rows, count: int, gap: int) -> tuple[Folds, str]:
+def _of_lines(asked: Asked, rows: Numbered, count: int, gap: int) -> tuple[Folds, str]:
     """Cut examples that are series of their own, without a look at each timestep."""
     lines = asked.lines(rows)
     ranges = list(lines.values())
 
     def near(first: int, last: int) -> tuple[int, int]:
+        if asked.in_order:
+            return _near(asked, rows, (first, last), gap)
         return rows.before(rows.column(first) - gap + 1), rows.before(rows.column(last) + gap)
 
     if asked.groups is None and len(lines) < 2:
@@ -159,10 +163,21 @@ def _of_lines(asked: Asked, rows: Rows, count: int, gap: int) -> tuple[Folds, st
         starts = [int(folds.begins[np.argmax(fold == k)]) for k in range(count)]
         ends = [*starts[1:], len(rows)]
         names = [
-            f"{rows.column(start) % width} to {rows.column(end - 1) % width}"
+            " to ".join(_when(asked, rows.column(row) % width) for row in (start, end - 1))
             for start, end in zip(starts, ends, strict=True)
         ]
         return folds.named(names), f"{count} blocks in time"
+    if asked.groups is not None and asked.in_order:
+        runs, of_run = _runs(asked.groups.number, rows)
+        what, known = asked.groups.what, asked.groups.names
+        present, group = np.unique(of_run, return_inverse=True)
+        called = [known[k] for k in present]
+        _expect_several(called)
+        parts = min(count, len(called))
+        folds = cut_lines_into_groups(
+            ranges, runs=runs, group=group, count=parts, gap=gap, near=near, names=called
+        )
+        return folds, _in_turn(len(called), what, parts)
     examples = np.array(list(lines))
     if asked.groups is not None:
         number, known = asked.groups.number[examples, 0], asked.groups.names
@@ -182,6 +197,51 @@ def _of_lines(asked: Asked, rows: Rows, count: int, gap: int) -> tuple[Folds, st
         ranges, group=group, count=parts, gap=gap, near=near, names=called
     )
     return folds, _in_turn(len(called), what, parts)
+
+
+def _near(asked: Asked, rows: Numbered, ends: tuple[int, int], gap: int) -> tuple[int, int]:
+    """Tell which timesteps of the only series are too near to some: the first, and the one after the last."""
+    near = gap * (1 - 1e-9)  # dates in units of a timestep are rounded
+    first, last = (asked.along(rows.column(row)) for row in ends)
+
+    def count(far: Callable[[float], bool], low: int, high: int) -> int:
+        """Find the first of some timesteps that isn't so far before."""
+        while low < high:
+            middle = (low + high) // 2
+            if far(asked.along(rows.column(middle))):
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    return (
+        count(lambda at: at <= first - near, 0, ends[0]),
+        count(lambda at: at < last + near, ends[1] + 1, len(rows)),
+    )
+
+
+def _when(asked: Asked, column: int) -> str:
+    """Say when a timestep is."""
+    time = asked.dataset.coords.get("time")
+    if time is None:
+        return str(column)
+    when = np.atleast_2d(time[..., column : column + 1].to_numpy())[0, 0]
+    if when.dtype.kind != "M":
+        return str(when)
+    return str(np.datetime_as_string(when, "s")).replace("T00:00:00", "")
+
+
+def _runs(number: Places, rows: Numbered) -> tuple[list[slice], Places]:
+    """Cut the timesteps of the only series where their groups change; and tell the group of each part."""
+    starts, groups = [], []
+    for part in stretches(number.size):
+        here = number[0, part][rows.here(part)]
+        fresh = np.append(True, here[1:] != here[:-1])[: len(here)]
+        starts.append(rows.before(part.start) + np.flatnonzero(fresh))
+        groups.append(here[fresh])
+    runs = Atoms.of(np.concatenate(starts), np.concatenate(groups), len(rows))
+    ends = np.append(runs.starts[1:], runs.count)
+    return list(map(slice, runs.starts.tolist(), ends.tolist())), runs.values
 
 
 def _expect_enough(different: int, count: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets.analysis.probes.rows import stretches
+from lstm_widgets.analysis.probes.numbered import STRETCH, Atoms, stretches
 from lstm_widgets.analysis.ranked_tracks import (
     ENOUGH_CYCLES,
     PERMUTATIONS,
@@ -24,7 +24,7 @@ from lstm_widgets.analysis.ranked_tracks import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Places = npt.NDArray[np.integer[Any]]
 
-__all__ = ["NullTargets", "Segments", "exchanged", "shifted"]
+__all__ = ["NullTargets", "Segments", "exchanged", "exchanged_in_order", "shifted"]
 
 # A cycle that has fewer timesteps than this, compared with the others, is none that could be given away.
 _COMPLETE = 0.9
@@ -188,6 +188,114 @@ def shifted(name: str, kind: Kind, said: Floats, part: Part, turns: Floats) -> N
     return NullTargets(len(turns), lambda among: moved(turns, among), reason)
 
 
+def exchanged_in_order(period: Period, keys: Floats) -> NullTargets | None:
+    """Give each cycle the target of another one, as `exchanged`, of one series: one cycle after the other.
+
+    Of each timestep a few bytes are kept: which one of its cycle has its phase in others.
+
+    Parameters
+    ----------
+    period : Period
+        The cycles of the timesteps at which the target is known.
+    keys : float64 array (shift, cycle)
+        As for `exchanged`.
+    """
+    cycle = period.cycle
+    assert isinstance(cycle, Atoms)  # noqa: S101
+    sizes = np.diff(np.append(cycle.starts, cycle.count))
+    to, most = _given_to(np.zeros(len(sizes), np.intp), cycle.values, sizes, keys)
+    if most < 2:
+        return None
+    steps = int(sizes.max())
+    small = np.min_scalar_type(steps)
+    table, step_of = np.empty((len(sizes), steps), small), np.empty(cycle.count, small)
+    for few in _together(sizes):
+        begin = int(cycle.starts[few.start])
+        rows = slice(begin, begin + int(sizes[few].sum()))
+        phase, number = period.phase[rows], np.repeat(np.arange(few.start, few.stop), sizes[few])
+        order = np.lexsort([phase, number])
+        nearest = order[_nearest(few.start, sizes[few], number[order] + phase[order], steps)]
+        table[few] = nearest.reshape(-1, steps) + (begin - cycle.starts[few, None])
+        step_of[rows] = np.minimum((phase * steps).astype(np.intp), steps - 1)
+
+    def sources(among: slice | Places) -> Places:
+        if isinstance(among, slice):
+            among = np.arange(*among.indices(cycle.count))
+        given = to[:, np.searchsorted(cycle.starts, among, side="right") - 1]
+        return np.asarray(cycle.starts[given] + table[given, step_of[among]])
+
+    return NullTargets(len(keys), sources, _few(most, period))
+
+
+def _together(sizes: Places) -> Iterator[slice]:
+    """Give cycles that are looked at together."""
+    upto = np.append(0, np.cumsum(sizes))
+    first = 0
+    while first < len(sizes):
+        stop = max(first + 1, int(np.searchsorted(upto, upto[first] + STRETCH, side="right")) - 1)
+        yield slice(first, stop)
+        first = stop
+
+
+def _nearest(first: int, sizes: Places, along: Floats, steps: int) -> Places:
+    """Tell which timestep is nearest in phase at each of so many steps of some cycles, ``(cycle * step,)``.
+
+    Parameters
+    ----------
+    first, sizes : int, int array (cycle,)
+        The number of the first cycle, and how many timesteps each has.
+    along : float64 array (n,)
+        The number and the phase of all of these, rising.
+    steps : int
+        How many.
+    """
+    numbers = first + np.arange(len(sizes))
+    asked = (numbers[:, None] + (np.arange(steps) + 0.5) / steps).ravel()
+    after = np.searchsorted(along, asked)
+    ends = np.cumsum(sizes)
+    begin, last = np.repeat(ends - sizes, steps), np.repeat(ends - 1, steps)
+    before, after = np.clip(after - 1, begin, last), np.clip(after, begin, last)
+    return np.where(asked - along[before] <= along[after] - asked, before, after)
+
+
+def _few(cycles: int, period: Period) -> str:
+    return "" if cycles >= ENOUGH_CYCLES else f"{cycles} {period.cycles} only"
+
+
+def _given_to(series: Places, cycles: Places, sizes: Places, keys: Floats) -> tuple[Places, int]:
+    """Tell which cycle gives its target to which, in each of some series.
+
+    Parameters
+    ----------
+    series, cycles, sizes : int array (cycle,)
+        The series of each, its number, and how many timesteps it has.
+    keys : float64 array (shift, number)
+        By whose order they are exchanged.
+
+    Returns
+    -------
+    tuple of (int array (shift, cycle), int)
+        The one that gives; and how many complete ones a series has at most.
+    """
+    to = np.tile(np.arange(len(sizes), dtype=np.int32), (len(keys), 1))
+    most = 0
+    for one in np.unique(series).tolist():
+        here = np.flatnonzero(series == one)
+        enough = sizes[here] >= _COMPLETE * np.median(sizes[here])
+        whole, rest = here[enough], here[~enough]
+        most = max(most, len(whole))
+        if len(whole) < 2:
+            continue
+        ranked = np.argsort(keys[:, cycles[whole]], axis=1)
+        if len(whole) < ENOUGH_CYCLES:  # too many orders would leave them as they are: rotated
+            by = 1 + (keys[:, cycles[whole[0]]] * (len(whole) - 1)).astype(np.intp)
+            ranked = (np.arange(len(whole)) + by[:, None]) % len(whole)
+        to[:, whole] = whole[ranked]
+        for n, each in enumerate(rest):  # an incomplete cycle gets, but doesn't give
+            to[:, each] = whole[ranked[:, n % len(whole)]]
+    return to, most
+
+
 def exchanged(said: Floats, part: Part, period: Period, keys: Floats) -> NullTargets | None:
     """Give each cycle of a period the target of another one.
 
@@ -207,41 +315,20 @@ def exchanged(said: Floats, part: Part, period: Period, keys: Floats) -> NullTar
     """
     there = np.isfinite(said)
     part = part.only(there)
-    cycle, phase = period.cycle[there], period.phase[there]
+    cycle, phase = (np.asarray(each)[there] for each in (period.cycle, period.phase))
     # The different timesteps of all series, by series, cycle and phase.
     segment = np.repeat(np.arange(part.segments), part.lengths)
     of_slot = segment * (int(cycle.max(initial=0)) + 1) + cycle[part.slots]
     order = np.lexsort([phase[part.slots], of_slot])
     known, number = np.unique(of_slot[order], return_inverse=True)
     sizes = np.bincount(number)
-    ends = np.cumsum(sizes)
     steps = int(sizes.max(initial=1))
     # At each step of each cycle, the timestep of it that is nearest in phase.
-    along = number + phase[part.slots][order]
-    asked = (np.arange(len(known))[:, None] + (np.arange(steps) + 0.5) / steps).ravel()
-    after = np.searchsorted(along, asked)
-    first, last = np.repeat(ends - sizes, steps), np.repeat(ends - 1, steps)
-    before, after = np.clip(after - 1, first, last), np.clip(after, first, last)
-    nearer = np.where(asked - along[before] <= along[after] - asked, before, after)
+    nearer = _nearest(0, sizes, number + phase[part.slots][order], steps)
     table = part.slots[order][nearer].reshape(len(known), steps)
 
-    to = np.tile(np.arange(len(known)), (len(keys), 1))
-    most = 0
     series, cycles = np.divmod(known, int(cycle.max(initial=0)) + 1)
-    for one in np.unique(series).tolist():
-        here = np.flatnonzero(series == one)
-        enough = sizes[here] >= _COMPLETE * np.median(sizes[here])
-        whole, rest = here[enough], here[~enough]
-        most = max(most, len(whole))
-        if len(whole) < 2:
-            continue
-        ranked = np.argsort(keys[:, cycles[whole]], axis=1)
-        if len(whole) < ENOUGH_CYCLES:  # too many orders would leave them as they are: rotated
-            by = 1 + (keys[:, cycles[whole[0]]] * (len(whole) - 1)).astype(np.intp)
-            ranked = (np.arange(len(whole)) + by[:, None]) % len(whole)
-        to[:, whole] = whole[ranked]
-        for n, each in enumerate(rest):  # an incomplete cycle gets, but doesn't give
-            to[:, each] = whole[ranked[:, n % len(whole)]]
+    to, most = _given_to(series, cycles, sizes, keys)
     if most < 2:
         return None
     own = np.empty(len(part.slots), np.intp)
@@ -251,5 +338,5 @@ def exchanged(said: Floats, part: Part, period: Period, keys: Floats) -> NullTar
     return NullTargets(
         len(keys),
         lambda among: table[to[:, cycle_of[among]], step_of[among]],
-        "" if most >= ENOUGH_CYCLES else f"{most} {period.cycles} only",
+        _few(most, period),
     )

@@ -11,7 +11,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from lstm_widgets.analysis.probes.rows import STRETCH, Rows, stretches
+from lstm_widgets.analysis.probes.numbered import STRETCH, Numbered, stretches
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -58,8 +58,8 @@ class Prediction:
         return None if self.asked.mask.size > MANY_COLUMNS else np.full(len(self.there), np.nan)
 
     @cached_property
-    def _known(self) -> Rows:
-        return Rows.of(self.there[part] for part in stretches(len(self.there)))
+    def _known(self) -> Numbered:
+        return Numbered.of(self.there[part] for part in stretches(len(self.there)))
 
     def _trailed(self, rows: slice | Places) -> Places:
         """Tell by how much the state trails at some timesteps."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from lstm_widgets.analysis import blocks
 from lstm_widgets.analysis.probes.moments import Inputs, Targets
-from lstm_widgets.analysis.probes.rows import stretches
+from lstm_widgets.analysis.probes.numbered import stretches
 from lstm_widgets.recording.blockwise import blockwise
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lstm_widgets.analysis.probes.calendars import Period
     from lstm_widgets.analysis.probes.folds import Folds
     from lstm_widgets.analysis.probes.null_targets import NullTargets
-    from lstm_widgets.analysis.probes.rows import Rows
+    from lstm_widgets.analysis.probes.numbered import Numbered
     from lstm_widgets.concepts.concept import Kind
     from lstm_widgets.concepts.packed import PackedTrack
     from lstm_widgets.recording.blockwise import Block
@@ -102,13 +102,13 @@ class _Read:
         What is read.
     cells : int array (cell,)
         Of which cells.
-    rows : Rows
+    rows : Numbered
         At which timesteps.
     """
 
     signal: str
     cells: Places
-    rows: Rows
+    rows: Numbered
 
     def of(self, block: Block) -> tuple[slice, npt.NDArray[np.float32], Flags]:
         """Give the numbers of timesteps, their states ``(n, cell)``, and where all are finite."""
@@ -153,7 +153,7 @@ def _sums(
     kept = values[-rows.start % apart :: apart] if apart else values[:0]
     places = np.flatnonzero(finite) + rows.start
     x = values[finite].astype(np.float64) - offset
-    atom, phase = folds.atom[places], period.bins[places]
+    atom, phase = folds.atom[places], period.bins[places].astype(np.intp)
     if (np.diff(atom) < 0).any():
         order = np.argsort(atom, kind="stable")
         x, places, atom, phase = x[order], places[order], atom[order], phase[order]
@@ -224,7 +224,7 @@ class Probed:
         self,
         layer: xr.Dataset,
         signal: str,
-        rows: Rows,
+        rows: Numbered,
         *,
         cells: Places,
         folds: Folds,

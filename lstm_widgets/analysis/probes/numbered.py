@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Flags = npt.NDArray[np.bool_]
     Places = npt.NDArray[np.integer[Any]]
 
-__all__ = ["STRETCH", "Atoms", "Rows", "stretches"]
+__all__ = ["STRETCH", "Atoms", "Numbered", "stretches"]
 
 #: Timesteps that are looked at together.
 STRETCH = 1 << 18
@@ -31,7 +31,7 @@ def stretches(count: int) -> Iterator[slice]:
         yield slice(start, min(start + STRETCH, count))
 
 
-class Rows:
+class Numbered:
     """Some columns of a layer (its timesteps, examples laid end to end), numbered in their order."""
 
     def __init__(self, flags: PackedTrack) -> None:
@@ -40,7 +40,7 @@ class Rows:
         self._before = np.append(0, np.cumsum(counts, dtype=np.int64))
 
     @classmethod
-    def of(cls, parts: Iterable[Flags]) -> Rows:
+    def of(cls, parts: Iterable[Flags]) -> Numbered:
         """Give numbers to those columns that are marked, part by part."""
         packing = Packing("yes_no")
         for part in parts:
@@ -100,6 +100,18 @@ class Atoms:
     starts: Places
     values: Places
     count: int
+
+    @classmethod
+    def of(cls, starts: Places, values: Places, count: int) -> Atoms:
+        """Make them of stretches, of which neighbours may have the same number."""
+        fresh = np.append(True, values[1:] != values[:-1])[: len(values)]
+        return cls(starts[fresh], values[fresh], count)
+
+    def only(self, there: Flags) -> Atoms:
+        """Leave some of the timesteps out."""
+        sizes = np.add.reduceat(there, self.starts, dtype=np.intp)
+        some, ends = sizes > 0, np.cumsum(sizes)
+        return Atoms.of((ends - sizes)[some], self.values[some], int(sizes.sum()))
 
     def __len__(self) -> int:
         return self.count
