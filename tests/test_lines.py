@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 from recordings import rivers
 
 from lstm_widgets.recording import RecordedLayer, RecordedSeries, Recording
-from lstm_widgets.views.lines import POOLED, TILE, Key, Line, Lines, counted, top_level
+from lstm_widgets.views.line import POOLED, TILE, Line, top_level
+from lstm_widgets.views.lines import Key, Lines, counted
 from lstm_widgets.widgets.page.lines import answer_lines, rows_of
 
 # As a sensor gives them: numbers, and nothing now and then.
@@ -82,9 +83,9 @@ def test_tiles_put_together_are_the_level():
 
 
 def test_the_extent_is_that_of_finite_values():
-    assert Line(np.array([np.nan, 3, -np.inf, -2, np.inf], np.float32)).extent == (-2, 3)
-    assert Line(np.array([np.nan, np.inf], np.float32)).extent is None
-    assert Line(np.zeros(0, np.float32)).extent is None
+    assert Line(np.array([np.nan, 3, -np.inf, -2, np.inf], np.float32)).extent() == (-2, 3)
+    assert Line(np.array([np.nan, np.inf], np.float32)).extent() is None
+    assert Line(np.zeros(0, np.float32)).extent() is None
 
 
 def test_lines_are_those_of_the_recording():
@@ -93,7 +94,7 @@ def test_lines_are_those_of_the_recording():
     inputs, said = recording.inputs, recording.outputs
     for example in (0, 1):
         for i, name in enumerate(["rain", "temperature"]):
-            found = lines.line(Key("channel", i), example).values
+            found = lines.line(Key("channel", i), example).read(0, 99999)
             expected = inputs.sel(channel=name)[example].values
             np.testing.assert_array_equal(found, expected)
         np.testing.assert_array_equal(lines.values(Key("output", 0), example), said[example, :, 0])

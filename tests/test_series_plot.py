@@ -14,7 +14,8 @@ import lstm_widgets as lw
 from lstm_widgets.figures import artist
 from lstm_widgets.figures.sheet import Sheet
 from lstm_widgets.recording import RecordedLayer, RecordedSeries, Recording, Times
-from lstm_widgets.views.lines import Key, Line
+from lstm_widgets.views.line import Line
+from lstm_widgets.views.lines import Key
 from lstm_widgets.widgets import recording_widget
 from lstm_widgets.widgets.page import export
 

@@ -14,7 +14,8 @@ from recordings import RAINED, UNREAD, WARMED, WINDOW, rivers, why_it_flows
 
 import lstm_widgets as lw
 from lstm_widgets.colours import DARK, LIGHT, ramp
-from lstm_widgets.views.lines import Key, Line
+from lstm_widgets.views.line import Line
+from lstm_widgets.views.lines import Key
 from lstm_widgets.views.series_relevance import Of
 from lstm_widgets.widgets.page import export
 

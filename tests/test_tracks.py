@@ -6,12 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 import lstm_widgets as lw
 from lstm_widgets import concepts
 from lstm_widgets.colours import track_colours
+from lstm_widgets.concepts.packed import PackedTrack
 from lstm_widgets.recording import RecordedLayer, Recording
 from lstm_widgets.recording.times import standard_times
+from lstm_widgets.views.tracks import Track
 
 WIDGETS = (lw.CellGrid, lw.TextHeatmap, lw.GateInspector, lw.ExampleGrid, lw.Explorer)
 TEXT = ['he said "no" 3 t', "imes; (oh, well)"]
@@ -231,3 +236,38 @@ def test_the_still_picture_has_them_and_says_what_they_say(widget: Any) -> None:
     assert with_band > without > 0
     shown.hidden_tracks = ("mine",)
     assert coloured() == 0
+
+
+@given(
+    hnp.arrays(
+        np.float64,
+        st.integers(1, 200),
+        elements=st.one_of(
+            st.just(np.nan), st.integers(-3, 3).map(float), st.floats(-9, 9, width=32)
+        ),
+    ),
+    st.booleans(),
+    st.integers(1, 9),
+)
+def test_tracks_are_unpacked_a_stretch_at_a_time(said, yes_no, eighths):
+    said = said > 0 if yes_no else said
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lstm_widgets.views.tracks._STRETCH", 8 * eighths)
+        patch.setattr("lstm_widgets.views.tracks.NONE", 20)
+        track = Track("said", PackedTrack.of(said))
+        if yes_no:
+            assert track.packed == np.packbits(said, bitorder="little").tobytes()
+            return
+        numbers = np.unique(said[~np.isnan(said)])
+        table, exact = track.table
+        assert exact == (len(numbers) <= 20)
+        if exact:
+            np.testing.assert_array_equal(table, numbers)
+        codes = np.frombuffer(track.packed, np.uint8)
+        assert (codes == track.codes(0, len(said))).all()
+        order = np.arange(len(said))[::-1]
+        assert (codes[order] == track.codes_at(order)).all()
+        known = ~np.isnan(said)
+        assert ((codes == 20) == ~known).all()
+        off = 0 if exact else (numbers[-1] - numbers[0]) / 19
+        assert (np.abs(table[codes[known]] - said[known]) <= off / 2 * (1 + 1e-9)).all()

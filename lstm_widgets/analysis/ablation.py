@@ -18,7 +18,8 @@ import xarray as xr
 
 from lstm_widgets.analysis.held_runs import HeldRuns
 from lstm_widgets.analysis.losses import Losses
-from lstm_widgets.concepts.make_tracks import tracks
+from lstm_widgets.concepts.make_tracks import packed_tracks
+from lstm_widgets.concepts.packed import PackedTrack
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import expect_positive
 from lstm_widgets.models.outputs import Output
@@ -241,21 +242,25 @@ def _numbers(value: Value, cells: Sequence[int], layer: xr.Dataset, signal: str)
 
 def _where(
     concepts: Any, recording: Recording, layer: str, known: npt.NDArray[np.bool_]
-) -> dict[str, npt.NDArray[np.bool_]]:
-    """Tell at which timesteps each concept holds, and at which it doesn't."""
-    where: dict[str, npt.NDArray[np.bool_]] = {}
+) -> dict[str, PackedTrack]:
+    """Tell at which timesteps with a known loss each concept holds, and at which it doesn't."""
+    where: dict[str, PackedTrack] = {}
     if concepts is None:
         return where
-    for name, track in tracks(recording, concepts, layer=layer).data_vars.items():
-        if track.attrs["kind"] != "yes_no":
+    dataset = recording[layer]
+    shape = dataset.sizes["example"], dataset.sizes["timestep"]
+    here = (known & mask_of(dataset)).reshape(-1) if shape == known.shape else None
+    for name, track in packed_tracks(recording, concepts, layer=layer).items():
+        if track.kind != "yes_no":
             raise ValueError(f"concepts: expected yes/no concepts, got the numeric {name!r}")
-        if track.shape != known.shape:
+        if here is None:
             raise ValueError(
-                f"concepts: layer {layer!r} has tracks of shape {track.shape}, the loss is of shape "
+                f"concepts: layer {layer!r} has tracks of shape {shape}, the loss is of shape "
                 f"{known.shape}"
             )
-        where[str(name)] = known & (track.to_numpy() == 1)
-        where[f"not {name}"] = known & (track.to_numpy() == 0)
+        said = track.block(slice(None))
+        where[name] = PackedTrack.of(here & said)
+        where[f"not {name}"] = PackedTrack.of(here & ~said)
     return where
 
 
@@ -263,7 +268,7 @@ def _row(
     before: Outcome,
     after: Outcome,
     copy: int,
-    where: Mapping[str, npt.NDArray[np.bool_]],
+    where: Mapping[str, PackedTrack],
 ) -> dict[str, float]:
     known = before.known
     one, other = before.loss[0].astype(np.float64), after.loss[copy].astype(np.float64)
@@ -278,8 +283,9 @@ def _row(
     if before.best is not None and after.best is not None:
         changed = float((before.best[0] != after.best[copy])[known].mean())
     row["changed_guesses"] = changed
-    for name, places in where.items():
-        row[name] = float(change[places].mean()) if places.any() else np.nan
+    for name, packed in where.items():
+        there = change.reshape(-1)[packed.block(slice(None))]
+        row[name] = float(there.mean()) if len(there) else np.nan
     return row
 
 

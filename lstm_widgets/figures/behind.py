@@ -12,7 +12,7 @@ from lstm_widgets.figures.legend import Legend
 from lstm_widgets.figures.relevance import method_name
 from lstm_widgets.tokens.wording import in_line, short
 from lstm_widgets.views.bands import Band
-from lstm_widgets.views.lines import Line
+from lstm_widgets.views.line import Line
 from lstm_widgets.views.series_relevance import Of
 from lstm_widgets.views.times import shown_times
 
@@ -94,7 +94,7 @@ class Behind:
         left, top, right, bottom = box
         of = Of(self.method, channel)
         values = self.relevance.along(of, row, lines.timesteps)
-        begins, ends = _sides(x(lines.places("", example)))
+        begins, ends = _sides(x(lines.places("", example)[:]))
         # A unit has all timesteps of which some lies in it.
         units = np.arange(int(left), int(right) + 1)
         narrow = (ends - begins) < 1

@@ -81,7 +81,7 @@ def draw_channels(
         y = top + number * pitch
         key = Key("channel", number)
         every = [lines.line(key, example) for example, _, _ in examples]
-        extents = [line.extent for line in every if line.extent is not None]
+        extents = [extent for line in every if (extent := line.extent()) is not None]
         low = min((extent[0] for extent in extents), default=np.nan)
         high = max((extent[1] for extent in extents), default=np.nan)
         theme = sheet.theme
@@ -92,8 +92,9 @@ def draw_channels(
         zero = floor + low * scale if low < 0 < high else y + pitch - 1
         sheet.box((gutter, round(zero), right, round(zero) + 1), theme.line, LINES)
         for line, (example, first, stop) in zip(every, examples, strict=True):
-            at = _in_series(lines, shown.layer["name"], example)[first:stop]
-            values = np.clip(line.values[at], low, high)
+            at = _in_series(lines, shown.layer["name"], example, slice(first, stop))
+            begin = int(at.min(initial=0))
+            values = np.clip(line.read(begin, int(at.max(initial=0)) + 1)[at - begin], low, high)
             columns = range(first + example * shown.timesteps, stop + example * shown.timesteps)
             places = np.array([x(column) for column in columns])
             heights = floor - (values - low) * scale
@@ -135,11 +136,10 @@ def _names(
     sheet.muted(right, middle + 6.5, told, size=9, align="right")
 
 
-def _in_series(lines: Lines, layer: str, example: int) -> NDArray[np.intp]:
-    """Tell which timestep of the series each timestep of a layer is."""
-    count = lines.layer(layer).sizes["timestep"]
-    if count == lines.timesteps:
-        return np.arange(count)
+def _in_series(lines: Lines, layer: str, example: int, some: slice) -> NDArray[np.intp]:
+    """Tell which timestep of the series each of some timesteps of a layer is."""
+    if lines.layer(layer).sizes["timestep"] == lines.timesteps:
+        return np.arange(some.start, some.stop)
     series = lines.places("", example)
-    found = np.searchsorted(series, lines.places(layer, example))
+    found = series.search(lines.places(layer, example)[some], slice(0, len(series)))
     return np.minimum(found, len(series) - 1)

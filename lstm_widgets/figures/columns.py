@@ -145,10 +145,11 @@ def bands(
         shares, yes_no = track.shares, track.yes_no
         colours = track_colours(index, shares, yes_no=yes_no, theme=sheet.theme)
         top = y + row * pitch
+        said = track.codes_at(np.array([column for *_, column in places], np.intp)).tolist()
         told = [
-            ((left, top, right, top + height), track.codes[column])
-            for left, right, column in places
-            if track.codes[column] != NONE and not shown.padded(column, column + 1)[0]
+            ((left, top, right, top + height), code)
+            for (left, right, column), code in zip(places, said, strict=True)
+            if code != NONE and not shown.padded(column, column + 1)[0]
         ]
         if told:
             boxes, codes = zip(*told, strict=True)

@@ -9,9 +9,11 @@ import numpy as np
 from lstm_widgets.colours import mix, one_colour, ramp
 from lstm_widgets.figures.sheet import DOTS, EDGE, LINES, rectangles
 from lstm_widgets.figures.time_ticks import number_ticks, time_ticks
+from lstm_widgets.recording.levels import BASE_LEVEL
+from lstm_widgets.recording.masks import padding_of
+from lstm_widgets.recording.rows import Rows
 from lstm_widgets.tokens.wording import in_line, number, short_range
-from lstm_widgets.views.lines import Line
-from lstm_widgets.views.times import gaps, shown_times
+from lstm_widgets.views.times import shown_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
     from lstm_widgets.colours import Colour
     from lstm_widgets.figures.behind import Behind
     from lstm_widgets.figures.sheet import Floats, Sheet
+    from lstm_widgets.views.line import Line
     from lstm_widgets.views.lines import Key, Lines, Subject
+    from lstm_widgets.views.long_lines import LongLine
+    from lstm_widgets.views.places import Places
     from lstm_widgets.views.snapshot import Snapshot
 
 _HEIGHTS = {"channel": 46, "output": 68, "cell": 68, "track": 40}
@@ -34,6 +39,8 @@ _TARGET, _LINE, _HALO = 3.5, 1.1, 2.0
 #: where a line is alone, and where others lie on it.
 _SIDES, _AREA, _GROUND = (0.16, 0.84), 0.5, 0.22
 _DAY = 86_400_000
+#: Where a unit ends, to so small a part of it.
+_UNSEEN = 0.125
 
 
 class Row(NamedTuple):
@@ -118,12 +125,13 @@ def _extent(
     """Give the first and the last time that are drawn."""
     name = shown.layer["name"]
     if span is not None:
-        every = [lines.places(name, shown.example)[span[0] : span[1]]]
+        places = lines.places(name, shown.example)
+        start, end = places[span[0]], places[min(span[1], len(places)) - 1]
     else:
         layer = "" if lines.series is not None else name
         every = [lines.places(layer, example) for example in {row.example for row in rows}]
-    start = min(float(places[0]) for places in every)
-    end = max(float(places[-1]) for places in every)
+        start = min(places[0] for places in every)
+        end = max(places[-1] for places in every)
     if start < end:
         return start, end
     half = _DAY / 2 if shown_times(lines.layer(name)) is not None else 0.5
@@ -168,7 +176,7 @@ class _Drawing:
         self.name, self.left = (70, 112) if narrow else (104, 150)
         self.right = sheet.width - EDGE - (70 if narrow else 84)
         self.layer = shown.layer["name"]
-        self.at = float(lines.places(self.layer, shown.example)[shown.timestep])
+        self.at = lines.places(self.layer, shown.example)[shown.timestep]
 
     def x(self, places: Floats) -> Floats:
         """Give where times stand."""
@@ -195,7 +203,7 @@ class _Drawing:
         times = shown_times(self.lines.layer(layer) if layer else self.lines.series)
         if times is not None:
             ticks = time_ticks(times, self.shown.example, *self._drawn(places), count)
-            return [(float(places[tick.timestep]), tick.text) for tick in ticks]
+            return [(places[tick.timestep], tick.text) for tick in ticks]
         found = number_ticks(self.start, self.end, count, whole=True)
         return [(tick, f"{tick:.0f}") for tick in found]
 
@@ -285,7 +293,7 @@ class _Drawing:
         for key in subject.keys:
             first, stop = self._drawn(self.lines.places(key.layer, example))
             for lines in self.every:
-                extent = Line(lines.line(key, example).values[first:stop]).extent
+                extent = lines.line(key, example).extent(first, stop)
                 known += [extent] if extent is not None else []
         if not known:
             return None
@@ -299,22 +307,22 @@ class _Drawing:
             return (-1.0, 1.0) if low == 0 else (low - abs(low), low + abs(low))
         return low, high
 
-    def _drawn(self, places: Floats) -> tuple[int, int]:
+    def _drawn(self, places: Places) -> tuple[int, int]:
         """Give the first of timesteps that is drawn, and that after the last."""
-        first = int(np.searchsorted(places, self.start))
-        return first, int(np.searchsorted(places, self.end, "right"))
+        return places.find(self.start), places.find(self.end, "right")
 
     def _padding(self, row: Row, top: int, height: int) -> None:
         dataset = self.lines.layer(self.layer)
         channels = all(one.kind == "channel" for one in row.subjects)
         if "mask" not in dataset or (channels and self.shown.layer.get("windowed")):
             return
-        padded = ~dataset["mask"][row.example].to_numpy()
-        edges = np.flatnonzero(np.diff(padded.astype(np.int8), prepend=0, append=0))
-        x = self.x(self.lines.places(self.layer, row.example))
-        half = (x[-1] - x[0]) / max(1, len(x) - 1) / 2
-        for first, stop in edges.reshape(-1, 2).tolist():
-            a, b = max(self.left, x[first] - half), min(self.right, x[stop - 1] + half)
+        places = self.lines.places(self.layer, row.example)
+        begin, end = self.x(np.array([places[0], places[-1]])).tolist()
+        half = (end - begin) / max(1, len(places) - 1) / 2
+        edges = padding_of(Rows(dataset["mask"]), len(places), row.example)
+        lefts, rights = self.x(places[edges[:, 0]]), self.x(places[edges[:, 1] - 1])
+        for left, right in zip(lefts.tolist(), rights.tolist(), strict=True):
+            a, b = max(self.left, left - half), min(self.right, right + half)
             if b > a:
                 boxes = rectangles(a, top - 3, b - a, height + 6)
                 self.sheet.pattern(DOTS, boxes, self.sheet.theme.muted)
@@ -349,7 +357,7 @@ class _Drawing:
                 sheet.stroke(points, thick, colour)
 
     def _points(
-        self, line: Line, key: Key, example: int, band: _Band, *, steps: bool
+        self, line: Line | LongLine, key: Key, example: int, band: _Band, *, steps: bool
     ) -> tuple[Floats, Floats]:
         """
         Give the points of a line, and what it spans: left, right, the heights of its lowest and highest.
@@ -358,14 +366,14 @@ class _Drawing:
         """
         places = self.lines.places(key.layer, example)
         first, stop = self._drawn(places)
-        x = self.x(places[first:stop])
-        if not len(x):
+        if first >= stop:
             return np.zeros((0, 2)), np.zeros((0, 4))
         # A line breaks where timesteps are missing.
-        broken = gaps(places[first:stop])
-        before, after = x[broken - 1], x[broken]
-        if len(x) <= self.right - self.left:
-            y = band.y(line.values[first:stop].astype(np.float64))
+        broken = places.gaps(slice(first, stop))
+        before, after = (self.x(places[first + at]) for at in (broken - 1, broken))
+        if stop - first <= self.right - self.left:
+            x = self.x(places[first:stop])
+            y = band.y(line.read(first, stop).astype(np.float64))
             points = np.insert(np.stack([x, y], axis=1), broken, np.nan, axis=0)
             if not steps:
                 units = np.arange(np.ceil(x[0]), x[-1])
@@ -379,7 +387,11 @@ class _Drawing:
             left[broken], right[broken - 1] = after, before
             return points, np.stack([left, right, y, y], axis=1)
         units = np.arange(self.left, self.right + 1)
-        edges = first + np.searchsorted(x, np.append(units, units[-1] + 1))
+        edges = places.search(np.append(units, units[-1] + 1), slice(first, stop), self.x)
+        # Of very many timesteps, units end with a run of those that are summed up: nobody sees by how few.
+        run = 1 << max(0, int(np.log2(_UNSEEN * (stop - first) / len(units))))
+        if run >= 1 << BASE_LEVEL:
+            edges = np.clip(-(-edges // run) * run, first, stop)
         low, high = band.y(line.columns(edges).astype(np.float64))
         there = (
             np.diff(edges) > 0
@@ -451,10 +463,10 @@ class _Drawing:
         keys = subject.keys if row.alone else subject.keys[-1:]
         for i, key in enumerate(keys):
             places = self.lines.places(key.layer, row.example)
-            before = int(np.searchsorted(places, self.at, "right")) - 1
+            before = places.find(self.at, "right") - 1
             if before < 0:
                 continue
-            value = float(self.lines.line(key, row.example).values[before])
+            value = float(self.lines.line(key, row.example).read(before, before + 1)[0])
             target = key.kind == "target" or i < len(keys) - 1
             colour = self.sheet.theme.muted if target else self.colour(subject)
             y = middle + (i - (len(keys) - 1) / 2) * 14

@@ -325,7 +325,7 @@ def _coloured(shown: Snapshot, space: Space, look: Look, theme: Theme) -> _Colou
         return _by_class(space.labels, [in_line(name) for name in space.labels.names], theme)
     if wanted == "value":
         colours = shown.coloured(theme)
-        values = shown.levels.read(0, shown.levels.columns, shown.cell)[space.columns]
+        values = space.taken(lambda start, stop: shown.levels.read(start, stop, shown.cell))
         largest = shown.levels.statistics.largest[shown.cell]
         low, high = colours.range
         name = f"{shown.signal.replace('_', ' ')} of cell {shown.cell}"
@@ -353,7 +353,7 @@ def _by_class(classes: Classes, names: list[str], theme: Theme) -> _Coloured:
 
 
 def _by_track(space: Space, number: int, track: Track, theme: Theme) -> _Coloured:
-    codes = track.codes[space.columns]
+    codes = track.codes_at(space.columns)
     table = track_colours(number, track.shares, yes_no=track.yes_no, theme=theme)
     none = np.asarray(theme.line, np.uint8)
     if track.yes_no:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lstm_widgets.recording.rows import Rows
+from lstm_widgets.recording.rows import Rows, in_memory
 from lstm_widgets.rnn.parallel import mapped
 from lstm_widgets.rnn.scan import compiled_module
 
@@ -614,7 +614,7 @@ def written_levels(signals: Sequence[xr.DataArray]) -> KeptLevels | None:
 
 
 def _written(signal: xr.DataArray) -> KeptLevels | None:
-    if signal.variable._in_memory:  # noqa: SLF001 - xarray tells it by no public name
+    if in_memory(signal):
         return None
     # What isn't in memory comes from a file, or from two.
     from lstm_widgets.recording.store.stored import stored  # noqa: PLC0415 - needs Zarr
@@ -659,13 +659,39 @@ def statistics_path(signal: str) -> str:
     return f"statistics/{signal}/cells"
 
 
+class OneCell:
+    """
+    What is read by a function, as the only cell of a signal; `Levels` takes it.
+
+    Parameters
+    ----------
+    read : callable
+        From one column to another, ``(column,)``.
+    count : int
+        How many columns there are.
+    """
+
+    in_memory = False
+    block = 1 << 16
+
+    def __init__(self, read: Callable[[int, int], NDArray[Any]], count: int) -> None:
+        self._read, self.shape = read, (count, 1)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, columns: slice) -> NDArray[np.float32]:
+        start, stop, _ = columns.indices(len(self))
+        return np.asarray(self._read(start, stop), np.float32)[:, None]
+
+
 class Levels:
     """
     One signal of one layer, summed up at any zoom.
 
     Parameters
     ----------
-    values : float32 array (example, timestep, cell), xarray.DataArray or xarray.Variable
+    values : float32 array (example, timestep, cell), xarray.DataArray, xarray.Variable or OneCell
         Kept as it is, without a copy if it is contiguous; examples are laid end to end, as columns. What
         is on a disk stays there.
     mask : bool array (example, timestep), optional
@@ -683,11 +709,11 @@ class Levels:
 
     def __init__(
         self,
-        values: NDArray[np.float32] | xr.DataArray | xr.Variable,
+        values: NDArray[np.float32] | xr.DataArray | xr.Variable | OneCell,
         mask: NDArray[np.bool_] | xr.DataArray | xr.Variable | None = None,
         kept: KeptLevels | None = None,
     ) -> None:
-        self._rows = Rows(values)
+        self._rows = values if isinstance(values, OneCell) else Rows(values)
         self._mask = None if mask is None else Rows(mask)
         self.columns, self.cells = self._rows.shape
         self._given = kept
@@ -712,7 +738,7 @@ class Levels:
         return values
 
     @cached_property
-    def _kept(self) -> KeptLevels:
+    def kept(self) -> KeptLevels:
         """The levels and the statistics: given, or made in one pass."""
         if self._given is not None:
             return self._given
@@ -735,7 +761,7 @@ class Levels:
     @property
     def statistics(self) -> CellStatistics:
         """The statistics of every cell."""
-        return self._kept.statistics
+        return self.kept.statistics
 
     def at(
         self, level: int, start: int, stop: int, cells: slice | NDArray[np.intp] = slice(None)
@@ -767,11 +793,11 @@ class Levels:
         """Find the coarsest of the levels that are kept, up to one; None: values are as near."""
         if level < BASE_LEVEL:
             return None
-        return max((kept for kept in self._kept.levels if kept <= level), default=None)
+        return max((kept for kept in self.kept.levels if kept <= level), default=None)
 
     def _runs(self, level: int, start: int, stop: int, cells: slice | NDArray[np.intp]) -> Pooled:
         """Give runs of a level that is kept; what isn't whole at the end is made of a finer one."""
-        kept = self._kept.levels[level]
+        kept = self.kept.levels[level]
         there = min(len(kept), self.columns >> level)
         values = kept[start : min(stop, there)][:, :, cells]
         parts = [Pooled(*values.transpose(1, 0, 2))]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Rows", "rows_of"]
+__all__ = ["Rows", "in_memory", "rows_of"]
 
 #: What was read last of all arrays on disks is kept, up to so many bytes.
 KEPT_BYTES = 1 << 26
@@ -26,6 +26,20 @@ _BLOCK_VALUES = 1 << 19
 
 _kept: LRU[NDArray[Any]] = LRU(KEPT_BYTES, lambda block: block.nbytes)
 _numbers = itertools.count()
+
+
+def in_memory(values: xr.DataArray | xr.Variable | NDArray[Any]) -> bool:
+    """
+    Tell whether nothing of an array has to be read.
+
+    Examples
+    --------
+    >>> in_memory(np.zeros(3))
+    True
+    """
+    variable = getattr(values, "variable", values)
+    # Xarray tells it by no public name.
+    return not isinstance(variable, xr.Variable) or bool(variable._in_memory)  # noqa: SLF001
 
 
 def rows_of(
@@ -105,8 +119,7 @@ class Rows:
         self.shape: tuple[int, ...] = (math.prod(values.shape[:axes]), *values.shape[axes:])
         self._whole: NDArray[Any] | None = None
         self._number = next(_numbers)
-        # What isn't in memory, xarray tells by no public name.
-        if not isinstance(self._values, xr.Variable) or self._values._in_memory:  # noqa: SLF001
+        if not isinstance(self._values, xr.Variable) or in_memory(self._values):
             self._whole = np.ascontiguousarray(self._values).reshape(self.shape)
             return
         chunks = self._values.encoding.get("chunks")

@@ -1,25 +1,24 @@
-"""What is drawn as lines over time: which lines a recording has, and each at any zoom.
-
-A *level* ``k`` has the lowest and the highest of every ``4**k`` timesteps, so that no spike is lost
-however many timesteps share a pixel. What is missing (NaN) counts in neither: only where all of them are
-missing is there a gap.
-"""
+"""What is drawn as lines over time: which lines a recording has, and each at any zoom."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lstm_widgets.lru import LRU
+from lstm_widgets.recording.levels import Levels, OneCell, written_levels
+from lstm_widgets.recording.rows import Rows, in_memory, rows_of
 from lstm_widgets.tokens.wording import sendable
+from lstm_widgets.views.line import Line
+from lstm_widgets.views.long_lines import LongLine
+from lstm_widgets.views.places import Places
 from lstm_widgets.views.times import shown_times
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import xarray as xr
     from numpy.typing import NDArray
@@ -28,12 +27,12 @@ if TYPE_CHECKING:
     from lstm_widgets.views.series_relevance import SeriesRelevance
     from lstm_widgets.views.tracks import Track
 
-#: Runs of one level that are one of the next. The page has the same numbers (js/src/data/levels.js).
-POOLED = 4
-#: Runs in a tile; the coarsest level has no more.
-TILE = 512
 #: Lines are kept, as many as a person looks at and some: up to so many bytes of values.
 _KEPT_BYTES = 1 << 26
+#: Of what isn't in memory, lines of no more timesteps are read whole.
+SHORT = 1 << 16
+#: Arrays that aren't in memory, as they are summed up: so many are kept.
+_KEPT_ARRAYS = 16
 
 
 class Key(NamedTuple):
@@ -56,111 +55,6 @@ class Key(NamedTuple):
     number: int
     layer: str = ""
     signal: str = ""
-
-
-class Line:
-    """
-    One line at every level of detail.
-
-    Parameters
-    ----------
-    values : float32 array (timestep,)
-        NaN where there is none.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> line = Line(np.array([0, 1, np.nan, 9, -2, 3], np.float32))
-    >>> line.level(1).tolist()
-    [[0.0, -2.0], [9.0, 3.0]]
-    """
-
-    def __init__(self, values: NDArray[np.float32]) -> None:
-        self.values = np.ascontiguousarray(values, dtype=np.float32)
-        self._levels = [np.stack([self.values, self.values])]
-
-    def level(self, level: int) -> NDArray[np.float32]:
-        """Give the lowest and the highest of every ``4**level`` timesteps: float32 (2, run)."""
-        while len(self._levels) <= level:
-            self._levels.append(pooled(self._levels[-1]))
-        return self._levels[level]
-
-    @property
-    def top(self) -> int:
-        """The first level of no more than ``TILE`` runs."""
-        return top_level(len(self.values))
-
-    def tile(self, level: int, block: int) -> NDArray[np.float32]:
-        """
-        Give one block of a level.
-
-        Parameters
-        ----------
-        level : int
-        block : int
-            Which ``TILE`` runs.
-
-        Returns
-        -------
-        float32 array (2, run), or (run,) of level 0, which has the values themselves
-        """
-        part = slice(block * TILE, (block + 1) * TILE)
-        return self.level(level)[:, part] if level else self.values[part]
-
-    @cached_property
-    def extent(self) -> tuple[float, float] | None:
-        """The lowest and the highest finite value; None if there is none."""
-        finite = self.values[np.isfinite(self.values)]
-        return (float(finite.min()), float(finite.max())) if len(finite) else None
-
-    def strongest(self, edges: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Give what has the largest magnitude between edges, with its sign: float32 (column,)."""
-        low, high = self.columns(edges)
-        strongest: NDArray[np.float32] = np.where(-low > high, low, high)
-        return strongest
-
-    def columns(self, edges: NDArray[np.intp]) -> NDArray[np.float32]:
-        """
-        Give the lowest and the highest between edges.
-
-        Parameters
-        ----------
-        edges : int array (column + 1,)
-            Rising: a column has the timesteps from one edge up to, without, the next.
-
-        Returns
-        -------
-        float32 array (2, column)
-            NaN where a column has no timestep, or all of them are missing.
-        """
-        made = np.full((2, len(edges) - 1), np.nan, np.float32)
-        some = edges[1:] > edges[:-1]
-        if some.any():
-            starts = edges[:-1][some]
-            part = self.values[: edges[-1]]
-            made[0, some] = np.fmin.reduceat(part, starts)
-            made[1, some] = np.fmax.reduceat(part, starts)
-        return made
-
-
-def pooled(level: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sum up every ``POOLED`` runs: the lowest and the highest of each, float32 (2, run)."""
-    count = math.ceil(level.shape[1] / POOLED)
-    parts = np.full((2, count * POOLED), np.nan, np.float32)
-    parts[:, : level.shape[1]] = level
-    made = parts[:, ::POOLED].copy()
-    for i in range(1, POOLED):
-        np.fmin(made[0], parts[0, i::POOLED], out=made[0])
-        np.fmax(made[1], parts[1, i::POOLED], out=made[1])
-    return made
-
-
-def top_level(count: int) -> int:
-    """Give the first level of so many timesteps that has no more than ``TILE`` runs."""
-    level = 0
-    while count > TILE * POOLED**level:
-        level += 1
-    return level
 
 
 @dataclass(frozen=True)
@@ -187,12 +81,17 @@ class Readout(NamedTuple):
 
     Parameters
     ----------
-    values : float32 array (example, timestep)
+    values : xarray.DataArray (example, timestep)
+        Of a long recording it is worked out where it is looked at.
     told : str
     """
 
-    values: NDArray[np.float32]
+    values: xr.DataArray
     told: str
+
+    def part(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Give what is read at some columns, examples laid end to end: float32 (column,)."""
+        return rows_of(self.values, start, stop).astype(np.float32)
 
 
 class Lines:
@@ -208,6 +107,8 @@ class Lines:
         By layer and the name of a concept: what a probe reads of it.
     relevance : SeriesRelevance, optional
         What stands behind the lines of channels.
+    levels : callable, optional
+        Gives a signal of a layer that isn't in memory, summed up, by their names. Default: it is done here.
     """
 
     def __init__(
@@ -216,6 +117,8 @@ class Lines:
         said: Mapping[str, tuple[Track, ...]],
         read: Mapping[tuple[str, str], Readout] | None = None,
         relevance: SeriesRelevance | None = None,
+        *,
+        levels: Callable[[str, str], Levels] | None = None,
     ) -> None:
         self.recording = recording
         self.relevance = relevance
@@ -227,6 +130,9 @@ class Lines:
             "target": recording.targets,
         }
         self._kept: LRU[Line] = LRU(_KEPT_BYTES, lambda line: line.values.nbytes)
+        self._levels = self._summed_up if levels is None else levels
+        self._summed: LRU[Levels] = LRU(_KEPT_ARRAYS)
+        self._masks: dict[str, Rows] = {}
 
     @property
     def channels(self) -> list[tuple[str, str]]:
@@ -343,16 +249,11 @@ class Lines:
                 example, :, key.number % each
             ].to_numpy()
             return _without_padding(values, dataset, example)
-        if key.kind == "readout":
-            name = self.tracks(key.layer)[key.number].name
-            read: NDArray[np.float32] = self.read[key.layer, name].values[example]
-            return read
-        if key.kind == "track":
-            track = self.tracks(key.layer)[key.number]
+        if key.kind in ("track", "readout"):
             layer = self.layer(key.layer)
             timesteps = layer.sizes["timestep"]
-            said = track.said[example * timesteps : (example + 1) * timesteps]
-            return _without_padding(said.astype(np.float32), layer, example)
+            said = self._said(key, example * timesteps, (example + 1) * timesteps)
+            return said if key.kind == "readout" else _without_padding(said, layer, example)
         if key.kind == "relevance" and self.relevance is not None:
             return self.relevance.line(self.relevance.of(key.number), example)
         array = self._arrays.get(key.kind)
@@ -361,11 +262,51 @@ class Lines:
         given: NDArray[np.float32] = array[example, :, key.number].to_numpy()
         return given
 
-    def line(self, key: Key, example: int) -> Line:
-        """Give a line of one example at all levels; those asked for last are kept."""
+    def _said(self, key: Key, start: int, stop: int) -> NDArray[np.float32]:
+        """Give what a concept, or a readout, says of some columns of its layer."""
+        track = self.tracks(key.layer)[key.number]
+        if key.kind == "readout":
+            return self.read[key.layer, track.name].part(start, stop)
+        return track.said.block(slice(start, stop)).astype(np.float32)
+
+    def line(self, key: Key, example: int) -> Line | LongLine:
+        """Give a line of one example at all levels; values of those asked for last are kept."""
+        long = self._long(key, example)
+        if long is not None:
+            return long
         return self._kept.get((key, example), lambda: Line(self.values(key, example)))
 
-    def places(self, layer: str, example: int) -> NDArray[np.float64]:
+    def _long(self, key: Key, example: int) -> LongLine | None:
+        """Give a line that isn't in memory and too long to be read whole; None of any other."""
+        dataset = self.layer(key.layer) if key.layer else None
+        timesteps = self.timesteps if dataset is None else int(dataset.sizes["timestep"])
+        if timesteps <= SHORT or key.kind == "relevance":
+            return None
+        number, mask = 0, None
+        if dataset is None:
+            array = self._arrays[key.kind]
+            if array is None or in_memory(array):
+                return None
+            levels, number = self._summed.get(key.kind, partial(Levels, array)), key.number
+        elif key.kind == "cell":
+            if in_memory(self.recording[self.recording.directions(key.layer)[0]][key.signal]):
+                return None
+            levels, number = self._levels(key.layer, key.signal), key.number
+        else:
+            said = OneCell(partial(self._said, key), dataset.sizes["example"] * timesteps)
+            levels = self._summed.get(key, partial(Levels, said))
+        if dataset is not None and "mask" in dataset and key.kind != "readout":
+            mask = self._masks.setdefault(key.layer, Rows(dataset["mask"]))
+        return LongLine(levels, number, example, timesteps, mask)
+
+    def _summed_up(self, layer: str, signal: str) -> Levels:
+        """Give a signal of a layer, summed up; of both directions side by side."""
+        names = self.recording.directions(layer)
+        written = written_levels([self.recording[name][signal] for name in names])
+        values = self.recording[layer][signal]
+        return self._summed.get((layer, signal), lambda: Levels(values, None, written))
+
+    def places(self, layer: str, example: int) -> Places:
         """
         Give where the timesteps of an example stand on a time axis.
 
@@ -377,18 +318,18 @@ class Lines:
 
         Returns
         -------
-        float64 array (timestep,)
+        Places
             Dates as milliseconds since 1970, or numbers.
         """
         array = self.series if layer == "" else self.layer(layer)
         times = shown_times(array)
         if times is not None:
             row = times.values[0 if times.shared else example]
-            return np.asarray(row.view(np.int64) / 1e6 if times.dates else row, np.float64)
+            placed = np.asarray(row.view(np.int64) / 1e6 if times.dates else row, np.float64)
+            return Places(len(placed), times=placed)
         if array is None:
-            return np.zeros(0)
-        first, step = counted(array)
-        return first + step * np.arange(array.sizes["timestep"], dtype=np.float64)
+            return Places(0)
+        return Places(array.sizes["timestep"], *counted(array))
 
     def layer(self, name: str) -> xr.Dataset:
         """Give a layer, of both directions the first."""
@@ -410,7 +351,9 @@ def _without_padding(
 
 def counted(array: xr.DataArray | xr.Dataset) -> list[int]:
     """Give the first of timesteps that have no times, and the step: those of a series may be fewer."""
-    positions = array.coords["position"].to_numpy() if "position" in array.coords else np.arange(2)
+    positions = np.arange(2)
+    if "position" in array.coords:
+        positions = array.coords["position"][:2].to_numpy()
     if not len(positions):
         return [0, 1]
     step = positions[1] - positions[0] if len(positions) > 1 else 1

@@ -30,7 +30,7 @@ def readouts(probe: Probe) -> dict[str, Readout]:
     """
     return {
         str(name): Readout(
-            values.transpose("example", "timestep").to_numpy().astype(np.float32),
+            values.transpose("example", "timestep"),
             _told(probe, str(name)),
         )
         for name, values in probe.prediction.data_vars.items()

@@ -294,4 +294,7 @@ class Snapshot:
         if at is None:
             return [in_line(sendable(track.name)) for _, track in self.tracks]
         padded = self.padded(at, at + 1)[0]
-        return [track.say(NONE if padded else track.codes[at]) for _, track in self.tracks]
+        return [
+            track.say(NONE if padded else int(track.codes(at, at + 1)[0]))
+            for _, track in self.tracks
+        ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from lstm_widgets.recording.rows import Rows
 from lstm_widgets.tokens.wording import sendable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import xarray as xr
     from numpy.typing import NDArray
 
@@ -32,6 +35,8 @@ ANGLES = (-35.0, 20.0)
 _REACH = 0.05
 #: So many eigenvalues of a fixed point are told.
 _TOLD = 3
+#: Columns that are read together.
+_STRETCH = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,29 @@ class Space:
         """Give the places of all points along a component: float32 (point,)."""
         return np.ascontiguousarray(self._rows[self.columns, which], dtype=np.float32)
 
+    def taken(self, read: Callable[[int, int], NDArray[Any]]) -> NDArray[Any]:
+        """
+        Take what is read of all points, a stretch of columns at a time.
+
+        Parameters
+        ----------
+        read : callable
+            From one column to another: what stands there ``(column,)``.
+
+        Returns
+        -------
+        array (point,)
+        """
+        parts = [read(0, 0)]
+        edges = np.arange(0, (self.columns[-1] if len(self) else -1) + 1 + _STRETCH, _STRETCH)
+        for start, (first, last) in zip(
+            edges.tolist(), pairwise(np.searchsorted(self.columns, edges).tolist()), strict=False
+        ):
+            if first < last:
+                here = self.columns[first:last] - start
+                parts.append(read(start, start + int(here[-1]) + 1)[here])
+        return np.concatenate(parts)
+
     def positions_of(self, states: NDArray[Any]) -> NDArray[np.float64]:
         """Place further states (point, cell): float64 (point, component)."""
         places = np.asarray(positions_of(self.projection, states), np.float64)
@@ -159,7 +187,7 @@ class Space:
         if "token" not in self._dataset.coords:
             return None
         rows = Rows(self._dataset["token"])
-        return _commonest(rows[0 : len(rows)][self.columns])
+        return _commonest(self.taken(lambda start, stop: rows[start:stop]))
 
     @cached_property
     def labels(self) -> Classes | None:
@@ -215,10 +243,18 @@ def turned(places: NDArray[np.floating[Any]], angles: tuple[float, float]) -> ND
 
 def series_at(space: Space, lines: Lines, key: Key) -> NDArray[np.float32]:
     """Give what a line is at each point: float32 (point,)."""
-    examples = space.projection.sizes["example"]
-    every = np.concatenate([lines.values(key, example) for example in range(examples)])
-    values: NDArray[np.float32] = every[space.columns]
-    return values
+    timesteps = space.projection.sizes["timestep"]
+
+    def read(start: int, stop: int) -> NDArray[np.float32]:
+        parts = [np.zeros(0, np.float32)]
+        while start < stop:
+            example, first = divmod(start, timesteps)
+            last = min(timesteps, first + stop - start)
+            parts.append(lines.line(key, example).read(first, last))
+            start += last - first
+        return np.concatenate(parts)
+
+    return space.taken(read)
 
 
 class FixedPoints:

@@ -12,10 +12,16 @@ import numpy as np
 from lstm_widgets.tokens.wording import in_line, number, sendable, stepped
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
+
+    from lstm_widgets.concepts.packed import PackedTrack
 
 #: The code of no value; numbers have the ones below it.
 NONE = 255
+#: Columns that are unpacked together: a multiple of 8.
+_STRETCH = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,38 +33,63 @@ class Track:
     ----------
     name : str
         What it is called.
-    said : bool array or float64 array (column,)
+    said : PackedTrack
         Yes or no; or numbers, NaN where there is none.
     """
 
     name: str
-    said: NDArray[np.bool_] | NDArray[np.float64]
+    said: PackedTrack
 
     @property
     def yes_no(self) -> bool:
         """Whether it says yes or no."""
-        return self.said.dtype == np.bool_
+        return self.said.kind == "yes_no"
+
+    @property
+    def stretches(self) -> Iterator[NDArray[Any]]:
+        """What it says, unpacked some columns at a time."""
+        for start in range(0, len(self.said), _STRETCH):
+            yield self.said.block(slice(start, start + _STRETCH))
 
     @cached_property
     def table(self) -> tuple[NDArray[np.float64], bool]:
         """What the codes of numbers stand for, rising, and whether those are the very numbers."""
-        numbers = np.unique(self.said[~np.isnan(self.said)])
-        if len(numbers) <= NONE:
-            return numbers.astype(np.float64), True
-        return np.linspace(numbers[0], numbers[-1], NONE), False
+        numbers, exact = np.zeros(0), True
+        for values in self.stretches:
+            numbers = np.unique(np.concatenate([numbers, values[~np.isnan(values)]]))
+            if len(numbers) > NONE:
+                numbers, exact = numbers[[0, -1]], False
+        return (numbers if exact else np.linspace(numbers[0], numbers[-1], NONE)), exact
 
-    @cached_property
-    def codes(self) -> NDArray[np.uint8]:
-        """A code each column: 0 for no, 1 for yes, or the place of its number; ``NONE`` for none."""
+    def codes(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """
+        Give a code for each of some columns.
+
+        Parameters
+        ----------
+        start, stop : int
+
+        Returns
+        -------
+        uint8 array (column,)
+            0 for no, 1 for yes, or the place of its number; ``NONE`` for none.
+        """
+        return self._coded(self.said.block(slice(start, stop)))
+
+    def codes_at(self, columns: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+        """Give the same for columns in any order."""
+        return self._coded(self.said.take(columns))
+
+    def _coded(self, said: NDArray[Any]) -> NDArray[np.uint8]:
         if self.yes_no:
-            return self.said.astype(np.uint8)
+            return said.astype(np.uint8)
         table, exact = self.table
-        known = ~np.isnan(self.said)
-        codes = np.full(self.said.shape, NONE, np.uint8)
+        known = ~np.isnan(said)
+        codes = np.full(said.shape, NONE, np.uint8)
         if exact:
-            codes[known] = np.searchsorted(table, self.said[known])
+            codes[known] = np.searchsorted(table, said[known])
         else:
-            share = (self.said[known] - table[0]) / (table[-1] - table[0])
+            share = (said[known] - table[0]) / (table[-1] - table[0])
             codes[known] = np.floor(share * (NONE - 1) + 0.5)
         return codes
 
@@ -89,8 +120,9 @@ class Track:
     def packed(self) -> bytes:
         """Its codes as they are sent."""
         if self.yes_no:
-            return np.packbits(self.said.astype(np.bool_), bitorder="little").tobytes()
-        return self.codes.tobytes()
+            bits = (np.packbits(values, bitorder="little") for values in self.stretches)
+            return b"".join(part.tobytes() for part in bits)
+        return b"".join(self._coded(values).tobytes() for values in self.stretches)
 
     def described(self, start: int) -> dict[str, Any]:
         """Describe it to the page; its codes begin at ``start``."""

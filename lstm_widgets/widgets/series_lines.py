@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -11,6 +12,7 @@ from lstm_widgets.figures.series import Row, series
 from lstm_widgets.views.lines import Lines, Readout, Subject, subjects_of
 from lstm_widgets.views.readouts import readouts
 from lstm_widgets.widgets.matching_widget import MatchingWidget
+from lstm_widgets.widgets.page.state import tiles_of
 from lstm_widgets.widgets.pinned_cells import PinnedCells
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ class SeriesLines(MatchingWidget, PinnedCells):
 
     def _lines_of(self, recording: Recording) -> Lines:
         """Give all lines of a recording, those of tracks among them."""
-        return Lines(recording, self._said, self._read(), self._placed)
+        levels = partial(tiles_of, recording)
+        return Lines(recording, self._said, self._read(), self._placed, levels=levels)
 
     def _say(self, said: dict[str, tuple[Track, ...]]) -> None:
         super()._say(said)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import traitlets
 
 from lstm_widgets.figures.behind import Behind
@@ -196,7 +195,7 @@ class SeriesPlot(SeriesLines):
         lines, timestep = self._drawn, self.explained
         if timestep is None:
             at = lines.places(self.layer, example)[self.timestep]
-            timestep = int(np.abs(lines.places("", example) - at).argmin())
+            timestep = lines.places("", example).nearest(at)
         return self._placed.row(example, timestep)
 
     def _say(self, said: dict[str, tuple[Track, ...]]) -> None:

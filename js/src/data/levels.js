@@ -1,7 +1,7 @@
 // Lines at every level of detail: of every 4^k timesteps the lowest and the highest, so that no spike is
 // lost. What is missing (NaN) counts in neither; only where all of them are missing is there a gap.
 
-/** Runs of one level that are one of the next: the same as in lstm_widgets/views/lines.py. */
+/** Runs of one level that are one of the next: the same as in lstm_widgets/views/line.py. */
 export const POOLED = 4;
 /** Runs in a tile; the coarsest level has no more. */
 export const TILE = 512;

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from lstm_widgets.recording.masks import padding_of
+from lstm_widgets.recording.rows import Rows
 from lstm_widgets.views.lines import Key, Lines, counted
 from lstm_widgets.views.times import shown_times
 
@@ -132,11 +132,12 @@ def _padding(dataset: xr.Dataset) -> list[list[list[int]]]:
     """Give the stretches of padding of each example; none at all if there are too many."""
     if "mask" not in dataset:
         return []
-    padded = ~dataset["mask"].to_numpy()
-    edges = np.diff(padded.astype(np.int8), axis=1, prepend=0, append=0)
-    if np.count_nonzero(edges) > 2 * _MOST_STRETCHES:
-        return []
-    return [
-        np.stack([np.flatnonzero(row > 0), np.flatnonzero(row < 0)], axis=1).tolist()
-        for row in edges
-    ]
+    found: list[list[list[int]]] = []
+    mask, left = Rows(dataset["mask"]), _MOST_STRETCHES
+    for example in range(dataset.sizes["example"]):
+        padding = padding_of(mask, dataset.sizes["timestep"], example)
+        left -= len(padding)
+        if left < 0:
+            return []
+        found.append(padding.tolist())
+    return found

@@ -116,7 +116,7 @@ def answer_space(
             raise ValueError(f"space: there are no {kind}")
         return _told(classes), [classes.codes.tobytes()]
     if kind == "values":
-        values = levels.read(0, levels.columns, which)[space.columns]
+        values = space.taken(lambda start, stop: levels.read(start, stop, which))
         return {}, [encode(values, levels.statistics.largest[which]).tobytes()]
     if kind == "series":
         return _series(space, lines, Key(*which))

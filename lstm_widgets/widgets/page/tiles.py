@@ -87,11 +87,6 @@ class SignalTiles(Levels):
         """What the page is told of cells: float32 (3, cell); of a variant (6, cell)."""
         return self.statistics.tobytes()
 
-    @property
-    def kept(self) -> KeptLevels:
-        """What was summed up of all values."""
-        return self._kept
-
     @cached_property
     def overview(self) -> tuple[int, NDArray[np.uint8]]:
         """The finest level of at most ``OVERVIEW_BYTES`` codes: its number, and codes (cell, bin)."""

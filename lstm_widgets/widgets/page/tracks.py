@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstm_widgets import concepts
 from lstm_widgets.analysis.probes.result import Probe
+from lstm_widgets.concepts.make_tracks import packed_tracks, resolve
 from lstm_widgets.recording.rows import Rows
 from lstm_widgets.views.tracks import Track
 
@@ -106,7 +106,7 @@ def _one_by_one(tracks: Any) -> list[Any]:  # noqa: ANN401 - the resolver checks
     """Split what was given into parts that the resolver takes, too."""
     if isinstance(tracks, Mapping):
         return [{name: said} for name, said in tracks.items()]
-    return [[concept] for concept in concepts.resolve(tracks)]
+    return [[concept] for concept in resolve(tracks)]
 
 
 def _name_of(one: Any) -> str:  # noqa: ANN401
@@ -120,16 +120,14 @@ def _tracks_of(
     for one in given:
         name = _name_of(one)
         try:
-            said = concepts.tracks(recording, one, layer=layer)[name]
+            said = packed_tracks(recording, one, layer=layer)[name]
         except ValueError as error:
             refused.setdefault(name, error)
             continue
-        values = said.values.reshape(-1)
-        if np.isinf(values).any():
+        track = Track(name, said)
+        if not track.yes_no and any(np.isinf(values).any() for values in track.stretches):
             raise ValueError(f"tracks: expected finite numbers or NaN, got infinity in {name!r}")
-        # Padding, which has no value, is known to the page.
-        yes_no = said.attrs["kind"] == "yes_no"
-        yield Track(name, values == 1 if yes_no else values)
+        yield track
 
 
 def _alike(one: xr.Dataset, other: xr.Dataset) -> bool:
