@@ -427,6 +427,17 @@ UNMASKED = {
 }
 
 
+def test_an_empty_example_needs_a_mask():
+    model = keras.Sequential([keras.Input((None,)), L.Embedding(5, 3), L.LSTM(4, name="lstm")])
+    with pytest.raises(ValueError, match=r"sequences of one timestep or more, .* an empty one, 1"):
+        record(model, [[1, 2], [], [3]])
+    masking = keras.Sequential(
+        [keras.Input((None,)), L.Embedding(5, 3, mask_zero=True), L.LSTM(4, name="lstm")]
+    )
+    recording = quietly(record, masking, [[1, 2], [], [3]])
+    assert recording["lstm"].mask.sum("timestep").to_numpy().tolist() == [2, 0, 1]
+
+
 @pytest.mark.parametrize("kind", UNMASKED)
 def test_without_a_mask_each_example_is_read_as_if_alone(kind):
     model, rows = UNMASKED[kind](), uneven(*LENGTHS)

@@ -183,6 +183,8 @@ def test_what_does_not_fit_is_refused():
     table = table_of()
     with pytest.raises(ValueError, match=r"scores: expected a table of rank_cells\(variants"):
         lw.LearningCurve(table.drop(columns="variant"))
+    with pytest.raises(ValueError, match="scores: expected a table with rows, got an empty one"):
+        lw.LearningCurve(table[:0])
     with pytest.raises(ValueError, match=r"scores: expected a table of rank_cells.*got list"):
         lw.LearningCurve([1])
     with pytest.raises(ValueError, match=r"concept: expected one of 'in \$quotes\$'; got 'vowel'"):

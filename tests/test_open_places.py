@@ -46,7 +46,8 @@ def archive(saved, path, top=""):
             if each.is_file():
                 file.write(each, f"{top}{each.relative_to(saved).as_posix()}")
         if top:
-            file.writestr("__MACOSX/._zarr.json", b"left by a file browser")
+            for left in ("__MACOSX/._zarr.json", ".DS_Store"):
+                file.writestr(left, b"left by a file browser")
     return path
 
 
@@ -264,6 +265,13 @@ def test_a_zip_file_that_was_replaced_is_noticed(saved, tmp_path):
     places._archive.cache_clear()
     with pytest.raises(RecordingFileError, match="replaced since it was opened"):
         pickle.loads(sent).gate.load()
+
+
+def test_the_beginning_of_a_zip_file_is_told_as_such(saved, tmp_path):
+    path = archive(saved[1], tmp_path / "run.zip")
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(RecordingFileError, match="beginning of a zip file, whose end is missing"):
+        open_recording(path)
 
 
 def test_a_damaged_zip_file_is_named(saved, tmp_path):

@@ -222,6 +222,7 @@ def test_positions_of_further_states():
     values = states(2, 40, 5)
     found = lw.project(recording_of(values))
     few = lw.positions_of(found, values[0, 3])
+    assert lw.positions_of(found, values[0, :0]).shape == (0, found.sizes["component"])
     np.testing.assert_allclose(few, found["position"][0, 3], atol=1e-6)
     named = xr.DataArray(values[0].T, {"speed": ("point", np.arange(40))}, ("cell", "point"))
     placed = lw.positions_of(found, named)

@@ -180,6 +180,12 @@ def test_cut_a_piece_at_a_time_a_text_has_the_same_tokens(text, cuts):
     assert tokens == vocabulary.encode(text, "text")[0].tolist()
 
 
+def test_no_examples_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="inputs: expected at least one example, got none"):
+        lw.record(of_ids(), np.zeros((0, 4), int), to=tmp_path / "run.zarr")
+    assert not (tmp_path / "run.zarr").exists()
+
+
 def test_longer_examples_later_are_refused(tmp_path):
     batches = iter([RNG.integers(0, 5, (4, 8)), RNG.integers(0, 5, (4, 9))])
     with pytest.raises(ValueError, match="has 9 timesteps for examples 4 to 7, and 8 before"):

@@ -372,6 +372,8 @@ def test_a_folder_holds_what_memory_would(tmp_path):
     assert (folder / "mine.txt").read_text() == "mine"
     with pytest.raises(FileExistsError, match="something else"):
         lw.TrainingRecorder(PROBE, to=tmp_path)
+    with pytest.raises(lw.RecordingFileError, match="a folder of variants: Variants opens it"):
+        lw.open_recording(folder)
 
 
 def test_a_list_of_variants_leads_nowhere_else(tmp_path):
@@ -437,6 +439,8 @@ def test_inputs_that_do_not_fit_are_told_before_training(every):
     before = model.get_weights()
     with pytest.raises(ValueError, match="inputs: expected shape"):
         fit(model, recorder)
+    with pytest.raises(ValueError, match="inputs: expected at least one example, got none"):
+        fit(model, lw.TrainingRecorder(PROBE[:0], every=every))
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 

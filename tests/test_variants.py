@@ -127,6 +127,12 @@ def test_numbers_that_were_read_are_compared_by_channel():
     lw.Variants({"a": one, "b": series(rain * (1 + 1e-6), 1)})
     both = np.concatenate([np.ones_like(rain), rain], axis=2)
     lw.Variants({"a": one, "b": series(both, 1, ("warmth", "rain"))})
+    infinite, other = np.ones((2, 1, 5, 1))
+    infinite[0, 3] = other[0, 3] = np.inf
+    lw.Variants({"a": series(infinite), "b": series(infinite)})
+    other[0, 1] = 5
+    with pytest.raises(ValueError, match="other numbers in channel 'rain'"):
+        lw.Variants({"a": series(infinite), "b": series(other)})
     with pytest.raises(ValueError, match="other numbers in channel 'rain'"):
         lw.Variants({"a": one, "b": series(both, 1, ("rain", "warmth"))})
     with pytest.raises(ValueError, match="20 timesteps instead of 19"):

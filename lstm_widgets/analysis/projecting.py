@@ -245,7 +245,8 @@ def positions_of(projection: xr.Dataset, states: Any) -> Any:  # noqa: ANN401 - 
         raise ValueError(
             f"states: expected {cells} cells along the last axis, got an array {values.shape}"
         )
-    found = directions.of(values.reshape(-1, cells)).reshape(*values.shape[:-1], -1)
+    found = directions.of(values.reshape(-1, cells))
+    found = found.reshape(*values.shape[:-1], len(directions.rows))
     if not named:
         return found
     coords = {at: c for at, c in laid.coords.items() if "cell" not in c.dims}

@@ -256,8 +256,8 @@ def split(
     if min(sizes) < 2:
         raise ValueError(
             f"lags: expected some timesteps in each half of layer {layer!r} that have a token "
-            f"at each of the lags {chosen.tolist()}, got {' and '.join(map(str, sizes))}; smaller "
-            f"lags= need fewer"
+            f"at each of the lags {chosen.tolist()}, got {' and '.join(map(str, sizes))}"
+            + ("; smaller lags= need fewer" if left else "")
         )
     return origin, pieces, chosen
 

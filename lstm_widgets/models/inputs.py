@@ -314,6 +314,11 @@ def _same_lengths(
                 "because the model isn't known to mask padding; got others. Record each example by "
                 "itself"
             )
+        elif not lengths.all():
+            raise ValueError(
+                f"{where[k]}: expected sequences of one timestep or more, because the model isn't known to "
+                f"mask padding; got an empty one, {int(lengths.argmin())}"
+            )
         else:
             warn_outside(
                 f"{where[k]}: {told} are read length by length, because the model isn't known to "

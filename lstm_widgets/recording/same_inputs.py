@@ -147,7 +147,7 @@ def _difference_of_numbers(one: xr.DataArray, before: xr.DataArray) -> str | Non
         sides = one.variable[..., k], before.variable[..., names[1].index(channel)]
         for start, stop in _stretches(sides[0].size):
             a, b = (rows_of(each, start, stop).astype(np.float64) for each in sides)
-            size = max(float(np.nanmax(np.abs(x), initial=0)) for x in (a, b))
+            size = max(float(np.abs(x[np.isfinite(x)]).max(initial=0)) for x in (a, b))
             if not np.allclose(a, b, rtol=0, atol=SAME_NUMBERS * size, equal_nan=True):
                 return f"other numbers in channel {channel!r}"
     return None

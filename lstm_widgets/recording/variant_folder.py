@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.recording.recording import Recording
 
-__all__ = ["VariantFolder", "losses_of", "read_variants"]
+__all__ = ["LIST", "VariantFolder", "losses_of", "read_variants"]
 
 #: The list; it is replaced in one step, after the recording that it tells of is there.
 LIST = "variants.json"

@@ -415,6 +415,8 @@ class _Examples(Parts):
         self._inputs = inputs
         self._axis = 0
         self.examples = self.total = _count(inputs)
+        if not self.examples:
+            raise ValueError("inputs: expected at least one example, got none")
         self._begun = False
         # Series may be long: one of them tells it.
         head = (batch_size or DEFAULT_BATCH_SIZE) if told.window is None else 1

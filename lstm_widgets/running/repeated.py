@@ -72,6 +72,8 @@ class Repeated:
         self._check, self._tolerance = check, tolerance
         with _randomness_as_found(self._adapter):
             parts = self._parts = Whole(self._adapter, told, batch_size, inputs)
+            if not parts.head.examples:
+                raise ValueError("inputs: expected at least one example, got none")
             if scaling is not None and parts.head.series is None:
                 raise ValueError(
                     "scaling: expected None, because inputs aren't one series of numbers "

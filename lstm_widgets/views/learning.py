@@ -105,6 +105,8 @@ def curves_of(
             if hasattr(scores, "columns")
             else f"scores: expected a table of rank_cells(variants, ...), got {type(scores).__name__}"
         )
+    if not len(scores):
+        raise ValueError("scores: expected a table with rows, got an empty one")
     rows = scores.assign(directed=scores["score"] * scores["sign"])
     for name, wanted in (("layer", layer), ("signal", signal), ("concept", concept)):
         known = rows[name].unique().tolist()

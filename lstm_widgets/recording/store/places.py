@@ -253,7 +253,10 @@ def _of_path(path: Path) -> Place:
     if path.is_dir():
         return _Directory(Path(os.path.realpath(path)), str(path))
     if not zipfile.is_zipfile(path):
-        raise RecordingFileError(f"path: expected a recording, got {str(path)!r}, which isn't one")
+        with path.open("rb") as file:
+            cut = file.read(4) == b"PK\3\4"
+        problem = "the beginning of a zip file, whose end is missing" if cut else "which isn't one"
+        raise RecordingFileError(f"path: expected a recording, got {str(path)!r}, {problem}")
     found = path.stat()
     stamp = found.st_size, found.st_mtime_ns
     try:
@@ -266,7 +269,8 @@ def _of_path(path: Path) -> Place:
 def _top(names: Iterable[str]) -> str:
     """Find the folder of a zip file in which the recording is: most tools put all into a single one."""
     found = set(names)
-    tops = {name.partition("/")[0] for name in found} - {"__MACOSX"}
+    # Beside it there may be what file browsers leave.
+    tops = {name.partition("/")[0] for name in found if not name.startswith(("__MACOSX", "."))}
     if METADATA not in found and len(tops) == 1:
         return f"{tops.pop()}/"
     return ""

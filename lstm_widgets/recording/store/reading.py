@@ -25,6 +25,7 @@ from lstm_widgets.recording.store.layout import (
 from lstm_widgets.recording.store.places import place_of
 from lstm_widgets.recording.store.stored import CodedArray, Form, StoredArray, form_of, stored
 from lstm_widgets.recording.times import with_time_index
+from lstm_widgets.recording.variant_folder import LIST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,9 +121,9 @@ def _marked(place: Place) -> tuple[dict[str, Any], dict[str, Any]]:
     metadata: Any = None if text is None else _parsed(text, place.source(METADATA))
     marker = marker_of(metadata)
     if marker is None:
-        raise RecordingFileError(
-            f"path: expected a recording, got {place.address!r}, which isn't one"
-        )
+        several = place.read([LIST]) != [None]
+        problem = "a folder of variants: Variants opens it" if several else "which isn't one"
+        raise RecordingFileError(f"path: expected a recording, got {place.address!r}, {problem}")
     if marker["format"] > FORMAT:
         raise RecordingFileError(
             f"path: {place.address!r} has format {marker['format']}, but this version of lstm_widgets "
