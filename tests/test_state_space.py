@@ -198,7 +198,14 @@ def _noise(*shape):
     [
         ({"axes": (0, 0)}, "axes: expected two or three different ones of 0 to 5"),
         ({"axes": (0, 6)}, "axes: expected two or three different ones of 0 to 5"),
-        ({"coloured_by": "mood"}, "coloured_by: expected one of 'token'"),
+        ({"axes": (0,)}, "which are PC 1, PC 2, PC 3, PC 4, PC 5, PC 6; got (0,)"),
+        ({"axes": (0, 1, 2, 3)}, "axes: expected two or three different ones of 0 to 5"),
+        ({"axes": ("PC 1", "PC 2")}, "axes: expected two or three different ones of 0 to 5"),
+        ({"axes": (0.0, 1.5)}, "axes: expected two or three different ones of 0 to 5"),
+        ({"axes": 2}, "expected a tuple, not the int 2"),
+        ({"angles": (10.0,)}, "requires 2 elements"),
+        ({"coloured_by": "mood"}, "coloured_by: expected one of 'token', 'example'"),
+        ({"coloured_by": "label"}, "coloured_by: expected one of 'token', 'example'"),
         ({"trajectories": (0, 2)}, "trajectories: expected 'none', 'selected', 'all'"),
         ({"trajectories": "both"}, "trajectories"),
         ({"selected_timesteps": [(0, 3, 3)]}, "selected_timesteps: expected spans"),
@@ -267,6 +274,29 @@ def test_turning_is_a_rotation():
         turned = points.turned(places, angles)
         np.testing.assert_allclose(turned @ turned.T, places @ places.T, atol=1e-12)
     np.testing.assert_allclose(points.turned(places, (0.0, 0.0)), places)
+
+
+def test_three_axes_of_a_figure_fill_it_and_are_told_beside_their_lines(cube):
+    for angles in (points.ANGLES, (0.0, 0.0), (130.0, -60.0)):
+        cube.angles = angles
+        sheet = cube._sheet(7.2, "light")
+        lines = [s.points for s in sheet.strokes if s.colour == sheet.theme.line]
+        assert len(lines) == 12
+        edges = np.concatenate(lines)
+        height = 400 - 2 * 18
+        assert np.ptp(edges[:, 1]) > 0.88 * height
+        assert np.ptp(edges[:, 1]) < height + 1
+        axes = [
+            s.points for s in sheet.strokes if s.colour == sheet.theme.muted and len(s.points) == 2
+        ]
+        names = [word for word in sheet.words if word.text.startswith("bit ")][:3]
+        for word, (start, end) in zip(names, axes, strict=True):
+            along = np.linspace(start, end, 50)
+            width = sheet.text_width(word.text, size=word.size)
+            over = (along[:, 0] > word.x) & (along[:, 0] < word.x + width)
+            over &= (along[:, 1] > word.y - 0.7 * word.size) & (along[:, 1] < word.y)
+            assert not over.any()
+    cube.angles = points.ANGLES
 
 
 def test_a_figure_has_what_is_seen(cube):

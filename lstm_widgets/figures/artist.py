@@ -233,7 +233,7 @@ class _Drawing(Artist):
     def _draw_stroke(self, renderer: RendererBase, stroke: Stroke, transform: Affine2D) -> None:
         """Draw a line from point to point."""
         gc = renderer.new_gc()
-        gc.set_foreground(shares(stroke.colour))
+        gc.set_foreground((*shares(stroke.colour), stroke.alpha))
         gc.set_linewidth(stroke.thick * self._points(transform))
         gc.set_snap(False)  # which would make a dot a line of no length
         gc.set_joinstyle("round")

@@ -60,6 +60,7 @@ class Stroke(NamedTuple):
     points: Floats
     thick: float
     colour: Colour
+    alpha: float = 1
 
 
 class Pattern(NamedTuple):
@@ -187,10 +188,10 @@ class Sheet:
         )
         self.boxes(np.array(sides, np.float64), colour, layer)
 
-    def stroke(self, points: Floats, thick: float, colour: Colour) -> None:
+    def stroke(self, points: Floats, thick: float, colour: Colour, alpha: float = 1) -> None:
         """Draw a line through points (point, 2); where they are NaN, there is a gap."""
         if len(points):
-            self.strokes.append(Stroke(points + self._down[:2], thick, colour))
+            self.strokes.append(Stroke(points + self._down[:2], thick, colour, alpha))
 
     def pattern(self, pattern: Pattern, boxes: Floats, colour: Colour) -> None:
         """Draw lines over boxes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations, pairwise, product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from lstm_widgets.figures.legend import Legend, caption_of
 from lstm_widgets.figures.sheet import EDGE, LINES, rectangles
 from lstm_widgets.tokens.wording import in_line, many, quoted, short
 from lstm_widgets.views.selected import marked
-from lstm_widgets.views.space import OTHER, series_at, turned
+from lstm_widgets.views.space import OTHER, series_at, tilted_size, turned
 from lstm_widgets.views.tracks import NONE
 
 if TYPE_CHECKING:
@@ -35,9 +36,12 @@ if TYPE_CHECKING:
 _MOST, _SQUARE = 6000, 2
 #: Of examples that are longer, a trajectory is drawn around the selected timestep only.
 _WHOLE, _BEFORE, _AFTER = 400, 60, 20
-#: So many lines are drawn of all trajectories.
-_MOST_LINES = 20_000
-_LEFT, _BELOW = 46, 34
+#: So many lines are drawn of all trajectories, and from so many on they are paler.
+_MOST_LINES, _MANY_LINES = 20_000, 4000
+#: A trajectory gets stronger in so many pieces; one of more steps is thinner.
+_PIECES, _SHORT = 24, 40
+#: Around the picture: of two axes, numbers stand there; of three, names may.
+_LEFT, _BELOW, _AROUND = 46, 34, 18
 #: How much of the paper is mixed into points that aren't selected, while others are.
 _FADE = 0.82
 
@@ -104,7 +108,9 @@ def state_space(
     theme = sheet.theme
     coloured = _coloured(shown, space, look, theme)
     height = min(most, round(sheet.width * 0.62))
-    box = (_LEFT, EDGE, sheet.width - EDGE, height - _BELOW)
+    solid = len(look.axes) == 3
+    left, below = (_AROUND, _AROUND) if solid else (_LEFT, _BELOW)
+    box = (left, _AROUND if solid else EDGE, sheet.width - EDGE, height - below)
     frame = _Frame(space, look, box)
     _axes(sheet, frame, space, look)
     places = frame.places(np.stack([space.component(axis) for axis in look.axes], axis=1))
@@ -115,6 +121,7 @@ def state_space(
         faded = mix(colours, theme.background, _FADE)
         colours = np.where(chosen[:, None], colours, faded)
         entries = [*entries, (f"selected ({int(chosen.sum())})", _swatch(theme.foreground))]
+    _every_trajectory(sheet, shown, space, look, places)
     _points(sheet, places, colours, box)
     _trajectories(sheet, shown, space, look, places)
     if fixed is not None:
@@ -138,7 +145,7 @@ class _Frame:
         size = np.maximum(np.ptp(ranges, axis=1), 1e-12)
         room = np.array([right - left, bottom - top], np.float64)
         if len(look.axes) == 3:
-            self.scale = np.full(2, room.min() / np.linalg.norm(size))
+            self.scale = np.full(2, (room / tilted_size(size, self.angles)).min())
         else:
             each = room / (size * 1.08)
             # As large in one direction as in the other, unless that would leave it flat.
@@ -168,14 +175,23 @@ def _axes(sheet: Sheet, frame: _Frame, space: Space, look: Look) -> None:
         return in_line(space.names[axis]) + ("" if share is None else f" ({100 * share:.0f} %)")
 
     if len(look.axes) == 3:
-        size = np.ptp(space.ranges[list(look.axes)], axis=1) / 2
+        half = np.ptp(space.ranges[list(look.axes)], axis=1) / 2
+        corners = np.array([*product((-1, 1), repeat=3)])
+        edges = [
+            both for both in combinations(corners, 2) if np.count_nonzero(both[0] != both[1]) == 1
+        ]
+        for edge in edges:
+            sheet.stroke(frame.places(frame.centre + edge * half), 1, theme.line)
         for i, axis in enumerate(look.axes):
-            ends = np.zeros((2, 3))
-            ends[:, i] = (-size[i], size[i])
-            line = frame.places(ends + frame.centre)
-            sheet.stroke(line, 1, theme.line)
-            (_, _), (x, y) = line.tolist()
-            sheet.muted(x, y, name(axis), align="middle")
+            line = frame.places(frame.centre + np.outer((0, half[i]), np.eye(3)[i]))
+            sheet.stroke(line, 1, theme.muted)
+            # Beyond the end, so that it doesn't stand on the line; seen from its end, below it.
+            length = np.hypot(*(line[1] - line[0]))
+            along = (line[1] - line[0]) / length if length > 1 else np.array([0.0, 1.0])
+            text = name(axis)
+            beyond = (sheet.text_width(text, size=11) / 2 + 8, 12)
+            x, y = line[1] + along * beyond
+            sheet.muted(x, y, text, align="middle")
         return
     sheet.frame((left, top, right, bottom), theme.line, LINES)
     (x0, y0), (x1, y1) = frame.centre, frame.centre
@@ -236,19 +252,23 @@ def _points(
     sheet.boxes(boxes, np.floor(drawn + 0.5).astype(np.uint8))
 
 
+def _every_trajectory(
+    sheet: Sheet, shown: Snapshot, space: Space, look: Look, places: Floats
+) -> None:
+    """Draw all lines from each timestep to the next, below points; the more, the paler."""
+    if look.trajectories != "all":
+        return
+    starts = np.flatnonzero(np.diff(space.columns // shown.timesteps, prepend=-1))
+    line = np.insert(places, starts, np.nan, axis=0)[:_MOST_LINES]
+    sheet.stroke(line, 0.6, sheet.theme.muted, 0.18 if len(places) > _MANY_LINES else 0.35)
+
+
 def _trajectories(sheet: Sheet, shown: Snapshot, space: Space, look: Look, places: Floats) -> None:
-    """Draw lines from each timestep to the next."""
-    examples = space.columns // shown.timesteps
-    wanted: list[int] = []
-    if look.trajectories == "all":
-        starts = np.flatnonzero(np.diff(examples, prepend=-1))
-        line = np.insert(places, starts, np.nan, axis=0)[:_MOST_LINES]
-        pale = one_colour(mix(sheet.theme.background, sheet.theme.foreground, 0.3))
-        sheet.stroke(line, 0.6, pale)
-    elif look.trajectories != "none":
-        wanted = [*(look.trajectories if isinstance(look.trajectories, tuple) else ())]
+    """Draw the lines that are chosen, that of the selected example paler where it begins."""
     if look.trajectories == "none":
         return
+    examples = space.columns // shown.timesteps
+    wanted = look.trajectories if isinstance(look.trajectories, tuple) else ()
     for example in dict.fromkeys([*wanted, shown.example]):
         own = np.flatnonzero(examples == example)
         steps = space.columns[own] % shown.timesteps
@@ -257,9 +277,15 @@ def _trajectories(sheet: Sheet, shown: Snapshot, space: Space, look: Look, place
         elif len(own) > _WHOLE:
             near = (steps >= shown.timestep - _BEFORE) & (steps <= shown.timestep + _AFTER)
             own = own[near]
-        theme = sheet.theme
-        ink = theme.foreground if example == shown.example else theme.muted
-        sheet.stroke(places[own], 1.4 if example == shown.example else 1, ink)
+        if example != shown.example:
+            sheet.stroke(places[own], 1, sheet.theme.muted)
+            continue
+        pieces = min(_PIECES, len(own) - 1)
+        ends = [(len(own) - 1) * piece // pieces for piece in range(pieces + 1)] if pieces else []
+        for piece, (start, stop) in enumerate(pairwise(ends), 1):
+            line, strength = places[own[start : stop + 1]], 0.3 + 0.7 * piece / pieces
+            thick = 0.9 if len(own) > _SHORT else 1.4
+            sheet.stroke(line, thick, sheet.theme.foreground, 0.85 * strength)
 
 
 def _fixed(sheet: Sheet, frame: _Frame, fixed: FixedPoints) -> list[tuple[str, Pixels]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import xarray as xr
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from lstm_widgets.views.lines import Key, Lines
 
@@ -239,6 +239,33 @@ def turned(places: NDArray[np.floating[Any]], angles: tuple[float, float]) -> ND
     right, ahead = x * np.cos(yaw) + z * np.sin(yaw), z * np.cos(yaw) - x * np.sin(yaw)
     up, near = y * np.cos(tilt) - ahead * np.sin(tilt), ahead * np.cos(tilt) + y * np.sin(tilt)
     return np.stack([right, up, near], axis=1)
+
+
+def tilted_size(size: ArrayLike, angles: tuple[float, float]) -> NDArray[np.float64]:
+    """
+    Give the room that a box takes as it is tilted, however it is turned: js/src/panes/space/camera.js.
+
+    Parameters
+    ----------
+    size : float array (3,)
+        Along each axis.
+    angles : tuple of float
+        In degrees: around the vertical, which makes no difference, and towards the eye.
+
+    Returns
+    -------
+    float64 array (2,)
+        Across and up.
+
+    Examples
+    --------
+    >>> tilted_size((3.0, 2.0, 4.0), (10.0, 90.0)).round(6).tolist()
+    [5.0, 5.0]
+    """
+    width, height, depth = np.asarray(size, np.float64)
+    tilt = np.radians(angles[1])
+    across = np.hypot(width, depth)
+    return np.array([across, height * np.cos(tilt) + across * abs(np.sin(tilt))])
 
 
 def series_at(space: Space, lines: Lines, key: Key) -> NDArray[np.float32]:

@@ -103,7 +103,7 @@ class ExampleGridKeywords(RecordingKeywords, total=False):
 class StateSpaceKeywords(MatchingKeywords, total=False):
     """What `StateSpace` takes."""
 
-    axes: tuple[int, int] | tuple[int, int, int]
+    axes: tuple[int, ...]
     angles: Range
     coloured_by: str | None
     trajectories: Literal["none", "selected", "all"] | Sequence[int]

@@ -98,11 +98,7 @@ class StateSpace(MatchingWidget):
     _css = STATIC / "state_space.css"
     _shown: ClassVar[tuple[str, ...]] = ("recording", "projection", "fixed_points")
 
-    axes = traitlets.Union(
-        [
-            traitlets.Tuple(traitlets.Int(), traitlets.Int()),
-            traitlets.Tuple(traitlets.Int(), traitlets.Int(), traitlets.Int()),
-        ],
+    axes = traitlets.Tuple(
         default_value=(0, 1),
         help="Which components are drawn: two, or three.",
     ).tag(sync=True)
@@ -303,7 +299,12 @@ class StateSpace(MatchingWidget):
     def _check_coloured_by(self, proposal: dict[str, Any]) -> str:
         wanted: str = proposal["value"]
         tracks = (track.name for said in self._said.values() for track in said)
-        known = dict.fromkeys((*COLOURINGS, *tracks, *self._series_names))
+        usual = [
+            name
+            for name in COLOURINGS
+            if name not in ("token", "label") or any(layer[f"{name}s"] for layer in self._layers)
+        ]
+        known = dict.fromkeys((*usual, *tracks, *self._series_names))
         if wanted not in known:
             raise traitlets.TraitError(
                 f"coloured_by: expected one of {', '.join(map(repr, known))}, got {wanted!r}"
@@ -312,14 +313,19 @@ class StateSpace(MatchingWidget):
 
     @traitlets.validate("axes")
     def _check_axes(self, proposal: dict[str, Any]) -> tuple[int, ...]:
-        axes: tuple[int, ...] = tuple(proposal["value"])
-        space = self._points
-        if space is not None and (
-            len(set(axes)) < len(axes) or not all(0 <= axis < space.components for axis in axes)
-        ):
+        given, space = proposal["value"], self._points
+        if space is None:
+            return tuple(given)
+        try:
+            axes = tuple(index(axis) for axis in given)
+        except TypeError:
+            axes = ()
+        names = space.names
+        different = {axis for axis in axes if 0 <= axis < len(names)}
+        if not len(different) == len(axes) in (2, 3):
             raise traitlets.TraitError(
-                f"axes: expected two or three different ones of 0 to {space.components - 1}, which are "
-                f"{', '.join(space.names)}; got {axes}"
+                f"axes: expected two or three different ones of 0 to {len(names) - 1}, which are "
+                f"{', '.join(names)}; got {given!r}"
             )
         return axes
 

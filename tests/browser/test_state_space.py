@@ -21,8 +21,8 @@ from lstm_widgets.widgets import state_space
 SPACES = File(spaces.__file__).read_text()
 #: Around two axes: at the left, at the right, above, below; around three.
 FLAT, SOLID = (54, 14, 12, 38), (16, 16, 16, 16)
-#: How much room is left around points; how much of the diagonal of a box is seen.
-AROUND, SEEN = 1.06, 0.92
+#: How much room is left around points of two axes.
+AROUND = 1.06
 GREEN, GREY = (0, 143, 112), (0xB5, 0xB9, 0xC0)
 #: What is anywhere around a place on a canvas, uint8 (pixel, 3).
 AROUND_PLACE = """(canvas, [x, y, far]) => {
@@ -47,7 +47,9 @@ class Space(Widget):
         if positions.shape[1] == 2:
             scale = min((right - left) / size[0], (bottom - top) / size[1]) / AROUND
         else:
-            scale = min(right - left, bottom - top) / np.linalg.norm(size) / SEEN
+            across, tilt = np.hypot(size[0], size[2]), np.radians(angles[1])
+            up = size[1] * np.cos(tilt) + across * abs(np.sin(tilt))
+            scale = min((right - left) / across, (bottom - top) / up)
             apart = points.turned(apart, angles)[:, :2]
         middle = np.array([(left + right) / 2, (top + bottom) / 2])
         return middle + apart * (scale, -scale)
@@ -274,6 +276,24 @@ def test_three_axes_are_turned_and_fixed_points_are_read_out(show):
     space.becomes(axes=[0, 1])
     space.press("3", "0")
     space.becomes(axes=[0, 1, 2], angles=list(points.ANGLES))
+
+
+def test_three_axes_fill_the_picture_however_they_are_turned(open_page):
+    recording = spaces.corners()
+    projection = lw.project(recording, method=spaces.axes_of_the_cube())
+    widget = lw.StateSpace(recording, projection=projection, axes=(0, 1, 2), trajectories="none")
+    space = Space(open_page(widget), 0)
+    # At first, and tilted further and further: the box goes from the upper edge to the lower one.
+    for _ in range(6):
+        inked = (picture(space.canvas) < 235).any(axis=2)
+        rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
+        height, width = inked.shape
+        assert np.ptp(rows) > 0.88 * (height - 32)
+        assert rows[0] > 2
+        assert rows[-1] < height - 3
+        assert columns[0] > 2
+        assert columns[-1] < width - 3
+        space.press("Shift+ArrowDown")
 
 
 def test_zoom_and_pan_by_wheel_drag_and_keys(open_page):

@@ -331,15 +331,26 @@ export class Frame extends Chrome {
       /** @type {string} */ unit,
     ) => `${inLine(name)} ${text}${unit ? ` ${inLine(unit)}` : ""}`;
     return [
-      ...channels
-        .slice(0, MOST_SAID)
-        .map(({ name, unit }, i) => worded(name, say("channel", i), unit)),
-      ...outputs.slice(0, MOST_SAID).map(({ name, unit, output, target }) => {
+      ...channels.flatMap(({ name, unit }, i) =>
+        this.says("channel", name, i) ? [worded(name, say("channel", i), unit)] : [],
+      ),
+      ...outputs.flatMap(({ name, unit, output, target }, i) => {
+        if (!this.says("output", name, i)) return [];
         const said = output === null ? "" : say("output", output);
         const wanted = target === null ? "" : say("target", target);
-        return worded(name, said && wanted ? `${said} (target ${wanted})` : said || wanted, unit);
+        return [worded(name, said && wanted ? `${said} (target ${wanted})` : said || wanted, unit)];
       }),
     ];
+  }
+
+  /**
+   * Whether a channel, or an output with its target, is read out.
+   * @param {"channel" | "output"} _kind
+   * @param {string} _name
+   * @param {number} index
+   */
+  says(_kind, _name, index) {
+    return index < MOST_SAID;
   }
 
   describe() {

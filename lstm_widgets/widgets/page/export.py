@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FILE_BYTES = 64 * 1024 * 1024
 
 _STYLE = """\
-:root { color-scheme: light dark; }
+:root { color-scheme: light dark; --lw-picture: 62vh; }
 body {
   margin: 0; padding: 20px 24px 28px; background: #fff; color: #1f2328;
   font: 14px / 1.5 system-ui, -apple-system, "Segoe UI", sans-serif;

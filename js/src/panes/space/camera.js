@@ -10,8 +10,10 @@ const MARGIN = 16;
 const AROUND = 1.06;
 /** Two axes are drawn alike, unless one would be so many times shorter than its room. */
 const FLAT = 4;
-/** What lies in a box is seldom at its corners: so much of its longest diagonal is seen. */
-const SEEN = 0.92;
+/** Around what is drawn of the picture: the marks of points at its very edge. */
+export const EDGE = 6;
+/** Shades of depth; the first is that of what isn't seen. */
+export const DEPTHS = 256;
 
 export class Camera {
   /**
@@ -36,8 +38,22 @@ export class Camera {
     this.centre = components.map(({ low, high }) => (low + high) / 2);
     const sizes = components.map(({ low, high }) => Math.max(high - low, 1e-12));
     const room = [this.right - this.left, this.bottom - this.top];
-    let scales = [0, 0].fill(Math.min(...room) / (Math.hypot(...sizes) * SEEN));
-    if (!this.solid) {
+    const [yaw, tilt] = angles.map((angle) => (angle * Math.PI) / 180);
+    const [sin, cos, sinTilt, cosTilt] = [
+      Math.sin(yaw),
+      Math.cos(yaw),
+      Math.sin(tilt),
+      Math.cos(tilt),
+    ];
+    /** @type {number[]} */
+    let scales;
+    if (this.solid) {
+      // The box of all points as it is tilted, however it is turned: it keeps its size while it turns.
+      const [width, height, depth] = sizes;
+      const across = Math.hypot(width, depth);
+      const up = height * cosTilt + across * Math.abs(sinTilt);
+      scales = [0, 0].fill(Math.min(room[0] / across, room[1] / up));
+    } else {
       const each = sizes.map((size, i) => room[i] / (size * AROUND));
       const least = Math.min(...each);
       scales = Math.max(...each) <= FLAT * least ? each.fill(least) : each;
@@ -47,13 +63,6 @@ export class Camera {
     this.view = view;
     this.scaleX = scales[0] * view.zoom;
     this.scaleY = scales[1] * view.zoom;
-    const [yaw, tilt] = angles.map((angle) => (angle * Math.PI) / 180);
-    const [sin, cos, sinTilt, cosTilt] = [
-      Math.sin(yaw),
-      Math.cos(yaw),
-      Math.sin(tilt),
-      Math.cos(tilt),
-    ];
     /** To the right, up, and towards the eye. */
     this.turn = this.solid
       ? [
@@ -87,28 +96,49 @@ export class Camera {
   /**
    * All points at once.
    * @param {Float32Array[]} components
-   * @param {{x: Float32Array, y: Float32Array, depth: Float32Array}} into
+   * @param {{x: Float32Array, y: Float32Array}} into
+   * @returns {number} how many of them are within the picture
    */
-  project(components, into) {
-    const [a, b, c] = components;
+  project(components, { x, y }) {
+    const [a, b, c = a] = components;
+    const [ca, cb, cc = ca] = this.centre;
+    const { x0, y0, left, right, top, bottom, scaleX, scaleY } = this;
+    const [[xa, , xc = 0], [ya, yb, yc = 0]] = this.turn;
+    const [rightA, rightC, upA, upB, upC] = [
+      ...[xa * scaleX, xc * scaleX],
+      ...[ya * scaleY, yb * scaleY, yc * scaleY],
+    ];
+    let seen = 0;
+    for (let i = 0; i < a.length; i++) {
+      const p = a[i] - ca;
+      const r = c[i] - cc;
+      const px = x0 + rightA * p + rightC * r;
+      const py = y0 - upA * p - upB * (b[i] - cb) - upC * r;
+      x[i] = px;
+      y[i] = py;
+      if (px >= left && px <= right && py >= top && py <= bottom) seen++;
+    }
+    return seen;
+  }
+
+  /**
+   * How near points are, of three axes: from 1, the farthest there may be, on; 0 for those that aren't seen.
+   * @param {Float32Array[]} components
+   * @param {{x: Float32Array, y: Float32Array}} places
+   * @returns {Uint8Array}
+   */
+  depths([a, b, c], { x, y }) {
     const [ca, cb, cc] = this.centre;
-    const { x0, y0, scaleX, scaleY } = this;
-    const { x, y, depth } = into;
-    const count = a.length;
-    if (!this.solid) {
-      for (let i = 0; i < count; i++) {
-        x[i] = x0 + (a[i] - ca) * scaleX;
-        y[i] = y0 - (b[i] - cb) * scaleY;
-      }
-      return;
+    const [na, nb, nc] = this.turn[2].map((part) => (part * (DEPTHS - 3)) / (2 * this.reach));
+    const [left, right] = [this.left - EDGE, this.right + EDGE];
+    const [top, bottom] = [this.top - EDGE, this.bottom + EDGE];
+    const middle = DEPTHS / 2;
+    const depths = new Uint8Array(a.length);
+    for (let i = 0; i < a.length; i++) {
+      if (!(x[i] >= left && x[i] <= right && y[i] >= top && y[i] <= bottom)) continue;
+      depths[i] = middle + na * (a[i] - ca) + nb * (b[i] - cb) + nc * (c[i] - cc);
     }
-    const [[r0, , r2], [u0, u1, u2], [n0, n1, n2]] = this.turn;
-    for (let i = 0; i < count; i++) {
-      const [p, q, r] = [a[i] - ca, b[i] - cb, c[i] - cc];
-      x[i] = x0 + (r0 * p + r2 * r) * scaleX;
-      y[i] = y0 - (u0 * p + u1 * q + u2 * r) * scaleY;
-      depth[i] = n0 * p + n1 * q + n2 * r;
-    }
+    return depths;
   }
 
   /** What stands along the two axes at a place on the screen. @param {number} x @param {number} y @returns {[number, number]} */
@@ -117,19 +147,6 @@ export class Camera {
       this.centre[0] + (x - this.x0) / this.scaleX,
       this.centre[1] - (y - this.y0) / this.scaleY,
     ];
-  }
-
-  /**
-   * How many places on the screen are within the picture.
-   * @param {Float32Array} x
-   * @param {Float32Array} y
-   */
-  seen(x, y) {
-    const { left, right, top, bottom } = this;
-    let seen = 0;
-    for (let i = 0; i < x.length; i++)
-      if (x[i] >= left && x[i] <= right && y[i] >= top && y[i] <= bottom) seen++;
-    return seen;
   }
 
   /**

@@ -116,19 +116,42 @@ function solidAxes(context, camera, theme) {
         context.stroke();
       }
   const [ox, oy] = camera.at(centre);
-  components.forEach((component, axis) => {
-    const end = centre.map((middle, i) => middle + (i === axis ? half[i] : 0));
-    const [x, y] = camera.at(end);
-    context.strokeStyle = theme.colour.muted;
+  context.strokeStyle = theme.colour.muted;
+  for (const [x, y] of ends(camera)) {
     context.beginPath();
     context.moveTo(ox, oy);
     context.lineTo(x, y);
     context.stroke();
-    const length = Math.hypot(x - ox, y - oy) || 1;
-    const [dx, dy] = [(x - ox) / length, (y - oy) / length];
-    context.textAlign = dx > 0.4 ? "left" : dx < -0.4 ? "right" : "center";
+  }
+}
+
+/** Where each of three axes ends. @param {Camera} camera */
+function ends(camera) {
+  const { components, centre } = camera;
+  return components.map(({ high }, axis) =>
+    camera.at(centre.map((middle, i) => (i === axis ? high : middle))),
+  );
+}
+
+/**
+ * What three axes are called, above all else; of two, that stands outside.
+ * @param {Context} context
+ * @param {Camera} camera
+ * @param {Theme} theme
+ */
+export function axisNames(context, camera, theme) {
+  if (!camera.solid) return;
+  const [ox, oy] = camera.at(camera.centre);
+  context.font = `${LETTERS}px ${theme.font}`;
+  ends(camera).forEach(([x, y], axis) => {
+    const length = Math.hypot(x - ox, y - oy);
+    // Beyond the end, so that it doesn't stand on the line; seen from its end, below it.
+    const [dx, dy] = length > 1 ? [(x - ox) / length, (y - oy) / length] : [0, 1];
+    context.textAlign = "center";
     context.textBaseline = "middle";
-    haloed(context, theme, named(component), x + 8 * dx, y + 10 * dy, theme.colour.fg);
+    const text = named(camera.components[axis]);
+    const beyond = context.measureText(text).width / 2 + 8;
+    haloed(context, theme, text, x + beyond * dx, y + 12 * dy, theme.colour.fg);
   });
 }
 

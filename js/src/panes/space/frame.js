@@ -67,6 +67,16 @@ export class SpaceFrame extends Frame {
     };
   }
 
+  /**
+   * Only what colours stand for: beside places there is little room.
+   * @param {"channel" | "output"} kind
+   * @param {string} name
+   */
+  says(kind, name) {
+    const kinds = kind === "output" ? ["output", "target"] : ["channel"];
+    return kinds.some((each) => `${each} ${name}` === this.state.model.get("coloured_by"));
+  }
+
   /** A fixed point in words. @param {FixedPoint} point */
   #fixed({ kind, speed, eigenvalues = [], unstable, count, readout = [], names }) {
     const value = (/** @type {[number, number]} */ [re, im]) =>

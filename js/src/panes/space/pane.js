@@ -14,9 +14,10 @@ import { quoted } from "../../lib/tokens.js";
 import { many, NOTHING_RECORDED } from "../../lib/wording.js";
 import { button, icon, menu, smallButton } from "../../ui/controls.js";
 import { Legend } from "../../ui/legend.js";
-import { Camera } from "./camera.js";
+import { Camera, EDGE } from "./camera.js";
 import { colouring, colourings } from "./colouring.js";
 import {
+  axisNames,
   axes as drawAxes,
   fixedPoints,
   glyph,
@@ -26,7 +27,7 @@ import {
   ring,
   trajectory,
 } from "./drawing.js";
-import { byDepth, density, dots, inside, nearest } from "./raster.js";
+import { byDepth, density, dots, faded, inside, nearest } from "./raster.js";
 
 /** @typedef {import("./frame.js").SpaceFrame} SpaceFrame */
 /** @typedef {import("../../data/points.js").Points} Points */
@@ -35,6 +36,10 @@ import { byDepth, density, dots, inside, nearest } from "./raster.js";
 
 /** Of more points in view, only how many there are is drawn. */
 const MOST_DOTS = 100_000;
+/** While that moves, about so many of them are counted, in pixels of so many; all of them once it rests. */
+const MOVING = 125_000;
+const COARSE = 2;
+const RESTS_AFTER = 180;
 /** How large dots are, by how many there are. @type {[number, number][]} */
 const RADII = [
   [400, 4],
@@ -50,8 +55,11 @@ const RIMMED = 4000;
 const WHOLE = 400;
 const BEFORE = 60;
 const AFTER = 20;
-/** So many steps are drawn of all trajectories. */
+/** A trajectory of more steps is thinner. */
+const SHORT = 40;
+/** So many steps are drawn of all trajectories, and from so many on they are paler. */
 const MOST_STEPS = 30_000;
+const MANY_STEPS = 4000;
 const RIM = 0.4;
 /** How near a pointer has to be. */
 const NEAR = 14;
@@ -101,8 +109,9 @@ export class SpacePane {
   #coloured = new Memo();
   #drawn = new Memo();
   #keyed = new Memo();
-  /** @type {{x: Float32Array, y: Float32Array, depth: Float32Array}} */
   #places = blank(0);
+  /** How many of them are within the picture. */
+  #seen = 0;
   /** @type {Colouring | undefined} */
   #colouring;
   /** Which points are selected. @type {Uint8Array | undefined} */
@@ -110,8 +119,11 @@ export class SpacePane {
   #choice = new Memo();
   #pixels = new Pixels();
   #layer = document.createElement("canvas");
-  /** Whether how many points there are is drawn. */
+  /** Whether how many points there are is drawn; of so many one, while the picture moves. */
   #dense = false;
+  #step = 1;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #resting;
   /** The point under the pointer. */
   #pointed = -1;
   /** The fixed point under it, or that keys have led to. */
@@ -218,6 +230,7 @@ export class SpacePane {
   }
 
   destroy() {
+    clearTimeout(this.#resting);
     this.view.destroy();
   }
 
@@ -621,17 +634,18 @@ export class SpacePane {
     context.save();
     context.beginPath();
     context.rect(
-      camera.left - 6,
-      camera.top - 6,
-      camera.right - camera.left + 12,
-      camera.bottom - camera.top + 12,
+      camera.left - EDGE,
+      camera.top - EDGE,
+      camera.right - camera.left + 2 * EDGE,
+      camera.bottom - camera.top + 2 * EDGE,
     );
     context.clip();
     this.#all(context, columns);
-    this.#raster(camera);
+    this.#raster(camera, components);
     context.drawImage(this.#layer, 0, 0, this.view.width, this.view.height);
     this.#trajectories(context, columns);
     this.#fixedPlaces = fixedPoints(context, camera, theme, state.fixed, state.axes);
+    axisNames(context, camera, theme);
     this.#rings(context, points);
     lasso(context, theme, this.#corners, this.#lassoing ? this.#cross : undefined);
     context.restore();
@@ -654,10 +668,21 @@ export class SpacePane {
       components.length,
     ];
     if (!this.#placed.changed(of)) return;
-    if (this.#places.x.length !== components[0].length) this.#places = blank(components[0].length);
+    const count = components[0].length;
+    const first = this.#places.x.length !== count;
+    if (first) this.#places = blank(count);
     // Another object: what was drawn from the places before is drawn anew.
     this.#places = { ...this.#places };
-    camera.project(components, this.#places);
+    this.#seen = camera.project(components, this.#places);
+    this.#dense = this.#seen > MOST_DOTS;
+    clearTimeout(this.#resting);
+    this.#step = this.#dense && !first ? Math.ceil(count / MOVING) : 1;
+    if (this.#step > 1) {
+      this.#resting = setTimeout(() => {
+        this.#step = 1;
+        this.frame.schedule();
+      }, RESTS_AFTER);
+    }
   }
 
   /**
@@ -693,48 +718,50 @@ export class SpacePane {
       this.#chosen[i] = track.code(columns[i]);
   }
 
-  /** Draw points into their own canvas, if anything has changed. @param {Camera} camera */
-  #raster(camera) {
+  /**
+   * Draw points into their own canvas, if anything has changed.
+   * @param {Camera} camera
+   * @param {Float32Array[]} components
+   */
+  #raster(camera, components) {
     const { view, frame } = this;
-    const found = this.#colouring;
+    const { theme } = frame;
     const ratio = window.devicePixelRatio || 1;
-    const of = [this.#places, found, this.#chosen, ratio, view.width, view.height, frame.theme];
-    if (!this.#drawn.changed(of)) return;
-    const { x, y, depth } = this.#places;
-    const muted = frame.theme.background;
+    const places = this.#places;
+    const found = this.#colouring;
+    const chosen = this.#chosen;
+    const step = this.#step;
+    if (!this.#drawn.changed([places, found, chosen, step, ratio, view.width, view.height, theme]))
+      return;
+    const { x, y } = places;
+    const paper = theme.background;
     const colours =
-      found?.pixels ?? new Uint32Array(x.length).fill(mix(muted, frame.theme.foreground, 0.5));
+      found?.pixels ?? new Uint32Array(x.length).fill(mix(paper, theme.foreground, 0.5));
     if (colours.length !== x.length) return;
-    const seen = camera.seen(x, y);
-    this.#dense = seen > MOST_DOTS;
-    const scale = this.#dense ? 1 : ratio;
+    const dense = this.#dense;
+    const scale = dense ? (step > 1 ? 1 / COARSE : 1) : ratio;
     const pixels = this.#pixels;
     if (!pixels.resize(Math.ceil(view.width * scale), Math.ceil(view.height * scale)))
       pixels.all.fill(0);
-    const paper = frame.theme.background;
-    // The middle of a palette of values may be as pale as the paper.
-    const valued = this.state.model.get("coloured_by") === "value";
-    let drawn = colours;
-    const chosen = this.#chosen;
-    if (chosen) drawn = drawn.map((colour, i) => (chosen[i] ? colour : mix(colour, paper, FADED)));
-    let order = camera.solid ? byDepth(depth, camera.reach) : undefined;
-    if (camera.solid && !this.#dense) {
-      const step = FAR / (2 * camera.reach);
-      drawn = drawn.map((colour, i) =>
-        mix(colour, paper, clamp((camera.reach - depth[i]) * step, 0, FAR)),
-      );
-    }
-    if (chosen) order = lifted(order, chosen);
+    const depths = camera.solid && !dense ? camera.depths(components, places) : undefined;
+    const drawn =
+      depths || chosen
+        ? faded(colours, paper, { depths, far: FAR, chosen, others: FADED })
+        : colours;
+    let order = depths && byDepth(depths);
+    if (chosen && !dense) order = lifted(order, chosen);
     const placed = { x, y, colours: drawn, order };
-    if (this.#dense) density(pixels, placed);
+    if (dense) density(pixels, placed, { scale, step });
     else {
-      const least = RADII.find(([most]) => seen <= most)?.[1] ?? SMALLEST;
+      // The middle of a palette of values may be as pale as the paper.
+      const valued = this.state.model.get("coloured_by") === "value";
+      const least = RADII.find(([most]) => this.#seen <= most)?.[1] ?? SMALLEST;
       const radius = Math.min(LARGEST, least * this.#view.zoom ** 0.15);
       dots(pixels, placed, {
         ratio,
         radius,
-        halo: seen <= RIMMED ? 0.8 : 0,
-        rim: valued ? mix(paper, frame.theme.foreground, RIM) : paper,
+        halo: this.#seen <= RIMMED ? 0.8 : 0,
+        rim: valued ? mix(paper, theme.foreground, RIM) : paper,
       });
     }
     if (this.#layer.width !== pixels.width) this.#layer.width = pixels.width;
@@ -758,7 +785,7 @@ export class SpacePane {
       else context.moveTo(x[i], y[i]);
     }
     context.lineWidth = 1;
-    context.globalAlpha = columns.length > 4000 ? 0.18 : 0.35;
+    context.globalAlpha = columns.length > MANY_STEPS ? 0.18 : 0.35;
     context.strokeStyle = theme.colour.muted;
     context.stroke();
     context.globalAlpha = 1;
@@ -789,7 +816,7 @@ export class SpacePane {
       );
       trajectory(context, frame.theme, x, y, points, {
         colour: own ? colour.fg : colour.muted,
-        thick: own ? 1.8 : 1.2,
+        thick: own && points[1] - points[0] <= SHORT ? 1.8 : 1.2,
         strength: own ? 0.85 : 0.8,
         fades: own && !spanned,
       });
@@ -853,6 +880,7 @@ export class SpacePane {
     const told = [
       count < total ? `${count} of ${total} states, at random` : many(total, "state"),
       this.#dense ? "the more states, the stronger the colour" : "",
+      this.#step > 1 ? `one of ${this.#step} while it moves` : "",
     ];
     write(this.told, told.filter(Boolean).join(" · "));
     if (!this.#keyed.changed([found, state.fixed, frame.theme])) return;
@@ -887,7 +915,7 @@ export class SpacePane {
 
 /** @param {number} count */
 function blank(count) {
-  return { x: new Float32Array(count), y: new Float32Array(count), depth: new Float32Array(count) };
+  return { x: new Float32Array(count), y: new Float32Array(count) };
 }
 
 /**
@@ -896,7 +924,7 @@ function blank(count) {
  * @param {Uint8Array} chosen
  */
 function lifted(order, chosen) {
-  const count = chosen.length;
+  const count = order?.length ?? chosen.length;
   const found = new Uint32Array(count);
   let at = 0;
   for (const wanted of [0, 1])

@@ -1,6 +1,6 @@
 // Points as pixels: dots, or how many there are.
 
-import { mix } from "../../colour/palettes.js";
+import { DEPTHS } from "./camera.js";
 
 /** @typedef {import("../../canvas/pixels.js").Pixels} Pixels */
 /**
@@ -9,28 +9,69 @@ import { mix } from "../../colour/palettes.js";
  * @property {Float32Array} x
  * @property {Float32Array} y
  * @property {Uint32Array} colours pixels
- * @property {Uint32Array | undefined} order in which they are drawn, or those that are; all, if undefined
+ * @property {Uint32Array} [order] in which they are drawn, or those that are; else all
  */
 
 /** The least that is seen of a pixel with a point in it. */
 const FAINT = 0.25;
 /** What is seen of a dot from edge to edge; a dot less wide than this has no soft edge. */
-const CRISP = 1.6;
+const CRISP = 2.1;
+
+/** What is mixed is counted in parts of so many. */
+const WHOLE = 256;
 
 /**
- * How much of each pixel a dot covers, from 0 to 255.
+ * One pixel mixed into another, in whole numbers: two of its channels at once.
+ * @param {number} a
+ * @param {number} b
+ * @param {number} share of b, from 0 to WHOLE
+ */
+function mixed(a, b, share) {
+  const rest = WHOLE - share;
+  const redBlue = ((a & 0xff00ff) * rest + (b & 0xff00ff) * share + 0x800080) >>> 8;
+  const green = ((a & 0xff00) * rest + (b & 0xff00) * share + 0x8000) >>> 8;
+  return 0xff000000 | (redBlue & 0xff00ff) | (green & 0xff00);
+}
+
+/**
+ * Colours of points, paler the farther they are and where they aren't selected.
+ * @param {Uint32Array} colours pixels
+ * @param {number} paper what they fade into
+ * @param {{depths?: Uint8Array, far?: number, chosen?: Uint8Array, others?: number}} of how near each is, and
+ *   how much of the paper the farthest have; which are selected, and how much the others have
+ * @returns {Uint32Array}
+ */
+export function faded(colours, paper, { depths, far = 0, chosen, others = 0 }) {
+  const shares = new Uint16Array(2 * DEPTHS);
+  for (let depth = 0; depth < DEPTHS; depth++) {
+    const near = depths ? 1 - (far * (DEPTHS - 1 - depth)) / (DEPTHS - 1) : 1;
+    shares[depth] = WHOLE * (1 - near * (1 - others));
+    shares[DEPTHS + depth] = WHOLE * (1 - near);
+  }
+  const found = new Uint32Array(colours.length);
+  for (let i = 0; i < colours.length; i++) {
+    const at = (depths ? depths[i] : 0) + (!chosen || chosen[i] ? DEPTHS : 0);
+    found[i] = mixed(colours[i], paper, shares[at]);
+  }
+  return found;
+}
+
+/**
+ * The pixels that a dot covers, from its middle, and how much of each.
  * @param {number} radius
  */
 function mask(radius) {
   const reach = Math.ceil(radius + 0.5);
-  const size = 2 * reach + 1;
-  const cover = new Uint8Array(size * size);
+  const [xs, ys, cover] = /** @type {number[][]} */ ([[], [], []]);
   for (let y = -reach; y <= reach; y++)
     for (let x = -reach; x <= reach; x++) {
-      const inside = Math.min(1, Math.max(0, radius + 0.5 - Math.hypot(x, y)));
-      cover[(y + reach) * size + x + reach] = Math.round(255 * inside);
+      const inside = Math.round(WHOLE * Math.min(1, radius + 0.5 - Math.hypot(x, y)));
+      if (inside <= 0) continue;
+      xs.push(x);
+      ys.push(y);
+      cover.push(inside);
     }
-  return { reach, size, cover };
+  return { reach, xs, ys, cover };
 }
 
 /**
@@ -75,24 +116,21 @@ export function dots(pixels, { x, y, colours, order }, { ratio, radius, halo = 0
  * @param {number} cy
  * @param {number} colour
  */
-function stamp({ width, height, all }, { reach, size, cover }, cx, cy, colour) {
-  const [left, top] = [cx - reach, cy - reach];
-  if (left >= width || top >= height || left + size <= 0 || top + size <= 0) return;
-  const [fromX, toX] = [Math.max(0, -left), Math.min(size, width - left)];
-  const [fromY, toY] = [Math.max(0, -top), Math.min(size, height - top)];
-  for (let row = fromY; row < toY; row++) {
-    const at = (top + row) * width + left;
-    for (let column = fromX; column < toX; column++) {
-      const alpha = cover[row * size + column];
-      if (alpha === 0) continue;
-      const under = all[at + column];
-      if (alpha === 255) all[at + column] = colour;
-      else if (under === 0) all[at + column] = ((colour & 0xffffff) | (alpha << 24)) >>> 0;
-      else {
-        const opaque = Math.max(under >>> 24, alpha);
-        const mixed = mix(under, colour, alpha / 255);
-        all[at + column] = ((mixed & 0xffffff) | (opaque << 24)) >>> 0;
-      }
+function stamp({ width, height, all }, { reach, xs, ys, cover }, cx, cy, colour) {
+  if (!(cx >= -reach && cy >= -reach && cx < width + reach && cy < height + reach)) return;
+  const whole = cx >= reach && cy >= reach && cx < width - reach && cy < height - reach;
+  for (let k = 0; k < cover.length; k++) {
+    const x = cx + xs[k];
+    const y = cy + ys[k];
+    if (!whole && !(x >= 0 && y >= 0 && x < width && y < height)) continue;
+    const at = y * width + x;
+    const share = cover[k];
+    const under = all[at];
+    if (share === WHOLE) all[at] = colour;
+    else if (under === 0) all[at] = (colour & 0xffffff) | (share << 24);
+    else {
+      const opaque = Math.max(under >>> 24, share);
+      all[at] = (mixed(under, colour, share) & 0xffffff) | (opaque << 24);
     }
   }
 }
@@ -101,20 +139,20 @@ function stamp({ width, height, all }, { reach, size, cover }, cx, cy, colour) {
  * Draw how many points there are in each pixel, by powers of ten, in the mean of their colours.
  * @param {Pixels} pixels transparent where nothing is
  * @param {Placed} placed
+ * @param {{scale?: number, step?: number}} coarsely pixels to one of the page; one point of so many is counted
  * @returns {number} how many the fullest has
  */
-export function density(pixels, { x, y, colours, order }) {
+export function density(pixels, { x, y, colours }, { scale = 1, step = 1 } = {}) {
   const { width, height, all } = pixels;
   const size = width * height;
   // Of each pixel side by side, so that a point touches one place in memory: how many, red, green, blue.
   if (sums.length === 4 * size) sums.fill(0);
   else sums = new Uint32Array(4 * size);
   const into = sums;
-  const count = order?.length ?? x.length;
   let most = 0;
-  for (let k = 0; k < count; k++) {
-    const i = order ? order[k] : k;
-    const [column, row] = [x[i], y[i]];
+  for (let i = 0; i < x.length; i += step) {
+    const column = x[i] * scale;
+    const row = y[i] * scale;
     if (!(column >= 0 && column < width && row >= 0 && row < height)) continue;
     const at = 4 * ((row | 0) * width + (column | 0));
     const colour = colours[i];
@@ -125,9 +163,9 @@ export function density(pixels, { x, y, colours, order }) {
     into[at + 2] += (colour >>> 8) & 255;
     into[at + 3] += (colour >>> 16) & 255;
   }
-  const scale = most > 1 ? (1 - FAINT) / Math.log(most) : 0;
+  const rise = most > 1 ? (1 - FAINT) / Math.log(most) : 0;
   const strength = (/** @type {number} */ here) =>
-    Math.round(255 * (most > 1 ? FAINT + scale * Math.log(here) : 1));
+    Math.round(255 * (most > 1 ? FAINT + rise * Math.log(here) : 1));
   const known = Uint8Array.from({ length: Math.min(most, KNOWN) + 1 }, (_, here) => strength(here));
   for (let at = 0, from = 0; at < size; at++, from += 4) {
     const here = into[from];
@@ -148,28 +186,19 @@ let sums = new Uint32Array(0);
 /** The strengths of up to so many points are worked out once a picture. */
 const KNOWN = 4096;
 
-/** Shades of depth. */
-const DEPTHS = 256;
-
 /**
- * Points from the farthest to the nearest.
- * @param {Float32Array} depth
- * @param {number} reach the largest magnitude of one
+ * Points from the farthest to the nearest, without those that aren't seen.
+ * @param {Uint8Array} depths as a camera gives them
  * @returns {Uint32Array}
  */
-export function byDepth(depth, reach) {
-  const count = depth.length;
-  const keys = new Uint8Array(count);
+export function byDepth(depths) {
   const starts = new Uint32Array(DEPTHS + 1);
-  const scale = (DEPTHS - 1) / (2 * reach);
-  for (let i = 0; i < count; i++) {
-    const key = Math.min(DEPTHS - 1, Math.max(0, (depth[i] + reach) * scale)) | 0;
-    keys[i] = key;
-    starts[key + 1]++;
-  }
-  for (let key = 0; key < DEPTHS; key++) starts[key + 1] += starts[key];
-  const order = new Uint32Array(count);
-  for (let i = 0; i < count; i++) order[starts[keys[i]]++] = i;
+  for (let i = 0; i < depths.length; i++) starts[depths[i] + 1]++;
+  const unseen = starts[1];
+  starts[1] = 0;
+  for (let depth = 1; depth < DEPTHS; depth++) starts[depth + 1] += starts[depth];
+  const order = new Uint32Array(depths.length - unseen);
+  for (let i = 0; i < depths.length; i++) if (depths[i]) order[starts[depths[i]]++] = i;
   return order;
 }
 

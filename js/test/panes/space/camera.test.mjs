@@ -30,7 +30,8 @@ test("all points are within the picture, and alike along both axes unless one wo
     for (const x of [across.low, across.high])
       for (const y of [up.low, up.high]) {
         const [left, top] = camera.at([x, y]);
-        assert.equal(camera.seen(Float32Array.of(left, -9), Float32Array.of(top, 9)), 1);
+        assert.ok(left >= camera.left && left <= camera.right, String(left));
+        assert.ok(top >= camera.top && top <= camera.bottom, String(top));
         const [a, b] = camera.under(left, top);
         near(a, x);
         near(b, y);
@@ -65,19 +66,61 @@ test("three axes are turned as Python turns them, and keep their lengths", () =>
   }
 });
 
-test("all points at once are where each of them is", () => {
+test("three axes fill the picture as they turn, at whatever tilt, and never leave it", () => {
+  const { next } = random(6);
+  for (let k = 0; k < 20; k++) {
+    const components = [0, 1, 2].map(() => component(-next(), 0.1 + 2 * next()));
+    const tilt = 180 * next() - 90;
+    const most = { width: 0, height: 0 };
+    for (let yaw = 0; yaw < 360; yaw++) {
+      const camera = of({ components, angles: [yaw, tilt] });
+      for (let corner = 0; corner < 8; corner++) {
+        const [x, y] = camera.at(
+          components.map(({ low, high }, i) => ((corner >> i) & 1 ? low : high)),
+        );
+        assert.ok(x > camera.left - 1e-6 && x < camera.right + 1e-6, `${x} at ${yaw}, ${tilt}`);
+        assert.ok(y > camera.top - 1e-6 && y < camera.bottom + 1e-6, `${y} at ${yaw}, ${tilt}`);
+        const { left, right, top, bottom, middle } = camera;
+        most.width = Math.max(most.width, Math.abs(x - middle.x) / ((right - left) / 2));
+        most.height = Math.max(most.height, Math.abs(y - middle.y) / ((bottom - top) / 2));
+      }
+    }
+    assert.ok(Math.max(most.width, most.height) > 0.999, JSON.stringify(most));
+  }
+});
+
+test("all points at once are where each of them is, and as near", () => {
   const { next } = random(5);
-  const columns = [0, 1, 2].map(() => Float32Array.from({ length: 40 }, () => 2 * next() - 1));
-  for (const axes of [2, 3]) {
-    const camera = of({ components: Array.from({ length: axes }, () => component(-1, 1)) });
-    const into = { x: new Float32Array(40), y: new Float32Array(40), depth: new Float32Array(40) };
-    camera.project(columns.slice(0, axes), into);
-    for (let i = 0; i < 40; i++) {
-      const [x, y, depth] = camera.at(columns.slice(0, axes).map((column) => column[i]));
+  const columns = [0, 1, 2].map(() => Float32Array.from({ length: 400 }, () => 2 * next() - 1));
+  for (const [axes, zoom] of [
+    [2, 1],
+    [2, 3],
+    [3, 1],
+    [3, 5],
+  ]) {
+    const camera = of({
+      components: Array.from({ length: axes }, () => component(-1, 1)),
+      view: { ...VIEW, zoom },
+    });
+    const into = { x: new Float32Array(400), y: new Float32Array(400) };
+    const shown = columns.slice(0, axes);
+    const seen = camera.project(shown, into);
+    const depths = axes === 3 ? camera.depths(shown, into) : new Uint8Array();
+    const { left, right, top, bottom } = camera;
+    let within = 0;
+    for (let i = 0; i < 400; i++) {
+      const [x, y, depth] = camera.at(shown.map((column) => column[i]));
       near(into.x[i], x, 1e-3);
       near(into.y[i], y, 1e-3);
-      if (axes === 3) near(into.depth[i], depth, 1e-5);
+      const inside = x >= left && x <= right && y >= top && y <= bottom;
+      within += Number(inside);
+      if (axes === 2) continue;
+      if (inside) near(depths[i], 128 + (depth / camera.reach) * 126.5, 1);
+      const out = x < left - 7 || x > right + 7 || y < top - 7 || y > bottom + 7;
+      if (inside || out) assert.equal(depths[i] > 0, inside);
     }
+    assert.equal(seen, within);
+    assert.ok(zoom > 1 ? seen < 400 : seen === 400, String(seen));
   }
 });
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { load, random } from "../../load.mjs";
 
 /** @type {typeof import("../../../src/panes/space/raster.js")} */
-const { byDepth, density, dots, inside, nearest } = await load("panes/space/raster.js");
+const { byDepth, density, dots, faded, inside, nearest } = await load("panes/space/raster.js");
 
 /** What stands for an image here. @param {number} width @param {number} height @returns {any} */
 const blank = (width, height) => ({ width, height, all: new Uint32Array(width * height) });
@@ -56,7 +56,6 @@ test("the more points a pixel has, the stronger it is, in the mean of their colo
     x,
     y: new Float32Array(xs.length).fill(2),
     colours,
-    order: undefined,
   });
   assert.equal(most, 16);
   const [many, one, some] = [1, 3, 5].map((column) => pixels.all[20 + column]);
@@ -66,15 +65,60 @@ test("the more points a pixel has, the stronger it is, in the mean of their colo
   assert.equal(pixels.all.filter(Boolean).length, 3);
 });
 
-test("points are in the order of their depth", () => {
+test("while it moves, some of the points are counted in larger pixels", () => {
+  const pixels = blank(5, 2);
+  const x = Float32Array.from({ length: 64 }, (_, i) => (i < 32 ? 2 + (i % 2) : 8.9));
+  const y = new Float32Array(64).fill(1.5);
+  const colours = new Uint32Array(64).fill(RED);
+  assert.equal(density(pixels, { x, y, colours }, { scale: 0.5, step: 4 }), 8);
+  assert.deepEqual([...pixels.all], [0, RED, 0, 0, RED, 0, 0, 0, 0, 0]);
+});
+
+test("points are in the order of their depth, without those that aren't seen", () => {
   const { next } = random(2);
-  const depth = Float32Array.from({ length: 300 }, () => 2 * next() - 1);
-  const order = byDepth(depth, 1);
+  const depths = Uint8Array.from({ length: 300 }, () => 256 * next());
+  depths.fill(0, 20, 60);
+  const order = byDepth(depths);
   assert.deepEqual(
     [...order].sort((a, b) => a - b),
-    [...depth.keys()],
+    [...depths.keys()].filter((i) => depths[i] > 0),
   );
-  for (let k = 1; k < 300; k++) assert.ok(depth[order[k]] >= depth[order[k - 1]] - 2 / 255);
+  for (let k = 1; k < order.length; k++) {
+    const [before, after] = [order[k - 1], order[k]];
+    assert.ok(
+      depths[before] < depths[after] || (depths[before] === depths[after] && before < after),
+    );
+  }
+});
+
+test("what is far, or isn't selected, fades into the paper", () => {
+  const { next, integer } = random(8);
+  const channels = (/** @type {number} */ pixel) =>
+    [0, 8, 16].map((shift) => (pixel >>> shift) & 255);
+  const colours = Uint32Array.from(
+    { length: 200 },
+    () => (0xff000000 | integer(0, 0xffffff)) >>> 0,
+  );
+  const depths = Uint8Array.from({ length: 200 }, () => integer(1, 255));
+  const chosen = Uint8Array.from({ length: 200 }, () => Number(next() < 0.5));
+  const paper = 0xff201040;
+  const [far, others] = [0.55, 0.82];
+  for (const of of [
+    { depths, far },
+    { chosen, others },
+    { depths, far, chosen, others },
+  ]) {
+    const found = faded(colours, paper, of);
+    for (let i = 0; i < 200; i++) {
+      let keep = of.depths ? 1 - (far * (255 - depths[i])) / 255 : 1;
+      if (of.chosen && !chosen[i]) keep *= 1 - others;
+      assert.equal(alpha(found[i]), 255);
+      channels(found[i]).forEach((channel, k) => {
+        const wanted = keep * channels(colours[i])[k] + (1 - keep) * channels(paper)[k];
+        assert.ok(Math.abs(channel - wanted) < 2, `${channel} is not ${wanted}`);
+      });
+    }
+  }
 });
 
 test("inside of a line is what a walk around it goes around", () => {
