@@ -39,7 +39,7 @@ _WHOLE, _BEFORE, _AFTER = 400, 60, 20
 #: So many lines are drawn of all trajectories, and from so many on they are paler.
 _MOST_LINES, _MANY_LINES = 20_000, 4000
 #: A trajectory gets stronger in so many pieces; one of more steps is thinner.
-_PIECES, _SHORT = 24, 40
+_PIECES, _SHORT = 24, 80
 #: Around the picture: of two axes, numbers stand there; of three, names may.
 _LEFT, _BELOW, _AROUND = 46, 34, 18
 #: How much of the paper is mixed into points that aren't selected, while others are.

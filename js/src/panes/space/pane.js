@@ -56,7 +56,7 @@ const WHOLE = 400;
 const BEFORE = 60;
 const AFTER = 20;
 /** A trajectory of more steps is thinner. */
-const SHORT = 40;
+const SHORT = 80;
 /** So many steps are drawn of all trajectories, and from so many on they are paler. */
 const MOST_STEPS = 30_000;
 const MANY_STEPS = 4000;
