@@ -170,3 +170,33 @@ def test_errors_say_what_was_expected():
         lw.response_figure(made(), width="wide")
     with pytest.raises(ValueError, match="theme"):
         lw.response_figure(made(), theme="grey")
+
+
+def test_of_variants_one_is_drawn_in_the_order_and_on_the_scale_of_all():
+    late = made(cells=8)
+    early = late.copy(deep=True)
+    early["response"] = early["response"] * np.float32(0.25)
+    both = xr.concat([early, late], "variant", coords="minimal", data_vars=["response"])
+    both = both.assign_coords(variant=["early", "late"])
+    sheets = [figures._drawn(both, 7.2, LIGHT, variant=k) for k in (0, 1)]
+    scale = np.quantile(np.abs(both["response"].to_numpy()), 0.99)
+    positions = [squares(sheet)[0] for sheet in sheets]
+    np.testing.assert_array_equal(*positions)
+    plan = figures._Plan.of(figures.Sheet(864, LIGHT), both, 0)
+    values = early["response"].to_numpy()[np.ix_(plan.down.order, plan.across.order)]
+    at = np.clip((values.ravel() / scale + 1) / 2, 0, 1) * 1023
+    np.testing.assert_array_equal(squares(sheets[0])[1], ramp("RdBu_r")[(at + 0.5).astype(int)])
+    legends = [[text for text in said(sheet) if text.startswith(("≤", "≥"))] for sheet in sheets]
+    assert legends[0] == legends[1] != []
+    told = " ".join(said(sheets[0]))
+    assert "early · $x_1$: mean change" in told
+    assert "of all 2 variants" in told
+    figure = lw.response_figure(both, variant="late")
+    assert "late · " in figure.file("svg").decode()
+    for wrong in (None, "later"):
+        with pytest.raises(ValueError, match=f"variant: expected one of 'early', 'late'.*{wrong}"):
+            lw.response_figure(both, variant=wrong)
+    with pytest.raises(ValueError, match=r"variant: expected None, .*one recording; got 'late'"):
+        lw.response_figure(late, variant="late")
+    # One that was taken out is a picture of its own.
+    assert lw.response_figure(both.sel(variant="late")) is not None

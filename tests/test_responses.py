@@ -268,3 +268,42 @@ def test_numbers_are_no_words():
     layer = RecordedLayer("lstm", "LSTM", {"hidden_state": np.zeros((1, 3, 2), np.float32)})
     with pytest.raises(ValueError, match="expected one with tokens, got 'lstm', which has none"):
         lw.expected_responses(Recording.from_layers([layer]))
+
+
+def test_variants_have_words_and_groups_in_common():
+    rng = np.random.default_rng(5)
+    of_words, of_cells = rng.permutation(np.arange(12) % 3), rng.permutation(np.arange(9) % 3)
+    late, _ = planted(of_words, of_cells, seed=4)
+    values = late["lstm"]["hidden_state"].to_numpy()
+    tokens = late["lstm"]["token"].to_numpy()
+    # Before, cells drift: the groups are those of what moves them most in any.
+    drift = rng.normal(scale=0.02, size=values.shape).cumsum(axis=1).astype(np.float32)
+    early = Recording.from_layers([layer_of(drift, tokens)])
+    variants = lw.Variants({"early": early, "late": late})
+    found = lw.expected_responses(variants, clusters=3)
+    assert found["response"].dims == ("variant", "word", "cell")
+    assert found["band"].dims == ("variant", "percentile", "word", "cell")
+    assert found["count"].dims == ("word",)
+    for name, recording in variants.items():
+        alone = lw.expected_responses(recording, clusters=0)
+        own = found.sel(variant=name, drop=True)
+        for one in ("response", "band", "count"):
+            np.testing.assert_array_equal(own[one], alone[one])
+        assert own["word"].to_numpy().tolist() == alone["word"].to_numpy().tolist()
+    numbers = [int(word.split()[1]) for word in found["word"].to_numpy()]
+    assert partition(found["word_group"].to_numpy()) == partition(of_words[numbers])
+    assert partition(found["cell_group"].to_numpy()) == partition(of_cells)
+    assert found.attrs["layer"] == "lstm"
+
+
+def test_variants_of_other_sizes_have_no_cells_in_common():
+    more, _ = planted(np.array([0, 1]), np.array([0, 1, 1]))
+    values, tokens = (more["lstm"][name].to_numpy() for name in ("hidden_state", "token"))
+    few = Recording.from_layers([layer_of(values[..., :2], tokens)])
+    variants = lw.Variants({"few": few, "more": more})
+    with pytest.raises(ValueError, match=r"'few' has 'lstm' \(2 cells\); 'more' has 'lstm' \(3"):
+        lw.expected_responses(variants)
+    with pytest.raises(
+        ValueError, match=r"as many cells in all variants, .*2 in 'few', 3 in 'more'"
+    ):
+        lw.expected_responses(variants, "lstm")

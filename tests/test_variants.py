@@ -265,7 +265,6 @@ def test_what_takes_one_recording_says_how_to_choose_one():
     functions = (
         lambda given: lw.match(given, (0, 2)),
         lw.screen_cells,
-        lw.expected_responses,
         lambda given: concepts.tracks(given, vowel),
         lambda given: lw.compare_cells(given, made(2)),
     )
@@ -274,7 +273,11 @@ def test_what_takes_one_recording_says_how_to_choose_one():
             function(variants)
         with pytest.raises(TypeError, match=r"expected a Recording \(from record\(\).*got dict"):
             function({"lstm": 1})
-    for function in (lw.project, *(lambda x, f=f: f(x, vowel) for f in (lw.rank_cells, lw.probe))):
+    for function in (
+        lw.project,
+        lw.expected_responses,
+        *(lambda x, f=f: f(x, vowel) for f in (lw.rank_cells, lw.probe)),
+    ):
         with pytest.raises(TypeError, match=r"recording: .*, or Variants of several, got NoneType"):
             function(None)
 

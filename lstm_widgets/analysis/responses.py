@@ -17,6 +17,7 @@ from lstm_widgets.analysis.summed_responses import (
     responses,
 )
 from lstm_widgets.checks import expect_whole
+from lstm_widgets.recording import Variants
 from lstm_widgets.recording.blockwise import Block, blockwise
 from lstm_widgets.recording.expecting import expect_recording, usual_layer
 from lstm_widgets.tokens.words import spelling_of
@@ -41,7 +42,7 @@ _LEAST_KEPT = 200
 
 
 def expected_responses(
-    recording: Recording,
+    recording: Recording | Variants,
     layer: str | None = None,
     signal: str = "hidden_state",
     *,
@@ -61,11 +62,12 @@ def expected_responses(
 
     Parameters
     ----------
-    recording : Recording
+    recording : Recording or Variants
         Opened from a file it may be larger than memory: it is read block by block, on the Dask cluster of
-        the current client if there is one.
+        the current client if there is one. Of several variants, words and groups are those of all, so that
+        they can be compared.
     layer : str, optional
-        Default: the first that has the signal.
+        Default: the first that has the signal; of variants, in all of them.
     signal : str, default "hidden_state"
         What changes.
     words : sequence of str, optional
@@ -89,13 +91,17 @@ def expected_responses(
         - the coordinates ``word_group`` ``(word,)`` and ``cell_group`` ``(cell,)``, if there are clusters:
           the number of the group, from 0, the one that responds most first; -1 where nothing moves.
 
+        Of variants, ``response`` and ``band`` have ``variant`` in front; groups are found by mean magnitudes
+        over all variants.
+
         Attributes: ``layer``, ``signal``, ``spelling`` (what the words are, such as ``"characters"``),
         ``different`` (how many different ones there are) and ``clusters``. `response_figure` draws it.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument doesn't fit, the layer has no tokens, or a word isn't there.
+        If an argument doesn't fit, the layer has no tokens, or a word isn't there; or variants have other
+        numbers of cells.
     LayerNotFoundError
         If there is no such layer.
     ModuleNotFoundError
@@ -119,44 +125,61 @@ def expected_responses(
     >>> found["band"].sel(word='"', cell=1).round(1).values.tolist()  # it opens and it closes
     [-1.0, -1.0, 1.0, 1.0]
     """
-    expect_recording("recording", recording)
+    expect_recording("recording", recording, several=True)
     name = usual_layer(recording, signal) if layer is None else layer
     if signal not in (has := recording.signals(name)):
         raise ValueError(
             f"signal: expected one of {', '.join(map(repr, has))} of layer {name!r}, got {signal!r}"
         )
-    if "token" not in recording[name].coords:
+    variants = recording if isinstance(recording, Variants) else {"": recording}
+    first, *others = variants.values()
+    if any(one[name].sizes["cell"] != first[name].sizes["cell"] for one in others):
+        sizes = ", ".join(f"{one[name].sizes['cell']} in {key!r}" for key, one in variants.items())
+        raise ValueError(
+            f"layer: expected one with as many cells in all variants, got {name!r}, which has {sizes}"
+        )
+    if "token" not in first[name].coords:
         raise ValueError(f"layer: expected one with tokens, got {name!r}, which has none")
     limit = expect_whole("limit", limit, 1)
     clusters = expect_whole("clusters", clusters, 0)
     if clusters > 1:
         _need()
-    directions = [_Direction(recording, one, signal) for one in recording.directions(name)]
-    counts = directions[0].counts()
+    parts = first.directions(name)
+    counts = _Direction(first, parts[0], signal).counts()
     chosen = _chosen(words, counts, limit)
     times = np.array([counts[word] for word in chosen], np.int64)
-    cells = sum(one.cells for one in directions)
+    cells = sum(first[part].sizes["cell"] for part in parts)
     most = max(_LEAST_KEPT, _KEPT_VALUES // max(1, len(chosen) * cells))
-    found = [one.responses(chosen, np.minimum(1, most / times)) for one in directions]
-    mean = np.concatenate([one.mean for one in found], axis=1)
-    bands = np.concatenate([one.bands for one in found], axis=2)
+    shares = np.minimum(1, most / times)
+    every = [
+        [_Direction(one, part, signal).responses(chosen, shares) for part in parts]
+        for one in variants.values()
+    ]
+    means = np.stack([np.concatenate([part.mean for part in found], axis=1) for found in every])
+    bands = np.stack([np.concatenate([part.bands for part in found], axis=2) for found in every])
     coords: dict[str, Any] = {
         "word": np.array([*chosen, ""], object)[:-1],
         "cell": np.arange(cells),
         "percentile": np.array(PERCENTILES),
     }
     if clusters:
-        of_words, of_cells = _coclustered(mean, clusters, seed)
+        sizes = np.abs(np.nan_to_num(means)).mean(axis=0)
+        of_words, of_cells = _coclustered(sizes, clusters, seed)
         coords |= {"word_group": ("word", of_words), "cell_group": ("cell", of_cells)}
+    among: tuple[str, ...] = ("variant",)
+    if isinstance(recording, Variants):
+        coords["variant"] = np.array([*recording.names, ""], object)[:-1]
+    else:
+        among, means, bands = (), means[0], bands[0]
     variables = {
-        "response": (("word", "cell"), mean.astype(np.float32)),
-        "band": (("percentile", "word", "cell"), bands),
+        "response": ((*among, "word", "cell"), means.astype(np.float32)),
+        "band": ((*among, "percentile", "word", "cell"), bands),
         "count": (("word",), times),
     }
     attrs = {
         "layer": name,
         "signal": signal,
-        "spelling": spelling_of(recording[name]).kind,
+        "spelling": spelling_of(first[name]).kind,
         "different": len(counts),
         "clusters": clusters,
     }
@@ -238,9 +261,8 @@ def _need() -> None:
         ) from None
 
 
-def _coclustered(mean: Floats, clusters: int, seed: int) -> tuple[Places, Places]:
-    """Give each word and each cell the number of its group."""
-    sizes = np.abs(np.nan_to_num(mean))
+def _coclustered(sizes: Floats, clusters: int, seed: int) -> tuple[Places, Places]:
+    """Give each word and each cell the number of its group, by magnitudes (word, cell)."""
     rows, columns = sizes.sum(axis=1) > 0, sizes.sum(axis=0) > 0
     groups = np.full(len(rows), -1, np.intp), np.full(len(columns), -1, np.intp)
     moved = sizes[rows][:, columns]

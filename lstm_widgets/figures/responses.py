@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -54,6 +54,7 @@ _LEAST_WORDS = 3
 def response_figure(
     responses: xr.Dataset,
     *,
+    variant: str | None = None,
     width: str | float = "page",
     theme: str = "light",
     ax: Axes | None = None,
@@ -69,6 +70,9 @@ def response_figure(
     ----------
     responses : xarray.Dataset
         What `expected_responses` gave, or some words and cells of it.
+    variant : str, optional
+        Which one is drawn, of responses of several variants. Words, cells, their order and the scale are the
+        same for each.
     width : {"column", "page"} or float, default "page"
         How wide the figure is: 3.5 or 7.2 inches, or so many inches. Of more cells than there is room for,
         those are drawn that move most.
@@ -89,7 +93,8 @@ def response_figure(
     TypeError
         If ``ax`` is none, or the responses are no Dataset.
     ValueError
-        If there are no responses, or there is no such width or theme.
+        If there are no responses, it isn't told of which variant, or there is no such variant, width or
+        theme.
 
     Examples
     --------
@@ -109,20 +114,40 @@ def response_figure(
         )
     if 0 in responses["response"].shape:
         raise ValueError("responses: expected at least one word and one cell, got none")
+    which = _which(responses, variant)
     from lstm_widgets.figures import artist  # noqa: PLC0415 - imports Matplotlib
 
     colours = theme_of(theme)
     if ax is None:
-        return artist.picture(_drawn(responses, inches_of(width), colours))
+        return artist.picture(_drawn(responses, inches_of(width), colours, variant=which))
     wide, high = artist.size_of(ax)
     inches = max(wide, LEAST_WIDTH)
-    sheet = _drawn(responses, inches, colours)
+    sheet = _drawn(responses, inches, colours, variant=which)
     spare = sheet.height - high / wide * sheet.width
     if spare > 0:
         most = responses.sizes["word"] - math.ceil(spare / _ROW)
-        kept = _strongest(_values(responses), max(_LEAST_WORDS, most))
-        sheet = _drawn(responses.isel(word=kept), inches, colours, responses.sizes["word"])
+        kept = _strongest(_values(responses), "word", max(_LEAST_WORDS, most))
+        sheet = _drawn(
+            *(responses.isel(word=kept), inches, colours),
+            words=responses.sizes["word"],
+            variant=which,
+        )
     return artist.draw_on(ax, sheet)
+
+
+def _which(responses: xr.Dataset, variant: str | None) -> int:
+    """Give the place of the variant that is drawn; 0 where there is one recording only."""
+    if "variant" not in responses["response"].dims:
+        if variant is not None:
+            raise ValueError(
+                f"variant: expected None, because these are the responses of one recording; got {variant!r}"
+            )
+        return 0
+    names = responses["variant"].to_numpy().tolist()
+    if variant not in names:
+        known = ", ".join(map(repr, names))
+        raise ValueError(f"variant: expected one of {known}, which is drawn; got {variant!r:.80}")
+    return int(names.index(variant))
 
 
 class _Axis(NamedTuple):
@@ -152,12 +177,16 @@ class _Axis(NamedTuple):
 
 
 def _values(responses: xr.Dataset) -> Floats:
-    return np.asarray(responses["response"].transpose("word", "cell"), np.float64)
+    """Give the responses of every variant, (variant, word, cell); of one recording the only ones."""
+    values = responses["response"]
+    if "variant" not in values.dims:
+        values = values.expand_dims("variant")
+    return np.asarray(values.transpose("variant", "word", "cell"), np.float64)
 
 
-def _strongest(values: Floats, count: int) -> Places:
-    """Give the rows of the largest magnitude, in their order."""
-    sizes = np.abs(np.nan_to_num(values)).sum(axis=1)
+def _strongest(values: Floats, axis: Literal["word", "cell"], count: int) -> Places:
+    """Give the words or cells of the largest magnitude in all variants, in their order."""
+    sizes = np.abs(np.nan_to_num(values)).sum(axis=(0, 2 if axis == "word" else 1))
     return np.sort(np.argsort(-sizes, kind="stable")[:count])
 
 
@@ -193,6 +222,7 @@ class _Plan:
 
     sheet: Sheet
     shown: xr.Dataset
+    every: Floats
     values: Floats
     words: tuple[str, ...]
     one: str
@@ -202,7 +232,7 @@ class _Plan:
     top: float
 
     @classmethod
-    def of(cls, sheet: Sheet, responses: xr.Dataset) -> _Plan:
+    def of(cls, sheet: Sheet, responses: xr.Dataset, variant: int = 0) -> _Plan:
         """Choose as many cells as there is room for, and put all in order."""
         tokens = [str(token) for token in responses["word"].to_numpy().tolist()]
         kind = responses.attrs.get("spelling")
@@ -219,18 +249,20 @@ class _Plan:
         room = sheet.width - left - _GAP - _COUNTS - beside - EDGE - gaps
         shown = responses
         if responses.sizes["cell"] * _NARROWEST > room:
-            kept = _strongest(_values(responses).T, max(1, room // _NARROWEST))
+            kept = _strongest(_values(responses), "cell", max(1, room // _NARROWEST))
             shown = responses.isel(cell=kept)
-        values = _values(shown)
+        every = _values(shown)
         rows, columns = _groups(shown, "word"), _groups(shown, "cell")
         order = np.arange(len(rows)), np.arange(len(columns))
         if {"word_group", "cell_group"} & {*shown.coords}:
-            order = _ordered(np.nan_to_num(values, posinf=0, neginf=0), rows, columns)
+            mean = np.nan_to_num(every, posinf=0, neginf=0).mean(axis=0)
+            order = _ordered(mean, rows, columns)
         pitch = max(_NARROWEST, min(_WIDEST, room // len(columns)))
         return cls(
             sheet,
             shown,
-            values[np.ix_(*order)],
+            every,
+            every[variant][np.ix_(*order)],
             words,
             "character" if spelling.kind == "characters" else "word",
             _Axis.of(order[0], rows, _ROW),
@@ -242,7 +274,7 @@ class _Plan:
     def draw_values(self) -> Legend:
         """Draw the squares; give their legend."""
         theme, values = self.sheet.theme, self.values
-        magnitudes = np.abs(values[np.isfinite(values)])
+        magnitudes = np.abs(self.every[np.isfinite(self.every)])
         largest = float(magnitudes.max(initial=0)) or 1.0
         scale = (float(np.quantile(magnitudes, _SCALED)) if len(magnitudes) else 0) or largest
         colours = ramp(theme.palette("auto", signed=True))
@@ -343,10 +375,17 @@ def _name(group: int, *, short: bool = False) -> str:
     return str(group) if short else f"group {group}"
 
 
-def _drawn(responses: xr.Dataset, inches: float, theme: Theme, words: int | None = None) -> Sheet:
-    """Draw them on a sheet; there may be more words than are drawn."""
+def _drawn(
+    responses: xr.Dataset,
+    inches: float,
+    theme: Theme,
+    *,
+    words: int | None = None,
+    variant: int = 0,
+) -> Sheet:
+    """Draw those of a variant on a sheet; there may be more words than are drawn."""
     sheet = Sheet(round(inches * UNITS_PER_INCH), theme)
-    plan = _Plan.of(sheet, responses)
+    plan = _Plan.of(sheet, responses, variant)
     legend = plan.draw_values()
     plan.draw_words()
     below = plan.draw_cells()
@@ -360,13 +399,18 @@ def _drawn(responses: xr.Dataset, inches: float, theme: Theme, words: int | None
     if plan.shown.sizes["cell"] < responses.sizes["cell"]:
         cells += ", those that move most"
     there = max(responses.attrs.get("different", 0), words or 0)
-    counts = (
+    counts = [
         _of(responses.sizes["word"], there, plan.one),
         cells,
         "×: times read" if "count" in responses else "",
         "frames: words and cells of a group" if "cell_group" in responses.coords else "",
-    )
-    caption_of(sheet, f"{layer}: {status}" if layer else status, counts, legend)
+    ]
+    told = f"{layer}: {status}" if layer else status
+    if "variant" in responses["response"].dims:
+        name = in_line(sendable(str(responses["variant"].to_numpy()[variant])))
+        told = f"{name} · {told}"
+        counts.append(f"order and scale: of all {many(responses.sizes['variant'], 'variant')}")
+    caption_of(sheet, told, counts, legend)
     return sheet
 
 
