@@ -456,5 +456,5 @@ def test_windows_of_several_series_are_found_in_a_recording_of_these(model: Any,
     explorer.example = 0
     assert shown.example == 0
     plot = lw.SeriesPlot(recording, relevance=found)
-    np.testing.assert_array_equal(plot._placed.examples, found.series)
-    np.testing.assert_array_equal(plot._placed.explained, found.end)
+    np.testing.assert_array_equal(plot._placed[""].examples, found.series)
+    np.testing.assert_array_equal(plot._placed[""].explained, found.end)

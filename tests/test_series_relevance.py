@@ -52,7 +52,7 @@ def test_windows_of_a_table_stand_where_their_days_are():
     # Of a part of it, and with its columns in another order.
     part = lw.relevance(model, table.iloc[30:], window=8, methods="gradient_x_input")
     part = part.isel(example=[0, 5, 22], channel=[1, 0])
-    placed = lw.SeriesPlot(recording, relevance=part)._placed
+    placed = lw.SeriesPlot(recording, relevance=part)._placed[""]
     assert placed.explained.tolist() == [37, 42, 59]
     assert placed.starts.tolist() == [30, 35, 52]
     for row, end in enumerate((37, 42, 59)):
@@ -64,7 +64,7 @@ def test_windows_of_a_table_stand_where_their_days_are():
     # Without dates, the end of a window tells where it stands in the series that was read.
     plain = lw.record(model, table.to_numpy(), window=8)
     found = lw.relevance(model, table.to_numpy(), window=8, methods="gradient_x_input")
-    placed = lw.SeriesPlot(plain, relevance=found)._placed
+    placed = lw.SeriesPlot(plain, relevance=found)._placed[""]
     np.testing.assert_array_equal(placed.explained, found["end"].to_numpy())
     np.testing.assert_array_equal(placed.starts, found["end"].to_numpy() - 7)
 
@@ -79,7 +79,7 @@ def test_what_was_read_as_a_whole_stands_under_it_and_at_says_what_is_explained(
     recording = lw.record(model, series)
     for at, expected in ((None, 11), (-4, 8), ([3, 4, 5], None)):
         found = lw.relevance(model, series, methods="gradient_x_input", at=at)
-        placed = lw.SeriesPlot(recording, relevance=found.isel(example=[2, 0]))._placed
+        placed = lw.SeriesPlot(recording, relevance=found.isel(example=[2, 0]))._placed[""]
         assert placed.examples.tolist() == [2, 0]
         assert placed.starts.tolist() == [0, 0]
         assert placed.explained.tolist() == ([5, 3] if expected is None else [expected] * 2)
@@ -112,7 +112,7 @@ def test_of_what_is_large_the_page_asks_for_levels(monkeypatch):
     monkeypatch.setattr("lstm_widgets.widgets.series_plot.WHOLE_BYTES", 100)
     widget = lw.SeriesPlot(RIVERS, relevance=WHY)
     assert widget._relevance_values == b""
-    placed = widget._placed
+    placed = widget._placed[""]
     for of in (Of(0, 0), Of(1, 1), Of(0, None)):
         number = placed.number(of)
         assert placed.of(number) == of
@@ -138,7 +138,7 @@ def test_padding_has_no_relevance():
     early[0, :30] = np.datetime64("NaT")
     placed = lw.SeriesPlot(
         RIVERS, relevance=padded.assign_coords(time=(WHY["time"].dims, early))
-    )._placed
+    )._placed[""]
     assert placed.starts.tolist() == [311, 711]
     assert np.isnan(placed.line(Of(0, 1), 0)[:30]).all()
     assert not np.isnan(placed.line(Of(0, 1), 1)).any()
@@ -338,6 +338,6 @@ def test_of_columns_that_share_a_unit_the_strongest_counts():
 
 
 def test_warmth_counts_against_the_forecast():
-    placed = lw.SeriesPlot(RIVERS, relevance=WHY)._placed
+    placed = lw.SeriesPlot(RIVERS, relevance=WHY)._placed[""]
     assert int(np.nanargmin(placed.along(Of(0, 1), 0, 1500))) == 400 - WARMED
     assert isinstance(placed.dataset, xr.Dataset)

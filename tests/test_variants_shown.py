@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import traitlets
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +24,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-WIDGETS = [lw.CellGrid, lw.TextHeatmap, lw.ExampleGrid, lw.GateInspector, lw.Explorer]
+WIDGETS = [
+    lw.CellGrid,
+    lw.TextHeatmap,
+    lw.ExampleGrid,
+    lw.GateInspector,
+    lw.Explorer,
+    lw.CellFinder,
+]
 NAMES = ("epoch 0", "epoch 1", "epoch 2")
 STEPS = 126
 
@@ -113,21 +122,6 @@ def test_one_recording_has_no_variants(trait: str) -> None:
         traitlets.TraitError, match=f"{trait}: expected one of '', because there is one"
     ):
         setattr(grid, trait, "epoch 0")
-
-
-def test_what_shows_one_recording_refuses_several() -> None:
-    variants = epochs()
-    with pytest.raises(
-        TypeError, match=r"CellFinder shows one only; got Variants.*variants\['epoch 0'\]"
-    ):
-        lw.CellFinder(variants, {"a": lambda tokens: [t == "a" for t in tokens]})
-    explorer = lw.Explorer(variants)
-    assert not explorer._can_find
-    with pytest.raises(
-        traitlets.TraitError, match="finding: expected False where recording is Variants"
-    ):
-        explorer.finding = True
-    assert not explorer.finding
 
 
 def test_all_variants_of_a_small_recording_travel() -> None:
@@ -464,7 +458,116 @@ def test_bands_of_a_figure_reach_as_far_in_all_variants(tmp_path: Path) -> None:
         assert all(f">{end}<" in text for text in texts)
 
 
-def test_what_is_of_one_variant_is_refused() -> None:
+def rain_of(variants: lw.Variants) -> dict[str, NDArray[np.float32]]:
+    inputs = variants["epoch 0"].inputs
+    assert inputs is not None
+    return {"rain": inputs.to_numpy()[..., 0]}
+
+
+def probe_of(recording: Recording, name: str = "rain") -> lw.Probe:
+    assert recording.inputs is not None
+    said = {name: recording.inputs.to_numpy()[..., 0]}
+    return lw.probe(recording, said, signal="hidden_state", shifts=0, folds=3)
+
+
+def probes(variants: lw.Variants) -> lw.Probe:
+    return lw.probe(variants, rain_of(variants), signal="hidden_state", shifts=0, folds=3)
+
+
+def test_what_a_probe_reads_is_drawn_of_each_variant(tmp_path: Path) -> None:
     variants = series()
-    with pytest.raises(TypeError, match="relevance: expected None where recording is Variants"):
+    found = probes(variants)
+    tracks = rain_of(variants)
+    each = {name: probe_of(variants[name]) for name in NAMES}
+    for either in (found, each):
+        plot = lw.SeriesPlot(variants, tracks=tracks, probe=either, outputs=(), channels=())
+        keys = [tuple(key[:2]) for key in plot._series["keys"]]
+        values = np.frombuffer(plot._series_values, np.float32).reshape(3, len(keys), 2, 50)
+        told = plot._beside["tracks"]["lstm"][0]["read"]
+        for i, name in enumerate(NAMES):
+            read = found.prediction["rain"].sel(variant=name).values.astype(np.float32)
+            np.testing.assert_array_equal(values[i, keys.index(("readout", 0))], read)
+            table = found.table[found.table["variant"] == name].set_index("protocol")
+            score = f"{table['score']['whole state']:.2f}".replace("-", "−")
+            assert f"R² {score}" in told[name]
+            plot.variant = name
+            plot.save_figure(tmp_path / f"{name}.svg", overwrite=True)
+            assert f"R² {score}" in (tmp_path / f"{name}.svg").read_text("utf-8")
+    assert len(set(told.values())) == 3
+
+
+def test_probes_that_dont_fit_variants_are_refused() -> None:
+    variants = series()
+    found = probe_of(variants["epoch 0"])
+    plot = lw.SeriesPlot(variants)
+    for wrong, said in (
+        (found, "that of every variant, .*none of 'epoch 0', 'epoch 1', 'epoch 2'"),
+        ({"epoch 0": found}, "got none of 'epoch 1', 'epoch 2'"),
+        (dict.fromkeys(NAMES, 3), "or a dict of such by variant, got int"),
+        ({name: 3 if name == "epoch 1" else found for name in NAMES}, "got Probe, int"),
+    ):
+        with pytest.raises(traitlets.TraitError, match=f"probe: expected .*{said}"):
+            plot.probe = wrong
+    other = probe_of(variants["epoch 0"], "else")
+    with pytest.raises(traitlets.TraitError, match="the same layer and concepts in all variants"):
+        plot.probe = {"epoch 0": found, "epoch 1": other, "epoch 2": found}
+    assert plot.probe is None
+
+
+def explained(scale: float, days: int = 50, methods: tuple[str, ...] = ("sensitivity",)) -> Any:
+    rng = np.random.default_rng(int(scale))
+    values = scale * rng.random((len(methods), 2, days, 1)).astype(np.float32)
+    return xr.Dataset(
+        {"relevance": (("method", "example", "timestep", "channel"), values)},
+        {"method": list(methods), "channel": ["rain"]},
+    )
+
+
+def test_relevance_is_that_of_the_variant_on_one_scale(tmp_path: Path) -> None:
+    variants = series()
+    every = {name: explained(scale) for name, scale in zip(NAMES, (1, 4, 2), strict=True)}
+    stacked = xr.concat(every.values(), "variant").assign_coords(variant=list(NAMES))
+    values = np.stack([one["relevance"].values for one in every.values()])
+    largest = np.abs(values).max(axis=(0, 1, 3, 4))
+    for either in (every, stacked):
+        plot = lw.SeriesPlot(variants, relevance=either)
+        assert plot.relevance is either
+        assert plot._relevance["variants"] == 3
+        assert plot._relevance["methods"][0]["largest"] == [largest.max(), largest.max()]
+        sent = np.frombuffer(plot._relevance_values, np.float32).reshape(3, 2, 1, 1, 50)
+        np.testing.assert_array_equal(sent, np.moveaxis(values, 2, 1).transpose(0, 1, 2, 4, 3))
+        rows = np.frombuffer(plot._relevance_rows, np.float32, 4, 24).reshape(2, 2)
+        np.testing.assert_array_equal(rows, [largest, largest])
+    ends = []
+    for name in NAMES:
+        plot.variant = name
+        placed = plot._placed[name]
+        np.testing.assert_array_equal(placed.values[0, 0], every[name]["relevance"][0, :, :, 0])
+        plot.save_figure(tmp_path / f"{name}.svg")
+        text = (tmp_path / f"{name}.svg").read_text("utf-8")
+        ends.append([word for word in re.findall(r">([^<>]+)<", text) if "sensitivity" in word])
+        # What the kernel is asked for is that of the variant, too.
+        key = ["relevance", 0, "", ""]
+        _, [line] = plot._answer(
+            {"id": "1", "lines": [[key, 1, 0, 0]], "variant": name, "difference": ""}
+        )
+        np.testing.assert_array_equal(
+            np.frombuffer(line, np.float32), every[name]["relevance"].values[0, 1, :, 0]
+        )
+    assert ends[0] == ends[1] == ends[2] != []
+    state = plot._file_state().traits
+    assert len(state["_relevance_values"]) == 4 * values.size
+
+
+def test_relevance_that_doesnt_fit_variants_is_refused() -> None:
+    variants = series()
+    every = {name: explained(1) for name in NAMES}
+    with pytest.raises(TypeError, match="relevance: expected a dict with that of each variant"):
+        lw.SeriesPlot(variants, relevance=explained(1))
+    with pytest.raises(ValueError, match="got none of 'epoch 2'"):
+        lw.SeriesPlot(variants, relevance={name: every[name] for name in NAMES[:2]})
+    others = every | {"epoch 1": explained(1, methods=("sensitivity", "occlusion"))}
+    with pytest.raises(ValueError, match=r"the same methods, of the same .*others in 'epoch 1'"):
+        lw.SeriesPlot(variants, relevance=others)
+    with pytest.raises(TypeError, match="relevance"):
         lw.SeriesPlot(variants, relevance=object())  # type: ignore[arg-type]

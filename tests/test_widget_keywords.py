@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
@@ -33,7 +33,7 @@ PLAIN = {traitlets.Int: int, traitlets.Float: float, traitlets.Bool: bool, trait
 
 
 def hints(kind: type) -> dict[str, Any]:
-    names = {"Concepts": Concepts, "Probe": Probe, "Sequence": Sequence}
+    names = {"Concepts": Concepts, "Mapping": Mapping, "Probe": Probe, "Sequence": Sequence}
     return get_type_hints(WIDGETS[kind], localns=names)
 
 

@@ -5,9 +5,11 @@ js/src/data/series_relevance.js is the page's side.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from lstm_widgets.analysis.relevance_methods import UNSIGNED
 from lstm_widgets.tokens.wording import sendable
@@ -15,7 +17,8 @@ from lstm_widgets.views.examples import Examples
 from lstm_widgets.views.times import shown_times
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lstm_widgets.views.lines import Lines
@@ -214,51 +217,125 @@ class SeriesRelevance:
         """How many bytes all values take."""
         return int(self.values.nbytes)
 
-    def described(self, rows: slice, *, whole: bool) -> tuple[dict[str, Any], bytes, bytes]:
-        """
-        Describe some explanations to the page.
+    def packed(self, rows: slice) -> bytes:
+        """Give the values of some explanations: float32 (explanation, method, channel, timestep)."""
+        every = np.stack([self._masked(method, rows) for method in range(len(self.methods))])
+        return np.moveaxis(every, 2, 0).tobytes()
 
-        Parameters
-        ----------
-        rows : slice
-            Which of them.
-        whole : bool
-            Whether to give their values, too.
+    def alike(self, other: SeriesRelevance) -> bool:
+        """Whether another is by the same methods, of the same timesteps."""
+        return (
+            self.methods == other.methods
+            and all(
+                np.array_equal(getattr(self, name), getattr(other, name))
+                for name in ("examples", "starts", "explained")
+            )
+            and self.timesteps == other.timesteps
+        )
 
-        Returns
-        -------
-        tuple of (dict, bytes, bytes)
-            What there is. Of each explanation int32 (3, explanation), its example, start and explained
-            timestep; float32 (2, method, explanation), the largest magnitude of channels and of their sum;
-            uint8 (method, explanation), 1 where it is doubtful. And float32 (explanation, method, channel,
-            timestep), or nothing.
-        """
-        placed = np.stack([self.examples, self.starts, self.explained])[:, rows]
-        largest = self.largest[..., rows]
-        told = {
-            "methods": [
-                {
-                    "name": sendable(name),
-                    "signed": self.signed(method),
-                    "unit": sendable(self.unit) if self.signed(method) else "",
-                    "largest": [
-                        float(self.largest[kind, method].max(initial=0)) for kind in (0, 1)
-                    ],
-                }
-                for method, name in enumerate(self.methods)
-            ],
-            "channels": self.channels,
-            "timesteps": self.timesteps,
-            "count": placed.shape[1],
-            "explained": sendable(self.told),
-            "whole": whole,
-        }
-        parts = (placed.astype(np.int32), largest, self.doubtful[:, rows].astype(np.uint8))
-        values = b""
-        if whole:
-            every = np.stack([self._masked(m, rows) for m in range(len(self.methods))])
-            values = np.moveaxis(every, 2, 0).tobytes()
-        return told, b"".join(np.ascontiguousarray(part).tobytes() for part in parts), values
+
+def placed_of(
+    relevance: Any,  # noqa: ANN401 - not checked yet
+    lines: Mapping[str, Lines],
+) -> dict[str, SeriesRelevance]:
+    """
+    Place relevance by variant, on one scale.
+
+    Parameters
+    ----------
+    relevance : xarray.Dataset or mapping
+        That of one recording; of variants a dict from their names, or one with the dimension ``variant``.
+    lines : mapping of str to Lines
+        The lines of each variant; of one recording by the name "".
+
+    Returns
+    -------
+    dict of SeriesRelevance
+        By the same names.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `SeriesRelevance`; and if there is none of a variant, or not for the same in all of them.
+    """
+    if "" in lines:
+        return {"": SeriesRelevance(relevance, lines[""])}
+    given = relevance
+    if isinstance(given, xr.Dataset) and "variant" in given.dims:
+        given = {str(name): given.sel(variant=name, drop=True) for name in given["variant"].values}
+    known = ", ".join(map(repr, lines))
+    if isinstance(given, xr.Dataset) or not isinstance(given, Mapping):
+        raise TypeError(
+            f"relevance: expected a dict with that of each variant ({known}), because recording is "
+            f"Variants; got {type(given).__name__}"
+        )
+    missing = [name for name in lines if name not in given]
+    if missing:
+        raise ValueError(
+            f"relevance: expected that of each variant ({known}), got none of "
+            f"{', '.join(map(repr, missing))}"
+        )
+    found = {name: SeriesRelevance(given[name], own) for name, own in lines.items()}
+    first, *others = found.values()
+    for name, other in zip([*lines][1:], others, strict=True):
+        if not first.alike(other):
+            raise ValueError(
+                "relevance: expected the same methods, of the same timesteps, in all variants; "
+                f"got others in {name!r}"
+            )
+    largest = np.max([each.largest for each in found.values()], axis=0)
+    for each in found.values():
+        each.largest = largest
+    return found
+
+
+def described(
+    every: Sequence[SeriesRelevance], rows: slice, *, whole: bool
+) -> tuple[dict[str, Any], bytes, bytes]:
+    """
+    Describe some explanations to the page.
+
+    Parameters
+    ----------
+    every : sequence of SeriesRelevance
+        Of each variant; of one recording alone.
+    rows : slice
+        Which of them.
+    whole : bool
+        Whether to give their values, too.
+
+    Returns
+    -------
+    tuple of (dict, bytes, bytes)
+        What there is. Of each explanation int32 (3, explanation), its example, start and explained
+        timestep; float32 (2, method, explanation), the largest magnitude of channels and of their sum;
+        uint8 (variant, method, explanation), 1 where it is doubtful. And float32 (variant, explanation,
+        method, channel, timestep), or nothing.
+    """
+    first = every[0]
+    placed = np.stack([first.examples, first.starts, first.explained])[:, rows]
+    largest = first.largest[..., rows]
+    told = {
+        "methods": [
+            {
+                "name": sendable(name),
+                "signed": first.signed(method),
+                "unit": sendable(first.unit) if first.signed(method) else "",
+                "largest": [float(first.largest[kind, method].max(initial=0)) for kind in (0, 1)],
+            }
+            for method, name in enumerate(first.methods)
+        ],
+        "variants": len(every),
+        "channels": first.channels,
+        "timesteps": first.timesteps,
+        "count": placed.shape[1],
+        "explained": sendable(first.told),
+        "whole": whole,
+    }
+    doubtful = np.stack([each.doubtful[:, rows] for each in every])
+    parts = (placed.astype(np.int32), largest, doubtful.astype(np.uint8))
+    values = b"".join(each.packed(rows) for each in every) if whole else b""
+    return told, b"".join(np.ascontiguousarray(part).tobytes() for part in parts), values
 
 
 def _summed(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lstm_widgets.analysis.probes.result import Probe
     from lstm_widgets.concepts import Concepts
@@ -81,7 +81,7 @@ class SeriesLinesKeywords(MatchingKeywords, total=False):
     cells: Sequence[int]
     channels: Sequence[str] | None
     outputs: Sequence[str] | None
-    probe: Probe | None
+    probe: Probe | Mapping[str, Probe] | None
     arrange: Literal["bands", "overlaid", "examples"]
     subject: str | None
 

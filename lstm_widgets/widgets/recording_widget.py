@@ -70,8 +70,7 @@ class RecordingWidget(PageWidget):
     Raises
     ------
     TypeError
-        For an unknown keyword, or if ``recording`` is neither a Recording nor Variants, or Variants where
-        the widget takes none.
+        For an unknown keyword, or if ``recording`` is neither a Recording nor Variants.
     traitlets.TraitError
         For a value that a trait doesn't take; the message names the trait, what it takes and what came.
     """
@@ -167,9 +166,6 @@ class RecordingWidget(PageWidget):
     _note: ClassVar[str] = ""
     _coloured: ClassVar[bool] = True
 
-    #: Whether it can show several recordings of the same inputs.
-    _takes_variants: ClassVar[bool] = True
-
     #: Made when they are first asked for; anew with another recording, or other tracks.
     _lines: Lines | None = None
 
@@ -210,17 +206,10 @@ class RecordingWidget(PageWidget):
         self._summarise()
 
     def _expect_recording(self, recording: object) -> None:
-        kind = type(self).__name__
-        if isinstance(recording, Variants) and not self._takes_variants:
-            raise TypeError(
-                f"recording: expected a Recording, because {kind} shows one only; got Variants. Choose one "
-                f"of them, variants[{recording.names[0]!r}]"
-            )
         if not isinstance(recording, (Recording, Variants)):
-            more = ", or Variants of several" if self._takes_variants else ""
             raise TypeError(
-                f"recording: expected a Recording (from record() or open_recording()){more}, "
-                f"got {type(recording).__name__}"
+                "recording: expected a Recording (from record() or open_recording()), or Variants of "
+                f"several, got {type(recording).__name__}"
             )
 
     def _expect_variant(self, trait: str, name: str) -> None:
@@ -286,9 +275,13 @@ class RecordingWidget(PageWidget):
         described, values = self._rows(every, beside if fits else [])
         axes, places = axes_of(lines, [layer["name"] for layer in self._layers])
         with self.hold_sync():
-            self._beside = lines.described
+            self._beside = self._described(every)
             self._axes, self._axis_values = axes, places
             self._series, self._series_values = described, values
+
+    def _described(self, every: Sequence[Lines]) -> dict[str, Any]:
+        """Tell the page what there is beside cells, by the lines of each variant."""
+        return every[0].described
 
     @property
     def _examples(self) -> int:
@@ -298,11 +291,11 @@ class RecordingWidget(PageWidget):
     def _drawn(self) -> Lines:
         """What can be drawn as lines over time."""
         if self._lines is None:
-            self._lines = self._lines_of(self._current)
+            self._lines = self._lines_of(self._current, self.variant)
         return self._lines
 
-    def _lines_of(self, recording: Recording) -> Lines:
-        """Give what can be drawn as lines of a recording."""
+    def _lines_of(self, recording: Recording, _variant: str) -> Lines:
+        """Give what can be drawn as lines of a recording, which is a variant or less another."""
         return Lines(recording, {})
 
     def _every_lines(self, names: Sequence[str] = ()) -> list[Lines]:
@@ -310,7 +303,7 @@ class RecordingWidget(PageWidget):
         if self._several is None:
             return [self._drawn]
         some = names or self._several.names
-        return [self._lines_of(self._one(name, self.difference)) for name in some]
+        return [self._lines_of(self._one(name, self.difference), name) for name in some]
 
     def _rows(self, every: Sequence[Lines], keys: Sequence[Key]) -> tuple[dict[str, Any], bytes]:
         """Give all values of some lines, of one variant after the other."""
@@ -662,7 +655,7 @@ class RecordingWidget(PageWidget):
         recording = self._one(variant, less)
         if "lines" in content:
             shown = recording is self._current
-            lines = self._drawn if shown else self._lines_of(recording)
+            lines = self._drawn if shown else self._lines_of(recording, variant)
             reply, buffers = answer_lines(lines, content)
             if content.get("largest"):
                 of_layer, of_signal = content["largest"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from lstm_widgets.analysis.probes.result import Probe
+from lstm_widgets.analysis.probes.result import Probe, of_variant
 from lstm_widgets.figures.series import Row, series
 from lstm_widgets.views.lines import Lines, Readout, Subject, subjects_of
 from lstm_widgets.views.readouts import readouts
@@ -16,6 +18,8 @@ from lstm_widgets.widgets.page.state import tiles_of
 from lstm_widgets.widgets.pinned_cells import PinnedCells
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lstm_widgets.figures.behind import Behind
     from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.recording import Recording
@@ -24,6 +28,16 @@ if TYPE_CHECKING:
     from lstm_widgets.views.tracks import Track
 
 ARRANGEMENTS = ("bands", "overlaid", "examples")
+
+
+def probes_of(given: Any) -> Mapping[str, Any]:  # noqa: ANN401 - not checked yet
+    """Give probes by variant; that of one recording by the name ""."""
+    if isinstance(given, Mapping):
+        return given
+    if isinstance(given, Probe) and "variant" in given.prediction.dims:
+        names = given.prediction["variant"].to_numpy().tolist()
+        return {name: of_variant(given, name) for name in names}
+    return {"": given}
 
 
 class SeriesLines(MatchingWidget, PinnedCells):
@@ -48,13 +62,26 @@ class SeriesLines(MatchingWidget, PinnedCells):
 
     probe = traitlets.Any(help="What a probe reads of the tracks, which is drawn over them.")
 
-    #: What stands behind the lines of channels.
-    _placed: SeriesRelevance | None = None
+    #: What stands behind the lines of channels: by variant, of one recording by the name "".
+    _placed: Mapping[str, SeriesRelevance] = MappingProxyType({})
 
-    def _lines_of(self, recording: Recording) -> Lines:
+    def _lines_of(self, recording: Recording, variant: str) -> Lines:
         """Give all lines of a recording, those of tracks among them."""
+        read, placed = self._read(variant), self._placed.get(variant)
         levels = partial(tiles_of, recording)
-        return Lines(recording, self._said, self._read(), self._placed, levels=levels)
+        return Lines(recording, self._said, read, placed, levels=levels)
+
+    def _described(self, every: Sequence[Lines]) -> dict[str, Any]:
+        """Tell also, by variant, how well a probe reads tracks."""
+        found = super()._described(every)
+        if self._several is not None and self.probe is not None:
+            for layer, tracks in every[0].said.items():
+                for track, told in zip(tracks, found["tracks"][layer], strict=True):
+                    read = [lines.told(layer, track.name) for lines in every]
+                    told["read"] = (
+                        None if None in read else dict(zip(self._several.names, read, strict=True))
+                    )
+        return found
 
     def _say(self, said: dict[str, tuple[Track, ...]]) -> None:
         super()._say(said)
@@ -62,33 +89,50 @@ class SeriesLines(MatchingWidget, PinnedCells):
         if self._axes:
             self._tell()
 
-    def _read(self) -> dict[tuple[str, str], Readout]:
-        """Give what the probe reads of tracks, by layer and name."""
+    def _read(self, variant: str) -> dict[tuple[str, str], Readout]:
+        """Give what the probe of a variant reads of tracks, by layer and name."""
         if self.probe is None:
             return {}
-        part = self._current.directions(self.probe.layer)[0]
-        found = readouts(self.probe)
+        probe = probes_of(self.probe)[variant]
+        part = self._current.directions(probe.layer)[0]
+        found = readouts(probe)
         return {(part, t.name): found[t.name] for t in self._said.get(part, ()) if t.name in found}
 
     @traitlets.validate("probe")
-    def _check_probe(self, proposal: dict[str, Any]) -> Probe | None:
-        probe: Probe | None = proposal["value"]
-        if probe is None:
+    def _check_probe(self, proposal: dict[str, Any]) -> Any:  # noqa: ANN401 - one, or one of each variant
+        given = proposal["value"]
+        if given is None:
             return None
-        if not isinstance(probe, Probe):
+        every = probes_of(given)
+        names = ("",) if self._several is None else self._several.names
+        if any(not isinstance(probe, Probe) for probe in every.values()):
+            what = " or a dict of such by variant" if self._several is not None else ""
+            kinds = ", ".join(dict.fromkeys(type(probe).__name__ for probe in every.values()))
             raise traitlets.TraitError(
-                f"probe: expected what lstm_widgets.probe() returned, got {type(probe).__name__}"
+                f"probe: expected what lstm_widgets.probe() returned{what}, got {kinds}"
             )
-        if "variant" in probe.prediction.dims:
+        if self._several is None and [*every] != [""]:
             raise traitlets.TraitError(
                 "probe: expected one of a single recording, got one of variants; "
                 "probe(variants[name], ...) gives that of one"
             )
-        if self._several is not None:
+        missing = [name for name in names if name not in every]
+        if missing:
             raise traitlets.TraitError(
-                "probe: expected None where recording is Variants, because it is of one of them; "
-                f"choose that, variants[{self._several.names[0]!r}]"
+                "probe: expected that of every variant, as probe(variants, ...) gives it, or a dict of one "
+                f"for each; got none of {', '.join(map(repr, missing))}"
             )
+        said = {(every[name].layer, *map(str, every[name].prediction.data_vars)) for name in names}
+        if len(said) > 1:
+            raise traitlets.TraitError(
+                "probe: expected the same layer and concepts in all variants, got "
+                + "; ".join(f"{layer!r}: {', '.join(names)}" for layer, *names in sorted(said))
+            )
+        for name in names:
+            self._expect_shape(every[name])
+        return given
+
+    def _expect_shape(self, probe: Probe) -> None:
         sizes = self._sizes(probe.layer) if probe.layer in self._names else {}
         wanted = tuple(sizes.get(name) for name in ("example", "timestep"))
         shape = tuple(probe.prediction.sizes[name] for name in ("example", "timestep"))
@@ -97,7 +141,6 @@ class SeriesLines(MatchingWidget, PinnedCells):
                 f"probe: expected one of this recording; that of layer {probe.layer!r} has "
                 f"{shape} (example, timestep), the recording {wanted}"
             )
-        return probe
 
     @traitlets.observe("probe")
     def _on_probe(self, _change: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import traitlets
 from lstm_widgets.figures.behind import Behind
 from lstm_widgets.recording import Recording, Variants
 from lstm_widgets.views.lines import Lines
-from lstm_widgets.views.series_relevance import SeriesRelevance
+from lstm_widgets.views.series_relevance import described, placed_of
 from lstm_widgets.widgets.base import STATIC, FileState, checked_scale
 from lstm_widgets.widgets.page import export
 from lstm_widgets.widgets.page.lines import rows_of, size_of, tops_of
@@ -18,6 +18,7 @@ from lstm_widgets.widgets.recording_widget import SCALES
 from lstm_widgets.widgets.series_lines import SeriesLines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Unpack
 
     import xarray as xr
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lstm_widgets.figures.legend import Legend
     from lstm_widgets.figures.sheet import Sheet
     from lstm_widgets.views.lines import Key
+    from lstm_widgets.views.series_relevance import SeriesRelevance
     from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.views.tracks import Track
     from lstm_widgets.widgets.keywords import SeriesPlotKeywords
@@ -57,9 +59,10 @@ class SeriesPlot(SeriesLines):
         Concepts and readouts of probes, each as a line, as in `CellGrid`.
     hidden_tracks : tuple of str, optional
         The names of tracks that are not shown.
-    probe : Probe, optional
+    probe : Probe, or mapping of str to Probe, optional
         What `lstm_widgets.probe` found of these tracks: what it reads of each from the states, held out,
-        is drawn over the track itself, with its score and what the calendar and the null reach.
+        is drawn over the track itself, with its score and what the calendar and the null reach. Of variants
+        that of all of them, or a dict from their names.
     arrange : {"bands", "overlaid", "examples"}, optional
         A band for each line; all lines in one, each from its lowest to its highest value; or a band for
         each example, with one of the lines.
@@ -68,12 +71,13 @@ class SeriesPlot(SeriesLines):
         track. Default: the first output, else the cell.
     threshold : float, optional
         Around zero of a cell's line, values of smaller magnitude stand on grey ground.
-    relevance : xarray.Dataset, optional
+    relevance : xarray.Dataset, or mapping of str to xarray.Dataset, optional
         What `lstm_widgets.relevance` returned of this series, or of windows of it: behind the line of each
         channel, a timestep has the colour of the channel's relevance; of timesteps that share a pixel the
         one of largest magnitude. Where all lines are in one, and behind a line that isn't a channel's in the
         bands of examples, it is the sum of all channels. The timestep that is explained is marked.
-        Explanations are placed by their times, else by the end of their windows.
+        Explanations are placed by their times, else by the end of their windows. Of variants a dict from
+        their names, of the same timesteps for each; colours stand for the same in all.
     method : str, optional
         The method whose relevance is shown. Default: the first.
     relevance_scale : str or tuple of float, optional
@@ -140,34 +144,36 @@ class SeriesPlot(SeriesLines):
         *,
         layer: str | None = None,
         signal: str | None = None,
-        relevance: xr.Dataset | None = None,
+        relevance: xr.Dataset | Mapping[str, xr.Dataset] | None = None,
         **traits: Unpack[SeriesPlotKeywords],
     ) -> None:
         self._expect_known(traits)
-        if relevance is not None and isinstance(recording, Variants):
-            raise TypeError(
-                "relevance: expected None where recording is Variants, because it is that of one model; "
-                f"choose one of them, variants[{recording.names[0]!r}]"
-            )
-        if relevance is not None and isinstance(recording, Recording):
-            self._placed = SeriesRelevance(relevance, Lines(recording, {}))
-            traits.setdefault("method", self._placed.methods[0])
+        self._given_relevance = relevance
+        if relevance is not None and isinstance(recording, (Recording, Variants)):
+            every = recording if isinstance(recording, Variants) else {"": recording}
+            self._placed = placed_of(relevance, {n: Lines(one, {}) for n, one in every.items()})
+            traits.setdefault("method", self._methods[0])
         super().__init__(recording, layer=layer, signal=signal, **traits)
-        if self._placed is not None:
-            whole = self._placed.size <= WHOLE_BYTES
+        if self._placed:
+            every_placed = [*self._placed.values()]
+            whole = sum(placed.size for placed in every_placed) <= WHOLE_BYTES
             with self.hold_sync():
-                for name, value in _packed(self._placed, slice(None), whole=whole).items():
+                for name, value in _packed(every_placed, slice(None), whole=whole).items():
                     setattr(self, name, value)
 
     @property
-    def relevance(self) -> xr.Dataset | None:
+    def relevance(self) -> xr.Dataset | Mapping[str, xr.Dataset] | None:
         """What stands behind the lines of channels, if it was given."""
-        return None if self._placed is None else self._placed.dataset
+        return self._given_relevance
+
+    @property
+    def _methods(self) -> tuple[str, ...]:
+        return next((placed.methods for placed in self._placed.values()), ())
 
     @traitlets.validate("method")
     def _check_method(self, proposal: dict[str, Any]) -> str:
         method: str = proposal["value"]
-        methods = () if self._placed is None else self._placed.methods
+        methods = self._methods
         if method not in (methods or ("",)):
             known = ", ".join(map(repr, methods)) or "none, because there is no relevance"
             raise traitlets.TraitError(f"method: expected one of {known}; got {method!r}")
@@ -190,13 +196,14 @@ class SeriesPlot(SeriesLines):
 
     def _explanation(self, example: int) -> int | None:
         """Give the explanation of an example that is shown."""
-        if self._placed is None:
+        placed = self._placed.get(self.variant)
+        if placed is None:
             return None
         lines, timestep = self._drawn, self.explained
         if timestep is None:
             at = lines.places(self.layer, example)[self.timestep]
             timestep = lines.places("", example).nearest(at)
-        return self._placed.row(example, timestep)
+        return placed.row(example, timestep)
 
     def _say(self, said: dict[str, tuple[Track, ...]]) -> None:
         # As lines alone, not as bands.
@@ -232,12 +239,13 @@ class SeriesPlot(SeriesLines):
     def _file_state(self, *, exact: bool | None = None) -> FileState:
         """Give a file relevance, too: all of it if it fits, else the explanation that is shown."""
         found = self._file_lines(exact=exact)
-        placed = self._placed
-        if placed is None:
+        if not self._placed:
             return found
+        names = found.traits.get("_variants", {}).get("names", [""])
+        placed = [self._placed[name] for name in names]
         size = sum(len(some) for some in found.traits.values() if isinstance(some, bytes))
         rows, missing = slice(None), found.missing
-        if size + placed.size > export.FILE_BYTES:
+        if size + sum(each.size for each in placed) > export.FILE_BYTES:
             row = self._explanation(self.example) or 0
             rows, missing = slice(row, row + 1), [*missing, "the relevance for other timesteps"]
         packed = _packed(placed, rows, whole=True)
@@ -294,14 +302,15 @@ class SeriesPlot(SeriesLines):
 
     @property
     def _behind(self) -> Behind | None:
-        if self._placed is None:
+        placed = self._placed.get(self.variant)
+        if placed is None:
             return None
         subjects = [one for one in self._subjects if self._shows(one)]
         if self.arrange == "examples":
             subjects = [self._subject_of_examples]
         return Behind(
-            self._placed,
-            self._placed.methods.index(self.method),
+            placed,
+            placed.methods.index(self.method),
             self.palette,
             self.relevance_scale,
             self._explanation,
@@ -318,6 +327,6 @@ class SeriesPlot(SeriesLines):
 _NOTHING: dict[str, Any] = {"_relevance": {}, "_relevance_rows": b"", "_relevance_values": b""}
 
 
-def _packed(placed: SeriesRelevance, rows: slice, *, whole: bool) -> dict[str, Any]:
-    """Give the page some explanations."""
-    return dict(zip(_NOTHING, placed.described(rows, whole=whole), strict=True))
+def _packed(every: Sequence[SeriesRelevance], rows: slice, *, whole: bool) -> dict[str, Any]:
+    """Give the page some explanations, of each variant."""
+    return dict(zip(_NOTHING, described(every, rows, whole=whole), strict=True))

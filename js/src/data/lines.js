@@ -25,7 +25,7 @@ import { VariantModel } from "./variants.js";
  * @typedef {object} Beside
  * @property {{name: string, unit: string}[]} channels
  * @property {{name: string, unit: string, output: number | null, target: number | null}[]} outputs
- * @property {Record<string, {name: string, yes_no: boolean, read?: string | null}[]>} tracks
+ * @property {Record<string, {name: string, yes_no: boolean, read?: string | Record<string, string> | null}[]>} tracks
  * @property {string[] | null} labels of examples
  */
 /** Some runs of a level: from which timestep on, and how many timesteps each is. @typedef {Level & {first: number, size: number}} Stretch */

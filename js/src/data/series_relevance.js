@@ -10,6 +10,7 @@ import { bytes, floats } from "../host/model.js";
  * What there is.
  * @typedef {object} Told
  * @property {Method[]} methods
+ * @property {number} variants whose values are one behind the other, and on one scale
  * @property {number} channels
  * @property {number} timesteps of each explanation
  * @property {number} count how many explanations
@@ -23,11 +24,11 @@ export const RELEVANCE_TRAITS = ["_relevance", "_relevance_rows", "_relevance_va
 
 /** Whether there is any, and all of it has come. @param {Model} model */
 export function relevanceHere(model) {
-  /** @type {Partial<Told>} */
-  const { methods, count = 0, channels = 0, timesteps = 0, whole } = model.get("_relevance") ?? {};
+  const told = model.get("_relevance") ?? {};
+  const { methods, variants = 1, count = 0, channels = 0, timesteps = 0, whole } = told;
   if (!methods || count === 0) return false;
-  const rows = count * (12 + 9 * methods.length);
-  const values = whole ? 4 * count * methods.length * channels * timesteps : 0;
+  const rows = count * (12 + (8 + variants) * methods.length);
+  const values = whole ? 4 * variants * count * methods.length * channels * timesteps : 0;
   return (
     bytes(model.get("_relevance_rows")).length >= rows &&
     bytes(model.get("_relevance_values")).length >= values
@@ -41,11 +42,14 @@ export class SeriesRelevance {
   /** @type {{key: string, values: Float32Array} | undefined} */
   #summed;
 
-  /** @param {Model} model where all of it has come */
-  constructor(model) {
+  /**
+   * @param {Model} model where all of it has come
+   * @param {number} variant which of those that there are
+   */
+  constructor(model, variant = 0) {
     /** @type {Told} */
     this.told = model.get("_relevance");
-    const { count, methods } = this.told;
+    const { count, methods, channels, timesteps } = this.told;
     const packed = bytes(model.get("_relevance_rows"));
     const numbers = packed.slice(0, 12 * count);
     const placed = new Int32Array(numbers.buffer, 0, 3 * count);
@@ -53,8 +57,10 @@ export class SeriesRelevance {
     this.starts = placed.subarray(count, 2 * count);
     this.explained = placed.subarray(2 * count);
     this.largests = floats(packed.slice(12 * count, (12 + 8 * methods.length) * count));
-    this.doubtfuls = packed.subarray((12 + 8 * methods.length) * count);
-    this.values = floats(model.get("_relevance_values"));
+    this.doubtfuls = packed.subarray((12 + (8 + variant) * methods.length) * count);
+    const size = 4 * count * methods.length * channels * timesteps;
+    const values = bytes(model.get("_relevance_values"));
+    this.values = floats(values.subarray(variant * size, (variant + 1) * size));
   }
 
   /** @param {string} name */

@@ -24,8 +24,8 @@ export class LinesOnlyState extends SeriesState {
   /** @type {import("../data/layer.js").Layer[]} */
   #bare = [];
   #arrived = new Memo();
-  /** @type {SeriesRelevance | undefined} */
-  #relevance;
+  /** Of each variant. @type {Map<string, SeriesRelevance>} */
+  #relevances = new Map();
 
   /** @param {import("../host/model.js").Model} model */
   constructor(model) {
@@ -34,11 +34,22 @@ export class LinesOnlyState extends SeriesState {
 
   /** What stands behind the lines of channels; undefined if there is nothing, or while not all of it has arrived. */
   get relevance() {
-    const { model } = this;
-    if (this.#arrived.changed(RELEVANCE_TRAITS.map((name) => model.get(name)))) {
-      this.#relevance = relevanceHere(model) ? new SeriesRelevance(model) : undefined;
+    return this.relevanceOf(this.variant);
+  }
+
+  /**
+   * The same of any variant.
+   * @param {string} variant
+   */
+  relevanceOf(variant) {
+    const { model, variants } = this;
+    const of = [...RELEVANCE_TRAITS, "_variants"].map((name) => model.get(name));
+    if (this.#arrived.changed(of)) this.#relevances.clear();
+    if (!this.#relevances.has(variant) && relevanceHere(model)) {
+      const at = Math.max(0, variants.indexOf(variant));
+      this.#relevances.set(variant, new SeriesRelevance(model, at));
     }
-    return this.#relevance;
+    return this.#relevances.get(variant);
   }
 
   /**

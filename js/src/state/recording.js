@@ -274,8 +274,8 @@ export class RecordingState extends SharedState {
   get lines() {
     const { model, layers, variant, variants } = this;
     if (!linesHere(this.#of(variant))) return undefined;
-    const { relevance } = this;
     const lasting = [...LINE_TRAITS, "_whole", "_layers", "_variants"];
+    const relevance = this.relevanceOf(variants[0] ?? "");
     if (this.#lined.changed([...lasting.map((name) => model.get(name)), relevance])) {
       for (const lines of this.#lines.values()) lines.dispose();
       this.#lines.clear();
@@ -285,7 +285,8 @@ export class RecordingState extends SharedState {
       const every = (variants.length ? variants : [""]).map((name) => {
         const of = this.#of(name);
         const own = of instanceof VariantModel ? layers.map((layer) => of.layer(layer)) : layers;
-        const made = new Lines(of, own, () => this.announce("arrival"), relevance);
+        const arrived = () => this.announce("arrival");
+        const made = new Lines(of, own, arrived, this.relevanceOf(name));
         this.#lines.set(key(name), made);
         return made;
       });
@@ -297,10 +298,11 @@ export class RecordingState extends SharedState {
   }
 
   /**
-   * What stands behind the lines of channels: nothing, where none can be given.
+   * What stands behind the lines of channels of a variant: nothing, where none can be given.
+   * @param {string} _variant
    * @returns {import("../data/series_relevance.js").SeriesRelevance | undefined}
    */
-  get relevance() {
+  relevanceOf(_variant) {
     return undefined;
   }
 

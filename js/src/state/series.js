@@ -42,7 +42,7 @@ export class SeriesState extends RecordingState {
     const { model, layer } = this;
     const beside = model.get("_beside");
     const [signal, cell, pinned] = ["signal", "cell", "cells"].map((name) => model.get(name));
-    if (this.#listed.changed([beside, layer, signal, cell, pinned])) {
+    if (this.#listed.changed([beside, layer, signal, cell, pinned, this.variant])) {
       this.#subjects = this.#list(beside, pinned.includes(cell) ? pinned : [cell, ...pinned]);
     }
     return this.#subjects;
@@ -77,7 +77,7 @@ export class SeriesState extends RecordingState {
       })),
       ...(tracks[part] ?? []).map(({ name, yes_no: yesNo, read }, i) => ({
         .../** @type {const} */ ({ kind: "track", hue: i, unit: "" }),
-        ...{ name, yesNo, told: read ?? "" },
+        ...{ name, yesNo, told: (typeof read === "object" ? read?.[this.variant] : read) ?? "" },
         keys: [key("track", i, part), ...(read ? [key("readout", i, part)] : [])],
       })),
     ];

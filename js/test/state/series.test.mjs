@@ -103,3 +103,54 @@ test("what a probe reads of a track stands over it", () => {
   );
   assert.equal(flood.told, "held out: AUROC 0.9");
 });
+
+test("what a probe says of variants is told of the one shown", () => {
+  const tracks = { lstm: [{ name: "flood", yes_no: false, read: { a: "R² 0.1", b: "R² 0.9" } }] };
+  const { model, series } = state({
+    _beside: { channels: [], outputs: [], tracks, labels: null },
+    _variants: { names: ["a", "b"], check: [{}, {}], own: [{}, {}] },
+    ...{ variant: "a", difference: "" },
+  });
+  const told = () => series.subjects.find(({ kind }) => kind === "track");
+  assert.equal(told()?.told, "R² 0.1");
+  assert.equal(told()?.keys.length, 2);
+  model.set("variant", "b");
+  assert.equal(told()?.told, "R² 0.9");
+});
+
+test("relevance of variants is each one's own, on one scale", () => {
+  const [count, timesteps, channels] = [2, 3, 1];
+  const placed = Int32Array.of(0, 0, -1, 0, 1, 2);
+  const largest = Float32Array.of(5, 7, 5, 7);
+  const doubtful = Uint8Array.of(0, 1, 1, 0);
+  const rows = new Uint8Array([
+    ...new Uint8Array(placed.buffer),
+    ...new Uint8Array(largest.buffer),
+    ...doubtful,
+  ]);
+  const values = Float32Array.from({ length: 2 * count * timesteps }, (_, i) => i);
+  const method = { name: "sensitivity", signed: false, unit: "", largest: [7, 7] };
+  const model = new FakeModel({
+    _layers: [LAYER],
+    _variants: { names: ["a", "b"], check: [{}, {}], own: [{}, {}] },
+    ...{ layer: "lstm", signal: "hidden_state", variant: "b", difference: "" },
+    _relevance: { methods: [method], variants: 2, channels, timesteps, count, whole: true },
+    _relevance_rows: new DataView(rows.buffer),
+    _relevance_values: new DataView(values.buffer),
+  });
+  const lines = new LinesOnlyState(model);
+  const [a, b] = ["a", "b"].map((name) => lines.relevanceOf(name));
+  assert.equal(lines.relevance, b);
+  assert.deepEqual([...(a?.line(0, 1) ?? [])], [3, 4, 5]);
+  assert.deepEqual([...(b?.line(0, 0) ?? [])], [6, 7, 8]);
+  assert.deepEqual([a?.doubtful(0, 1), b?.doubtful(0, 1)], [true, false]);
+  const of = { method: 0, channel: 0 };
+  assert.deepEqual([a?.largest(of, 1), b?.largest(of, 1), b?.largest(of)], [7, 7, 7]);
+  // The same objects, whichever is shown: what hangs on them stays.
+  model.set("variant", "a");
+  assert.equal(lines.relevance, a);
+  assert.equal(lines.relevanceOf("b"), b);
+  // What has not all come isn't there.
+  model.values._relevance_values = new DataView(values.buffer, 0, 12);
+  assert.equal(lines.relevance, undefined);
+});

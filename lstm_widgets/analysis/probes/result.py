@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["Probe", "by_variant"]
+__all__ = ["Probe", "by_variant", "of_variant"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +162,26 @@ def by_variant(found: dict[str, Probe], names: Sequence[str]) -> Probe:
         first.signal,
         first.folds,
     )
+
+
+def of_variant(found: Probe, name: str) -> Probe:
+    """Take the probe of one variant out of that of several.
+
+    Parameters
+    ----------
+    found : Probe
+        As `by_variant` makes it.
+    name : str
+        The variant.
+    """
+
+    def own(table: pd.DataFrame) -> pd.DataFrame:
+        part = table[table["variant"] == name].drop(columns="variant").reset_index(drop=True)
+        part.attrs = dict(table.attrs)
+        return part
+
+    prediction = found.prediction.sel(variant=name, drop=True)
+    return replace(found, table=own(found.table), score=own(found.score), prediction=prediction)
 
 
 def _repeats(period: str) -> str:
