@@ -39,6 +39,7 @@ __all__ = [
     "Histogram",
     "Passage",
     "Scatter",
+    "ends_of",
     "gather",
     "histogram",
     "lagged",
@@ -163,6 +164,7 @@ def histogram(
     said: npt.NDArray[np.floating],
     *,
     bins: int = 40,
+    ends: npt.NDArray[np.float64] | None = None,
 ) -> Histogram:
     """
     Count a cell's values where a concept holds, and where it doesn't.
@@ -176,6 +178,8 @@ def histogram(
         Those count nowhere.
     bins : int, default 40
         How many, equally wide, from the least finite value to the greatest.
+    ends : float64 array, optional
+        Values that the bins reach to in place of these.
 
     Returns
     -------
@@ -183,7 +187,7 @@ def histogram(
     """
     known = ~np.isnan(said) & ~np.isnan(values)
     finite = values[known & np.isfinite(values)].astype(np.float64)
-    return _histogram(values, said, _edges(finite, bins))
+    return _histogram(values, said, _edges(finite if ends is None else ends, bins))
 
 
 def _histogram(
@@ -221,6 +225,7 @@ def scatter(
     said: npt.NDArray[np.floating],
     *,
     bins: tuple[int, int] = (60, 36),
+    ends: npt.NDArray[np.float64] | None = None,
 ) -> Scatter:
     """
     Count how often a cell has which value while a numeric concept says what.
@@ -234,6 +239,8 @@ def scatter(
         count nowhere.
     bins : tuple of int, default (60, 36)
         How many of the concept and of the values, equally wide, from the least to the greatest.
+    ends : float64 array, optional
+        Values that the bins of values reach to in place of these.
 
     Returns
     -------
@@ -246,7 +253,10 @@ def scatter(
     [[1, 0], [0, 2]]
     """
     known = np.isfinite(said) & np.isfinite(values)
-    edges = _edges(said[known], bins[0]), _edges(values[known], bins[1])
+    edges = (
+        _edges(said[known], bins[0]),
+        _edges(values[known] if ends is None else ends, bins[1]),
+    )
     return _scattered(edges, [_scatter(values, said, edges)])
 
 
@@ -355,11 +365,35 @@ def strongest(recording: Recording, row: Mapping[str, Any]) -> tuple[int, int] |
     return (found[0].example, found[0].peak) if found else None
 
 
+def ends_of(recording: Recording, row: Mapping[str, Any]) -> npt.NDArray[np.float64]:
+    """
+    Give the least and the greatest finite value of a cell.
+
+    Parameters
+    ----------
+    recording, row : Recording, mapping
+        As for `gather`.
+
+    Returns
+    -------
+    float64 array (2,), or (0,)
+        Nothing of a cell that has none.
+    """
+    if _is_long(recording[str(row["layer"])]):
+        return _glance(recording, row).ends
+    values, mask = read(recording, row)
+    finite = values[mask & np.isfinite(values)]
+    return np.array([finite.min(), finite.max()] if len(finite) else [], np.float64)
+
+
 def gather(
     recording: Recording,
     row: Mapping[str, Any],
     concept: Concepts | None,
     how: Mapping[str, Any] | None = None,
+    *,
+    ends: npt.NDArray[np.float64] | None = None,
+    ranked: Recording | None = None,
 ) -> Evidence:
     """
     Gather the evidence for one row of a ranking.
@@ -367,7 +401,7 @@ def gather(
     Parameters
     ----------
     recording : Recording
-        What was ranked.
+        What is looked at.
     row : mapping
         A row of what ``rank_cells`` gave: ``layer``, ``signal``, ``cell``, ``kind`` and ``lag``.
     concept : Concepts, optional
@@ -375,6 +409,10 @@ def gather(
     how : mapping, optional
         The ``attrs`` of the ranking: ``seed``, ``shifts``, ``lags``, ``groups`` and ``step``, from
         which its null is made again. Without them there is none.
+    ends : float64 array, optional
+        Values that all bins reach to, as of several recordings by `ends_of`. Default: those of this one.
+    ranked : Recording, optional
+        What was ranked, if that isn't what is looked at: the null is its.
 
     Returns
     -------
@@ -397,14 +435,16 @@ def gather(
     )
     long = _is_long(recording[layer]) and origin.positions(1) is None
     pictures = (
-        _long_pictures(recording, row, track) if long else _pictures(recording, row, track, origin)
+        _long_pictures(recording, row, track, ends)
+        if long
+        else _pictures(recording, row, track, origin, ends)
     )
     if concept is None or track is None:
         return pictures
     null = None
     if how.get("shifts") and layer in how.get("lags", {}):
         null = shifted_scores(
-            recording,
+            recording if ranked is None else ranked,
             concept,
             row,
             lags=how["lags"][layer],
@@ -417,7 +457,11 @@ def gather(
 
 
 def _pictures(
-    recording: Recording, row: Mapping[str, Any], track: xr.DataArray | None, origin: Origin
+    recording: Recording,
+    row: Mapping[str, Any],
+    track: xr.DataArray | None,
+    origin: Origin,
+    ends: npt.NDArray[np.float64] | None,
 ) -> Evidence:
     """Look at all values of a cell."""
     values, mask = read(recording, row)
@@ -426,8 +470,8 @@ def _pictures(
         return Evidence(values, found, None, None, None, None)
     said = lagged(track.to_numpy(), mask, int(row["lag"]))
     if row["kind"] == "numeric":
-        return Evidence(values, found, said, None, scatter(values, said), None)
-    return Evidence(values, found, said, histogram(values, said), None, None)
+        return Evidence(values, found, said, None, scatter(values, said, ends=ends), None)
+    return Evidence(values, found, said, histogram(values, said, ends=ends), None, None)
 
 
 def _is_long(dataset: xr.Dataset) -> bool:
@@ -443,7 +487,10 @@ def _glance(recording: Recording, row: Mapping[str, Any]) -> Glance:
 
 
 def _long_pictures(
-    recording: Recording, row: Mapping[str, Any], track: xr.DataArray | None
+    recording: Recording,
+    row: Mapping[str, Any],
+    track: xr.DataArray | None,
+    ends: npt.NDArray[np.float64] | None,
 ) -> Evidence:
     """Look at a cell block by block."""
     dataset, signal, cell = recording[str(row["layer"])], str(row["signal"]), int(row["cell"])
@@ -453,19 +500,20 @@ def _long_pictures(
     if track is None:
         return Evidence(values, found, None, None, None, None)
     said = Said(track, mask_of(dataset), int(row["lag"]))
+    ends = glance.ends if ends is None else ends
     lazily = LazyTrack(said.read)
     blocks = blocks_of(dataset)
     if row["kind"] != "numeric":
         seen = functools.partial(
-            _histogram_of_block, signal=signal, cell=cell, said=said, edges=_edges(glance.ends, 40)
+            _histogram_of_block, signal=signal, cell=cell, said=said, edges=_edges(ends, 40)
         )
         parts = [*blockwise(seen, blocks, desc="comparing a cell")]
         inside, outside = (sum(getattr(p, name) for p in parts) for name in ("inside", "outside"))
         infinite = sum(part.infinite for part in parts)
         drawn = Histogram(parts[0].edges, np.asarray(inside), np.asarray(outside), infinite)
         return Evidence(values, found, lazily, drawn, None, None)
-    ends = map(functools.partial(_ends_of_block, said=said), blocks)
-    edges = _edges(np.concatenate([*ends]), 60), _edges(glance.ends, 36)
+    says = map(functools.partial(_ends_of_block, said=said), blocks)
+    edges = _edges(np.concatenate([*says]), 60), _edges(ends, 36)
     counted = functools.partial(_scatter_of_block, signal=signal, cell=cell, said=said, edges=edges)
     points = _scattered(edges, blockwise(counted, blocks, desc="comparing a cell"))
     return Evidence(values, found, lazily, None, points, None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lstm_widgets.colours import mix, one_colour
 from lstm_widgets.figures.sheet import EDGE, LINES, PAPER
 from lstm_widgets.tokens.wording import in_line, number, sendable
@@ -37,7 +39,7 @@ _NARROW = {
 _NUMBERS = ("cell", "lag", "score", "q_value")
 
 
-def ranked_rows(sheet: Sheet, ranking: pd.DataFrame, chosen: int) -> None:
+def ranked_rows(sheet: Sheet, ranking: pd.DataFrame, chosen: int, *, changes: bool = False) -> None:
     """
     Draw some rows of a ranking.
 
@@ -47,6 +49,8 @@ def ranked_rows(sheet: Sheet, ranking: pd.DataFrame, chosen: int) -> None:
     ranking : pandas.DataFrame
     chosen : int
         The row that is marked; -1 for none.
+    changes : bool, default False
+        Whether scores are less those of another variant: from -2 to 2.
     """
     theme = sheet.theme
     table, wide = (_WIDE, 900) if sheet.width >= 700 else (_NARROW, 300)
@@ -57,7 +61,8 @@ def ranked_rows(sheet: Sheet, ranking: pd.DataFrame, chosen: int) -> None:
     part = ranking.iloc[first : first + _MOST]
     sheet.box((0, 0, sheet.width, _ROW + 1), theme.chrome, PAPER)
     for name, (x, room) in columns.items():
-        title = sheet.shortened("q" if name == "q_value" else name, room, size=11)
+        said = {"q_value": "q", "score": "Δ score" if changes else "score"}.get(name, name)
+        title = sheet.shortened(said, room, size=11)
         sheet.muted(x, _ROW / 2, title, align="right" if name in _NUMBERS else "left")
     for at, (_, row) in enumerate(part.iterrows()):
         top = (at + 1) * _ROW
@@ -74,7 +79,8 @@ def ranked_rows(sheet: Sheet, ranking: pd.DataFrame, chosen: int) -> None:
             sheet.write(x, top + _ROW / 2, text, room=room, align=align)
         middle, half = left + length // 2, length / 2
         sheet.box((middle, top + 4, middle + 1, top + _ROW - 4), theme.line, LINES)
-        score = 0.0 if row["score"] != row["score"] else max(-1.0, min(1.0, float(row["score"])))
+        score = float(np.nan_to_num(row["score"])) / (2 if changes else 1)
+        score = max(-1.0, min(1.0, score))
         low, high = sorted((middle, middle + score * half))
         sheet.box((round(low), top + 6, round(high) + 1, top + _ROW - 6), theme.bar)
     sheet.end((len(part) + 1) * _ROW + 4)

@@ -9,20 +9,23 @@ from functools import partial
 from operator import index
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import traitlets
 
 from lstm_widgets import concepts as ready
 from lstm_widgets.analysis.ablation import ablate
-from lstm_widgets.analysis.evidence import gather, strongest
+from lstm_widgets.analysis.evidence import ends_of, gather, strongest
 from lstm_widgets.analysis.ranking import rank_cells
 from lstm_widgets.figures.ranking import ranked_rows
 from lstm_widgets.lru import LRU
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.outputs import Output
-from lstm_widgets.recording import Recording
+from lstm_widgets.recording import Recording, Variants
+from lstm_widgets.recording.expecting import common_layers
 from lstm_widgets.widgets.base import STATIC, FileState
 from lstm_widgets.widgets.grid_and_text import GridAndText
 from lstm_widgets.widgets.page.ranking import (
+    RankedRows,
     encoded_ablation,
     encoded_evidence,
     encoded_ranking,
@@ -31,11 +34,13 @@ from lstm_widgets.widgets.page.ranking import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Unpack
 
+    import numpy.typing as npt
     import pandas as pd
 
+    from lstm_widgets.analysis.ablation import Ablation
     from lstm_widgets.analysis.evidence import Evidence
     from lstm_widgets.concepts.concept import Concept, Concepts
     from lstm_widgets.figures.sheet import Sheet
@@ -62,11 +67,14 @@ class CellFinder(GridAndText):
 
     Parameters
     ----------
-    recording : Recording
-        What ``record()`` or ``open_recording()`` gave.
+    recording : Recording or Variants
+        What ``record()`` or ``open_recording()`` gave, or several of the same inputs. Of these, the ranking
+        of the variant shown is seen, and its evidence; with another variant, the row that is about the same
+        cell and concept is selected there, and the selection stays.
     concepts : Concept, sequence of Concept, mapping, or pandas.DataFrame, optional
-        What cells are ranked by, as for ``rank_cells``; or a table that ``rank_cells`` returned, or
-        some of its rows. Default: what ``lstm_widgets.concepts.fitting`` finds for the recording.
+        What cells are ranked by, as for ``rank_cells``; or a table that ``rank_cells`` returned of this
+        recording or these variants, or some of its rows. Default: what ``lstm_widgets.concepts.fitting``
+        finds for the recording.
     ranking : pandas.DataFrame, optional
         What ``rank_cells`` returned for these concepts. Default: it is called, for the hidden states.
         Given a ranking without its concepts, there is evidence only for those that
@@ -74,14 +82,15 @@ class CellFinder(GridAndText):
     groups, step, lags, shifts, seed : optional
         As for ``rank_cells``, if that is called.
     model, inputs : optional
-        The model and its inputs, as for ``ablate``. With them, the card shows on demand what it costs
-        the model if the cell of a row is held at zero.
+        The model and its inputs, as for ``ablate``; of variants a dict from their names to their models.
+        With them, the card shows on demand what it costs the model if the cell of a row is held at zero.
     targets, loss, output : optional
         What the loss is computed from, as for ``ablate``.
     vocabulary, unknown, window, pad, state, tokens, batch_size, check, tolerance : optional
         How the model reads its inputs, as for ``record``.
     row : int, optional
-        Which row of the ranking is selected at first. Default: the best.
+        Which row of the ranking is selected at first. Default: the best; of variants, what that is about in
+        the variant shown.
     **traits : optional
         Every trait of `CellGrid`, `TextHeatmap` and `SeriesPlot`. Default ``tracks``: the concept of the row.
 
@@ -103,22 +112,22 @@ class CellFinder(GridAndText):
     _css = STATIC / "cell_finder.css"
     _shown: ClassVar[tuple[str, ...]] = ("recording", "ranking")
     _part_height: ClassVar[int] = 240
-    _takes_variants: ClassVar[bool] = False
 
     row = traitlets.Int(-1, help="The chosen row of the ranking; -1 for none.").tag(sync=True)
     _ranking = traitlets.Dict(help="What codes in the ranking stand for.").tag(
         sync=True, echo_update=False
     )
     _ranked = traitlets.Bytes(help="float32 (column, row).").tag(sync=True, echo_update=False)
-    _evidence = traitlets.Dict(help="In a file: the evidence of rows by their numbers.").tag(
-        sync=True, echo_update=False
-    )
+    _evidence = traitlets.Dict(
+        help="In a file: the evidence of rows by their numbers, and by what is subtracted from values."
+    ).tag(sync=True, echo_update=False)
 
+    _chosen = traitlets.Int(0, help="How many times a cell was shown because its row was chosen.")
     _can_ablate = traitlets.Bool(False, help="Whether the model can be run.").tag(sync=True)
 
     def __init__(
         self,
-        recording: Recording,
+        recording: Recording | Variants,
         concepts: Concepts | pd.DataFrame | None = None,
         *,
         ranking: pd.DataFrame | None = None,
@@ -145,8 +154,10 @@ class CellFinder(GridAndText):
     ) -> None:
         import pandas as pd  # noqa: PLC0415 - `import lstm_widgets` must not need it
 
-        if not isinstance(recording, Recording):
-            super().__init__(recording)  # which says what was expected
+        self._expect_recording(recording)
+        several = isinstance(recording, Variants)
+        # Of the inputs, which all variants have in common.
+        first = next(iter(recording.values())) if isinstance(recording, Variants) else recording
         # Before cells are ranked, which takes long.
         asked: dict[str, Any] = {"groups": groups, "step": step, "lags": lags}
         asked |= {"shifts": shifts, "seed": seed}
@@ -157,7 +168,7 @@ class CellFinder(GridAndText):
                 f"{', '.join(options)}: expected only where concepts are to be ranked, got a ranking"
             )
         if concepts is None:
-            concepts = ready.fitting(recording)
+            concepts = ready.fitting(first)
             if not concepts:
                 raise ValueError(
                     "concepts: expected some, because none of lstm_widgets.concepts fits the tokens of "
@@ -174,7 +185,9 @@ class CellFinder(GridAndText):
                 _ready(concepts["concept"]) if "concept" in concepts else {},
             )
         elif ranking is None:
-            ranking = rank_cells(recording, concepts, signals=_first_signals(recording), **options)
+            layers = common_layers(recording) if isinstance(recording, Variants) else None
+            signals = _first_signals(recording)
+            ranking = rank_cells(recording, concepts, layers=layers, signals=signals, **options)
         elif not isinstance(ranking, pd.DataFrame):
             raise TypeError(
                 f"ranking: expected a DataFrame from rank_cells(), got {type(ranking).__name__}"
@@ -184,12 +197,12 @@ class CellFinder(GridAndText):
             raise TypeError("model, inputs: expected both or neither, got one")
         self._table = ranking
         self._concepts = concepts
-        self._ablate = None
-        if model is not None:
-            Output(adapter_of(model, state=state), output)  # which refuses what there isn't
-            self._ablate = partial(
+        self._ablate: dict[str, Callable[..., Ablation]] = {}
+        for name, each in _models(model, recording).items():
+            Output(adapter_of(each, state=state), output)  # which refuses what there isn't
+            self._ablate[name] = partial(
                 ablate,
-                model,
+                each,
                 inputs,
                 targets=targets,
                 loss=loss,
@@ -206,14 +219,26 @@ class CellFinder(GridAndText):
             )
         self._can_ablate = model is not None
         self._gathered: LRU[dict[str, Any]] = LRU(_KEPT)
+        self._reach: LRU[npt.NDArray[np.float64]] = LRU(_KEPT)
         self._gathering = threading.RLock()
         self._own_tracks = "tracks" not in traits
         # Before the page is told of the widget.
-        self._ranking, self._ranked = encoded_ranking(ranking)
+        self._ranked_rows = RankedRows(ranking, several=several)
+        #: What the selected row is about, also where the variant shown has no such row; -1 for nothing.
+        self._claim = -1
+        #: What the cell that is shown was chosen for.
+        self._seen = -1
+        self._ranking, self._ranked = encoded_ranking(ranking, self._ranked_rows)
         here = {"layer", "signal", "cell"} & traits.keys()
+        told = "row" in traits and "variant" not in traits
         row = traits.pop("row", -1 if here or not len(ranking) else 0)
         every: dict[str, Any] = {**traits}
         super().__init__(recording, **every)
+        if several and not told and row in range(len(ranking)):
+            claim = int(self._ranked_rows.claims[row])
+            row = self._ranked_rows.row(claim, self.variant)
+            if row < 0:
+                self._claim = claim
         if row != self.row:
             self.row = row
             for name, value in every.items():  # what is asked for comes before what the row shows
@@ -233,17 +258,41 @@ class CellFinder(GridAndText):
             )
         return row
 
+    @traitlets.observe("variant")
+    def _stay(self, _change: dict[str, Any]) -> None:
+        """Choose the row that is about the same in the variant that is shown now."""
+        known = self.row >= 0 and self._ranked_rows.variant(self.row) == self.variant
+        if self._claim >= 0 and not known:
+            self.row = self._ranked_rows.row(self._claim, self.variant)
+
     @traitlets.observe("row")
-    def _go(self, _change: dict[str, Any]) -> None:
+    def _go(self, change: dict[str, Any]) -> None:
         """Show the cell of the chosen row, at its strongest passage."""
         if self.row < 0:
+            if self._ranked_rows.row(self._claim, self.variant) >= 0:
+                self._claim = self._seen = -1  # nothing is chosen, though there would be a row
             return
+        claim, variant = (
+            int(self._ranked_rows.claims[self.row]),
+            self._ranked_rows.variant(self.row),
+        )
+        stays = claim == self._seen and (
+            change["old"] < 0 or self._ranked_rows.variant(change["old"]) != variant
+        )
+        self._claim = self._seen = claim
+        if variant:
+            self.variant = variant
+        if not stays:
+            self._show_row()
+
+    def _show_row(self) -> None:
         row = self._row(self.row)
         if self._own_tracks:
             with suppress(ValueError):  # of so long a text there is no band, which is all
                 self.tracks = _of_name(self._concepts, row["concept"])
         place = strongest(self._current, row)
-        threshold = on_slider(row["threshold"], row["sign"])
+        # Of a difference, it says nothing.
+        threshold = None if self.difference else on_slider(row["threshold"], row["sign"])
         with self.hold_sync(), self.hold_trait_notifications():
             for name in ("layer", "signal", "cell"):
                 setattr(self, name, row[name])
@@ -251,13 +300,16 @@ class CellFinder(GridAndText):
                 self.threshold = threshold
             if place is not None:
                 self.example, self.timestep = place
+        self._chosen += 1
 
     def _row(self, number: int) -> dict[str, Any]:
         row: dict[str, Any] = self.ranking.iloc[number].to_dict()
         return row | {name: int(row[name]) for name in ("cell", "lag", "sign")}
 
     def _parts(self, sheet: Sheet, shown: Snapshot, most: int) -> None:
-        ranked_rows(sheet, self.ranking, self.row)
+        part, rows = self._ranked_rows.shown(self.variant, self.difference)
+        at = np.flatnonzero(rows == self.row)
+        ranked_rows(sheet, part, int(at[0]) if len(at) else -1, changes=bool(self.difference))
         super()._parts(sheet, shown, most)
 
     # -- the evidence ----------------------------------------------------------------------------
@@ -274,48 +326,64 @@ class CellFinder(GridAndText):
         Returns
         -------
         Evidence
-            Passages, values with and without the concept, null distribution of the score.
+            Passages, values with and without the concept, null distribution of the score. Where the
+            difference to another variant is shown, passages and values are those of the difference.
 
         Raises
         ------
         ValueError
             If no row is selected, or the ranking doesn't have this one.
         """
-        number = self.row if row is None else index(row)
+        return self._gather(self.row if row is None else index(row), self.difference)
+
+    def _gather(self, number: int, less: str) -> Evidence:
         if not 0 <= number < len(self.ranking):
             raise ValueError(f"row: expected 0 to {len(self.ranking) - 1}, got {number}")
-        chosen = self._row(number)
-        concept = _of_name(self._concepts, chosen["concept"])
-        return gather(self._current, chosen, concept, self.ranking.attrs)
+        row, variant = self._row(number), self._ranked_rows.variant(number)
+        concept = _of_name(self._concepts, row["concept"])
+        how = self.ranking.attrs
+        if self._several is None:
+            return gather(self._current, row, concept, how)
+        every = self._several.every(less)
+        ends = self._reach.get(
+            (row["layer"], row["signal"], row["cell"], less),
+            lambda: np.concatenate([ends_of(one, row) for one in every]),
+        )
+        shown, ranked = self._one(variant, less), self._one(variant, "")
+        return gather(shown, row, concept, how, ends=ends, ranked=ranked)
 
-    def _encoded(self, number: int) -> dict[str, Any]:
+    def _encoded(self, number: int, less: str = "") -> dict[str, Any]:
         """Write the evidence for a row for the page; what was asked for last is kept."""
         with self._gathering:
             return self._gathered.get(
-                number,
-                lambda: encoded_evidence(self.evidence(number), self._current, self._row(number)),
+                (number, less),
+                lambda: encoded_evidence(
+                    self._gather(number, less), self._current, self._row(number)
+                ),
             )
 
     def _answer(self, content: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        less = content.get("difference", "")
         if "ablate" in content:
             row = index(content["ablate"])
-            self._run_without(row)
+            self._run_without(row, less)
         elif "evidence" in content:
             row = index(content["evidence"])
         else:
             return super()._answer(content)
-        return {"id": content["id"], "evidence": row, **self._encoded(row)}, []
+        told = {"id": content["id"], "evidence": row, "difference": less}
+        return told | self._encoded(row, less), []
 
-    def _run_without(self, number: int) -> None:
+    def _run_without(self, number: int, less: str) -> None:
         """Run the model with the cell of a row held at zero, and add what came out to its evidence."""
-        if self._ablate is None:
+        if not self._ablate:
             raise ValueError("ablate: expected model= and inputs= of CellFinder, got none")
         with self._gathering:
-            evidence, row = self._encoded(number), self._row(number)
+            evidence, row = self._encoded(number, less), self._row(number)
             if "ablation" in evidence:
                 return  # asked twice
             concept = _of_name(self._concepts, row["concept"])
-            found = self._ablate(
+            found = self._ablate[self._ranked_rows.variant(number)](
                 cells=row["cell"],
                 layer=row["layer"],
                 signal=row["signal"],
@@ -326,14 +394,46 @@ class CellFinder(GridAndText):
     def _file_state(self, *, exact: bool | None = None) -> FileState:
         found = super()._file_state(exact=exact)
         state, missing = found.traits, found.missing
-        held = {*range(min(_IN_A_FILE, len(self.ranking))), *([self.row] if self.row >= 0 else [])}
+        names: list[str] = state.get("_variants", {}).get("names", [""])
+        best = max(1, _IN_A_FILE // len(names))
+        held = {*self._ranked_rows.among(best, names)}
+        held |= {self._ranked_rows.row(self._claim, name) for name in names} - {-1}
         if len(held) < len(self.ranking):
-            missing = [*missing, f"the evidence of all rows but the best {_IN_A_FILE}"]
-        state["_evidence"] = {str(row): self._encoded(row) for row in sorted(held)}
+            told = f"the evidence of all rows but the best {best}"
+            missing = [*missing, told + (" of each variant" if self._ranked_rows.several else "")]
+        if self._ranked_rows.several:
+            missing = [*missing, "evidence for other differences between variants"]
+        less = self.difference
+        state["_evidence"] = {
+            f"{row} {one}".strip(): self._encoded(row, one)
+            for row in sorted(held)
+            for one in dict.fromkeys(("", less))
+        }
         return found._replace(traits=state | {"_can_ablate": False}, missing=missing)
 
 
-def _first_signals(recording: Recording) -> list[str] | None:
+def _models(model: Any, recording: Recording | Variants) -> dict[str, Any]:  # noqa: ANN401 - of many types
+    """Give the model of each variant; that of one recording by the name ""."""
+    if model is None:
+        return {}
+    if not isinstance(recording, Variants):
+        return {"": model}
+    known = ", ".join(map(repr, recording.names))
+    if not isinstance(model, Mapping):
+        raise TypeError(
+            f"model: expected a dict with the model of each variant ({known}), because recording is "
+            f"Variants; got {type(model).__name__}"
+        )
+    missing = [name for name in recording.names if name not in model]
+    if missing:
+        raise ValueError(
+            f"model: expected the model of each variant ({known}); got none of "
+            f"{', '.join(map(repr, missing))}"
+        )
+    return {name: model[name] for name in recording.names}
+
+
+def _first_signals(recording: Recording | Variants) -> list[str] | None:
     """Name the signal to rank by where all layers have it."""
     common = all("hidden_state" in recording.signals(layer) for layer in recording.layers)
     return ["hidden_state"] if common else None

@@ -9,7 +9,6 @@ import traitlets
 from comm.base_comm import BaseComm
 
 from lstm_widgets.figures.gates import gates
-from lstm_widgets.recording import Recording
 from lstm_widgets.widgets.base import STATIC, FileState
 from lstm_widgets.widgets.cell_finder import CellFinder
 from lstm_widgets.widgets.grid_and_text import GridAndText
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from lstm_widgets.figures.sheet import Sheet
-    from lstm_widgets.recording import Variants
+    from lstm_widgets.recording import Recording, Variants
     from lstm_widgets.views.snapshot import Snapshot
     from lstm_widgets.widgets.keywords import ExplorerKeywords
 
@@ -41,7 +40,7 @@ class Explorer(GridAndText):
         hidden state.
     finding : bool, optional
         Show a `CellFinder` below, for the concepts that fit the tokens; choosing one of its rows moves
-        the selection. Default: False.
+        the selection. Of variants it shows the ranking of the same one. Default: False.
     **traits : optional
         Every trait of `CellGrid`, `TextHeatmap`, `SeriesPlot` and `GateInspector`: ``cell``, ``example``,
         ``timestep``, ``threshold``, ``palette``, ``scale``, ``align``, ``tracks``, ``hidden_tracks``,
@@ -74,10 +73,10 @@ class Explorer(GridAndText):
     ) -> None:
         every: dict[str, Any] = {"layer": layer, "signal": signal, **traits}
         super().__init__(recording, **every)
+        shown = self._current
         # Not every host makes a widget while it answers the page, which Jupyter's do.
         self._can_find = self.finding or (
-            isinstance(recording, Recording)
-            and any("token" in recording[name].coords for name in recording.layers)
+            any("token" in shown[name].coords for name in shown.layers)
             and isinstance(self.comm, BaseComm)
         )
 
@@ -85,19 +84,12 @@ class Explorer(GridAndText):
     def finder(self) -> CellFinder:
         """The `CellFinder` of the recording; made on first access, which ranks all cells."""
         if self._finder is None:
-            made = CellFinder(self._current)
-            made.observe(self._on_found, ["row"])
+            made = CellFinder(self.recording, variant=self.variant, difference=self.difference)
+            made.observe(self._on_found, ["_chosen"])
+            for name in ("variant", "difference"):
+                traitlets.link((self, name), (made, name))
             self._finder = made
         return self._finder
-
-    @traitlets.validate("finding")
-    def _check_finding(self, proposal: dict[str, Any]) -> bool:
-        if proposal["value"] and self._several is not None:
-            raise traitlets.TraitError(
-                "finding: expected False where recording is Variants, because a CellFinder shows one "
-                f"recording; choose that, variants[{self._several.names[0]!r}]"
-            )
-        return bool(proposal["value"])
 
     @traitlets.observe("finding")
     def _on_finding(self, _change: dict[str, Any]) -> None:

@@ -51,6 +51,9 @@ const KEPT = 64;
 /** Milliseconds after which a run of the model is asked for again. */
 const RUN_AFTER = 60_000;
 
+/** As Python names what is in a file. @param {number} row @param {string} [difference] */
+const keyOf = (row, difference = "") => `${row} ${difference}`.trim();
+
 /** @param {any} sent @returns {Evidence} */
 export function decoded({ passages, histogram, scatter, null: scores, ablation }) {
   const some = (/** @type {string | null} */ packed) => (packed ? floats(packed) : undefined);
@@ -82,14 +85,14 @@ export function counted(scores, bins) {
 }
 
 export class EvidenceStore {
-  /** @type {Recent<number, Evidence>} */
+  /** By the row, and the variant that values are less. @type {Recent<string, Evidence>} */
   #kept = new Recent(KEPT);
-  /** @type {number | undefined} */
+  /** @type {{evidence: number, difference: string} | undefined} */
   #wanted;
   /** The row for which the model is run, and those for which it is to be. @type {number | undefined} */
   #running;
-  /** @type {Set<number>} */
-  #next = new Set();
+  /** @type {Map<number, string>} */
+  #next = new Map();
 
   /**
    * @param {import("../host/model.js").Model} model
@@ -99,7 +102,8 @@ export class EvidenceStore {
     /** What a saved page has; nothing in a notebook. @type {Record<string, any>} */
     this.held = model.get("_evidence") ?? {};
     this.saved = Object.keys(this.held).length > 0;
-    const keep = (/** @type {any} */ reply) => this.#keep(reply.evidence, reply);
+    const keep = (/** @type {any} */ reply) =>
+      this.#keep(keyOf(reply.evidence, reply.difference), reply);
     this.calls = new Calls(model, keep, onArrival);
     this.runs = new Calls(model, keep, onArrival, AGAIN_AFTER, RUN_AFTER);
   }
@@ -110,48 +114,67 @@ export class EvidenceStore {
   }
 
   /**
-   * @param {number} row
+   * @param {string} key
    * @param {any} sent
    */
-  #keep(row, sent) {
+  #keep(key, sent) {
     const evidence = decoded(sent);
-    this.#kept.set(row, evidence);
+    this.#kept.set(key, evidence);
     return evidence;
   }
 
-  /** The evidence of a row as far as the page has it. @param {number} row */
-  known(row) {
-    const found = this.#kept.get(row);
-    if (found || !this.held[row]) return found;
-    return this.#keep(row, this.held[row]);
+  /**
+   * The evidence of a row as far as the page has it.
+   * @param {number} row
+   * @param {string} difference the variant that is subtracted from values; "" if none is
+   */
+  known(row, difference = "") {
+    const key = keyOf(row, difference);
+    const found = this.#kept.get(key);
+    if (found || !this.held[key]) return found;
+    return this.#keep(key, this.held[key]);
   }
 
-  /** The same; what is not here is asked for. @param {number} row */
-  of(row) {
-    const found = this.known(row);
-    this.#wanted = found || this.saved ? undefined : row;
+  /**
+   * The same; what is not here is asked for.
+   * @param {number} row
+   * @param {string} difference
+   */
+  of(row, difference = "") {
+    const found = this.known(row, difference);
+    this.#wanted = found || this.saved ? undefined : { evidence: row, difference };
     return found;
   }
 
   /** Ask for what was last looked for and missing: what was wanted before that no longer is. */
   flush() {
-    if (this.#wanted !== undefined) this.calls.ask({ evidence: this.#wanted });
+    if (this.#wanted !== undefined) this.calls.ask(this.#wanted);
     const [next] = this.#next;
-    if (next === undefined || !this.runs.ask({ ablate: next })) return;
-    this.#running = next;
-    this.#next.delete(next);
+    if (next === undefined) return;
+    const [ablate, difference] = next;
+    if (!this.runs.ask({ ablate, difference })) return;
+    this.#running = ablate;
+    this.#next.delete(ablate);
   }
 
-  /** Have the model run with the cell of a row held. @param {number} row */
-  ablate(row) {
-    this.#next.add(row);
+  /**
+   * Have the model run with the cell of a row held.
+   * @param {number} row
+   * @param {string} difference
+   */
+  ablate(row, difference = "") {
+    this.#next.set(row, difference);
     this.flush();
   }
 
-  /** What to tell of that run, until its answer is here. @param {number} row */
-  told(row) {
+  /**
+   * What to tell of that run, until its answer is here.
+   * @param {number} row
+   * @param {string} difference
+   */
+  told(row, difference = "") {
     if (this.#next.has(row)) return "The model is running …";
-    if (this.#running !== row || this.#kept.get(row)?.ablation) return "";
+    if (this.#running !== row || this.#kept.get(keyOf(row, difference))?.ablation) return "";
     const { notice } = this.runs;
     return notice.startsWith("The kernel could not") ? notice : "The model is running …";
   }

@@ -13,23 +13,43 @@ import { csv, shortest } from "../lib/csv.js";
  * @property {string} concept
  * @property {number} [below] what its q-value has to be below
  */
+/**
+ * Which variant's rows are seen, and the one whose scores are subtracted; "" where there are none.
+ * @typedef {{variant: string, less: string}} Seen
+ */
 
 const NAMES = ["layer", "signal", "concept"];
+/** @type {Seen} */
+const ONE = { variant: "", less: "" };
 
 export class Ranking {
   /** @type {Map<string, Float32Array>} */
   #columns = new Map();
-  /** Of each row its place among the reasons. @type {number[]} */
+  /** Of each row that is here its place among the reasons. @type {number[]} */
   #reasons;
+  /** The numbers of the rows that are here. @type {number[]} */
+  #numbers;
+  /** Where each row stands among these; undefined if all from the first on are here. @type {Map<number, number> | undefined} */
+  #places;
+  /** Rows by what they are about, and in which variant. @type {Map<string, number>} */
+  #about = new Map();
 
   /** @param {Model} model */
   constructor(model) {
     const sent = model.get("_ranking");
     this.rows = /** @type {number} */ (sent.rows ?? 0);
+    const at = /** @type {number[] | undefined} */ (sent.at ?? undefined);
+    this.#numbers = at ?? Array.from({ length: this.rows }, (_, row) => row);
+    this.#places = at && new Map(at.map((row, place) => [row, place]));
     /** How many there are in the kernel. */
     this.total = /** @type {number} */ (sent.total ?? 0);
+    /** The same, of each variant. */
+    this.totals = /** @type {number[]} */ (sent.totals ?? []);
+    /** The names of variants; none of one recording. */
+    this.variants = /** @type {string[]} */ (sent.variant ?? []);
     /** The names that codes stand for. @type {Record<string, string[]>} */
     this.names = {
+      ...(sent.variant && { variant: sent.variant }),
       layer: sent.layer ?? [],
       signal: sent.signal ?? [],
       concept: sent.concept ?? [],
@@ -42,9 +62,59 @@ export class Ranking {
     /** "yes_no" or "numeric", of each concept. @type {string[]} */
     this.kinds = sent.kinds ?? [];
     const values = floats(model.get("_ranked"));
-    [...NAMES, ...(sent.numbers ?? [])].forEach((name, i) => {
+    [...Object.keys(this.names), ...(sent.numbers ?? [])].forEach((name, i) => {
       this.#columns.set(name, values.subarray(i * this.rows, (i + 1) * this.rows));
     });
+    for (const row of this.#numbers) {
+      this.#about.set(JSON.stringify([this.claim(row), this.variant(row)]), row);
+    }
+  }
+
+  /** Whether a row is among those that travelled. @param {number} row */
+  here(row) {
+    return !Number.isNaN(this.number("cell", row));
+  }
+
+  /** What a row is about: the same in several variants. @param {number} row */
+  claim(row) {
+    return ["layer", "signal", "cell", "concept"].map((name) => this.number(name, row)).join(" ");
+  }
+
+  /** The variant of a row; "" where there are none. @param {number} row */
+  variant(row) {
+    return this.variants[this.number("variant", row)] ?? "";
+  }
+
+  /**
+   * The row of a variant that is about something; -1 if there is none.
+   * @param {string} claim
+   * @param {string} variant
+   */
+  find(claim, variant) {
+    return this.#about.get(JSON.stringify([claim, variant])) ?? -1;
+  }
+
+  /** How many rows of a variant are here, and how many there are in the kernel. @param {string} variant */
+  counts(variant) {
+    if (this.variants.length === 0) return { rows: this.rows, total: this.total };
+    const code = this.variants.indexOf(variant);
+    const rows = this.#columns.get("variant")?.filter((one) => one === code).length ?? 0;
+    return { rows, total: this.totals[code] ?? 0 };
+  }
+
+  /** Whether any row has a number in a column. @param {string} name */
+  has(name) {
+    return this.#columns.get(name)?.some((value) => !Number.isNaN(value)) ?? false;
+  }
+
+  /**
+   * A row's score; less that of the same in another variant, if one is named.
+   * @param {number} row
+   * @param {string} less
+   */
+  score(row, less) {
+    const own = this.number("score", row);
+    return less ? own - this.number("score", this.find(this.claim(row), less)) : own;
   }
 
   /**
@@ -53,7 +123,12 @@ export class Ranking {
    * @param {number} row
    */
   number(name, row) {
-    return this.#columns.get(name)?.[row] ?? Number.NaN;
+    return this.#columns.get(name)?.[this.#place(row)] ?? Number.NaN;
+  }
+
+  /** @param {number} row */
+  #place(row) {
+    return this.#places ? (this.#places.get(row) ?? -1) : row;
   }
 
   /** @param {string} name "layer", "signal" or "concept" @param {number} row */
@@ -63,7 +138,7 @@ export class Ranking {
 
   /** Why little or nothing can be said of a row; "" if that isn't so. @param {number} row */
   reason(row) {
-    return this.reasons[this.#reasons[row]] ?? "";
+    return this.reasons[this.#reasons[this.#place(row)]] ?? "";
   }
 
   /** Whether a row's concept is a number. @param {number} row */
@@ -96,16 +171,17 @@ export class Ranking {
    * @param {Filter} filter
    * @param {string} sort a column; "" for the order of the ranking
    * @param {boolean} falling
+   * @param {Seen} seen
    * @returns {Int32Array}
    */
-  arrange(filter, sort, falling) {
-    const rows = this.#chosen(filter);
+  arrange(filter, sort, falling, seen = ONE) {
+    const rows = this.#chosen(filter, seen.variant);
     if (sort === "") return rows;
-    const keys = this.#keys(sort);
+    const keys = this.#keys(sort, rows, seen.less);
     const sign = falling ? -1 : 1;
     // What has no value comes last, in either direction; equal ones stay in order.
     return rows.sort((a, b) => {
-      const [one, other] = [keys[a], keys[b]];
+      const [one, other] = [keys(a), keys(b)];
       if (Number.isNaN(one) || Number.isNaN(other)) {
         return Number(Number.isNaN(one)) - Number(Number.isNaN(other)) || a - b;
       }
@@ -113,10 +189,11 @@ export class Ranking {
     });
   }
 
-  /** @param {Filter} filter */
-  #chosen({ find, layer, signal, concept, below }) {
+  /** @param {Filter} filter @param {string} variant */
+  #chosen({ find, layer, signal, concept, below }, variant) {
     /** @type {((row: number) => boolean)[]} */
     const tests = [];
+    if (this.variants.length > 0) tests.push((row) => this.variant(row) === variant);
     for (const [name, wanted] of Object.entries({ layer, signal, concept })) {
       const code = this.names[name].indexOf(wanted);
       if (wanted) tests.push((row) => this.number(name, row) === code);
@@ -133,28 +210,29 @@ export class Ranking {
       tests.push(
         (row) =>
           String(this.number("cell", row)) === word ||
-          reasons[this.#reasons[row]] ||
+          reasons[this.#reasons[this.#place(row)]] ||
           NAMES.some((name, i) => hits[i][this.number(name, row)]),
       );
     }
-    const rows = [];
-    for (let row = 0; row < this.rows; row++) {
-      if (tests.every((test) => test(row))) rows.push(row);
-    }
-    return Int32Array.from(rows);
+    return Int32Array.from(this.#numbers.filter((row) => tests.every((test) => test(row))));
   }
 
   /**
    * Numbers to sort by: of names their places in the alphabet, of a score its size.
    * @param {string} name
+   * @param {Iterable<number>} rows
+   * @param {string} less the variant whose scores are subtracted
+   * @returns {(row: number) => number}
    */
-  #keys(name) {
-    const column = this.#columns.get(name) ?? new Float32Array(this.rows);
-    if (name === "score") return column.map(Math.abs);
+  #keys(name, rows, less) {
+    if (name === "score") {
+      const sizes = new Map(Array.from(rows, (row) => [row, Math.abs(this.score(row, less))]));
+      return (row) => /** @type {number} */ (sizes.get(row));
+    }
     const names = this.names[name];
-    if (!names) return column;
+    if (!names) return (row) => this.number(name, row);
     const sorted = [...names].sort();
-    const places = Float32Array.from(names, (text) => sorted.indexOf(text));
-    return column.map((code) => places[code]);
+    const places = names.map((text) => sorted.indexOf(text));
+    return (row) => places[this.number(name, row)];
   }
 }

@@ -11,5 +11,5 @@ import { gridAndText } from "./grid_and_text.js";
 export default gridAndText(
   "Explorer",
   (read) => [GridPane, read, GatesPane, MatchesPane, FindingPane],
-  splitPanes,
+  { split: splitPanes },
 );

@@ -94,6 +94,25 @@ test("a saved page has what it holds, and asks for nothing", () => {
   made.dispose();
 });
 
+test("evidence of a difference is another, and is asked for by its name", () => {
+  const { model, made } = store({ "4 early": sent });
+  assert.ok(made.of(4, "early"));
+  assert.equal(made.known(4), undefined);
+  made.dispose();
+  const live = store();
+  live.made.of(7, "early");
+  live.made.flush();
+  const { id, evidence, difference } = live.model.sent[0];
+  assert.deepEqual([evidence, difference], [7, "early"]);
+  live.model.emit("msg:custom", { id, evidence, difference, ...sent }, []);
+  assert.ok(live.made.of(7, "early"));
+  assert.equal(live.made.known(7), undefined);
+  live.made.ablate(7, "early");
+  assert.deepEqual([live.model.sent[1].ablate, live.model.sent[1].difference], [7, "early"]);
+  live.made.dispose();
+  assert.equal(model.sent.length, 0);
+});
+
 test("scores are counted from −1 to 1, both ends included", () => {
   const counts = counted(Float32Array.of(-1, -0.99, 0, 0.5, 1, Number.NaN), 4);
   assert.deepEqual(counts, [2, 0, 1, 2]);

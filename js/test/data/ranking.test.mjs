@@ -140,3 +140,73 @@ test("a row has its reason, which can be searched for; an older ranking has none
   assert.deepEqual(told.windows, ["9 of 9 examples are windows"]);
   assert.deepEqual([five.reason(0), five.windows], ["", []]);
 });
+
+/** Two variants, of a table that is sorted by score. */
+function several(more = {}) {
+  const names = { variant: ["early", "late"], layer: ["lstm"], signal: ["h"], concept: ["x", "y"] };
+  // variant, layer, signal, concept, cell, score, threshold, sign, q
+  const rows = [
+    [1, 0, 0, 0, 3, 0.9, 0.5, 1, 0.01],
+    [1, 0, 0, 1, 2, -0.8, 0.5, -1, 0.02],
+    [0, 0, 0, 1, 2, -0.5, 0.5, -1, 0.3],
+    [0, 0, 0, 0, 3, 0.125, 0.5, 1, 0.4],
+    [1, 0, 0, 0, 1, 0.1, 0.5, 1, 0.5],
+  ];
+  const values = Float32Array.from(rows[0].flatMap((_, i) => rows.map((row) => row[i])));
+  return new Ranking(
+    new FakeModel({
+      _ranking: {
+        ...{ rows: rows.length, total: 90, totals: [45, 45], numbers: NUMBERS },
+        ...names,
+        kinds: ["yes_no", "yes_no"],
+        ...more,
+      },
+      _ranked: new DataView(values.buffer),
+    }),
+  );
+}
+
+test("of variants, the rows of one are seen, in the order of the ranking", () => {
+  const table = several();
+  const rows = (/** @type {string} */ variant, sort = "", less = "") => [
+    ...table.arrange(ALL, sort, true, { variant, less }),
+  ];
+  assert.deepEqual(rows("late"), [0, 1, 4]);
+  assert.deepEqual(rows("early"), [2, 3]);
+  assert.deepEqual(rows("none"), []);
+  assert.deepEqual(table.counts("early"), { rows: 2, total: 45 });
+  assert.deepEqual(five.counts(""), { rows: 5, total: 5 });
+  assert.deepEqual([table.variant(3), five.variant(3)], ["early", ""]);
+  assert.equal(table.csv([3]).split("\n")[0].split(",")[0], "variant");
+  assert.ok(table.csv([3]).includes("early,lstm,h,x,3,"));
+});
+
+test("rows of variants are about the same", () => {
+  const table = several();
+  assert.equal(table.find(table.claim(0), "early"), 3);
+  assert.equal(table.find(table.claim(3), "late"), 0);
+  assert.equal(table.find(table.claim(4), "early"), -1);
+  assert.equal(table.find("", "early"), -1);
+});
+
+test("less another variant, scores are changes, and sorted by their size", () => {
+  const table = several();
+  assert.equal(table.score(0, ""), Math.fround(0.9));
+  assert.equal(table.score(0, "early"), Math.fround(0.9) - 0.125);
+  assert.equal(table.score(0, "late"), 0);
+  assert.ok(Number.isNaN(table.score(4, "early")));
+  const seen = { variant: "late", less: "early" };
+  assert.deepEqual([...table.arrange(ALL, "score", true, seen)], [0, 1, 4]);
+  assert.deepEqual([...table.arrange(ALL, "score", false, seen)], [1, 0, 4]);
+});
+
+test("rows keep their numbers where some between them didn't travel", () => {
+  const table = several({ at: [2, 5, 7, 11, 30], reason: ["", "slow"], reasons: [0, 0, 1, 0, 0] });
+  assert.deepEqual([...table.arrange(ALL, "", true, { variant: "early", less: "" })], [7, 11]);
+  assert.equal(table.number("cell", 11), 3);
+  assert.equal(table.reason(7), "slow");
+  assert.equal(table.find(table.claim(2), "early"), 11);
+  assert.deepEqual([table.here(7), table.here(3), table.here(-1)], [true, false, false]);
+  const found = table.arrange({ ...ALL, find: "slow" }, "", true, { variant: "early", less: "" });
+  assert.deepEqual([...found], [7]);
+});

@@ -15,6 +15,7 @@ import { digits, independent } from "./numbers.js";
 /** @typedef {import("../../data/evidence.js").Stretch} Stretch */
 /** @typedef {import("../../data/ranking.js").Ranking} Ranking */
 /** @typedef {import("../../colour/colours.js").Colours} Colours */
+/** Where differences are shown: of which variant, less which. @typedef {{variant: string, less: string}} Less */
 
 /** Bins of scores, from −1 to 1. */
 const BINS = 80;
@@ -38,6 +39,8 @@ export class EvidenceCard {
   /** Which row is named, and how. */
   #named = new Memo();
   #row = -1;
+  /** @type {Less | undefined} */
+  #less;
   /** Which timestep a token is. @type {WeakMap<Element, {example: number, timestep: number}>} */
   #places = new WeakMap();
   /** What is under the pointer. @type {{example: number, timestep: number} | undefined} */
@@ -83,13 +86,15 @@ export class EvidenceCard {
    * @param {string} missing why it is not
    * @param {Colours | undefined} colours of its signal
    * @param {string} cell what its cell is called
+   * @param {Less} [less] where differences are shown
    */
-  update(row, evidence, missing, colours, cell) {
-    if (!this.#shown.changed([row, evidence, missing, colours, cell])) return;
-    this.#row = row;
+  update(row, evidence, missing, colours, cell, less) {
+    const { variant, less: other } = less ?? {};
+    if (!this.#shown.changed([row, evidence, missing, colours, cell, variant, other])) return;
+    [this.#row, this.#less] = [row, less];
     this.root.hidden = row < 0;
     if (row < 0) return;
-    if (this.#named.changed([row, cell])) this.#name(row, cell);
+    if (this.#named.changed([row, cell, other])) this.#name(row, cell);
     this.root.setAttribute("aria-busy", String(!evidence));
     this.hovered = undefined;
     this.charts.replaceChildren(...(evidence ? this.#charts(row, evidence) : []));
@@ -115,6 +120,7 @@ export class EvidenceCard {
       numeric
         ? ["Spearman's ρ", number(get("score")), held]
         : ["score", number(get("score")), `2·AUROC − 1 ${held}`],
+      ...this.#change(row),
       ["p", digits(get("p_value")), "how often a circularly shifted concept scores as high"],
       ["q", digits(get("q_value")), "the false discovery rate among the rows up to this one"],
       [
@@ -161,6 +167,15 @@ export class EvidenceCard {
     this.facts.append(element("div", { class: "lw-rule" }, parts));
   }
 
+  /** By how much the score differs from that of the variant that is subtracted. @param {number} row */
+  #change(row) {
+    if (!this.#less) return [];
+    const { less } = this.#less;
+    const change = this.ranking.score(row, less);
+    const shown = Number.isNaN(change) ? "–" : `${change > 0 ? "+" : ""}${number(change)}`;
+    return [[`Δ to ${less}`, shown, `the score less that in ${less}`]];
+  }
+
   /**
    * @param {number} row
    * @param {Evidence} evidence
@@ -175,14 +190,14 @@ export class EvidenceCard {
       const threshold = ranking.number("threshold", row);
       const drawn = chart({
         name: `Values of the cell from ${number(low)} to ${number(high)}: ${yes} with ${concept}, ${no} without`,
-        title: "distribution of values",
+        title: this.#less ? "distribution of differences" : "distribution of values",
         series: [
           ["lw-without", outside],
           ["lw-with", inside],
         ],
         range: [low, high],
         ticks: threeOf(low, high),
-        marks: Number.isNaN(threshold) ? [] : [["lw-limit", threshold, "threshold"]],
+        marks: Number.isNaN(threshold) || this.#less ? [] : [["lw-limit", threshold, "threshold"]],
       });
       drawn.append(
         element("div", { class: "lw-key" }, [
@@ -224,7 +239,7 @@ export class EvidenceCard {
     const [least, most] = scatter.said;
     const drawn = scatterChart({
       name: `Values of the cell from ${number(low)} to ${number(high)} over ${concept} from ${number(least)} to ${number(most)}, at ${count} timesteps`,
-      title: `value of the cell over ${concept}${later(this.ranking.number("lag", row))}`,
+      title: `${this.#less ? "difference" : "value"} of the cell over ${concept}${later(this.ranking.number("lag", row))}`,
       points: scatter,
       across: threeOf(least, most),
       up: shortRange(low, high).reverse(),
@@ -363,6 +378,12 @@ export class EvidenceCard {
   #caption(row, { passages, histogram, scatter, null: scores }) {
     const lag = later(this.ranking.number("lag", row)).slice(2);
     const parts = this.ranking.windows.map((told) => `${told[0].toUpperCase()}${told.slice(1)}.`);
+    if (this.#less) {
+      const { variant, less } = this.#less;
+      parts.push(
+        `Passages and their distribution are of ${variant} less ${less}; scores are of ${variant}.`,
+      );
+    }
     if (passages.length > 0)
       parts.push("Samples come from equally frequent ranges of values; a click goes there.");
     const moved = lag ? ` (${lag})` : "";

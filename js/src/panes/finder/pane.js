@@ -1,13 +1,13 @@
 // A ranking as a table, and the evidence for its chosen row.
 
-import { EvidenceStore } from "../../data/evidence.js";
 import { cellName } from "../../data/layer.js";
-import { Ranking } from "../../data/ranking.js";
 import { element } from "../../lib/dom.js";
+import { inLine } from "../../lib/tokens.js";
 import { EvidenceCard } from "./evidence_card.js";
 import { FinderTable } from "./table.js";
 
 /** @typedef {import("../../ui/frame.js").Frame} Frame */
+/** @typedef {import("../../state/finder.js").FinderState} FinderState */
 /** @typedef {{example: number, timestep: number}} Place */
 
 /** @type {import("../../ui/keys.js").Key[]} */
@@ -31,16 +31,16 @@ export class FinderPane {
   /** @param {Frame} frame */
   constructor(frame) {
     this.frame = frame;
-    this.state = frame.state;
-    this.ranking = new Ranking(this.state.model);
+    this.state = /** @type {FinderState} */ (frame.state);
+    this.ranking = this.state.ranking;
+    this.store = this.state.evidence;
     const change = () => frame.schedule();
-    this.store = new EvidenceStore(this.state.model, change);
     this.table = new FinderTable(this.ranking, { choose: (row) => this.#choose(row), change });
     this.card = new EvidenceCard(this.ranking, {
-      go: (place) => this.#choose(this.state.model.get("row"), place),
+      go: (place) => this.#choose(this.state.row, place),
       set: (threshold) => this.state.set({ threshold }, frame),
       ablate: () => {
-        this.store.ablate(this.state.model.get("row"));
+        this.store.ablate(this.state.row, this.state.difference);
         change();
       },
       change,
@@ -63,7 +63,6 @@ export class FinderPane {
 
   destroy() {
     this.resizing.disconnect();
-    this.store.dispose();
   }
 
   resize() {
@@ -75,20 +74,20 @@ export class FinderPane {
     if (!hovered || !this.#shown) return undefined;
     const { example, timestep } = hovered;
     return {
-      cell: this.ranking.number("cell", this.state.model.get("row")),
+      cell: this.ranking.number("cell", this.state.row),
       column: example * this.state.layer.timesteps + timestep,
     };
   }
 
   /** @param {Set<string>} names */
   changed(names) {
+    if (names.has("variant")) this.#reveal = true;
     if (names.has("row") && this.state.origin !== this.frame) this.#reveal = true;
   }
 
   /** Whether the signal of the chosen row is the one that is shown. */
   get #shown() {
-    const { model } = this.state;
-    const row = model.get("row");
+    const { model, row } = this.state;
     const { ranking } = this;
     return (
       row >= 0 &&
@@ -112,7 +111,8 @@ export class FinderPane {
     if (layer?.signals.includes(signal)) {
       Object.assign(values, { layer: layer.name, signal, cell: ranking.number("cell", row) });
       const threshold = ranking.threshold(row);
-      if (!place && threshold !== undefined) values.threshold = threshold;
+      // Of a difference, it says nothing.
+      if (!place && threshold !== undefined && !state.difference) values.threshold = threshold;
       Object.assign(values, place ?? this.#strongest(row));
     }
     state.set(values, this.frame);
@@ -121,23 +121,27 @@ export class FinderPane {
   /** Where the page knows a row's cell to be at its strongest; the kernel does the same. @param {number} row */
   #strongest(row) {
     const wanted = this.ranking.number("sign", row) < 0 ? "lowest" : "highest";
-    const best = this.store.known(row)?.passages.find(({ kind }) => kind === wanted);
+    const best = this.store
+      .known(row, this.state.difference)
+      ?.passages.find(({ kind }) => kind === wanted);
     return best && { example: best.example, timestep: best.peak };
   }
 
   paint() {
-    const row = /** @type {number} */ (this.state.model.get("row"));
+    const { row, variant, difference } = this.state;
+    this.table.show({ variant, less: difference });
     if (this.#reveal && row >= 0) this.table.reveal(row);
     this.#reveal = false;
     this.table.paint(row);
-    const evidence = row >= 0 ? this.store.of(row) : undefined;
+    const evidence = row >= 0 ? this.store.of(row, difference) : undefined;
     const { colours } = this.frame;
     if (colours && this.#shown) this.#colours = { row, colours };
     const last = this.#colours?.row === row ? this.#colours.colours : undefined;
     this.nothing.hidden = row >= 0;
-    this.card.update(row, evidence, this.#missing(row), last, this.#cell(row));
+    const less = difference && { variant: inLine(variant), less: inLine(difference) };
+    this.card.update(row, evidence, this.#missing(row), last, this.#cell(row), less || undefined);
     const possible = this.state.model.get("_can_ablate");
-    this.card.ablation(evidence?.ablation, possible, this.store.told(row));
+    this.card.ablation(evidence?.ablation, possible, this.store.told(row, difference));
     this.store.flush();
   }
 
@@ -150,7 +154,10 @@ export class FinderPane {
 
   /** Why there is no evidence for a row. @param {number} row */
   #missing(row) {
-    if (this.store.saved && !this.store.held[row]) {
+    if (this.store.saved && !this.store.known(row, this.state.difference)) {
+      if (this.store.known(row)) {
+        return "This file holds the evidence of variants; that of this difference is in the notebook.";
+      }
       return "This file holds the evidence of the best rows only; that of the others is in the notebook.";
     }
     return this.store.notice || "Loading the evidence …";

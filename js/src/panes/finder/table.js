@@ -3,7 +3,7 @@
 import { clamp } from "../../lib/clamp.js";
 import { element, freshId } from "../../lib/dom.js";
 import { Memo } from "../../lib/memo.js";
-import { visible } from "../../lib/tokens.js";
+import { inLine, visible } from "../../lib/tokens.js";
 import { csvButton, menu } from "../../ui/controls.js";
 import { digits, independent, signed } from "./numbers.js";
 
@@ -57,6 +57,8 @@ export class FinderTable {
     concept: "",
     below: /** @type {number=} */ (undefined),
   };
+  /** @type {import("../../data/ranking.js").Seen} */
+  #seen = { variant: "", less: "" };
 
   /**
    * @param {Ranking} ranking
@@ -67,9 +69,7 @@ export class FinderTable {
     this.calls = calls;
     this.id = freshId();
     const several = (/** @type {string} */ name) => ranking.names[name]?.length !== 1;
-    const counted = Array.from({ length: ranking.rows }, (_, row) => row).some(
-      (row) => !Number.isNaN(ranking.number("effective_n", row)),
-    );
+    const counted = ranking.has("effective_n");
     this.columns = COLUMNS.filter(
       ([name]) =>
         (!["layer", "signal"].includes(name) || several(name)) &&
@@ -190,7 +190,22 @@ export class FinderTable {
       else this.#sort = "";
       this.#arrange();
     });
-    return { name, root };
+    return { name, root, sort, title, told };
+  }
+
+  /**
+   * Show the rows of a variant, and scores less those of another: the order stays what it is by.
+   * @param {import("../../data/ranking.js").Seen} seen
+   */
+  show(seen) {
+    if (seen.variant === this.#seen.variant && seen.less === this.#seen.less) return;
+    this.#seen = seen;
+    this.#stale = true;
+    const score = this.heads.find(({ name }) => name === "score");
+    if (!score) return;
+    const told = seen.less ? `the score less that in ${inLine(seen.less)}` : score.told;
+    score.sort.title = `${told}; sorts by it`;
+    score.sort.textContent = seen.less ? `Δ ${score.title}` : score.title;
   }
 
   /** @param {Partial<import("../../data/ranking.js").Filter>} filter */
@@ -260,11 +275,13 @@ export class FinderTable {
   #refresh() {
     const { ranking } = this;
     this.#stale = false;
-    this.#rows = ranking.arrange(this.#filter, this.#sort, this.#falling);
-    const cut = ranking.total > ranking.rows ? ` best, of ${ranking.total} in Python` : "";
+    this.#rows = ranking.arrange(this.#filter, this.#sort, this.#falling, this.#seen);
+    const { rows, total } = ranking.counts(this.#seen.variant);
+    const cut = total > rows ? ` best, of ${total} in Python` : "";
     const count = this.#rows.length;
+    this.#at = clamp(this.#at, 0, Math.max(0, count - 1));
     this.count.textContent =
-      count === ranking.rows ? `${count} rows${cut}` : `${count} of ${ranking.rows} rows${cut}`;
+      count === rows ? `${count} rows${cut}` : `${count} of ${rows} rows${cut}`;
     this.grid.setAttribute("aria-rowcount", String(count + 1));
     this.body.style.height = `${count * ROW}px`;
     for (const { name, root } of this.heads) {
@@ -288,7 +305,8 @@ export class FinderTable {
     if (here) this.grid.setAttribute("aria-activedescendant", `${this.id}-${this.#at}`);
     else this.grid.removeAttribute("aria-activedescendant");
     if (this.#rows.length === 0) {
-      const text = this.ranking.rows === 0 ? "Nothing was ranked." : "No row passes the filter.";
+      const { rows } = this.ranking.counts(this.#seen.variant);
+      const text = rows === 0 ? "Nothing was ranked." : "No row passes the filter.";
       this.body.append(element("div", { class: "lw-empty" }, [text]));
     }
   }
@@ -323,7 +341,7 @@ export class FinderTable {
   #field(name, row) {
     const { ranking } = this;
     const value = ranking.number(name, row);
-    if (name === "score") return this.#score(value);
+    if (name === "score") return this.#score(ranking.score(row, this.#seen.less));
     const reason = name === "q_value" ? ranking.reason(row) : "";
     if (reason) {
       // A number that there is stands before it.
@@ -342,10 +360,11 @@ export class FinderTable {
     return element("span", { role: "gridcell", class: `lw-${name}`, title: shown }, [shown]);
   }
 
-  /** A score, and a bar from the middle, 0, to its side. @param {number} value */
+  /** A score from −1 to 1, or by how much it is another: and a bar from the middle, 0, to its side. @param {number} value */
   #score(value) {
     const bar = element("i");
-    const size = Number.isNaN(value) ? 0 : Math.min(1, Math.abs(value)) * 50;
+    const most = this.#seen.less ? 2 : 1;
+    const size = Number.isNaN(value) ? 0 : Math.min(1, Math.abs(value) / most) * 50;
     bar.style.left = `${value < 0 ? 50 - size : 50}%`;
     bar.style.width = `${size}%`;
     return element("span", { role: "gridcell", class: "lw-score" }, [
