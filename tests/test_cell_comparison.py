@@ -136,17 +136,34 @@ def test_it_has_a_still_picture_of_both(shown):
     assert data["text/plain"] == repr(shown)
 
 
-def test_in_a_figure_partners_stand_in_the_same_row(shown):
-    """The numbers of cells at the left of each grid, by their heights; in a column one is below the other."""
-    sheet = shown._sheet(10, "light")
-    half = sheet.width / 2
-    heights = [{}, {}]
+def heights(sheet):
+    """Give the heights of the numbers of cells at the left of each grid."""
+    half, found = sheet.width / 2, ({}, {})
     for word in sheet.words:
-        if word.text.isdigit() and word.x % half < 40:
-            heights[int(word.x > half)][int(word.text)] = word.y
-    assert len(heights[0]) == len(heights[1]) == 5
-    for cell, partner in enumerate(MATCH):
-        assert heights[0][cell] == heights[1][partner]
+        if word.text.isdigit() and word.x % half < 45:
+            found[int(word.x > half)][int(word.text)] = word.y
+    return found
+
+
+@pytest.mark.parametrize("row", [0, 20, 39])
+def test_in_a_figure_of_many_cells_partners_stand_in_the_same_row(row):
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=(2, 50, 40))
+    networks = recording_of(values), recording_of(values[..., ::-1][..., :25])
+    shown = lw.CellComparison(lw.compare_cells(*networks, shifts=0), *networks)
+    shown.cell = shown.a.order[row]
+    one, other = heights(shown._sheet(10, "light"))
+    assert shown.cell in one
+    pairs = [(a, b) for a, b in shown._partner.items() if a in one and b in other]
+    assert len(pairs) > 8
+    assert all(one[a] == other[b] for a, b in pairs)
+
+
+def test_in_a_figure_partners_stand_in_the_same_row(shown):
+    """Where it is as narrow as a column, one grid is below the other."""
+    one, other = heights(shown._sheet(10, "light"))
+    assert len(one) == len(other) == 5
+    assert all(one[cell] == other[partner] for cell, partner in enumerate(MATCH))
     narrow = shown._sheet(3.5, "light")
     (a,), (b,) = ([word for word in narrow.words if word.text == name] for name in "ab")
     assert (a.x, b.x) == (12, 12)

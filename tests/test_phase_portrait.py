@@ -165,3 +165,19 @@ def test_what_cant_be_drawn_is_refused():
         lw.phase_portrait(model, inputs=[0.0], rest=[0.0, 0.0, 0.0])
     with pytest.raises(ValueError, match="theme"):
         lw.phase_portrait(model, inputs=[0.0], theme="grey")
+
+
+def test_panels_take_the_room_that_there_is():
+    """A curve may be wider than it is high; planes of several networks stand in one row, if they aren't small."""
+    (curve,) = lw.phase_portrait(simple_rnn([[2.0]]), inputs=SYMBOLS).axes
+    assert curve.get_position().width > 0.85
+    models = {f"subject {k}": simple_rnn([[2, 0], [0, 1 + k]]) for k in range(3)}
+    for width, rows in ((7.2, [4, 2]), (3.5, [2, 2, 2])):
+        figure = lw.phase_portrait(models, inputs={"nothing": [0.0], "a pulse": [0.6]}, width=width)
+        places = [panel.get_position() for panel in figure.axes]
+        tops = [round(place.y0, 6) for place in places]
+        assert [tops.count(top) for top in sorted(set(tops), reverse=True)] == rows
+        wide, high = figure.get_size_inches()
+        for place in places:
+            assert place.width * wide == pytest.approx(place.height * high)
+            assert place.x1 <= 1

@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 _LINED = 6
 
 
-def cell_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most: int) -> None:
+def cell_grid(
+    sheet: Sheet,
+    shown: Snapshot,
+    order: NDArray[np.intp],
+    *,
+    most: int,
+    beside: tuple[int, int] | None = None,
+) -> None:
     """
     Draw all cells over all timesteps, as far as there is room.
 
@@ -42,20 +49,22 @@ def cell_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most: i
         The cells, row by row.
     most : int
         How high the rows may be.
+    beside : (int, int), optional
+        Of grids beside each other: how many rows the one with most has, and which is in the picture.
     """
     if len(order) == 0:
         sheet.nothing()
         return
-    rows = np.flatnonzero(order == shown.cell)
-    row = int(rows[0]) if len(rows) else -1
+    row = row_of(order, shown.cell)
+    rows, seen = (len(order), max(0, row)) if beside is None else beside
     place = squares(
         shown.examples,
         shown.timesteps,
-        len(order),
+        rows,
         square=15 if shown.layer["tokens"] else 6 if shown.times is None else 2,
         row_height=6 if shown.times is None else 12,
         column=shown.column,
-        row=max(0, row),
+        row=seen,
         room=sheet.width - GUTTER - EDGE,
         most=most,
     )
@@ -79,7 +88,7 @@ def cell_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most: i
     for top, cell, share in zip(y.tolist(), cells.tolist(), shares.tolist(), strict=True):
         _row_head(sheet, top, place.height, shown.cell_name(cell), share, chosen=cell == shown.cell)
     column_heads(sheet, shown, place)
-    bottom = int(y[-1]) + place.height
+    bottom = header + place.height * (place.bottom - place.top)
     sheet.muted(GUTTER - 42, bottom + 6, "cell", size=10, align="right")
     column_numbers(sheet, shown, place, bottom + 6)
     left = GUTTER + place.start(shown.column) - 1
@@ -89,6 +98,12 @@ def cell_grid(sheet: Sheet, shown: Snapshot, order: NDArray[np.intp], *, most: i
         top = header + (row - place.top) * place.height - 1
         sheet.outline((GUTTER - 1, top, place.right, top + place.height + 1))
     sheet.end(bottom + TICKS + 2)
+
+
+def row_of(order: NDArray[np.intp], cell: int) -> int:
+    """Give the row of a cell; -1 if it has none."""
+    rows = np.flatnonzero(order == cell)
+    return int(rows[0]) if len(rows) else -1
 
 
 def _row_head(sheet: Sheet, y: int, height: int, name: str, share: float, *, chosen: bool) -> None:

@@ -29,6 +29,8 @@ __all__ = ["phase_portrait"]
 _LEFT, _RIGHT, _ABOVE, _BELOW = 0.52, 0.1, 0.3, 0.72
 _ACROSS, _DOWN = 0.16, 0.42
 _LARGEST, _SMALLEST = 2.2, 0.9
+#: How wide the planes of several networks are at least that stand in one row.
+_ROOMY = 1.5
 #: How many arrows stand along an axis, and points from which lines and curves are drawn.
 _ARROWS, _FINE, _CURVE = 13, 121, 601
 #: Points that lie off the plane that is shown by more than this part of its width are faint.
@@ -212,6 +214,9 @@ class _Drawing:
         every = [(m, s, pair) for m in models for s in symbols for pair in pairs]
         across = 3 if len(pairs) > 1 else len(symbols)
         most = max(1, int((wide - _LEFT) // (_SMALLEST + _ACROSS)))
+        if len(pairs) == 1 and across > 1:
+            fit = int((wide - _LEFT - _RIGHT + _ACROSS) // (across * (_ROOMY + _ACROSS)))
+            across *= max(1, min(len(models), fit))
         columns = min(most, across if across > 1 else len(every))
         rows = -(-len(every) // columns)
         figure, panels = self._panels(rows, columns, wide, len(every))
@@ -296,16 +301,19 @@ class _Drawing:
 
         below = _BELOW + 0.2 * legend
         across = _ACROSS + (0.35 if len(self.rest) != 2 else 0)  # room for numbers, or for names
-        side = min(_LARGEST, (wide - _LEFT - _RIGHT + across) / columns - across)
+        room = (wide - _LEFT - _RIGHT + across) / columns - across
+        side = min(_LARGEST, room)
+        # A plane is as wide as it is high; curves take the room that there is.
+        width = room if len(self.rest) == 1 else side
         down = _DOWN + (0.18 if len(self.rest) > 2 else 0)
         high = _ABOVE + below + rows * side + (rows - 1) * down
         figure = artist.Picture((wide, high), self.theme)
         panels = []
         for k in range(count):
             row, column = divmod(k, columns)
-            left = _LEFT + column * (side + across)
+            left = _LEFT + column * (width + across)
             bottom = high - _ABOVE - side - row * (side + down)
-            place = (left / wide, bottom / high, side / wide, side / high)
+            place = (left / wide, bottom / high, width / wide, side / high)
             panels.append(figure.add_axes(place, facecolor=artist.shares(self.theme.background)))
         return figure, panels
 

@@ -10,6 +10,8 @@ import ipywidgets
 import numpy as np
 import traitlets
 
+from lstm_widgets.figures.cell_grid import cell_grid, row_of
+from lstm_widgets.figures.legend import caption
 from lstm_widgets.figures.sheet import EDGE, Sheet
 from lstm_widgets.recording import Recording
 from lstm_widgets.tokens.wording import in_line, sendable
@@ -304,12 +306,21 @@ class CellComparison(PageWidget):
         sheet.end(28 + lines)
         beside = sheet.width >= _BESIDE
         wide = (sheet.width - _GAP) // 2 if beside else sheet.width
+        grids = (self.a, self.b)
+        every = [grid._snapshot() for grid in grids]  # noqa: SLF001 - widgets like this one
+        orders = [grid._order(shown) for grid, shown in zip(grids, every, strict=True)]  # noqa: SLF001
+        # Partners are in the same row of the picture, too.
+        rows = max(map(len, orders)), max(0, row_of(orders[0], self.a.cell))
         drawn = []
-        for name, grid in zip(names, (self.a, self.b), strict=True):
+        for name, shown, order in zip(names, every, orders, strict=True):
             part = Sheet(wide, sheet.theme, framed=sheet.framed)
             part.write(EDGE, 12, name, kind="bold", room=wide - 2 * EDGE)
             part.end(22)
-            grid._draw(part, most)  # noqa: SLF001 - a widget like this one
+            if shown.empty:
+                part.nothing()
+            else:
+                cell_grid(part, shown, order, most=most, beside=rows)
+            caption(part, shown, CellGrid._note)  # noqa: SLF001
             drawn.append(part)
         if beside:
             sheet.beside(drawn, wide + _GAP)

@@ -86,7 +86,7 @@ def test_rows_of_partners_stand_side_by_side_and_are_selected_together(open_note
 def saved(open_page):
     """Open a page of two networks of many cells, one of which is larger."""
 
-    def open_comparison(cells=(40, 25), **options):
+    def open_comparison(cells=(40, 25), scheme="light", **options):
         rng = np.random.default_rng(3)
         values = rng.normal(size=(3, 90, max(cells))).astype("f4")
         digits = rng.integers(0, 10, (3, 90))
@@ -102,7 +102,7 @@ def saved(open_page):
         ]
         compared = lw.compare_cells(*networks, shifts=0)
         widget = lw.CellComparison(compared, *networks, **options)
-        page = open_page(widget, exact=True)
+        page = open_page(widget, scheme=scheme, exact=True)
         return widget, page, *both(page, 0)
 
     return open_comparison
@@ -198,3 +198,25 @@ def test_full_screen_has_both_grids(saved, width):
         assert box["height"] > 300
         assert box["y"] + box["height"] < 800
     expect(told(root)).to_be_in_viewport()
+
+
+def test_a_dark_page_is_dark_within(saved):
+    """Grids are drawn before the widget that they stand in knows what page it is on."""
+    _, page, root, one, other = saved(scheme="dark")
+    for part in (root, one.root, other.root):
+        expect(part).to_have_attribute("data-theme", "dark")
+    page.page.emulate_media(color_scheme="light")
+    for part in (root, one.root, other.root):
+        expect(part).to_have_attribute("data-theme", "light")
+
+
+@pytest.mark.parametrize("width", [760, 1280])
+def test_nothing_that_is_told_is_cut_off(saved, width):
+    _, page, root, one, other = saved(threshold=0.25)
+    page.page.set_viewport_size({"width": width, "height": 800})
+    frames(one.frame)
+    for status in (told(root), one.status, other.status):
+        expect(status).not_to_be_empty()
+        assert status.evaluate("e => e.scrollHeight <= e.clientHeight")
+    boxes = [grid.frame.bounding_box() for grid in (one, other)]
+    assert boxes[0]["height"] == boxes[1]["height"]

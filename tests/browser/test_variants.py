@@ -367,3 +367,50 @@ def test_lines_of_a_series_keep_their_heights(open_page):
     less = float(states[3] - states[0])
     expect(root.locator(".lw-status")).to_contain_text(f"hidden_state difference {number(less)}")
     expect(root.locator(".lw-status")).to_contain_text(f"flow {number(float(flows[3]))}")
+
+
+#: Keeps what is written and filled on canvases, with its place.
+DRAWN = """
+window.drawn = [];
+for (const name of ["fillText", "fillRect"]) {
+  const draws = CanvasRenderingContext2D.prototype[name];
+  CanvasRenderingContext2D.prototype[name] = function (...of) {
+    window.drawn.push([name, ...of]);
+    return draws.apply(this, of);
+  };
+}
+"""
+
+
+def test_what_stands_beside_lines_is_read_as_it_is_meant(open_page):
+    """To what a difference is has room, and no line beside a number is read as its minus."""
+    variants = recordings.epochs(recordings.rivers())
+    widget = lw.SeriesPlot(variants, cell=1, timestep=800, variant="epoch 3", difference="epoch 0")
+    saved = open_page(widget, before=DRAWN, exact=True)
+    expect(saved.page.locator(".lw-status")).to_contain_text("epoch 3 minus epoch 0")
+    drawn = saved.page.evaluate("window.drawn")
+    assert "less epoch 0" in [call[1] for call in drawn if call[0] == "fillText"]
+    said, should = (
+        getattr(variants["epoch 3"], name).values[0, 800, 0] for name in ("outputs", "targets")
+    )
+    for value in (said, should):
+        _, _, x, y, *_ = next(call for call in drawn if call[1] == number(float(value)))
+        beside = [
+            (width, height)
+            for name, left, top, width, height in (c for c in drawn if len(c) == 5)
+            if name == "fillRect" and x - 8 < left < x and top < y < top + height
+        ]
+        assert beside
+        assert all(height > 2 * width for width, height in beside)
+
+
+def test_on_a_small_screen_all_of_an_explorer_is_seen(open_page):
+    """With the heading of its page, and the row that chooses among variants."""
+    variants = recordings.epochs(recordings.written_signals())
+    saved = open_page(lw.Explorer(variants, cell=3))
+    saved.page.set_viewport_size({"width": 1280, "height": 800})
+    root = saved.page.locator(".lw").first
+    expect(root.locator(".lw-variants")).to_be_visible()
+    expect(saved.page.locator("h1")).to_be_in_viewport(ratio=1)
+    eventually(lambda: root.evaluate("e => e.getBoundingClientRect().bottom <= innerHeight"), True)
+    assert root.evaluate("e => e.getBoundingClientRect().height") > 700
