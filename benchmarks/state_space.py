@@ -96,6 +96,7 @@ def main() -> None:
         ("100 000 states, two axes", "few", (0, 1)),
         ("100 000 states, three axes", "few", (0, 1, 2)),
         ("1 000 000 states, two axes", "many", (0, 1)),
+        ("1 000 000 states, three axes", "many", (0, 1, 2)),
     ]
     cells = [SHOWN.format(recording=recording, axes=axes) for _, recording, axes in shown]
     with (

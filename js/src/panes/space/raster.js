@@ -150,7 +150,9 @@ export function density(pixels, { x, y, colours }, { scale = 1, step = 1 } = {})
   else sums = new Uint32Array(4 * size);
   const into = sums;
   let most = 0;
-  for (let i = 0; i < x.length; i += step) {
+  for (let k = 0; k * step < x.length; k++) {
+    // Now an earlier one, now a later one: what comes again and again must not always be the one left out.
+    const i = k * step + (((Math.imul(k, GOLDEN) & 0xffff) * step) >>> 16);
     const column = x[i] * scale;
     const row = y[i] * scale;
     if (!(column >= 0 && column < width && row >= 0 && row < height)) continue;
@@ -180,6 +182,9 @@ export function density(pixels, { x, y, colours }, { scale = 1, step = 1 } = {})
   }
   return most;
 }
+
+/** The golden ratio's part below one, of 2 ** 16. */
+const GOLDEN = 40_503;
 
 /** What is summed up is kept for the next picture of the same size. */
 let sums = new Uint32Array(0);

@@ -72,6 +72,17 @@ test("while it moves, some of the points are counted in larger pixels", () => {
   const colours = new Uint32Array(64).fill(RED);
   assert.equal(density(pixels, { x, y, colours }, { scale: 0.5, step: 4 }), 8);
   assert.deepEqual([...pixels.all], [0, RED, 0, 0, RED, 0, 0, 0, 0, 0]);
+  // What comes again with every eighth point is not left out, nor all that is left.
+  const turns = Float32Array.from({ length: 80_000 }, (_, i) => i % 8);
+  const among = blank(8, 1);
+  const flat = {
+    x: turns,
+    y: new Float32Array(80_000),
+    colours: new Uint32Array(80_000).fill(RED),
+  };
+  const most = density(among, flat, { step: 8 });
+  assert.ok(most < 1300, String(most));
+  assert.ok(among.all.every((/** @type {number} */ pixel) => alpha(pixel) > 245));
 });
 
 test("points are in the order of their depth, without those that aren't seen", () => {
