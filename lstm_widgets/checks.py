@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
@@ -54,3 +56,33 @@ def expect_whole(argument: str, value: object, least: int, most: int | None = No
             expected = "positive whole number" if least == 1 else f"whole number from {least} on"
         raise ValueError(f"{argument}: expected a {expected}, got {value!r:.80}")
     return int(value)
+
+
+def expect_path(argument: str, value: object) -> Path:
+    """
+    Check that an argument is a path of this machine.
+
+    Parameters
+    ----------
+    argument : str
+        Its name.
+    value : object
+        What came.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    TypeError
+        If it is neither a str nor path-like.
+
+    Examples
+    --------
+    >>> expect_path("to", "run").name
+    'run'
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{argument}: expected a path (str or Path), got {value!r:.80}")
+    return Path(value)

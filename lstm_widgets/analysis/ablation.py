@@ -23,7 +23,7 @@ from lstm_widgets.concepts.packed import PackedTrack
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import expect_positive
 from lstm_widgets.models.outputs import Output
-from lstm_widgets.recording import predictions_dataset
+from lstm_widgets.recording import predictions_node
 from lstm_widgets.recording.masks import mask_of
 from lstm_widgets.rnn.comparison import Check, expect_check
 from lstm_widgets.running.given import Given
@@ -314,7 +314,7 @@ def _timesteps(before: Outcome, after: Outcome, recording: Recording, layer: str
     axes = ("example", "timestep")
     result = xr.Dataset({"loss": (axes, before.loss[0]), "loss_held": (axes, after.loss[0])})
     if recording.predictions is not None and after.predictions is not None:
-        held = predictions_dataset(after.predictions, recording.predictions.sizes["example"])
+        held = predictions_node(after.predictions, recording.predictions.sizes["example"]).dataset
         names = {str(name): f"{name}_held" for name in held.data_vars}
         result = result.merge(recording.predictions).merge(held.rename(names))
     dataset = recording[layer]

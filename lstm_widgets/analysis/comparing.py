@@ -17,9 +17,10 @@ from lstm_widgets.analysis.ranked_cells import SURE
 from lstm_widgets.analysis.series import origin_of
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording import Recording, Variants
+from lstm_widgets.recording.counterparts import counterparts, name_of, renamed
 from lstm_widgets.recording.expecting import expect_recording, usual_layer
 from lstm_widgets.recording.masks import mask_of
-from lstm_widgets.recording.same_inputs import difference_of_timesteps
+from lstm_widgets.recording.same_inputs import difference_of_timesteps, expect_same_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,10 @@ def compare_cells(
         Where: one network, or several, such as other seeds. ``a`` itself isn't compared with itself if
         it is among several.
     layer : str or tuple of str, optional
-        The layer of both, or (that of ``a``, that of ``b``). Default: the first of each that has the signal.
+        The layer of both, or (that of ``a``, that of ``b``). Default: the first of ``a`` that has the signal,
+        and that of ``b`` by the same name, else its first. Where layers of ``b`` are called otherwise by a
+        number only (``lstm_2`` for ``lstm``, as Keras numbers those without a name), they are found by their
+        places, if all have the same kinds and numbers of cells; ``attrs`` tell the name.
     signal : str or tuple of str, default "hidden_state"
         The signal of both, or (that of ``a``, that of ``b``).
     groups, step : optional
@@ -146,10 +150,9 @@ def compare_cells(
     shifts = expect_whole("shifts", shifts, 0)
     others, several = _others(a, b)
     signals = _pair("signal", signal)
-    if layer is None:
-        first = next(iter(others.values()))
-        layer = (usual_layer(a, signals[0]), usual_layer(first, signals[1]))
-    names = _pair("layer", layer)
+    called = {name: f"b[{name!r}]" if several else "b" for name in others}
+    # As variants, all of `others` have the same names.
+    names, *_ = [_layers(a, each, layer, signals, called[name]) for name, each in others.items()]
     one = _layer("a", a, names[0], signals[0])
     mask, origin = mask_of(one), origin_of(a, names[0], {}, groups, step)
     if not mask.any():
@@ -159,9 +162,8 @@ def compare_cells(
     compared = {}
     with tqdm(total=shifts * len(others), desc="comparing", unit="shift") as bar:
         for name, recording in others.items():
-            where = f"b[{name!r}]" if several else "b"
-            other = _layer(where, recording, names[1], signals[1])
-            _expect_same_timesteps(one, other, where)
+            other = _layer(called[name], recording, names[1], signals[1])
+            _expect_same_timesteps(one, other, called[name])
             both = co_moments.beside(one, other, signals)
             compared[name] = _compared(
                 both, mask, origin, shifts=shifts, seed=seed, advance=bar.update
@@ -187,7 +189,6 @@ def _others(a: Any, b: Any) -> tuple[dict[str, Recording], bool]:
     """Name the networks that the first one is compared with, and tell whether there may be several."""
     expect_recording("a", a)
     if isinstance(b, Recording):
-        _expect_same_inputs(a, b, "b")
         return {"b": b}, False
     if isinstance(b, Mapping):
         given = dict(b)
@@ -200,19 +201,37 @@ def _others(a: Any, b: Any) -> tuple[dict[str, Recording], bool]:
             raise TypeError(
                 f"b: expected recordings, got {type(each).__name__} as {name!r}; Variants opens paths"
             )
-    others = {str(name): each for name, each in given.items() if each is not a}
+    if isinstance(b, Variants):
+        others = {name: each for name, each in given.items() if not b.is_variant(name, a)}
+    else:
+        others = {str(name): each for name, each in given.items() if each is not a}
     if not others:
         raise TypeError(
             f"b: expected a Recording, or Variants, a dict or a list of such as aren't a itself, "
             f"got {type(b).__name__}"
         )
-    for name, each in others.items():
-        _expect_same_inputs(a, each, f"b[{name!r}]")
-    return others, True
+    # As variants, they have one name for one layer.
+    return others if isinstance(b, Variants) else dict(Variants(others)), True
 
 
-def _expect_same_inputs(a: Recording, b: Recording, called: str) -> None:
-    Variants({"a": a, called: b})  # which refuses others
+def _layers(
+    a: Recording, b: Recording, layer: Any, signals: tuple[str, str], called: str
+) -> tuple[str, str]:
+    """Name the layers that are compared, of networks that have read the same."""
+    if layer is not None and not isinstance(layer, str):
+        expect_same_inputs(called, b, "a", a, layers=())
+        return _pair("layer", layer)
+    try:
+        known = counterparts(a, b, ("a", called))
+    except ValueError as error:
+        error.add_note("Or say which are compared: layer=(that of a, that of b).")
+        raise
+    expect_same_inputs(called, renamed(b, known) if known else b, "a", a)
+    first = usual_layer(a, signals[0]) if layer is None else layer
+    own = name_of({name: own for own, name in known.items()}, first)
+    if layer is None and not (own in b and signals[1] in b.signals(own)):
+        own = usual_layer(b, signals[1])
+    return first, own
 
 
 def _expect_same_timesteps(one: xr.Dataset, other: xr.Dataset, called: str) -> None:

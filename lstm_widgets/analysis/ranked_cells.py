@@ -153,7 +153,7 @@ class RankedCells(ABC):
         unknown = np.full(score.shape, np.nan)
         shifts = len(self._turns)
         if not shifts:
-            columns = ("p_value", "effective_n", "standing", "quick_standing")
+            columns = ("p_value", "null_level", "effective_n", "standing", "quick_standing")
             return dict.fromkeys(columns, unknown) | {"reason": reason}
         null = self._null(chosen, np.asarray(told.any(axis=0)))
         effective_n = np.where(told, self._effective(null, chosen), np.nan)
@@ -171,6 +171,7 @@ class RankedCells(ABC):
         reason[asked & (quick_p > SURE)] = "slow drifts only"
         return {
             "p_value": np.where(asked, np.fmax(p_value, quick_p), p_value),
+            "null_level": np.where(judged, _level(directed), np.nan),
             "effective_n": effective_n,
             "reason": reason,
             "standing": standing,
@@ -218,3 +219,14 @@ class RankedCells(ABC):
         p_value[judged] = (1 + hits[judged]) / (1 + len(self._turns))
         standing[judged] = pool.add(np.nan_to_num(directed[judged]), score[judged])
         return p_value, standing
+
+
+def _level(directed: Floats) -> Floats:
+    """Tell above which score so few of its shifts ``(cell, concept, shift)`` are that one can be sure."""
+    shifts = directed.shape[2]
+    hits = int(SURE * (1 + shifts)) - 1
+    if hits < 0:
+        return np.full(directed.shape[:2], np.nan)
+    high = np.where(np.isnan(directed), np.inf, directed)
+    level: Floats = np.partition(high, shifts - 1 - hits, axis=2)[:, :, shifts - 1 - hits]
+    return np.where(np.isinf(level), np.nan, level)

@@ -129,6 +129,9 @@ def rank_cells(
           :math:`(1 + hits) / (1 + shifts)`, so never less than 1 / (1 + shifts). Because two slow
           drifts may agree by chance, what is below 0.05 is tested again after high-pass filtering the
           cell's ranks (5 cycles or more in the held-out half), and the larger p-value is reported.
+        - ``null_level``: the score that one shifted track in twenty has or exceeds, in the selected
+          direction: what is above it has a p-value below 0.05, if it is no slow drift. NaN of fewer than 19
+          shifts.
         - ``pooled_p_value``: because that is too coarse for many rows, the same under the pooled null
           of *all* rows, each score as a z-score under the null of its own row.
         - ``q_value``: ``pooled_p_value`` adjusted by Benjamini and Hochberg over all rows, and not

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from lstm_widgets.colours import mix, one_colour
 from lstm_widgets.figures.png import png
 from lstm_widgets.figures.sheet import inches_of, theme_of
 from lstm_widgets.tokens.wording import many
@@ -43,7 +44,8 @@ class LearningCurve:
 
     One line a cell, of the best in the last variant, with its name at its end; all others are thin lines
     behind them. A filled mark tells that the score is sure (``q_value`` < 0.05), a hollow one that it may be
-    chance. The loss has a panel of its own, over the same axis.
+    chance. Up to the edge of the grey band reach 19 of 20 concepts that are shifted in time, of the named
+    cell for which they reach highest. The loss has a panel of its own, over the same axis.
 
     Parameters
     ----------
@@ -107,6 +109,10 @@ class LearningCurve:
             sure = f", first sure at {first}" if first else ", never sure"
             ends = " to ".join(map(_digits, curve.score[[0, -1]].tolist()))
             parts.append(f"{curve.name}: {ends}{sure}.")
+        level = shown.level[np.isfinite(shown.level)]
+        if len(level):
+            ends = " to ".join(dict.fromkeys(map(_digits, (level.min(), level.max()))))
+            parts.append(f"19 of 20 shifted concepts stay below {ends}, a grey band.")
         if len(shown.others):
             parts.append(f"{many(len(shown.others), 'further cell')} as thin lines.")
         for name, _, values in self._losses:
@@ -174,9 +180,12 @@ class LearningCurve:
         _along(lowest, self._curves.axis, colours)
         for axes in figure.axes:
             _look(axes, colours)
-        note = "filled: sure (q < 0.05), hollow: may be chance; thin: all other cells"
-        if not len(self._curves.others):
-            note = note.split(";", maxsplit=1)[0]
+        notes = ["filled: sure (q < 0.05), hollow: may be chance"]
+        if np.isfinite(self._curves.level).any():
+            notes.append("grey: 19 of 20 shifted concepts")
+        if len(self._curves.others):
+            notes.append("thin: all other cells")
+        note = "; ".join(notes)
         figure.text(0.1 / wide, 0.07 / high, note, **artist.words("sans", _SIZE, colours.muted))
         return figure
 
@@ -199,8 +208,10 @@ class LearningCurve:
 
         shown, at = self._curves, self._curves.axis.places
         every = np.concatenate([shown.others, [curve.score for curve in shown.curves]])
+        every = np.concatenate([every, shown.level[None]])
         low, high = np.nanmin(every, initial=-0.05), np.nanmax(every, initial=0.1)
         axes.set_ylim(low - 0.05 * (high - low), high + 0.08 * (high - low))
+        self._draw_band(axes, theme)
         axes.axhline(0, color=artist.shares(theme.muted), linewidth=0.5, zorder=1)
         for score in shown.others:
             axes.plot(at, score, color=artist.shares(theme.line), linewidth=0.5, zorder=2)
@@ -225,6 +236,21 @@ class LearningCurve:
         title = axes.set_title(shown.concept, loc="left", pad=4)
         title.set(**artist.words("sans", _SIZE, theme.foreground))
         axes.set_ylabel(f"held-out score\n{shown.measure}", labelpad=2)
+
+    def _draw_band(self, axes: Axes, theme: Theme) -> None:
+        """Draw where scores may be chance, to the edges of the panel."""
+        from lstm_widgets.figures import artist  # noqa: PLC0415
+
+        level, at = self._curves.level, self._curves.axis.places
+        ends = axes.get_xlim()
+        axes.fill_between(
+            [ends[0], *at, ends[1]],
+            [level[0], *level, level[-1]],
+            axes.get_ylim()[0],
+            color=artist.shares(one_colour(mix(theme.background, theme.foreground, 0.07))),
+            linewidth=0,
+            zorder=0,
+        )
 
     def _draw_losses(self, axes: Axes, theme: Theme) -> None:
         from lstm_widgets.figures import artist  # noqa: PLC0415

@@ -4,7 +4,7 @@ from lstm_widgets.recording.recorded import (
     RecordedLayer,
     RecordedPredictions,
     RecordedSeries,
-    predictions_dataset,
+    predictions_node,
 )
 from lstm_widgets.recording.recording import Recording, open_recording
 from lstm_widgets.recording.times import Times
@@ -18,5 +18,5 @@ __all__ = [
     "Times",
     "Variants",
     "open_recording",
-    "predictions_dataset",
+    "predictions_node",
 ]

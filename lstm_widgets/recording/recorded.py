@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ AXES = ("example", "timestep", "cell")
 #: What the states that a layer started from are called, before the names of their signals.
 INITIAL = "initial_"
 PREDICTION_AXES = ("example", "timestep", "rank")
+#: Axes along which nothing but a number is known.
+NUMBERED = frozenset({*AXES, *PREDICTION_AXES})
 # Names that a layer's dataset uses itself, so no signal can have them.
 RESERVED = frozenset({*AXES, "token", "time", "position", "label", "mask", "call"})
 
@@ -122,6 +124,51 @@ class RecordedSeries:
     times: Times | None = None
 
 
+@dataclass(frozen=True)
+class Node:
+    """A layer of a recording, or what stands beside the layers: what a Dataset is made of, once it is read.
+
+    Parameters
+    ----------
+    data, coords : dict of str to xarray.Variable
+        Arrays by name, without the numbers of examples, timesteps, cells and ranks.
+    attrs : dict
+        Attributes, as JSON can hold them.
+    """
+
+    data: dict[str, xr.Variable]
+    coords: dict[str, xr.Variable]
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset) -> Node:
+        """Take apart what ``recording[layer]`` gives."""
+        every = dataset.variables
+        return cls(
+            {str(name): every[name] for name in dataset.data_vars},
+            {str(name): every[name] for name in dataset.coords if name not in NUMBERED},
+            dict(dataset.attrs),
+        )
+
+    @property
+    def variables(self) -> dict[str, xr.Variable]:
+        """All arrays."""
+        return self.data | self.coords
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The lengths of axes."""
+        return {
+            str(axis): size for each in self.variables.values() for axis, size in each.sizes.items()
+        }
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """Make the Dataset."""
+        numbers = ranges({axis: size for axis, size in self.sizes.items() if axis in NUMBERED})
+        return with_time_index(xr.Dataset(self.data, {**numbers, **self.coords}, self.attrs))
+
+
 def can_be_signal(name: str) -> bool:
     """Tell whether a signal can be called so."""
     return name.isidentifier() and name not in RESERVED and not name.startswith(INITIAL)
@@ -183,26 +230,25 @@ def layer_attrs(layer: RecordedLayer) -> dict[str, Any]:
     return jsonable(attrs, f"layer {layer.name!r}")
 
 
-def layer_dataset(
+def layer_node(
     layer: RecordedLayer, labels: npt.NDArray[np.object_] | None, attrs: dict[str, Any]
-) -> xr.Dataset:
-    """Make of a recorded layer what ``recording[layer]`` gives."""
-    shape = next(iter(layer.signals.values())).shape
-    variables: dict[Hashable, Any] = {name: (AXES, v) for name, v in layer.signals.items()}
-    coords = ranges(dict(zip(AXES, shape, strict=True)))
+) -> Node:
+    """Make of a recorded layer what ``recording[layer]`` is made of."""
+    data = {name: xr.Variable(AXES, values) for name, values in layer.signals.items()}
+    coords = {}
     if layer.mask is not None:
-        variables["mask"] = (AXES[:2], layer.mask)
+        data["mask"] = xr.Variable(AXES[:2], layer.mask)
     if layer.tokens is not None:
-        coords["token"] = (AXES[:2], layer.tokens)
+        coords["token"] = xr.Variable(AXES[:2], layer.tokens)
     coords |= _times(layer.times)
     if layer.positions is not None:
-        coords["position"] = ("timestep", layer.positions)
+        coords["position"] = xr.Variable("timestep", layer.positions)
     if labels is not None:
-        coords["label"] = (AXES[:1], labels)
+        coords["label"] = xr.Variable("example", labels)
     for name, values in layer.initial.items():
         axes = ("example", "call", "cell") if layer.calls else ("example", "cell")
-        coords[INITIAL + name] = (axes, values)
-    return with_time_index(xr.Dataset(variables, coords, attrs))
+        coords[INITIAL + name] = xr.Variable(axes, values)
+    return Node(data, coords, attrs)
 
 
 def expect_series(what: str, given: RecordedSeries, examples: int) -> None:
@@ -225,27 +271,21 @@ def expect_series(what: str, given: RecordedSeries, examples: int) -> None:
     _expect_times(given.times, shape[:2], what)
 
 
-def series_dataset(
-    what: str, given: RecordedSeries, labels: npt.NDArray[np.object_] | None
-) -> xr.Dataset:
-    """Make of numbers over time what ``recording.inputs``, for example, gives."""
-    shape = given.values.shape
+def series_node(what: str, given: RecordedSeries, labels: npt.NDArray[np.object_] | None) -> Node:
+    """Make of numbers over time what ``recording.inputs``, for example, is made of."""
     last = "channel" if what == "inputs" else "output"
-    coords: dict[Hashable, Any] = {
-        **ranges({"example": shape[0], "timestep": shape[1]}),
-        last: np.array([*given.names, ""], object)[:-1],
-        "unit": (last, np.array([*given.units, ""], object)[:-1]),
+    coords = {
+        last: xr.Variable(last, np.array([*given.names, ""], object)[:-1]),
+        "unit": xr.Variable(last, np.array([*given.units, ""], object)[:-1]),
         **_times(given.times),
     }
     if labels is not None:
-        coords["label"] = ("example", labels)
-    return with_time_index(
-        xr.Dataset({what: (("example", "timestep", last), given.values)}, coords)
-    )
+        coords["label"] = xr.Variable("example", labels)
+    return Node({what: xr.Variable(("example", "timestep", last), given.values)}, coords)
 
 
-def predictions_dataset(given: RecordedPredictions, examples: int) -> xr.Dataset:
-    """Check predictions, and make of them what :attr:`lstm_widgets.Recording.predictions` gives."""
+def predictions_node(given: RecordedPredictions, examples: int) -> Node:
+    """Check predictions, and make of them what :attr:`lstm_widgets.Recording.predictions` is made of."""
     shape = given.ids.shape
     if len(shape) != len(PREDICTION_AXES) or shape[0] != examples:
         raise ValueError(
@@ -253,25 +293,25 @@ def predictions_dataset(given: RecordedPredictions, examples: int) -> xr.Dataset
         )
     _expect(given.ids, "predictions: ids", np.dtype(np.int32), shape)
     _expect(given.probabilities, "predictions: probabilities", np.dtype(np.float32), shape)
-    variables: dict[Hashable, Any] = {
-        "predicted_id": (PREDICTION_AXES, given.ids),
-        "probability": (PREDICTION_AXES, given.probabilities),
+    variables = {
+        "predicted_id": xr.Variable(PREDICTION_AXES, given.ids),
+        "probability": xr.Variable(PREDICTION_AXES, given.probabilities),
     }
     if given.tokens is not None:
         _expect(given.tokens, "predictions: tokens", np.dtype(np.object_), shape)
         _expect_strings(given.tokens.ravel(), "predictions: tokens")
-        variables["predicted_token"] = (PREDICTION_AXES, given.tokens)
+        variables["predicted_token"] = xr.Variable(PREDICTION_AXES, given.tokens)
     if given.targets is not None:
         _expect(given.targets, "predictions: targets", np.dtype(np.float32), shape[:2])
-        variables["target_probability"] = (PREDICTION_AXES[:2], given.targets)
-    return xr.Dataset(variables, ranges(dict(zip(PREDICTION_AXES, shape, strict=True))))
+        variables["target_probability"] = xr.Variable(PREDICTION_AXES[:2], given.targets)
+    return Node(variables, {})
 
 
-def _times(times: Times | None) -> dict[Hashable, Any]:
+def _times(times: Times | None) -> dict[str, xr.Variable]:
     if times is None:
         return {}
     axes = ("timestep",) if times.values.ndim == 1 else ("example", "timestep")
-    return {"time": (axes, times.values, times.attrs)}
+    return {"time": xr.Variable(axes, times.values, times.attrs)}
 
 
 def _expect_times(times: Times | None, shape: tuple[int, ...], where: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -13,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from lstm_widgets.checks import expect_path
 from lstm_widgets.errors import LayerNotFoundError
 from lstm_widgets.recording.call_views import all_calls, initial_states, joined_calls, shown_calls
 from lstm_widgets.recording.calls import all_named, call_name, split_call
 from lstm_widgets.recording.directions import side_by_side
 from lstm_widgets.recording.notes import Notes
 from lstm_widgets.recording.recorded import (
+    Node,
     RecordedLayer,
     RecordedPredictions,
     RecordedSeries,
@@ -26,9 +27,9 @@ from lstm_widgets.recording.recorded import (
     expect_series,
     jsonable,
     layer_attrs,
-    layer_dataset,
-    predictions_dataset,
-    series_dataset,
+    layer_node,
+    predictions_node,
+    series_node,
 )
 from lstm_widgets.recording.repr import as_html, as_text
 
@@ -37,6 +38,9 @@ __all__ = ["Recording", "open_recording"]
 if TYPE_CHECKING:
     from os import PathLike
     from types import ModuleType
+
+    # Layers, what is beside them, and attributes.
+    Contents = tuple[dict[str, Node], dict[str, Node], dict[str, Any]]
 
 # Beside the layers there are nodes of what the model read and said. No layer can be called so: a "%"
 # in a layer's name is percent-encoded.
@@ -73,9 +77,16 @@ class Recording(Mapping[str, xr.Dataset]):
     ('example', 'timestep', 'cell')
     """
 
-    def __init__(self, layers: Sequence[str], make_tree: Callable[[], xr.DataTree]) -> None:
+    def __init__(
+        self,
+        layers: Sequence[str],
+        make_tree: Callable[[], xr.DataTree],
+        contents: Contents | None = None,
+    ) -> None:
         self._paths = _tree_paths(layers)
         self._make_tree = make_tree
+        # What the tree will be made of, where that is known before.
+        self._made_of = contents
 
     @functools.cached_property
     def tree(self) -> xr.DataTree:
@@ -133,21 +144,24 @@ class Recording(Mapping[str, xr.Dataset]):
         shapes = [expect_layer(layer, labels) for layer in layers]
         own_attrs = {layer.name: layer_attrs(layer) for layer in layers}
         column = None if labels is None else np.array([*labels, ""], object)[:-1]
-        said: dict[str, xr.Dataset] = {}
+        beside: dict[str, Node] = {}
         if predictions is not None:
-            said["predictions"] = predictions_dataset(predictions, shapes[0][0])
+            beside["predictions"] = predictions_node(predictions, shapes[0][0])
         every = {"inputs": inputs, "outputs": outputs, "targets": targets}
         series = {what: given for what, given in every.items() if given is not None}
         for what, given in series.items():
             expect_series(what, given, shapes[0][0])
+            beside[what] = series_node(what, given, column)
         attrs = {"layers": names, **jsonable(attrs, "attrs")}
+        nodes = {x.name: layer_node(x, column, own_attrs[x.name]) for x in layers}
 
         def make_tree() -> xr.DataTree:
-            datasets = {x.name: layer_dataset(x, column, own_attrs[x.name]) for x in layers}
-            read = {what: series_dataset(what, given, column) for what, given in series.items()}
-            return _tree(datasets, said | read, attrs)
+            datasets, others = (
+                {name: node.dataset for name, node in each.items()} for each in (nodes, beside)
+            )
+            return _tree(datasets, others, attrs)
 
-        return cls(names, make_tree)
+        return cls(names, make_tree, (nodes, beside, attrs))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -396,13 +410,19 @@ class Recording(Mapping[str, xr.Dataset]):
         ValueError
             If a token or label can't be encoded as UTF-8 (a lone surrogate).
         """
-        store = _store()
-        layers = {name: self._node(name) for name in self.layers}
+        place = expect_path("path", path)
+        store_module().write(place, *self._contents(), overwrite=overwrite)
+
+    def _contents(self) -> Contents:
+        """Tell what there is to be written; no tree is built for it."""
+        if self._made_of is not None and "tree" not in vars(self):
+            return self._made_of
         attrs = {str(name): value for name, value in self.tree.attrs.items()}
         attrs.pop("notes", None)
         if self.notes:
             attrs["notes"] = self.notes.plain
-        store.write(Path(path), layers, self._all_beside, attrs, overwrite=overwrite)
+        layers = {name: Node.of(self._node(name)) for name in self.layers}
+        return layers, {what: Node.of(x) for what, x in self._all_beside.items()}, attrs
 
     def __repr__(self) -> str:
         layers = {name: self[name] for name in self.layers}
@@ -468,13 +488,18 @@ def open_recording(
     >>> lw.open_recording("text.zarr")["lstm"].equals(recording["lstm"])
     True
     """
-    layers, beside, attrs = _store().read(path, storage_options)
+    layers, beside, attrs = store_module().read(path, storage_options)
     datasets = joined_calls(layers, "window" in attrs)
     attrs["layers"] = list(datasets)
     return Recording(attrs["layers"], lambda: _tree(datasets, beside, attrs))
 
 
-def _store() -> ModuleType:
+def contents_of(recording: Recording) -> Contents:
+    """Tell what of a recording is written: layers, what is beside them, attributes."""
+    return recording._contents()  # noqa: SLF001 - of this module
+
+
+def store_module() -> ModuleType:
     """Load what reads and writes files: Zarr is needed for them only, and can't be had in Pyodide."""
     try:
         from lstm_widgets.recording import store  # noqa: PLC0415
@@ -522,18 +547,24 @@ def node_of(recording: Recording, layer: str) -> xr.Dataset:
 
 
 def derived(
-    recording: Recording, layers: Sequence[str], change: Callable[[str, xr.Dataset], xr.Dataset]
+    recording: Recording,
+    layers: Sequence[str] | Mapping[str, str],
+    change: Callable[[str, xr.Dataset], xr.Dataset],
+    attrs: Mapping[str, Any] | None = None,
 ) -> Recording:
     """Make a recording of some layers of another one, each changed; what is beside them stays.
 
     Parameters
     ----------
     recording : Recording
-    layers : sequence of str
-        Names of its layers; of both directions side by side those of the two.
+    layers : sequence of str, or mapping of str to str
+        Names of its layers; of both directions side by side those of the two. Or new names, each with that
+        of the layer.
     change : callable
         Gives what takes the place of a layer, from its name and its Dataset; called when the new
         recording is first read.
+    attrs : mapping, optional
+        Attributes of the new recording that the other one doesn't have, or has otherwise.
 
     Returns
     -------
@@ -546,18 +577,18 @@ def derived(
     >>> bool((twice["lstm"].hidden_state == 2 * recording["lstm"].hidden_state).all())
     True
     """
+    own = layers if isinstance(layers, Mapping) else {name: name for name in layers}
 
     def make_tree() -> xr.DataTree:
         tree = recording.tree
-        datasets = {name: change(name, node_of(recording, name)) for name in layers}
+        datasets = {name: change(layer, node_of(recording, layer)) for name, layer in own.items()}
         beside = {
             what: tree[f"%{what}"].to_dataset() for what in BESIDE if f"%{what}" in tree.children
         }
-        return _tree(
-            datasets, beside, {str(k): v for k, v in tree.attrs.items()} | {"layers": list(layers)}
-        )
+        kept = {str(k): v for k, v in tree.attrs.items()} | {"layers": list(own)}
+        return _tree(datasets, beside, kept | dict(attrs or {}))
 
-    return Recording(layers, make_tree)
+    return Recording(tuple(own), make_tree)
 
 
 def _tree_paths(names: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,8 @@ from lstm_widgets.recording.masks import mask_of
 from lstm_widgets.recording.rows import rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from lstm_widgets.recording.recording import Recording
@@ -28,7 +30,14 @@ SAME_NUMBERS = 1e-4
 TOLD = ("label", "token", "time", "position")
 
 
-def expect_same_inputs(name: str, recording: Recording, other: str, before: Recording) -> None:
+def expect_same_inputs(
+    name: str,
+    recording: Recording,
+    other: str,
+    before: Recording,
+    *,
+    layers: Collection[str] | None = None,
+) -> None:
     """Refuse a recording of other inputs than those of one that is there already.
 
     Parameters
@@ -36,6 +45,8 @@ def expect_same_inputs(name: str, recording: Recording, other: str, before: Reco
     name, other : str
         What both are called in the error.
     recording, before : Recording
+    layers : collection of str, optional
+        Which layers are held against those with the same name; None: all.
 
     Raises
     ------
@@ -53,7 +64,7 @@ def expect_same_inputs(name: str, recording: Recording, other: str, before: Reco
     examples = [each[each.layers[0]].sizes["example"] for each in (recording, before)]
     if examples[0] != examples[1]:
         refuse(f"{examples[0]} examples instead of {examples[1]}")
-    for layer in recording.layers:
+    for layer in recording.layers if layers is None else layers:
         if layer in before.layers:
             what = difference_of_timesteps(recording[layer], before[layer])
             if what is not None:

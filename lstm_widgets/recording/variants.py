@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.errors import LayerNotFoundError
+from lstm_widgets.recording.counterparts import counterparts, renamed
 from lstm_widgets.recording.joined import stacked
 from lstm_widgets.recording.recording import Recording, open_recording
 from lstm_widgets.recording.repr import variants_as_html, variants_as_text
@@ -57,6 +59,14 @@ class Variants(Mapping[str, Recording]):
         layers with the same name, timesteps, tokens, times, labels or masks, or the numbers that channels
         of the same name have. Of a path that is found out when it is opened. Of recordings of more than
         262 144 timesteps, as many are compared, in stretches spread over them.
+        If one name means layers at different places, as the numbers do that Keras gives to layers without a
+        name.
+
+    Warns
+    -----
+    UserWarning
+        If layers are taken by their places: those of one model are called as those of the first variant but
+        for numbers, and have the same kinds and numbers of cells. They then have the first variant's names.
 
     Examples
     --------
@@ -95,6 +105,7 @@ class Variants(Mapping[str, Recording]):
                 )
         self._given = dict(recordings)
         self._opened: dict[str, Recording] = {}
+        self._told = False  # whether it was told that layers are taken by their places
         self.losses = losses
         for name, given in self._given.items():
             if isinstance(given, Recording):
@@ -142,8 +153,36 @@ class Variants(Mapping[str, Recording]):
         if self._opened:
             other, before = next(iter(self._opened.items()))
             if recording is not before:
+                known = counterparts(before, recording, (other, name))
+                if known:
+                    self._tell(name, known, other)
+                    recording = renamed(recording, known)
                 expect_same_inputs(name, recording, other, before)
         self._opened[name] = recording
+
+    def _tell(self, name: str, known: Mapping[str, str], other: str) -> None:
+        """Tell once that layers are taken by their places."""
+        if not self._told:
+            warnings.warn(
+                f"recordings: layers {', '.join(map(repr, known))} of {name!r} are taken for "
+                f"{', '.join(map(repr, known.values()))} of {other!r}, by their places: they are called the "
+                "same but for numbers, and have the same kinds and numbers of cells. name= in the models "
+                "says which is which",
+                stacklevel=4,
+            )
+        self._told = True
+
+    def is_variant(self, name: str, recording: Recording) -> bool:
+        """Tell whether a variant is this very recording, whatever its layers are called here.
+
+        Parameters
+        ----------
+        name : str
+            One of :attr:`names`.
+        recording : Recording
+            What it may be.
+        """
+        return recording in (self._given[name], self[name])
 
     @functools.cached_property
     def layers(self) -> tuple[str, ...]:

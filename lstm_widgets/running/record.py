@@ -11,9 +11,9 @@ the layer's own loop, and compared.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstm_widgets.checks import expect_path
 from lstm_widgets.errors import SelfCheckError
 from lstm_widgets.models.adapter import adapter_of, standard_vocabulary
 from lstm_widgets.models.inputs import DEFAULT_BATCH_SIZE, expect_positive
@@ -31,6 +31,7 @@ from lstm_widgets.running.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
+    from pathlib import Path
 
     from lstm_widgets.models.adapter import Adapter
     from lstm_widgets.recording import Recording
@@ -445,7 +446,7 @@ def _standard_path(to: Any, dtype: str, *, overwrite: bool) -> Path | None:
     if dtype not in DTYPES:
         raise ValueError(f"dtype: expected one of {', '.join(map(repr, DTYPES))}, got {dtype!r}")
     if to is not None:
-        return Path(to)
+        return expect_path("to", to)
     for argument, value, usual in (("dtype", dtype, "float32"), ("overwrite", overwrite, False)):
         if value != usual:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lstm_widgets.errors import LayerNotFoundError, UnsupportedLayerError
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from lstm_widgets.models.adapter import Layer
 
-__all__ = ["Selection"]
+__all__ = ["Selection", "names_of"]
 
 
 class Selection:
@@ -37,8 +38,8 @@ class Selection:
                 "got a model with none (a cell of a class of your own is one when "
                 "lstm_widgets.register_cell has made the class known)"
             )
-        self._layers = _names("layers", layers)
-        self._signals = _names("signals", signals)
+        self._layers = names_of("layers", layers)
+        self._signals = names_of("signals", signals)
         # Also of layers that can't be recorded.
         self.known = units = [unit for one in found for unit in one.units]
         for name in self._layers or ():
@@ -85,10 +86,34 @@ class Selection:
         return tuple(n for n in SIGNALS[kind] if self._signals is None or n in self._signals)
 
 
-def _names(argument: str, names: Sequence[str] | str | None) -> tuple[str, ...] | None:
+def names_of(argument: str, names: Sequence[str] | str | None) -> tuple[str, ...] | None:
+    """Give the names that are asked for; None: all.
+
+    Parameters
+    ----------
+    argument : str
+        What it is called in the error.
+    names : str or sequence of str, optional
+        What came.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If that is something else, or nothing.
+
+    Examples
+    --------
+    >>> names_of("layers", "lstm"), names_of("layers", None)
+    (('lstm',), None)
+    """
     if names is None:
         return None
-    names = (names,) if isinstance(names, str) else tuple(names)
+    expected = f"{argument}: expected one or more names, or None for all; got {names!r:.80}"
+    if isinstance(names, str):
+        names = (names,)
+    if not isinstance(names, Iterable):
+        raise TypeError(expected)
+    names = tuple(names)
     if not names or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{argument}: expected one or more names, or None for all; got {names!r}")
+        raise ValueError(expected)
     return names

@@ -594,7 +594,12 @@ class Session:
     def attrs(self, model: Adapter) -> dict[str, Any]:
         """Tell what is needed to trust the recording later, as JSON can hold it."""
         versions = _versions(model.packages)
-        attrs = {"model": model.name, "model_config": model.config(), "versions": versions}
+        attrs = {
+            "model": model.name,
+            "model_config": model.config(),
+            "model_layers": self.selection.known,
+            "versions": versions,
+        }
         whole = self.whole
         if whole.mode == "windows":
             attrs["window"] = whole.window

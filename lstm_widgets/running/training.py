@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lstm_widgets.checks import expect_whole, is_whole
+from lstm_widgets.checks import expect_path, expect_whole, is_whole
 from lstm_widgets.models.adapter import standard_vocabulary
 from lstm_widgets.models.inputs import expect_positive, warn_outside
 from lstm_widgets.recording import Recording, Variants
@@ -18,9 +19,10 @@ from lstm_widgets.recording.variant_folder import VariantFolder, losses_of
 from lstm_widgets.rnn.comparison import Check, expect_check
 from lstm_widgets.running.parts import Told
 from lstm_widgets.running.repeated import Repeated
+from lstm_widgets.running.selection import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from os import PathLike
 
     import pandas as pd
@@ -137,13 +139,16 @@ class TrainingRecorder:
         if by not in BY:
             raise ValueError(f"by: expected one of {', '.join(map(repr, BY))}, got {by!r:.80}")
         if not is_whole(every):
-            chosen = list(every) if np.iterable(every) and not isinstance(every, str) else []
+            several = np.iterable(every) and not isinstance(every, (str, bytes, Mapping))
+            chosen = list(every) if several else []
             if not chosen:
                 raise TypeError(
                     f"every: expected a whole number, or a sequence of some, got {every!r:.80}"
                 )
             self._chosen = sorted({expect_whole("every", number, 0) for number in chosen})
         self._every = expect_whole("every", every, 1) if is_whole(every) else None
+        for argument, asked in (("layers", layers), ("signals", signals)):
+            names_of(argument, asked)
         expect_check(check, tolerance)
         for argument, number in (("batch_size", batch_size), ("window", window), ("step", step)):
             expect_positive(argument, number)
@@ -171,7 +176,9 @@ class TrainingRecorder:
             state=state,
             scaling=scaling,
         )
-        self._folder = None if to is None else VariantFolder(to, overwrite=overwrite)
+        self._folder = (
+            None if to is None else VariantFolder(expect_path("to", to), overwrite=overwrite)
+        )
         self._repeated: tuple[Any, Repeated] | None = None
         self._kept: dict[str, Any] = {}
         self._told: dict[str, dict[str, Any]] = {}

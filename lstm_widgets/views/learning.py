@@ -37,11 +37,12 @@ class Axis(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """The score of one cell by variant, and where it is sure."""
+    """The score of one cell by variant, where it is sure, and what one shifted concept in twenty reaches."""
 
     name: str
     score: Floats
     sure: NDArray[np.bool_]
+    level: Floats
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,14 @@ class Curves:
     measure: str
     curves: tuple[Curve, ...]
     others: Floats
+
+    @property
+    def level(self) -> Floats:
+        """Up to which score each variant may have come by chance, whichever of the curves it is of."""
+        levels = np.array([curve.level for curve in self.curves])
+        known = np.isfinite(levels)
+        highest = np.where(known, levels, -np.inf).max(axis=0)
+        return np.where(known.any(axis=0), highest, np.nan)
 
 
 #: Of each loss its name, where its values stand, and the values.
@@ -97,6 +106,8 @@ def curves_of(
     concept, cells, layer, signal : optional
         Which rows; default: the concept with the highest score, its best cells, all layers and signals.
     """
+    import pandas as pd  # noqa: PLC0415
+
     missing = _COLUMNS - set(getattr(scores, "columns", ()))
     if missing:
         raise ValueError(
@@ -108,6 +119,8 @@ def curves_of(
     if not len(scores):
         raise ValueError("scores: expected a table with rows, got an empty one")
     rows = scores.assign(directed=scores["score"] * scores["sign"])
+    if "null_level" not in rows:
+        rows["null_level"] = np.nan
     for name, wanted in (("layer", layer), ("signal", signal), ("concept", concept)):
         known = rows[name].unique().tolist()
         if wanted is not None and wanted not in known:
@@ -123,11 +136,11 @@ def curves_of(
     names = list(order.cat.categories if hasattr(order, "cat") else order.unique())
     names = [name for name in names if (order == name).any()]
     places = ["layer", "signal", "cell"]
+    kept = ["directed", "q_value", "null_level"]
     wide = rows.pivot_table(
-        ["directed", "q_value"], places, "variant", aggfunc="first", dropna=False, observed=True
-    )
-    score = wide["directed"].reindex(columns=names)
-    sure = wide["q_value"].reindex(columns=names) < SURE
+        kept, places, "variant", aggfunc="first", dropna=False, observed=True
+    ).reindex(columns=pd.MultiIndex.from_product([kept, names]))
+    score, sure, level = wide["directed"], wide["q_value"] < SURE, wide["null_level"]
     last = score.to_numpy()[:, -1]
     best = np.argsort(-np.nan_to_num(last, nan=-np.inf), kind="stable")
     numbers = score.index.get_level_values("cell").to_numpy()
@@ -144,7 +157,10 @@ def curves_of(
         chosen = best[np.isin(numbers[best], cells)]
     several = [len(score.index.unique(level)) > 1 for level in places[:2]]
     curves = tuple(
-        Curve(_called(score.index[k], several), score.to_numpy()[k], sure.to_numpy()[k])
+        Curve(
+            _called(score.index[k], several),
+            *(each.to_numpy()[k] for each in (score, sure, level)),
+        )
         for k in chosen.tolist()
     )
     kind = str(rows["kind"].iloc[0]) if "kind" in rows else ""
@@ -178,7 +194,12 @@ def losses_of(loss: Any, axis: Axis) -> Losses:  # noqa: ANN401 - of many types
         first += min(getattr(loss, "epoch", None) or [0])
         loss = loss.history
     named = loss if isinstance(loss, Mapping) else {"loss": loss}
-    wanted = [name for name in named if "loss" in str(name)] or list(named)
+    wanted = [name for name in named if "loss" in str(name)]
+    if not wanted:
+        raise ValueError(
+            "loss: expected a dict with a loss, by a name with 'loss' in it such as 'val_loss'; got "
+            f"{', '.join(map(repr, named)) or 'an empty one'}"
+        )
     found = []
     for name in wanted:
         try:

@@ -13,7 +13,7 @@ import traitlets
 from lstm_widgets.figures.cell_grid import cell_grid, row_of
 from lstm_widgets.figures.legend import caption
 from lstm_widgets.figures.sheet import EDGE, Sheet
-from lstm_widgets.recording import Recording
+from lstm_widgets.recording import Recording, Variants
 from lstm_widgets.tokens.wording import in_line, sendable
 from lstm_widgets.widgets.base import STATIC, FileState, PageWidget
 from lstm_widgets.widgets.cell_grid import CellGrid
@@ -111,7 +111,7 @@ class CellComparison(PageWidget):
             )
         self._expect_known(traits)
         self._given = comparison
-        self._comparison, b, self._variant = _one_of(comparison, b, variant)
+        self._comparison, b, self._variant = _one_of(comparison, a, b, variant)
         match, score = (self._comparison[name].to_numpy() for name in ("match", "score"))
         best = np.argsort(-np.nan_to_num(score, nan=-1.0), kind="stable")
         partners = match[best]
@@ -331,6 +331,7 @@ class CellComparison(PageWidget):
 
 def _one_of(
     comparison: xr.Dataset,
+    a: Recording,
     b: Any,  # noqa: ANN401 - it is checked later
     variant: str | None,
 ) -> tuple[xr.Dataset, Any, str | None]:
@@ -346,11 +347,12 @@ def _one_of(
     if isinstance(b, Sequence):
         b = dict(enumerate(b))
     if isinstance(b, Mapping) and not isinstance(b, Recording):
-        given = {str(name): name for name in b}  # as compare_cells calls them
+        # As compare_cells calls them, and their layers.
+        given = b if isinstance(b, Variants) else {str(k): x for k, x in b.items() if x is not a}
         if variant not in given:
             raise ValueError(
                 f"b: expected the networks that were compared, {variant!r} among them; got "
                 f"{', '.join(map(repr, given)) or 'none'}"
             )
-        b = b[given[variant]]
+        b = (given if isinstance(given, Variants) else Variants(given))[variant]
     return comparison.sel(variant=variant), b, variant

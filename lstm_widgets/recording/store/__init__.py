@@ -24,5 +24,6 @@ again and again, unless it stands over a finished recording, which stays until t
 
 from lstm_widgets.recording.store.reading import read
 from lstm_widgets.recording.store.writing import write
+from lstm_widgets.recording.store.zipped import Zipped
 
-__all__ = ["read", "write"]
+__all__ = ["Zipped", "read", "write"]

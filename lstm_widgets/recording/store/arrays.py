@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -383,25 +384,10 @@ class Encoder:
         if coded:
             attributes["codes"] = layout.table_of(name)
         self._blosc = Blosc(_COMPRESSOR, _STRENGTH, Blosc.BITSHUFFLE)
-        self._held: dict[str, Any] = {}
-        self._array = zarr.create_array(
-            MemoryStore(self._held),
-            shape=chunks,
-            dtype="string" if text else dtype,
-            chunks=chunks,
-            attributes=attributes,
-            fill_value=self.fill if dtype.kind == "f" else None,
-            compressors=[
-                BloscCodec(cname=_COMPRESSOR, clevel=_STRENGTH, shuffle="bitshuffle"),
-                Crc32cCodec(),
-            ],
-            chunk_key_encoding={"name": "default", "configuration": {"separator": "."}},
-            config={"write_empty_chunks": True},
-            zarr_format=3,
-        )
+        self._described = chunks, dtype, tuple(attributes.items())
 
     def metadata(self, shape: tuple[int, ...], dims: tuple[str, ...]) -> dict[str, Any]:
-        made: dict[str, Any] = json.loads(self._held[METADATA].to_bytes())
+        made: dict[str, Any] = json.loads(_metadata(*self._described))
         return made | {"shape": list(shape), "dimension_names": list(dims)}
 
     def encode(self, chunk: npt.NDArray[Any], where: str) -> tuple[bytes, ...]:
@@ -415,13 +401,49 @@ class Encoder:
         return made, google_crc32c.value(made).to_bytes(4, "little")
 
     def _by_zarr(self, chunk: npt.NDArray[Any], where: str) -> bytes:
+        held: dict[str, Any] = {}
         try:
-            self._array[...] = chunk
+            _in_memory(held, *self._described)[...] = chunk
         except UnicodeEncodeError as error:
             raise _not_utf8(where, error) from error
-        (key,) = self._held.keys() - {METADATA}
-        made: bytes = self._held.pop(key).to_bytes()
+        (key,) = held.keys() - {METADATA}
+        made: bytes = held[key].to_bytes()
         return made
+
+
+def _in_memory(
+    held: dict[str, Any],
+    chunks: tuple[int, ...],
+    dtype: np.dtype[Any],
+    attributes: tuple[tuple[str, Any], ...],
+) -> Any:  # noqa: ANN401 - an array of Zarr
+    """Make an array of one chunk, of which Zarr puts files into a dict."""
+    return zarr.create_array(
+        MemoryStore(held),
+        shape=chunks,
+        dtype="string" if dtype == np.dtype(object) else dtype,
+        chunks=chunks,
+        attributes=dict(attributes),
+        fill_value=np.nan if dtype.kind == "f" else None,
+        compressors=[
+            BloscCodec(cname=_COMPRESSOR, clevel=_STRENGTH, shuffle="bitshuffle"),
+            Crc32cCodec(),
+        ],
+        chunk_key_encoding={"name": "default", "configuration": {"separator": "."}},
+        config={"write_empty_chunks": True},
+        zarr_format=3,
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _metadata(
+    chunks: tuple[int, ...], dtype: np.dtype[Any], attributes: tuple[tuple[str, Any], ...]
+) -> bytes:
+    """Ask Zarr how it describes such an array, once: that takes longer than to write a small one."""
+    held: dict[str, Any] = {}
+    _in_memory(held, chunks, dtype, attributes)
+    made: bytes = held[METADATA].to_bytes()
+    return made
 
 
 def _expect_utf8(text: str, where: str) -> None:

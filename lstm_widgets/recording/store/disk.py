@@ -138,4 +138,4 @@ def group_of(attributes: Mapping[str, Any], inside: dict[str, Any] | None = None
 
 def json_of(metadata: Mapping[str, Any]) -> bytes:
     """Write metadata as files have them."""
-    return json.dumps(metadata, indent=2, allow_nan=False).encode()
+    return json.dumps(metadata, allow_nan=False).encode()

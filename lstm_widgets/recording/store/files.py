@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["clear", "make", "put", "remove", "replace", "sync", "write"]
+__all__ = ["append", "clear", "make", "put", "remove", "replace", "sync", "write"]
 
 
 # Files from so many bytes on go to the disk past the system's cache.
@@ -77,6 +77,14 @@ def _written_directly(handle: int, content: memoryview) -> int:
             written = os.write(handle, content[: len(content) // _PAGE * _PAGE])
         fcntl.fcntl(handle, fcntl.F_SETFL, usual)
     return written
+
+
+def append(path: Path, at: int, data: bytes) -> None:
+    """Write behind so many bytes of a file, whatever stands there."""
+    with path.open("r+b" if at else "wb") as file:
+        file.seek(at)
+        file.write(data)
+        file.truncate()
 
 
 def replace(draft: Path, path: Path) -> None:

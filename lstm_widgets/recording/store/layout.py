@@ -68,6 +68,27 @@ def marker_of(metadata: Any) -> dict[str, Any] | None:  # noqa: ANN401 - whateve
     return marker if whole else None
 
 
+def new_marker(
+    data: str,
+    layers: Mapping[str, str],
+    beside: Iterable[str],
+    attrs: Mapping[str, Any],
+    more: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Make what says that this is a recording: its data, its layers (group and name), what is beside them."""
+    there = set(beside)
+    return {
+        "lstm_widgets_recording": {
+            "format": FORMAT,
+            "data": data,
+            "groups": list(layers),
+            **{what: what in there for what in BESIDE},
+            "attrs": strict({"layers": list(layers.values()), **attrs}),
+            **more,
+        }
+    }
+
+
 def consolidated(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Put the metadata of all groups and arrays, by path, as Zarr's consolidated metadata.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import time
 import uuid
 from dataclasses import asdict, dataclass, field
@@ -16,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_widgets.errors import RecordingFileError
+from lstm_widgets.recording.file_names import file_name
 from lstm_widgets.recording.store import files, layout
 from lstm_widgets.recording.store.arrays import Array, Cursor
 from lstm_widgets.recording.store.disk import Disk, Writer, group_of, json_of
 from lstm_widgets.recording.store.layout import (
     BESIDE,
     DATA,
-    FORMAT,
     METADATA,
     RESUME,
     consolidated,
@@ -221,7 +220,7 @@ class Stream:
             What is to be known of it, as JSON can hold it.
         """
         number = sum(not each.beside for each in self._sets.values())
-        self._add(f"layer {name}", (f"{number}-{_slug(name)}", name), plan, attrs)
+        self._add(f"layer {name}", (file_name(number, name), name), plan, attrs)
 
     def beside(self, what: str, plan: Plan, attrs: Mapping[str, Any] | None = None) -> None:
         """Say what stands beside the layers, as :meth:`layer` does.
@@ -438,20 +437,13 @@ class Stream:
     def _marker(self, mark: _Mark, *, whole: bool) -> dict[str, Any]:
         sets = [self._sets[key] for key in mark.lengths]
         layers = [each for each in sets if not each.beside]
-        marker = {
-            "format": FORMAT,
-            "complete": whole,
-            "data": self._data.name,
-            "groups": [each.group for each in layers],
-            **{what: what in mark.lengths for what in BESIDE},
-            "attrs": strict({"layers": [each.name for each in layers], **mark.attrs}),
-        }
+        more: dict[str, Any] = {"complete": whole}
         if whole:
-            marker["files"], marker["bytes"] = count(self._data)
+            more["files"], more["bytes"] = count(self._data)
         else:
-            marker["done"] = mark.done
-            marker["statistics"] = mark.statistics
-        return marker
+            more |= {"done": mark.done, "statistics": mark.statistics}
+        names = {each.group: each.name for each in layers}
+        return layout.new_marker(self._data.name, names, mark.lengths, mark.attrs, more)
 
     def _metadata(self, mark: _Mark) -> dict[str, Any]:
         """Give what all groups and arrays are, by path, with the shapes of what is complete."""
@@ -470,7 +462,7 @@ class Stream:
         }
 
     def _replace_marker(self, mark: _Mark, *, whole: bool = False) -> None:
-        marker = {"lstm_widgets_recording": self._marker(mark, whole=whole)}
+        marker = self._marker(mark, whole=whole)
         content = json_of(group_of(marker, consolidated(self._metadata(mark))))
         files.put(self._path / METADATA, content, synced=True)
         files.sync(self._path)
@@ -743,8 +735,3 @@ def _plain(plan: Plan) -> dict[str, Any]:
         )
     )
     return plain
-
-
-def _slug(name: str) -> str:
-    """Make a file name that every file system takes; the number before it keeps names apart."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:60]

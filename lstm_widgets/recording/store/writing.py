@@ -15,17 +15,19 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import xarray as xr
 
+    from lstm_widgets.recording.recorded import Node
+
 from pathlib import Path
 
-__all__ = ["write"]
+__all__ = ["plan_of", "write"]
 
 _ORDER = ("example", "timestep")
 
 
 def write(
     path: Path,
-    layers: Mapping[str, xr.Dataset],
-    beside: Mapping[str, xr.Dataset],
+    layers: Mapping[str, Node],
+    beside: Mapping[str, Node],
     attrs: Mapping[str, Any],
     *,
     overwrite: bool,
@@ -36,9 +38,9 @@ def write(
     ----------
     path : pathlib.Path
         Where the recording shall stand.
-    layers : mapping of str to xarray.Dataset
-        Layer name to dataset, in model order.
-    beside : mapping of str to xarray.Dataset
+    layers : mapping of str to Node
+        Layers by name, in model order.
+    beside : mapping of str to Node
         What was recorded of what the model read and said: ``"predictions"``, ``"inputs"``,
         ``"outputs"``, ``"targets"``.
     attrs : mapping
@@ -55,32 +57,30 @@ def write(
     if overwrite:
         _load_what_is_replaced(path, [*layers.values(), *beside.values()])
     with Stream.open(path, overwrite=overwrite) as stream:
-        for name, dataset in layers.items():
-            stream.layer(name, _plan(dataset), dataset.attrs)
-            for place, values in _pieces(dataset):
+        for name, node in layers.items():
+            stream.layer(name, plan_of(node), node.attrs)
+            for place, values in _pieces(node):
                 stream.write(name, place, values)
-        for what, dataset in beside.items():
-            stream.beside(what, _plan(dataset), dataset.attrs)
-            for place, values in _pieces(dataset):
+        for what, node in beside.items():
+            stream.beside(what, plan_of(node), node.attrs)
+            for place, values in _pieces(node):
                 stream.write_beside(what, place, values)
         stream.finish(attrs)
 
 
-def _load_what_is_replaced(path: Path, datasets: Iterable[xr.Dataset]) -> None:
+def _load_what_is_replaced(path: Path, nodes: Iterable[Node]) -> None:
     """Read what was opened from the recording at ``path``, which would be gone afterwards."""
-    for dataset in datasets:
-        for variable in dataset.variables.values():
+    for node in nodes:
+        for variable in node.variables.values():
             source = variable.encoding.get("source")
             if source is not None and path.resolve() in Path(source).parents:
                 variable.load()
 
 
-def _plan(dataset: xr.Dataset) -> Plan:
-    names = [*map(str, dataset.data_vars), *layout.coordinates(map(str, dataset.coords))]
-    return Plan(
-        {str(axis): size for axis, size in dataset.sizes.items()},
-        {name: _variable(name, dataset[name].variable) for name in names},
-    )
+def plan_of(node: Node) -> Plan:
+    """Tell what a layer, or what stands beside the layers, consists of."""
+    names, known = [*node.data, *layout.coordinates(node.coords)], node.variables
+    return Plan(node.sizes, {name: _variable(name, known[name]) for name in names})
 
 
 def _variable(name: str, variable: xr.Variable) -> Variable:
@@ -94,20 +94,19 @@ def _variable(name: str, variable: xr.Variable) -> Variable:
     return Variable(dims, kinds[0], zone)
 
 
-def _pieces(dataset: xr.Dataset) -> Iterator[tuple[tuple[slice, slice], dict[str, Any]]]:
+def _pieces(node: Node) -> Iterator[tuple[tuple[slice, slice], dict[str, Any]]]:
     """Read the arrays: of those that have timesteps all together, as much as fits a chunk of each."""
-    variables = _plan(dataset).variables
-    long = [name for name, variable in variables.items() if variable.dims[:2] == _ORDER]
-    for names in (long, *([name] for name in variables if name not in long)):
+    variables, sizes = node.variables, node.sizes
+    names = list(plan_of(node).variables)
+    long = [name for name in names if variables[name].dims[:2] == _ORDER]
+    for together in (long, *([name] for name in names if name not in long)):
         cuts: list[list[slice]] = []
         for axis in _ORDER:
-            steps = [_step(dataset[name].variable, axis) for name in names]
-            cuts.append(
-                _cut(dataset.sizes[axis] if min(steps, default=0) else 1, min(steps, default=0))
-            )
-        for examples, timesteps in product(*cuts) if names else ():
+            steps = [_step(variables[name], axis) for name in together]
+            cuts.append(_cut(sizes[axis] if min(steps, default=0) else 1, min(steps, default=0)))
+        for examples, timesteps in product(*cuts) if together else ():
             place = (examples, timesteps)
-            yield place, {name: _part(dataset[name].variable, place) for name in names}
+            yield place, {name: _part(variables[name], place) for name in together}
 
 
 def _step(variable: xr.Variable, axis: str) -> int:
