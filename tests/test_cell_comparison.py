@@ -199,6 +199,24 @@ def test_one_of_several_networks_is_shown(networks):
     assert lw.CellComparison(as_list, a, [b]).b.recording is b
 
 
+def test_layers_that_are_numbered_otherwise_are_shown_by_place(networks):
+    values = networks[0]["lstm"].hidden_state.to_numpy()
+    seeds = [recording_of(values * (1 + k), (f"lstm_{k}", f"lstm_{k + 1}")) for k in range(1, 4)]
+    first, *others = seeds
+    given = {"two": others[0], "three": others[1]}
+    with pytest.warns(UserWarning, match="by their places"):
+        compared = lw.compare_cells(first, others[0], layer="lstm_2", shifts=0)
+    shown = lw.CellComparison(compared, first, others[0])
+    assert (shown.a.layer, shown.b.layer) == ("lstm_2", "lstm_3")
+    with pytest.warns(UserWarning, match="by their places"):
+        several = lw.compare_cells(first, given, layer="lstm_2", shifts=0)
+    for name in given:
+        with pytest.warns(UserWarning, match="by their places"):
+            shown = lw.CellComparison(several, first, given, variant=name)
+        found = shown.b.recording[shown.b.layer].hidden_state
+        assert found.equals(given[name][given[name].layers[1]].hidden_state)
+
+
 def test_what_does_not_fit_is_refused(networks):
     a, b = networks
     compared = lw.compare_cells(a, b, shifts=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import permutations
 
 import numpy as np
@@ -240,6 +241,60 @@ def test_other_layers_and_signals():
     assert found["match"].values.tolist() == [2, 1, 0]
     assert (found.attrs["layer_a"], found.attrs["layer_b"]) == ("one", "other")
     assert found.attrs["signal_b"] == "cell_state"
+
+
+def numbered(first, values, sizes=(3, 2), seed=0):
+    """Make a recording of two layers, whose names have these numbers; of each a copy, turned around."""
+    rng = np.random.default_rng(seed)
+    layers = []
+    for k, cells in enumerate(sizes):
+        mixed = values[k][..., rng.permutation(values[k].shape[2])[:cells]]
+        number = f"_{first + k}" if first + k else ""
+        signals = {"hidden_state": mixed.astype(np.float32)}
+        layers.append(RecordedLayer(f"lstm{number}", "LSTM", signals))
+    return Recording.from_layers(layers)
+
+
+def test_layers_that_are_numbered_otherwise_are_compared_by_place():
+    rng = np.random.default_rng(12)
+    values = [slow(rng, (2, 60, cells)) for cells in (3, 2)]
+    a, *others = (numbered(first, values, seed=first) for first in (0, 1, 5))
+    for layer, compared in (
+        (None, ("lstm", "lstm_1")),
+        ("lstm", ("lstm", "lstm_1")),
+        ("lstm_1", ("lstm_1", "lstm_2")),
+        (("lstm_1", "lstm_2"), ("lstm_1", "lstm_2")),
+    ):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            found = lw.compare_cells(a, others[0], layer=layer, shifts=0)
+        assert ["by their places" in str(each.message) for each in told] == [True] * (
+            not isinstance(layer, tuple)
+        )
+        assert (found.attrs["layer_a"], found.attrs["layer_b"]) == compared
+        np.testing.assert_allclose(found["score"], 1, atol=1e-6)
+    with pytest.warns(UserWarning, match="by their places"):
+        several = lw.compare_cells(a, others, layer="lstm_1", shifts=0)
+    np.testing.assert_allclose(several["score"], 1, atol=1e-6)
+    with pytest.warns(UserWarning, match="by their places"):
+        variants = lw.Variants({"a": a, "b": others[0], "c": others[1]})
+    for one in (
+        a,
+        others[0],
+    ):  # neither is compared with itself, whatever its layers are called there
+        layers = one.layers[0], "lstm"
+        assert lw.compare_cells(one, variants, layer=layers, shifts=0).sizes["variant"] == 2
+
+
+def test_one_name_of_layers_at_other_places_is_not_compared():
+    rng = np.random.default_rng(13)
+    values = [slow(rng, (2, 60, cells)) for cells in (4, 4)]
+    a, b = numbered(0, values), numbered(1, values, sizes=(2, 2))
+    with pytest.raises(ValueError, match=r"'lstm_1' is the second of .* the first of") as raised:
+        lw.compare_cells(a, b)
+    assert "layer=(that of a, that of b)" in raised.value.__notes__[0]
+    found = lw.compare_cells(a, b, layer=("lstm", "lstm_1"), shifts=0)
+    assert found.attrs["layer_b"] == "lstm_1"
 
 
 def test_what_does_not_fit_is_refused():

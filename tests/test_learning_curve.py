@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PolyCollection
 from PIL import Image
 
 import lstm_widgets as lw
@@ -179,6 +180,31 @@ def test_a_cell_that_a_variant_does_not_have_leaves_a_gap():
     curve.figure()
 
 
+def test_a_band_reaches_to_what_shifted_concepts_reach():
+    table = table_of()
+    table["null_level"] = table["cell"] / 50 + 0.01 * table["variant"].cat.codes
+    for theme in (LIGHT, DARK):
+        curve = lw.LearningCurve(table, cells=[6, 3])
+        (axes,) = curve.figure(theme=theme.name).axes
+        (band,) = [each for each in axes.collections if isinstance(each, PolyCollection)]
+        (path,) = band.get_paths()
+        edge = {x: y for x, y in path.vertices.tolist() if y > axes.get_ylim()[0]}
+        assert [edge[x] for x in EPOCHS] == pytest.approx([0.12, 0.13, 0.14, 0.15])
+        assert (min(edge), max(edge)) == axes.get_xlim()
+        assert max(abs(band.get_facecolor()[0][:3] - np.array(theme.background) / 255)) < 0.1
+    assert "19 of 20 shifted concepts stay below 0.12 to 0.15, a grey band." in curve.alt
+    assert "grey: 19 of 20 shifted concepts" in curve.figure().texts[0].get_text()
+
+
+def test_without_shifts_there_is_no_band():
+    table = table_of()
+    table["null_level"] = np.nan
+    for each in (table, table.drop(columns="null_level")):
+        curve = lw.LearningCurve(each)
+        assert "band" not in curve.alt
+        assert "grey" not in curve.figure().texts[0].get_text()
+
+
 def test_what_does_not_fit_is_refused():
     table = table_of()
     with pytest.raises(ValueError, match=r"scores: expected a table of rank_cells\(variants"):
@@ -195,6 +221,12 @@ def test_what_does_not_fit_is_refused():
         lw.LearningCurve(table, cells=1)
     with pytest.raises(ValueError, match=r"loss: expected what fit\(\) returned"):
         lw.LearningCurve(table, {"loss": "high"})
+    with pytest.raises(
+        ValueError, match=r"loss: expected a dict with a loss.*got 'accuracy', 'f1'"
+    ):
+        lw.LearningCurve(table, {"accuracy": [1, 2], "f1": [1, 2]})
+    with pytest.raises(ValueError, match=r"loss: expected a dict with a loss.*got an empty one"):
+        lw.LearningCurve(table, SimpleNamespace(history={}, epoch=[]))
     with pytest.raises(ValueError, match="loss: expected a table with the columns"):
         lw.LearningCurve(table, pd.DataFrame({"loss": [1]}))
     with pytest.raises(ValueError, match="loss: expected losses of the variants"):

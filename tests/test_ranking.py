@@ -269,6 +269,30 @@ def test_labels_are_permuted_across_examples():
     assert (table.p_value[1:] > 0.01).all()
 
 
+@pytest.mark.parametrize("shifts", [19, 20, 60, 200])
+def test_a_score_above_the_level_of_the_null_has_a_small_p_value(shifts):
+    rng = np.random.default_rng(7)
+    tokens = letters(6, 200, rng)
+    values = slow((200, 6, 30), rng, 0.8).transpose(1, 0, 2)
+    values[..., :10] += np.linspace(0, 1, 10) * (tokens == "a")[..., None]
+    table = lw.rank_cells(
+        recording_of(values, tokens), {"a": tokens == "a", "b": tokens == "b"}, shifts=shifts
+    )
+    above = table.score * table.sign > table.null_level + 1e-5
+    assert above.any()
+    assert not above.all()
+    assert ((table.p_value <= 0.05) <= above).all()
+    assert (table.reason[above & (table.p_value > 0.05)] == "slow drifts only").all()
+
+
+def test_few_shifts_have_no_level():
+    tokens = letters(4, 60)
+    table = lw.rank_cells(
+        recording_of(RNG.normal(size=(4, 60, 2)), tokens), {"a": tokens == "a"}, shifts=18
+    )
+    assert table.null_level.isna().all()
+
+
 def test_p_values_of_nothing_are_even():
     rng = np.random.default_rng(1)
     values = slow((1200, 150), rng)[None]

@@ -380,19 +380,23 @@ def test_a_list_of_variants_leads_nowhere_else(tmp_path):
     with pytest.raises(FileNotFoundError, match="expected a folder of variants"):
         lw.Variants(tmp_path)
     path = tmp_path / variant_folder.LIST
-    for text, told in (
-        ("{", "damaged"),
-        ('{"format": 1}', "damaged"),
-        ('{"format": 2, "variants": []}', "format 2"),
+    for lines, told in (
+        (["{"], "damaged"),
+        (["[]"], "damaged"),
+        (['{"format": 2}', "{}"], "damaged"),
+        (['{"format": 3}'], "format 3"),
         *(
             (
-                f'{{"format": 1, "variants": [{{"name": "a", "folder": "{to}", "told": {{}}}}]}}',
+                [
+                    '{"format": 2}',
+                    f'{{"name": "a", "file": "{to}", "bytes": 3, "told": {{}}}}',
+                ],
                 "elsewhere",
             )
             for to in ("..", "/etc", "a/b", "", "c:x")
         ),
     ):
-        path.write_text(text)
+        path.write_text("".join(f"{line}\n" for line in lines))
         with pytest.raises(lw.RecordingFileError, match=told):
             lw.Variants(tmp_path)
 
@@ -470,6 +474,22 @@ def test_errors_name_what_was_expected():
         ({"by": "batch"}, ValueError, "by: expected one of 'epoch', 'step', got 'batch'"),
         ({"check": True}, ValueError, "check: expected"),
         ({"batch_size": 0}, ValueError, "batch_size: expected"),
+        (
+            {"every": True},
+            TypeError,
+            "every: expected a whole number, or a sequence of some, got True",
+        ),
+        ({"every": None}, TypeError, "every: expected a whole number.* got None"),
+        ({"every": 1.5}, TypeError, "every: expected a whole number.* got 1.5"),
+        ({"every": b"12"}, TypeError, "every: expected a whole number.* got b'12'"),
+        ({"every": {1: 2}}, TypeError, "every: expected a whole number.* got {1: 2}"),
+        ({"every": (1, 2.5)}, ValueError, "every: expected a whole number from 0 on, got 2.5"),
+        ({"every": (1, "2")}, ValueError, "every: expected a whole number from 0 on, got '2'"),
+        ({"to": 5}, TypeError, r"to: expected a path \(str or Path\), got 5"),
+        ({"to": b"run"}, TypeError, "to: expected a path"),
+        ({"signals": 5}, TypeError, "signals: expected one or more names, or None for all; got 5"),
+        ({"signals": [5]}, ValueError, r"signals: expected one or more names.*got \[5\]"),
+        ({"layers": ()}, ValueError, "layers: expected one or more names"),
     ],
 )
 def test_settings_are_checked_at_once(settings, error, told):

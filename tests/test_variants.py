@@ -296,3 +296,95 @@ def test_what_runs_a_model_says_that_a_recording_is_no_input():
         ):
             with pytest.raises(TypeError, match=f"inputs: expected what the model reads.*{called}"):
                 function(model, given)
+
+
+# Layers that are only numbered --------------------------------------------------------------------
+
+
+def model_of(*layers, seed=0, text="abcab", known=None):
+    """Make a recording of layers (name, kind, cells) of a model that has these, or the known ones."""
+    rng = np.random.default_rng(seed)
+    tokens = np.array([[*text]], object)
+    made = [
+        RecordedLayer(
+            *(name, kind, {"hidden_state": rng.normal(size=(1, len(text), cells)).astype("f4")}),
+            tokens=tokens,
+        )
+        for name, kind, cells in layers
+    ]
+    attrs = {"model_layers": known or [name for name, *_ in layers]}
+    return Recording.from_layers(made, attrs=attrs)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("lstm", "lstm_1"), ("lstm_1", "lstm_2")),
+        (("lstm", "lstm_1"), ("lstm_7", "lstm_8")),
+        (("lstm_1", "lstm_2"), ("lstm", "lstm_1")),
+        (("bi/forward", "bi/backward"), ("bi_3/forward", "bi_3/backward")),
+        (("lstm", "gru"), ("lstm_9", "gru_10")),
+    ],
+)
+def test_layers_that_are_numbered_otherwise_are_paired_by_place(one, other, tmp_path):
+    kinds = (("LSTM", 3), ("GRU", 2))
+    first = model_of(*((name, *kind) for name, kind in zip(one, kinds, strict=True)))
+    second = model_of(*((name, *kind) for name, kind in zip(other, kinds, strict=True)), seed=1)
+    second.notes[other[1], 1] = "a name"
+    with pytest.warns(UserWarning, match=f"{other[0]!r}, {other[1]!r} of 'b' .*by their places"):
+        variants = lw.Variants({"a": first, "b": second})
+    assert variants.layers == one
+    for own, name in zip(other, one, strict=True):
+        assert variants["b"][name].hidden_state.equals(second[own].hidden_state)
+    assert variants["b"].notes[one[1], 1] == "a name"
+    assert variants.is_variant("b", second)
+    assert not variants.is_variant("a", second)
+    # What is paired can be written, opened, and paired again.
+    variants["b"].save(tmp_path / "b")
+    again = lw.Variants({"a": first, "b": tmp_path / "b"})
+    assert again["b"].layers == one
+    stacked = again.stacked(one[1], "hidden_state").sel(variant="b")
+    np.testing.assert_array_equal(stacked, second[other[1]].hidden_state)
+
+
+def test_it_is_told_once_that_layers_are_paired_by_place():
+    models = {str(k): model_of((f"lstm_{k}", "LSTM", 3), seed=k) for k in range(1, 5)}
+    with pytest.warns(UserWarning, match="taken for 'lstm_1' of '1', by their places") as told:
+        assert lw.Variants(models).layers == ("lstm_1",)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("others", "known"),
+    [
+        ((("lstm_1", "LSTM", 3), ("lstm_2", "LSTM", 4)), None),  # other numbers of cells
+        ((("lstm_1", "GRU", 3), ("lstm_2", "LSTM", 2)), None),  # another kind
+        ((("lstm_1", "LSTM", 3), ("lstm_2", "LSTM", 2), ("lstm_3", "LSTM", 2)), None),
+        ((("lstm_1", "LSTM", 2),), None),  # the only one
+        ((("lstm_1", "LSTM", 2),), ["lstm_1", "lstm_2", "dense_rnn"]),
+    ],
+)
+def test_one_name_of_layers_at_other_places_is_refused(others, known):
+    first = model_of(("lstm", "LSTM", 3), ("lstm_1", "LSTM", 2))
+    with pytest.raises(
+        ValueError,
+        match=r"'lstm_1' is the second of 'lstm', 'lstm_1' in 'a' and the first of.*name=",
+    ):
+        lw.Variants({"a": first, "b": model_of(*others, known=known)})
+
+
+@pytest.mark.parametrize(
+    ("others", "known"),
+    [
+        ((("lstm_1", "LSTM", 2),), ["lstm", "lstm_1"]),  # not all layers were recorded
+        ((("decoder", "LSTM", 2), ("lstm_1", "LSTM", 2)), ["decoder", "lstm", "lstm_1"]),
+        (
+            (("lstm", "LSTM", 5), ("lstm_1", "LSTM", 2)),
+            None,
+        ),  # another number of cells, as anywhere
+    ],
+)
+def test_names_of_layers_at_the_same_places_are_taken(others, known):
+    first = model_of(("lstm", "LSTM", 3), ("lstm_1", "LSTM", 2))
+    assert lw.Variants({"a": first, "b": model_of(*others, known=known)}).layers == ("lstm_1",)

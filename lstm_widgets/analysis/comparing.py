@@ -17,7 +17,7 @@ from lstm_widgets.analysis.ranked_cells import SURE
 from lstm_widgets.analysis.series import origin_of
 from lstm_widgets.checks import expect_whole
 from lstm_widgets.recording import Recording, Variants
-from lstm_widgets.recording.counterparts import counterparts, name_of, renamed
+from lstm_widgets.recording.counterparts import by_place, counterparts, name_of, renamed
 from lstm_widgets.recording.expecting import expect_recording, usual_layer
 from lstm_widgets.recording.masks import mask_of
 from lstm_widgets.recording.same_inputs import difference_of_timesteps, expect_same_inputs
@@ -152,7 +152,10 @@ def compare_cells(
     signals = _pair("signal", signal)
     called = {name: f"b[{name!r}]" if several else "b" for name in others}
     # As variants, all of `others` have the same names.
-    names, *_ = [_layers(a, each, layer, signals, called[name]) for name, each in others.items()]
+    pairs = [_layers(a, each, layer, signals, called[name]) for name, each in others.items()]
+    names, told = pairs[0]
+    if told:
+        warnings.warn(told, stacklevel=2)
     one = _layer("a", a, names[0], signals[0])
     mask, origin = mask_of(one), origin_of(a, names[0], {}, groups, step)
     if not mask.any():
@@ -216,11 +219,11 @@ def _others(a: Any, b: Any) -> tuple[dict[str, Recording], bool]:
 
 def _layers(
     a: Recording, b: Recording, layer: Any, signals: tuple[str, str], called: str
-) -> tuple[str, str]:
-    """Name the layers that are compared, of networks that have read the same."""
+) -> tuple[tuple[str, str], str]:
+    """Name the layers that are compared, of networks that have read the same; say so if that is by place."""
     if layer is not None and not isinstance(layer, str):
         expect_same_inputs(called, b, "a", a, layers=())
-        return _pair("layer", layer)
+        return _pair("layer", layer), ""
     try:
         known = counterparts(a, b, ("a", called))
     except ValueError as error:
@@ -231,7 +234,7 @@ def _layers(
     own = name_of({name: own for own, name in known.items()}, first)
     if layer is None and not (own in b and signals[1] in b.signals(own)):
         own = usual_layer(b, signals[1])
-    return first, own
+    return (first, own), by_place(known, ("a", called)) if known else ""
 
 
 def _expect_same_timesteps(one: xr.Dataset, other: xr.Dataset, called: str) -> None:

@@ -16,7 +16,7 @@ from lstm_widgets.recording.recording import Recording, derived
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["counterparts", "name_of", "renamed"]
+__all__ = ["by_place", "counterparts", "name_of", "renamed"]
 
 _NUMBER = re.compile(r"_\d+(?=/|$)")
 _ORDINALS = ("first", "second", "third")
@@ -94,6 +94,16 @@ def renamed(recording: Recording, known: Mapping[str, str]) -> Recording:
         "notes": {name_of(known, layer): each for layer, each in recording.notes.plain.items()},
     }
     return derived(recording, layers, lambda _, layer: layer, attrs)
+
+
+def by_place(known: Mapping[str, str], names: tuple[str, str]) -> str:
+    """Say that layers are taken by their places, as :func:`counterparts` gives them."""
+    return (
+        f"recordings: layers {', '.join(map(repr, known))} of {names[1]!r} are taken for "
+        f"{', '.join(map(repr, known.values()))} of {names[0]!r}, by their places: they are called the "
+        "same but for numbers, and have the same kinds and numbers of cells. name= in the models says which "
+        "is which"
+    )
 
 
 def _model_layers(recording: Recording) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from lstm_widgets.errors import LayerNotFoundError
-from lstm_widgets.recording.counterparts import counterparts, renamed
+from lstm_widgets.recording.counterparts import by_place, counterparts, renamed
 from lstm_widgets.recording.joined import stacked
 from lstm_widgets.recording.recording import Recording, open_recording
 from lstm_widgets.recording.repr import variants_as_html, variants_as_text
@@ -155,22 +155,12 @@ class Variants(Mapping[str, Recording]):
             if recording is not before:
                 known = counterparts(before, recording, (other, name))
                 if known:
-                    self._tell(name, known, other)
+                    if not self._told:
+                        warnings.warn(by_place(known, (other, name)), stacklevel=3)
+                    self._told = True
                     recording = renamed(recording, known)
                 expect_same_inputs(name, recording, other, before)
         self._opened[name] = recording
-
-    def _tell(self, name: str, known: Mapping[str, str], other: str) -> None:
-        """Tell once that layers are taken by their places."""
-        if not self._told:
-            warnings.warn(
-                f"recordings: layers {', '.join(map(repr, known))} of {name!r} are taken for "
-                f"{', '.join(map(repr, known.values()))} of {other!r}, by their places: they are called the "
-                "same but for numbers, and have the same kinds and numbers of cells. name= in the models "
-                "says which is which",
-                stacklevel=4,
-            )
-        self._told = True
 
     def is_variant(self, name: str, recording: Recording) -> bool:
         """Tell whether a variant is this very recording, whatever its layers are called here.
