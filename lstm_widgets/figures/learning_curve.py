@@ -242,6 +242,8 @@ class LearningCurve:
         from lstm_widgets.figures import artist  # noqa: PLC0415
 
         level, at = self._curves.level, self._curves.axis.places
+        if not np.isfinite(level).any():
+            return
         ends = axes.get_xlim()
         axes.fill_between(
             [ends[0], *at, ends[1]],

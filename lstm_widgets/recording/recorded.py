@@ -343,16 +343,27 @@ def _expect_strings(values: Sequence[Any] | npt.NDArray[Any], what: str) -> None
             raise TypeError(f"{what}: expected strings, got {value!r}")
 
 
+class _Plain(dict[str, Any]):
+    """Settings as JSON gives them back."""
+
+
+def plain(settings: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Bring settings that many recordings have into the form in which JSON gives them back, once for all."""
+    found = jsonable({"": settings}, "settings")[""]
+    return _Plain(found) if isinstance(found, dict) else found
+
+
 def jsonable(attrs: Mapping[str, Any], what: str) -> dict[str, Any]:
     """Bring attributes into the form in which JSON gives them back, so that a save changes none."""
+    others = {name: value for name, value in attrs.items() if not isinstance(value, _Plain)}
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(attrs, default=_plain))
+        found = json.loads(json.dumps(others, default=_as_json))
     except TypeError as error:
         raise TypeError(f"{what}: expected values that JSON can hold: {error}") from error
-    return plain
+    return {str(name): found.get(name, value) for name, value in attrs.items()}
 
 
-def _plain(value: object) -> object:
+def _as_json(value: object) -> object:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, Mapping):

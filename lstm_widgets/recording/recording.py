@@ -81,11 +81,11 @@ class Recording(Mapping[str, xr.Dataset]):
         self,
         layers: Sequence[str],
         make_tree: Callable[[], xr.DataTree],
-        contents: Contents | None = None,
+        contents: Callable[[], Contents] | None = None,
     ) -> None:
         self._paths = _tree_paths(layers)
         self._make_tree = make_tree
-        # What the tree will be made of, where that is known before.
+        # What the tree will be made of, where that is known without one.
         self._made_of = contents
 
     @functools.cached_property
@@ -144,24 +144,26 @@ class Recording(Mapping[str, xr.Dataset]):
         shapes = [expect_layer(layer, labels) for layer in layers]
         own_attrs = {layer.name: layer_attrs(layer) for layer in layers}
         column = None if labels is None else np.array([*labels, ""], object)[:-1]
-        beside: dict[str, Node] = {}
+        said: dict[str, Node] = {}
         if predictions is not None:
-            beside["predictions"] = predictions_node(predictions, shapes[0][0])
+            said["predictions"] = predictions_node(predictions, shapes[0][0])
         every = {"inputs": inputs, "outputs": outputs, "targets": targets}
         series = {what: given for what, given in every.items() if given is not None}
         for what, given in series.items():
             expect_series(what, given, shapes[0][0])
-            beside[what] = series_node(what, given, column)
         attrs = {"layers": names, **jsonable(attrs, "attrs")}
-        nodes = {x.name: layer_node(x, column, own_attrs[x.name]) for x in layers}
+
+        def contents() -> Contents:
+            nodes = {x.name: layer_node(x, column, own_attrs[x.name]) for x in layers}
+            read = {what: series_node(what, given, column) for what, given in series.items()}
+            return nodes, said | read, attrs
 
         def make_tree() -> xr.DataTree:
-            datasets, others = (
-                {name: node.dataset for name, node in each.items()} for each in (nodes, beside)
-            )
-            return _tree(datasets, others, attrs)
+            nodes, beside, attrs = contents()
+            datasets = {name: node.dataset for name, node in nodes.items()}
+            return _tree(datasets, {what: node.dataset for what, node in beside.items()}, attrs)
 
-        return cls(names, make_tree, (nodes, beside, attrs))
+        return cls(names, make_tree, contents)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -416,7 +418,7 @@ class Recording(Mapping[str, xr.Dataset]):
     def _contents(self) -> Contents:
         """Tell what there is to be written; no tree is built for it."""
         if self._made_of is not None and "tree" not in vars(self):
-            return self._made_of
+            return self._made_of()
         attrs = {str(name): value for name, value in self.tree.attrs.items()}
         attrs.pop("notes", None)
         if self.notes:

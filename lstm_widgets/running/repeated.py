@@ -13,7 +13,9 @@ import numpy as np
 
 from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import DEFAULT_BATCH_SIZE
+from lstm_widgets.recording.recorded import plain
 from lstm_widgets.rnn.comparison import difference
+from lstm_widgets.rnn.parallel import alone
 from lstm_widgets.running.parts import Told, Whole
 from lstm_widgets.running.recorder import Beside, Recorder
 from lstm_widgets.running.run import prepared
@@ -86,7 +88,9 @@ class Repeated:
         self._part = parts.part
         self._every_output = parts.reading.mode == "pieces" and parts.head.series is not None
         self._known: Any = _Known(
-            self._adapter.name, self._adapter.packages, self._adapter.config()
+            self._adapter.name,
+            self._adapter.packages,
+            plain(self._adapter.config()),
         )
         self._compiled: Compiled | None = None
         self._count = 0
@@ -127,7 +131,8 @@ class Repeated:
         """Record after a compiled run, in which layers ran their own loops, with which all is compared."""
         session = self._session(_Following, self._check and "full")
         try:
-            return self._recording(session, compiled.running(session))
+            with alone():  # taken once, and not for each layer
+                return self._recording(session, compiled.running(session))
         except _ApartError:
             # By rounding, or by mistake: that is what a check by samples finds out.
             return self._stepped("prefix")

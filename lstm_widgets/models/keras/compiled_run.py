@@ -31,6 +31,7 @@ from lstm_widgets.models.keras.run import (
     read_states,
     states_as_found,
 )
+from lstm_widgets.recording.recorded import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,7 +86,8 @@ class _Described(Found):
 
     @functools.cached_property
     def _settings(self) -> dict[str, Any]:
-        return super().config()
+        settings: dict[str, Any] = plain(super().config())
+        return settings
 
     def config(self) -> dict[str, Any]:
         """Tell its settings, as JSON can hold them."""
