@@ -160,7 +160,7 @@ def _entries(folder: Path) -> list[dict[str, Any]]:
         return []
     try:
         version = json.loads(first)["format"]
-        known = [
+        known: list[dict[str, Any]] = [
             {
                 "name": str(entry["name"]),
                 "file": str(entry["file"]),

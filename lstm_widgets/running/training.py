@@ -139,8 +139,9 @@ class TrainingRecorder:
         if by not in BY:
             raise ValueError(f"by: expected one of {', '.join(map(repr, BY))}, got {by!r:.80}")
         if not is_whole(every):
-            several = np.iterable(every) and not isinstance(every, (str, bytes, Mapping))
-            chosen = list(every) if several else []
+            given: Any = every
+            one = isinstance(given, (str, bytes, Mapping)) or not np.iterable(given)
+            chosen = [] if one else list(given)
             if not chosen:
                 raise TypeError(
                     f"every: expected a whole number, or a sequence of some, got {every!r:.80}"
