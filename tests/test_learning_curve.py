@@ -193,7 +193,14 @@ def test_a_band_reaches_to_what_shifted_concepts_reach():
         assert (min(edge), max(edge)) == axes.get_xlim()
         assert max(abs(band.get_facecolor()[0][:3] - np.array(theme.background) / 255)) < 0.1
     assert "19 of 20 shifted concepts stay below 0.12 to 0.15, a grey band." in curve.alt
-    assert "grey: 19 of 20 shifted concepts" in curve.figure().texts[0].get_text()
+    for width in ("page", "column"):
+        figure = curve.figure(width=width)
+        figure.canvas.draw()
+        (note,) = figure.texts
+        assert "grey: 19 of 20 shifted concepts" in note.get_text()
+        assert note.get_window_extent().x1 <= figure.get_figwidth() * figure.dpi
+        below = figure.axes[-1].xaxis.label.get_window_extent().y0
+        assert note.get_window_extent().y1 < below
 
 
 def test_without_shifts_there_is_no_band():

@@ -159,8 +159,10 @@ class LearningCurve:
         from lstm_widgets.figures import artist  # noqa: PLC0415 - imports Matplotlib
 
         colours, wide = theme_of(theme), inches_of(width)
+        notes = self._notes(wide)
+        beneath = _BELOW + (len(notes) - 1) * _NAME
         below = _LOSS + _APART if self._losses else 0.0
-        high = _ABOVE + _SCORES + below + _BELOW
+        high = _ABOVE + _SCORES + below + beneath
         figure = artist.Picture((wide, high), colours)
         right = self._room(self._curves.curves, self._losses)
 
@@ -170,24 +172,35 @@ class LearningCurve:
             axes.set_xlim(*_limits(self._x))
             return axes
 
-        scores = panel(_BELOW + below, _SCORES)
+        scores = panel(beneath + below, _SCORES)
         self._draw_scores(scores, colours)
         lowest = scores
         if self._losses:
-            lowest = panel(_BELOW, _LOSS)
+            lowest = panel(beneath, _LOSS)
             self._draw_losses(lowest, colours)
             scores.set_xticks([])
         _along(lowest, self._curves.axis, colours)
         for axes in figure.axes:
             _look(axes, colours)
-        notes = ["filled: sure (q < 0.05), hollow: may be chance"]
-        if np.isfinite(self._curves.level).any():
-            notes.append("grey: 19 of 20 shifted concepts")
-        if len(self._curves.others):
-            notes.append("thin: all other cells")
-        note = "; ".join(notes)
-        figure.text(0.1 / wide, 0.07 / high, note, **artist.words("sans", _SIZE, colours.muted))
+        lines = "\n".join(notes)
+        figure.text(0.1 / wide, 0.07 / high, lines, **artist.words("sans", _SIZE, colours.muted))
         return figure
+
+    def _notes(self, wide: float) -> list[str]:
+        """Say what marks, the band and thin lines are, in lines of so many inches at most."""
+        from lstm_widgets.figures import fonts  # noqa: PLC0415
+
+        parts = ["filled: sure (q < 0.05), hollow: may be chance"]
+        if np.isfinite(self._curves.level).any():
+            parts.append("grey: 19 of 20 shifted concepts")
+        if len(self._curves.others):
+            parts.append("thin: all other cells")
+        lines = parts[:1]
+        for part in parts[1:]:
+            longer = f"{lines[-1]}; {part}"
+            fits = fonts.text_width(longer, "sans") * _SIZE / 72 <= wide - 0.2
+            lines[-1:] = [longer] if fits else [f"{lines[-1]};", part]
+        return lines
 
     @property
     def _x(self) -> NDArray[np.float64]:
