@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 #: Of more timesteps, a cell is read block by block.
-LONG = 1 << 22
+LONG = 1 << 20
 # Cells that are kept in mind.
 _KEPT = 16
 

@@ -43,6 +43,8 @@ STATES = ("hidden_state", "cell_state")
 
 #: Bytes of a signal from which on it is ranked a block of timesteps at a time, by bins.
 LONG = 1 << 28
+# What is held of each timestep takes as much as so many cells.
+_BESIDE = 64
 # Cells that are then ranked together.
 _CELLS = 256
 
@@ -280,7 +282,7 @@ def _text(
 ) -> RankedText | LongText:
     """Say the concepts of a layer: whole, if its signals fit, or in little room."""
     sizes = recording[layer].sizes
-    values = sizes["example"] * sizes["timestep"] * max(1, sizes["cell"])
+    values = sizes["example"] * sizes["timestep"] * max(_BESIDE, sizes["cell"])
     kind = LongText if values * np.dtype(np.float32).itemsize > LONG else RankedText
     return kind.of(recording, concepts, layer, how)
 

@@ -202,21 +202,22 @@ def _of_lines(asked: Asked, rows: Numbered, count: int, gap: int) -> tuple[Folds
 def _near(asked: Asked, rows: Numbered, ends: tuple[int, int], gap: int) -> tuple[int, int]:
     """Tell which timesteps of the only series are too near to some: the first, and the one after the last."""
     near = gap * (1 - 1e-9)  # dates in units of a timestep are rounded
-    first, last = (asked.along(rows.column(row)) for row in ends)
+    begin, end = (rows.column(row) for row in ends)
+    before, behind = asked.along(begin) - near, asked.along(end) + near
 
-    def count(far: Callable[[float], bool], low: int, high: int) -> int:
-        """Find the first of some timesteps that isn't so far before."""
+    def first(is_far: Callable[[float], bool], low: int, high: int) -> int:
+        """Find the first of some columns that isn't so far before, and count the timesteps up to it."""
         while low < high:
             middle = (low + high) // 2
-            if far(asked.along(rows.column(middle))):
+            if is_far(asked.along(middle)):
                 low = middle + 1
             else:
                 high = middle
-        return low
+        return rows.before(low)
 
     return (
-        count(lambda at: at <= first - near, 0, ends[0]),
-        count(lambda at: at < last + near, ends[1] + 1, len(rows)),
+        first(lambda at: at <= before, 0, begin),
+        first(lambda at: at < behind, end + 1, asked.mask.shape[1]),
     )
 
 
