@@ -247,7 +247,7 @@ def test_a_change_of_row_from_the_page_takes_the_cell_along(recording, ranking):
 def test_a_file_holds_the_evidence_of_the_best(recording, ranking, tmp_path, monkeypatch):
     monkeypatch.setattr("lstm_widgets.widgets.cell_finder._IN_A_FILE", 3)
     finder = lw.CellFinder(recording, CONCEPTS, ranking=ranking, row=5)
-    state, missing, _ = finder._file_state()
+    state, missing, *_ = finder._file_state()
     assert list(state["_evidence"]) == ["0", "1", "2", "5"]
     assert missing == ["the evidence of all rows but the best 3"]
     finder.save_html(tmp_path / "finder.html")
