@@ -81,7 +81,7 @@ class Numbered:
     def column(self, row: int) -> int:
         """Tell which column has a number."""
         part = int(np.searchsorted(self._before, row, side="right")) - 1
-        first, last = self._before[part : part + 2].tolist()
+        first, last = map(int, self._before[part : part + 2])
         if last - first == min(STRETCH, len(self._flags) - part * STRETCH):  # all are among them
             return part * STRETCH + row - first
         here = self.here(slice(part * STRETCH, (part + 1) * STRETCH))
