@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -521,3 +522,19 @@ def test_what_is_refused():
         lw.rank_cells(recording, [])
     with pytest.raises(ValueError, match="layers: expected one or more"):
         lw.rank_cells(recording, [c.digit], layers=[])
+
+
+def test_values_that_are_missing_or_infinite_are_ranked_without_a_warning():
+    """The largest is the largest; of none there is no score. NumPy's own warnings would tell of neither."""
+    recording = recording_of(np.random.default_rng(0).normal(size=(6, 50, 2)).astype("f4"))
+    values = recording["lstm"]["hidden_state"].values[..., 0].astype(float)
+    infinite, largest = (np.where(values > 1, high, values) for high in (np.inf, 100.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tables = [
+            lw.rank_cells(recording, {"track": track}, shifts=5, groups=np.arange(6))
+            for track in (infinite, largest, values * np.nan)
+        ]
+    np.testing.assert_allclose(tables[0]["score"], tables[1]["score"])
+    assert tables[0]["pearson"].isna().all()
+    assert tables[2]["score"].isna().all()

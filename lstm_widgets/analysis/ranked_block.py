@@ -219,6 +219,8 @@ def _pearson(x: Floats, y: Floats) -> Floats:
     if not len(y):
         return np.full(len(x), np.nan)
     a = x - x.mean(axis=1, keepdims=True, dtype=np.float64)
-    b = y - y.mean()
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # of tracks with infinite values there is none
+        b = y - y.mean()
         return np.asarray((a @ b) / np.sqrt((a**2).sum(axis=1) * (b**2).sum()))

@@ -149,7 +149,7 @@ class RankedTrack:
             return np.asarray(products * statistics.auroc_scale(tracks))
         # Ranks of cells sum up to 0, so those of tracks needn't.
         sums = tracks.sum(axis=1, dtype=np.float64)
-        means = sums / (ranks.shape[1] if n is None else max(n, 1))
+        means = sums / max(1, ranks.shape[1] if n is None else n)
         squares = np.einsum("ij,ij->i", tracks, tracks, dtype=np.float64) - means * sums
         length = np.sqrt(np.einsum("ij,ij->i", ranks, ranks, dtype=np.float64))
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -116,7 +116,8 @@ def _marked(place: Place) -> tuple[dict[str, Any], dict[str, Any]]:
     (text,) = place.read([METADATA])
     if text is None and place.begun:
         raise RecordingFileError(
-            f"path: the recording at {place.address!r} is unfinished: its save was interrupted"
+            f"path: the recording at {place.address!r} is unfinished: what wrote it was interrupted before "
+            "any of it was complete"
         )
     metadata: Any = None if text is None else _parsed(text, place.source(METADATA))
     marker = marker_of(metadata)
