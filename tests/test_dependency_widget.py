@@ -184,7 +184,7 @@ def test_what_is_large_is_answered_where_one_looks(monkeypatch):
     widget._on_message(widget, {"id": "8", "example": 1, "rows": [[2, 0]]}, [])
     assert sent.pop()[0] == {"id": "8", "error": "IndexError: list index out of range"}
     # A file has everything all the same.
-    state, missing, _ = widget._file_state()
+    state, missing, *_ = widget._file_state()
     assert missing == []
     widget._whole = state["_whole"]
     assert [len(rows) for rows in unpacked(widget)] == [2 * len(TEXT)] * 2

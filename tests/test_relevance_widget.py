@@ -377,7 +377,7 @@ def test_it_becomes_a_page(tmp_path, monkeypatch):
     relevance = made(4000, 50, masked=True)
     widget = lw.RelevanceHeatmap(relevance, recording=recording(4000, 50), exploring=True)
     assert not widget._whole
-    state, missing, _ = widget._file_state()
+    state, missing, *_ = widget._file_state()
     assert (state["_explorer"], state["exploring"], missing) == (None, False, ["the recording"])
     found = unpacked(state["_text"], state["_whole"], widget._summary, 4000)
     np.testing.assert_array_equal(found["relevance"], relevance["relevance"].values)

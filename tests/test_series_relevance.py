@@ -255,12 +255,12 @@ def test_what_can_not_be_shown_is_refused(trait, value, told):
 
 def test_a_file_has_all_of_it_or_what_is_shown(monkeypatch):
     widget = lw.SeriesPlot(RIVERS, relevance=WHY, timestep=820)
-    state, missing, _ = widget._file_state()
+    state, missing, *_ = widget._file_state()
     assert state["_relevance"]["count"] == 2
     assert not missing
     size = sum(len(value) for value in state.values() if isinstance(value, bytes))
     monkeypatch.setattr(export, "FILE_BYTES", size - len(state["_relevance_rows"]) - 1)
-    state, missing, _ = widget._file_state()
+    state, missing, *_ = widget._file_state()
     assert missing == ["the relevance for other timesteps"]
     numbers = np.frombuffer(state["_relevance_rows"], np.int32, 3)
     assert numbers.tolist() == [0, 711, 800]

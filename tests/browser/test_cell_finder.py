@@ -240,7 +240,7 @@ def test_the_card_moves_the_views_and_draws_what_python_counts(show):
     notebook.kernel.run(
         """import pandas as pd, types
 losses = {"loss": 1.25, "loss_held": 1.5, "inside_double_quotes": 0.75, "changed_guesses": 0.125}
-grid._ablate = lambda **_: types.SimpleNamespace(table=pd.DataFrame([losses]))
+grid._ablate = {"": lambda **_: types.SimpleNamespace(table=pd.DataFrame([losses]))}
 grid._can_ablate = True
 grid.threshold = 0.01"""
     )
