@@ -189,9 +189,9 @@ def _axes(sheet: Sheet, frame: _Frame, space: Space, look: Look) -> None:
             length = np.hypot(*(line[1] - line[0]))
             along = (line[1] - line[0]) / length if length > 1 else np.array([0.0, 1.0])
             text = name(axis)
-            beyond = (sheet.text_width(text, size=11) / 2 + 8, 12)
-            x, y = line[1] + along * beyond
-            sheet.muted(x, y, text, align="middle")
+            wide = sheet.text_width(text, size=11) / 2
+            x, y = line[1] + along * (wide + 8, 12)
+            sheet.muted(np.clip(x, left + wide, right - wide), y, text, align="middle")
         return
     sheet.frame((left, top, right, bottom), theme.line, LINES)
     (x0, y0), (x1, y1) = frame.centre, frame.centre

@@ -366,7 +366,7 @@ def test_many_points_are_asked_for_and_drawn_as_how_many_there_are(show):
     edge = space.colours((width - 20, 20), 3)
     assert (255 - middle.astype(int)).max(axis=1).mean() > 20
     assert len(np.unique(edge, axis=0)) < 4
-    # While it moves, a part of them is counted, which is said; then all of them again.
+    # While it changes, a part of them is counted, which is said; then all of them again.
     before = picture(space.canvas)
     key.evaluate(
         "key => { window.said = [];"
@@ -376,9 +376,10 @@ def test_many_points_are_asked_for_and_drawn_as_how_many_there_are(show):
     space.press("+", "0")
     said = notebook.page.evaluate("said.join()")
     assert (
-        "200000 states · the more states, the stronger the colour · one of 2 while it moves" in said
+        "200000 states · the more states, the stronger the colour · one of 2 while it changes"
+        in said
     )
-    expect(key).not_to_contain_text("while it moves")
+    expect(key).not_to_contain_text("while it changes")
     np.testing.assert_array_equal(picture(space.canvas), before)
     # Near enough, points are drawn one by one.
     space.press(*["+"] * 10)

@@ -1,6 +1,7 @@
 // What stands around points and over them: axes, trajectories, fixed points, rings.
 
 import { numberTicks } from "../../data/ticks.js";
+import { clamp } from "../../lib/clamp.js";
 import { inLine } from "../../lib/tokens.js";
 import { minus } from "../../lib/wording.js";
 
@@ -150,8 +151,9 @@ export function axisNames(context, camera, theme) {
     context.textAlign = "center";
     context.textBaseline = "middle";
     const text = named(camera.components[axis]);
-    const beyond = context.measureText(text).width / 2 + 8;
-    haloed(context, theme, text, x + beyond * dx, y + 12 * dy, theme.colour.fg);
+    const wide = context.measureText(text).width / 2;
+    const within = clamp(x + (wide + 8) * dx, camera.left + wide, camera.right - wide);
+    haloed(context, theme, text, within, y + 12 * dy, theme.colour.fg);
   });
 }
 

@@ -36,7 +36,7 @@ import { byDepth, density, dots, faded, inside, nearest } from "./raster.js";
 
 /** Of more points in view, only how many there are is drawn. */
 const MOST_DOTS = 100_000;
-/** While that moves, about so many of them are counted, in pixels of so many; all of them once it rests. */
+/** While that changes, about so many of them are counted, in pixels of so many; all of them once it rests. */
 const MOVING = 125_000;
 const COARSE = 2;
 const RESTS_AFTER = 180;
@@ -119,7 +119,7 @@ export class SpacePane {
   #choice = new Memo();
   #pixels = new Pixels();
   #layer = document.createElement("canvas");
-  /** Whether how many points there are is drawn; of so many one, while the picture moves. */
+  /** Whether how many points there are is drawn; of so many one, while the picture changes. */
   #dense = false;
   #step = 1;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -675,14 +675,18 @@ export class SpacePane {
     this.#places = { ...this.#places };
     this.#seen = camera.project(components, this.#places);
     this.#dense = this.#seen > MOST_DOTS;
+    this.#coarsely(first ? 0 : count);
+  }
+
+  /** Count a part of the points, if they are many, until nothing changes any more. @param {number} count */
+  #coarsely(count) {
     clearTimeout(this.#resting);
-    this.#step = this.#dense && !first ? Math.ceil(count / MOVING) : 1;
-    if (this.#step > 1) {
-      this.#resting = setTimeout(() => {
-        this.#step = 1;
-        this.frame.schedule();
-      }, RESTS_AFTER);
-    }
+    this.#step = this.#dense ? Math.max(1, Math.ceil(count / MOVING)) : 1;
+    if (this.#step === 1) return;
+    this.#resting = setTimeout(() => {
+      this.#step = 1;
+      this.frame.schedule();
+    }, RESTS_AFTER);
   }
 
   /**
@@ -705,8 +709,9 @@ export class SpacePane {
       model.get("_beside"),
       ...(valued ? [frame.source, frame.colours, model.get("cell")] : []),
     ];
-    if (this.#coloured.changed(of))
-      this.#colouring = colouring(frame, points, columns) ?? this.#colouring;
+    if (!this.#coloured.changed(of)) return;
+    if (this.#colouring) this.#coarsely(columns.length);
+    this.#colouring = colouring(frame, points, columns) ?? this.#colouring;
   }
 
   /** Which points are selected. @param {Uint32Array} columns */
@@ -880,7 +885,7 @@ export class SpacePane {
     const told = [
       count < total ? `${count} of ${total} states, at random` : many(total, "state"),
       this.#dense ? "the more states, the stronger the colour" : "",
-      this.#step > 1 ? `one of ${this.#step} while it moves` : "",
+      this.#step > 1 ? `one of ${this.#step} while it changes` : "",
     ];
     write(this.told, told.filter(Boolean).join(" · "));
     if (!this.#keyed.changed([found, state.fixed, frame.theme])) return;

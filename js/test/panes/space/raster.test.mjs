@@ -65,7 +65,7 @@ test("the more points a pixel has, the stronger it is, in the mean of their colo
   assert.equal(pixels.all.filter(Boolean).length, 3);
 });
 
-test("while it moves, some of the points are counted in larger pixels", () => {
+test("while it changes, some of the points are counted in larger pixels", () => {
   const pixels = blank(5, 2);
   const x = Float32Array.from({ length: 64 }, (_, i) => (i < 32 ? 2 + (i % 2) : 8.9));
   const y = new Float32Array(64).fill(1.5);
