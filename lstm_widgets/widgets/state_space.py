@@ -42,8 +42,8 @@ class StateSpace(MatchingWidget):
 
     Points lie close where the network is in alike states. A lasso chooses timesteps, which are marked in
     every widget that ``selected_timesteps`` is linked to. Of more than 100 000 points in view it is drawn how
-    many there are, of a part of them while the picture changes, and of more than a million a million are chosen
-    at random; the widget says so.
+    many there are, of a part of them while the picture changes, and of more than a million a million are
+    chosen at random; the widget says so.
 
     Parameters
     ----------
