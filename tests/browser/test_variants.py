@@ -414,3 +414,30 @@ def test_on_a_small_screen_all_of_an_explorer_is_seen(open_page):
     expect(saved.page.locator("h1")).to_be_in_viewport(ratio=1)
     eventually(lambda: root.evaluate("e => e.getBoundingClientRect().bottom <= innerHeight"), True)
     assert root.evaluate("e => e.getBoundingClientRect().height") > 700
+
+
+def test_what_a_probe_reads_and_what_counted_are_the_variants_own(open_page):
+    rivers = recordings.rivers()
+    variants = recordings.epochs(rivers)
+    shares = dict(zip(variants, (0.25, 0.5, 0.75, 1.0), strict=True))
+    why = recordings.why_it_flows(rivers)
+    every = {
+        name: why.assign(relevance=why["relevance"] * np.float32(s)) for name, s in shares.items()
+    }
+    rain = {"rained": rivers.inputs.to_numpy()[..., 0]}
+    probe = lw.probe(variants, rain, signal="hidden_state", shifts=0, folds=3)
+    at = 800 - recordings.RAINED
+    widget = lw.SeriesPlot(
+        variants, relevance=every, tracks=rain, probe=probe, explained=800, timestep=at
+    )
+    root = open_page(widget, exact=True).page.locator(".lw").first
+    legends = set()
+    for name, share in shares.items():
+        root.locator("[data-control='variant name']").select_option(name)
+        status = root.locator(".lw-status")
+        expect(status).to_contain_text(f"(relevance {number(3 * share)} mm)")
+        read = float(np.float32(probe.prediction["rained"].sel(variant=name)[0, at]))
+        expect(status).to_contain_text(f"read as {number(read)}")
+        legends.add(root.locator(".lw-legend:visible").first.inner_text())
+    (legend,) = legends
+    assert "+3" in legend
