@@ -37,7 +37,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 #: How high its page is, in pixels, at the width that it has here: nothing scrolls within a page that scrolls.
 HEIGHTS = {
-    "CellComparison": 860,
+    "CellComparison": 920,
     "CellFinder": 1730,
     "CellGrid": 890,
     "DependencyHeatmap": 890,
