@@ -403,7 +403,7 @@ def test_a_list_of_variants_leads_nowhere_else(tmp_path):
 
 def test_a_layer_that_is_off_is_judged_by_samples(monkeypatch):
     model = network()
-    recorder = lw.TrainingRecorder(PROBE)
+    recorder = lw.TrainingRecorder(PROBE, signals=None)
     recorder.record(model, "0")
     monkeypatch.setattr(repeated, "apart", lambda *_: 1.0)
     recorder.record(model, "1")
@@ -412,6 +412,26 @@ def test_a_layer_that_is_off_is_judged_by_samples(monkeypatch):
     recorder.record(model, "0")
     recorder.record(model, "1")
     assert recorder.variants["1"]["lstm"].attrs["check"]["mode"] == "none"
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        L.LSTM(3, return_sequences=True, name="rnn"),
+        L.GRU(3, go_backwards=True, name="rnn"),
+        L.SimpleRNN(3, name="rnn"),
+    ],
+)
+def test_hidden_states_alone_are_those_that_are_kept_with_all_signals(layer):
+    model = network(layer, L.Dense(1))
+    recorders = [lw.TrainingRecorder(PROBE, signals=each) for each in ("hidden_state", None)]
+    for recorder in recorders:
+        for k in range(2):
+            recorder.record(model, str(k))
+    alone, every = (recorder.variants["1"]["rnn"] for recorder in recorders)
+    assert alone.attrs["check"]["mode"] == "full"
+    for name in ("hidden_state", "initial_hidden_state"):
+        np.testing.assert_allclose(alone[name], every[name], atol=1e-6)
 
 
 def test_a_recording_that_fails_later_does_not_end_training(monkeypatch):

@@ -7,11 +7,11 @@ from __future__ import annotations
 import contextlib
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from lstm_widgets.models.adapter import adapter_of
+from lstm_widgets.models.adapter import Result, adapter_of
 from lstm_widgets.models.inputs import DEFAULT_BATCH_SIZE
 from lstm_widgets.recording.recorded import plain
 from lstm_widgets.rnn.comparison import difference
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from lstm_widgets.running.unit import Unit
 
 __all__ = ["Repeated"]
+
+#: Layers whose outputs are hidden states; the first of their states is, too.
+_RETURNED = (("LSTM",), ("GRU",), ("SimpleRNN",))
 
 
 class Repeated:
@@ -173,7 +176,39 @@ class _ApartError(Exception):
 
 
 class _Following(Session):
-    """A session in which all of a layer's outputs are there to be compared with."""
+    """A session in which all of a layer's outputs are there to be compared with.
+
+    Where hidden states are all that is kept, and outputs are nothing else, they are taken as they are.
+    """
+
+    def run(self, call: Call) -> Result:
+        """Run a call of a layer, and keep what it does."""
+        followed: Any = call
+        if not self._returns_what_is_kept(call):
+            return super().run(call)
+        layer, hidden = call.layer, followed.own_outputs
+        self._reached.add(layer.name)
+        self._expect_shape(layer.name, *call.x.shape[:2])
+        unit = self._unit(call, 0)
+        place = self.reading.place(self._start, self._stop, int(hidden.shape[1]))
+        unit.signals["hidden_state"][place] = hidden[:, ::-1] if layer.go_backwards else hidden
+        self._keep_initial(unit, {"hidden_state": call.states[0]})
+        self._note_checked(unit, *call.x.shape[:2])
+        self._open = []
+        return Result(None, [])
+
+    def _returns_what_is_kept(self, call: Call) -> bool:
+        """Whether a layer's outputs are all that is kept of it, at every timestep."""
+        layer, followed = call.layer, cast("Any", call)
+        return bool(
+            self.reading.mode != "windows"
+            and call.mask is None
+            and layer.kinds in _RETURNED
+            and layer.dtypes == ("float32",)
+            and layer.dtypes[0] == followed.own_outputs.dtype
+            and self.selection.signals(layer.units[0], call.number, layer.kinds[0])
+            == ("hidden_state",)
+        )
 
     def _compare(self, call: Call, kept: Sequence[tuple[Sequence[Unit], CellRun]]) -> None:
         followed: Any = call

@@ -69,7 +69,8 @@ class TrainingRecorder:
     check : {"prefix", "full", False}, default "full"
         How the first recording is checked, as by :func:`lstm_widgets.record`. Of a Keras model that reads the
         inputs in one call, the later ones are made after a compiled run of the model with its layers' own
-        loops, and all that layers return is compared with that; of others, a prefix is checked, as
+        loops, and all that layers return is compared with that; where hidden states alone are kept, and
+        nothing is masked, they are what layers return. Of others, a prefix is checked, as
         :func:`lstm_widgets.record` does. False: none is checked.
     tolerance : float, optional
         The largest accepted difference, as for :func:`lstm_widgets.record`.
