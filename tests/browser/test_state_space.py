@@ -367,6 +367,7 @@ def test_many_points_are_asked_for_and_drawn_as_how_many_there_are(show):
     assert (255 - middle.astype(int)).max(axis=1).mean() > 20
     assert len(np.unique(edge, axis=0)) < 4
     # While it changes, a part of them is counted, which is said; then all of them again.
+    expect(key).not_to_contain_text("while it changes")
     before = picture(space.canvas)
     key.evaluate(
         "key => { window.said = [];"
@@ -380,7 +381,7 @@ def test_many_points_are_asked_for_and_drawn_as_how_many_there_are(show):
         in said
     )
     expect(key).not_to_contain_text("while it changes")
-    np.testing.assert_array_equal(picture(space.canvas), before)
+    eventually(lambda: bool((picture(space.canvas) == before).all()), True)
     # Near enough, points are drawn one by one.
     space.press(*["+"] * 10)
     expect(key).not_to_contain_text("stronger")
