@@ -412,3 +412,19 @@ def _two():
         Recording.from_layers([RecordedLayer("gru", "GRU", {"hidden_state": scale * states})])
         for scale in (np.float32(1), np.float32(3))
     ]
+
+
+def test_fixed_points_beyond_all_states_are_in_view():
+    recording = spaces.corners()
+    found = spaces.resting().copy(deep=True)
+    found["state"] = 3 * found["state"]
+    plain = lw.StateSpace(recording)._space["components"]
+    shown = lw.StateSpace(recording, fixed_points=found)
+    for k, (axis, before) in enumerate(zip(shown._space["components"], plain, strict=True)):
+        places = [point["at"][k] for point in shown._fixed]
+        low, high = (axis[name] for name in ("low", "high"))
+        assert low <= min(places) + 1e-6
+        assert high >= max(places) - 1e-6
+        assert low <= before["low"] + 1e-9
+    found["outlier"] = "point", np.ones(found.sizes["point"], bool)
+    assert lw.StateSpace(recording, fixed_points=found)._space["components"] == plain

@@ -186,9 +186,14 @@ class StateSpace(MatchingWidget):
         every = self._projections.get((self.layer, self.signal), self._projected)
         dataset = self._current[self.layer]
         if self._several is None:
-            return Space(every, dataset)
-        shown = every.sel(variant=self.variant, drop=True)
-        return Space(shown, dataset, among=every["position"])
+            space = Space(every, dataset)
+        else:
+            shown = every.sel(variant=self.variant, drop=True)
+            space = Space(shown, dataset, among=every["position"])
+        fixed = self._fixed_points(space)
+        if fixed is not None:
+            space.make_room(fixed.near)
+        return space
 
     def _projected(self) -> xr.Dataset:
         given, dataset = self._projection, self._current[self.layer]
