@@ -417,7 +417,7 @@ def _two():
 def test_fixed_points_beyond_all_states_are_in_view():
     recording = spaces.corners()
     found = spaces.resting().copy(deep=True)
-    found["state"] = 3 * found["state"]
+    found["state"] = 1.5 * found["state"]
     plain = lw.StateSpace(recording)._space["components"]
     shown = lw.StateSpace(recording, fixed_points=found)
     for k, (axis, before) in enumerate(zip(shown._space["components"], plain, strict=True)):
@@ -426,5 +426,5 @@ def test_fixed_points_beyond_all_states_are_in_view():
         assert low <= min(places) + 1e-6
         assert high >= max(places) - 1e-6
         assert low <= before["low"] + 1e-9
-    found["outlier"] = "point", np.ones(found.sizes["point"], bool)
+    found["state"] = 30 * found["state"] + 5  # so far that states would be a dot
     assert lw.StateSpace(recording, fixed_points=found)._space["components"] == plain

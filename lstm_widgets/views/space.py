@@ -143,10 +143,12 @@ class Space:
         return np.pad(ranges, ((0, self.components - len(ranges)), (0, 0)))
 
     def make_room(self, places: NDArray[np.float64]) -> None:
-        """Let the picture have further places (place, component) in its range, too."""
-        places = places[np.isfinite(places).all(axis=1)]
-        if len(self) and len(places):
-            every = np.concatenate([self.ranges, places.T], axis=1)
+        """Let the picture have further places (place, component), unless they would make its points small."""
+        low, high = self.ranges.T
+        most = (high - low).max(initial=0)
+        near = ((places >= low - most) & (places <= high + most)).all(axis=1)
+        if len(self) and near.any():
+            every = np.concatenate([self.ranges, places[near].T], axis=1)
             self.ranges = np.stack([every.min(axis=1), every.max(axis=1)], axis=1)
 
     def component(self, which: int) -> NDArray[np.float32]:
@@ -340,14 +342,6 @@ class FixedPoints:
 
     def __len__(self) -> int:
         return len(self.positions)
-
-    @property
-    def near(self) -> NDArray[np.float64]:
-        """The places of those that aren't outliers: (point, component)."""
-        far = np.zeros(len(self), bool)
-        if "outlier" in self._found:
-            far = self._found["outlier"].to_numpy()[:MOST_FIXED].astype(bool)
-        return np.asarray(self.positions[~far], np.float64)
 
     @property
     def kinds(self) -> list[str]:

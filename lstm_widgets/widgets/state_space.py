@@ -192,7 +192,7 @@ class StateSpace(MatchingWidget):
             space = Space(shown, dataset, among=every["position"])
         fixed = self._fixed_points(space)
         if fixed is not None:
-            space.make_room(fixed.near)
+            space.make_room(fixed.positions)
         return space
 
     def _projected(self) -> xr.Dataset:
