@@ -149,9 +149,9 @@ def test_a_cell_that_was_held_is_not_held_again(model, monkeypatch):
         window=4,
     )
     runs = []
-    ablate = finder._ablate
-    monkeypatch.setattr(
-        finder, "_ablate", lambda **options: runs.append(options["cells"]) or ablate(**options)
+    ablate = finder._ablate[""]
+    monkeypatch.setitem(
+        finder._ablate, "", lambda **options: runs.append(options["cells"]) or ablate(**options)
     )
     sent = []
     finder.send = lambda content, _buffers=None: sent.append(content)

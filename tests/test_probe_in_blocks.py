@@ -275,7 +275,9 @@ def test_shifts_of_segments_are_those_of_all_timesteps(lengths, what, holes, tog
     assert (found.sources(slice(0, count)) == expected.sources(slice(0, count))).all()
     some = rng.integers(0, count, 9)
     assert (found.sources(some) == expected.sources(some)).all()
-    if len(np.unique(said[there])) > 1:  # else the table says why
+    # Else the table says why; and what has gaps and never changes in a series is left as it is by shifts.
+    changes = np.concatenate([np.diff(each) for each in np.split(said[there], edges[1:-1])]).any()
+    if len(np.unique(said[there])) > 1 and (changes or there.all()):
         assert found.reason == expected.reason
 
 

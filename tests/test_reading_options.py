@@ -365,6 +365,6 @@ def test_the_check_and_its_tolerance_reach_the_recording(name):
             inputs=TEXT,
             **options,
         )
-        found = finder._ablate(0).recording
+        found = finder._ablate[""](0).recording
     check = found["lstm"].attrs["check"]
     assert (check["mode"], check["tolerance"]) == ("full", 0.25)

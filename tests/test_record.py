@@ -640,7 +640,7 @@ X = np.zeros((2, 5, 3), np.float32)
         (np.array([None]), {}, TypeError, "inputs: expected numbers"),
         (3.0, {}, ValueError, "inputs: expected an array of examples"),
         (X, {"layers": "c"}, ValueError, "layers: expected names among 'a', 'b'; got 'c'"),
-        (X, {"layers": []}, ValueError, r"layers: expected one or more names.*got \(\)"),
+        (X, {"layers": []}, ValueError, r"layers: expected one or more names.*got \[\]"),
         (X, {"signals": ["cell"]}, ValueError, "signals: .*'forget_gate'.*; got 'cell'"),
         (X, {"layers": "b", "signals": "cell_state"}, ValueError, "no layer .* has any of these"),
         (X, {"tokens": "ab"}, TypeError, "tokens: expected one sequence .* got the str 'ab'"),

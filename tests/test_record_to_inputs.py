@@ -225,15 +225,11 @@ print(peak() - before)
 def test_memory_is_that_of_some_batches_however_slow_the_disk_is(tmp_path):
     """A batch has 2048 × 128 × 12 values, 12 MiB; thirty of them are 360 MiB, of which 64 may wait."""
     tests = Path(__file__).parent
-    grown = []
-    for count in (15, 30):
-        ran = subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(count * 2048), str(tmp_path / f"{count}.zarr")],
-            env={"PYTHONPATH": f"{tests.parent}:{tests}", "PATH": ""},
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        grown.append(int(re.findall(r"^\d+$", ran.stdout, re.MULTILINE)[-1]) / 1024)
-    assert max(grown) < 160
-    assert abs(grown[1] - grown[0]) < 60
+    ran = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(30 * 2048), str(tmp_path / "a.zarr")],
+        env={"PYTHONPATH": f"{tests.parent}:{tests}", "PATH": ""},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert int(re.findall(r"^\d+$", ran.stdout, re.MULTILINE)[-1]) < 160 * 1024

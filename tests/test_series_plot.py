@@ -217,7 +217,7 @@ def test_examples_have_times_of_their_own(irregular):
 
 def test_a_file_has_all_of_a_recording_that_fits(large):
     widget = lw.SeriesPlot(large)
-    state, missing, rounded = widget._file_state(exact=True)
+    state, missing, rounded, *_ = widget._file_state(exact=True)
     assert not missing
     assert not rounded
     assert len(state["_whole"]) > large["lstm"].cell_state.size * 4
@@ -228,14 +228,14 @@ def test_a_file_has_all_of_a_recording_that_fits(large):
 def test_else_it_has_the_lines_that_are_shown(large, monkeypatch):
     monkeypatch.setattr(export, "FILE_BYTES", 250_000)
     widget = lw.SeriesPlot(large, cell=2, channels=("rain",))
-    state, missing, _ = widget._file_state(exact=True)
+    state, missing, *_ = widget._file_state(exact=True)
     assert state["_whole"] == b""
     kinds = [(kind, index) for kind, index, *_ in state["_series"]["keys"]]
     assert kinds == [("channel", 0), ("target", 0), ("output", 0), ("cell", 2)]
     assert state["_series"]["examples"] == [0, 2]
     assert missing == ["all but the 4 lines that were shown"]
     monkeypatch.setattr(export, "FILE_BYTES", 100_000)
-    state, missing, _ = widget._file_state(exact=True)
+    state, missing, *_ = widget._file_state(exact=True)
     assert state["_series"]["examples"] == [0, 1]
     assert missing[1] == "other examples"
     monkeypatch.setattr(export, "FILE_BYTES", 50_000)

@@ -162,7 +162,7 @@ def test_what_runs_a_model_gives_what_it_gives_for_keras(twin, kind, settings, s
     finder = lw.CellFinder(
         lw.record(model, TEXT, **ours), {"a": "a"}, model=model, inputs=TEXT, **ours
     )
-    finder._run_without(0)
+    finder._run_without(0, "")
     row = finder.ranking.iloc[0]
     alone = lw.ablate(model, TEXT, row.cell, layer=row.layer, signal=row.signal, **ours).table
     assert finder._encoded(0)["ablation"]["held"] == pytest.approx(alone.loss_held[0])

@@ -12,6 +12,13 @@ GIVEN = {
     "DependencyHeatmap": lambda one: {"dependency": one.dependency},
     "RelevanceHeatmap": lambda one: {"relevance": one.relevance, "targets": [0, 1] * 3},
     "CellFinder": lambda one: {"recording": one.recording, "ranking": one.ranking},
+    "CellComparison": lambda one: dict(
+        zip(
+            ("comparison", "a", "b"),
+            (one.comparison, one.a.recording, one.b.recording),
+            strict=True,
+        )
+    ),
 }
 CHANGED = {"palette": "viridis", "threshold": 0.25, "scale": (-0.5, 1.0), "example": 0, "cell": 1}
 

@@ -132,7 +132,7 @@ def _expect_same_place(layer: str, orders: Mapping[str, tuple[str, ...]]) -> Non
         )
         raise ValueError(
             f"recordings: expected layers that have the same names in all models, but {layer!r} is {told}. "
-            "Keras numbers layers without a name: name= them alike, and record again"
+            "Layers without a name are numbered as they are made: name= them alike, and record again"
         )
 
 

@@ -113,7 +113,7 @@ def names_of(argument: str, names: Sequence[str] | str | None) -> tuple[str, ...
         names = (names,)
     if not isinstance(names, Iterable):
         raise TypeError(expected)
-    names = tuple(names)
-    if not names or not all(isinstance(name, str) for name in names):
+    several = tuple(names)
+    if not several or not all(isinstance(name, str) for name in several):
         raise ValueError(expected)
-    return names
+    return several
