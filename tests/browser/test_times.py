@@ -161,9 +161,9 @@ def test_a_span_of_days_is_chosen_on_the_ruler(open_page):
     saved = open_page(lw.CellGrid(recording, signal="cell_state", cell=1))
     grid = Timed(saved, 0, recording)
     box = grid.frame.bounding_box()
-    at = [box["x"] + 84 + 2 * column + 1 for column in (50, 120)]
     width = grid.frame.evaluate("e => e.scrollWidth - 84") / 400
-    timesteps = [int((x - box["x"] - 84) / width) for x in at]
+    timesteps = [34, 82]
+    at = [box["x"] + 84 + width * (column + 0.5) for column in timesteps]
     mouse = saved.page.mouse
     mouse.move(at[0], box["y"] + 8)
     mouse.down()
