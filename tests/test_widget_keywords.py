@@ -16,7 +16,7 @@ from lstm_widgets.concepts import Concepts
 from lstm_widgets.widgets import keywords
 
 WIDGETS = {
-    lw.CellComparison: keywords.CellComparisonKeywords,
+    lw.CellComparison: keywords.CellKeywords,
     lw.CellFinder: keywords.CellFinderKeywords,
     lw.CellGrid: keywords.CellGridKeywords,
     lw.DependencyHeatmap: keywords.DependencyHeatmapKeywords,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from lstm_widgets.widgets.keywords import CellComparisonKeywords
+    from lstm_widgets.widgets.keywords import CellKeywords
 
 __all__ = ["CellComparison"]
 
@@ -103,7 +103,7 @@ class CellComparison(PageWidget):
         b: Recording | Mapping[str, Recording] | Sequence[Recording],
         *,
         variant: str | None = None,
-        **traits: Unpack[CellComparisonKeywords],
+        **traits: Unpack[CellKeywords],
     ) -> None:
         if not {"match", "score", "sign"} <= set(getattr(comparison, "data_vars", ())):
             raise TypeError(

@@ -24,8 +24,8 @@ class PageKeywords(TypedDict, total=False):
     layout: Any
 
 
-class RecordingKeywords(PageKeywords, total=False):
-    """What every widget over a recording takes."""
+class CellKeywords(PageKeywords, total=False):
+    """What every widget takes that shows cells over timesteps."""
 
     example: int
     cell: int
@@ -33,10 +33,15 @@ class RecordingKeywords(PageKeywords, total=False):
     threshold: float
     scale: Literal["layer", "cell", "sigmoid", "squared"] | Range
     align: Literal["read", "predict"]
-    variant: str
-    difference: str
     tracks: Concepts | None
     hidden_tracks: Sequence[str]
+
+
+class RecordingKeywords(CellKeywords, total=False):
+    """What every widget over a recording takes."""
+
+    variant: str
+    difference: str
     selected_timesteps: Sequence[tuple[int, int, int]]
 
 
@@ -52,19 +57,6 @@ class CellGridKeywords(MatchingKeywords, total=False):
     sort: Literal["index", "mean_magnitude", "variance", "similarity", "order"]
     order: Sequence[int]
     hide_quiet_cells: bool
-
-
-class CellComparisonKeywords(PageKeywords, total=False):
-    """What `CellComparison` takes."""
-
-    example: int
-    cell: int
-    timestep: int
-    threshold: float
-    scale: Literal["layer", "cell", "sigmoid", "squared"] | Range
-    align: Literal["read", "predict"]
-    tracks: Concepts | None
-    hidden_tracks: Sequence[str]
 
 
 class TextHeatmapKeywords(MatchingKeywords, total=False):
