@@ -310,10 +310,11 @@ class Moves:
                 found = exchanged_in_order(period, self.keys)
                 if found is not None:
                     return found
-            starts = rows.edges(asked.mask.shape[1])[:-1][asked.mask.any(axis=1)]
-            edges = np.append(starts, len(rows))
-            segments = Segments(edges, self.turns, every=bool(there.all()))
-            return segments.null(kind, said)
+            some = asked.mask.any(axis=1)
+            edges = np.append(rows.edges(asked.mask.shape[1])[:-1][some], len(rows))
+            known = np.diff(edges)
+            whole = ((known == 0) | (known == asked.mask.sum(axis=1)[some])).all()
+            return Segments(edges, self.turns, whole=bool(whole)).null(kind, said)
         values = np.full(len(there), np.nan)
         values[there] = said.block(slice(0, len(said)))
         if self.period.name:

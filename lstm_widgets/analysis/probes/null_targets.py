@@ -74,21 +74,24 @@ class Segments:
         Where each begins, and where the last one ends.
     turns : float64 array (shift, segment)
         By how much they are shifted, as a fraction of each.
-    every : bool
-        Whether the target is known at all of their timesteps.
+    whole : bool
+        Whether the target is known at all timesteps of a series, or at none.
     """
 
     edges: Places
     turns: Floats
-    every: bool
+    whole: bool
 
     def null(self, kind: Kind, said: PackedTrack) -> NullTargets:
         """Shift a target circularly in each, or permute it where it never changes in them; see `shifted`."""
         count = len(self.turns)
-        if self.every and self._never_changes(said):
-            firsts = said.take(self.edges[:-1][np.diff(self.edges) > 0])
+        if self.whole and self._never_changes(said):
+            known = np.diff(self.edges) > 0
+            firsts = np.full(len(known), np.nan)
+            firsts[known] = said.take(self.edges[:-1][known])
             few = permutations_of(firsts) < PERMUTATIONS
-            return NullTargets(count, self.permuted, f"{len(firsts)} examples only" * few)
+            moved = self.permuted if known.all() else self.shifted
+            return NullTargets(count, moved, f"{len(firsts)} examples only" * few)
         cycles = self._cycles(kind, said)
         reason = ""
         if cycles < ENOUGH_CYCLES and self._slow(kind, said):
