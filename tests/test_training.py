@@ -234,6 +234,25 @@ def test_it_stands_among_other_callbacks():
     assert not hasattr(recorder, "no_such_thing")
 
 
+def test_layers_that_keras_numbered_on_are_paired_by_place():
+    def made(first, second):
+        model = network(L.LSTM(first, return_sequences=True), L.LSTM(second), L.Dense(1))
+        return lw.record(model, PROBE)
+
+    keras.backend.clear_session()
+    one, other = made(4, 3), made(4, 3)
+    assert (one.layers, other.layers) == (("lstm", "lstm_1"), ("lstm_2", "lstm_3"))
+    with pytest.warns(UserWarning, match="by their places"):
+        paired = lw.Variants({"one": one, "other": other})
+    np.testing.assert_array_equal(
+        paired["other"]["lstm_1"].hidden_state, other["lstm_3"].hidden_state
+    )
+    keras.backend.clear_session()
+    L.LSTM(1)
+    with pytest.raises(ValueError, match=r"'lstm_1' is the second of .* and the first of "):
+        lw.Variants({"one": one, "turned": made(3, 4)})
+
+
 # Training isn't changed ------------------------------------------------------------------------------
 
 
