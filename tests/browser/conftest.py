@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import lab
 import pytest
+from expected import drawn
 from odd_host import OddHost
 from ready import Kernels, Pages
 from widget_page import SETUP, Saved
@@ -124,6 +125,8 @@ def open_page(browser, tmp_path):
             if before:
                 saved.page.add_init_script(before)
             saved.page.goto(path.as_uri())
+            if scripts:
+                drawn(saved.page)
             opened.append((saved, path))
             return saved
 

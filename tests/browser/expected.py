@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Locator, Page
 
 #: As published in notebooks, with the comma that is missing there.
 BLUE_WHITE_RED_20 = (
@@ -115,6 +115,18 @@ def frames(where: Locator) -> None:
     where.evaluate(
         "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
     )
+
+
+def drawn(page: Page) -> None:
+    """Wait until a saved page stands as it stays: with what its widgets show, and as large as that."""
+    page.wait_for_function(
+        """() => {
+          const [whole, roots] = ["#widget", "#widget .lw"].map((s) => [...document.querySelectorAll(s)]);
+          const failed = whole[0].children.length === 0 && whole[0].textContent.trim();
+          return failed || (roots.length && roots.every((root) => root.ariaBusy !== "true"));
+        }"""
+    )
+    frames(page.locator("body"))
 
 
 def resized(root: Locator, width: int, height: int = 900) -> None:
