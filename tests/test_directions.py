@@ -92,3 +92,23 @@ def test_it_is_the_dataset_that_it_was(recording):
     np.testing.assert_array_equal(both.hidden_state.values, WHOLE)
     np.testing.assert_allclose(both.mean("timestep").hidden_state, WHOLE.mean(axis=1), rtol=1e-5)
     assert both.load().hidden_state.values.flags.c_contiguous
+
+
+def test_a_layer_is_checked_where_both_of_its_directions_are():
+    compared = {"mode": "prefix", "tolerance": 1e-5, "examples": 3, "timesteps": 5}
+    less, more = ({"difference": each} | compared for each in (1e-7, 1e-6))
+    held = compared | {"mode": "none", "difference": 0.0}
+    for checks, expected in (((less, more), more), ((more, less), more), ((held, less), held)):
+        both = lw.Recording.from_layers(
+            [
+                RecordedLayer(
+                    name=f"both/{name}",
+                    kind="GRU",
+                    signals={"hidden_state": VALUES[name]},
+                    go_backwards=name == "backward",
+                    check=check,
+                )
+                for name, check in zip(VALUES, checks, strict=True)
+            ]
+        )
+        assert both["both"].attrs["check"] == expected

@@ -167,7 +167,7 @@ def test_texts_are_read_as_record_reads_them(more):
         recorder.record(model, str(k))
     expected = lw.record(model, text, vocabulary="abc", signals="hidden_state", **more)["lstm"]
     recording = recorder.variants["1"]["lstm"]
-    assert recording.attrs["check"]["mode"] == "full"
+    assert recording.attrs["check"]["mode"] == ("full" if more else "none")
     np.testing.assert_allclose(recording.hidden_state, expected.hidden_state, atol=1e-6)
     assert "".join(recording.token.to_numpy()[0]) == text
 
@@ -232,6 +232,34 @@ def test_it_stands_among_other_callbacks():
     fit(network(), keras.callbacks.CallbackList([recorder, stopping]), epochs=9)
     assert recorder.names == ("epoch 0", "epoch 1", "epoch 2")
     assert not hasattr(recorder, "no_such_thing")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"every": 5}, ["epoch 0", "epoch 4"]),
+        ({"every": 10, "by": "step"}, ["step 0", "step 10", "step 12"]),
+        ({"every": (0, 9)}, ["epoch 0"]),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_the_last_epoch_is_recorded_once_when_training_is_stopped(settings, expected, first):
+    recorder, weights, model = lw.TrainingRecorder(PROBE, **settings), Weights(), network()
+    # Gets no better after the first epoch, whose weights it brings back in the end.
+    stopping = keras.callbacks.EarlyStopping(
+        "loss", patience=3, min_delta=1e9, restore_best_weights=True
+    )
+    callbacks = [weights, stopping, recorder] if first else [weights, recorder, stopping]
+    history = fit(model, *callbacks, epochs=9)
+    assert list(recorder.names) == expected
+    losses = [np.nan, *history.history["loss"]]
+    assert len(losses) == 1 + 4
+    assert not np.array_equal(model.get_weights()[0], weights.kept[-1][0])
+    if len(expected) > 1:
+        np.testing.assert_allclose(recorder.losses["loss"].iloc[-1], losses[-1])
+        model.set_weights(weights.kept[-1])
+        found = recorder.variants[expected[-1]]["lstm"].hidden_state
+        np.testing.assert_allclose(found, lw.record(model, PROBE)["lstm"].hidden_state, atol=1e-6)
 
 
 def test_layers_that_keras_numbered_on_are_paired_by_place():
@@ -448,7 +476,8 @@ def test_hidden_states_alone_are_those_that_are_kept_with_all_signals(layer):
         for k in range(2):
             recorder.record(model, str(k))
     alone, every = (recorder.variants["1"]["rnn"] for recorder in recorders)
-    assert alone.attrs["check"]["mode"] == "full"
+    assert alone.attrs["check"]["mode"] == "none"  # nothing was compared
+    assert every.attrs["check"]["mode"] == ("none" if len(every.data_vars) == 1 else "full")
     for name in ("hidden_state", "initial_hidden_state"):
         np.testing.assert_allclose(alone[name], every[name], atol=1e-6)
 

@@ -193,7 +193,7 @@ class _Following(Session):
         place = self.reading.place(self._start, self._stop, int(hidden.shape[1]))
         unit.signals["hidden_state"][place] = hidden[:, ::-1] if layer.go_backwards else hidden
         self._keep_initial(unit, {"hidden_state": call.states[0]})
-        self._note_checked(unit, *call.x.shape[:2])
+        unit.own = True
         self._open = []
         return Result(None, [])
 

@@ -45,7 +45,7 @@ class TrainingRecorder:
         What is recorded: a few dozen examples, or a text, as for :func:`lstm_widgets.record`.
     every : int or sequence of int, default 1
         After how many epochs, or steps, it is recorded: at every so-many-th, before training, and after the
-        last epoch of ``fit``; or after which.
+        last epoch of ``fit``, also of one that is stopped early; or after which.
     by : {"epoch", "step"}, default "epoch"
         What ``every`` counts. Variants are called ``"epoch 0"`` (before training), ``"epoch 1"`` (after the
         first epoch), …, or ``"step 200"``. A further ``fit`` goes on counting, unless its
@@ -70,8 +70,8 @@ class TrainingRecorder:
         How the first recording is checked, as by :func:`lstm_widgets.record`. Of a Keras model that reads the
         inputs in one call, the later ones are made after a compiled run of the model with its layers' own
         loops, and all that layers return is compared with that; where hidden states alone are kept, and
-        nothing is masked, they are what layers return. Of others, a prefix is checked, as
-        :func:`lstm_widgets.record` does. False: none is checked.
+        nothing is masked, they are what layers return, and there is nothing to check. Of others, a prefix
+        is checked, as :func:`lstm_widgets.record` does. False: none is checked.
     tolerance : float, optional
         The largest accepted difference, as for :func:`lstm_widgets.record`.
 
@@ -186,6 +186,9 @@ class TrainingRecorder:
         self._told: dict[str, dict[str, Any]] = {}
         self._model: Any = None
         self._last_epoch: int | None = None
+        self._left: Mapping[str, float] | None = (
+            None  # logs of an epoch after which nothing was due
+        )
         self._fitting = False  # whether `fit` has begun its first epoch
         self._offset = self._epoch = self._step = self._first_step = 0
 
@@ -289,7 +292,7 @@ class TrainingRecorder:
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
         """Begin with a ``fit``."""
         del logs
-        self._fitting = False
+        self._fitting, self._left = False, None
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Record what the model does before training."""
@@ -300,9 +303,8 @@ class TrainingRecorder:
         self._fitting = True
         self._offset = self._epoch if epoch < self._epoch else 0
         self._epoch = epoch + self._offset
-        now = self._epoch if self.by == "epoch" else self._step
-        if self._due(now - 1, now):
-            self._note(now, {}, before=True)
+        if self._due(self._now - 1, self._now):
+            self._note(self._now, {}, before=True)
         elif not self._kept:  # what can't be recorded is told now, and not after hours
             self._made(self._model)
 
@@ -317,18 +319,31 @@ class TrainingRecorder:
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Record after an epoch, if it is one of those that were asked for."""
         before, self._epoch = self._epoch, epoch + 1 + self._offset
-        last = self._every is not None and epoch + 1 == self._last_epoch
-        if self.by == "step":
-            if last:
-                self._note(self._step, logs or {})
-        elif last or self._due(before, self._epoch):
-            self._note(self._epoch, logs or {})
+        # What stops training may bring back earlier weights in the end, so it isn't waited for.
+        stopped = getattr(self._model, "stop_training", False)
+        last = self._every is not None and (stopped or epoch + 1 == self._last_epoch)
+        due = self.by == "epoch" and self._due(before, self._epoch)
+        self._left = None if last or due else logs or {}
+        if last or due:
+            self._note(self._now, logs or {})
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Record after the last epoch, if a later callback has stopped training after it."""
+        del logs
+        if self._every is not None and self._left is not None:
+            self._note(self._now, self._left)
+        self._left = None
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         """Do nothing at all other moments of which Keras tells its callbacks."""
         if name.startswith("on_") and name.endswith(("_begin", "_end")):
             return _nothing
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def _now(self) -> int:
+        """How many epochs, or steps, there were."""
+        return self._epoch if self.by == "epoch" else self._step
 
     def _due(self, before: int, now: int) -> bool:
         """Whether one of those asked for is after ``before``, up to ``now``."""

@@ -45,6 +45,7 @@ class Unit:
     checked_examples: int = 0
     checked_timesteps: int = 0
     held: bool = False  # whether cells of it are, so that the layer's own loop gives something else
+    own: bool = False  # whether it is what that loop gave, so that there is nothing to compare
     reached: int = 0  # first example of the last batch in which the model called it
 
     @property
@@ -183,7 +184,7 @@ def recorded(
         check={
             "difference": worst.difference,
             "tolerance": worst.tolerance,
-            "mode": "none" if any(unit.held for unit in units) else check or "none",
+            "mode": "none" if any(unit.held or unit.own for unit in units) else check or "none",
             "examples": min(unit.checked_examples for unit in units),
             "timesteps": sum(unit.checked_timesteps for unit in units),
         },
