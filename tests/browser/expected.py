@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import matplotlib.image as mpimg
 import numpy as np
+from lab import settled
 from matplotlib.colors import to_rgb
 
 if TYPE_CHECKING:
@@ -121,12 +122,12 @@ def drawn(page: Page) -> None:
     """Wait until a saved page stands as it stays: with what its widgets show, and as large as that."""
     page.wait_for_function(
         """() => {
-          const [whole, roots] = ["#widget", "#widget .lw"].map((s) => [...document.querySelectorAll(s)]);
-          const failed = whole[0].children.length === 0 && whole[0].textContent.trim();
-          return failed || (roots.length && roots.every((root) => root.ariaBusy !== "true"));
+          const whole = document.querySelector("#widget");
+          const failed = whole.children.length === 0 && whole.textContent.trim();
+          return failed || whole.querySelector(".lw");
         }"""
     )
-    frames(page.locator("body"))
+    settled(page.locator("body"))
 
 
 def resized(root: Locator, width: int, height: int = 900) -> None:
@@ -134,11 +135,11 @@ def resized(root: Locator, width: int, height: int = 900) -> None:
     root.page.set_viewport_size({"width": width, "height": height})
     root.evaluate(
         """root => new Promise((done) => {
-          let [last, unchanged] = [-1, 0];
+          let [last, unchanged] = ["", 0];
           const look = () => {
-            const { width } = root.getBoundingClientRect();
-            unchanged = width === last ? unchanged + 1 : 0;
-            last = width;
+            const place = JSON.stringify(root.getBoundingClientRect());
+            unchanged = place === last ? unchanged + 1 : 0;
+            last = place;
             if (unchanged > 20) done();
             else requestAnimationFrame(look);
           };

@@ -26,7 +26,7 @@ import nbformat
 import zmq
 from chromium import find_chromium, missing
 from jupyter_client.session import Session
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from program import free_port, jupyter_environment, running
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Locator, Page
     from program import Program
+
+# What never comes fails a test late; what comes late on a busy machine must not fail it at all.
+expect.set_options(timeout=15_000)
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / ".artifacts"
 
@@ -45,6 +48,7 @@ SETTINGS = {
         "doNotDisturbMode": True,
     },
     "@jupyterlab/extensionmanager-extension/plugin.jupyterlab-settings": {"enabled": False},
+    "@jupyterlab/docmanager-extension/plugin.jupyterlab-settings": {"autosave": False},
 }
 
 CHROMIUM_FLAGS = (
@@ -268,6 +272,25 @@ _READY = """() => {
 }"""
 
 
+#: The kind of output that a widget is.
+VIEW = "application/vnd.jupyter.widget-view+json"
+# Whether in each output of a cell there is something.
+_SHOWN = """area => [...area.querySelectorAll(".jp-OutputArea-output")].every((output) =>
+  output.querySelector("button, canvas, img, input")
+    || !["", "Loading widget..."].includes(output.innerText.trim()))"""
+# Whether all widgets in an element, or it itself, are drawn with what they show; and nothing moved for some frames.
+_SETTLED = """async (at) => {
+  if (!at.isConnected) return false;
+  const roots = [at, ...at.querySelectorAll(".lw")]
+    .filter((each) => each.matches(".lw") && each.clientWidth > 0);
+  if (roots.some((root) => !root.dataset.paints || root.ariaBusy === "true")) return false;
+  const places = () => JSON.stringify([at, ...roots].map((each) => each.getBoundingClientRect()));
+  const before = places();
+  for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+  return places() === before;
+}"""
+
+
 @dataclass
 class Notebook:
     """One notebook, open in one page."""
@@ -412,10 +435,21 @@ class Notebook:
     # -- looking
 
     def output(self, index: int) -> Locator:
-        """Scroll to a cell and return the locator of its output area."""
+        """Scroll to a cell; once its widgets stand as they stay, return the locator of its output area."""
         self._in_panel("await panel.content.scrollToItem(argument, 'smart');", index)
-        return self.page.locator(
+        area = self.page.locator(
             f".jp-Notebook [data-windowed-list-index='{index}'] .jp-Cell-outputWrapper"
+        )
+        if any(VIEW in output.get("data", {}) for output in self.outputs(index)):
+            eventually(lambda: area.evaluate(_SHOWN), True, timeout=60)
+            settled(area)
+        return area
+
+    def received(self) -> None:
+        """Wait until the page has got what the kernel has sent so far."""
+        self._in_panel(
+            """const asked = { code: "", silent: true, store_history: false };
+            await panel.sessionContext.session.kernel.requestExecute(asked).done;"""
         )
 
     def theme(self, name: str) -> None:
@@ -464,7 +498,12 @@ def pixel(canvas: Locator, x: float, y: float) -> tuple[int, int, int, int]:
     return red, green, blue, alpha
 
 
-def eventually(read: Callable[[], Any], expected: Any, *, timeout: float = 10) -> None:
+def settled(where: Locator) -> None:
+    """Wait until all widgets there, or the one it is, stand as they stay: drawn, and nothing moves any more."""
+    eventually(lambda: where.evaluate(_SETTLED), True, timeout=60)
+
+
+def eventually(read: Callable[[], Any], expected: Any, *, timeout: float = 15) -> None:
     """Read again and again until ``read()`` equals ``expected``; else an error with the last value."""
     deadline = time.monotonic() + timeout
     while True:

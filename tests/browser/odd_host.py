@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from expected import frames
+from lab import settled
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ class Mounted:
         return int(self.root.get_attribute("data-paints") or 0)
 
     def shown(self) -> Mounted:
-        """Wait until it has been painted."""
+        """Wait until it stands as it stays."""
         expect(self.root).to_have_attribute("data-paints", re.compile(r"\d"))
+        settled(self.root)
         return self

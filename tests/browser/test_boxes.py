@@ -8,7 +8,7 @@ import dependencies
 import pytest
 import relevances
 from expected import picture
-from lab import eventually
+from lab import eventually, settled
 from playwright.sync_api import expect
 
 MADE = "\n".join(
@@ -60,6 +60,7 @@ def test_two_in_a_box_share_its_room(show, box, app):
     room = output.bounding_box()["width"]
     grids = output.locator(".lw:visible")
     expect(grids).to_have_count(1 if box == "Tab" else 2)
+    settled(output)
     widths = [grid.bounding_box()["width"] for grid in grids.all()]
     assert max(widths) - min(widths) < 2
     assert 0.85 * room < beside * widths[0] <= room
@@ -68,6 +69,8 @@ def test_two_in_a_box_share_its_room(show, box, app):
     if beside > 1:
         # What is narrow by nature stays so; the rest is for the grid.
         output = notebook.output(2)
+        expect(output.locator(".lw")).to_have_count(1)
+        settled(output)
         slider = output.locator(".widget-slider").bounding_box()
         grid = output.locator(".lw").bounding_box()
         assert slider["x"] + slider["width"] <= grid["x"] + 1
@@ -82,6 +85,7 @@ def test_every_widget_can_stand_beside_another(show):
         room = output.bounding_box()["width"]
         roots = output.locator(".lw")
         expect(roots).to_have_count(2)
+        settled(output)
         widths = [root.bounding_box()["width"] for root in roots.all()]
         assert max(widths) - min(widths) < 2, name
         assert 0.85 * room < sum(widths) <= room, name
@@ -94,6 +98,8 @@ def test_a_layout_of_ones_own_counts(show):
         "ipywidgets.HBox([lw.CellGrid(sums(), layout={'width': '30%'}), lw.CellGrid(sums())])"
     )
     output = notebook.output(1)
+    expect(output.locator(".lw")).to_have_count(2)
+    settled(output)
     room = output.bounding_box()["width"]
     first, second = (root.bounding_box()["width"] for root in output.locator(".lw").all())
     assert abs(first - 0.3 * room) < 0.03 * room

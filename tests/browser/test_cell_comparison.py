@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from expected import frames
-from lab import eventually
+from expected import frames, resized
+from lab import eventually, settled
 from playwright.sync_api import expect
 from test_cell_grid import Grid
 
@@ -145,8 +145,9 @@ def test_grids_are_scrolled_and_zoomed_together(saved):
     # All rows are seen, of both as high, though one has fewer.
     one.frame.press("0")
     frames(one.frame)
-    heights = [grid.frame.evaluate("e => e.scrollHeight") for grid in (one, other)]
-    assert heights[0] == heights[1]
+    eventually(
+        lambda: len({grid.frame.evaluate("e => e.scrollHeight") for grid in (one, other)}), 1
+    )
     other.frame.press("+")
     other.frame.press("+")
     eventually(lambda: len({grid.frame.evaluate("e => e.scrollWidth") for grid in (one, other)}), 1)
@@ -179,8 +180,9 @@ def test_a_span_and_a_search_are_in_both(saved):
     one.frame.press("Control+f")
     root.locator("[data-control='find tokens']:visible").fill("7")
     # A band below the tokens tells where it stands, in both: rows stay beside each other.
-    eventually(lambda: other.frame.evaluate("e => e.scrollHeight"), tall + 10)
-    assert one.frame.evaluate("e => e.scrollHeight") == tall + 10
+    for grid in (one, other):
+        eventually(lambda grid=grid: grid.frame.evaluate("e => e.scrollHeight"), tall + 10)
+    frames(one.frame)
     boxes = [grid.frame.bounding_box() for grid in (one, other)]
     assert boxes[0]["y"] == boxes[1]["y"]
     expect(page.page.locator(".lw-notice:not(:empty)")).to_have_count(0)
@@ -188,11 +190,11 @@ def test_a_span_and_a_search_are_in_both(saved):
 
 @pytest.mark.parametrize("width", [700, 1280])
 def test_full_screen_has_both_grids(saved, width):
-    _, page, root, one, other = saved()
-    page.page.set_viewport_size({"width": width, "height": 800})
+    _, _, root, one, other = saved()
+    resized(root, width, 800)
     root.locator("> .lw-bar button[title='full screen']").click()
     expect(root).to_have_class("lw lw-cell-comparison lw-full lw-filling")
-    frames(one.frame)
+    settled(root)
     for grid in (one, other):
         box = grid.frame.bounding_box()
         assert box["height"] > 300
@@ -212,9 +214,8 @@ def test_a_dark_page_is_dark_within(saved):
 
 @pytest.mark.parametrize("width", [760, 1280])
 def test_nothing_that_is_told_is_cut_off(saved, width):
-    _, page, root, one, other = saved(threshold=0.25)
-    page.page.set_viewport_size({"width": width, "height": 800})
-    frames(one.frame)
+    _, _, root, one, other = saved(threshold=0.25)
+    resized(root, width, 800)
     for status in (told(root), one.status, other.status):
         expect(status).not_to_be_empty()
         assert status.evaluate("e => e.scrollHeight <= e.clientHeight")

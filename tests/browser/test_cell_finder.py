@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import recordings
-from expected import Look
+from expected import Look, resized
 from lab import eventually
 from playwright.sync_api import expect
 from widget_page import Widget, number
@@ -46,8 +46,10 @@ class Finder(Widget):
 
     def rows(self):
         """The rows in view, from the top."""
-        found = self.table.locator("[data-row]").all()
-        return [int(row.get_attribute("data-row")) for row in found]
+        # At once: while one is read the others may be replaced.
+        return self.table.locator("[data-row]").evaluate_all(
+            "all => all.map((e) => +e.dataset.row)"
+        )
 
     def shows(self, number):
         """Wait until everything is at a row, here and in Python."""
@@ -262,8 +264,7 @@ grid.threshold = 0.01"""
 
     # No scrolling sideways at any width; side by side where there is room.
     for width in (1280, 1920, 1000):
-        notebook.page.set_viewport_size({"width": width, "height": 1200})
-        notebook.page.wait_for_timeout(300)
+        resized(finder.root, width, 1200)
         beyond = finder.root.evaluate(
             """e => [e, ...e.querySelectorAll(".lw-bar, .lw-panes, .lw-pane, .lw-ranking, .lw-table,"
               + " .lw-card, .lw-filters, .lw-foot")]

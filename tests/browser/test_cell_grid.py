@@ -443,6 +443,7 @@ def test_status_hover_click_and_keys(show):
         says(grid, cell, example, timestep)
         grid.becomes(cell=cell, example=example, timestep=timestep)
         # Wherever the selection goes, it is in view.
+        frames(grid.frame)
         (left, top), (width, height) = grid.scrolled, grid.size
         x = int(grid.start(np.array(example * 5 + timestep))) - left
         y = grid.header + cell * SQUARE - top
@@ -962,6 +963,7 @@ def test_zoom(show):
     extent(18, 7)
     grid.scroll(300, 50)
     grid.frame.hover(position={"x": GUTTER + 400, "y": grid.header + 200})
+    frames(grid.frame)
     under = grid.status.inner_text()
     page.keyboard.down("Control")
     page.mouse.wheel(0, -100)

@@ -52,7 +52,7 @@ def test_a_forecast_is_shown_from_its_end_channel_by_channel(show):
     assert most > 100
     eventually(lambda: abs(most - heat.scrolled[0]) <= 1, True)
     ticks = heat.root.locator(".lw-rows-head .lw-date")
-    assert "2005" in " ".join(ticks.all_text_contents())
+    eventually(lambda: "2005" in " ".join(ticks.all_text_contents()), True)
     # The timesteps have the colours of their numbers.
     head = heat.root.locator(".lw-rows-head > span").nth(4)
     begin = round(head.bounding_box()["x"] - heat.frame.bounding_box()["x"])

@@ -9,7 +9,7 @@ import dependencies
 import matplotlib as mpl
 import numpy as np
 import pytest
-from expected import frames, picture, resized, wrong
+from expected import drawn, frames, picture, resized, wrong
 from lab import eventually
 from playwright.sync_api import expect
 from test_text_heatmap import wrapped
@@ -358,6 +358,7 @@ def test_a_saved_page(browser, tmp_path, scheme):
         saved = Saved(context.new_page())
         page = saved.page
         page.goto(path.as_uri())
+        drawn(page)
         texts = SavedTexts(saved, 0, models)
         texts.__class__.paper = PAPER[scheme]
         palette = {"light": "Purples", "dark": "Purples_dark"}[scheme]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import recordings
-from expected import Look
-from lab import eventually
+from expected import Look, resized
+from lab import eventually, settled
 from playwright.sync_api import expect
 from test_cell_grid import GUTTER, LABELS, SQUARE, TOKENS
 from test_text_heatmap import Text
@@ -76,7 +76,7 @@ def test_styles_of_other_widgets_change_nothing(show, root):
     """They come into the page with the widgets, in whatever order these are shown."""
     notebook = show(EXPLORER)
     explorer = notebook.output(1).locator(".lw")
-    notebook.page.set_viewport_size({"width": 1920, "height": 1200})
+    resized(explorer, 1920, 1200)
 
     def layout():
         return explorer.evaluate(
@@ -87,7 +87,7 @@ def test_styles_of_other_widgets_change_nothing(show, root):
         )
 
     eventually(lambda: explorer.evaluate("e => e.matches('.lw-split')"), True)
-    notebook.page.wait_for_timeout(300)
+    settled(explorer)
     before = layout()
     for sheet in sorted((root / "lstm_widgets" / "static").glob("*.css")):
         if sheet.stem != "explorer":
@@ -99,8 +99,7 @@ def test_it_needs_no_scrolling_sideways(show):
     notebook = show(EXPLORER)
     root = notebook.output(1).locator(".lw")
     for width in (1280, 1920, 1000):
-        notebook.page.set_viewport_size({"width": width, "height": 1200})
-        notebook.page.wait_for_timeout(300)
+        resized(root, width, 1200)
         beyond = root.evaluate(
             """e => [e, ...e.querySelectorAll(".lw-bar, .lw-sliders, .lw-panes, .lw-pane, .lw-foot")]
               .filter(part => part.scrollWidth > part.clientWidth + 1).map(part => part.className)"""
@@ -108,7 +107,7 @@ def test_it_needs_no_scrolling_sideways(show):
         assert beyond == [], width
         assert root.bounding_box()["width"] <= width
     # Where there is room, the gates stand beside the text, and both end together.
-    notebook.page.set_viewport_size({"width": 1920, "height": 1200})
+    resized(root, 1920, 1200)
     _, text, gates, _ = (pane.bounding_box() for pane in root.locator(".lw-pane").all())
     assert text["y"] == gates["y"]
     assert text["height"] == gates["height"]

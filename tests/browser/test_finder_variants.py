@@ -127,7 +127,10 @@ def test_the_slider_switches_ranking_and_evidence(show, ranked):
     finder.control("difference to").select_option("")
     shows(finder, variants, table, chosen)
     # One after the other, each with its evidence.
-    finder.control("play").click()
+    play = finder.control("play")
+    play.click()
+    expect(play).to_have_attribute("aria-label", re.compile("^stop"))
+    expect(play).to_have_attribute("aria-label", re.compile("^play"))
     finder.becomes(variant="epoch 3", row=chosen)
     expect(finder.notice).to_be_empty()
     notebook.theme("dark")

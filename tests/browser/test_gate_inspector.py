@@ -269,6 +269,7 @@ def test_keys_clicks_and_hover(show):
         gates.says(cell, 0, timestep)
         gates.becomes(cell=cell, timestep=timestep)
         # The selected timestep is in view.
+        frames(gates.frame)
         (left,) = gates.lefts(np.array([timestep]))
         assert GUTTER <= left <= gates.size[0] - SQUARE
     assert notebook.count() == before

@@ -7,7 +7,7 @@ from expected import frames, picture
 from lab import eventually
 from playwright.sync_api import expect
 from test_backdrop import CONTRAST
-from test_touch import Hand, token
+from test_touch import Hand, still, token
 
 PLACES = """root => [...root.querySelectorAll("*")].filter((each) => each.checkVisibility()).map((each) => {
   const [a, b] = [each.getBoundingClientRect(), root.getBoundingClientRect()];
@@ -31,11 +31,8 @@ def test_widgets_are_as_they_are_elsewhere(show):
     hand.pan(*token(text, 6, 20), -120)
     eventually(lambda: text.evaluate("e => e.scrollTop") > 60, True)
     expect(status).to_contain_text("t=3 ")
-    text.evaluate("""async (e) => {
-      for (let last; last !== e.scrollTop; await new Promise((r) => setTimeout(r, 150)))
-        last = e.scrollTop;
-      e.scrollTop = 0;
-    }""")
+    still(text)
+    text.evaluate("e => { e.scrollTop = 0; }")
     frames(text)
     hand.tap(*token(text, 0, 30))
     eventually(lambda: kernel.value("text.timestep"), 30)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import recordings
 from expected import Look, frames, picture
+from lab import eventually
 from playwright.sync_api import expect
 from test_cell_grid import Sums
 from test_example_grid import Examples
@@ -236,9 +237,8 @@ def test_without_scripts_a_still_picture_is_shown(open_page):
     saved = open_page(lw.CellGrid(recordings.sums()), scripts=False)
     image = saved.page.locator("noscript img")
     expect(image).to_be_visible()
-    box = image.bounding_box()
-    assert box["width"] == 900
-    assert box["height"] > 400
+    eventually(lambda: image.bounding_box()["width"], 900)
+    eventually(lambda: image.bounding_box()["height"] > 400, True)
 
 
 def test_on_paper_the_picture_stands_without_its_controls(open_page):

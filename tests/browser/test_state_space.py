@@ -191,8 +191,13 @@ def test_a_lasso_chooses_timesteps_that_other_widgets_mark(show):
     notebook.kernel.run("grid.selected_timesteps = [(0, 10, 30)]")
     expect(space.root.locator(".lw-space-key")).to_contain_text("20 timesteps selected")
     frames(space.frame)
-    after = picture(space.canvas)
-    assert (after.astype(int).sum(axis=2) > before.astype(int).sum(axis=2)).mean() > 0.01
+
+    def lighter():
+        """Which part of the picture is lighter than before."""
+        after = picture(space.canvas)
+        return (after.astype(int).sum(axis=2) > before.astype(int).sum(axis=2)).mean()
+
+    eventually(lambda: bool(lighter() > 0.01), True)
     for column in range(10, 30):  # at least as dark as the grey of other tokens
         assert space.colours(places[column]).min() < 190
 
@@ -339,8 +344,7 @@ def test_a_saved_page_has_all_it_shows(open_page, monkeypatch, exact):
     for colouring in ("vowel", "value", "timestep", "example", "token"):
         before = picture(space.canvas)
         space.control("colour").select_option(colouring)
-        frames(space.frame)
-        assert (picture(space.canvas) != before).any()
+        eventually(lambda before=before: bool((picture(space.canvas) != before).any()), True)
     for name, component in (("x", "4"), ("z", "2")):
         space.control(name).select_option(component)
     expect(space.status).to_contain_text("PC 5 " if exact else "PC 5 ≈ ")
@@ -360,6 +364,7 @@ def test_many_points_are_asked_for_and_drawn_as_how_many_there_are(show):
     space = Space(notebook, 1, name="space")
     key = space.root.locator(".lw-space-key")
     expect(key).to_contain_text("200000 states · the more states, the stronger the colour")
+    expect(key).not_to_contain_text("while it changes")
     assert notebook.kernel.value("len(space._space_values)") == 0
     width, height = space.size
     middle = space.colours((width / 2, height / 2), 12)
@@ -367,7 +372,6 @@ def test_many_points_are_asked_for_and_drawn_as_how_many_there_are(show):
     assert (255 - middle.astype(int)).max(axis=1).mean() > 20
     assert len(np.unique(edge, axis=0)) < 4
     # While it changes, a part of them is counted, which is said; then all of them again.
-    expect(key).not_to_contain_text("while it changes")
     before = picture(space.canvas)
     key.evaluate(
         "key => { window.said = [];"

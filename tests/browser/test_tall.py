@@ -9,6 +9,7 @@ import numpy as np
 import recordings
 import relevances
 from expected import frames, picture
+from lab import eventually
 from playwright.sync_api import expect
 
 import lstm_widgets as lw
@@ -55,7 +56,7 @@ def test_a_text_of_a_million_lines(open_page):
     # The wheel goes on line by line, and leaves none out.
     page.page.mouse.wheel(0, 2 * pitch)
     point(text, page.page, 21, 30)
-    assert shown(status) == middle + 2
+    eventually(lambda: shown(status), middle + 2)
     # Keys bring what they select into view, one line after the other.
     text.click(position={"x": 20, "y": 30})
     for step in range(1, 25):

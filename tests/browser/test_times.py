@@ -265,8 +265,12 @@ def test_explorer_has_lines_in_the_place_of_the_text(open_page):
     expect(grid.status).to_contain_text(re.compile(r"cell 3 · \d{4}-\d\d-\d\d · cell_state"))
     # The date that is selected is in view in the gates, too.
     box = grid.root.locator(".lw-gates")
-    left, width = box.evaluate("e => [e.scrollLeft, e.clientWidth]")
-    assert left <= 101 * 6 <= left + width - GUTTER - 6
+
+    def in_view():
+        left, width = box.evaluate("e => [e.scrollLeft, e.clientWidth]")
+        return left <= 101 * 6 <= left + width - GUTTER - 6
+
+    eventually(in_view, True)
 
 
 def test_explorer_of_a_text_has_its_text(open_page):

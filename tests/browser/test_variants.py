@@ -413,7 +413,7 @@ def test_on_a_small_screen_all_of_an_explorer_is_seen(open_page):
     expect(root.locator(".lw-variants")).to_be_visible()
     expect(saved.page.locator("h1")).to_be_in_viewport(ratio=1)
     eventually(lambda: root.evaluate("e => e.getBoundingClientRect().bottom <= innerHeight"), True)
-    assert root.evaluate("e => e.getBoundingClientRect().height") > 700
+    eventually(lambda: root.evaluate("e => e.getBoundingClientRect().height") > 700, True)
 
 
 def test_what_a_probe_reads_and_what_counted_are_the_variants_own(open_page):

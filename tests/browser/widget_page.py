@@ -7,7 +7,7 @@ from pathlib import Path
 
 import recordings
 from expected import frames, wrong
-from lab import eventually
+from lab import eventually, settled
 from playwright.sync_api import expect
 
 #: The first cell of a notebook: the recordings, and what shows them.
@@ -41,14 +41,18 @@ class Widget:
         self.status = self.root.locator(".lw-status")
         self.notice = self.root.locator(".lw-notice")
         expect(self.root).to_have_attribute("data-paints", re.compile(r"\d"))
+        settled(self.root)
 
     def get(self, trait):
         return self.notebook.kernel.value(f"{self.name}.{trait}")
 
     def set(self, **traits):
+        """Let Python set traits; the page has got and painted them afterwards."""
         self.notebook.kernel.run(
             "\n".join(f"{self.name}.{trait} = {value!r}" for trait, value in traits.items())
         )
+        self.notebook.received()
+        frames(self.root)
 
     def becomes(self, **traits):
         """Wait until Python has these values."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lab import settled
 from playwright.sync_api import expect
 from samples import SAMPLES
 
@@ -87,7 +88,8 @@ class Host(Protocol):
 
 
 def root_of(host: Host, name: str) -> Locator:
-    """Give a sample's widget in the page, once it is drawn."""
+    """Give a sample's widget in the page, once it stands as it stays."""
     root = host.output(name).locator(".lw").first
     expect(root).to_have_attribute("data-paints", re.compile(r"\d"), timeout=60_000)
+    settled(root)
     return root
