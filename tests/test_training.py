@@ -129,6 +129,26 @@ def test_models_of_all_kinds_are_compiled_and_recorded_as_record_does(name):
             )
 
 
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("which", [0, -1])
+def test_hidden_states_of_one_layer_are_recorded_as_record_does(name, which):
+    model = MODELS[name]()
+    layer = lw.record(model, PROBE, check=False).layers[which]
+    recorder = lw.TrainingRecorder(PROBE, layers=layer, signals="hidden_state")
+    recorder.record(model, "first")
+    for variable in model.trainable_variables:
+        variable.assign(variable * 1.1 + 0.01)
+    recorder.record(model, "second")
+    expected = lw.record(model, PROBE, layers=layer, signals="hidden_state")
+    recording = recorder.variants["second"]
+    assert recording.layers == expected.layers
+    assert recording.signals(layer) == expected.signals(layer)
+    for variable in (*expected[layer].data_vars, *expected[layer].coords):
+        np.testing.assert_allclose(
+            recording[layer][variable], expected[layer][variable], atol=1e-6, err_msg=variable
+        )
+
+
 class Tracing(keras.Model):
     """A model whose own traced function runs its layers: their values stay inside."""
 

@@ -51,11 +51,13 @@ __all__ = [
     "Call",
     "Compiled",
     "FollowedCall",
+    "Follower",
     "Input",
     "Layer",
     "Loop",
     "Masker",
     "Result",
+    "ReturnedCall",
     "Run",
     "adapter_of",
     "environment",
@@ -284,14 +286,46 @@ class FollowedCall(Call, Protocol):
         """The states in which it ended, one array a state."""
 
 
+@dataclass(frozen=True)
+class ReturnedCall:
+    """One call of a recurrent layer, of which nothing is known but what it returned.
+
+    Attributes
+    ----------
+    layer : Layer
+        The layer.
+    number : int
+        Which of its calls it is.
+    outputs : numpy.ndarray
+        As :attr:`FollowedCall.own_outputs`.
+    start : numpy.ndarray
+        The first of the states from which it started, ``(example, units)``.
+    """
+
+    layer: Layer
+    number: int
+    outputs: npt.NDArray[Any]
+    start: npt.NDArray[Any]
+
+
+class Follower(Loop, Protocol):
+    """A loop that runs after the layers' own ones."""
+
+    def takes_returned(self, layer: Layer, call: int) -> bool:
+        """Whether all that it wants of a call without padding is in a :class:`ReturnedCall`."""
+
+    def take(self, call: ReturnedCall) -> None:
+        """Take what a call has returned."""
+
+
 class Compiled(Protocol):
     """A model that is compiled for one batch, to be run again and again while its weights change.
 
-    Its layers run their own loops; the loop is handed each :class:`FollowedCall` afterwards, and what it
-    comes to doesn't go on.
+    Its layers run their own loops; the loop is handed each :class:`FollowedCall`, or :class:`ReturnedCall`,
+    afterwards, and what it comes to doesn't go on.
     """
 
-    def running(self, loop: Loop) -> AbstractContextManager[Run]:
+    def running(self, loop: Follower) -> AbstractContextManager[Run]:
         """Make the model ready to run, for as long as the context lasts, and leave it as it was found."""
 
 
@@ -483,12 +517,17 @@ class Adapter(Protocol):
         self,
         layers: Sequence[Layer],
         batch: Any,
+        loop: Follower,
         *,
         pieces: bool = False,
         every_output: bool = False,
+        outputs: bool = True,
     ) -> Compiled | None:
-        """Compile the model for one batch, as :meth:`running` would call it; None if that can't be."""
-        del layers, batch, pieces, every_output
+        """Compile the model for one batch, as :meth:`running` would call it; None if that can't be.
+
+        ``loop`` tells what is wanted of its layers' calls, and ``outputs`` whether what it returns is.
+        """
+        del layers, batch, loop, pieces, every_output, outputs
         return None
 
     def settle(self) -> None:

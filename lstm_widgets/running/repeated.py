@@ -7,15 +7,14 @@ from __future__ import annotations
 import contextlib
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from lstm_widgets.models.adapter import Result, adapter_of
+from lstm_widgets.models.adapter import adapter_of
 from lstm_widgets.models.inputs import DEFAULT_BATCH_SIZE
 from lstm_widgets.recording.recorded import plain
 from lstm_widgets.rnn.comparison import difference
-from lstm_widgets.rnn.parallel import alone
 from lstm_widgets.running.parts import Told, Whole
 from lstm_widgets.running.recorder import Beside, Recorder
 from lstm_widgets.running.run import prepared
@@ -28,11 +27,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lstm_widgets.models.adapter import Adapter, Call, Compiled, Run
+    from lstm_widgets.models.adapter import Adapter, Call, Compiled, Layer, ReturnedCall, Run
     from lstm_widgets.models.self_check import CellRun
     from lstm_widgets.recording import Recording
     from lstm_widgets.rnn.comparison import Check
     from lstm_widgets.running.unit import Unit
+
+    Kind = TypeVar("Kind", bound=Session)
 
 __all__ = ["Repeated"]
 
@@ -89,6 +90,7 @@ class Repeated:
             parts.plan()
         self._beside = Beside(scaling=scaling, named=told.tokens is not None)
         self._part = parts.part
+        self._calls = parts.part.reading.parts(parts.part.size)  # of the model, from where to where
         self._every_output = parts.reading.mode == "pieces" and parts.head.series is not None
         self._known: Any = _Known(
             self._adapter.name,
@@ -114,15 +116,15 @@ class Repeated:
 
     def _compile(self) -> Compiled | None:
         """Compile the model, if it reads all in one call."""
-        reading, part = self._parts.reading, self._part
-        calls = reading.parts(part.size)
-        if len(calls) != 1:
+        if len(self._calls) != 1:
             return None
         return self._adapter.compiled(
             self._selection.found,
-            part.batch(*calls[0]),
-            pieces=reading.mode == "pieces",
+            self._part.batch(*self._calls[0]),
+            self._session(_Following, self._check),
+            pieces=self._parts.reading.mode == "pieces",
             every_output=self._every_output,
+            outputs=self._part.given.series is not None,
         )
 
     def _stepped(self, check: Check) -> Recording:
@@ -134,13 +136,12 @@ class Repeated:
         """Record after a compiled run, in which layers ran their own loops, with which all is compared."""
         session = self._session(_Following, self._check and "full")
         try:
-            with alone():  # taken once, and not for each layer
-                return self._recording(session, compiled.running(session))
+            return self._recording(session, compiled.running(session))
         except _ApartError:
             # By rounding, or by mistake: that is what a check by samples finds out.
             return self._stepped("prefix")
 
-    def _session(self, kind: type[Session], check: Check) -> Session:
+    def _session(self, kind: type[Kind], check: Check) -> Kind:
         session = kind(
             *(self._selection, self._parts.reading, check, self._tolerance),
             every_output=self._every_output,
@@ -153,7 +154,7 @@ class Repeated:
             recorder = Recorder(session, ready, self._beside)
             recorder.turn(self._part)
             # An interrupt is the training's: there is no recording of half the inputs.
-            for start, stop in self._part.reading.parts(self._part.size):
+            for start, stop in self._calls:
                 recorder.read(start, stop)
         return recorder.recording(self._known)
 
@@ -181,34 +182,26 @@ class _Following(Session):
     Where hidden states are all that is kept, and outputs are nothing else, they are taken as they are.
     """
 
-    def run(self, call: Call) -> Result:
-        """Run a call of a layer, and keep what it does."""
-        followed: Any = call
-        if not self._returns_what_is_kept(call):
-            return super().run(call)
-        layer, hidden = call.layer, followed.own_outputs
-        self._reached.add(layer.name)
-        self._expect_shape(layer.name, *call.x.shape[:2])
-        unit = self._unit(call, 0)
-        place = self.reading.place(self._start, self._stop, int(hidden.shape[1]))
-        unit.signals["hidden_state"][place] = hidden[:, ::-1] if layer.go_backwards else hidden
-        self._keep_initial(unit, {"hidden_state": call.states[0]})
-        unit.own = True
-        self._open = []
-        return Result(None, [])
-
-    def _returns_what_is_kept(self, call: Call) -> bool:
-        """Whether a layer's outputs are all that is kept of it, at every timestep."""
-        layer, followed = call.layer, cast("Any", call)
+    def takes_returned(self, layer: Layer, call: int) -> bool:
+        """Whether a layer's outputs are all that is kept of a call without padding."""
         return bool(
             self.reading.mode != "windows"
-            and call.mask is None
             and layer.kinds in _RETURNED
             and layer.dtypes == ("float32",)
-            and layer.dtypes[0] == followed.own_outputs.dtype
-            and self.selection.signals(layer.units[0], call.number, layer.kinds[0])
-            == ("hidden_state",)
+            and self.selection.signals(layer.units[0], call, layer.kinds[0]) == ("hidden_state",)
         )
+
+    def take(self, call: ReturnedCall) -> None:
+        """Keep what a call has returned."""
+        layer, hidden = call.layer, call.outputs
+        self._reached.add(layer.name)
+        self._expect_shape(layer.name, *hidden.shape[:2])
+        unit = self._unit(layer, call.number, 0, hidden.shape[1])
+        place = self.reading.place(self._start, self._stop, hidden.shape[1])
+        unit.signals["hidden_state"][place] = hidden[:, ::-1] if layer.go_backwards else hidden
+        self._keep_initial(unit, {"hidden_state": call.start})
+        unit.own = True
+        self._open = []
 
     def _compare(self, call: Call, kept: Sequence[tuple[Sequence[Unit], CellRun]]) -> None:
         followed: Any = call
@@ -245,7 +238,8 @@ def apart(ours: NDArray[Any], theirs: NDArray[Any], tolerance: float) -> float:
 @contextlib.contextmanager
 def _randomness_as_found(adapter: Adapter) -> Iterator[None]:
     """Leave all that random numbers are drawn from as it was found."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - that of the process
+    python = random.getstate()
+    numpy = np.random.get_state(legacy=False)  # noqa: NPY002 - that of the process
     try:
         with adapter.randomness_as_found():
             yield

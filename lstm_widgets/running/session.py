@@ -263,7 +263,7 @@ class Session:
         for k, cell in enumerate(call.cells):
             parts = range(seen, seen + (len(KINDS[cell.kind].parts) or 1))
             seen = parts.stop
-            units = [self._unit(call, part) for part in parts]
+            units = [self._unit(layer, call.number, part, call.x.shape[1]) for part in parts]
             held = self._held(units, call.number, len(x))
             dtype, position = cell.dtype, len(ended)
             states = call.states[position:][: STATES[cell.kind]]
@@ -403,9 +403,8 @@ class Session:
             real = real[: self._stop - self._start, -1]
         unit.mask[self.reading.place(self._start, self._stop, real.shape[-1])] = real
 
-    def _unit(self, made: Call, k: int) -> Unit:
+    def _unit(self, one: Layer, call: int, k: int, timesteps: int) -> Unit:
         """Find what is kept of a call of a layer's k-th cell; in the first batch, make room."""
-        one, call, timesteps = made.layer, made.number, made.x.shape[1]
         name, kind, size = one.units[k], one.kinds[k], one.sizes[k]
         unit = self.units.get((name, call))
         if unit is None:

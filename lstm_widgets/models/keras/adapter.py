@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from lstm_widgets.models.adapter import Loop
+    from lstm_widgets.models.adapter import Follower, Loop
     from lstm_widgets.models.explaining import CellState
     from lstm_widgets.rnn.comparison import Check
 
@@ -179,12 +179,22 @@ class KerasAdapter(Adapter):
         self,
         layers: Sequence[Any],
         batch: Any,
+        loop: Follower,
         *,
         pieces: bool = False,
         every_output: bool = False,
+        outputs: bool = True,
     ) -> CompiledModel | None:
         """Compile the model for one batch; None if that can't be."""
-        return compiled(self.model, layers, batch, pieces=pieces, every_output=every_output)
+        return compiled(
+            self.model,
+            layers,
+            batch,
+            loop,
+            pieces=pieces,
+            every_output=every_output,
+            outputs=outputs,
+        )
 
     def settle(self) -> None:
         """Bring weights back from ``fit``, where it keeps them for an epoch."""

@@ -4,7 +4,8 @@
 
 In :mod:`lstm_widgets.models.keras.run` the model's Python runs, because each layer waits for our loop. Here
 layers run their own loops, within a function that is compiled once, which also returns what each of them
-received and what it made of that. Our loop runs afterwards, and is held against the layer's own.
+received and what it made of that. Our loop runs afterwards, and is held against the layer's own; where all
+that is wanted is what layers return, nothing else is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lstm_widgets.models.adapter import ReturnedCall
 from lstm_widgets.models.keras.backend import backend
 from lstm_widgets.models.keras.cells import as_array, mask_array, read_cell, variables
 from lstm_widgets.models.keras.gather import array
@@ -32,13 +34,14 @@ from lstm_widgets.models.keras.run import (
     states_as_found,
 )
 from lstm_widgets.recording.recorded import plain
+from lstm_widgets.rnn.parallel import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from lstm_widgets.models.adapter import Loop
+    from lstm_widgets.models.adapter import Follower
     from lstm_widgets.models.keras.patches import Patch
     from lstm_widgets.rnn.cells import Cell
 
@@ -78,6 +81,12 @@ class _Noted:
     number: int
     states: int
     masked: bool
+    returned: bool  # whether there are its outputs and its first state alone
+
+    @property
+    def count(self) -> int:
+        """How many tensors it has."""
+        return 2 if self.returned else 2 + 2 * self.states + self.masked
 
 
 @dataclass(frozen=True)
@@ -98,15 +107,23 @@ class CompiledModel:
     """A model that is compiled for one batch; see :class:`lstm_widgets.models.adapter.Compiled`."""
 
     def __init__(
-        self, model: Any, found: Sequence[Found], batch: Any, *, pieces: bool, every_output: bool
+        self,
+        model: Any,
+        found: Sequence[Found],
+        batch: Any,
+        loop: Follower,
+        *,
+        pieces: bool,
+        every_output: bool,
+        outputs: bool,
     ) -> None:
         keras = load_keras()
         self._model = model
         self._found = [_Described(**vars(one)) for one in found]
-        self._pieces, self._every_output = pieces, every_output
+        self._loop = loop
+        self._pieces, self._every_output, self._with_outputs = pieces, every_output, outputs
         self._states = list({id(v): v for v, _ in read_states(model, self._found)}.values())
-        # Read along with all else: each on its own takes as long as a layer.
-        self._weights = [v for one in self._found for cell in one.cells for v in variables(cell)]
+        self._weights: list[Any] = []
         self._noted: list[_Noted] = []
         self._names: list[str] = []
         taken = keras.tree.map_structure(backend().taken, batch)
@@ -118,9 +135,11 @@ class CompiledModel:
 
     @property
     def reaches_all(self) -> bool:
-        """Whether it tells of each layer that the model has to call."""
+        """Whether it tells of each layer that the model has to call, and that matters."""
         called = {note.layer.name for note in self._noted}
-        return all(one.optional or one.name in called for one in self._found)
+        return all(
+            one.optional or one.name in called for one in self._found if self._loop.wants(one)
+        )
 
     def _run(self, *tensors: Any) -> list[Any]:
         """Call the model; return its outputs, and what was noted of each call of a layer."""
@@ -134,7 +153,11 @@ class CompiledModel:
             stack.enter_context(replaced(self._watched(noted)))
             batch = load_keras().tree.pack_sequence_as(self._batch, tensors)
             outputs = named(self._model, call_model(self._model, batch))
+        outputs = outputs if self._with_outputs else {}
         self._noted, self._names = [note for note, _ in noted], list(outputs)
+        # Read along with all else: each on its own takes as long as a layer.
+        scanned = {note.layer.name: note.layer for note in self._noted if not note.returned}
+        self._weights = [v for one in scanned.values() for c in one.cells for v in variables(c)]
         # States as they are now tell whether the call has changed them.
         read = [
             load_keras().ops.copy(variable.value) for variable in (*self._states, *self._weights)
@@ -149,13 +172,24 @@ class CompiledModel:
     def _watched(self, noted: list[tuple[_Noted, list[Any]]]) -> Iterator[Patch]:
         times: dict[str, int] = {}
 
-        def number(one: Found) -> int:
+        def note(
+            one: Found,
+            *both: Any,
+            before: Sequence[Any],
+            after: Sequence[Any],
+            masks: Sequence[Any] = (),
+        ) -> None:
+            if not self._loop.wants(one):
+                return
             times[one.name] = times.get(one.name, 0) + 1
-            return one.number(times[one.name])
+            call = one.number(times[one.name])
+            returned = not masks and self._loop.takes_returned(one, call)
+            kept = [both[1], before[0]] if returned else [*both, *before, *after, *masks]
+            noted.append((_Noted(one, call, len(before), bool(masks), returned), kept))
 
         for one in self._found:
             watched = _stepped if one.stepped else _looped
-            yield one.layer, "call" if one.stepped else "inner_loop", watched(one, number, noted)
+            yield one.layer, "call" if one.stepped else "inner_loop", watched(one, note)
         for layer in self._model._flatten_layers():  # noqa: SLF001
             if isinstance(layer, load_keras().layers.Bidirectional):
                 for name in ("_can_attempt_fused_lstm", "_can_attempt_fused_gru"):
@@ -175,14 +209,11 @@ class CompiledModel:
                 variable.assign(was)
         weights = {id(variable): next(tensors) for variable in self._weights}
         outputs = {name: next(tensors) for name in self._names}
-        noted = [
-            (note, [next(tensors) for _ in range(2 + 2 * note.states + note.masked)])
-            for note in self._noted
-        ]
+        noted = [(note, [next(tensors) for _ in range(note.count)]) for note in self._noted]
         return weights, outputs, noted
 
     @contextlib.contextmanager
-    def running(self, loop: Loop) -> Iterator[CompiledRun]:
+    def running(self, loop: Follower) -> Iterator[CompiledRun]:
         """Make the model ready to run, as :meth:`Adapter.running` does, and leave it as it was found."""
         with RUNNING, backend().inference(self._model):
             yield CompiledRun(self, self._model, self._found, loop, [])
@@ -196,20 +227,25 @@ class CompiledRun(KerasRun):
         compiled_model: CompiledModel,
         model: Any,
         found: Sequence[Found],
-        loop: Loop,
+        loop: Follower,
         states: Sequence[tuple[Any, Any]],
     ) -> None:
         super().__init__(model, found, loop, states, fresh=False)
-        self._compiled = compiled_model
+        self._compiled, self._follower = compiled_model, loop
         self._outputs: dict[str, npt.NDArray[Any]] = {}
 
     def __call__(self, batch: Any) -> dict[str, npt.NDArray[Any]]:
         """Call the model, and run our loop on what its layers received; return its outputs by name."""
         del batch  # that for which it is compiled
         weights, outputs, noted = self._compiled.call()
-        for note, tensors in noted:
-            if self._loop.wants(note.layer):
-                self._loop.run(self._followed(note, tensors, weights))
+        with contextlib.ExitStack() as stack:
+            for note, tensors in noted:
+                if note.returned:
+                    returned = ReturnedCall(note.layer, note.number, *map(as_array, tensors))
+                    self._follower.take(returned)
+                else:
+                    stack.enter_context(alone())  # till the end, and not for each layer
+                    self._follower.run(self._followed(note, tensors, weights))
         self._outputs = {name: array(value) for name, value in outputs.items()}
         return self._outputs
 
@@ -243,9 +279,7 @@ def _split(every: Sequence[Any], *counts: int) -> tuple[Any, ...]:
     return *([next(left) for _ in range(count)] for count in counts), left
 
 
-def _looped(
-    one: Found, number: Callable[[Found], int], noted: list[tuple[_Noted, list[Any]]]
-) -> Callable[..., tuple[Any, Any, Any]]:
+def _looped(one: Found, note: Callable[..., None]) -> Callable[..., tuple[Any, Any, Any]]:
     """Make what stands for a layer's loop: its own, of which all outputs are noted."""
 
     def inner_loop(
@@ -264,37 +298,31 @@ def _looped(
             last, outputs, states = type(one.layer).inner_loop(
                 one.layer, sequences, initial_state, mask, training=False
             )
-        after = flat(states)
         masks = [] if mask is None else flat(mask)[:1]
-        note = _Noted(one, number(one), len(before), bool(masks))
-        noted.append((note, [sequences, outputs, *before, *after, *masks]))
+        note(one, sequences, outputs, before=before, after=flat(states), masks=masks)
         return last, outputs, states
 
     return inner_loop
 
 
-def _stepped(
-    one: Found, number: Callable[[Found], int], noted: list[tuple[_Noted, list[Any]]]
-) -> Callable[..., tuple[Any, Any]]:
+def _stepped(one: Found, note: Callable[..., None]) -> Callable[..., tuple[Any, Any]]:
     """Make what stands for the call of a cell that the model steps itself: its own, noted."""
 
     def call(inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:  # noqa: ARG001
         output, new = call_cell(one.layer, inputs, states)
         flat = load_keras().tree.flatten
-        before, after = flat(states), flat(new)
-        note = _Noted(one, number(one), len(before), masked=False)
-        noted.append((note, [inputs[:, None], output[:, None], *before, *after]))
+        note(one, inputs[:, None], output[:, None], before=flat(states), after=flat(new))
         return output, new
 
     return call
 
 
 def compiled(
-    model: Any, found: Sequence[Found], batch: Any, *, pieces: bool, every_output: bool
+    model: Any, found: Sequence[Found], batch: Any, loop: Follower, **how: bool
 ) -> CompiledModel | None:
     """Compile a model for one batch; None if it can't be, or then doesn't tell of all layers."""
     with contextlib.suppress(Exception):  # whatever keeps its Python from being traced
-        made = CompiledModel(model, found, batch, pieces=pieces, every_output=every_output)
+        made = CompiledModel(model, found, batch, loop, **how)
         if made.reaches_all:
             return made
     return None
