@@ -89,6 +89,30 @@ def test_states_of_the_wrong_shape(shape):
         lw.record(Reader(), (torch.ones(2, 5, dtype=int), torch.zeros(shape)))
 
 
+@pytest.mark.parametrize(
+    ("kind", "states", "match"),
+    [
+        ("LSTM", torch.zeros(1, 2, 4), r"a tuple \(h_0, c_0\), as torch.nn.LSTM .* got a Tensor"),
+        ("LSTM", (None, None), "got a tuple of NoneType, NoneType"),
+        ("GRU", (torch.zeros(1, 2, 4),) * 2, "a tensor h_0.* got a tuple of Tensor, Tensor"),
+        ("LSTMCell", torch.zeros(2, 4), r"a tuple \(h, c\) of two states \(2, 4\).* got \(2, 4\)"),
+        ("LSTMCell", (torch.zeros(2, 4), torch.zeros(2, 5)), r"got \(2, 4\) and \(2, 5\)"),
+        ("GRUCell", torch.zeros(3, 4), r"a state \(2, 4\), \(example, cell\), got \(3, 4\)"),
+    ],
+)
+def test_what_is_no_state_names_the_layer(kind, states, match):
+    model = nn.Sequential(getattr(nn, kind)(3, 4))
+    x = torch.zeros(2, 3) if kind.endswith("Cell") else torch.zeros(5, 2, 3)
+    with pytest.raises(ValueError, match=f"layer '0': expected .*{match}"):
+        lw.record(model, run=lambda sequence: sequence[0](x, states))
+
+
+def test_a_cell_that_is_handed_something_of_another_size():
+    match = r"layer 'gru_cell': expected an input \(2, 3\), .*; got one of shape \(2, 5\)"
+    with pytest.raises(ValueError, match=match):
+        lw.record(nn.GRUCell(3, 4), run=lambda cell: cell(torch.zeros(2, 5)))
+
+
 def test_an_id_that_the_embedding_does_not_have():
     ids = torch.tensor([[1, 2], [7, 1]])
     match = r"ids from 0 to 4, because the Embedding 'embed' has 5 .* the id 7 at position \(1, 0\)"

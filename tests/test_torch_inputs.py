@@ -200,6 +200,72 @@ def test_batches_of_a_loader_may_be_of_different_lengths():
     assert layer.token[0].values.tolist() == [*(LETTERS[i] for i in some[0]), "a", "", ""]
 
 
+class Stepping(nn.Module):
+    """A loop of cells, as long as the batch is, or chunks of it, one call after the other."""
+
+    def __init__(self, chunk):
+        super().__init__()
+        torch.manual_seed(3)
+        self.chunk = chunk
+        self.rnn = nn.LSTM(3, 4, batch_first=True) if chunk else nn.LSTMCell(3, 4)
+
+    def forward(self, x):
+        states, every = None, []
+        if self.chunk:
+            for piece in x.split(self.chunk, 1):
+                y, states = self.rnn(piece, states)
+                every.append(y)
+            return torch.cat(every, 1)
+        for t in range(x.shape[1]):
+            states = self.rnn(x[:, t], states)
+            every.append(states[0])
+        return torch.stack(every, 1)
+
+
+@pytest.mark.parametrize("chunk", [0, 2])
+def test_batches_may_call_a_layer_as_often_as_they_are_long(chunk, tmp_path):
+    model, lengths = Stepping(chunk), [7, 2, 5, 1, 7, 3]
+    some = [torch.randn(n, 3) for n in lengths]
+    loader = DataLoader(some, batch_size=2, collate_fn=lambda rows: pad_sequence(rows, True))
+    layer = lw.record(model, loader, check="full")["rnn"]
+    longest = [7, 7, 5, 5, 7, 7]
+    assert layer["mask"].values.sum(axis=1).tolist() == longest
+    for k, batch in enumerate(loader):
+        rows = slice(2 * k, 2 * k + 2)
+        own = model(batch)
+        same(layer["hidden_state"][rows, : own.shape[1]], own)
+        assert np.isnan(layer["cell_state"][rows, own.shape[1] :]).all()
+    with pytest.warns(UserWarning, match="length by length"):
+        by_length = lw.record(model, some)["rnn"]
+    assert by_length["mask"].values.sum(axis=1).tolist() == lengths
+    # In a file each call stands where that of the first batch does, and none has more.
+    written = lw.record(model, loader, to=tmp_path / "longest-first.zarr")["rnn"]
+    np.testing.assert_array_equal(written["hidden_state"], layer["hidden_state"])
+    np.testing.assert_array_equal(written["mask"], layer["mask"])
+    assert written.attrs["calls"] == layer.attrs["calls"]
+    shorter_first = DataLoader(some[3:], batch_size=1)
+    with pytest.raises(ValueError, match=r"layer 'rnn' has 7 timesteps .* 1, and 1 before"):
+        lw.record(model, shorter_first, to=tmp_path / "other.zarr")
+
+
+def test_calls_of_a_layer_stand_where_those_of_the_first_batch_do(tmp_path):
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = nn.GRU(3, 4, batch_first=True)
+
+        def forward(self, x):
+            _, last = self.rnn(x)
+            return self.rnn(x[:, ::2], last)[0][:, -1]
+
+    some = [torch.randn(1, n, 3) for n in (7, 4, 6)]
+    model, loader = Twice(), DataLoader(some, batch_size=None)
+    layer = lw.record(model, loader)["rnn"]
+    written = lw.record(model, loader, to=tmp_path / "calls.zarr")["rnn"]
+    np.testing.assert_array_equal(written["hidden_state"], layer["hidden_state"])
+    np.testing.assert_array_equal(written["mask"], layer["mask"])
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_a_loader_gives_what_forward_needs(named):
     model, lengths = Packing(), (2, 3, 1, 5, 4)
@@ -287,3 +353,25 @@ def test_what_stands_before_the_first_layer_never_reads_more_than_a_batch():
     recording = lw.record(Tagger(), ids, batch_size=16)
     assert recording["rnn"].sizes["example"] == 640
     assert max(read) == 16 * 30
+
+
+def test_states_may_be_lists():
+    class Listing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(8)
+            self.embed = nn.Embedding(9, 3)
+            self.rnn, self.cell = nn.LSTM(3, 4, batch_first=True), nn.LSTMCell(4, 4)
+
+        def forward(self, ids):
+            y, _ = self.rnn(self.embed(ids), [torch.ones(1, len(ids), 4)] * 2)
+            states, every = [torch.ones(len(ids), 4)] * 2, []
+            for t in range(y.shape[1]):
+                states = list(self.cell(y[:, t], states))
+                every.append(states[0])
+            return torch.stack(every, 1)
+
+    model, ids = Listing(), torch.randint(0, 9, (2, 5))
+    same(lw.record(model, ids, check="full")["cell"]["hidden_state"], model(ids))
+    found = lw.relevance(model, ids, methods="gradient_x_input", at=4, target=2)
+    same(found["score"], model(ids)[:, 4, 2])

@@ -105,7 +105,7 @@ class Session:
         Layers go on from the states in which they ended; what else was kept of the part before is let go.
         """
         if self.units or self._before is not None:
-            self._before, self.units = self.units or self._before, {}
+            self._before, self.units = {**(self._before or {}), **self.units}, {}
         self.reading, self.done = reading, 0
 
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -119,7 +119,7 @@ class Session:
                 plain = state.dtype.kind in "fiub"
                 arrays[f"state {layer} {call} {k}"] = state if plain else state.view(np.uint16)
         units = []
-        for unit in (self.units or self._before or {}).values():
+        for unit in {**(self._before or {}), **self.units}.values():
             counts = [unit.difference, unit.checked_examples, unit.checked_timesteps]
             units.append([unit.layer, unit.call, unit.kind, unit.tolerance, unit.held, *counts])
             if self.reading.mode != "examples":
@@ -207,6 +207,10 @@ class Session:
             )
         for key, unit in {**(self._before or {}), **self.units}.items():
             if key not in self.units or unit.reached != self._start:
+                if self._may_lack(unit.call):
+                    if key in self.units:
+                        unit.end((slice(self._start, self._stop), slice(None)))
+                    continue
                 raise UnsupportedLayerError(
                     f"model: layer {unit.name!r} is called for some examples only "
                     f"(not for {self._start} to {self._stop - 1})"
@@ -221,6 +225,13 @@ class Session:
             for name in layers:
                 if is_part(name, base) and self.selection.keeps(name):
                     self._expect_call("layers", name, call)
+
+    def _may_lack(self, call: int) -> bool:
+        """Whether some examples may not have a call of a layer: all have its first one.
+
+        A model that steps a cell, or reads a chunk at a time, calls it as often as its examples are long.
+        """
+        return call > 1 and self.reading.mode == "examples"
 
     def _expect_call(self, argument: str, name: str, call: int | None) -> None:
         calls = [unit.call for unit in self._layers()[name]]
@@ -385,7 +396,7 @@ class Session:
             rows = np.asarray(state).astype(np.float32)
             if mode == "examples":
                 room = unit.initial.setdefault(
-                    signal, np.zeros((len(unit.mask), rows.shape[1]), np.float32)
+                    signal, np.full((len(unit.mask), rows.shape[1]), np.nan, np.float32)
                 )
                 room[self._start : self._stop] = rows
             elif first:
@@ -409,7 +420,8 @@ class Session:
         unit = self.units.get((name, call))
         if unit is None:
             before = (self._before or {}).get((name, call))
-            if self._start or (before is None and self._before is not None):
+            late = self._start or (before is None and self._before is not None)
+            if late and not self._may_lack(call):
                 raise UnsupportedLayerError(
                     f"model: layer {name if call == 1 else call_name(name, call)!r} is called for "
                     f"some examples only (not for those before {self._start})"
@@ -430,6 +442,8 @@ class Session:
             unit = Unit(name, call, kind, one, signals, mask, {}, tolerance)
             if before is not None:
                 unit.go_on(before, initial=self.reading.mode != "examples")
+            if self.reading.mode == "examples":
+                unit.end((slice(self._start), slice(None)))
             self.units[name, call] = unit
             self._open.append((name, call))
         elif self.reading.mode == "examples":

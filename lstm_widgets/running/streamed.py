@@ -28,7 +28,7 @@ from lstm_widgets.running.run import prepared
 from lstm_widgets.running.shards import Shards, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -472,6 +472,7 @@ class _Writing:
 
     def _write_layer(self, stretch: Stretch, layer: RecordedLayer, found: Recorded) -> None:
         plan = self._plans[layer.name]
+        layer = _as_called(layer, self._attrs[layer.name].get("calls", ()), stretch.examples)
         filled = _Filled(plan, stretch, stretch.skip, stretch.timestep, f"layer {layer.name!r}")
         values: Arrays = {name: filled(each, np.nan) for name, each in layer.signals.items()}
         shape = next(iter(layer.signals.values())).shape[:2]
@@ -571,17 +572,56 @@ class _Filled:
         values = values[:, self.skip :]
         whole, examples = self._whole, self._examples
         if whole is not None and values.shape[1] > whole:
-            raise ValueError(
-                f"inputs: expected no examples that are longer than the first ones, with to=, but "
-                f"{self._where} has {values.shape[1]} timesteps for examples {examples.start} to "
-                f"{examples.stop - 1}, and {whole} before; give the longest first, or fill all up to one "
-                "length"
-            )
+            raise _longer(self._where, values.shape[1], whole, examples)
         if whole is not None and values.shape[1] < whole:
             more = [(0, 0), (0, whole - values.shape[1]), *[(0, 0)] * (values.ndim - 2)]
             values = np.pad(values, more, constant_values=nothing)
         self.place = (examples, slice(self._first, self._first + values.shape[1]))
         return values
+
+
+def _as_called(layer: RecordedLayer, calls: Sequence[int], examples: slice) -> RecordedLayer:
+    """Bring the calls of a layer to where those of the first part stand, of which it may have fewer."""
+    shape = next(iter(layer.signals.values())).shape[:2]
+    own = layer.calls or (shape[1],)
+    if not calls or tuple(own) == tuple(calls):
+        return layer
+    where = f"layer {layer.name!r}"
+    if len(own) > len(calls):
+        raise _longer(where, sum(own), sum(calls), examples)
+    for k, (count, whole) in enumerate(zip(own, calls, strict=False)):
+        if count > whole:
+            raise _longer(f"{where} in its call {k + 1}", count, whole, examples)
+    begins = np.cumsum([0, *calls])[: len(own)]
+    places = np.concatenate([b + np.arange(n) for b, n in zip(begins, own, strict=True)])
+
+    def apart(values: npt.NDArray[Any], nothing: Any) -> npt.NDArray[Any]:
+        spread = np.full((len(values), sum(calls), *values.shape[2:]), nothing, values.dtype)
+        spread[:, places] = values
+        return spread
+
+    initial = {}
+    for name, values in layer.initial.items():
+        each = values if layer.calls else values[:, None]
+        behind = [(0, 0), (0, len(calls) - len(own)), (0, 0)]
+        initial[name] = np.pad(each, behind, constant_values=np.nan)
+    return replace(
+        layer,
+        signals={name: apart(values, np.nan) for name, values in layer.signals.items()},
+        mask=apart(np.ones(shape, np.bool_) if layer.mask is None else layer.mask, False),
+        tokens=None if layer.tokens is None else apart(layer.tokens, ""),
+        initial=initial,
+        calls=tuple(calls),
+    )
+
+
+def _longer(where: str, got: int, whole: int, examples: slice) -> ValueError:
+    """Say that examples are longer than there is room for."""
+    return ValueError(
+        f"inputs: expected no examples that are longer than the first ones, with to=, but {where} has "
+        f"{got} timesteps for examples {examples.start} to {examples.stop - 1}, and {whole} before; give "
+        "the longest first, or fill all up to one length"
+    )
 
 
 def _starting(state: Mapping[str, Any], start: str) -> Arrays:

@@ -234,6 +234,9 @@ class Loops:
             if threading.get_ident() != self._thread:
                 return forward(module, *arguments, **named)
             self._calls.append((module, arguments[0] if arguments else named.get("input")))
+            found = self.found.get(id(module))
+            if found and not found[0].stepped:
+                _expect_states(found[0], arguments[1] if arguments[1:] else named.get("hx"))
             try:
                 returned = forward(module, *arguments, **named)
             finally:
@@ -319,7 +322,7 @@ class Loops:
                 f"input of {data.dtype}"
             )
         number = self.count(one)
-        given = [as_array(s) for s in (before if isinstance(before, tuple) else [before])]
+        given = _states_of(one, data, before, weights)
         states = self.starts(one, number, given)
         if not self.active:
             if states is given:
@@ -342,7 +345,7 @@ class Loops:
         if all(a is b for a, b in zip(each, given, strict=True)):
             return arguments
         own = tuple(as_tensor(np.stack(some), data) for some in zip(*each, strict=True))
-        return (data, own if isinstance(start, tuple) else own[0], *rest)
+        return (data, own if len(own) > 1 else own[0], *rest)
 
     def _cell(self, one: Found, weights: Weights) -> Cell:
         """Read a cell, once for the same weights."""
@@ -353,6 +356,44 @@ class Loops:
         if known is None or not same:
             self._cells[one.name] = known = (weights.listed, read_cell(one, weights))
         return known[1]
+
+
+def _expect_states(one: Found, given: Any) -> None:
+    """Refuse to hand to a module that runs over time what are no states; PyTorch checks their shapes."""
+    count = 1 + one.lstm
+    several = isinstance(given, (tuple, list))
+    states = given if several else [given]
+    fits = several == one.lstm and len(states) == count
+    if given is not None and not (fits and all(isinstance(s, torch.Tensor) for s in states)):
+        got = type(given).__name__
+        if several:
+            got += f" of {', '.join(type(state).__name__ for state in states)}"
+        raise ValueError(
+            f"layer {one.name!r}: expected states as {'a tuple (h_0, c_0)' if one.lstm else 'a tensor h_0'}"
+            f", as torch.nn.{type(one.module).__name__} takes them; got a {got}"
+        )
+
+
+def _states_of(
+    one: Found, data: Any, before: Any, weights: Weights
+) -> list[npt.NDArray[np.floating[Any]]]:
+    """Read the states that a model hands to a cell that it steps."""
+    states = before if isinstance(before, tuple) else (before,)
+    count, (examples, features) = 1 + one.lstm, data.shape
+    cells, reads = weights.hidden.shape[1], weights.input.shape[1]
+    if features != reads:
+        raise ValueError(
+            f"layer {one.name!r}: expected an input ({examples}, {reads}), because it reads {reads} "
+            f"numbers at each timestep; got one of shape {tuple(data.shape)}"
+        )
+    shapes = [tuple(state.shape) for state in states]
+    if shapes != [(examples, cells)] * count:
+        expected = "a state" if count == 1 else "a tuple (h, c) of two states"
+        raise ValueError(
+            f"layer {one.name!r}: expected {expected} ({examples}, {cells}), (example, cell), got "
+            f"{' and '.join(map(str, shapes))}"
+        )
+    return [as_array(state) for state in states]
 
 
 def _as_it_is(module: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -378,7 +419,10 @@ class _Functions:
             if found is None:
                 return own(*arguments)
             run = self._loops.step if name in _STEPS else self._loops.over_time
-            return run(name, found, arguments)
+            # PyTorch takes a list of states, too.
+            return run(
+                name, found, tuple(tuple(a) if isinstance(a, list) else a for a in arguments)
+            )
 
         return ours
 
