@@ -43,7 +43,7 @@ def steps(state, start, stop):
         values[0, t - start] = state
     return values, state
 
-def record(path, overwrite=False, seed=0.5, leave_out=False):
+def record(path, overwrite=False, seed=0.5, last=True):
     with Stream.open(path, fingerprint={"seed": str(seed)}, overwrite=overwrite, spacing=0) as stream:
         stream.layer("gru", layer_plan(["hidden_state"], examples=1, timesteps=None, cells=2, mask=True, tokens=True), ATTRS)
         state = stream.state.get("state", np.full(2, seed, np.float32))
@@ -54,8 +54,9 @@ def record(path, overwrite=False, seed=0.5, leave_out=False):
             mask = np.ones((1, PIECE), bool)
             stream.write("gru", place, {"hidden_state": values, "mask": mask, "token": words})
             stream.mark(start + PIECE, {"state": state})
-        stream.leave_out("gru", "mask")
-        stream.finish({"seed": seed})
+        if last:
+            stream.leave_out("gru", "mask")
+            stream.finish({"seed": seed})
 
 def looked_at(path, seed=0.5):
     try:
@@ -117,26 +118,28 @@ def broken(path, step, **options):
 base = pathlib.Path(sys.argv[1])
 in_child(lambda: record(base / "whole"))
 in_child(lambda: record(base / "old", seed=0.25))
+in_child(lambda: record(base / "marked", last=False))
 
-def check(path, over, ended):
+def check(path, before, ended):
     found = looked_at(path)
     try:
-        record(path, overwrite=over and found != 1000 + STEPS)
+        record(path, overwrite=before == "old" and found != 1000 + STEPS)
     except FileExistsError:
         assert found == 1000 + STEPS
     after = looked_at(path)
     assert contents(path) == contents(base / "whole"), path
     left = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
-    print(over, ended, found, after, *left[1:])
+    print(before, ended, found, after, *left[1:])
 
-for over in (False, True):
+for before in ("nothing", "marked", "old"):
+    over = before == "old"
     step, ended = 1, False
     while not ended:
         path = base / "r"
-        if over:
-            shutil.copytree(base / "old", path)
+        if before != "nothing":
+            shutil.copytree(base / before, path)
         ended = in_child(lambda: broken(path, step, overwrite=over))
-        assert in_child(lambda: check(path, over, ended))
+        assert in_child(lambda: check(path, before, ended))
         shutil.rmtree(path)
         step += 3 if over else 1
 """
@@ -152,11 +155,14 @@ def test_a_writer_that_ends_at_any_operation_is_gone_on_with(tmp_path):
     )
     assert done.returncode == 0, done.stdout[-500:] + done.stderr[-3000:]
     rows = [line.split() for line in done.stdout.splitlines()]
-    new = [int(row[2]) for row in rows if row[0] == "False"]
-    over = [int(row[2]) for row in rows if row[0] == "True"]
+    new, marked, over = (
+        [int(row[2]) for row in rows if row[0] == before] for before in ("nothing", "marked", "old")
+    )
     # Nothing, then what was marked, then all; and never less than before.
     assert new == sorted(new)
     assert set(new) == {-1, 4, 8, 1008}
+    assert marked == sorted(marked)
+    assert set(marked) == {8, 1008}
     assert over == sorted(over, reverse=True)
     assert set(over) == {1508, 1008}
     assert len(new) > 50

@@ -157,6 +157,8 @@ class Stream:
         self._open = True
         # Whether there is something to go on from, so that it stays if it is closed before it is finished.
         self._marked = before is not None
+        # Whether the last mark is one of an earlier process.
+        self._marked_before = self.done > 0
         if before is not None:
             files.clear(self._data)
         try:
@@ -359,7 +361,7 @@ class Stream:
             for name, summary in each.summaries.items():
                 mark.summaries[f"{each.group}/{name}"] = summary.mark()
         self._mark = mark
-        self._marked = True
+        self._marked, self._marked_before = True, False
         if time.monotonic() - self._committed >= self._spacing:
             self._commit()
 
@@ -491,6 +493,9 @@ class Stream:
             What else is to be known of its layers.
         """
         self._expect_open()
+        if self._marked_before:
+            # That mark tells of arrays, too, that are left out now.
+            self.mark(self.done, self.state)
         self.attrs |= attrs or {}
         for name, more in (layer_attrs or {}).items():
             self._set(f"layer {name}").attrs |= more
