@@ -61,14 +61,14 @@ def windows_to_check(
     return rows, np.clip(first - 2, 0, timesteps - length)
 
 
-def difference(ours: Any, theirs: Any, explained: Any = 0.0) -> float:
+def difference(ours: Any, theirs: Any, explained: Any = None) -> float:
     """Tell the largest difference, as a part of ``max(1, |theirs|)``; NaN equals NaN.
 
     Parameters
     ----------
     ours, theirs : array-like
         Arrays or tensors; of different shapes they differ without bound.
-    explained : float or array, default 0.0
+    explained : float or array, optional
         How much of each difference doesn't count.
     """
     a = np.asarray(ours).astype(np.float64)
@@ -78,7 +78,12 @@ def difference(ours: Any, theirs: Any, explained: Any = 0.0) -> float:
     if not a.size:
         return 0.0
     with np.errstate(invalid="ignore"):
-        apart = np.abs(a - b) - np.nan_to_num(explained, nan=0.0, posinf=0.0)
-        found = np.maximum(apart, 0.0) / np.maximum(1.0, np.abs(b))
+        apart = np.abs(a - b)
+        if explained is not None:
+            apart = np.maximum(apart - np.nan_to_num(explained, nan=0.0, posinf=0.0), 0.0)
+        found = apart / np.maximum(1.0, np.abs(b))
+    worst = float(found.max())
+    if np.isfinite(worst):
+        return worst
     found[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0
     return float("inf") if np.isnan(found).any() else float(found.max())

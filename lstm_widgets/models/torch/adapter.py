@@ -157,7 +157,7 @@ class TorchAdapter(Adapter):
     def build(self, first: Any) -> None:
         """Find out in which order the module takes and gives axes."""
         self.structure.build(first)
-        if not self.structure.alone:
+        if not (self.structure.alone or self.structure.of_layer):
             with of_little_work(), run.running(self.model, self.structure, [], _First()) as ready:
                 self.structure.learn(ready.returned, first)
 

@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from lstm_widgets.models.inputs import leaves
 from lstm_widgets.models.torch.cells import as_array
+from lstm_widgets.models.torch.layers import LAYERS
 from lstm_widgets.models.torch.layout import FEW, Layout, few
 
 if TYPE_CHECKING:
@@ -207,6 +208,15 @@ class Structure:
 
     # Which axis is which ---------------------------------------------------------------------------
 
+    @property
+    def of_layer(self) -> bool:
+        """Whether the module is nothing but a recurrent layer.
+
+        That says itself how it takes and gives axes, and writes to nothing that it takes.
+        """
+        hooked = self._model._forward_pre_hooks or self._model._forward_hooks  # noqa: SLF001
+        return type(self._model) in LAYERS and not (hooked or self.packed)
+
     def _find_axes(self, arrays: list[npt.NDArray[Any]]) -> None:
         """Find out along which axis of each array the examples are, by what the module makes of them."""
         self._known = True
@@ -238,6 +248,8 @@ class Structure:
         """
         if self.features is None:
             return None
+        if self.of_layer:
+            return VECTORS if self._model.batch_first else VECTORS[::-1]
         untold = self._untold()
         return self._seen(untold, [np.zeros((*VECTORS, self.features), np.float32)])
 
@@ -377,7 +389,7 @@ class Structure:
         """Make arguments of arrays whose axes are those that the module takes."""
         weights = next((p for p in self._model.parameters() if p.is_floating_point()), None)
         tensors = [
-            _tensor(one, leaf, weights)
+            _tensor(one, leaf, weights, shared=self.of_layer)
             for one, leaf in zip(leaves(arrays), self._leaves, strict=True)
         ]
         made = self._build(self._taking(tensors, [leaf.axis for leaf in self._leaves]))
@@ -481,11 +493,15 @@ def opened(value: Any, path: str, found: list[tuple[str, Any]]) -> Callable[[Seq
     return lambda _: value
 
 
-def _tensor(array: npt.NDArray[Any], leaf: _Leaf, weights: Any) -> Any:
-    """Make a tensor: as the one that was given, else as the weights are."""
+def _tensor(array: npt.NDArray[Any], leaf: _Leaf, weights: Any, *, shared: bool) -> Any:
+    """Make a tensor: as the one that was given, else as the weights are.
+
+    It shares the array's memory only with who writes to nothing: a module may.
+    """
     if array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
-    tensor = torch.from_numpy(np.array(array))
+    readable = shared and array.flags.writeable and min(array.strides, default=0) >= 0
+    tensor = torch.from_numpy(array if readable else np.array(array))
     dtype, device = leaf.dtype, leaf.device
     if dtype is None and weights is not None and array.dtype.kind == "f":
         dtype = weights.dtype
