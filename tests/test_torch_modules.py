@@ -167,6 +167,28 @@ def test_what_hooks_make_of_an_output_goes_on():
     same(2 * recording["first:2"]["hidden_state"], model(x))
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["batch first", "time first"])
+def test_a_layer_alone_reads_axes_as_it_says_and_what_a_hook_makes_of_them(first):
+    layer = nn.LSTM(2, 3, batch_first=first)
+    x = torch.randn(4, 4, 2)  # as many examples as timesteps: the shape doesn't tell
+    outputs, _ = layer(x)
+    expected = outputs if first else outputs.transpose(0, 1)
+    for given in (x, x.numpy(), np.broadcast_to(x.numpy(), x.shape), x.flip(0).numpy()[::-1]):
+        recording = lw.record(layer, given)
+        np.testing.assert_allclose(
+            recording["lstm"]["hidden_state"], expected.detach(), rtol=0, atol=1e-6
+        )
+
+    layer.register_forward_pre_hook(lambda _, given: (given[0].mul_(2),))
+    doubled, before = lw.record(layer, x), x.clone()
+    outputs, _ = layer(x.clone())
+    expected = outputs if first else outputs.transpose(0, 1)
+    np.testing.assert_allclose(
+        doubled["lstm"]["hidden_state"], expected.detach(), rtol=0, atol=1e-6
+    )
+    assert torch.equal(x, before)
+
+
 def test_a_projected_hidden_state_is_a_layer_of_its_own(tmp_path):
     torch.manual_seed(7)
     module = nn.LSTM(3, 6, proj_size=2, batch_first=True, bidirectional=True)
