@@ -239,7 +239,8 @@ def layer_node(
     if layer.mask is not None:
         data["mask"] = xr.Variable(AXES[:2], layer.mask)
     if layer.tokens is not None:
-        coords["token"] = xr.Variable(AXES[:2], layer.tokens)
+        # Strings: so xarray doesn't look for dates among them.
+        coords["token"] = xr.Variable(AXES[:2], layer.tokens, fastpath=True)
     coords |= _times(layer.times)
     if layer.positions is not None:
         coords["position"] = xr.Variable("timestep", layer.positions)

@@ -88,8 +88,7 @@ class VariantFolder:
         self._count += 1
         if self._writer is None:
             self._writer = self._store.disk.Writer()
-        for each in (path, told_of, self.path):
-            self._writer.do(partial(_synced, files.sync, each))
+        self._writer.do(partial(_synced, files.sync, path, told_of, self.path))
         return path
 
     def _append(self, line: Mapping[str, Any]) -> None:
@@ -99,10 +98,11 @@ class VariantFolder:
         self._size += len(data)
 
 
-def _synced(sync: Callable[[Path], None], path: Path) -> None:
-    """Have the disk hold a file; where that can't be had, the system sees to it as to any other."""
-    with contextlib.suppress(OSError):
-        sync(path)
+def _synced(sync: Callable[[Path], None], *paths: Path) -> None:
+    """Have the disk hold files; where that can't be had, the system sees to them as to any other."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            sync(path)
 
 
 def read_variants(path: str | PathLike[str]) -> tuple[dict[str, Path], pd.DataFrame]:

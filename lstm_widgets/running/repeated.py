@@ -98,6 +98,7 @@ class Repeated:
             plain(self._adapter.config()),
         )
         self._compiled: Compiled | None = None
+        self._tokens: dict[str, Any] = {}
         self._count = 0
 
     def record(self) -> Recording:
@@ -135,6 +136,7 @@ class Repeated:
     def _followed(self, compiled: Compiled) -> Recording:
         """Record after a compiled run, in which layers ran their own loops, with which all is compared."""
         session = self._session(_Following, self._check and "full")
+        session.known_tokens = self._tokens
         try:
             return self._recording(session, compiled.running(session))
         except _ApartError:
@@ -182,6 +184,9 @@ class _Following(Session):
     Where hidden states are all that is kept, and outputs are nothing else, they are taken as they are.
     """
 
+    #: The tokens of each layer, which are the same each time.
+    known_tokens: dict[str, Any]
+
     def takes_returned(self, layer: Layer, call: int) -> bool:
         """Whether a layer's outputs are all that is kept of a call without padding."""
         return bool(
@@ -202,6 +207,13 @@ class _Following(Session):
         self._keep_initial(unit, {"hidden_state": call.start})
         unit.own = True
         self._open = []
+
+    def _tokens(self, name: str, *given: Any) -> Any:
+        if name not in self.known_tokens:
+            found = self.known_tokens[name] = super()._tokens(name, *given)
+            if found is not None:
+                found.flags.writeable = False  # all recordings have them
+        return self.known_tokens[name]
 
     def _compare(self, call: Call, kept: Sequence[tuple[Sequence[Unit], CellRun]]) -> None:
         followed: Any = call

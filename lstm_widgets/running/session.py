@@ -563,7 +563,7 @@ class Session:
                 name,
                 units,
                 kept,
-                None if tokens is None else tokens_of(units, tokens, kept[0]),
+                self._tokens(name, units, tokens, kept[0]),
                 check=self.check,
                 reading=self.reading,
                 times=self._given_times(times, units)
@@ -575,6 +575,13 @@ class Session:
         if not layers:
             raise ValueError("layers, signals: no layer that was called has any of these signals")
         return layers
+
+    def _tokens(
+        self, name: str, units: Sequence[Unit], tokens: Any, kept: slice
+    ) -> npt.NDArray[np.object_] | None:
+        """Find what stands at each timestep of what is recorded under a name."""
+        del name
+        return None if tokens is None else tokens_of(units, tokens, kept)
 
     def passed_over(self, timesteps: int) -> npt.NDArray[np.bool_] | None:
         """Tell at which of so many timesteps every layer was told that there is nothing to read."""

@@ -148,11 +148,19 @@ def unpacked(text: str) -> npt.NDArray[np.float32]:
 
 def strict(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
     """Write numbers that JSON doesn't have as ``{"float": "inf"}``: other readers take no others."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return _strict(value)
+    return value  # which is most often so, and quicker to find out than to be made
+
+
+def _strict(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": repr(value)}
     if isinstance(value, Mapping):
-        return {key: strict(each) for key, each in value.items()}
-    return [*map(strict, value)] if isinstance(value, (list, tuple)) else value
+        return {key: _strict(each) for key, each in value.items()}
+    return [*map(_strict, value)] if isinstance(value, (list, tuple)) else value
 
 
 def floats(value: Any) -> Any:  # noqa: ANN401

@@ -89,7 +89,8 @@ class _Made(NamedTuple):
     entries: _Entries
 
     def is_of(self, plan: Plan, values: npt.NDArray[Any]) -> bool:
-        return self.plan == plan and np.array_equal(self.values, values)
+        same = self.values is values or np.array_equal(self.values, values)
+        return same and self.plan == plan
 
 
 class _Entries(Disk):
