@@ -192,6 +192,17 @@ def test_texts_are_read_as_record_reads_them(more):
     assert "".join(recording.token.to_numpy()[0]) == text
 
 
+def test_tokens_that_all_variants_have_cannot_be_changed_in_one():
+    model = network(L.LSTM(3, return_sequences=True, name="lstm"), shape=(None, 3))
+    recorder = lw.TrainingRecorder(PROBE, tokens=[[*"abcdef"]] * 4)
+    for k in range(3):
+        recorder.record(model, str(k))
+    second, third = (recorder.variants[name]["lstm"].token.values for name in "12")
+    assert second.tolist() == third.tolist() == [[*"abcdef"]] * 4
+    with pytest.raises(ValueError, match="read-only"):
+        second[0, 0] = "x"
+
+
 def test_a_series_keeps_times_and_channels():
     days = np.arange("2001-01-01", "2001-01-13", dtype="datetime64[D]")
     model = network(L.LSTM(3, return_sequences=True, name="lstm"), L.Dense(1), shape=(None, 2))
@@ -370,6 +381,18 @@ def test_a_loop_of_pytorch_is_the_same_to_the_bit():
     np.testing.assert_array_equal(states[0], states[1])
     assert np.abs(states[2] - states[1]).max() == 0  # no step between them
     assert np.abs(states[3] - states[2]).max() > 0
+
+
+def test_random_numbers_go_on_as_without_whatever_makes_those_of_numpy():
+    module, usual = Noisy(), np.random.get_bit_generator()
+    try:
+        np.random.set_bit_generator(np.random.PCG64(3))
+        np.random.normal()  # noqa: NPY002 - of two that are made at once, which the state has, too
+        before = np.random.get_state(legacy=False)  # noqa: NPY002
+        lw.TrainingRecorder(PROBE, check="prefix").record(module, "one")
+        assert np.random.get_state(legacy=False) == before  # noqa: NPY002
+    finally:
+        np.random.set_bit_generator(usual)
 
 
 def test_each_variant_of_a_module_is_what_it_gives():
