@@ -77,6 +77,8 @@ def expect_path(argument: str, value: object) -> Path:
     ------
     TypeError
         If it is neither a str nor path-like.
+    ValueError
+        If it is an address, as of a bucket.
 
     Examples
     --------
@@ -85,4 +87,10 @@ def expect_path(argument: str, value: object) -> Path:
     """
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"{argument}: expected a path (str or Path), got {value!r:.80}")
+    protocol, address, _ = str(value).partition("://")
+    if address:  # which may have a password in it
+        raise ValueError(
+            f"{argument}: expected a path of this machine, got an address of {protocol}://; write it here, "
+            "and copy the folder there"
+        )
     return Path(value)

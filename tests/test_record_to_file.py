@@ -232,6 +232,12 @@ def test_what_fits_no_file_is_refused_before_anything_is_written(tmp_path):
         lw.record(of_ids(), ids, to=path, dtype="int8")
     with pytest.raises(ValueError, match="overwrite: expected False without to="):
         lw.record(of_ids(), ids, overwrite=True)
+    with pytest.raises(
+        ValueError, match="to: expected a path of this machine, got an address of s3"
+    ):
+        lw.record(of_ids(), ids, to="s3://bucket/a.zarr")
+    with pytest.raises(ValueError, match="path: expected a path of this machine"):
+        lw.record(of_ids(), ids).save("memory://a.zarr")
     assert not path.exists()
 
 

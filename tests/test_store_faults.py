@@ -215,7 +215,7 @@ def test_a_full_disk_is_told_and_what_was_marked_is_gone_on_with(tmp_path, monke
             go_on(stream)
             stream.finish()
 
-    with pytest.raises(OSError, match="No space left") as raised:
+    with pytest.raises(OSError, match=f"No space left on device: '{path}") as raised:
         to_the_end()
     assert raised.value.errno == errno.ENOSPC
     with pytest.warns(UserWarning, match="complete up to 20"):

@@ -244,15 +244,17 @@ class _Writing:
     def _left(self) -> Iterator[tuple[Stretch, str]]:
         """Give the parts that aren't done, and what was read up to each."""
         read, skipped = self._read, self.done
+        told = not skipped
         for stretch in self._parts:
             read = fingerprints.of_part(read, stretch.part)
             if stretch.part.reading.mode == "examples" and not stretch.part.given.text:
                 self._overlap.add(leaves(stretch.part.given.inputs))
+            if stretch.stop >= skipped and not told:
+                # What is cut elsewhere isn't what was read before.
+                self._read, told = (read if stretch.stop == skipped else ""), True
+                self._expect_same()
             if stretch.stop > skipped:
                 yield stretch, read
-            elif stretch.stop == skipped:
-                self._read = read
-                self._expect_same()
 
     def _here(self, recorder: Recorder, stretch: Stretch, kept: Arrays) -> Recorded:
         if stretch.replayed is not None:

@@ -135,6 +135,8 @@ def put(path: Path, *data: bytes | memoryview, synced: bool) -> None:
         if synced:
             sync(draft)
         replace(draft, path)
-    except BaseException:
+    except BaseException as error:
         draft.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # as of a full disk
+            error.filename = str(path)
         raise
