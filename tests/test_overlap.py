@@ -154,3 +154,11 @@ def test_inputs_are_looked_at_some_examples_after_the_other(shape, together, oth
     else:
         assert again.series.tolist() == whole.series.tolist()
         assert again.start.tolist() == whole.start.tolist()
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (0, 3), (0, 0)])
+@pytest.mark.parametrize("dtype", [object, np.float64])
+def test_of_nothing_there_are_no_windows(shape, dtype):
+    values = np.empty((*shape, 1), dtype)
+    assert overlap.fingerprints(values).shape == shape
+    assert overlap.find(overlap.fingerprints(values)) is None

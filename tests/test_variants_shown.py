@@ -17,6 +17,8 @@ from lstm_widgets.colours import LIGHT
 from lstm_widgets.recording import RecordedLayer, RecordedPredictions, RecordedSeries, Recording
 from lstm_widgets.tokens.wording import short_range
 from lstm_widgets.widgets.page import export
+from lstm_widgets.widgets.page import state as page_state
+from lstm_widgets.widgets.page import variants as shown_variants
 from lstm_widgets.widgets.page.tiles import ZERO
 
 if TYPE_CHECKING:
@@ -374,6 +376,30 @@ def test_a_file_has_all_variants(tmp_path: Path) -> None:
     assert found.rounded
     grid.save_html(tmp_path / "grid.html")
     assert "differences to 1/126" in (tmp_path / "grid.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("columns", [9, 20_000])
+def test_twice_as_many_variants_take_twice_as_much(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    tiles_of = shown_variants.tiles_of
+    monkeypatch.setattr(
+        shown_variants, "tiles_of", lambda *given: made.append(given) or tiles_of(*given)
+    )
+
+    def count(variants: int) -> int:
+        signals = {
+            f"signal_{n}": np.zeros((1, columns, 2), np.float32)
+            for n in range(page_state._KEPT_SIGNALS + 2)
+        }
+        layers = [RecordedLayer("lstm", "LSTM", signals)]
+        every = {str(k): Recording.from_layers(layers) for k in range(variants)}
+        made.clear()
+        lw.CellGrid(lw.Variants(every), layer="lstm", signal="signal_0")._file_state()
+        return len(made)
+
+    assert count(8) == 2 * count(4)
 
 
 def test_where_not_all_fit_a_file_has_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,14 +86,14 @@ def fingerprints(values: npt.NDArray[Any], numbers: dict[Any, int] | None = None
     numpy.ndarray
         uint64 ``(example, timestep)``.
     """
-    examples, timesteps = values.shape[:2]
+    examples, timesteps, *_ = shape = values.shape
     if values.dtype.kind in "OSU":
         numbers = {} if numbers is None else numbers
         for value in dict.fromkeys(values.ravel().tolist()):
             numbers.setdefault(value, len(numbers))
         values = np.array([numbers[v] for v in values.ravel().tolist()], np.int64)
-        values = values.reshape(examples, timesteps, -1)
-    rows = values.reshape(examples, timesteps, -1)
+        values = values.reshape(shape)
+    rows = values.reshape(examples, timesteps, math.prod(values.shape[2:]))
     word = np.uint32 if rows.dtype.itemsize % 4 == 0 else np.uint8
     width = rows.shape[2] * rows.dtype.itemsize // np.dtype(word).itemsize
     odd = np.random.default_rng(0).integers(0, 1 << 63, width, np.uint64) * 2 + 1

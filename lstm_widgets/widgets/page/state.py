@@ -112,8 +112,8 @@ def layers_of(recording: Recording, calls: tuple[str, ...] = ()) -> list[dict[st
             known = {each.get("initial") for each in (forward, backward)}
             if known == {"zero", "given"}:
                 both["initial"] = "given"
-            check = max(forward, backward, key=lambda d: d["check"].get("difference", 0.0))
-            layers.append({**forward, **both, "check": check["check"]})
+            check = dict(recording[name].attrs["check"])
+            layers.append({**forward, **both, "check": check})
         else:
             layers.append(described[name])
     return layers

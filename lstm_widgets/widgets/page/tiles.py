@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ import numpy as np
 from lstm_widgets.recording.levels import CACHED, CellStatistics, KeptLevels, Levels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import xarray as xr
     from numpy.typing import NDArray
@@ -130,6 +130,32 @@ class SignalTiles(Levels):
         return encode(pooled.T, self.statistics.largest[cells][:, None])
 
 
+@dataclass(frozen=True)
+class Together:
+    """
+    What is known of a signal's cells from all variants together.
+
+    Attributes
+    ----------
+    compared : CellStatistics
+        The largest magnitude in any of them, and the means over all of them.
+    loudest : float32 array (cell,)
+        The mean magnitude of each cell in the variant where that is largest.
+    """
+
+    compared: CellStatistics
+    loudest: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, statistics: Iterable[CellStatistics]) -> Together:
+        """Put those of all variants together."""
+        every = list(statistics)
+        loud = [one.mean_magnitude for one in every]
+        largest = np.max([one.largest for one in every], axis=0)
+        compared = CellStatistics(largest, _mean(loud), _mean([one.variance for one in every]))
+        return cls(compared, np.fmax.reduce(loud))
+
+
 class VariantTiles(SignalTiles):
     """
     A signal of one of several variants.
@@ -143,8 +169,10 @@ class VariantTiles(SignalTiles):
         As of `SignalTiles`.
     own : SignalTiles
         The same signal on its own.
-    every : sequence of SignalTiles
-        That of all variants, each on its own.
+    together : Together
+        What is known of all variants together.
+    every : callable
+        Gives the signal of all variants, each on its own.
     """
 
     def __init__(
@@ -152,42 +180,34 @@ class VariantTiles(SignalTiles):
         values: xr.DataArray,
         mask: xr.DataArray | None,
         own: SignalTiles,
-        every: Sequence[SignalTiles],
+        together: Together,
+        every: Callable[[], Iterable[SignalTiles]],
     ) -> None:
-        statistics = [one.statistics for one in every]
-        largest = np.max([one.largest for one in statistics], axis=0)
-        shared = replace(own.statistics, largest=largest)
+        shared = replace(own.statistics, largest=together.compared.largest)
         super().__init__(values, mask, KeptLevels(own.kept.levels, shared))
-        self._every = every
-        self._compared = CellStatistics(
-            largest,
-            _mean([one.mean_magnitude for one in statistics]),
-            _mean([one.variance for one in statistics]),
-        )
-        self._loudest = np.fmax.reduce([one.mean_magnitude for one in statistics])
+        self._together, self._every = together, every
 
     @property
     def compared(self) -> CellStatistics:
         """By what cells are put in order: means over all variants."""
-        return self._compared
+        return self._together.compared
 
     @property
     def loudest(self) -> NDArray[np.float32]:
         """The mean magnitude of each cell in the variant where that is largest."""
-        loudest: NDArray[np.float32] = self._loudest
-        return loudest
+        return self._together.loudest
 
     @property
     def packed(self) -> bytes:
         """Float32 (6, cell): the statistics, then the means over all variants, and `loudest`."""
-        compared = self._compared
+        compared = self.compared
         return self.statistics.tobytes() + b"".join(
-            part.tobytes() for part in (self._loudest, compared.mean_magnitude, compared.variance)
+            part.tobytes() for part in (self.loudest, compared.mean_magnitude, compared.variance)
         )
 
     def similarity(self, cell: int) -> NDArray[np.float32]:
         """Correlate every cell with one, as `Levels.similarity` does: the mean over all variants."""
-        return _mean([one.similarity(cell) for one in self._every])
+        return _mean([one.similarity(cell) for one in self._every()])
 
 
 def _mean(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

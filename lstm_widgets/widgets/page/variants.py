@@ -11,10 +11,10 @@ from lstm_widgets.lru import LRU
 from lstm_widgets.recording.differences import difference, only
 from lstm_widgets.recording.expecting import common_layers
 from lstm_widgets.widgets.page.state import every_signal, is_little, layers_of, tiles_of, whole_of
-from lstm_widgets.widgets.page.tiles import SignalTiles, VariantTiles
+from lstm_widgets.widgets.page.tiles import SignalTiles, Together, VariantTiles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lstm_widgets.recording import Recording, Variants
 
@@ -47,6 +47,8 @@ class ShownVariants:
         self._signals = {layer: variants.signals(layer) for layer in layers}
         self._recordings: dict[tuple[str, str], Recording] = {}
         self._tiles: LRU[SignalTiles] = LRU(_KEPT_SIGNALS * len(self.names))
+        #: Found once, and not for each of the variants: a few numbers a cell.
+        self._together: dict[tuple[str, str, str], Together] = {}
         self._lock = threading.RLock()
 
     def recording(self, variant: str, less: str = "") -> Recording:
@@ -88,10 +90,16 @@ class ShownVariants:
 
         def made() -> SignalTiles:
             recording = self.recording(variant, less)
-            every = [tiles_of(one, layer, signal) for one in self.every(less)]
+            key = (layer, signal, less)
+            if key not in self._together:
+                self._together[key] = Together.of(each.statistics for each in every())
             dataset = recording[layer]
             own = tiles_of(recording, layer, signal)
-            return VariantTiles(dataset[signal], dataset.get("mask"), own, every)
+            together = self._together[key]
+            return VariantTiles(dataset[signal], dataset.get("mask"), own, together, every)
+
+        def every() -> Iterator[SignalTiles]:
+            return (tiles_of(one, layer, signal) for one in self.every(less))
 
         with self._lock:
             return self._tiles.get((layer, signal, variant, less), made)
@@ -146,7 +154,8 @@ class ShownVariants:
         """
         found = []
         for name in names:
-            tiles_for = partial(self.tiles, variant=name)
+            # Values as they are go by no scale.
+            tiles_for = None if exact else partial(self.tiles, variant=name)
             one = self.recording(name)
             found.append(whole_of(one, kept, exact=exact, tiles_for=tiles_for))
         ends = [0, *accumulate(len(each["_whole"]) for each in found)]
