@@ -72,14 +72,46 @@ def test_whole_numbers_for_a_layer_that_takes_none():
 def test_another_device_than_the_weights():
     match = r"inputs: expected the device of the model's weights, cpu, got a tensor on meta; .to\('cpu'\)"
     refused(ValueError, match, nn.LSTM(3, 4), X.to("meta"))
-    refused(ValueError, "device of the model's weights, meta", nn.LSTM(3, 4, device="meta"))
+    match = "model: expected weights that have numbers, got some on the device meta"
+    refused(ValueError, match, nn.LSTM(3, 4, device="meta"))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_what_is_no_dense_tensor():
+    refused(
+        TypeError,
+        "inputs: expected a dense tensor.* torch.sparse_coo; .to_dense",
+        nn.GRU(3, 4),
+        X.to_sparse(),
+    )
+    nested = torch.nested.nested_tensor([X[0], X[1, :2]])
+    refused(
+        TypeError, "inputs: expected a dense .* nested .* a list of tensors", nn.GRU(3, 4), nested
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bool, torch.uint8])
+def test_ids_of_a_dtype_that_an_embedding_does_not_take(dtype):
+    ids = torch.ones(2, 5, dtype=dtype)
+    match = f"inputs: expected ids of torch.int64 .* Embedding 'embed', got {dtype}; .long()"
+    refused(TypeError, match, Reader(), ids)
+    with pytest.raises(TypeError, match=match):
+        lw.relevance(Reader(), ids, target=1, at=4)
 
 
 def test_a_packed_sequence_for_a_model_that_wants_a_tensor():
     packed = pack_sequence([torch.tensor([1, 2]), torch.tensor([3])])
-    refused(
-        TypeError, "inputs: expected a tensor, because Reader .* PackedSequence", Reader(), packed
-    )
+    match = "inputs: expected a tensor, because Reader .* PackedSequence"
+    refused(TypeError, match, Reader(), packed)
+    with pytest.raises(TypeError, match=match):
+        lw.relevance(Reader(), packed, target=1, at=1)
+
+    class Adding(Reader):
+        def forward(self, ids):
+            return self.rnn(ids + 1)
+
+    match = "inputs: expected a tensor, because Adding .* PackedSequence"
+    refused(TypeError, match, Adding(), packed)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 4), (2, 2, 4), (1, 2, 5), (2, 4)])
@@ -139,6 +171,73 @@ def test_compiled_by_torchscript():
     refused(
         lw.UnsupportedLayerError, "layer 'lstm' .* TorchScript", torch.jit.script(nn.LSTM(3, 4))
     )
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_compiled_with_an_embedding_by_torchscript():
+    class Tagger(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.rnn = nn.Embedding(5, 3), nn.LSTM(3, 5, batch_first=True)
+
+        def forward(self, ids):
+            out, _ = self.rnn(self.embed(ids))
+            return out
+
+    ids, match = torch.ones(2, 5, dtype=int), "layer 'rnn' .* TorchScript"
+    for made in (torch.jit.script(Tagger()), torch.jit.trace(Tagger(), ids)):
+        refused(lw.UnsupportedLayerError, match, made, ids)
+        with pytest.raises(lw.UnsupportedLayerError, match=match):
+            lw.relevance(made, ids, target=1, at=4)
+        with pytest.raises(lw.UnsupportedLayerError, match=match):
+            lw.generate(made, "ab", 2, vocabulary="abcde")
+    exported = torch.export.export(Tagger(), (ids,)).module()
+    refused(lw.UnsupportedLayerError, "torch.export .* use the module itself", exported, ids)
+
+
+def test_a_class_that_is_built_on_those_of_pytorch_is_named():
+    class Own(nn.RNNBase):
+        def forward(self, x):
+            return x @ self.weight_ih_l0.T
+
+    class Cell(nn.RNNCellBase):
+        def forward(self, x):
+            return x @ self.weight_ih.T
+
+    refused(lw.UnsupportedLayerError, "layer 'own' .* a class of its own", Own("LSTM", 3, 4))
+    cell = nn.Sequential(Cell(3, 4, bias=True, num_chunks=2))
+    refused(lw.UnsupportedLayerError, "layer '0' .*Cell, .*register_cell", cell)
+
+
+def test_a_batch_that_shrinks_says_what_records_it():
+    class Shrinking(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cell = nn.GRUCell(3, 4)
+
+        def forward(self, x, lengths):
+            h = torch.zeros(len(x), 4)
+            for t in range(x.shape[1]):
+                k = int((lengths > t).sum())
+                h = torch.cat([self.cell(x[:k, t], h[:k]), h[k:]])
+            return h
+
+    model, inputs = Shrinking(), (torch.randn(3, 4, 3), torch.tensor([4, 2, 1]))
+    match = r"layer 'cell' .*expected 3, got 2\); run=lambda model: .* any number of examples"
+    refused(lw.UnsupportedLayerError, match, model, inputs)
+    layer = lw.record(model, run=lambda model: model(*inputs))["cell"]
+    assert layer["mask"].values.sum(axis=1).tolist() == [4, 2, 1]
+
+
+@pytest.mark.parametrize("returned", [None, 1.0, "text", torch.tensor(1.0)])
+def test_nothing_to_predict_from(returned):
+    class Silent(Reader):
+        def forward(self, ids):
+            super().forward(ids)
+            return returned
+
+    match = "model: expected one that returns an array or a tensor with examples"
+    refused(ValueError, match, Silent(), torch.ones(2, 5, dtype=int), top_k=1)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -80,6 +80,35 @@ def test_one_sequence_without_an_axis_of_examples(batch_first, given):
     same(recording["lstm/1"]["hidden_state"][0], module(x, states if given else None)[0])
 
 
+class Loop(nn.Module):
+    """Reads what stands along the first axis one after the other, with no axis of examples of its own."""
+
+    def __init__(self, kind, *, alone):
+        super().__init__()
+        torch.manual_seed(9)
+        self.cell, self.alone = kind(3, 4), alone
+
+    def forward(self, x):
+        zeros, every = torch.zeros(4), []
+        two = isinstance(self.cell, nn.LSTMCell)
+        states = None if not self.alone else (zeros, zeros) if two else zeros
+        for row in x:
+            states = self.cell(row, states)
+            every.append(states[0] if two else states)
+        return torch.stack(every)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("kind", [nn.LSTMCell, nn.GRUCell, nn.RNNCell])
+def test_a_loop_over_the_first_axis(kind, alone):
+    model, x = Loop(kind, alone=alone), torch.randn(6, 3)
+    same(lw.record(model, x, check="full")["cell"]["hidden_state"][0], model(x))
+    if not alone:  # it takes several, with time first, too
+        several = torch.randn(6, 2, 3)
+        layer = lw.record(model, several, check="full")["cell"]
+        same(layer["hidden_state"], model(several).transpose(0, 1))
+
+
 def test_no_examples():
     for batch_first, shape in ((True, (0, 5, 3)), (False, (5, 0, 3))):
         module = nn.GRU(3, 4, batch_first=batch_first)
@@ -264,6 +293,22 @@ def test_calls_of_a_layer_stand_where_those_of_the_first_batch_do(tmp_path):
     written = lw.record(model, loader, to=tmp_path / "calls.zarr")["rnn"]
     np.testing.assert_array_equal(written["hidden_state"], layer["hidden_state"])
     np.testing.assert_array_equal(written["mask"], layer["mask"])
+
+
+def test_a_loader_of_batches_of_one_length_is_explained_as_its_batches_together():
+    model, ids = Tagger(), torch.randint(1, 9, (4, 5))
+    loader = DataLoader(ids, batch_size=3)
+    options = {"methods": "gradient_x_input", "at": -1, "target": 2}
+    one, other = (lw.relevance(model, inputs, **options) for inputs in (loader, ids))
+    np.testing.assert_allclose(one["relevance"], other["relevance"], atol=1e-6)
+    assert one["at"].values.tolist() == [4] * 4
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32"])
+def test_ids_in_an_array_may_be_small_numbers(dtype):
+    model, ids = Tagger(), np.array([[1, 2, 8], [0, 3, 4]])
+    one, other = lw.record(model, ids.astype(dtype))["rnn"], lw.record(model, ids)["rnn"]
+    np.testing.assert_array_equal(one["hidden_state"], other["hidden_state"])
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -1,5 +1,8 @@
 """PyTorch modules of every sort: half types, shared, lazy, compiled, with states of their own."""
 
+from collections import deque
+from dataclasses import dataclass
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -223,3 +226,96 @@ def test_projected_states_can_be_held():
         assert (recording[layer][signal][..., 1] == 0.5).all()
     with pytest.raises(ValueError, match="signal: expected one of 'cell_state'"):
         lw.record(module, x, held=lw.Held(1, 0.5, "lstm", "hidden_state"))
+
+
+class Remembering(nn.Module):
+    """Keeps things in lists and dicts, which it changes in their places."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(4)
+        self.rnn = nn.GRU(3, 4, batch_first=True)
+        self.states, self.counts, self.seen = [None], {"calls": 0}, {3}
+        self.last = deque([None], maxlen=1)
+
+    def forward(self, x):
+        out, state = self.rnn(x, self.states[-1])
+        self.states.append(state)
+        self.last.append(state)
+        self.counts["calls"] += 1
+        self.seen.add(len(x))
+        return out
+
+
+def test_what_a_module_keeps_in_lists_and_dicts_is_left_as_found():
+    model, x = Remembering(), torch.randn(2, 5, 3)
+    kept = model.states, model.counts, model.seen, model.last
+    recording = lw.record(model, x, check="full")
+    for one, before in zip((model.states, model.counts, model.seen, model.last), kept, strict=True):
+        assert one is before
+    assert kept == ([None], {"calls": 0}, {3}, deque([None]))
+    same(recording["rnn"]["hidden_state"], model(x))
+    # The next call goes on from what the model keeps, and leaves it there.
+    state = model.states[-1]
+    after = lw.record(model, x)["rnn"]
+    assert model.states == [None, state]
+    assert model.counts["calls"] == 1
+    same(after["hidden_state"], model(x))
+
+
+@dataclass
+class Said:
+    logits: torch.Tensor
+    hidden: torch.Tensor
+    loss: torch.Tensor | None = None
+
+
+class Saying(nn.Module):
+    """Returns a dataclass with the states from which it can go on."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(5)
+        self.embed, self.rnn = nn.Embedding(5, 3), nn.GRU(3, 4, batch_first=True)
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, ids, hidden=None):
+        out, hidden = self.rnn(self.embed(ids), hidden)
+        return Said(self.head(out), hidden)
+
+
+def test_outputs_in_a_dataclass_have_its_names():
+    model, text = Saying(), "abcde" * 40
+    ids = torch.tensor(["abcde".index(letter) for letter in text])[None]
+    said = model(ids).logits.softmax(-1).max(-1).values
+    for options in ({}, {"state": "hidden", "batch_size": 60}):
+        recording = lw.record(model, text, vocabulary="abcde", top_k=1, **options)
+        same(recording.predictions.probability[..., 0], said)
+    assert lw.record(model, ids, top_k=1, output="logits").predictions is not None
+    found = lw.relevance(model, ids[:, :5], methods="gradient_x_input", at=4, target=2)
+    same(found["score"], model(ids[:, :5]).logits[:, 4, 2])
+
+
+def test_states_of_cells_that_are_returned_are_no_outputs():
+    class Stepping(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(6)
+            self.lower, self.upper = nn.LSTMCell(3, 4), nn.GRUCell(4, 4)
+            self.head = nn.Linear(4, 5)
+
+        def forward(self, x):
+            lower, upper, every = None, None, []
+            for t in range(x.shape[1]):
+                lower = self.lower(x[:, t], lower)
+                upper = self.upper(lower[0], upper)
+                every.append(self.head(upper))
+            return torch.stack(every, 1), (lower, upper)
+
+    model, x = Stepping(), torch.randn(2, 5, 3)
+    recording = lw.record(model, x, top_k=1)
+    same(recording.predictions.probability[..., 0], model(x)[0].softmax(-1).max(-1).values)
+    # Where they are all that is returned, they are what it is for.
+    cell = nn.GRUCell(3, 4)
+    with_probabilities = lw.record(cell, x[:, 0], top_k=1)
+    same(with_probabilities.predictions.probability[:, 0, 0], cell(x[:, 0]).softmax(-1).amax(-1))

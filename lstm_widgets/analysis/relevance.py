@@ -405,7 +405,8 @@ def relevance(
         order = np.concatenate([group for group, _ in groups])[: dataset.sizes["example"]]
         dataset = dataset.isel(example=np.argsort(order)).assign_coords(example=np.sort(order))
     if places is not None:
-        dataset = _explained_at(dataset, places, ragged=len(groups) > 1)
+        ragged = len(groups) > 1 and "mask" in dataset
+        dataset = _explained_at(dataset, places, ragged=ragged)
     forecast = explained_cell is None and explained.meaning(work.logits.shape[-1]) == "values"
     expect_forecast(target_scaling, forecast=forecast)
     if explained_cell is None:

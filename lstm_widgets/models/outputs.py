@@ -61,6 +61,11 @@ class Output:
             return which
         if which is not None and not isinstance(which, str) and 0 <= int(which) < len(names):
             return names[int(which)]
+        if not names:
+            raise ValueError(
+                "model: expected one that returns an array or a tensor with examples along its first axis, "
+                "alone or in a list, tuple, dict or dataclass; it returned none"
+            )
         if which is None:
             raise ValueError(
                 f"output: the model has {len(names)}, name one of {', '.join(map(repr, names))} (or "

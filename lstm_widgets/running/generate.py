@@ -338,6 +338,7 @@ class _Writer:
             raise ValueError(f"window: the model takes {length} timesteps, got {window}")
         problem = texts.obstacle(self._model, self._in_pieces) if window is None else ""
         if problem:
+            Selection(self._model.layers, None, None)  # which says of any layer that it has no loop
             raise ValueError(
                 f"model: {problem} cannot read a text token by token; "
                 f"window={length or '...'} writes with the last tokens only"

@@ -320,9 +320,13 @@ class Session:
         # The last call may be filled up, to a prescribed number of windows.
         fits = examples >= expected if mode == "windows" else examples == expected
         if not fits:
+            way_out = (
+                "; run=lambda model: model(...), without inputs, records calls of any number of examples, "
+                "each as of the first ones"
+            )
             raise UnsupportedLayerError(
                 f"model: layer {name!r} cannot be recorded: its first axis is no longer the "
-                f"examples (expected {expected}, got {examples})"
+                f"examples (expected {expected}, got {examples}){way_out if mode == 'examples' else ''}"
             )
         if mode == "pieces" and timesteps != self._stop - self._start:
             raise UnsupportedLayerError(

@@ -82,7 +82,11 @@ class TorchAdapter(Adapter):
     def input_shape(self) -> tuple[int | None, ...] | None:
         """The shape of its only input, as far as its first layer tells."""
         features = self.structure.features
-        if features is None or (self.structure.of_vectors is None and self.structure.takes_ids):
+        if (
+            features is None
+            or self.structure.one_step
+            or (self.structure.of_vectors is None and self.structure.takes_ids)
+        ):
             return None
         return (None, None, features)
 
@@ -209,7 +213,7 @@ class TorchAdapter(Adapter):
         )
 
     def _seen(self, structure: Structure, arrays: Any) -> tuple[int, int] | None:
-        """Tell how many examples and timesteps the first recurrent layer gets."""
+        """Tell how many examples and timesteps the first recurrent layer gets; 0 of one that is stepped."""
         given = arrays[0] if isinstance(arrays, list) else arrays
         carried, first = structure.carried, _First()
         # Of states that the module takes it depends on its order of axes for how many examples they are.
@@ -255,4 +259,4 @@ class _First:
 
     def run(self, call: Call) -> Result:
         """Stop at a call."""
-        raise _ReachedError((call.x.shape[0], call.x.shape[1]))
+        raise _ReachedError((call.x.shape[0], 0 if call.layer.stepped else call.x.shape[1]))

@@ -14,6 +14,7 @@ import torch
 
 from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.torch.cells import as_array
+from lstm_widgets.models.torch.outputs import is_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,6 +88,8 @@ class Carried:
             return returned[self.argument], {**returned, self.argument: None}
         if self.argument in getattr(returned, "_fields", ()):
             return getattr(returned, self.argument), returned._replace(**{self.argument: None})
+        if is_record(returned) and self.argument in vars(returned):
+            return vars(returned)[self.argument], {**vars(returned), self.argument: None}
         if isinstance(returned, (tuple, list)) and len(returned) > 1:
             if given is None:
                 places = [k for k, part in enumerate(returned) if all(map(ended, _tensors(part)))]

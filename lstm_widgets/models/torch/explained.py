@@ -35,6 +35,7 @@ from lstm_widgets.models.sources import Embedded, Source, find_source
 from lstm_widgets.models.torch import run
 from lstm_widgets.models.torch.back import OpenLoops
 from lstm_widgets.models.torch.cells import as_array, as_tensor
+from lstm_widgets.models.torch.explain import telling_more
 from lstm_widgets.models.torch.layers import LAYERS
 from lstm_widgets.models.torch.passes import Pass, Score
 from lstm_widgets.models.torch.watch import Watch
@@ -125,6 +126,11 @@ class Explained(Opened):
         self._inputs = Batches(inputs)
         self.count = self._inputs.count
         self._found = adapter.layers
+        for one in self._found:
+            if isinstance(one.module, torch.jit.ScriptModule):
+                raise UnsupportedLayerError(
+                    f"model: layer {one.name!r} cannot be explained: it is {one.problem}"
+                )
         self.cell = cell
         self._state = None if cell is None else ExplainedState(cell, self._found)
         own = (
@@ -339,7 +345,7 @@ class _Call:
         arrays = self._explained._inputs.structured(self._batch)  # noqa: SLF001
         with run.ready(model, loops) as kept, _frozen(model), torch.enable_grad():
             called = run.TorchRun(model, structure, loops, kept)
-            with structure.taking(self._taken):
+            with structure.taking(self._taken), telling_more(model, structure):
                 yield lambda: called.tensors(arrays)
 
     def rows_along(self, tensor: Any) -> int | None:

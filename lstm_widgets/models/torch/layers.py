@@ -213,7 +213,10 @@ def _problem(module: nn.Module) -> str:
         if name in known or frozen:
             return "compiled by TorchScript, which hides what it computes: record the module itself"
         return ""
-    if not _RECURRENT.search(name) or any(issubclass(one, (*LAYERS, *CELLS)) for one in own):
+    built_on = isinstance(module, (nn.RNNBase, nn.RNNCellBase))  # PyTorch's own for weights of any
+    if not (built_on or _RECURRENT.search(name)) or any(
+        issubclass(one, (*LAYERS, *CELLS)) for one in own
+    ):
         return ""
     if any(isinstance(one, torch.jit.ScriptModule) for one in module.children()):
         return ""

@@ -192,6 +192,8 @@ class Loops:
         How often each module was called so far.
     states : list of torch.Tensor
         The last states that layers returned so far.
+    stepped : dict of int to tensor or tuple of tensor
+        Those that cells returned, which the model steps itself.
     """
 
     found: dict[int, list[Found]]
@@ -202,13 +204,14 @@ class Loops:
     active: bool = True
     times: dict[int, int] = field(default_factory=dict)
     states: list[Any] = field(default_factory=list)
+    stepped: dict[int, Any] = field(default_factory=dict)
     _calls: list[tuple[Any, Any]] = field(default_factory=list)  # modules under way, what they got
     _cells: dict[str, tuple[list[Any], Cell]] = field(default_factory=dict)  # weights, and the cell
     _thread: int = field(default_factory=threading.get_ident)
 
     def restart(self) -> None:
         """Forget the calls so far: the model is called anew."""
-        self.times, self.states = {}, []
+        self.times, self.states, self.stepped = {}, [], {}
 
     @contextlib.contextmanager
     def replaced(self) -> Iterator[None]:
@@ -244,6 +247,8 @@ class Loops:
             if isinstance(module, tuple(LAYERS)):
                 last = returned[1]
                 self.states += last if isinstance(last, tuple) else [last]
+            elif isinstance(module, tuple(CELLS)):
+                self.stepped[id(module)] = returned
             return returned
 
         return noting

@@ -5,14 +5,18 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import operator
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lstm_widgets.errors import UnsupportedLayerError
 from lstm_widgets.models.torch.carried import flat, parameters, structured
 from lstm_widgets.models.torch.cells import as_array
-from lstm_widgets.models.torch.explain import explained
+from lstm_widgets.models.torch.explain import telling_more
 from lstm_widgets.models.torch.head import last_activation
 from lstm_widgets.models.torch.loops import Loops
 from lstm_widgets.models.torch.outputs import named
@@ -30,6 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = ["TorchRun", "as_found", "casts", "exact_products", "ready", "rounds_products", "running"]
 
+# What holds other things, and may be changed in its place.
+_CONTAINERS = (list, dict, set, deque)
+# Larger ones are vocabularies and the like.
+_FEW = 1000
+# What every module has, which isn't its author's.
+_OWN = frozenset(vars(torch.nn.Module()))
 # While a model runs, PyTorch's loops are ours; see lstm_widgets.models.torch.loops.
 _RUNNING = threading.RLock()
 
@@ -51,14 +61,8 @@ def running(
     # What the module hands on itself is what it starts from.
     starts = loop.starts if structure.carried is None else _as_handed_on
     loops = Loops(by_module, loop.run, starts, loop.wants, structure.timesteps)
-    with ready(model, loops) as kept:
-        try:
-            yield TorchRun(model, structure, loops, kept, pieces=pieces, fresh=fresh)
-        except Exception as error:
-            told = explained(error, model, packed=structure.packed)
-            if told is not None:
-                raise told from error
-            raise
+    with ready(model, loops) as kept, telling_more(model, structure):
+        yield TorchRun(model, structure, loops, kept, pieces=pieces, fresh=fresh)
 
 
 @contextlib.contextmanager
@@ -90,6 +94,13 @@ class Kept:
             for module in model.modules()
             if not isinstance(module, torch.jit.ScriptModule) and not _is_lazy(module)
         ]
+        # What is in lists and dicts, to which a module may add.
+        self._filled = [
+            (k, name, value, copy.copy(value))
+            for k, (_, attributes, _) in enumerate(self._modules)
+            for name, value in attributes.items()
+            if name not in _OWN and isinstance(value, _CONTAINERS) and len(value) <= _FEW
+        ]
         known = {} if before is None else before._values  # noqa: SLF001
         self._values: dict[int, tuple[Any, int, Any]] = {}
         for one in model.buffers():
@@ -112,6 +123,9 @@ class Kept:
                 same = module._buffers.get(name) is value  # noqa: SLF001
                 if same and value is not None and value._version != self._values[id(value)][1]:  # noqa: SLF001
                     found.append([k, name, value])
+        for k, name, value, before in self._filled:
+            if not _same(value, before) and vars(self._modules[k][0]).get(name) is value:
+                found.append([k, name, value])
         return found
 
     def change(self, changed: Sequence[Sequence[Any]]) -> None:
@@ -132,10 +146,25 @@ class Kept:
                 del vars(module)[name]
             vars(module).update(attributes)
             module._buffers.update(buffers)  # noqa: SLF001
+        for _, _, value, before in self._filled:
+            if not _same(value, before):
+                value.clear()
+                (value.extend if isinstance(value, (list, deque)) else value.update)(before)
         with torch.no_grad():
             for one, version, before in self._values.values():
                 if one._version != version:  # noqa: SLF001
                     one.copy_(before)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two containers have the very same things."""
+    if len(one) != len(other):
+        return False
+    if isinstance(one, set):
+        return bool(one == other)
+    if isinstance(one, dict):
+        return all(a is b and one[a] is other[b] for a, b in zip(one, other, strict=True))
+    return all(map(operator.is_, one, other))
 
 
 def _is_lazy(module: nn.Module) -> bool:
@@ -149,11 +178,23 @@ def as_found(model: nn.Module) -> Iterator[Kept]:
     """Let a module run in evaluation mode, without gradients, and leave it as it was found: that it gives."""
     kept = Kept(model)
     try:
-        model.eval()
+        _evaluating(model)
         with torch.no_grad(), torch.compiler.set_stance("force_eager"), exact_products(model):
             yield kept
     finally:
         kept.restore()
+
+
+def _evaluating(model: nn.Module) -> None:
+    """Bring a module into evaluation mode."""
+    try:
+        model.eval()
+    except NotImplementedError as error:
+        raise UnsupportedLayerError(
+            f"model: expected a module that can be brought into evaluation mode, got a "
+            f"{type(model).__name__} ({error}) What torch.export makes of a module is one graph: use the "
+            "module itself"
+        ) from error
 
 
 def rounds_products(model: nn.Module) -> bool:
@@ -288,7 +329,8 @@ class TorchRun:
         self._loops.restart()
         arguments, keywords = self._structure.call(batch, self._started)
         returned, carried = self._model(*arguments, **keywords), self._structure.carried
-        states = {_place(state) for state in self._loops.states}
+        ends = (*self._loops.states, *named(list(self._loops.stepped.values())).values())
+        states = {_place(state) for state in ends}
 
         def ended(value: Any) -> bool:
             return isinstance(value, torch.Tensor) and _place(value) in states
@@ -296,7 +338,9 @@ class TorchRun:
         if carried is not None:
             given = keywords[carried.argument]
             self._ended, returned = carried.split(returned, given, ended)
-        return {name: value for name, value in named(returned).items() if not ended(value)}
+        every = named(returned)
+        # What is all states is what the module is for.
+        return {name: value for name, value in every.items() if not ended(value)} or every
 
     def _expect_all(self, batch: Any) -> None:
         """Refuse to call a module without what it needs."""

@@ -73,7 +73,7 @@ class Structure:
         What is recurrent in it.
     seen : callable
         Calls the module with what this makes of arrays, and tells how many examples and timesteps its first
-        recurrent layer gets; None if none is reached.
+        recurrent layer gets, 0 timesteps of a cell that the module steps; None if none is reached.
 
     Attributes
     ----------
@@ -151,8 +151,9 @@ class Structure:
                 arrays, examples = [arrays[0][1:]], examples - 1
             seen = self._seen(self, arrays)
         if seen is None and len(first) == 1:
-            self.alone = self._seen(self, [first[0]]) == (1, timesteps)
-        self.time_first = seen == (timesteps, examples) != (examples, timesteps)
+            self.alone = self._seen(self, [first[0]]) in ((1, timesteps), (1, 0))
+        turned = seen in ((timesteps, examples), (timesteps, 0))
+        self.time_first = turned and timesteps != examples
         axis = None if self.alone else int(self.time_first)
         self._leaves = [replace(self._leaves[0], axis=axis)]
 
@@ -189,6 +190,11 @@ class Structure:
     def expect_tensor(self, path: str, tensor: Any, *, moved: bool = False) -> None:
         """Refuse a tensor of another dtype, or on another device, than the weights."""
         weights = [p for p in self._model.parameters() if p.is_floating_point()]
+        if any(p.is_meta for p in weights):
+            raise ValueError(
+                "model: expected weights that have numbers, got some on the device meta, which have none; "
+                "make the module on another device and load its weights (load_state_dict)"
+            )
         dtypes = {p.dtype for p in weights}
         if tensor.is_floating_point() and dtypes and tensor.dtype not in dtypes:
             known = " and ".join(sorted(map(str, dtypes)))
@@ -233,7 +239,7 @@ class Structure:
             a, b = (*first.shape, 1)[:2]
             turned = seen is not None and seen[0] == b != a
             self.time_first = turned and first.ndim > 1
-            self.alone = seen == (1, a) and not self.time_first and a != 1
+            self.alone = seen in ((1, a), (1, 0)) and not self.time_first and a != 1
         elif len(first) > 1:
             # Which axis that is tells what is left of it with one example less.
             as_it_is = self._reads_fewer(arrays, time_first=False)
@@ -440,13 +446,24 @@ class Structure:
 
     def _whole(self, array: npt.NDArray[Any]) -> bool:
         """Whether an array is one sequence without an axis of examples, as far as can be told."""
-        return array.ndim == 2 and array.dtype.kind == "f" and self.features == array.shape[1]
+        features = array.ndim == 2 and array.dtype.kind == "f" and self.features == array.shape[1]
+        return features and not self.one_step
+
+    @functools.cached_property
+    def one_step(self) -> bool:
+        """Whether vectors ``(example, features)`` are what a cell reads at a single timestep."""
+        if self.features is None or not any(one.stepped for one in self._layers):
+            return False
+        examples = VECTORS[0]
+        vectors = np.zeros((examples, self.features), np.float32)
+        return self._seen(self._untold(), [vectors]) == (examples, 0)
 
     @property
     def features(self) -> int | None:
         """How many numbers the module reads at each timestep, if its first layer tells."""
         for module in self._model.modules():
-            if isinstance(module, torch.nn.Embedding):
+            # Of what TorchScript has compiled the class isn't told.
+            if isinstance(module, (torch.nn.Embedding, torch.jit.ScriptModule)):
                 return None
             size = getattr(module, "input_size", None) or getattr(module, "in_features", None)
             if isinstance(size, int):
@@ -472,6 +489,8 @@ def _to_be_moved(tensor: torch.Tensor) -> bool:
 def opened(value: Any, path: str, found: list[tuple[str, Any]]) -> Callable[[Sequence[Any]], Any]:
     """List the arrays in a structure; return what builds it of others in their places."""
     k = len(found)
+    if isinstance(value, torch.Tensor):
+        _expect_dense(path, value)
     if isinstance(value, PackedSequence):
         data, lengths = pad_packed_sequence(value, batch_first=True)
         found += [(path, data), (path + _LENGTHS, lengths)]
@@ -493,6 +512,19 @@ def opened(value: Any, path: str, found: list[tuple[str, Any]]) -> Callable[[Seq
     return lambda _: value
 
 
+def _expect_dense(path: str, tensor: torch.Tensor) -> None:
+    if tensor.is_nested:
+        raise TypeError(
+            f"{path}: expected a dense tensor, got a nested one; a list of tensors, list(x.unbind()), has "
+            "examples of several lengths"
+        )
+    if tensor.layout is not torch.strided:
+        raise TypeError(
+            f"{path}: expected a dense tensor, got one with the layout {tensor.layout}; .to_dense() makes "
+            "one of it"
+        )
+
+
 def _tensor(array: npt.NDArray[Any], leaf: _Leaf, weights: Any, *, shared: bool) -> Any:
     """Make a tensor: as the one that was given, else as the weights are.
 
@@ -505,6 +537,8 @@ def _tensor(array: npt.NDArray[Any], leaf: _Leaf, weights: Any, *, shared: bool)
     dtype, device = leaf.dtype, leaf.device
     if dtype is None and weights is not None and array.dtype.kind == "f":
         dtype = weights.dtype
+    elif dtype is None and array.dtype.kind in "iu":
+        dtype = torch.int64  # an Embedding takes no smaller ones
     if device is None and weights is not None and _to_be_moved(tensor):
         device = weights.device
     return tensor.to(device, dtype)
