@@ -123,8 +123,8 @@ class Kept:
                 same = module._buffers.get(name) is value  # noqa: SLF001
                 if same and value is not None and value._version != self._values[id(value)][1]:  # noqa: SLF001
                     found.append([k, name, value])
-        for k, name, value, before in self._filled:
-            if not _same(value, before) and vars(self._modules[k][0]).get(name) is value:
+        for k, name, value, filled in self._filled:
+            if not _same(value, filled) and vars(self._modules[k][0]).get(name) is value:
                 found.append([k, name, value])
         return found
 
