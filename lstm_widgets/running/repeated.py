@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -108,6 +108,7 @@ class Repeated:
             if not self._count:
                 made = self._stepped(self._check)
                 self._compiled = self._compile()
+                self._beside = replace(self._beside, named=False)  # tokens fit, as was seen
             elif self._compiled is None:
                 made = self._stepped(self._check and "prefix")
             else:

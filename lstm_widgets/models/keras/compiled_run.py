@@ -98,6 +98,16 @@ class _Described(Found):
         settings: dict[str, Any] = plain(super().config())
         return settings
 
+    @functools.cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """How many units each of its cells has."""
+        return super().sizes
+
+    @functools.cached_property
+    def dtypes(self) -> tuple[str, ...]:
+        """The dtype in which each of its cells computes."""
+        return super().dtypes
+
     def config(self) -> dict[str, Any]:
         """Tell its settings, as JSON can hold them."""
         return self._settings
