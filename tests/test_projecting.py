@@ -184,6 +184,16 @@ def test_linear_transformers_have_directions(model, before, monkeypatch):
     assert ("explained_variance_ratio" in found) == (name != "FastICA")
 
 
+def test_a_transformer_of_other_cells_is_named():
+    states = np.random.default_rng(0).normal(size=(1, 9, 4)).astype(np.float32)
+    fitted = PCA(2).fit(np.random.default_rng(1).normal(size=(9, 3)))
+    recording = lw.Recording.from_layers([RecordedLayer("rnn", "GRU", {"hidden_state": states})])
+    with pytest.raises(
+        ValueError, match=r"^method: expected PCA to transform .* 4 cells, .*said: "
+    ):
+        lw.project(recording, method=fitted)
+
+
 def test_a_transformer_that_learns_by_parts_gets_all_of_them(monkeypatch):
     monkeypatch.setattr(blocks, "ROW_VALUES", 200)
     monkeypatch.setattr(projecting, "_LEAST_ROWS", 90)

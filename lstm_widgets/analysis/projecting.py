@@ -390,7 +390,13 @@ class _Method:
                 states, there = _rows(signal, block)
                 if not len(states):
                     continue
-                given = np.asarray(self.transformer.transform(states))
+                try:
+                    given = np.asarray(self.transformer.transform(states))
+                except ValueError as error:
+                    raise ValueError(
+                        f"method: expected {self.name} to transform the states of "
+                        f"{states.shape[1]} cells, but it said: {error}"
+                    ) from error
                 if given.ndim != 2 or len(given) != len(states):
                     raise ValueError(
                         f"method: expected {self.name}.transform to give an array ({len(states)}, "
