@@ -151,6 +151,12 @@ def chunked(array, *shape):
         (lambda a: a | {"data_type": "complex64"}, "complex64"),
         (lambda a: a | {"data_type": {"name": "numpy.datetime64"}}, "numpy.datetime64"),
         (lambda a: a | {"data_type": "string"}, "data type 'string'"),
+        (
+            lambda a: a | {"data_type": "int32"},
+            "'hidden_state' of layer 'lstm' is damaged: .* int32",
+        ),
+        (lambda a: a | {"attributes": {"date": "ns"}}, "it is of datetime64"),
+        (lambda a: a | {"attributes": {"codes": "tokens"}}, "it is of object"),
         (lambda a: a | {"codecs": [*a["codecs"], *a["codecs"]]}, "codecs"),
         (lambda a: a | {"codecs": [{"name": "sharding_indexed"}]}, "sharding_indexed"),
         (lambda a: a | {"storage_transformers": [{"name": "x"}]}, "storage_transformers"),
@@ -201,6 +207,18 @@ def test_a_bad_marker_is_named(copy, text, told):
     (copy / "zarr.json").write_bytes(text)
     with pytest.raises(RecordingFileError, match=told):
         open_recording(copy)
+
+
+@pytest.mark.parametrize("notes", [7, {"lstm": 7}, {"lstm": {"99": "x"}}, {"none": {"1": "x"}}])
+def test_bad_notes_are_named_and_the_rest_reads(saved, copy, notes):
+    path = copy / "zarr.json"
+    metadata = json.loads(path.read_text())
+    metadata["attributes"]["lstm_widgets_recording"]["attrs"]["notes"] = notes
+    path.write_text(json.dumps(metadata))
+    opened = open_recording(copy)
+    with pytest.raises(RecordingFileError, match="the notes of the recording are damaged"):
+        repr(opened)
+    assert opened["lstm"].equals(saved[0]["lstm"])
 
 
 def test_attributes_nested_without_end_are_refused(copy):

@@ -73,7 +73,7 @@ def mapper(path, _):
 
 def address(path, _):
     in_memory(path, "addressed")
-    return "memory://addressed/"
+    return "Memory://addressed/"
 
 
 PLACES = {

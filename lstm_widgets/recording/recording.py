@@ -13,7 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from lstm_widgets.checks import expect_path
-from lstm_widgets.errors import LayerNotFoundError
+from lstm_widgets.errors import LayerNotFoundError, RecordingFileError
 from lstm_widgets.recording.call_views import all_calls, initial_states, joined_calls, shown_calls
 from lstm_widgets.recording.calls import all_named, call_name, split_call
 from lstm_widgets.recording.directions import side_by_side
@@ -389,7 +389,10 @@ class Recording(Mapping[str, xr.Dataset]):
         'inside quotes'
         """
         cells = {name: self[name].sizes["cell"] for name in self.layers}
-        return Notes(cells, self.bidirectional, self.tree.attrs.get("notes"))
+        try:
+            return Notes(cells, self.bidirectional, self.tree.attrs.get("notes"))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise RecordingFileError(f"the notes of the recording are damaged: {error}") from error
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Save the recording to a Zarr v3 directory, for :func:`lstm_widgets.open_recording`.

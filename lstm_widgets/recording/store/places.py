@@ -314,7 +314,9 @@ def _of_address(path: str, storage_options: Mapping[str, Any] | None) -> Place:
         )
     try:
         store = FsspecStore.from_url(
-            path.rstrip("/"), storage_options=dict(storage_options or {}), read_only=True
+            f"{protocol}{path[len(protocol) :].rstrip('/')}",
+            storage_options=dict(storage_options or {}),
+            read_only=True,
         )
     except ModuleNotFoundError as error:
         if error.name != "fsspec":

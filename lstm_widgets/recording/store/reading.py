@@ -46,6 +46,14 @@ _UNKNOWN: dict[str, Any] = {
 }
 _CHECK = ("difference", "tolerance", "examples", "timesteps")
 _SERIES = {"inputs": "channel", "outputs": "output", "targets": "output"}
+# What values are, by the codes of NumPy; of all others, floating point numbers.
+_KINDS = {
+    **dict.fromkeys(("token", "label", "channel", "output", "unit", "predicted_token"), "O"),
+    "mask": "b",
+    "position": "i",
+    "predicted_id": "i",
+    "time": "Mif",
+}
 
 
 def read(
@@ -243,7 +251,9 @@ def _dataset(
             raise RecordingFileError(
                 f"path: the recording at {place.address!r} is damaged: it has lost {name!r} of {told}"
             )
-        variables[name] = _variable(_expect_inside(name), arrays)
+        variables[name] = found = _variable(_expect_inside(name), arrays)
+        if found.dtype.kind not in _KINDS.get(name, "f"):
+            raise RecordingFileError(f"{name!r} of {told} is damaged: it is of {found.dtype}")
     sizes = {dim: size for v in variables.values() for dim, size in v.sizes.items()}
     # In the order in which a new recording has them: a tree compares its coordinates in order.
     coords = ranges({dim: sizes[dim] for dim in AXES if dim in sizes})
