@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tiny
 import torch
 from keras import layers as L
 from sameness import expect_same
@@ -121,6 +122,21 @@ def test_examples(tmp_path, mask_zero):
 def test_windows_of_several_series(tmp_path):
     options = {"window": 10, "batch_size": 62, "targets": floats(9, 40)}
     both(tmp_path / "a.zarr", of_series(), floats(9, 40, 3), check=False, **options)
+
+
+@pytest.mark.filterwarnings("ignore:inputs")
+@pytest.mark.parametrize("options", [{}, {"window": 5}, {"window": 5, "pad": "a", "step": 2}])
+@pytest.mark.parametrize("batch_size", [1, 22])
+def test_texts_of_which_one_is_a_part(tmp_path, options, batch_size):
+    texts = [RNG.integers(0, 5, n) for n in (21, 30, 26)]  # the longest isn't the first
+    if not options:
+        texts = [*sorted(texts, key=len)[::-1]]
+    model = tiny.Tiny(stepped=False)
+    options = options | {"vocabulary": VOCABULARY, "batch_size": batch_size, "check": False}
+    expected = lw.record(model, texts, **options)
+    got = lw.record(model, texts, to=tmp_path / "a.zarr", **options)
+    for name in expected.layers:
+        assert got[name].equals(expected[name])
 
 
 @pytest.mark.filterwarnings("ignore:inputs")

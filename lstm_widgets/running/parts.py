@@ -459,6 +459,9 @@ class _Examples(Parts):
         elif tokens is not None:
             tokens = tokens[start:stop]
         part = _taken(self._inputs, start, stop)
+        if told.window is None and isinstance(part, list) and len(part) == 1:
+            # A list of one is a text otherwise, which would go on from the one before.
+            part = part[0][None] if isinstance(part[0], np.ndarray) else part
         if times is not None:
             longest = max(map(len, part)) if isinstance(part, list) else None
             times = np.asarray(times)[..., :longest]
@@ -526,7 +529,7 @@ class _Series(_Examples):
             given = self._quiet(start, stop) if start else self._given(start, stop)
             done += int(counts[start:stop].sum())
             part = self._part(given, start, stop, self._size)
-            yield Stretch(part, done, slice(start, stop))
+            yield Stretch(part, done, slice(start, stop), ended=True)
 
     def _one_by_one(self, counts: list[int]) -> Iterator[Stretch]:
         """Give some windows of a series after the other, where a series has many."""
