@@ -460,6 +460,7 @@ class Notebook:
         )
         light = json.dumps(str(name == "light").lower())
         self.page.wait_for_function(f"document.body.dataset.jpThemeLight === {light}")
+        settled(self.page.locator("body"))  # the page is laid out anew
 
     def screenshot(self, name: str) -> Path:
         """Take a picture of the page into the ignored folder ``.artifacts``; return its path."""

@@ -378,7 +378,8 @@ def test_many_points_are_asked_for_and_drawn_as_how_many_there_are(show):
         " new MutationObserver(() => window.said.push(key.textContent))"
         ".observe(key, { subtree: true, childList: true, characterData: true }); }"
     )
-    space.press("+", "0")
+    space.press("+")
+    space.press("0")
     said = notebook.page.evaluate("said.join()")
     assert (
         "200000 states · the more states, the stronger the colour · one of 2 while it changes"
