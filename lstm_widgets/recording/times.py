@@ -263,7 +263,9 @@ def with_time_index(dataset: Set) -> Set:
     """Let ``time`` select, as in ``.sel(time="2001-05")``, where all examples have the same times."""
     if "time" not in dataset.coords or "time" in dataset.xindexes:
         return dataset
-    time = dataset.coords["time"]
+    time = dataset.coords[
+        "time"
+    ].variable  # whose places need no index: older pandas fills in all of one
     if time.dims != ("timestep",):
         return dataset
     # Times go forward, but those of calls may begin again with each.

@@ -7,6 +7,7 @@ of water in any. Takes about five minutes on two cores and writes catchment.kera
 from pathlib import Path
 
 import numpy as np
+from portable import save
 
 from lstm_widgets.datasets import catchment
 
@@ -30,4 +31,4 @@ print(
     f"loss {np.mean(losses[-50:]):.4f} in the last steps, efficiency {efficiency:.3f} in new years"
 )
 
-model.save(Path(__file__).with_name("catchment.keras"))
+save(model, Path(__file__).with_name("catchment.keras"))

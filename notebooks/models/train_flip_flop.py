@@ -7,6 +7,7 @@ writes flip_flop_lstm.keras, flip_flop_gru.keras and flip_flop_simplernn.keras b
 from pathlib import Path
 
 import numpy as np
+from portable import save
 
 from lstm_widgets.datasets import flip_flop
 
@@ -25,4 +26,4 @@ for kind in flip_flop.KINDS:
         kind=kind, cells=16
     )  # without what Adam remembers: a third as large
     bare.set_weights(model.get_weights())
-    bare.save(HERE / f"flip_flop_{kind.lower()}.keras")
+    save(bare, HERE / f"flip_flop_{kind.lower()}.keras")

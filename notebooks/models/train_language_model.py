@@ -5,6 +5,8 @@ Takes about five minutes on two cores and writes language_model.keras beside thi
 
 from pathlib import Path
 
+from portable import save
+
 from lstm_widgets.datasets import characters, dialogue
 
 SEED = 1
@@ -28,4 +30,4 @@ losses = characters.train(
 print(
     f"loss {losses[-1]:.3f} in the last epoch, {characters.loss(model, held_out):.3f} on new text"
 )
-model.save(Path(__file__).with_name("language_model.keras"))
+save(model, Path(__file__).with_name("language_model.keras"))

@@ -6,6 +6,8 @@ and tide_simplernn.keras beside this script.
 
 from pathlib import Path
 
+from portable import save
+
 from lstm_widgets.datasets import characters
 
 SEED = 1
@@ -19,4 +21,4 @@ for kind in ("LSTM", "SimpleRNN"):
     model = characters.build_model(len(symbols), kind=kind, cells=(16,), embedding=16, seed=SEED)
     losses = characters.train(model, ids, epochs=60, window=64, learning_rate=0.01, seed=SEED)
     print(f"{kind}: loss {losses[-1]:.3f}")
-    model.save(HERE / f"tide_{kind.lower()}.keras")
+    save(model, HERE / f"tide_{kind.lower()}.keras")

@@ -5,6 +5,8 @@ Takes less than a minute on two cores and writes sentiment.keras beside this scr
 
 from pathlib import Path
 
+from portable import save
+
 from lstm_widgets.datasets import reviews
 
 SEED = 1
@@ -19,4 +21,4 @@ print(f"loss {losses[-1]:.4f} in the last epoch, {right:.1%} of the new reviews 
 
 shipped = reviews.build_model()  # without what Adam needed to train it
 shipped.set_weights(model.get_weights())
-shipped.save(Path(__file__).with_name("sentiment.keras"))
+save(shipped, Path(__file__).with_name("sentiment.keras"))

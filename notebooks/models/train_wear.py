@@ -6,6 +6,7 @@ Takes about two minutes on two cores and writes wear.keras beside this script.
 from pathlib import Path
 
 import numpy as np
+from portable import save
 
 from lstm_widgets.datasets import wear
 
@@ -25,4 +26,4 @@ print(f"loss {losses[-1]:.4f} in the last epoch, off by {off:.1f} cycles on new 
 
 shipped = wear.build_model()  # without what Adam needed to train it
 shipped.set_weights(model.get_weights())
-shipped.save(Path(__file__).with_name("wear.keras"))
+save(shipped, Path(__file__).with_name("wear.keras"))

@@ -6,6 +6,8 @@ minutes on two cores and writes xml.keras and xml_l1.keras beside this script.
 
 from pathlib import Path
 
+from portable import save
+
 from lstm_widgets.datasets import characters, xml
 
 SEED = 1
@@ -27,4 +29,4 @@ for name, l1 in NETWORKS.items():
         seed=SEED,
     )
     print(f"{name}: loss {characters.loss(model, held_out):.3f} on new text")
-    model.save(Path(__file__).with_name(f"{name}.keras"))
+    save(model, Path(__file__).with_name(f"{name}.keras"))

@@ -55,6 +55,17 @@ def test_what_colab_has_stays():
     assert {name: PINS[name] for name in COLAB} == COLAB
 
 
+def test_what_notebooks_load_was_saved_so_that_colab_reads_it():
+    models = sorted((ROOT / "notebooks" / "models").glob("*.keras"))
+    found = said(
+        "import json, keras\n"
+        f"read = [keras.models.load_model(path).count_params() for path in {[*map(str, models)]}]\n"
+        "print(json.dumps(read))"
+    )
+    assert len(found) == len(models) > 0
+    assert min(found) > 100
+
+
 def test_colab_is_told_of_its_widget_manager():
     code = "import samples; widget = samples.WIDGETS['CellGrid']()\n"
     code += "data, about = shell.display_formatter.format(widget)\n"
