@@ -186,7 +186,7 @@ def _numbers(values: xr.DataArray) -> str:
     shape = f"{values.sizes['example']} × {values.sizes['timestep']} timesteps"
     when = ""
     if "time" in values.coords and values.time.size:
-        time = values.time[..., [0, -1]].to_numpy()  # which go forward
+        time = values.time.variable[..., [0, -1]].to_numpy()  # which go forward
         first, last = (
             str(np.datetime_as_string(each, "s")).replace("T", " ").removesuffix(" 00:00:00")
             if time.dtype.kind == "M"

@@ -263,9 +263,8 @@ def with_time_index(dataset: Set) -> Set:
     """Let ``time`` select, as in ``.sel(time="2001-05")``, where all examples have the same times."""
     if "time" not in dataset.coords or "time" in dataset.xindexes:
         return dataset
-    time = dataset.coords[
-        "time"
-    ].variable  # whose places need no index: older pandas fills in all of one
+    # Of a variable: to pick from a coordinate's index, pandas before 3 writes all of that out.
+    time = dataset.coords["time"].variable
     if time.dims != ("timestep",):
         return dataset
     # Times go forward, but those of calls may begin again with each.

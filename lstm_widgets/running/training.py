@@ -312,7 +312,9 @@ class TrainingRecorder:
         """Record after a step, if it is one of those that were asked for."""
         if self.by != "step":
             return
-        before, self._step = self._step, self._first_step + batch + 1
+        # Of steps that run together, older versions of Keras tell the first, newer ones the last.
+        together = int(getattr(self._model, "steps_per_execution", 1))
+        before, self._step = self._step, self._first_step + batch - batch % together + together
         if self._due(before, self._step):
             self._note(self._step, logs or {})
 
