@@ -186,9 +186,8 @@ class TrainingRecorder:
         self._told: dict[str, dict[str, Any]] = {}
         self._model: Any = None
         self._last_epoch: int | None = None
-        self._left: Mapping[str, float] | None = (
-            None  # logs of an epoch after which nothing was due
-        )
+        # The logs of an epoch after which nothing was due: it may have been the last one.
+        self._left: Mapping[str, float] | None = None
         self._fitting = False  # whether `fit` has begun its first epoch
         self._offset = self._epoch = self._step = self._first_step = 0
 
